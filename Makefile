@@ -1,0 +1,75 @@
+# `make demo` and `make test` need Python >= 3.11 and make; everything else is installed into .venv on first use.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help demo test lint types unit format verify bench docs install clean
+.NOTPARALLEL:
+
+help:
+	@echo "make demo     simulate potassium into lithium borate glass, results in demo_output/"
+	@echo "make test     lint, types and all tests"
+	@echo "make lint     ruff: rules and format"
+	@echo "make types    basedpyright"
+	@echo "make unit     pytest alone"
+	@echo "make format   rewrite the sources in ruff's format"
+	@echo "make verify   verification table against theory and reference solutions"
+	@echo "make bench    throughput benchmark"
+	@echo "make docs     documentation as a web site in site/"
+	@echo "make clean    remove the environment, caches and demo_output/"
+	@echo "Another interpreter: make PYTHON=python3.12 test"
+
+demo: $(STAMP)
+	$(BIN)/npp-jax simulate sweeps/lithium_borate_K.toml --output demo_output
+
+test: lint types unit
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP)
+	$(BIN)/basedpyright --pythonpath $(BIN)/python
+
+unit: $(STAMP)
+	$(BIN)/python -m pytest
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+verify: $(STAMP)
+	$(BIN)/python benchmarks/verify.py
+
+# The baseline solver of the benchmark is in an extra of its own, so that the tests do not wait for it.
+bench: $(STAMP)
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -e ".[bench]"
+	$(BIN)/python benchmarks/throughput.py
+
+docs: $(STAMP)
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -e ".[docs]"
+	$(BIN)/mkdocs build --strict
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml | $(BIN)/python
+	@echo "npp_jax: installing the package and its tools into $(VENV) (a few minutes the first time)"
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -e ".[dev]" \
+		|| { echo "npp_jax: installation failed; the lines above say why" >&2; exit 1; }
+	@touch $@
+
+# A half-made environment is removed, or the next run would take it for a whole one.
+$(BIN)/python:
+	@command -v "$(PYTHON)" > /dev/null 2>&1 \
+		|| { echo "npp_jax: no '$(PYTHON)' found; name a Python >= 3.11, for example: make PYTHON=python3.12 test" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "npp_jax: Python >= 3.11 is needed and '$(PYTHON)' is $$("$(PYTHON)" -c 'import platform; print(platform.python_version())'); for example: make PYTHON=python3.12 test" >&2; exit 1; }
+	@echo "npp_jax: creating $(VENV)"
+	@"$(PYTHON)" -m venv --clear "$(VENV)" \
+		|| { rm -rf "$(VENV)"; echo "npp_jax: '$(PYTHON) -m venv' failed; on Debian and Ubuntu install python3-venv" >&2; exit 1; }
+
+clean:
+	rm -rf "$(VENV)" build dist site demo_output .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

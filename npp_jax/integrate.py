@@ -1,0 +1,302 @@
+"""Integration of one stage: schedule of steps, moving mesh, landing on output times.
+
+The clock of a stage with a beam is the charge passed, as a length; at rest it is time. Where a stage driven by a potential ends at
+a time, the charge of the output is unknown: its last step is repeated from the same start, each time with the charge corrected by the
+missing time, until it lands.
+"""
+
+from dataclasses import dataclass
+from types import ModuleType
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from npp_jax.discretisation.flux import Unknowns
+from npp_jax.discretisation.geometry import Geometry, geometry
+from npp_jax.discretisation.path import Path, Place
+from npp_jax.physics.front_theory import quasi_steady_profile
+from npp_jax.physics.protocol import IonBeamCurrent, IonBeamPotential, Stage, drive_value
+from npp_jax.solver.newton import LinearSystem
+from npp_jax.solver.sdirk import EULER_GAMMA, GAMMA, System, sdirk_step
+
+
+@dataclass(frozen=True)
+class Controls:
+    """Numerical settings; all static, so that one compilation serves every candidate."""
+
+    cells_behind: int = 100
+    """Cells between the surface and the front."""
+    cells_ahead: int = 40
+    """Cells ahead of the front."""
+    steps: int = 16
+    """Time steps of a stage up to its first output; later outputs take their share."""
+    iterations: int = 20
+    """Cap on the Newton iterations of a stage of a step, the last one apart."""
+    extra_iterations: tuple[int, ...] = (12, 3)
+    """Further iterations in the first steps, which start far from the solution."""
+    tolerance: float = 1e-9
+    """Change of the native fraction below which the iteration stops."""
+    landings: int = 3
+    """Repetitions of the last step before an output time, where the charge is not known beforehand."""
+    start_share: float = 0.01
+    """Share of the charge (or time) of the first output taken by the first step."""
+    trace: bool = True
+    """Keep the history over the steps; otherwise the trace holds the outputs alone."""
+    companion: bool = True
+    """Make a second, coarser run for the error estimate."""
+
+
+class Moment(NamedTuple):
+    """State of the sample after a step."""
+
+    y: Unknowns
+    faces: Array
+    velocity: Array
+    """Velocities of the faces during the step."""
+    current: Array
+    clock: Array
+    """Charge [nm] or time [s] since the start of the stage."""
+    time: Array
+    """Time since the start of the stage [s]."""
+
+
+class Happened(NamedTuple):
+    """What a step took."""
+
+    update: Array
+    iterations: Array
+
+
+class Schedule(NamedTuple):
+    """Steps of a stage, one entry each (first axis)."""
+
+    clock: Array
+    """Planned clock at the end of the step."""
+    ratio: Array
+    """Planned clock over that of the step before."""
+    target: Array
+    """Output time towards which the step goes [s]."""
+    again: np.ndarray
+    """The step repeats the one before, from the same start."""
+    begin: np.ndarray
+    """The step starts from the untouched sample."""
+    gamma: np.ndarray
+    cap: np.ndarray
+    final: np.ndarray
+    """The step is not repeated: it belongs to the trace."""
+    output: np.ndarray
+    """The step ends at an output."""
+
+
+def make_schedule(path: Path, stage: Stage, controls: Controls, *, first: bool) -> Schedule:
+    """Lay out the steps of a stage: evenly in the logarithm of the clock between outputs."""
+    shares = np.asarray(stage.outputs)
+    landing = stage.duration is not None and isinstance(stage.front, IonBeamPotential)
+    like = stage.temperature
+    if path.drive is None:
+        ends = [share * stage.duration for share in shares]
+        times = ends
+    elif stage.duration is not None:
+        times = [share * stage.duration for share in shares]
+        ends = [path.charge_at(time) for time in times]
+    else:
+        ends = [share * stage.charge / path.current_unit() for share in shares]
+        times = [jnp.full_like(like, jnp.inf) for _ in shares]
+    clocks, targets, again, final, output = [], [], [], [], []
+    previous = controls.start_share * ends[0]
+    repeats = controls.landings if landing else 0
+    for k, (end, time) in enumerate(zip(ends, times, strict=True)):
+        if k == 0:
+            exponents = np.linspace(0.0, 1.0, controls.steps)
+        else:
+            span = np.log(shares[k] / shares[k - 1]) / -np.log(controls.start_share)
+            count = max(3, int(np.ceil(span * controls.steps)))
+            exponents = np.arange(1, count + 1) / count
+        exponents = np.concatenate([exponents, np.ones(repeats)]).reshape(-1, *(1,) * jnp.ndim(like))
+        size = len(exponents)
+        clocks.append(previous * (end / previous) ** jnp.asarray(exponents, like.dtype))
+        targets.append(jnp.broadcast_to(time, (size, *like.shape)))
+        position = np.arange(size)
+        again.append(position >= size - repeats)
+        final.append((position < size - repeats - (repeats > 0)) | (position == size - 1))
+        output.append(position == size - 1)
+        previous = end
+    stacked = jnp.concatenate(clocks).astype(like.dtype)
+    length = len(stacked)
+    cap = np.full(length, controls.iterations)
+    extra = controls.extra_iterations[:length]
+    cap[: len(extra)] += extra
+    begin = np.zeros(length, bool)
+    gamma = np.full(length, GAMMA)
+    if first:
+        begin[0], gamma[0] = True, EULER_GAMMA
+    return Schedule(
+        clock=stacked,
+        ratio=jnp.concatenate([jnp.ones_like(stacked[:1]), stacked[1:] / stacked[:-1]]),
+        target=jnp.concatenate(targets).astype(like.dtype),
+        again=np.concatenate(again),
+        begin=begin,
+        gamma=gamma,
+        cap=cap,
+        final=np.concatenate(final),
+        output=np.concatenate(output),
+    )
+
+
+def untouched(path: Path, schedule: Schedule, controls: Controls) -> tuple[Moment, Array]:
+    """State at the start of the first stage, and first guesses of its first step at half and full charge."""
+    clock = schedule.clock[0]
+    faces = path.faces_at(jax.lax.stop_gradient(clock), controls.cells_behind, controls.cells_ahead)
+    centre = 0.5 * (faces[1:] + faces[:-1])
+    width = path.front_scale(clock)
+    guess = [quasi_steady_profile(path.theory, centre, share * clock, width) for share in (0.5, 1.0)]
+    zero = jnp.zeros_like(clock)
+    moment = Moment(
+        (jnp.ones_like(centre),), faces, jnp.zeros_like(faces), path.current_at(clock), zero, zero
+    )
+    return moment, jax.lax.stop_gradient(jnp.stack(guess))
+
+
+def march(
+    model: ModuleType,
+    path: Path,
+    actual: Path,
+    schedule: Schedule,
+    moment: Moment,
+    guess: Unknowns,
+    controls: Controls,
+    *,
+    landing: bool,
+    held: Array | None = None,
+) -> tuple[Moment, Moment, Happened]:
+    """Take the steps of a schedule.
+
+    Parameters
+    ----------
+    model
+        `electroneutral` or `full` of the discretisation.
+    path, actual
+        Prediction that places the mesh, and the same with the parameters by which the result is differentiated.
+    schedule
+        Steps.
+    moment
+        Start.
+    guess
+        First guesses for a step from the untouched sample, [stage, cell, *batch].
+    controls
+        Numerical settings.
+    landing
+        Whether steps are repeated to end at their target time.
+    held
+        Clock values at which the mesh is placed instead of those of the steps, [step, *batch]: the discrete map with its
+        mesh held, as differentiation sees it.
+
+    Returns
+    -------
+    Last state, states after all steps, and what the steps took.
+    """
+    medium = actual.medium
+    driven = isinstance(actual.front, IonBeamPotential)
+    rest = actual.drive is None
+    given_current = isinstance(actual.front, IonBeamCurrent)
+
+    def tempo(v: Array) -> Array:
+        return jnp.ones_like(v) if rest else 1.0 / v
+
+    def step(carry: tuple[Moment, Moment], row: tuple) -> tuple[tuple[Moment, Moment], tuple[Moment, Happened]]:
+        now, before = carry
+        clock, ratio, target, again, begin, gamma, cap, place = row
+        base = jax.tree.map(lambda a, b: jnp.where(again, a, b), before, now) if landing else now
+        if landing:
+            ahead = jnp.where(begin, clock, now.clock * ratio)
+            landed = jnp.maximum(now.clock + (target - now.time) * now.current, base.clock * 1.0001)
+            clock = jnp.where(again, landed, ahead)
+        size = clock - base.clock
+        faces = path.faces_at(
+            jax.lax.stop_gradient(clock) if held is None else place, controls.cells_behind, controls.cells_ahead
+        )
+        old = jnp.where(begin, faces, base.faces)
+        # Geometry belongs to the mesh: held where its derivative is stopped, the size of the step apart.
+        velocity = (faces - old) / size
+
+        def at(share: Array) -> Geometry:
+            return geometry(old + share * (faces - old), velocity, medium.thickness)
+
+        def linearise(y: Unknowns, v: Array, start: Unknowns, time: Array, share: Array, weight: Array, *, exact: bool) -> LinearSystem:
+            here = at(share)
+            lin = model.linearise(medium, y, v, tempo, here, exact=exact)
+            amount, mass = model.amounts(medium, y, here.width), model.masses(medium, here.width)
+            size = range(len(y))
+            scaled = lambda block: tuple(tuple(-weight * entry for entry in line) for line in block)  # noqa: E731
+            diagonal = scaled(lin.diagonal)
+            diagonal = tuple(
+                tuple(diagonal[i][j] + mass[i] if i == j else diagonal[i][j] for j in size) for i in size
+            )
+            closure, corner = jnp.zeros_like(v), jnp.ones_like(v)
+            if driven:
+
+                def wanted(v: Array) -> Array:
+                    return drive_value(actual.drive, time + weight / v) / medium.thermal_potential
+
+                value, slope = jax.jvp(wanted, (v,), (jnp.ones_like(v),))
+                closure, corner = lin.drop - value, lin.drop_by_current - slope
+            return LinearSystem(
+                residual=tuple(amount[i] - start[i] - weight * lin.rate[i] for i in size),
+                lower=scaled(lin.lower),
+                diagonal=diagonal,
+                upper=scaled(lin.upper),
+                column=tuple(-weight * entry for entry in lin.by_current) if driven else None,
+                closure=closure,
+                row=lin.drop_by_unknown,
+                corner=corner,
+            )
+
+        def given(share: Array, v: Array) -> Array:
+            if given_current:
+                return actual.current_at(base.clock + share * size)
+            return v
+
+        system = System(
+            linearise=linearise,
+            amount=lambda y, share: model.amounts(medium, y, at(share).width),
+            tempo=tempo,
+            given=given,
+            limit=lambda y, change: model.limit(medium, y, change),
+        )
+        start = model.amounts(medium, base.y, jnp.diff(old, axis=0))
+        result = sdirk_step(
+            system,
+            now.y,
+            start,
+            now.current,
+            base.time,
+            size,
+            guess=guess,
+            begin=begin,
+            gamma=gamma,
+            cap=cap,
+            tolerance=controls.tolerance,
+        )
+        after = Moment(result.y, faces, velocity, result.v, clock, result.time)
+        if given_current:
+            after = after._replace(time=actual.time_at(clock))
+        return (after, base), (after, Happened(result.update, result.iterations))
+
+    dtype = moment.clock.dtype
+    rows = (
+        schedule.clock,
+        schedule.ratio,
+        schedule.target,
+        jnp.asarray(schedule.again),
+        jnp.asarray(schedule.begin),
+        jnp.asarray(schedule.gamma, dtype),
+        jnp.asarray(schedule.cap, jnp.int32),
+        schedule.clock if held is None else held,
+    )
+    (last, _), (moments, happened) = jax.lax.scan(step, (moment, moment), rows)
+    return last, moments, happened
+
+

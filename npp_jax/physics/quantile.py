@@ -1,0 +1,80 @@
+"""Standard normal distribution and its inverse, safe in value and in derivative."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+_CENTRAL_NUMERATOR = (
+    -3.969683028665376e01,
+    2.209460984245205e02,
+    -2.759285104469687e02,
+    1.383577518672690e02,
+    -3.066479806614716e01,
+    2.506628277459239e00,
+)
+_CENTRAL_DENOMINATOR = (
+    -5.447609879822406e01,
+    1.615858368580409e02,
+    -1.556989798598866e02,
+    6.680131188771972e01,
+    -1.328068155288572e01,
+    1.0,
+)
+_TAIL_NUMERATOR = (
+    -7.784894002430293e-03,
+    -3.223964580411365e-01,
+    -2.400758277161838e00,
+    -2.549732539343734e00,
+    4.374664141464968e00,
+    2.938163982698783e00,
+)
+_TAIL_DENOMINATOR = (7.784695709041462e-03, 3.224671290700398e-01, 2.445134137142996e00, 3.754408661907416e00, 1.0)
+_TAIL = 0.02425
+
+
+def _polynomial(coefficients: tuple[float, ...], x: Array) -> Array:
+    value = coefficients[0] * x + coefficients[1]
+    for coefficient in coefficients[2:]:
+        value = value * x + coefficient
+    return value
+
+
+@jax.custom_jvp
+def normal_quantile(p: Float[Array, "..."]) -> Float[Array, "..."]:
+    """Return z with Φ(z) = p, the inverse of the standard normal distribution function.
+
+    Rational approximation with a relative error below 1.2e-9, cheaper than the library's `ndtri` by a factor
+    of two, which matters because it is evaluated at every face in every Newton iteration. The derivative
+    is the exact one, dz/dp = √(2π) exp(z²/2).
+
+    Parameters
+    ----------
+    p
+        Probability in (0, 1). [1]
+
+    References
+    ----------
+    P. J. Acklam, "An algorithm for computing the inverse normal cumulative distribution function" (2003).
+    """
+    # Both branches stay finite everywhere, so that a derivative taken through `where` does too.
+    tail = jnp.minimum(p, 1.0 - p)
+    t = jnp.sqrt(-2.0 * jnp.log(jnp.clip(tail, 1e-30, _TAIL)))
+    outer = _polynomial(_TAIL_NUMERATOR, t) / _polynomial(_TAIL_DENOMINATOR, t)
+    q = p - 0.5
+    r = q * q
+    inner = _polynomial(_CENTRAL_NUMERATOR, r) * q / _polynomial(_CENTRAL_DENOMINATOR, r)
+    return jnp.where(tail < _TAIL, jnp.where(q < 0.0, outer, -outer), inner)
+
+
+@normal_quantile.defjvp
+def _normal_quantile_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    (p,), (p_dot,) = primals, tangents
+    z = normal_quantile(p)
+    return z, p_dot * math.sqrt(2.0 * math.pi) * jnp.exp(0.5 * z * z)
+
+
+def normal_distribution(z: Float[Array, "..."]) -> Float[Array, "..."]:
+    """Return Φ(z), the standard normal distribution function."""
+    return jax.scipy.special.ndtr(z)

@@ -1,0 +1,423 @@
+"""From an experiment to its solution: the only place where physics, scheme and solver meet."""
+
+from dataclasses import replace
+from types import ModuleType
+from typing import Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from npp_jax.discretisation import electroneutral, full
+from npp_jax.discretisation.geometry import geometry
+from npp_jax.discretisation.medium import Medium
+from npp_jax.discretisation.path import NM, Path, Place
+from npp_jax.integrate import Controls, Moment, make_schedule, march, untouched
+from npp_jax.observables import FrontObservables, front_observables, interpolate_profile
+from npp_jax.physics.experiment import Experiment
+from npp_jax.physics.front_theory import front_theory
+from npp_jax.physics.protocol import Blocking, Closed, Reservoir, Stage
+from npp_jax.scaling import medium_of, native_and_foreign
+from npp_jax.solution import Report, Solution, Trace
+from npp_jax.solver.status import Status
+
+Model = Literal["electroneutral", "full"]
+
+ACCURATE = Controls()
+"""Default of single simulations and fits."""
+
+FAST = Controls(cells_behind=70, cells_ahead=30, steps=10, iterations=2, tolerance=0.0, trace=False)
+"""Default of sweeps."""
+
+_MODELS: dict[str, ModuleType] = {"electroneutral": electroneutral, "full": full}
+
+PROFILE_TARGET = 2e-3
+FRONT_TARGET = (0.25 * NM, 2.5e-3)
+NEUTRALITY = 1e-2
+LAST_UPDATE = 5e-2
+TIME_TARGET = 1e-4
+
+
+class Unsupported(ValueError):
+    """The experiment is valid, but outside what this version simulates."""
+
+
+class Passage(NamedTuple):
+    """States of one stage that are looked at, in order (first axis)."""
+
+    moments: Moment
+    charge: Array
+    """Charge passed since the start of the protocol, as a length [nm]."""
+    start: Array
+    """Time at which the stage starts [s]."""
+    outputs: np.ndarray
+    """Which of the states are outputs."""
+
+
+class Run(NamedTuple):
+    """One pass through all stages, and what it took."""
+
+    passages: list[Passage]
+    clocks: list[Array]
+    """Clock values of all steps of each stage, those repeated to land on an output included."""
+    update: Array
+    iterations: Array
+    time_error: Array
+
+
+def check_supported(experiment: Experiment) -> None:
+    """Refuse what the engine does not simulate, in one line.
+
+    Raises
+    ------
+    Unsupported
+        For a number of species other than two, unequal charge numbers, a bulk of both ions, fronts other than ion beams of the
+        foreign ion and rest, or a first stage without a beam.
+    """
+    species = experiment.species
+    if len(species) != 2:
+        raise Unsupported(f"two mobile species are simulated, the experiment has {len(species)}")
+    if species[0].charge != species[1].charge:
+        raise Unsupported(f"both ions must have the same charge number, got {[s.charge for s in species]}")
+    beams = {getattr(stage.front, "beam", None) for stage in experiment.stages} - {None}
+    for k, stage in enumerate(experiment.stages):
+        if isinstance(stage.front, Reservoir | Blocking):
+            raise Unsupported(f"stages[{k}]: front {type(stage.front).__name__} is not simulated, only ion beams and rest")
+        if isinstance(stage.front, Closed) and stage.duration is None:
+            raise ValueError(f"stages[{k}]: a rest ends at a duration, no charge passes")
+    if isinstance(experiment.stages[0].front, Closed):
+        raise Unsupported("stages[0]: the first stage must be an ion beam, an untouched sample at rest stays as it is")
+    if len(beams) != 1:
+        raise Unsupported(f"beams of one foreign ion are simulated, the experiment has {sorted(beams)}")
+    native, foreign = native_and_foreign(experiment)
+    bulk = [species[native].bulk_fraction, species[foreign].bulk_fraction]
+    if not any(isinstance(value, jax.core.Tracer) for value in bulk):
+        if not (np.all(np.asarray(bulk[0]) == 1.0) and np.all(np.asarray(bulk[1]) == 0.0)):
+            raise Unsupported(
+                "the bulk must hold the native ion alone: bulk fractions 1 and 0, and the beam the foreign ion, got "
+                f"{[np.asarray(value).tolist() for value in bulk]}"
+            )
+
+
+def simulate(experiment: Experiment, controls: Controls = ACCURATE, *, model: Model = "electroneutral") -> Solution:
+    """Simulate an experiment.
+
+    Pure and differentiable in both modes with respect to every leaf of the experiment; `jit`, `vmap` and `grad` work from outside.
+    Leaves with trailing batch axes simulate a batch in the layout that runs fastest.
+
+    Parameters
+    ----------
+    experiment
+        Sample, species and protocol; SI units, energies in eV.
+    controls
+        Numerical settings, static.
+    model
+        `electroneutral`, or `full` for Nernst–Planck with Poisson's equation.
+
+    Returns
+    -------
+    Profiles, observables, trace and report; failures are in `report.status`.
+
+    Raises
+    ------
+    Unsupported
+        The experiment is outside what the engine simulates.
+    TypeError
+        The experiment is in half precision or has integer leaves.
+
+    References
+    ----------
+    Gunawan, Schäfer and Weitzel, Phys. Chem. Chem. Phys. 26 (2024) 14430, eqn (1) and Poisson's equation.
+    """
+    check_supported(experiment)
+    experiment = _common_shape(experiment)
+    run = integrate(experiment, experiment, controls, model)
+    solution = assemble(experiment, run, controls, model)
+    if not controls.companion:
+        return solution
+    held = jax.lax.stop_gradient(experiment)
+    coarse_controls = coarser(controls)
+    coarse = assemble(held, integrate(held, held, coarse_controls, model), coarse_controls, model)
+    return judge(solution, coarse)
+
+
+def coarser(controls: Controls) -> Controls:
+    """Settings of the companion run: half the cells, 0.6 of the steps."""
+    return replace(
+        controls,
+        cells_behind=controls.cells_behind // 2,
+        cells_ahead=controls.cells_ahead // 2,
+        steps=max(4, round(0.6 * controls.steps)),
+        trace=False,
+    )
+
+
+def _common_shape(experiment: Experiment) -> Experiment:
+    """Give the leaves one dtype, and the temperatures, from which shapes are taken, the full batch shape."""
+    leaves = jax.tree.leaves(experiment)
+    dtype = jnp.result_type(*leaves)
+    if dtype not in (jnp.float32, jnp.float64):
+        raise TypeError(f"the experiment must be in single or double precision, got {dtype}")
+    scalars = [experiment.sample.thickness, experiment.sample.permittivity, experiment.sample.bulk_density]
+    for species in experiment.species:
+        scalars += [leaf for leaf in jax.tree.leaves(species) if jnp.ndim(leaf) <= 1]
+    for stage in experiment.stages:
+        scalars += [leaf for leaf in (stage.temperature, stage.duration, stage.charge) if leaf is not None]
+        scalars += [leaf[0] for leaf in jax.tree.leaves(stage.front)]
+    shape = jnp.broadcast_shapes(*(jnp.shape(leaf) for leaf in scalars))
+    experiment = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), experiment)
+
+    def spread(stage: Stage) -> Stage:
+        full_shape = lambda leaf: None if leaf is None else jnp.broadcast_to(leaf, shape)  # noqa: E731
+        return replace(
+            stage,
+            temperature=full_shape(stage.temperature),
+            duration=full_shape(stage.duration),
+            charge=full_shape(stage.charge),
+        )
+
+    sample = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, shape), experiment.sample)
+    return replace(experiment, sample=sample, stages=tuple(spread(stage) for stage in experiment.stages))
+
+
+def integrate(
+    experiment: Experiment,
+    meshed: Experiment,
+    controls: Controls,
+    model: Model,
+    held: list[Array] | None = None,
+) -> Run:
+    """March through all stages.
+
+    Parameters
+    ----------
+    experiment
+        What is simulated.
+    meshed
+        What places mesh and steps: the same, with its derivative stopped. Given apart, with `held` (clock values of the mesh, one
+        array a stage), it makes the discrete map that differentiation sees accessible to finite differences.
+    controls, model
+        As in `simulate`.
+    """
+    meshed = jax.lax.stop_gradient(meshed)
+    moment: Moment | None = None
+    place = charge = None
+    passages, clocks = [], []
+    update, iterations, time_error = 0.0, 0, 0.0
+    elapsed = jnp.zeros_like(experiment.stages[0].temperature)
+    for k, stage in enumerate(experiment.stages):
+        medium, mesh_medium = medium_of(experiment, stage), medium_of(meshed, meshed.stages[k])
+        theory = front_theory(mesh_medium.native, mesh_medium.foreign, meshed.stages[k].temperature)
+        zero = jnp.zeros_like(stage.temperature)
+        first = moment is None
+        if first:
+            place, charge = Place(zero, zero, zero), zero
+        path = Path(mesh_medium, theory, meshed.stages[k].front, place, jax.lax.stop_gradient(charge))
+        actual = path._replace(medium=medium, front=stage.front)
+        schedule = make_schedule(actual, stage, controls, first=first)
+        landing = bool(np.any(schedule.again))
+        if first:
+            moment, guess = untouched(path, jax.lax.stop_gradient(schedule), controls)
+        else:
+            centre = 0.5 * (moment.faces[1:] + moment.faces[:-1])
+            guess = jnp.zeros((2, *centre.shape), centre.dtype)
+            moment = moment._replace(clock=zero, time=zero)
+            if path.drive is None:
+                moment = moment._replace(current=zero)
+            elif not first:
+                moment = moment._replace(current=path.current_at(zero))
+        mesh_clock = None if held is None else held[k]
+        pair = lambda u: (u, jnp.zeros_like(u)) if model == "full" else (u,)  # noqa: E731
+        parts = []
+        if model == "full" and first:
+            # The first step, from a step profile, is taken neutral: Poisson's equation adds nothing there but stiffness.
+            head = jax.tree.map(lambda leaf: leaf[:1], schedule)
+            start = None if mesh_clock is None else mesh_clock[:1]
+            moment, _, happened = march(
+                electroneutral, path, actual, head, moment, (guess,), controls, landing=False, held=start
+            )
+            moment = _with_field(medium, moment)
+            parts.append((jax.tree.map(lambda leaf: leaf[None], moment), happened))
+            schedule = jax.tree.map(lambda leaf: leaf[1:], schedule)
+            mesh_clock = None if mesh_clock is None else mesh_clock[1:]
+        moment, moments, happened = march(
+            _MODELS[model], path, actual, schedule, moment, pair(guess), controls, landing=landing, held=mesh_clock
+        )
+        parts.append((moments, happened))
+        moments, happened = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *parts)
+        neutral_steps = len(parts) - 1
+        final = np.concatenate([np.ones(neutral_steps, bool), schedule.final])
+        at_output = np.flatnonzero(np.concatenate([np.zeros(neutral_steps, bool), schedule.output]))
+        flowed = charge + (jnp.zeros_like(moments.clock) if path.drive is None else moments.clock)
+        passed = flowed
+        if model == "full":
+            # What has flowed in is the foreign ions and the charge that carries the field at the surface.
+            passed = flowed - medium.debye_squared * (moments.y[1][:, 0] - moments.y[1][:, -2])
+        rows = np.flatnonzero(final) if controls.trace else at_output
+        looked_at = jax.tree.map(lambda leaf, r=rows: leaf[r], moments)
+        passages.append(Passage(looked_at, passed[rows], elapsed, np.flatnonzero(np.isin(rows, at_output))))
+        clocks.append(moments.clock)
+        late = np.flatnonzero(final)[len(moments.clock) // 4 :]
+        update = jnp.maximum(update, jnp.max(happened.update[late], axis=0))
+        iterations = iterations + jnp.sum(happened.iterations, axis=0)
+        if landing:
+            wanted, reached = schedule.target[at_output - neutral_steps], moments.time[at_output]
+            time_error = jnp.maximum(time_error, jnp.max(jnp.abs(reached / wanted - 1.0), axis=0))
+        place = path.place_at(jax.lax.stop_gradient(moment.clock))
+        elapsed = elapsed + moment.time
+        charge = flowed[-1]
+    return Run(passages, clocks, update, iterations, jnp.broadcast_to(time_error, update.shape))
+
+
+def _with_field(medium: Medium, moment: Moment) -> Moment:
+    """Hand a neutral state over to the full model."""
+    here = geometry(moment.faces, moment.velocity, medium.thickness)
+    return moment._replace(y=full.start(medium, moment.y[0], moment.current, here))
+
+
+class _Profile(NamedTuple):
+    depth: Array
+    native: Array
+    foreign: Array
+    potential: Array
+    field: Array
+    excess: Array
+    observables: FrontObservables
+
+
+def _profile(experiment: Experiment, stage: Stage, moment: Moment, model: Model) -> _Profile:
+    """Profiles of a state at the surface, the cell centres and the back electrode, in SI units."""
+    medium = medium_of(experiment, stage)
+    here = geometry(moment.faces, moment.velocity, medium.thickness)
+    rest = isinstance(stage.front, Closed)
+    tempo = jnp.ones_like(moment.current) if rest else 1.0 / moment.current
+    inner = _MODELS[model].face_field(medium, moment.y, moment.current, tempo, here)
+    bulk_field = (moment.current / medium.bulk)[None]
+    faces = jnp.concatenate([inner[:1], inner, bulk_field])
+    excess = medium.debye_squared * jnp.diff(faces, axis=0) / here.width
+    excess = excess.at[0].set(0.0).at[-1].set(0.0)
+    u = moment.y[0]
+    centre = 0.5 * (moment.faces[1:] + moment.faces[:-1])
+    slope = (u[1] - u[0]) / (centre[1] - centre[0])
+    surface = jnp.clip(u[0] - slope * centre[0], jnp.minimum(0.0, u[0]), 1.0)
+    ends = lambda first, cells, last: jnp.concatenate([first[None], cells, last[None]])  # noqa: E731
+    one, zero = jnp.ones_like(surface), jnp.zeros_like(surface)
+    native = ends(surface, u, one)
+    charge = ends(zero, excess, zero)
+    weighted = inner * here.distance
+    # From the grounded back electrode inwards.
+    last = here.beyond * moment.current / medium.bulk
+    potential = last + jnp.concatenate([jnp.cumsum(weighted[::-1], axis=0)[::-1], jnp.zeros_like(weighted[:1])])
+    depth = ends(zero, centre, medium.thickness) * NM
+    scale = medium.thermal_potential / NM
+    foreign = 1.0 - native + (charge if model == "full" else 0.0)
+    return _Profile(
+        depth=depth,
+        native=native,
+        foreign=foreign,
+        potential=medium.thermal_potential * ends(potential[0] + inner[0] * centre[0], potential, zero),
+        field=scale * ends(inner[0], 0.5 * (faces[1:] + faces[:-1]), bulk_field[0]),
+        excess=charge,
+        observables=front_observables(depth, native, foreign),
+    )
+
+
+def assemble(experiment: Experiment, run: Run, controls: Controls, model: Model) -> Solution:
+    """Turn the states of a run into a solution in SI units."""
+    native, _ = native_and_foreign(experiment)
+    unit = medium_of(experiment, experiment.stages[0]).charge_density * NM
+    traces, columns = [], []
+    for stage, passage in zip(experiment.stages, run.passages, strict=True):
+        moments = passage.moments
+        seen = jax.vmap(lambda moment, stage=stage: _profile(experiment, stage, moment, model))(moments)
+        trace = Trace(
+            time=passage.start + moments.time,
+            charge=passage.charge * unit,
+            current_density=moments.current * unit,
+            surface_potential=seen.potential[:, 0],
+            front_depth=seen.observables.depth,
+        )
+        taken_up = jnp.sum(jnp.diff(moments.faces, axis=1) * seen.foreign[:, 1:-1], axis=1)
+        balance = jnp.abs(taken_up / passage.charge - 1.0)
+        columns.append(jax.tree.map(lambda leaf, r=passage.outputs: leaf[r], (trace, seen, balance)))
+        traces.append(trace)
+    join = lambda *leaves: jnp.concatenate(leaves)  # noqa: E731
+    trace = jax.tree.map(join, *traces)
+    at, seen, balance = jax.tree.map(join, *columns)
+    pair = (seen.native, seen.foreign) if native == 0 else (seen.foreign, seen.native)
+    fraction = jnp.stack(pair, axis=1)
+    low, high = jnp.min(seen.excess, axis=(0, 1)), jnp.max(seen.excess, axis=(0, 1))
+    extreme = jnp.where(-low > high, low, high)
+    finite = jnp.isfinite(fraction).all((0, 1, 2)) & jnp.isfinite(seen.potential).all((0, 1))
+    neutral = jnp.abs(extreme) <= NEUTRALITY if model == "electroneutral" else jnp.ones_like(finite)
+    status = _worst(
+        (Status.NOT_NEUTRAL, ~neutral),
+        (Status.NOT_CONVERGED, ~(run.update <= LAST_UPDATE)),
+        (Status.MISSED_TIME, ~(run.time_error <= TIME_TARGET)),
+        (Status.NOT_FINITE, ~finite),
+    )
+    observables = seen.observables
+    unknown = jnp.full_like(observables.depth, jnp.nan)
+    return Solution(
+        species=tuple(species.name for species in experiment.species),
+        model=model,
+        time=at.time,
+        charge=at.charge,
+        current_density=at.current_density,
+        surface_potential=at.surface_potential,
+        depth=seen.depth,
+        fraction=fraction,
+        potential=seen.potential,
+        field=seen.field,
+        excess_charge=seen.excess,
+        front_depth=observables.depth,
+        front_width=observables.width,
+        plateau=observables.plateau,
+        leading_edge=observables.leading_edge,
+        trace=trace,
+        report=Report(
+            steps=sum(len(clock) for clock in run.clocks),
+            cells=controls.cells_behind + controls.cells_ahead,
+            iterations=run.iterations,
+            newton_update=run.update,
+            profile_error=unknown,
+            front_error=unknown,
+            ion_balance=jnp.max(balance, axis=0),
+            time_error=run.time_error,
+            excess_charge=extreme,
+            status=status,
+        ),
+    )
+
+
+def _worst(*conditions: tuple[Status, Array]) -> Array:
+    status = jnp.zeros(conditions[0][1].shape, jnp.int32)
+    for code, failed in conditions:
+        status = jnp.where(failed, jnp.int32(code), status)
+    return status
+
+
+def judge(solution: Solution, coarse: Solution) -> Solution:
+    """Add the error estimate of a companion run to a solution.
+
+    The difference of the two runs bounds the profile error of the finer one; it is compared over one and a half front depths.
+    """
+    profile_error, front_error = [], []
+    for k in range(len(solution.time)):
+        reach = 1.5 * solution.front_depth[k]
+        share = jnp.linspace(0.0, 1.0, 200, dtype=reach.dtype).reshape(-1, *(1,) * reach.ndim)
+        depth = share * reach
+        fine, rough = (interpolate_profile(depth, s.depth[k], s.fraction[k]) for s in (solution, coarse))
+        profile_error.append(jnp.sqrt(jnp.max(jnp.mean((fine - rough) ** 2, axis=1), axis=0)))
+        front_error.append(jnp.abs(solution.front_depth[k] - coarse.front_depth[k]))
+    profile_error, front_error = jnp.stack(profile_error), jnp.stack(front_error)
+    # The companion's error is several times that of the run itself.
+    limit = jnp.maximum(FRONT_TARGET[0], FRONT_TARGET[1] * solution.front_depth)
+    poor = jnp.any(profile_error > 2.0 * PROFILE_TARGET, axis=0) | jnp.any(front_error > 4.0 * limit, axis=0)
+    report = solution.report
+    status = jnp.maximum(report.status, jnp.where(poor, jnp.int32(Status.COARSE), 0))
+    return replace(
+        solution,
+        report=replace(report, profile_error=profile_error, front_error=front_error, status=status),
+    )

@@ -1,0 +1,84 @@
+"""Direct solution of block-tridiagonal systems, one block row a cell.
+
+Blocks are nested tuples of arrays [cell, *batch], so that a block of size one is a plain tridiagonal system and every
+operation is elementwise over the batch: the loop runs over the cells, the batch is contiguous.
+"""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+Block = tuple[tuple[Array, ...], ...]
+Vector = tuple[Array, ...]
+
+
+def _multiply(a: Block, b: Block) -> Block:
+    size = range(len(a))
+    return tuple(tuple(sum(a[i][k] * b[k][j] for k in size) for j in size) for i in size)
+
+
+def _apply(a: Block, x: Vector) -> Vector:
+    size = range(len(a))
+    return tuple(sum(a[i][k] * x[k] for k in size) for i in size)
+
+
+def _subtract(a, b):  # noqa: ANN001, ANN202
+    return jax.tree.map(jnp.subtract, a, b)
+
+
+def _inverse(a: Block) -> Block:
+    """Inverse of a small block by Gauss–Jordan elimination without pivoting."""
+    size = len(a)
+    one, zero = jnp.ones_like(a[0][0]), jnp.zeros_like(a[0][0])
+    if size == 1:
+        return ((one / a[0][0],),)
+    if size == 2:
+        scale = one / (a[0][0] * a[1][1] - a[0][1] * a[1][0])
+        return ((a[1][1] * scale, -a[0][1] * scale), (-a[1][0] * scale, a[0][0] * scale))
+    rows = [[*a[i], *(one if i == j else zero for j in range(size))] for i in range(size)]
+    for k in range(size):
+        pivot = one / rows[k][k]
+        rows[k] = [entry * pivot for entry in rows[k]]
+        for i in range(size):
+            if i != k:
+                factor = rows[i][k]
+                rows[i] = [entry - factor * other for entry, other in zip(rows[i], rows[k], strict=True)]
+    return tuple(tuple(row[size:]) for row in rows)
+
+
+def solve(lower: Block, diagonal: Block, upper: Block, *rhs: Vector) -> tuple[Vector, ...]:
+    """Solve L_i x_{i-1} + D_i x_i + U_i x_{i+1} = b_i by block elimination without pivoting.
+
+    Linear in the right-hand sides and differentiable with respect to them in both modes; differentiating with respect to the
+    blocks works but is meant to be avoided by `jax.lax.stop_gradient`.
+
+    Parameters
+    ----------
+    lower, diagonal, upper
+        Blocks; entry [i][j] has shape [cell, *batch]. `lower` of the first and `upper` of the last cell are ignored.
+    rhs
+        One or more right-hand sides, each a tuple of arrays [cell, *batch].
+
+    Returns
+    -------
+    One solution for each right-hand side.
+    """
+
+    def eliminate(carry, row):  # noqa: ANN001, ANN202
+        previous_upper, previous = carry
+        low, mid, up, right = row
+        inverse = _inverse(_subtract(mid, _multiply(low, previous_upper)))
+        new_upper = _multiply(inverse, up)
+        new = tuple(_apply(inverse, _subtract(b, _apply(low, x))) for b, x in zip(right, previous, strict=True))
+        return (new_upper, new), (new_upper, new)
+
+    def substitute(following, row):  # noqa: ANN001, ANN202
+        up, right = row
+        x = tuple(_subtract(b, _apply(up, y)) for b, y in zip(right, following, strict=True))
+        return x, x
+
+    zero = jax.tree.map(lambda a: jnp.zeros_like(a[0]), (upper, rhs))
+    _, (upper, rhs) = jax.lax.scan(eliminate, zero, (lower, diagonal, upper, rhs))
+    last = jax.tree.map(lambda a: jnp.zeros_like(a[0]), rhs)
+    _, solution = jax.lax.scan(substitute, last, (upper, rhs), reverse=True)
+    return solution

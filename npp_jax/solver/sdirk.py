@@ -1,0 +1,111 @@
+"""Two-stage, second-order, L-stable, stiffly accurate diagonally implicit Runge–Kutta step (SDIRK2).
+
+R. Alexander, SIAM J. Numer. Anal. 14 (1977) 1006, γ = 1 - 1/√2. Written for conserved amounts M(y). The rate of a stage is taken
+from its amounts, (M - base)/weight, not from the fluxes: the same thing at the solution, but an incomplete Newton iteration is then
+not amplified by the stiffness, and what the linear system conserves is conserved to round-off.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from npp_jax.solver.newton import LinearSystem, Unknowns, newton
+
+GAMMA = 1.0 - 1.0 / np.sqrt(2.0)
+"""Coefficient of the second-order scheme."""
+
+EULER_GAMMA = 0.5
+"""With this coefficient the same two stages are two half steps of backward Euler, which keep amounts positive: for the start
+from a composition that changes within one step from one to almost zero."""
+
+
+class System(NamedTuple):
+    """What a step needs to know of the equations; `share` is the position within the step, from 0 to 1."""
+
+    linearise: Callable[..., LinearSystem]
+    """(y, v, base, time base, share, weight) ↦ residual M(y) - base - weight·k(y, v) and derivatives."""
+    amount: Callable[[Unknowns, Array], Unknowns]
+    """(y, share) ↦ M."""
+    tempo: Callable[[Array], Array]
+    """v ↦ dt/ds."""
+    given: Callable[[Array, Array], Array]
+    """(share, v) ↦ v where it is prescribed; v itself where it is an unknown."""
+    limit: Callable[[Unknowns, Unknowns], Unknowns]
+    """Applies a Newton correction within bounds."""
+
+
+class StepResult(NamedTuple):
+    """State after a step, and what the step took."""
+
+    y: Unknowns
+    amount: Unknowns
+    v: Array
+    time: Array
+    update: Array
+    iterations: Array
+
+
+def sdirk_step(
+    system: System, y: Unknowns, amount: Unknowns, v: Array, time: Array, size: Array, *, guess: Unknowns, begin: Array, gamma: Array, cap: Array, tolerance: float
+) -> StepResult:
+    """Advance the conserved amounts by one step of the clock.
+
+    Parameters
+    ----------
+    system
+        The equations.
+    y, v
+        First guess of the unknowns at the end of the step and of the border scalar.
+    amount, time
+        Conserved amounts and time at the start of the step.
+    size
+        Length of the step in the clock, shape [*batch].
+    guess, begin
+        First guesses of the unknowns at the two stages, stacked on a leading axis, used instead of `y` where `begin` holds.
+    gamma
+        `GAMMA` or `EULER_GAMMA`.
+    cap, tolerance
+        See `newton`.
+    """
+    dtype = size.dtype
+    shares = jnp.stack([gamma, jnp.ones_like(gamma)]).astype(dtype)
+    # Weight of this stage's rate in the explicit part of the next one.
+    passed_on = jnp.stack([1.0 - gamma, jnp.zeros_like(gamma)]).astype(dtype)
+
+    def stage(carry: tuple, coefficients: tuple[Array, Array]) -> tuple[tuple, tuple]:
+        y, v, base, base_time, update, count = carry
+        share, following, first = coefficients
+        y = jax.tree.map(lambda a, b: jnp.where(begin, b, a), y, first)
+        weight = size * gamma
+        result = newton(
+            lambda y, v, *, exact: system.linearise(y, v, base, base_time, share, weight, exact=exact),
+            system.limit,
+            y,
+            system.given(share, v),
+            cap=cap,
+            tolerance=tolerance,
+        )
+        end = system.amount(result.y, share)
+        tempo = system.tempo(result.v)
+        next_base = jax.tree.map(lambda m, b, e: m + following / gamma * (e - b), amount, base, end)
+        next_time = time + following * size * tempo
+        return (
+            (
+                result.y,
+                result.v,
+                next_base,
+                next_time,
+                jnp.maximum(update, result.update),
+                count + result.iterations,
+            ),
+            (end, base_time + weight * tempo),
+        )
+
+    carry = (y, v, amount, time, jnp.zeros_like(v), jnp.zeros(v.shape, jnp.int32))
+    (y, v, _, _, update, count), (amounts, times) = jax.lax.scan(stage, carry, (shares, passed_on, guess))
+    last = lambda a: a[-1]  # noqa: E731
+    return StepResult(y, jax.tree.map(last, amounts), v, times[-1], update, count)

@@ -1,0 +1,25 @@
+"""How a solve ended: an integer that travels through compiled code, with a sentence for each value."""
+
+from enum import IntEnum
+
+
+class Status(IntEnum):
+    """Outcome of a simulation, the worst of its steps; larger is worse."""
+
+    DONE = 0
+    NOT_NEUTRAL = 1
+    COARSE = 2
+    NOT_CONVERGED = 3
+    MISSED_TIME = 4
+    NOT_FINITE = 5
+
+
+STATUS_ADVICE = {
+    Status.DONE: "done",
+    Status.NOT_NEUTRAL: "excess charge above the tolerance of the electroneutral model: run the full model",
+    Status.COARSE: "error estimate above the target: raise cells and steps",
+    Status.NOT_CONVERGED: "Newton iteration did not converge: raise the iterations or the steps",
+    Status.MISSED_TIME: "the stage did not end at its duration: check potential and duration, or end it at a charge",
+    Status.NOT_FINITE: "numbers overflowed: the parameters are outside what the model can represent",
+}
+"""What each status means and what to try."""
