@@ -1,5 +1,27 @@
 """Differentiable Nernst–Planck–Poisson simulation of ion exchange in solid electrolytes."""
 
+from npp_jax.config import ConfigError, load_experiment
+from npp_jax.integrate import Controls
+from npp_jax.physics import Experiment
+from npp_jax.simulate import ACCURATE, FAST, Unsupported, simulate
+from npp_jax.solution import Report, Solution, Trace
+from npp_jax.solver.status import STATUS_ADVICE, Status
+
 __version__ = "0.1.0"
 
-__all__ = ["__version__"]
+__all__ = [
+    "ACCURATE",
+    "FAST",
+    "STATUS_ADVICE",
+    "ConfigError",
+    "Controls",
+    "Experiment",
+    "Report",
+    "Solution",
+    "Status",
+    "Trace",
+    "Unsupported",
+    "__version__",
+    "load_experiment",
+    "simulate",
+]

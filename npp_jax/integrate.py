@@ -128,7 +128,7 @@ def make_schedule(path: Path, stage: Stage, controls: Controls, *, first: bool) 
     length = len(stacked)
     cap = np.full(length, controls.iterations)
     extra = controls.extra_iterations[:length]
-    cap[: len(extra)] += extra
+    cap[: len(extra)] += np.asarray(extra, int)
     begin = np.zeros(length, bool)
     gamma = np.full(length, GAMMA)
     if first:
@@ -254,16 +254,14 @@ def march(
                 corner=corner,
             )
 
-        def given(share: Array, v: Array) -> Array:
-            if given_current:
-                return actual.current_at(base.clock + share * size)
-            return v
+        def given(share: Array) -> Array:
+            return actual.current_at(base.clock + share * size) if given_current else jnp.zeros_like(clock)
 
         system = System(
             linearise=linearise,
             amount=lambda y, share: model.amounts(medium, y, at(share).width),
             tempo=tempo,
-            given=given,
+            given=None if driven else given,
             limit=lambda y, change: model.limit(medium, y, change),
         )
         start = model.amounts(medium, base.y, jnp.diff(old, axis=0))

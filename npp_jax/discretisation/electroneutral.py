@@ -25,7 +25,7 @@ from npp_jax.discretisation.flux import (
     stabiliser,
 )
 from npp_jax.discretisation.geometry import Geometry
-from npp_jax.discretisation.medium import Medium
+from npp_jax.discretisation.medium import Medium, tangent
 
 NAME = "electroneutral"
 
@@ -90,12 +90,13 @@ def linearise(
     """
     left, right = y[0][:-1], y[0][1:]
     one, zero = jnp.ones_like(left), jnp.zeros_like(left)
+    local = medium if exact else tangent(medium, 0.5 * (left + right))
 
     def faces(a: Array, b: Array, v: Array) -> tuple[Array, Array]:
-        factor = stabiliser(medium, 0.5 * (a + b), v, tempo(v), geometry)
+        factor = stabiliser(local, 0.5 * (a + b), v, tempo(v), geometry)
         if not exact:
             factor = jax.lax.stop_gradient(factor)
-        return field_and_flux(medium, a, b, v, tempo(v), factor, geometry)
+        return field_and_flux(local, a, b, v, tempo(v), factor, geometry)
 
     (field, flux), push = jax.linearize(faces, left, right, jnp.broadcast_to(current, left.shape))
     field_left, flux_left = push(one, zero, zero)

@@ -25,7 +25,7 @@ from npp_jax.discretisation.flux import (
     stabiliser,
 )
 from npp_jax.discretisation.geometry import Geometry
-from npp_jax.discretisation.medium import Medium
+from npp_jax.discretisation.medium import Medium, tangent
 
 NAME = "full"
 
@@ -65,16 +65,18 @@ def linearise(
     gauss_left, gauss_right = gauss[:-1].at[0].set(0.0), gauss[1:].at[-1].set(0.0)
     before, after = between(here[:1], here[:-1]), between(here[1:], here[-1:])
 
+    local = medium if exact else tangent(medium, 0.5 * (left + right))
+
     def faces(a: Array, b: Array, e_before: Array, e: Array, e_after: Array, v: Array) -> tuple[Array, Array]:
         a2 = 1.0 - a + gauss_left * (e - e_before)
         b2 = 1.0 - b + gauss_right * (e_after - e)
         native, foreign = 0.5 * (a + b), 0.5 * (a2 + b2)
-        factor = stabiliser(medium, native, v, tempo(v), geometry)
+        factor = stabiliser(local, native, v, tempo(v), geometry)
         if not exact:
             factor = jax.lax.stop_gradient(factor)
         factor = factor / geometry.distance
-        flux_native = tempo(v) * medium.native(native) * (native * e - factor * (b - a))
-        flux_foreign = tempo(v) * medium.foreign(1.0 - foreign) * (foreign * e - factor * (b2 - a2))
+        flux_native = tempo(v) * local.native(native) * (native * e - factor * (b - a))
+        flux_foreign = tempo(v) * local.foreign(1.0 - foreign) * (foreign * e - factor * (b2 - a2))
         displacement = tempo(v) * v - flux_native - flux_foreign + geometry.velocity * (native + foreign - 1.0)
         return flux_native - geometry.velocity * native, displacement
 

@@ -1,0 +1,73 @@
+"""Physics of ions in a solid electrolyte: site energies, diffusivities, fronts, and experiments as data."""
+
+from npp_jax.physics.diffusivity import AbstractDiffusivity, Arrhenius, ConstantDiffusivity, SEDDiffusivity
+from npp_jax.physics.experiment import Experiment
+from npp_jax.physics.front_theory import FrontTheory
+from npp_jax.physics.front_wave import (
+    diffusivity_ratio_from_ramp,
+    expected_excess_charge,
+    foreign_diffusivity_from_front,
+    front_slope,
+    front_width,
+)
+from npp_jax.physics.protocol import (
+    AbstractFront,
+    Blocking,
+    Closed,
+    Drive,
+    IonBeamCurrent,
+    IonBeamPotential,
+    Reservoir,
+    Stage,
+    drive_integral,
+    drive_inverse_integral,
+    drive_value,
+)
+from npp_jax.physics.quantile import normal_distribution, normal_quantile
+from npp_jax.physics.sample import Sample
+from npp_jax.physics.sed import (
+    AbstractSED,
+    GaussianSED,
+    MixtureSED,
+    TabulatedSED,
+    fermi_dirac_energy,
+    fermi_dirac_occupied,
+    populated_fwhm,
+)
+from npp_jax.physics.species import Species
+
+__all__ = [
+    "AbstractDiffusivity",
+    "AbstractFront",
+    "AbstractSED",
+    "Arrhenius",
+    "Blocking",
+    "Closed",
+    "ConstantDiffusivity",
+    "Drive",
+    "Experiment",
+    "FrontTheory",
+    "GaussianSED",
+    "IonBeamCurrent",
+    "IonBeamPotential",
+    "MixtureSED",
+    "Reservoir",
+    "SEDDiffusivity",
+    "Sample",
+    "Species",
+    "Stage",
+    "TabulatedSED",
+    "diffusivity_ratio_from_ramp",
+    "drive_integral",
+    "drive_inverse_integral",
+    "drive_value",
+    "expected_excess_charge",
+    "fermi_dirac_energy",
+    "fermi_dirac_occupied",
+    "foreign_diffusivity_from_front",
+    "front_slope",
+    "front_width",
+    "normal_distribution",
+    "normal_quantile",
+    "populated_fwhm",
+]

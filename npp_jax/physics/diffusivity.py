@@ -14,6 +14,7 @@ from jaxtyping import Array, Float
 
 from npp_jax.constants import BOLTZMANN_EV
 from npp_jax.physics.interpolation import interpolate
+from npp_jax.physics.leaf import as_leaf
 from npp_jax.physics.quantile import normal_distribution, normal_quantile
 from npp_jax.physics.sed import AbstractSED, GaussianSED, fermi_dirac_energy
 
@@ -29,12 +30,12 @@ DiffusivityFunction = Callable[[Float[Array, "*shape"]], Float[Array, "*shape"]]
 class Arrhenius(eqx.Module):
     """Thermal activation on top of a law: exp[-(E_a/k)(1/T - 1/T_ref)]."""
 
-    activation_energy: Float[Array, "*batch"] = eqx.field(converter=jnp.asarray)
+    activation_energy: Float[Array, "*#batch"] = eqx.field(converter=as_leaf)
     """Activation energy E_a [eV]."""
-    reference_temperature: Float[Array, "*batch"] = eqx.field(converter=jnp.asarray)
+    reference_temperature: Float[Array, "*#batch"] = eqx.field(converter=as_leaf)
     """Temperature at which the factor is one [K]."""
 
-    def factor(self, temperature: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
+    def factor(self, temperature: Float[Array, "*#batch"]) -> Float[Array, "*batch"]:
         """Factor on D at `temperature` [K]."""
         return jnp.exp(-self.activation_energy / BOLTZMANN_EV * (1.0 / temperature - 1.0 / self.reference_temperature))
 
@@ -43,22 +44,22 @@ class AbstractDiffusivity(eqx.Module):
     """Diffusivity of one species as a function of its own fraction."""
 
     @abstractmethod
-    def at(self, temperature: Float[Array, "*batch"]) -> DiffusivityFunction:
+    def at(self, temperature: Float[Array, "*#batch"]) -> DiffusivityFunction:
         """Return x ↦ D(x) [m²/s] at `temperature` [K]."""
 
 
 class ConstantDiffusivity(AbstractDiffusivity):
     """D independent of composition, optionally thermally activated."""
 
-    D: Float[Array, "*batch"] = eqx.field(converter=jnp.asarray)
+    D: Float[Array, "*#batch"] = eqx.field(converter=as_leaf)
     """Diffusion coefficient (at the reference temperature, if activated) [m²/s]."""
     arrhenius: Arrhenius | None = None
     """Thermal activation, if any."""
 
-    def at(self, temperature: Float[Array, "*batch"]) -> DiffusivityFunction:
+    def at(self, temperature: Float[Array, "*#batch"]) -> DiffusivityFunction:
         """Return the constant function x ↦ D [m²/s]."""
         D = self.D if self.arrhenius is None else self.D * self.arrhenius.factor(temperature)
-        return lambda x: jnp.broadcast_to(D, x.shape)
+        return lambda x: jnp.broadcast_to(D, jnp.broadcast_shapes(x.shape, D.shape))
 
 
 class SEDDiffusivity(AbstractDiffusivity):
@@ -68,37 +69,37 @@ class SEDDiffusivity(AbstractDiffusivity):
     with the fraction (1 - v) y of the sites occupied (Gunawan et al. 2024, eqn (2): E_act = E_DC - E_F).
     """
 
-    D_bulk: Float[Array, "*batch"] = eqx.field(converter=jnp.asarray)
+    D_bulk: Float[Array, "*#batch"] = eqx.field(converter=as_leaf)
     """Diffusion coefficient at the reference composition x = 1 [m²/s]."""
     sed: AbstractSED
     """Site energy distribution."""
-    vacancy_fraction: Float[Array, "*batch"] = eqx.field(converter=jnp.asarray)
+    vacancy_fraction: Float[Array, "*#batch"] = eqx.field(converter=as_leaf)
     """Fraction v of the sites that is empty at x = 1 [1]."""
-    immobile_fraction: Float[Array, "*batch"] = eqx.field(converter=jnp.asarray, default=0.0)
+    immobile_fraction: Float[Array, "*#batch"] = eqx.field(converter=as_leaf, default=0.0)
     """Fraction x_imm of the ions that never moves [1]."""
     filling: Filling = eqx.field(static=True, default="sharp")
     """Occupation of the sites: `sharp` (T = 0 edge) or `fermi-dirac` at the temperature of the stage."""
     arrhenius: Arrhenius | None = None
     """Further thermal activation, on top of the temperature in the SED factor."""
 
-    def occupied(self, x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    def occupied(self, x: Float[Array, "*#shape"]) -> Float[Array, "*shape"]:
         """Occupied fraction of the sites, (1 - v) max(y, floor)."""
         y = (x - self.immobile_fraction) / (1.0 - self.immobile_fraction)
         return (1.0 - self.vacancy_fraction) * jnp.clip(y, FILLING_FLOOR, 1.0)
 
-    def fermi_energy(self, x: Float[Array, "*shape"], temperature: Float[Array, "*batch"]) -> Float[Array, "*shape"]:
+    def fermi_energy(self, x: Float[Array, "*#shape"], temperature: Float[Array, "*#batch"]) -> Float[Array, "*shape"]:
         """Fermi energy at the fraction x, from the mean site energy [eV]."""
         if self.filling == "sharp":
             return self.sed.fermi_energy(self.occupied(x))
         return fermi_dirac_energy(self.sed, self.occupied(x), temperature)
 
     def activation_energy(
-        self, x: Float[Array, "*shape"], temperature: Float[Array, "*batch"]
+        self, x: Float[Array, "*#shape"], temperature: Float[Array, "*#batch"]
     ) -> Float[Array, "*shape"]:
         """E_act(x) - E_act(1) = E_F(1) - E_F(x) [eV]."""
         return self.fermi_energy(jnp.ones_like(x), temperature) - self.fermi_energy(x, temperature)
 
-    def at(self, temperature: Float[Array, "*batch"]) -> DiffusivityFunction:
+    def at(self, temperature: Float[Array, "*#batch"]) -> DiffusivityFunction:
         """Return x ↦ D(x) [m²/s]."""
         kt = BOLTZMANN_EV * temperature
         D_bulk = self.D_bulk if self.arrhenius is None else self.D_bulk * self.arrhenius.factor(temperature)
@@ -108,8 +109,9 @@ class SEDDiffusivity(AbstractDiffusivity):
             return lambda x: D_bulk * jnp.exp(slope * (normal_quantile(self.occupied(x)) - z_bulk))
         # Over the standard normal quantile of the filling every E_F is smooth, so that one short table serves all laws.
         z_floor = normal_quantile((1.0 - self.vacancy_fraction) * FILLING_FLOOR)
-        fraction = jnp.linspace(0.0, 1.0, _TABLE_KNOTS, dtype=kt.dtype)
-        shape = jnp.broadcast_shapes(z_bulk.shape, kt.shape, *(leaf.shape for leaf in self.sed.support()))
+        edges = self.sed.support()
+        fraction = jnp.linspace(0.0, 1.0, _TABLE_KNOTS, dtype=jnp.result_type(z_bulk, kt, *edges))
+        shape = jnp.broadcast_shapes(z_bulk.shape, kt.shape, *(edge.shape for edge in edges))
         fraction = fraction.reshape(fraction.shape + (1,) * len(shape))
         z = jnp.broadcast_to(z_floor + fraction * (z_bulk - z_floor), (_TABLE_KNOTS, *shape))
         occupied = jnp.clip(normal_distribution(z), 1e-12, 1.0)

@@ -1,10 +1,10 @@
 """Quasi-neutral theory of the replacement front of two ions: foot, ramp, speed, width, resistance.
 
 With u the native fraction, D₁(u) the native and D₂(u) the foreign diffusivity, the native ions carry the share
-t₁(u) = D₁u/s(u) of the current, s(u) = D₁u + D₂(1-u). In the limit of high field the profile is the lower convex hull of t₁: a
-ramp x/q = t₁'(u) from the surface up to the foot u_t, then a front that moves with v_s per unit of the charge q
-(Welge's tangent construction). The foot is the composition of least conductivity,
-d(uD₁)/du = D₂ for constant D₂. The charge q = ∫j dt/(eN) is a length throughout.
+t₁(u) = D₁u/s(u) of the current, s(u) = D₁u + D₂(1-u). In the limit of high field the profile is the lower convex
+hull of t₁: a ramp x/q = t₁'(u) from the surface up to the foot u_t, then a front that moves with v_s per unit of the
+charge q (Welge's tangent construction). The foot is the composition of least conductivity, d(uD₁)/du = D₂ for
+constant D₂. The charge q = ∫j dt/(eN) is a length throughout.
 """
 
 from collections.abc import Callable
@@ -30,7 +30,7 @@ class FrontTheory(eqx.Module):
     speed: Float[Array, "*batch"]
     """Depth of the front per unit charge, v_s = x_f/q."""
     spreading: Float[Array, "*batch"]
-    """Speed of the leading edge per unit charge beyond v_s; zero for a sharp front."""
+    """Speed of the leading edge per unit charge beyond v_s, D₂/D₁(1) - v_s; zero for a sharp front."""
     ramp_position: Float[Array, "ramp *batch"]
     """Positions x/q on the ramp, from 0 to v_s."""
     ramp_fraction: Float[Array, "ramp *batch"]
@@ -73,17 +73,12 @@ def front_theory(native: Diffusivity, foreign: Diffusivity, like: Array) -> Fron
 
     logit = np.linspace(-14.0, 7.0, _COARSE)
     grid = column(1.0 / (1.0 + np.exp(-logit)))
-    best = jnp.argmax(chord(grid), axis=0)
-    below = jnp.take_along_axis(grid, jnp.maximum(best - 1, 0)[None], axis=0)[0]
-    above = jnp.take_along_axis(grid, jnp.minimum(best + 1, _COARSE - 1)[None], axis=0)[0]
+    below, best, above = _bracket(grid, chord(grid))
     for _ in range(2):
         grid = below + (above - below) * column(np.linspace(0.0, 1.0, _FINE))
-        value = chord(grid)
-        best = jnp.argmax(value, axis=0)
-        below = jnp.take_along_axis(grid, jnp.maximum(best - 1, 0)[None], axis=0)[0]
-        above = jnp.take_along_axis(grid, jnp.minimum(best + 1, _FINE - 1)[None], axis=0)[0]
-    foot = jnp.take_along_axis(grid, best[None], axis=0)[0]
-    speed = jnp.max(value, axis=0)
+        below, best, above = _bracket(grid, chord(grid))
+    foot = _stationary(chord, below, best, above)
+    speed = chord(foot[None])[0]
 
     share = column(np.linspace(0.0, 1.0, _RAMP) ** 2)
     fraction = foot * share
@@ -109,6 +104,32 @@ def front_theory(native: Diffusivity, foreign: Diffusivity, like: Array) -> Fron
     )
 
 
+def _bracket(grid: Array, value: Array) -> tuple[Array, Array, Array]:
+    """Grid point of the largest value between its neighbours; at an end of the grid two of the three are equal."""
+    best = jnp.argmax(value, axis=0)
+    near = jnp.clip(jnp.stack([best - 1, best, best + 1]), 0, grid.shape[0] - 1)
+    below, middle, above = jnp.take_along_axis(grid, near, axis=0)
+    return below, middle, above
+
+
+def _stationary(function: Diffusivity, below: Array, start: Array, above: Array) -> Array:
+    """Maximum of a function near `start`: Newton steps on its logarithmic slope, never beyond the bracket."""
+
+    def slope(u: Array) -> Array:
+        return jax.jvp(lambda v: jnp.log(function(v[None])[0]), (u,), (jnp.ones_like(u),))[1]
+
+    u = start
+    for _ in range(2):
+        # Start and curvature are held: the last step carries the derivative of the implicit function slope(u) = 0.
+        u = jax.lax.stop_gradient(u)
+        value, curvature = jax.jvp(slope, (u,), (jnp.ones_like(u),))
+        concave = curvature < 0.0
+        step = -value / jax.lax.stop_gradient(jnp.where(concave, curvature, -1.0))
+        inner = concave & (u + step > below) & (u + step < above)
+        u = u + jnp.where(inner, step, 0.0)
+    return u
+
+
 def quasi_steady_profile(theory: FrontTheory, depth: Array, charge: Array, width: Array) -> Array:
     """Ramp and front at a charge: the first guess of the simulation.
 
@@ -125,13 +146,15 @@ def quasi_steady_profile(theory: FrontTheory, depth: Array, charge: Array, width
     """
     knots = theory.ramp_position * charge
     # Linear in √u, in which the ramp has no steep end at the surface.
-    rooted = jnp.sqrt(theory.ramp_fraction)
+    positive = theory.ramp_fraction > 0.0
+    rooted = jnp.where(positive, jnp.sqrt(jnp.where(positive, theory.ramp_fraction, 1.0)), 0.0)
     rise = jnp.diff(rooted, axis=0)
     length = jnp.maximum(jnp.diff(knots, axis=0), 1e-12 * charge)
 
-    def add(k: Array, ramp: Array) -> Array:
+    def add(k: Array | int, ramp: Array) -> Array:
         return ramp + rise[k] * jnp.clip((depth - knots[k]) / length[k], 0.0, 1.0)
 
-    ramp = jax.lax.fori_loop(0, rise.shape[0], add, jnp.zeros_like(depth))
+    start = jnp.zeros(jnp.broadcast_shapes(depth.shape, rise[0].shape, knots[0].shape), jnp.result_type(depth, knots))
+    ramp = jax.lax.fori_loop(0, rise.shape[0], add, start)
     ramp = ramp * ramp
     return ramp + (1.0 - ramp) * jax.nn.sigmoid((depth - theory.speed * charge) * theory.speed / width)

@@ -4,6 +4,12 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 
+def align(*tables: Array) -> tuple[Array, ...]:
+    """Give tables of shape [knot, *batch] the same rank: axes of length one go between knot and batch."""
+    rank = max(table.ndim for table in tables)
+    return tuple(table.reshape(table.shape[:1] + (1,) * (rank - table.ndim) + table.shape[1:]) for table in tables)
+
+
 def locate(x: Array, knots: Array) -> Array:
     """Index of the interval of `knots` in which each `x` lies, between 0 and len(knots) - 2.
 
@@ -28,10 +34,10 @@ def take(values: Array, index: Array) -> Array:
 
 
 def hermite_slopes(knots: Array, values: Array) -> Array:
-    """Slopes at the knots for cubic interpolation: second-order differences, limited so that monotone data stay monotone.
+    """Slopes at the knots for cubic interpolation: second-order differences that keep monotone data monotone.
 
-    F. N. Fritsch and R. E. Carlson, SIAM J. Numer. Anal. 17 (1980) 238: no slope exceeds three times a neighbouring secant, and
-    extrema are flat.
+    No slope exceeds three times a neighbouring secant, and extrema are flat: F. N. Fritsch and R. E. Carlson,
+    SIAM J. Numer. Anal. 17 (1980) 238.
     """
     width = jnp.diff(knots, axis=0)
     secant = jnp.diff(values, axis=0) / width
@@ -52,15 +58,19 @@ def interpolate(x: Array, knots: Array, values: Array) -> Array:
     Parameters
     ----------
     x
-        Points, shape [point, *batch].
+        Points, any shape that broadcasts against the batch of the table, usually [point, *batch].
     knots, values
         Table, shape [knot, *batch] or [knot]; `knots` increasing.
     """
+    knots, values = align(knots, values)
+    batch = jnp.broadcast_shapes(knots.shape[1:], values.shape[1:])
+    shape = jnp.broadcast_shapes(x.shape, batch)
+    points = jnp.broadcast_to(x, shape).reshape(-1, *batch)
     slope = hermite_slopes(knots, values)
-    index = locate(x, knots)
+    index = locate(points, knots)
     left, step = take(knots, index), take(jnp.diff(knots, axis=0), index)
     y0, y1 = take(values, index), take(values, index + 1)
     m0, m1 = take(slope, index) * step, take(slope, index + 1) * step
-    t = (x - left) / step
+    t = (points - left) / step
     beyond = jnp.where(t < 0.0, t * m0, jnp.where(t > 1.0, (t - 1.0) * m1, 0.0))
-    return hermite(jnp.clip(t, 0.0, 1.0), y0, y1, m0, m1) + beyond
+    return (hermite(jnp.clip(t, 0.0, 1.0), y0, y1, m0, m1) + beyond).reshape(shape)

@@ -2,7 +2,10 @@
 
 import equinox as eqx
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, ArrayLike, Float
+
+from npp_jax.physics.interpolation import align
+from npp_jax.physics.leaf import LeafLike, as_leaf, as_optional_leaf
 
 
 class Drive(eqx.Module):
@@ -11,20 +14,28 @@ class Drive(eqx.Module):
     Piecewise linear between its knots, constant beyond them.
     """
 
-    value: Float[Array, "knot *batch"] = eqx.field(converter=jnp.asarray)
+    value: Float[Array, "knot *#batch"] = eqx.field(converter=as_leaf)
     """Values at the knots [V or A/m²]."""
-    time: Float[Array, "knot *batch"] | None = None
+    time: Float[Array, "knot *#batch"] | None = eqx.field(converter=as_optional_leaf, default=None)
     """Times of the knots from the start of the stage, increasing; None for a constant [s]."""
 
-    @classmethod
-    def constant(cls, value: Float[Array, "*batch"] | float) -> "Drive":
-        """Drive that does not change."""
-        return cls(value=jnp.asarray(value)[None])
+    def __check_init__(self) -> None:
+        """A constant has one value, a trace as many values as times, at least two."""
+        values, times = self.value.shape[0], 0 if self.time is None else self.time.shape[0]
+        if self.time is None and values != 1:
+            raise ValueError(f"a drive without times has one value, got {values}")
+        if self.time is not None and (values != times or times < 2):
+            raise ValueError(f"a trace needs as many values as times, two or more, got {values} and {times}")
 
     @classmethod
-    def trace(cls, time: Float[Array, "knot *batch"], value: Float[Array, "knot *batch"]) -> "Drive":
+    def constant(cls, value: LeafLike) -> "Drive":
+        """Drive that does not change."""
+        return cls(value=as_leaf(value)[None])
+
+    @classmethod
+    def trace(cls, time: LeafLike, value: LeafLike) -> "Drive":
         """Drive given by its values at some times."""
-        return cls(value=value, time=jnp.asarray(time))
+        return cls(value=value, time=time)
 
 
 class AbstractFront(eqx.Module):
@@ -56,7 +67,9 @@ class Closed(AbstractFront):
 class Reservoir(AbstractFront):
     """Ion exchange with a melt or solution: fixed composition of the surface, no total current."""
 
-    fraction: dict[str, Float[Array, "*batch"]]
+    fraction: dict[str, Float[Array, "*#batch"]] = eqx.field(
+        converter=lambda fraction: {name: as_leaf(value) for name, value in fraction.items()}
+    )
     """Surface fraction n(0)/N of each species [1]."""
 
 
@@ -72,11 +85,11 @@ class Stage(eqx.Module):
 
     front: AbstractFront
     """Condition at the surface."""
-    temperature: Float[Array, "*batch"] = eqx.field(converter=jnp.asarray)
+    temperature: Float[Array, "*#batch"] = eqx.field(converter=as_leaf)
     """Temperature [K]."""
-    duration: Float[Array, "*batch"] | None = None
+    duration: Float[Array, "*#batch"] | None = eqx.field(converter=as_optional_leaf, default=None)
     """Length of the stage; None if it ends at a charge [s]."""
-    charge: Float[Array, "*batch"] | None = None
+    charge: Float[Array, "*#batch"] | None = eqx.field(converter=as_optional_leaf, default=None)
     """Charge per area passed during the stage; None if it ends at a duration [C/m²]."""
     outputs: tuple[float, ...] = eqx.field(static=True, default=(1.0,))
     """Output points as shares of the duration (or charge), increasing, the last being 1."""
@@ -85,47 +98,65 @@ class Stage(eqx.Module):
         """Exactly one end, and outputs that increase to one."""
         if (self.duration is None) == (self.charge is None):
             raise ValueError("a stage ends either at a duration or at a charge: give exactly one of them")
+        if not self.outputs:
+            raise ValueError("a stage needs at least one output, the last being 1")
         increasing = all(a < b for a, b in zip((0.0, *self.outputs), self.outputs, strict=False))
         if not increasing or abs(self.outputs[-1] - 1.0) > 1e-12:
             raise ValueError(f"outputs must increase from above 0 to 1, got {self.outputs}")
 
 
-def drive_value(drive: Drive, time: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
+def drive_value(drive: Drive, time: Float[ArrayLike, "*#batch"]) -> Float[Array, "*batch"]:
     """Value of a drive at a time [V or A/m²]."""
     if drive.time is None:
-        return drive.value[0]
-    bounded = jnp.clip(time, drive.time[0], drive.time[-1])
-    return _linear(bounded, drive.time, drive.value)
+        constant = drive.value[0]
+        return jnp.broadcast_to(constant, jnp.broadcast_shapes(constant.shape, jnp.shape(time)))
+    knots, values, time = _aligned(drive, time)
+    share = jnp.clip((time - knots[:-1]) / jnp.diff(knots, axis=0), 0.0, 1.0)
+    return values[0] + jnp.sum(share * jnp.diff(values, axis=0), axis=0)
 
 
-def drive_integral(drive: Drive, time: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
+def drive_integral(drive: Drive, time: Float[ArrayLike, "*#batch"]) -> Float[Array, "*batch"]:
     """Integral of a drive from 0 to `time` [V s or C/m²]."""
     if drive.time is None:
-        return drive.value[0] * time
-    start, stop = drive.time[:-1], drive.time[1:]
-    first, last = drive.value[:-1], drive.value[1:]
-    inside = jnp.clip(time, start, stop) - start
-    pieces = inside * (first + 0.5 * (last - first) * inside / (stop - start))
-    before = jnp.minimum(time, drive.time[0]) * drive.value[0]
-    return before + jnp.sum(pieces, axis=0) + jnp.maximum(time - drive.time[-1], 0.0) * drive.value[-1]
+        return drive.value[0] * jnp.asarray(time)
+    knots, values, time = _aligned(drive, time)
+    first, rise, width = values[:-1], jnp.diff(values, axis=0), jnp.diff(knots, axis=0)
+    inside = jnp.clip(time - knots[:-1], 0.0, width)
+    pieces = inside * (first + 0.5 * rise * inside / width)
+    before = jnp.minimum(time, knots[0]) * values[0]
+    return before + jnp.sum(pieces, axis=0) + jnp.maximum(time - knots[-1], 0.0) * values[-1]
 
 
-def drive_inverse_integral(drive: Drive, amount: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
-    """Time at which the integral of a positive drive reaches `amount` [s]."""
+def drive_inverse_integral(drive: Drive, amount: Float[ArrayLike, "*#batch"]) -> Float[Array, "*batch"]:
+    """Time at which the integral of a drive that is nowhere negative first reaches `amount` ≥ 0 [s].
+
+    A drive that ends at zero never passes more than it has by then: the time is infinite (in fact larger than
+    any that occurs).
+    """
     if drive.time is None:
-        return amount / drive.value[0]
-    start, stop = drive.time[:-1], drive.time[1:]
-    first, last = drive.value[:-1], drive.value[1:]
-    reached = jnp.cumsum(0.5 * (first + last) * (stop - start), axis=0) + drive.time[0] * drive.value[0]
-    begun = jnp.concatenate([drive.time[:1] * drive.value[:1], reached[:-1]])
-    wanted = jnp.clip(amount - begun, 0.0, reached - begun)
-    slope = (last - first) / (stop - start)
-    # Root of f0 t + slope t²/2 = wanted in the form that stays accurate for slope → 0.
-    inside = 2.0 * wanted / (first + jnp.sqrt(jnp.maximum(first * first + 2.0 * slope * wanted, 0.0)))
-    before = jnp.minimum(amount / drive.value[0], drive.time[0])
-    return before + jnp.sum(inside, axis=0) + jnp.maximum(amount - reached[-1], 0.0) / drive.value[-1]
+        return jnp.asarray(amount) / drive.value[0]
+    knots, values, amount = _aligned(drive, amount)
+    first, width = values[:-1], jnp.diff(knots, axis=0)
+    pieces = 0.5 * (first + values[1:]) * width
+    begun = jnp.cumsum(jnp.concatenate([values[:1] * knots[:1], pieces]), axis=0)
+    tiny = jnp.finfo(pieces.dtype).tiny
+    wanted = amount - begun[:-1]
+    passed, under_way = wanted >= pieces, (wanted > 0.0) & (wanted < pieces)
+    held = jnp.where(under_way, wanted, 0.5 * pieces)
+    # Root of f0 t + slope t²/2 = wanted in the form that stays accurate for slope → 0; half the piece stands in where
+    # the root is not used, as a drive that starts or ends at zero would make its derivative infinite there.
+    discriminant = first * first + 2.0 * held * jnp.diff(values, axis=0) / width
+    root = 2.0 * held / (first + jnp.sqrt(jnp.maximum(discriminant, tiny)))
+    inside = jnp.where(under_way, root, jnp.where(passed & (wanted > 0.0), width, 0.0))
+    initial, rest = begun[0], amount - begun[-1]
+    before = jnp.where(amount < initial, amount / jnp.where(values[0] > 0.0, values[0], 1.0), knots[0])
+    after = jnp.where(rest > 0.0, rest / jnp.maximum(values[-1], tiny), 0.0)
+    return before + jnp.sum(inside, axis=0) + after
 
 
-def _linear(x: Array, knots: Array, values: Array) -> Array:
-    share = jnp.clip((x - knots[:-1]) / (knots[1:] - knots[:-1]), 0.0, 1.0)
-    return values[0] + jnp.sum(share * (values[1:] - values[:-1]), axis=0)
+def _aligned(drive: Drive, argument: Float[ArrayLike, "*batch"]) -> tuple[Array, Array, Array]:
+    """Knots, values and argument of equal rank, so that their batch axes broadcast."""
+    if drive.time is None:
+        raise ValueError("a constant drive has no knots")
+    knots, values, argument = align(drive.time, drive.value, jnp.asarray(argument)[None])
+    return knots, values, argument[0]

@@ -6,21 +6,23 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+# Acklam's central polynomials, which are in (p - ½)², written in p(1 - p) = ¼ - (p - ½)²: all coefficients become
+# positive, so that nothing cancels. In their original form single precision loses four digits near the tail.
 _CENTRAL_NUMERATOR = (
-    -3.969683028665376e01,
-    2.209460984245205e02,
-    -2.759285104469687e02,
-    1.383577518672690e02,
-    -3.066479806614716e01,
-    2.506628277459239e00,
+    3.969683028665376e01,
+    1.713250605662033e02,
+    7.979293095160679e01,
+    8.063526208948025e00,
+    1.887154063229628e-01,
+    7.095380368489987e-04,
 )
 _CENTRAL_DENOMINATOR = (
-    -5.447609879822406e01,
-    1.615858368580409e02,
-    -1.556989798598866e02,
-    6.680131188771972e01,
-    -1.328068155288572e01,
-    1.0,
+    5.447609879822406e01,
+    9.349071336026083e01,
+    2.816070475073575e01,
+    2.109875377347591e00,
+    3.845583377985717e-02,
+    1.104044444056596e-04,
 )
 _TAIL_NUMERATOR = (
     -7.784894002430293e-03,
@@ -63,7 +65,7 @@ def normal_quantile(p: Float[Array, "..."]) -> Float[Array, "..."]:
     t = jnp.sqrt(-2.0 * jnp.log(jnp.clip(tail, 1e-30, _TAIL)))
     outer = _polynomial(_TAIL_NUMERATOR, t) / _polynomial(_TAIL_DENOMINATOR, t)
     q = p - 0.5
-    r = q * q
+    r = p * (1.0 - p)
     inner = _polynomial(_CENTRAL_NUMERATOR, r) * q / _polynomial(_CENTRAL_DENOMINATOR, r)
     return jnp.where(tail < _TAIL, jnp.where(q < 0.0, outer, -outer), inner)
 

@@ -1,10 +1,10 @@
 """Mobile species: name, charge number, bulk fraction and diffusivity law."""
 
 import equinox as eqx
-import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from npp_jax.physics.diffusivity import AbstractDiffusivity
+from npp_jax.physics.leaf import as_leaf
 
 
 class Species(eqx.Module):
@@ -18,7 +18,7 @@ class Species(eqx.Module):
     """Symbol, unique in the experiment."""
     diffusivity: AbstractDiffusivity
     """Diffusivity law."""
-    bulk_fraction: Float[Array, "*batch"] = eqx.field(converter=jnp.asarray, default=0.0)
+    bulk_fraction: Float[Array, "*#batch"] = eqx.field(converter=as_leaf, default=0.0)
     """Share of the mobile ions in the untouched sample, n_bulk/N [1]."""
     charge: int = eqx.field(static=True, default=1)
     """Charge number z."""

@@ -71,6 +71,7 @@ def newton(
     y: Unknowns,
     v: Array,
     *,
+    prescribed: bool,
     cap: Array,
     tolerance: float,
 ) -> NewtonResult:
@@ -84,6 +85,8 @@ def newton(
         Applies a correction to the unknowns within their bounds.
     y, v
         Start.
+    prescribed
+        Whether v is given and not an unknown; it then passes its derivative on.
     cap
         Iterations after which the loop stops, apart from the last, derivative-carrying one.
     tolerance
@@ -109,13 +112,14 @@ def newton(
         return (turn < cap) & jnp.any(update > tolerance)
 
     within = limit(stop(y), jax.tree.map(jnp.zeros_like, y))
+    given = v
     start = (within, stop(v), jnp.full(v.shape, jnp.inf, v.dtype), jnp.zeros(v.shape, jnp.int32), jnp.int32(0))
     y, v, _, count, _ = jax.lax.while_loop(unfinished, body, start)
-    y, v = stop((y, v))
+    y, v = stop(y), given if prescribed else stop(v)
     step, step_v = correction(linearise(y, v, exact=True))
     # Near the solution the plain linear step, which conserves exactly what the rates conserve; far from it the limited one.
     near = jnp.max(jnp.abs(stop(step[0])), axis=0) < NEAR
     new_y = jax.tree.map(lambda a, d, b: jnp.where(near, a + d, b), y, step, limit(y, stop(step)))
-    new_v = jnp.clip(v + step_v, 0.5 * v, 2.0 * v)
+    new_v = v if prescribed else jnp.clip(v + step_v, 0.5 * v, 2.0 * v)
     update = jnp.max(jnp.abs(stop(new_y[0]) - y[0]), axis=0)
     return NewtonResult(new_y, new_v, update, count + 1)

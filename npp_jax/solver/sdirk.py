@@ -32,8 +32,8 @@ class System(NamedTuple):
     """(y, share) ↦ M."""
     tempo: Callable[[Array], Array]
     """v ↦ dt/ds."""
-    given: Callable[[Array, Array], Array]
-    """(share, v) ↦ v where it is prescribed; v itself where it is an unknown."""
+    given: Callable[[Array], Array] | None
+    """share ↦ v where it is prescribed; None where it is an unknown."""
     limit: Callable[[Unknowns, Unknowns], Unknowns]
     """Applies a Newton correction within bounds."""
 
@@ -85,7 +85,8 @@ def sdirk_step(
             lambda y, v, *, exact: system.linearise(y, v, base, base_time, share, weight, exact=exact),
             system.limit,
             y,
-            system.given(share, v),
+            v if system.given is None else system.given(share),
+            prescribed=system.given is not None,
             cap=cap,
             tolerance=tolerance,
         )

@@ -1,0 +1,190 @@
+"""Accuracy of the engine against the converged reference solutions, for both models and both named settings.
+
+Usage: python benchmarks/verify.py [--reference DIR] [--cases p1 p2 ...]
+
+Prints one line for each output of each case: errors of front depth, profiles, plateau, charge, current and potential, the limit they are
+held against, and whether all hold. Exit status 1 if a limit of the setting `accurate` is exceeded.
+"""
+
+import argparse
+import csv
+import json
+import sys
+import time
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+jax.config.update("jax_enable_x64", True)
+
+from npp_jax.config import load_experiment  # noqa: E402
+from npp_jax.physics import (  # noqa: E402
+    ConstantDiffusivity,
+    Drive,
+    Experiment,
+    GaussianSED,
+    IonBeamPotential,
+    Sample,
+    SEDDiffusivity,
+    Species,
+    Stage,
+)
+from npp_jax.simulate import ACCURATE, FAST, simulate  # noqa: E402
+
+NM = 1e-9
+SETTINGS = {"accurate": ACCURATE, "fast": FAST}
+# Front [nm, share], profile RMSE, plateau, relative error of charge, current, potential and time.
+LIMITS = {"accurate": (0.1, 1e-3, 1e-3, 1e-3, 2e-3), "fast": (0.25, 2.5e-3, 2e-3, 2e-3, 2e-3)}
+
+
+def errors(solution, output, depth_nm, native, foreign, expected):  # noqa: ANN001, ANN201
+    """Errors of one output against a reference profile and its key numbers.
+
+    Profiles are compared over one and a half front depths, the range that a measured profile shows.
+    """
+    reach = depth_nm <= 1.5 * expected["front_depth_nm"]
+    depth = depth_nm[reach]
+    profile = np.asarray(solution.profile(jnp.asarray(depth * NM), output))
+    span = depth[-1] - depth[0]
+    rmse = [
+        float(np.sqrt(np.trapezoid((ours - theirs[reach]) ** 2, depth) / span))
+        for ours, theirs in zip(profile, (native, foreign), strict=True)
+    ]
+    return {
+        "front": float(solution.front_depth[output]) / NM - expected["front_depth_nm"],
+        "profile": max(rmse),
+        "plateau": float(solution.plateau[output]) - expected["plateau"],
+        "other": max(
+            abs(float(ours) / theirs - 1.0)
+            for ours, theirs in (
+                (solution.charge[output], expected["charge"]),
+                (solution.current_density[output], expected["current"]),
+                (solution.surface_potential[output], expected["potential"]),
+                (solution.time[output], expected["time"]),
+            )
+        ),
+    }
+
+
+def within(found: dict, front_nm: float, setting: str) -> bool:
+    """Whether all errors are inside the limits of a setting."""
+    absolute, share, profile, plateau, other = LIMITS[setting]
+    return bool(
+        abs(found["front"]) <= max(absolute, share * front_nm)
+        and found["profile"] <= profile
+        and abs(found["plateau"]) <= plateau
+        and found["other"] <= other
+    )
+
+
+def report(label: str, found: dict, front_nm: float, setting: str) -> bool:
+    """Print one line and return whether the limits hold."""
+    good = within(found, front_nm, setting)
+    print(
+        f"{label:34s} front {found['front']:+9.4f} nm of {front_nm:8.3f}  profile {found['profile']:.1e}  "
+        f"plateau {found['plateau']:+.1e}  charge, current, potential, time {found['other']:.1e}  "
+        f"{'inside' if good else 'OUTSIDE'}"
+    )
+    return good
+
+
+def verify_case(folder: Path, model: str, setting: str) -> list[bool]:
+    """Run one case file and compare each of its outputs."""
+    experiment = load_experiment(folder / "case.toml")
+    solution = simulate(experiment, SETTINGS[setting], model=model)
+    native, foreign = solution.species
+    results = []
+    for k, expected in enumerate(json.loads((folder / "summary.json").read_text())["outputs"]):
+        table = np.genfromtxt(folder / expected["file"], delimiter=",", names=True)
+        wanted = {
+            "front_depth_nm": expected["front_depth_nm"],
+            "plateau": expected["plateau_half_depth"],
+            "charge": expected["charge_C_m2"],
+            "current": expected["current_density_A_m2"],
+            "potential": expected["surface_potential_V"],
+            "time": expected["time_s"],
+        }
+        found = errors(solution, k, table["depth_nm"], table[native], table[foreign], wanted)
+        label = f"{folder.name} {model} {setting} {expected['time_s']:.0f} s"
+        results.append(report(label, found, expected["front_depth_nm"], setting))
+    return results
+
+
+def candidates(table: list[dict], dtype: jnp.dtype = jnp.float64) -> Experiment:
+    """Experiments of the candidate table, one batch with a trailing axis."""
+
+    def column(name: str, factor: float = 1.0) -> jax.Array:
+        return jnp.asarray([float(row[name]) * factor for row in table], dtype)
+
+    native = SEDDiffusivity(
+        D_bulk=jnp.asarray(1e-18, dtype),
+        sed=GaussianSED(column("sed_fwhm_eV")),
+        vacancy_fraction=column("vacancy_fraction"),
+        immobile_fraction=jnp.asarray(0.0, dtype),
+    )
+    foreign = ConstantDiffusivity(D=column("D_foreign_m2_s"))
+    return Experiment(
+        sample=Sample(column("thickness_um", 1e-6), jnp.asarray(9.0, dtype), jnp.asarray(1.4e28, dtype)),
+        species=(Species("Li", native, jnp.asarray(1.0, dtype)), Species("K", foreign, jnp.asarray(0.0, dtype))),
+        stages=(
+            Stage(
+                IonBeamPotential("K", Drive.constant(column("potential_V"))),
+                column("temperature_K"),
+                charge=column("charge_C_m2"),
+            ),
+        ),
+    )
+
+
+def verify_candidates(folder: Path, model: str, setting: str) -> list[bool]:
+    """Run the candidates as one batch and compare each."""
+    with (folder / "candidates.csv").open() as file:
+        table = list(csv.DictReader(file))
+    profiles = np.load(folder / "profiles.npz")
+    batch = jax.jit(lambda e: simulate(e, SETTINGS[setting], model=model))(candidates(table))
+    results = []
+    for k, row in enumerate(table):
+        solution = jax.tree.map(lambda leaf, k=k: leaf[..., k], batch)
+        known = np.isfinite(profiles["depth_nm"][k])
+        depth, native, foreign = (profiles[name][k][known] for name in ("depth_nm", "native_fraction", "foreign_fraction"))
+        wanted = {
+            "front_depth_nm": float(row["front_depth_nm"]),
+            "plateau": float(row["plateau_half_depth"]),
+            "charge": float(row["charge_C_m2"]),
+            "current": float(row["current_density_end_A_m2"]),
+            "potential": float(row["potential_V"]),
+            "time": float(row["duration_s"]),
+        }
+        found = errors(solution, 0, depth, native, foreign, wanted)
+        flag = f"status {int(solution.report.status)}"
+        results.append(report(f"p9/{k} {model} {setting} {flag}", found, wanted["front_depth_nm"], setting))
+    return results
+
+
+def main() -> int:
+    """Run all comparisons and print a summary."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--reference", type=Path, default=Path(__file__).parents[2] / "shared" / "reference")
+    parser.add_argument("--cases", nargs="*", default=["p1", "p2", "p3", "p8", "p9"])
+    options = parser.parse_args()
+    if not options.reference.is_dir():
+        print(f"no reference solutions in {options.reference}: nothing to compare with")
+        return 2
+    summary, failed = [], False
+    for model in ("electroneutral", "full"):
+        for setting in SETTINGS:
+            for case in options.cases:
+                begin = time.perf_counter()
+                check = verify_candidates if case == "p9" else verify_case
+                results = check(options.reference / case, model, setting)
+                spent = time.perf_counter() - begin
+                summary.append(f"{case} {model} {setting}: {sum(results)} of {len(results)} inside ({spent:.0f} s with compilation)")
+                failed |= setting == "accurate" and not all(results)
+    print("\n".join(["", *summary]))
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

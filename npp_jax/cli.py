@@ -1,0 +1,193 @@
+"""Command line: `npp-jax simulate`, `plot`, `schema`, `info`.
+
+Exit codes: 0 done, 2 wrong input (one line on standard error), 3 the result carries a warning in its status, 4 no finite result.
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from npp_jax.solution import Solution
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="Nernst–Planck–Poisson simulation of ion exchange.")
+
+Model = Literal["electroneutral", "full"]
+
+
+def _wrong_input(message: str) -> typer.Exit:
+    typer.echo(f"npp-jax: {' '.join(str(message).split())}", err=True)
+    return typer.Exit(2)
+
+
+def _start_jax() -> None:
+    """Double precision, and compiled code kept between runs."""
+    import jax
+
+    jax.config.update("jax_enable_x64", True)
+    if not jax.config.jax_compilation_cache_dir:
+        home = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
+        jax.config.update("jax_compilation_cache_dir", str(home / "npp_jax"))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+
+
+@app.command()
+def simulate(
+    file: Annotated[Path, typer.Argument(help="Experiment file (TOML).")],
+    model: Annotated[Model, typer.Option(help="Equations to solve.")] = "electroneutral",
+    setting: Annotated[Literal["accurate", "fast"], typer.Option(help="Cells, steps, iterations.")] = "accurate",
+    output: Annotated[Path, typer.Option(help="Folder of the results.")] = Path(),
+    csv: Annotated[Path | None, typer.Option(help="Folder for profiles_<k>.csv and trace.csv.")] = None,
+    figures: Annotated[bool, typer.Option(help="Draw the summary figure.")] = True,
+    format: Annotated[Literal["png", "pdf"], typer.Option(help="Format of the figure.")] = "png",
+    quiet: Annotated[bool, typer.Option(help="Print the status only.")] = False,
+) -> None:
+    """Simulate one experiment: depth profiles, potential, current, report."""
+    _start_jax()
+    import jax
+
+    from npp_jax.config import ConfigError, load_experiment
+    from npp_jax.io.results import write_csv, write_solution
+    from npp_jax.simulate import ACCURATE, FAST, Unsupported
+    from npp_jax.simulate import simulate as run
+    from npp_jax.solver.status import STATUS_ADVICE, Status
+
+    try:
+        experiment = load_experiment(file)
+        controls = {"accurate": ACCURATE, "fast": FAST}[setting]
+        with _spinner(f"simulating {file.name} ({model}, {setting})", quiet=quiet):
+            solution = jax.block_until_ready(jax.jit(lambda e: run(e, controls, model=model))(experiment))
+    except (ConfigError, Unsupported) as error:
+        prefix = "" if str(error).startswith(str(file)) else f"{file}: "
+        raise _wrong_input(f"{prefix}{error}") from None
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        result = output / f"{file.stem}.h5"
+        write_solution(result, solution, experiment_text=file.read_text(encoding="utf-8"), command=" ".join(sys.argv))
+        written = [result]
+        if csv is not None:
+            written += write_csv(csv, solution)
+        if figures:
+            from npp_jax.plots import figure_summary
+
+            figure = output / f"{file.stem}.{format}"
+            figure_summary(experiment, solution).savefig(figure, dpi=150)
+            written.append(figure)
+    except OSError as error:
+        raise _wrong_input(f"cannot write results: {error}") from None
+    status = Status(int(solution.report.status))
+    if not quiet:
+        _print_table(solution)
+        typer.echo("written: " + ", ".join(str(path) for path in written))
+    typer.echo(f"status: {STATUS_ADVICE[status]}")
+    if status is Status.NOT_FINITE:
+        raise typer.Exit(4)
+    if status is not Status.DONE:
+        raise typer.Exit(3)
+
+
+def _spinner(text: str, *, quiet: bool):  # noqa: ANN202
+    """Moving sign of life in a terminal, one plain line elsewhere."""
+    import contextlib
+
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if quiet:
+        return contextlib.nullcontext()
+    if console.is_terminal:
+        return console.status(text)
+    typer.echo(text, err=True)
+    return contextlib.nullcontext()
+
+
+def _print_table(solution: "Solution") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=f"{solution.model}: {', '.join(solution.species)}")
+    names = ("time / h", "charge / mC cm⁻²", "front / nm", "width / nm", "plateau", "j / nA cm⁻²", "U / V", "excess / ‰")
+    for name in (*names, "front error / nm", "profile error"):
+        table.add_column(name, justify="right")
+    for k in range(len(solution.time)):
+        excess = solution.excess_charge[k]
+        extreme = float(excess[abs(excess).argmax()])
+        table.add_row(
+            f"{float(solution.time[k]) / 3600.0:.4g}",
+            f"{float(solution.charge[k]) * 0.1:.4g}",
+            f"{float(solution.front_depth[k]) * 1e9:.3f}",
+            f"{float(solution.front_width[k]) * 1e9:.3f}",
+            f"{float(solution.plateau[k]):.4f}",
+            f"{float(solution.current_density[k]) * 1e5:.4g}",
+            f"{float(solution.surface_potential[k]):.4g}",
+            f"{1e3 * extreme:.3g}",
+            f"{float(solution.report.front_error[k]) * 1e9:.2g}",
+            f"{float(solution.report.profile_error[k]):.1e}",
+        )
+    Console(width=max(120, Console().width)).print(table)
+    report = solution.report
+    typer.echo(
+        f"{report.cells} cells, {report.steps} steps, {int(report.iterations)} Newton iterations; "
+        f"ion balance {float(report.ion_balance):.1e}"
+    )
+
+
+@app.command()
+def plot(
+    file: Annotated[Path, typer.Argument(help="Result of `npp-jax simulate` (HDF5).")],
+    output: Annotated[Path | None, typer.Option(help="Figure; its ending gives the format.")] = None,
+) -> None:
+    """Draw the figures of a stored result again."""
+    _start_jax()
+    import tomllib
+
+    import h5py
+
+    from npp_jax.config import ConfigError, parse_experiment
+    from npp_jax.io.results import read_solution
+    from npp_jax.plots import figure_summary
+
+    try:
+        solution = read_solution(file)
+        with h5py.File(file) as stored:
+            experiment = parse_experiment(tomllib.loads(str(stored.attrs["experiment"])), folder=file.parent)
+        target = output or file.with_suffix(".png")
+        figure_summary(experiment, solution).savefig(target, dpi=150)
+    except (ConfigError, ValueError, OSError) as error:
+        raise _wrong_input(str(error)) from None
+    typer.echo(f"written: {target}")
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of the experiment file."""
+    from npp_jax.config import experiment_schema
+
+    typer.echo(json.dumps(experiment_schema(), indent=2))
+
+
+@app.command()
+def info() -> None:
+    """Print versions and devices."""
+    _start_jax()
+    import jax
+    import numpy
+
+    import npp_jax
+
+    typer.echo(f"npp_jax {npp_jax.__version__}, jax {jax.__version__}, numpy {numpy.__version__}")
+    for device in jax.devices():
+        typer.echo(f"{device.platform}: {device.device_kind}")
+
+
+def main() -> None:
+    """Entry point of the command line."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        typer.echo("npp-jax: interrupted", err=True)
+        raise SystemExit(130) from None
