@@ -1,6 +1,7 @@
 """Command line: `npp-jax simulate`, `plot`, `schema`, `info`.
 
-Exit codes: 0 done, 2 wrong input (one line on standard error), 3 the result carries a warning in its status, 4 no finite result.
+Exit codes: 0 done, 2 wrong input (one line on standard error), 3 the result carries a warning in its status, 4 no
+finite result.
 """
 
 import json
@@ -29,7 +30,7 @@ def _start_jax() -> None:
     import jax
 
     jax.config.update("jax_enable_x64", True)
-    if not jax.config.jax_compilation_cache_dir:
+    if not os.environ.get("JAX_COMPILATION_CACHE_DIR"):
         home = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
         jax.config.update("jax_compilation_cache_dir", str(home / "npp_jax"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
@@ -90,7 +91,7 @@ def simulate(
         raise typer.Exit(3)
 
 
-def _spinner(text: str, *, quiet: bool):  # noqa: ANN202
+def _spinner(text: str, *, quiet: bool):
     """Moving sign of life in a terminal, one plain line elsewhere."""
     import contextlib
 
@@ -110,7 +111,16 @@ def _print_table(solution: "Solution") -> None:
     from rich.table import Table
 
     table = Table(title=f"{solution.model}: {', '.join(solution.species)}")
-    names = ("time / h", "charge / mC cm⁻²", "front / nm", "width / nm", "plateau", "j / nA cm⁻²", "U / V", "excess / ‰")
+    names = (
+        "time / h",
+        "charge / mC cm⁻²",
+        "front / nm",
+        "width / nm",
+        "plateau",
+        "j / nA cm⁻²",
+        "U / V",
+        "excess / ‰",
+    )
     for name in (*names, "front error / nm", "profile error"):
         table.add_column(name, justify="right")
     for k in range(len(solution.time)):

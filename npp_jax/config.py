@@ -1,15 +1,16 @@
 """Experiment files: TOML of schema version 1 ↔ `Experiment`, with one clear line for everything that is wrong.
 
-Keys carry their units. A wrong file ends in a `ConfigError` that names file, key, value, what is allowed and, for an unknown key, the
-nearest known one.
+Keys carry their units. A wrong file ends in a `ConfigError` that names file, key, value, what is allowed and, for an
+unknown key, the nearest known one.
 """
 
 import csv
 import difflib
+import itertools
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import jax.numpy as jnp
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -45,6 +46,9 @@ Potential = Annotated[float, Field(gt=0.0, le=1e5)]
 Current = Annotated[float, Field(gt=0.0, le=1e6)]
 Time = Annotated[float, Field(gt=0.0, le=1e12)]
 Charge = Annotated[float, Field(gt=0.0, le=1e9)]
+
+
+T = TypeVar("T")
 
 
 class ConfigError(ValueError):
@@ -84,7 +88,7 @@ class SEDTable(_Table):
         if self.kind == "table":
             for name in ("energy_eV", "occupied"):
                 values = getattr(self, name)
-                if len(values) < 4 or any(a >= b for a, b in zip(values, values[1:], strict=False)):
+                if len(values) < 4 or any(a >= b for a, b in itertools.pairwise(values)):
                     raise ValueError(f"{name} must increase and have at least 4 entries")
         return self
 
@@ -160,7 +164,10 @@ class StageTable(_Table):
     def _consistent(self) -> "StageTable":
         ends = [k for k in ("duration_s", "duration_h", "charge_C_m2", "charge_mC_cm2") if getattr(self, k) is not None]
         if len(ends) != 1:
-            raise ValueError(f"a stage has exactly one end: duration_s, duration_h, charge_C_m2 or charge_mC_cm2; given: {ends or 'none'}")
+            raise ValueError(
+                f"a stage has exactly one end: duration_s, duration_h, charge_C_m2 or charge_mC_cm2; "
+                f"given: {ends or 'none'}"
+            )
         drives = ("potential_V", "potential_trace", "current_density_A_m2", "current_density_trace")
         given = [k for k in drives if getattr(self, k) is not None]
         if self.front == "ion-beam":
@@ -168,7 +175,7 @@ class StageTable(_Table):
                 raise ValueError("front = 'ion-beam' needs the key beam")
             if len(given) != 1:
                 raise ValueError(f"an ion beam has exactly one of {', '.join(drives)}; given: {given or 'none'}")
-        elif self.front == "blocking" and [k for k in given if k.startswith("potential")] != given or (
+        elif (self.front == "blocking" and [k for k in given if k.startswith("potential")] != given) or (
             self.front == "blocking" and len(given) != 1
         ):
             raise ValueError("front = 'blocking' needs potential_V or potential_trace")
@@ -186,8 +193,10 @@ class StageTable(_Table):
         by_time = self.duration is not None
         times, end = (self.output_times_s, self.duration) if by_time else (self.output_charges_C_m2, self.end_charge)
         if (self.output_charges_C_m2 if by_time else self.output_times_s) is not None:
-            raise ValueError("outputs follow the end of the stage: output_times_s with a duration, output_charges_C_m2 with a charge")
-        if times and (any(a >= b for a, b in zip(times, times[1:], strict=False)) or times[-1] > end * (1 + 1e-9)):
+            raise ValueError(
+                "outputs follow the end of the stage: output_times_s with a duration, output_charges_C_m2 with a charge"
+            )
+        if times and (any(a >= b for a, b in itertools.pairwise(times)) or times[-1] > _known(end) * (1 + 1e-9)):
             raise ValueError(f"output points must increase and not exceed the end of the stage ({end:g})")
         return self
 
@@ -283,35 +292,49 @@ def experiment_schema() -> dict[str, Any]:
     return ExperimentTable.model_json_schema()
 
 
+def _known(value: T | None) -> T:
+    """A value that the checks of the tables have made sure of."""
+    if value is None:
+        raise ConfigError("incomplete table")
+    return value
+
+
 def _law(species: SpeciesTable, density: float, temperature: float) -> AbstractDiffusivity:
     table = species.diffusivity
     arrhenius = None
     if table.activation_energy_eV is not None:
-        arrhenius = Arrhenius(table.activation_energy_eV, table.reference_temperature_K)
+        arrhenius = Arrhenius(table.activation_energy_eV, _known(table.reference_temperature_K))
     if table.law == "constant":
-        return ConstantDiffusivity(table.D_m2_s, arrhenius)
+        return ConstantDiffusivity(_known(table.D_m2_s), arrhenius)
     bulk = table.D_bulk_m2_s
     if bulk is None:
         # Nernst–Einstein: D = σ kT/(n z² e²).
         carriers = species.bulk_fraction * density * (species.charge * ELEMENTARY_CHARGE) ** 2
         if carriers == 0.0:
             raise ConfigError(f"species '{species.name}': conductivity_S_m needs an ion that is present in the bulk")
-        bulk = table.conductivity_S_m * BOLTZMANN * temperature / carriers
+        bulk = _known(table.conductivity_S_m) * BOLTZMANN * temperature / carriers
     return SEDDiffusivity(
-        bulk, _sed(table), table.vacancy_fraction, table.immobile_fraction, filling=table.filling, arrhenius=arrhenius
+        bulk,
+        _sed(table),
+        _known(table.vacancy_fraction),
+        table.immobile_fraction,
+        filling=table.filling,
+        arrhenius=arrhenius,
     )
 
 
 def _sed(table: DiffusivityTable) -> AbstractSED:
     if table.sed is None:
-        return GaussianSED(table.sed_fwhm_eV)
+        return GaussianSED(_known(table.sed_fwhm_eV))
     if table.sed.kind == "mixture":
-        return MixtureSED(jnp.asarray(table.sed.energy_eV), jnp.asarray(table.sed.fwhm_eV), jnp.asarray(table.sed.weight))
+        return MixtureSED(
+            jnp.asarray(table.sed.energy_eV), jnp.asarray(table.sed.fwhm_eV), jnp.asarray(table.sed.weight)
+        )
     return TabulatedSED(jnp.asarray(table.sed.occupied), jnp.asarray(table.sed.energy_eV))
 
 
 def _stage(table: StageTable, folder: Path, number: int) -> Stage:
-    end = table.duration if table.duration is not None else table.end_charge
+    end = _known(table.duration if table.duration is not None else table.end_charge)
     points = (table.output_times_s if table.duration is not None else table.output_charges_C_m2) or []
     shares = [point / end for point in points]
     if not shares or shares[-1] < 1.0 - 1e-9:
@@ -330,11 +353,11 @@ def _front(table: StageTable, folder: Path, number: int) -> AbstractFront:
     if table.front == "closed":
         return Closed()
     if table.front == "reservoir":
-        return Reservoir({name: jnp.asarray(value) for name, value in table.reservoir_fraction.items()})
+        return Reservoir({name: jnp.asarray(value) for name, value in _known(table.reservoir_fraction).items()})
     if table.potential_trace is not None or table.potential_V is not None:
         drive = _drive(table, "potential", "V", folder, number)
-        return Blocking(drive) if table.front == "blocking" else IonBeamPotential(table.beam, drive)
-    return IonBeamCurrent(table.beam, _drive(table, "current_density", "A_m2", folder, number))
+        return Blocking(drive) if table.front == "blocking" else IonBeamPotential(_known(table.beam), drive)
+    return IonBeamCurrent(_known(table.beam), _drive(table, "current_density", "A_m2", folder, number))
 
 
 def _drive(table: StageTable, name: str, unit: str, folder: Path, number: int) -> Drive:
@@ -356,8 +379,10 @@ def _read_trace(path: Path, column: str, key: str) -> Drive:
     except OSError as error:
         raise ConfigError(f"{key}: {path}: {error.strerror}") from None
     except (KeyError, TypeError, ValueError) as error:
-        raise ConfigError(f"{key}: {path}: needs the columns time_s and {column}, filled with numbers ({error})") from None
-    increasing = all(a < b for a, b in zip(time, time[1:], strict=False))
+        raise ConfigError(
+            f"{key}: {path}: needs the columns time_s and {column}, filled with numbers ({error})"
+        ) from None
+    increasing = all(a < b for a, b in itertools.pairwise(time))
     if len(time) < 2 or not increasing or not all(0.0 < v < 1e6 for v in value):
         raise ConfigError(f"{key}: {path}: needs two or more rows, times that increase, and positive values")
     return Drive.trace(jnp.asarray(time), jnp.asarray(value))

@@ -1,8 +1,9 @@
 """Integration of one stage: schedule of steps, moving mesh, landing on output times.
 
-The clock of a stage with a beam is the charge passed, as a length; at rest it is time. Where a stage driven by a potential ends at
-a time, the charge of the output is unknown: its last step is repeated from the same start, each time with the charge corrected by the
-missing time, until it lands.
+The clock of a stage with a beam is the charge passed, as a length; at rest it is time. Where a stage driven by a
+potential ends at
+a time, the charge of the output is unknown: its last step is repeated from the same start, each time with the charge
+corrected by the missing time, until it lands.
 """
 
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from jaxtyping import Array
 
 from npp_jax.discretisation.flux import Unknowns
 from npp_jax.discretisation.geometry import Geometry, geometry
-from npp_jax.discretisation.path import Path, Place
+from npp_jax.discretisation.path import Path
 from npp_jax.physics.front_theory import quasi_steady_profile
 from npp_jax.physics.protocol import IonBeamCurrent, IonBeamPotential, Stage, drive_value
 from npp_jax.solver.newton import LinearSystem
@@ -96,7 +97,7 @@ def make_schedule(path: Path, stage: Stage, controls: Controls, *, first: bool) 
     shares = np.asarray(stage.outputs)
     landing = stage.duration is not None and isinstance(stage.front, IonBeamPotential)
     like = stage.temperature
-    if path.drive is None:
+    if path.resting:
         ends = [share * stage.duration for share in shares]
         times = ends
     elif stage.duration is not None:
@@ -154,9 +155,7 @@ def untouched(path: Path, schedule: Schedule, controls: Controls) -> tuple[Momen
     width = path.front_scale(clock)
     guess = [quasi_steady_profile(path.theory, centre, share * clock, width) for share in (0.5, 1.0)]
     zero = jnp.zeros_like(clock)
-    moment = Moment(
-        (jnp.ones_like(centre),), faces, jnp.zeros_like(faces), path.current_at(clock), zero, zero
-    )
+    moment = Moment((jnp.ones_like(centre),), faces, jnp.zeros_like(faces), path.current_at(clock), zero, zero)
     return moment, jax.lax.stop_gradient(jnp.stack(guess))
 
 
@@ -191,8 +190,8 @@ def march(
     landing
         Whether steps are repeated to end at their target time.
     held
-        Clock values at which the mesh is placed instead of those of the steps, [step, *batch]: the discrete map with its
-        mesh held, as differentiation sees it.
+        Clock values at which the mesh is placed instead of those of the steps, [step, *batch]: the discrete map with
+        its mesh held, as differentiation sees it.
 
     Returns
     -------
@@ -200,7 +199,7 @@ def march(
     """
     medium = actual.medium
     driven = isinstance(actual.front, IonBeamPotential)
-    rest = actual.drive is None
+    rest = actual.resting
     given_current = isinstance(actual.front, IonBeamCurrent)
 
     def tempo(v: Array) -> Array:
@@ -225,16 +224,16 @@ def march(
         def at(share: Array) -> Geometry:
             return geometry(old + share * (faces - old), velocity, medium.thickness)
 
-        def linearise(y: Unknowns, v: Array, start: Unknowns, time: Array, share: Array, weight: Array, *, exact: bool) -> LinearSystem:
+        def linearise(
+            y: Unknowns, v: Array, start: Unknowns, time: Array, share: Array, weight: Array, *, exact: bool
+        ) -> LinearSystem:
             here = at(share)
             lin = model.linearise(medium, y, v, tempo, here, exact=exact)
             amount, mass = model.amounts(medium, y, here.width), model.masses(medium, here.width)
             size = range(len(y))
             scaled = lambda block: tuple(tuple(-weight * entry for entry in line) for line in block)  # noqa: E731
             diagonal = scaled(lin.diagonal)
-            diagonal = tuple(
-                tuple(diagonal[i][j] + mass[i] if i == j else diagonal[i][j] for j in size) for i in size
-            )
+            diagonal = tuple(tuple(diagonal[i][j] + mass[i] if i == j else diagonal[i][j] for j in size) for i in size)
             closure, corner = jnp.zeros_like(v), jnp.ones_like(v)
             if driven:
 
@@ -296,5 +295,3 @@ def march(
     )
     (last, _), (moments, happened) = jax.lax.scan(step, (moment, moment), rows)
     return last, moments, happened
-
-

@@ -1,8 +1,9 @@
 """Numbers read off a profile: front depth, width, plateau, leading edge, and fractions at given depths.
 
-Definitions are those of the reference solutions: with u the native fraction, x½ is the deepest depth with u = ½, the plateau
-p = u(x½/2) (or the surface value where u > ½ everywhere), the front the deepest depth with u = (1 + p)/2, the width the distance between
-16 and 84 % of the step from p to 1.
+Definitions are those of the reference solutions: with u the native fraction, x½ is the deepest depth with u = ½, the
+plateau
+p = u(x½/2) (or the surface value where u > ½ everywhere), the front the deepest depth with u = (1 + p)/2, the width
+the distance between 16 and 84 % of the step from p to 1.
 """
 
 from typing import NamedTuple
@@ -42,14 +43,17 @@ def interpolate_profile(depth: Array, points: Array, fraction: Array) -> Array:
     Values, shape [species, depth, *batch].
     """
     depth = jnp.asarray(depth, points.dtype)
-    depth = jnp.broadcast_to(depth.reshape(depth.shape + (1,) * (points.ndim - depth.ndim)), (depth.shape[0], *points.shape[1:]))
+    depth = jnp.broadcast_to(
+        depth.reshape(depth.shape + (1,) * (points.ndim - depth.ndim)), (depth.shape[0], *points.shape[1:])
+    )
     return jnp.stack([interpolate(depth, points, values) for values in fraction])
 
 
 def deepest_crossing(points: Array, values: Array, level: Array) -> Array:
     """Deepest depth at which a profile passes each of some levels, upwards or downwards; zero where it never does.
 
-    Differentiable: the crossing is found by bisection of the cubic interpolant and carries the derivative of the implicit function.
+    Differentiable: the crossing is found by bisection of the cubic interpolant and carries the derivative of the
+    implicit function.
 
     Parameters
     ----------
@@ -75,7 +79,7 @@ def deepest_crossing(points: Array, values: Array, level: Array) -> Array:
     held = jax.lax.stop_gradient(level)
     sign = jnp.sign(frozen[1] - frozen[0])
 
-    def bisect(_: int, bounds: tuple[Array, Array]) -> tuple[Array, Array]:
+    def bisect(_: Array, bounds: tuple[Array, Array]) -> tuple[Array, Array]:
         low, high = bounds
         middle = 0.5 * (low + high)
         below = sign * (hermite(middle, *frozen) - held) < 0.0

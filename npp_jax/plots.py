@@ -1,4 +1,4 @@
-"""Figures: functions that draw into an `ax` and return it. Colours are those of Okabe and Ito, safe for colour-blind readers."""
+"""Figures: functions that draw into an `ax` and return it, in the colour-blind safe colours of Okabe and Ito."""
 
 from typing import TYPE_CHECKING
 
@@ -80,7 +80,9 @@ def diffusivities(ax: "Axes", experiment: Experiment) -> "Axes":
     temperature = experiment.stages[0].temperature
     x = jnp.linspace(1e-3, 1.0, 400, dtype=temperature.dtype)
     for i, species in enumerate(experiment.species):
-        ax.semilogy(np.asarray(x), np.asarray(species.diffusivity.at(temperature)(x)), color=COLOURS[i], label=species.name)
+        ax.semilogy(
+            np.asarray(x), np.asarray(species.diffusivity.at(temperature)(x)), color=COLOURS[i], label=species.name
+        )
     ax.set(xlim=(0.0, 1.0), xlabel="$n_i/n_{i,\\mathrm{ref}}$", ylabel="$D_i$ / (m$^2$ s$^{-1}$)")
     ax.legend(frameon=False)
     return ax
@@ -88,13 +90,13 @@ def diffusivities(ax: "Axes", experiment: Experiment) -> "Axes":
 
 def site_energies(ax: "Axes", experiment: Experiment, solution: Solution) -> "Axes":
     """SED of the first species that has one: all sites, those populated in the bulk, those emptied behind the front."""
-    found = [(i, s) for i, s in enumerate(experiment.species) if isinstance(s.diffusivity, SEDDiffusivity)]
-    if not found:
+    laws = [species.diffusivity for species in experiment.species]
+    index = next((i for i, law in enumerate(laws) if isinstance(law, SEDDiffusivity)), 0)
+    law = laws[index]
+    if not isinstance(law, SEDDiffusivity):
         ax.set_axis_off()
         ax.text(0.5, 0.5, "no site energy distribution", ha="center", va="center", transform=ax.transAxes)
         return ax
-    index, species = found[0]
-    law = species.diffusivity
     temperature = experiment.stages[0].temperature
     lower, upper = (float(edge) for edge in law.sed.support())
     energy = jnp.linspace(0.6 * lower, 0.6 * upper, 600)
@@ -117,7 +119,10 @@ def current(ax: "Axes", solution: Solution) -> "Axes":
     hours = np.asarray(solution.trace.time) / 3600.0
     ax.plot(hours, np.asarray(solution.trace.current_density) * 1e5, color=COLOURS[0], marker=".")
     ax.set(xlabel="time / h", ylim=(0.0, None))
-    ax.set_ylabel("current density / (µA cm$^{-2}$ · 10$^{-3}$)".replace("µA cm$^{-2}$ · 10$^{-3}$", "nA cm$^{-2}$"), color=COLOURS[0])
+    ax.set_ylabel(
+        "current density / (µA cm$^{-2}$ · 10$^{-3}$)".replace("µA cm$^{-2}$ · 10$^{-3}$", "nA cm$^{-2}$"),
+        color=COLOURS[0],
+    )
     twin = ax.twinx()
     twin.plot(hours, np.asarray(solution.trace.charge) * 0.1, color=COLOURS[1], marker=".")
     twin.set_ylabel("charge / (mC cm$^{-2}$)", color=COLOURS[1])
@@ -129,8 +134,8 @@ def figure_summary(experiment: Experiment, solution: Solution) -> "Figure":
     """All figures of a simulation on one sheet."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(12.0, 9.0), layout="constrained")
-    axes = figure.subplots(3, 3).ravel()
+    figure = Figure(figsize=(13.0, 6.5), layout="constrained")
+    axes = figure.subplots(2, 4).ravel()
     profiles(axes[0], solution)
     profiles(axes[1], solution, logarithmic=True)
     potential(axes[2], solution)

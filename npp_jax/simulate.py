@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array
 
 from npp_jax.discretisation import electroneutral, full
@@ -15,7 +16,7 @@ from npp_jax.discretisation.medium import Medium
 from npp_jax.discretisation.path import NM, Path, Place
 from npp_jax.integrate import Controls, Moment, make_schedule, march, untouched
 from npp_jax.observables import FrontObservables, front_observables, interpolate_profile
-from npp_jax.physics.experiment import Experiment
+from npp_jax.physics.experiment import Experiment, named_species
 from npp_jax.physics.front_theory import front_theory
 from npp_jax.physics.protocol import Blocking, Closed, Reservoir, Stage
 from npp_jax.scaling import medium_of, native_and_foreign
@@ -72,18 +73,20 @@ def check_supported(experiment: Experiment) -> None:
     Raises
     ------
     Unsupported
-        For a number of species other than two, unequal charge numbers, a bulk of both ions, fronts other than ion beams of the
-        foreign ion and rest, or a first stage without a beam.
+        For a number of species other than two, unequal charge numbers, a bulk of both ions, fronts other than ion
+        beams of the foreign ion and rest, or a first stage without a beam.
     """
     species = experiment.species
     if len(species) != 2:
         raise Unsupported(f"two mobile species are simulated, the experiment has {len(species)}")
     if species[0].charge != species[1].charge:
         raise Unsupported(f"both ions must have the same charge number, got {[s.charge for s in species]}")
-    beams = {getattr(stage.front, "beam", None) for stage in experiment.stages} - {None}
+    beams = set().union(*(named_species(stage.front) for stage in experiment.stages))
     for k, stage in enumerate(experiment.stages):
         if isinstance(stage.front, Reservoir | Blocking):
-            raise Unsupported(f"stages[{k}]: front {type(stage.front).__name__} is not simulated, only ion beams and rest")
+            raise Unsupported(
+                f"stages[{k}]: front {type(stage.front).__name__} is not simulated, only ion beams and rest"
+            )
         if isinstance(stage.front, Closed) and stage.duration is None:
             raise ValueError(f"stages[{k}]: a rest ends at a duration, no charge passes")
     if isinstance(experiment.stages[0].front, Closed):
@@ -92,7 +95,7 @@ def check_supported(experiment: Experiment) -> None:
         raise Unsupported(f"beams of one foreign ion are simulated, the experiment has {sorted(beams)}")
     native, foreign = native_and_foreign(experiment)
     bulk = [species[native].bulk_fraction, species[foreign].bulk_fraction]
-    if not any(isinstance(value, jax.core.Tracer) for value in bulk):
+    if not any(isinstance(value, Tracer) for value in bulk):
         if not (np.all(np.asarray(bulk[0]) == 1.0) and np.all(np.asarray(bulk[1]) == 0.0)):
             raise Unsupported(
                 "the bulk must hold the native ion alone: bulk fractions 1 and 0, and the beam the foreign ion, got "
@@ -103,7 +106,8 @@ def check_supported(experiment: Experiment) -> None:
 def simulate(experiment: Experiment, controls: Controls = ACCURATE, *, model: Model = "electroneutral") -> Solution:
     """Simulate an experiment.
 
-    Pure and differentiable in both modes with respect to every leaf of the experiment; `jit`, `vmap` and `grad` work from outside.
+    Pure and differentiable in both modes with respect to every leaf of the experiment; `jit`, `vmap` and `grad` work
+    from outside.
     Leaves with trailing batch axes simulate a batch in the layout that runs fastest.
 
     Parameters
@@ -195,43 +199,42 @@ def integrate(
     experiment
         What is simulated.
     meshed
-        What places mesh and steps: the same, with its derivative stopped. Given apart, with `held` (clock values of the mesh, one
+        What places mesh and steps: the same, with its derivative stopped. Given apart, with `held` (clock values of
+        the mesh, one
         array a stage), it makes the discrete map that differentiation sees accessible to finite differences.
     controls, model
         As in `simulate`.
     """
     meshed = jax.lax.stop_gradient(meshed)
     moment: Moment | None = None
-    place = charge = None
+    zero = jnp.zeros_like(experiment.stages[0].temperature)
+    place, charge, elapsed = Place(zero, zero, zero), zero, zero
     passages, clocks = [], []
-    update, iterations, time_error = 0.0, 0, 0.0
-    elapsed = jnp.zeros_like(experiment.stages[0].temperature)
+    update, iterations, time_error = zero, jnp.zeros(zero.shape, jnp.int32), zero
     for k, stage in enumerate(experiment.stages):
         medium, mesh_medium = medium_of(experiment, stage), medium_of(meshed, meshed.stages[k])
         theory = front_theory(mesh_medium.native, mesh_medium.foreign, meshed.stages[k].temperature)
-        zero = jnp.zeros_like(stage.temperature)
         first = moment is None
-        if first:
-            place, charge = Place(zero, zero, zero), zero
         path = Path(mesh_medium, theory, meshed.stages[k].front, place, jax.lax.stop_gradient(charge))
         actual = path._replace(medium=medium, front=stage.front)
         schedule = make_schedule(actual, stage, controls, first=first)
         landing = bool(np.any(schedule.again))
-        if first:
+        if moment is None:
             moment, guess = untouched(path, jax.lax.stop_gradient(schedule), controls)
         else:
             centre = 0.5 * (moment.faces[1:] + moment.faces[:-1])
             guess = jnp.zeros((2, *centre.shape), centre.dtype)
             moment = moment._replace(clock=zero, time=zero)
-            if path.drive is None:
+            if path.resting:
                 moment = moment._replace(current=zero)
-            elif not first:
+            else:
                 moment = moment._replace(current=path.current_at(zero))
         mesh_clock = None if held is None else held[k]
         pair = lambda u: (u, jnp.zeros_like(u)) if model == "full" else (u,)  # noqa: E731
         parts = []
         if model == "full" and first:
-            # The first step, from a step profile, is taken neutral: Poisson's equation adds nothing there but stiffness.
+            # The first step, from a step profile, is taken neutral: Poisson's equation adds nothing there but
+            # stiffness.
             head = jax.tree.map(lambda leaf: leaf[:1], schedule)
             start = None if mesh_clock is None else mesh_clock[:1]
             moment, _, happened = march(
@@ -249,7 +252,7 @@ def integrate(
         neutral_steps = len(parts) - 1
         final = np.concatenate([np.ones(neutral_steps, bool), schedule.final])
         at_output = np.flatnonzero(np.concatenate([np.zeros(neutral_steps, bool), schedule.output]))
-        flowed = charge + (jnp.zeros_like(moments.clock) if path.drive is None else moments.clock)
+        flowed = charge + (jnp.zeros_like(moments.clock) if path.resting else moments.clock)
         passed = flowed
         if model == "full":
             # What has flowed in is the foreign ions and the charge that carries the field at the surface.
@@ -267,7 +270,7 @@ def integrate(
         place = path.place_at(jax.lax.stop_gradient(moment.clock))
         elapsed = elapsed + moment.time
         charge = flowed[-1]
-    return Run(passages, clocks, update, iterations, jnp.broadcast_to(time_error, update.shape))
+    return Run(passages, clocks, update, iterations, time_error)
 
 
 def _with_field(medium: Medium, moment: Moment) -> Moment:
@@ -299,8 +302,7 @@ def _profile(experiment: Experiment, stage: Stage, moment: Moment, model: Model)
     excess = excess.at[0].set(0.0).at[-1].set(0.0)
     u = moment.y[0]
     centre = 0.5 * (moment.faces[1:] + moment.faces[:-1])
-    slope = (u[1] - u[0]) / (centre[1] - centre[0])
-    surface = jnp.clip(u[0] - slope * centre[0], jnp.minimum(0.0, u[0]), 1.0)
+    surface = _surface_fraction(u, centre, moment.current / medium.foreign(u[:1])[0])
     ends = lambda first, cells, last: jnp.concatenate([first[None], cells, last[None]])  # noqa: E731
     one, zero = jnp.ones_like(surface), jnp.zeros_like(surface)
     native = ends(surface, u, one)
@@ -311,7 +313,8 @@ def _profile(experiment: Experiment, stage: Stage, moment: Moment, model: Model)
     potential = last + jnp.concatenate([jnp.cumsum(weighted[::-1], axis=0)[::-1], jnp.zeros_like(weighted[:1])])
     depth = ends(zero, centre, medium.thickness) * NM
     scale = medium.thermal_potential / NM
-    foreign = 1.0 - native + (charge if model == "full" else 0.0)
+    # Gauss's law in both models: in the neutral one a correction of the order that it neglects.
+    foreign = 1.0 - native + charge
     return _Profile(
         depth=depth,
         native=native,
@@ -321,6 +324,17 @@ def _profile(experiment: Experiment, stage: Stage, moment: Moment, model: Model)
         excess=charge,
         observables=front_observables(depth, native, foreign),
     )
+
+
+def _surface_fraction(u: Array, centre: Array, slope: Array) -> Array:
+    """Native fraction at x = 0: parabola through the first two cells that carries no native flux at the surface.
+
+    Zero native flux means ∂u/∂x = (v₀/D₂) u at x = 0; `slope` is v₀/D₂.
+    """
+    near, far = centre[0], centre[1]
+    weight = (1.0 + slope * near) * far**2 - (1.0 + slope * far) * near**2
+    surface = (u[0] * far**2 - u[1] * near**2) / weight
+    return jnp.clip(surface, jnp.minimum(0.0, u[0]), 1.0)
 
 
 def assemble(experiment: Experiment, run: Run, controls: Controls, model: Model) -> Solution:
@@ -338,7 +352,8 @@ def assemble(experiment: Experiment, run: Run, controls: Controls, model: Model)
             surface_potential=seen.potential[:, 0],
             front_depth=seen.observables.depth,
         )
-        taken_up = jnp.sum(jnp.diff(moments.faces, axis=1) * seen.foreign[:, 1:-1], axis=1)
+        foreign = seen.foreign[:, 1:-1] - (seen.excess[:, 1:-1] if model == "electroneutral" else 0.0)
+        taken_up = jnp.sum(jnp.diff(moments.faces, axis=1) * foreign, axis=1)
         balance = jnp.abs(taken_up / passage.charge - 1.0)
         columns.append(jax.tree.map(lambda leaf, r=passage.outputs: leaf[r], (trace, seen, balance)))
         traces.append(trace)
@@ -401,7 +416,8 @@ def _worst(*conditions: tuple[Status, Array]) -> Array:
 def judge(solution: Solution, coarse: Solution) -> Solution:
     """Add the error estimate of a companion run to a solution.
 
-    The difference of the two runs bounds the profile error of the finer one; it is compared over one and a half front depths.
+    The difference of the two runs bounds the profile error of the finer one; it is compared over one and a half front
+    depths.
     """
     profile_error, front_error = [], []
     for k in range(len(solution.time)):

@@ -7,7 +7,15 @@ import pytest
 from jaxtyping import Array
 
 from npp_jax.constants import BOLTZMANN_EV
-from npp_jax.physics import Arrhenius, ConstantDiffusivity, GaussianSED, MixtureSED, SEDDiffusivity, TabulatedSED
+from npp_jax.physics import (
+    Arrhenius,
+    ConstantDiffusivity,
+    GaussianSED,
+    MixtureSED,
+    SEDDiffusivity,
+    TabulatedSED,
+    normal_quantile,
+)
 from npp_jax.physics.diffusivity import FILLING_FLOOR
 
 TEMPERATURE = jnp.asarray(350.0)
@@ -85,10 +93,12 @@ def test_fermi_dirac_table_equals_direct_evaluation():
 
 
 def test_fermi_dirac_becomes_sharp_when_cold():
-    cold = jnp.asarray(15.0)
-    sharp, filled = (law(filling=name).activation_energy(X, cold) for name in ("sharp", "fermi-dirac"))
-    # Sommerfeld: the shift is of order (π²/6) (kT)² / width.
-    np.testing.assert_allclose(filled, sharp, atol=1e-4)
+    """Sommerfeld: E_F shifts by (π²/6)(kT)² z/σ to second order in T, as g'/g = -z/σ."""
+    x, cold = jnp.linspace(0.2, 0.8, 7), jnp.asarray(80.0)
+    shift = law(filling="fermi-dirac").activation_energy(x, cold) - law().activation_energy(x, cold)
+    sigma, z = GaussianSED(0.25).sigma, normal_quantile(0.9 * jnp.append(x, 1.0))
+    expected = np.pi**2 / 6.0 * (BOLTZMANN_EV * cold) ** 2 / sigma * (z[-1] - z[:-1])
+    np.testing.assert_allclose(shift, expected, rtol=0.02)
 
 
 @pytest.mark.parametrize("filling", ["sharp", "fermi-dirac"])

@@ -33,7 +33,7 @@ from npp_jax.physics.front_theory import (
 )
 
 DEPTHS = np.array([0.05, 0.1, 0.25, 0.5, 0.75, 1.0])
-# Independent evaluation: D₂/D_bulk, ramp at DEPTHS (of the front depth), v_s, width in D₂/v₀, D₁/D₂ at the quoted point.
+# Independent evaluation: D₂/D_bulk, ramp at DEPTHS (of the front depth), v_s, width in D₂/v₀, D₁/D₂ at the foot.
 ROWS = {
     "K": (7.2e-4, [0.034, 0.050, 0.080, 0.110, 0.132, 0.150], 1.115, 2.75, 0.314),
     "Rb": (1.4e-4, [0.011, 0.018, 0.032, 0.048, 0.060, 0.070], 1.047, 3.00, 0.358),
@@ -128,8 +128,8 @@ def test_logistic_limit():
     """With D₂ ≪ D₁ and no ramp, w = 2 ln(0.84/0.16) ℓ and the excess charge is a quarter."""
     native, foreign = (lambda u: jnp.ones_like(u)), (lambda u: jnp.full_like(u, 1e-7))
     theory = front_theory(native, foreign, jnp.asarray(1.0))
-    assert float(theory.foot) < 1e-6
-    assert float(theory.speed) == pytest.approx(1.0, abs=1e-6)
+    assert float(theory.foot) == 0.0
+    assert float(theory.speed) == 1.0
     assert float(front_width(theory, native, foreign)) / 1e-7 == pytest.approx(2.0 * np.log(0.84 / 0.16), rel=1e-5)
     charge = expected_excess_charge(theory, native, foreign, 1.0, 1e-7)
     assert float(charge) == pytest.approx(-0.25, rel=1e-4)
@@ -159,10 +159,15 @@ def test_excess_charge_and_width_of_a_full_solution(reference_dir: Path, output:
     thermal = BOLTZMANN_EV * stage["temperature_K"]
     permittivity = VACUUM_PERMITTIVITY * sample["permittivity"]
     debye = np.sqrt(permittivity * thermal / (ELEMENTARY_CHARGE * sample["bulk_density_m3"]))
-    theory, width, charge = front(ratio)
+    theory, _, charge = front(ratio)
     excess = -float(charge) * (debye * velocity / foreign_D) ** 2
     assert excess == pytest.approx(summary["min_excess_charge_fraction"], rel=0.03)
-    assert 1e9 * float(width) * foreign_D / velocity == pytest.approx(summary["front_width_16_84_nm"], rel=0.06)
+    # The observed width counts from the plateau at half depth, which is below the foot.
+    plateau, foot = summary["plateau_half_depth"], float(theory.foot)
+    lower, upper = ((plateau + share * (1.0 - plateau) - foot) / (1.0 - foot) for share in (0.16, 0.84))
+    native, foreign = laws(ratio)
+    width = float(front_width(theory, native, foreign, lower=lower, upper=upper))
+    assert 1e9 * width * foreign_D / (ratio * velocity) == pytest.approx(summary["front_width_16_84_nm"], rel=0.03)
     passed = 1e9 * summary["charge_C_m2"] / (ELEMENTARY_CHARGE * sample["bulk_density_m3"])
     assert float(theory.speed) * passed == pytest.approx(summary["front_depth_nm"], rel=0.02)
 
@@ -217,8 +222,8 @@ def test_complete_replacement(native_power: float):
     native, foreign = (lambda u: jnp.ones_like(u) * u**native_power), (lambda u: jnp.full_like(u, ratio))
     theory = front_theory(native, foreign, jnp.asarray(1.0))
     if native_power == 0.0:
-        assert float(theory.foot) < 1e-6
-        assert float(theory.speed) == pytest.approx(1.0, abs=2e-6)
+        assert float(theory.foot) == 0.0
+        assert float(theory.speed) == 1.0
     else:
         assert float(theory.foot) == pytest.approx(0.5 * ratio, rel=1e-6)
     assert float(theory.spreading) == 0.0
@@ -280,6 +285,7 @@ def observables(ratio: Array) -> Array:
     return jnp.stack([theory.foot, theory.speed, theory.ramp_resistance, width, charge, profile[2]])
 
 
+@pytest.mark.slow
 def test_gradients():
     ratio, h = jnp.asarray(7.2e-4), 1e-9
     value, forward, reverse = (jax.jit(f) for f in (observables, jax.jacfwd(observables), jax.jacrev(observables)))
@@ -287,7 +293,7 @@ def test_gradients():
     np.testing.assert_allclose(slope, reverse(ratio), rtol=1e-8)
     np.testing.assert_allclose(slope, (value(ratio + h) - value(ratio - h)) / (2.0 * h), rtol=2e-4)
     batch = jnp.asarray([1.4e-4, 7.2e-4])
-    np.testing.assert_allclose(jax.jit(jax.vmap(jax.jacrev(observables)))(batch)[1], slope, rtol=1e-8)
+    np.testing.assert_allclose(jax.jit(jax.vmap(jax.jacfwd(observables)))(batch)[1], slope, rtol=1e-8)
 
 
 def test_trailing_batch_equals_loop():

@@ -15,7 +15,8 @@ PHYSICAL = {"_typing", "constants"}
 
 ENGINE = {"physics", "discretisation", "solver"}
 RESULT = {"solution", "observables"}
-LIBRARY = PHYSICAL | ENGINE | RESULT | {"simulate", "observe", "fit", "sweep", "tracer"}
+WIRING = {"integrate", "scaling"}
+LIBRARY = PHYSICAL | ENGINE | RESULT | WIRING | {"simulate", "observe", "fit", "sweep", "tracer"}
 LEAVES = {"io", "config", "plots", "cli"}
 
 MAY_IMPORT = {
@@ -24,9 +25,11 @@ MAY_IMPORT = {
     "physics": PHYSICAL,
     "discretisation": PHYSICAL | {"physics"},
     "solver": VOCABULARY,
-    "observables": PHYSICAL,
+    "observables": PHYSICAL | {"physics"},
     "solution": PHYSICAL | {"observables"},
-    "simulate": PHYSICAL | ENGINE | RESULT,
+    "scaling": PHYSICAL | {"physics", "discretisation"},
+    "integrate": PHYSICAL | ENGINE,
+    "simulate": PHYSICAL | ENGINE | RESULT | WIRING,
     "observe": VOCABULARY,
     "fit": PHYSICAL | RESULT | {"simulate", "observe"},
     "sweep": PHYSICAL | RESULT | {"fit", "simulate", "observe"},

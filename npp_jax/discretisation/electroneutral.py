@@ -1,12 +1,13 @@
 """Electroneutral Nernst–Planck model of two ions on a moving finite-volume mesh.
 
-The limit λ_Debye → 0 of the full model: the densities of the two ions add up to the bulk density, the field follows from the
-total current, and the native fraction u is the only unknown,
+The limit λ_Debye → 0 of the full model: the densities of the two ions add up to the bulk density, the field follows
+from the total current, and the native fraction u is the only unknown,
 
     ∂u/∂s + ∂/∂x { τ [ t₁ v₀ - D₁₂ ∂u/∂x ] } = 0,
     t₁ = D₁u/S,   D₁₂ = D₁D₂/S,   S = D₁u + D₂(1-u),   E = [v₀ + (D₁-D₂) ∂u/∂x]/S,
 
-with the clock s (charge passed as a length, or time), τ = dt/ds and v₀ = j/(eN). Lengths in nm, times in s, potentials in kT/e.
+with the clock s (charge passed as a length, or time), τ = dt/ds and v₀ = j/(eN). Lengths in nm, times in s,
+potentials in kT/e.
 Unknowns are (u,), one per cell; fluxes are taken relative to the moving faces.
 """
 
@@ -85,8 +86,8 @@ def linearise(
 ) -> Linearisation:
     """Rates, potential drop and their derivatives.
 
-    With `exact` the derivatives are complete. Without, the stabilising factor is held and the drop is taken as independent of the
-    composition: iterations then cost less and stay stable far from the solution.
+    With `exact` the derivatives are complete. Without, the stabilising factor is held and the drop is taken as
+    independent of the composition: iterations then cost less and stay stable far from the solution.
     """
     left, right = y[0][:-1], y[0][1:]
     one, zero = jnp.ones_like(left), jnp.zeros_like(left)

@@ -42,8 +42,10 @@ def stabiliser(
 ) -> Float[Array, "inner *batch"]:
     """Factor √(1 + P²) on the diffusive flux, P the Péclet number of the cell in the moving frame.
 
-    The speed in P is that of a composition relative to the mesh, which vanishes on the self-similar ramp, so that second order
-    survives where cells are longer than the diffusion length; elsewhere the factor turns the central flux into an upwind one.
+    The speed in P is that of a composition relative to the mesh, which vanishes on the self-similar ramp, so that
+    second order
+    survives where cells are longer than the diffusion length; elsewhere the factor turns the central flux into an
+    upwind one.
     """
 
     def share(x: Array) -> tuple[Array, Array]:
@@ -70,7 +72,8 @@ def potential_drop(medium: Medium, field: Float[Array, "inner *batch"], current:
 def limit_fraction(u: Array, step: Array, ceiling: float) -> Array:
     """Newton step of a fraction, limited so that it stays positive.
 
-    Downward a step takes at most a factor e (and need not end below 1e-6); upward it adds at most the larger of the fraction and 0.1.
+    Downward a step takes at most a factor e (and need not end below 1e-6); upward it adds at most the larger of the
+    fraction and 0.1.
     """
     down = jnp.maximum(jnp.maximum(u * u / (u - jnp.minimum(step, 0.0)), 0.37 * u), jnp.minimum(u, 1e-6))
     up = u + jnp.minimum(step, jnp.maximum(u, 0.1))

@@ -5,7 +5,8 @@ c₂ = 1 - c₁ + λ² ∂E/∂x, and the total current, displacement included, 
 
     ∂c₁/∂s + ∂/∂x (τ J₁) = 0,     λ² ∂E/∂s = τ (v₀ - J₁ - J₂),     J_i = D_i (c_i E - ∂c_i/∂x),
 
-so that the foreign ion is conserved to round-off as well. Central fluxes with the factor of the electroneutral model: for λ → 0 the
+so that the foreign ion is conserved to round-off as well. Central fluxes with the factor of the electroneutral model:
+for λ → 0 the
 scheme becomes that model's. The first and the last cell are neutral, which is the neutral surface of an ion beam.
 """
 
@@ -83,7 +84,9 @@ def linearise(
     arguments = (left, right, before, here, after, jnp.broadcast_to(current, left.shape))
     (flux, displacement), push = jax.linearize(faces, *arguments)
     pushes = [push(*(one if k == j else zero for j in range(6))) for k in range(6)]
-    (flux_left, move_left), (flux_right, move_right), (_, move_before), (flux_here, move_here), (_, move_after) = pushes[:5]
+    (flux_left, move_left), (flux_right, move_right), (_, move_before), (flux_here, move_here), (_, move_after) = (
+        pushes[:5]
+    )
     flux_current, move_current = pushes[5]
     edge = zero[:1]
     by_left, by_right, by_field = (between(edge, part, edge) for part in (flux_left, flux_right, flux_here))

@@ -30,8 +30,8 @@ class Medium(NamedTuple):
 def tangent(medium: Medium, u: Array) -> Medium:
     """Medium whose diffusivities are the tangents at u.
 
-    Value and first derivative of everything built on it are those of the medium, and the special functions behind the diffusivities are
-    evaluated once.
+    Value and first derivative of everything built on it are those of the medium, and the special functions behind the
+    diffusivities are evaluated once.
     """
     one = jnp.ones_like(u)
     native, native_slope = jax.jvp(medium.native, (u,), (one,))

@@ -1,10 +1,11 @@
 """Mesh that follows the front: an explicit formula for the faces, no equation to solve.
 
 The faces scale with the front depth and cluster around the front with a spacing proportional to its width, so that the
-solution is almost stationary in mesh coordinates; a second, weaker cluster at the surface resolves the steep start of the ramp
-behind the front.
+solution is almost stationary in mesh coordinates; a second, weaker cluster at the surface resolves the steep start of
+the ramp behind the front. The width of the cells is continuous across the front.
 """
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -12,8 +13,7 @@ from jaxtyping import Array, Float
 SURFACE_SLOPE = 0.1
 SURFACE_WIDTH = 0.15
 FRONT_SHARE = 0.6
-REACH = 10.0
-"""Extent ahead of the front in units of twice the front scale."""
+_NEWTON_STEPS = 8
 
 
 def front_mesh(
@@ -21,7 +21,7 @@ def front_mesh(
     ahead: int,
     front: Float[Array, "*batch"],
     scale: Float[Array, "*batch"],
-    spread: Float[Array, "*batch"],
+    reach: Float[Array, "*batch"],
 ) -> Float[Array, "face *batch"]:
     """Face positions of a mesh clustered around one front.
 
@@ -33,20 +33,34 @@ def front_mesh(
         Position of the front x_f. [nm]
     scale
         Length a around the front on which the cells are resolved (twice the front scale). [nm]
-    spread
-        Further extent ahead of a front that spreads. [nm]
+    reach
+        Extent of the mesh ahead of the front. [nm]
     """
-    shape = (-1, *(1,) * jnp.ndim(front))
+    column = (-1, *(1,) * jnp.ndim(front))
     dtype = jnp.result_type(front)
+    root = np.sqrt(1.0 + SURFACE_WIDTH**2)
+    end = SURFACE_SLOPE + root - SURFACE_WIDTH
     eta = np.arange(behind) / behind
     bend = SURFACE_SLOPE * eta + np.sqrt(eta**2 + SURFACE_WIDTH**2) - SURFACE_WIDTH
-    tau = 1.0 - bend / (SURFACE_SLOPE + np.sqrt(1.0 + SURFACE_WIDTH**2) - SURFACE_WIDTH)
-    tau = jnp.asarray(tau, dtype).reshape(shape)
+    tau = jnp.asarray(1.0 - bend / end, dtype).reshape(column)
     b = jnp.arcsinh(front / scale)
     # sinh(bτ)/sinh(b) with sinh(b) = front/scale.
     cluster = FRONT_SHARE * scale * jnp.sinh(b * tau) + (1.0 - FRONT_SHARE) * front * tau**3
-    t = np.arange(ahead + 1) / ahead
-    reach = jnp.asarray(np.sinh(t * np.arcsinh(REACH)), dtype).reshape(shape)
-    square = jnp.asarray(t**2, dtype).reshape(shape)
-    faces = jnp.concatenate([front - cluster, front + scale * reach + spread * square])
+    cell = FRONT_SHARE * scale * b * float((SURFACE_SLOPE + 1.0 / root) / (end * behind))
+    growth = _growth(reach / (ahead * cell))
+    t = jnp.asarray(np.arange(ahead + 1) / ahead, dtype).reshape(column)
+    faces = jnp.concatenate([front - cluster, front + reach * jnp.sinh(growth * t) / jnp.sinh(growth)])
     return faces.at[0].set(0.0)
+
+
+def _growth(ratio: Array) -> Array:
+    """Solve sinh(β)/β = ratio, by Newton's method in the logarithm."""
+    wanted = jnp.log(jnp.maximum(ratio, 1.01))
+    beta = jnp.sqrt(6.0 * wanted) / (1.0 + 0.4 * jnp.sqrt(wanted)) + 0.3 * wanted
+
+    def improve(_: Array, beta: Array) -> Array:
+        value = jnp.log(jnp.sinh(beta) / beta)
+        slope = 1.0 / jnp.tanh(beta) - 1.0 / beta
+        return jnp.maximum(beta - (value - wanted) / slope, 0.05)
+
+    return jax.lax.fori_loop(0, _NEWTON_STEPS, improve, beta)

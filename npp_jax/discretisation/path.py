@@ -1,8 +1,9 @@
 """How clock and mesh go through a stage: predicted current and charge, and the faces at each value of the clock.
 
-Before any step is taken, the theory of the front tells where it will be and how wide: the sample is the bulk in series with the
-exchanged layer, whose resistance grows in proportion to the charge. The prediction places cells and steps; the result of the
-simulation does not depend on it beyond its accuracy.
+Before any step is taken, the theory of the front tells where it will be and how wide: the sample is the bulk in
+series with the
+exchanged layer, whose resistance grows in proportion to the charge. The prediction places cells and steps; the result
+of the simulation does not depend on it beyond its accuracy.
 """
 
 from typing import NamedTuple
@@ -26,6 +27,9 @@ from npp_jax.physics.protocol import (
 
 NM = 1e-9
 
+REACH = 10.0
+"""Extent of the mesh ahead of the front, in the length resolved around it."""
+
 
 class Place(NamedTuple):
     """Where the mesh is: front position, length resolved around it, extent ahead of a spreading front [nm]."""
@@ -47,12 +51,17 @@ class Path(NamedTuple):
     """Charge passed before the stage, as a length [nm]."""
 
     @property
-    def drive(self) -> Drive | None:
-        """Potential or current density of the beam; None at rest."""
+    def resting(self) -> bool:
+        """Whether the beam is off: the clock is then time."""
+        return not isinstance(self.front, IonBeamPotential | IonBeamCurrent)
+
+    @property
+    def drive(self) -> Drive:
+        """Potential or current density of the beam."""
         match self.front:
             case IonBeamPotential(potential=drive) | IonBeamCurrent(current_density=drive):
                 return drive
-        return None
+        raise TypeError(f"no beam: {type(self.front).__name__}")
 
     def _resistance(self) -> tuple[Array, Array]:
         """Resistance at the start of the stage and its growth with the charge [kT/e s/nm per nm/s of current]."""
@@ -94,7 +103,7 @@ class Path(NamedTuple):
     def place_at(self, clock: Array) -> Place:
         """Where the mesh is at a value of the clock: charge [nm] with a beam, time [s] at rest."""
         start = self.place
-        if self.drive is None:
+        if self.resting:
             diffused = 8.0 * self.medium.foreign(jnp.full_like(clock, 0.5)) * clock
             return Place(start.front, jnp.sqrt(start.scale**2 + diffused), start.spread)
         ell = self.front_scale(clock)
@@ -111,6 +120,6 @@ class Path(NamedTuple):
     def faces_at(self, clock: Array, behind: int, ahead: int) -> Array:
         """Faces of the mesh [nm]; held by differentiation, as a mesh is no part of the problem."""
         place = self.place_at(clock)
-        reach = jnp.minimum(place.front + 10.0 * place.scale + place.spread, 0.999 * self.medium.thickness)
-        spread = reach - place.front - 10.0 * place.scale
-        return jax.lax.stop_gradient(front_mesh(behind, ahead, place.front, place.scale, spread))
+        wanted = REACH * place.scale + place.spread
+        reach = jnp.minimum(wanted, 0.99 * (self.medium.thickness - place.front))
+        return jax.lax.stop_gradient(front_mesh(behind, ahead, place.front, place.scale, reach))

@@ -4,7 +4,9 @@ import contextlib
 import dataclasses
 import os
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import h5py
 import jax
@@ -64,14 +66,12 @@ def write_solution(path: str | Path, solution: Solution, *, experiment_text: str
     command
         Command that made the result, kept as provenance.
     """
-    import npp_jax
-
     with _replacing(Path(path)) as temporary, h5py.File(temporary, "w") as file:
         file.attrs.update(
             schema_version=SCHEMA_VERSION,
             model=solution.model,
             title="npp_jax simulation",
-            npp_jax_version=npp_jax.__version__,
+            npp_jax_version=version("npp_jax"),
             jax_version=jax.__version__,
             numpy_version=np.__version__,
             device=str(jax.devices()[0].device_kind),
@@ -114,15 +114,22 @@ def read_solution(path: str | Path) -> Solution:
     try:
         with h5py.File(path, "r") as file:
             if file.attrs.get("schema_version") != SCHEMA_VERSION:
-                raise ValueError(f"{path}: schema_version {file.attrs.get('schema_version')}, this version reads {SCHEMA_VERSION}")
-            arrays = {name: jnp.asarray(file[name][...]) for name in _QUANTITIES}
-            trace = Trace(**{name: jnp.asarray(file[f"trace_{name}"][...]) for name in _TRACE})
-            report = {f.name: jnp.asarray(file[f"report_{f.name}"][...]) for f in dataclasses.fields(Report)}
-            report["steps"], report["cells"] = int(report["steps"]), int(report["cells"])
-            species = tuple(name.decode() for name in file["species"][...])
-            return Solution(species=species, model=str(file.attrs["model"]), trace=trace, report=Report(**report), **arrays)
+                raise ValueError(
+                    f"{path}: schema_version {file.attrs.get('schema_version')}, this version reads {SCHEMA_VERSION}"
+                )
+            arrays = {name: jnp.asarray(_values(file, name)) for name in _QUANTITIES}
+            trace = Trace(**{name: jnp.asarray(_values(file, f"trace_{name}")) for name in _TRACE})
+            fields = {f.name: _values(file, f"report_{f.name}") for f in dataclasses.fields(Report)}
+            kept: dict[str, Any] = {name: jnp.asarray(values) for name, values in fields.items()}
+            report = Report(**{**kept, "steps": int(fields["steps"]), "cells": int(fields["cells"])})
+            species = tuple(name.decode() for name in _values(file, "species"))
+            return Solution(species=species, model=str(file.attrs["model"]), trace=trace, report=report, **arrays)
     except (OSError, KeyError) as error:
         raise ValueError(f"{path}: not a result file of npp_jax ({error})") from None
+
+
+def _values(file: h5py.File, name: str) -> np.ndarray:
+    return np.asarray(file[name])
 
 
 def write_csv(directory: str | Path, solution: Solution) -> list[Path]:
@@ -136,7 +143,13 @@ def write_csv(directory: str | Path, solution: Solution) -> list[Path]:
     tables = []
     for k in range(len(solution.time)):
         names = ["depth_nm", *solution.species, "potential_V", "field_V_m", "excess_charge_fraction"]
-        columns = [solution.depth[k] * 1e9, *solution.fraction[k], solution.potential[k], solution.field[k], solution.excess_charge[k]]
+        columns = [
+            solution.depth[k] * 1e9,
+            *solution.fraction[k],
+            solution.potential[k],
+            solution.field[k],
+            solution.excess_charge[k],
+        ]
         tables.append((directory / f"profiles_{k + 1}.csv", names, columns))
     trace = solution.trace
     names = ["time_s", "current_density_A_m2", "potential_V", "charge_C_m2", "front_depth_nm"]
@@ -144,5 +157,12 @@ def write_csv(directory: str | Path, solution: Solution) -> list[Path]:
     tables.append((directory / "trace.csv", names, columns))
     for path, header, data in tables:
         with _replacing(path) as temporary:
-            np.savetxt(temporary, np.column_stack([np.asarray(c) for c in data]), "%.10g", ",", header=",".join(header), comments="")
+            np.savetxt(
+                temporary,
+                np.column_stack([np.asarray(c) for c in data]),
+                "%.10g",
+                ",",
+                header=",".join(header),
+                comments="",
+            )
     return [path for path, _, _ in tables]

@@ -26,7 +26,7 @@ class FrontTheory(eqx.Module):
     """Front of two ions in the high-field limit; lengths scale with the charge q."""
 
     foot: Float[Array, "*batch"]
-    """Native fraction u_t at the foot of the front."""
+    """Native fraction u_t at the foot of the front; zero where the replacement is complete."""
     speed: Float[Array, "*batch"]
     """Depth of the front per unit charge, v_s = x_f/q."""
     spreading: Float[Array, "*batch"]
@@ -79,6 +79,9 @@ def front_theory(native: Diffusivity, foreign: Diffusivity, like: Array) -> Fron
         below, best, above = _bracket(grid, chord(grid))
     foot = _stationary(chord, below, best, above)
     speed = chord(foot[None])[0]
+    # The chord from u = 0 has the slope one; where no other is steeper, nothing is left behind the front.
+    foot = jnp.where(speed < 1.0, 0.0, foot)
+    speed = jnp.maximum(speed, 1.0)
 
     share = column(np.linspace(0.0, 1.0, _RAMP) ** 2)
     fraction = foot * share

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike
 
-LeafLike: TypeAlias = ArrayLike | Sequence[float | int]
+LeafLike: TypeAlias = ArrayLike | Sequence[ArrayLike]
 """What a continuous input may be written as."""
 
 

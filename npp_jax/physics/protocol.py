@@ -109,7 +109,8 @@ def drive_value(drive: Drive, time: Float[ArrayLike, "*#batch"]) -> Float[Array,
     """Value of a drive at a time [V or A/m²]."""
     if drive.time is None:
         constant = drive.value[0]
-        return jnp.broadcast_to(constant, jnp.broadcast_shapes(constant.shape, jnp.shape(time)))
+        shape = jnp.broadcast_shapes(constant.shape, jnp.shape(time))
+        return jnp.broadcast_to(constant, shape).astype(jnp.result_type(constant, time))
     knots, values, time = _aligned(drive, time)
     share = jnp.clip((time - knots[:-1]) / jnp.diff(knots, axis=0), 0.0, 1.0)
     return values[0] + jnp.sum(share * jnp.diff(values, axis=0), axis=0)
@@ -139,7 +140,7 @@ def drive_inverse_integral(drive: Drive, amount: Float[ArrayLike, "*#batch"]) ->
     first, width = values[:-1], jnp.diff(knots, axis=0)
     pieces = 0.5 * (first + values[1:]) * width
     begun = jnp.cumsum(jnp.concatenate([values[:1] * knots[:1], pieces]), axis=0)
-    tiny = jnp.finfo(pieces.dtype).tiny
+    tiny = float(jnp.finfo(pieces.dtype).tiny)
     wanted = amount - begun[:-1]
     passed, under_way = wanted >= pieces, (wanted > 0.0) & (wanted < pieces)
     held = jnp.where(under_way, wanted, 0.5 * pieces)
@@ -150,7 +151,8 @@ def drive_inverse_integral(drive: Drive, amount: Float[ArrayLike, "*#batch"]) ->
     inside = jnp.where(under_way, root, jnp.where(passed & (wanted > 0.0), width, 0.0))
     initial, rest = begun[0], amount - begun[-1]
     before = jnp.where(amount < initial, amount / jnp.where(values[0] > 0.0, values[0], 1.0), knots[0])
-    after = jnp.where(rest > 0.0, rest / jnp.maximum(values[-1], tiny), 0.0)
+    # The root of the least number: its square, in the derivative, is still a number.
+    after = jnp.maximum(rest, 0.0) / jnp.where(values[-1] > 0.0, values[-1], tiny**0.5)
     return before + jnp.sum(inside, axis=0) + after
 
 

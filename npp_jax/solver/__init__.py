@@ -1,0 +1,1 @@
+"""Solvers that know no physics: block-tridiagonal systems, Newton, time steps, status."""

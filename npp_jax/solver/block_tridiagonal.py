@@ -4,6 +4,9 @@ Blocks are nested tuples of arrays [cell, *batch], so that a block of size one i
 operation is elementwise over the batch: the loop runs over the cells, the batch is contiguous.
 """
 
+import functools
+from collections.abc import Iterable
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array
@@ -12,17 +15,21 @@ Block = tuple[tuple[Array, ...], ...]
 Vector = tuple[Array, ...]
 
 
+def _total(terms: Iterable[Array]) -> Array:
+    return functools.reduce(jnp.add, terms)
+
+
 def _multiply(a: Block, b: Block) -> Block:
     size = range(len(a))
-    return tuple(tuple(sum(a[i][k] * b[k][j] for k in size) for j in size) for i in size)
+    return tuple(tuple(_total(a[i][k] * b[k][j] for k in size) for j in size) for i in size)
 
 
 def _apply(a: Block, x: Vector) -> Vector:
     size = range(len(a))
-    return tuple(sum(a[i][k] * x[k] for k in size) for i in size)
+    return tuple(_total(a[i][k] * x[k] for k in size) for i in size)
 
 
-def _subtract(a, b):  # noqa: ANN001, ANN202
+def _subtract(a, b):
     return jax.tree.map(jnp.subtract, a, b)
 
 
@@ -49,8 +56,8 @@ def _inverse(a: Block) -> Block:
 def solve(lower: Block, diagonal: Block, upper: Block, *rhs: Vector) -> tuple[Vector, ...]:
     """Solve L_i x_{i-1} + D_i x_i + U_i x_{i+1} = b_i by block elimination without pivoting.
 
-    Linear in the right-hand sides and differentiable with respect to them in both modes; differentiating with respect to the
-    blocks works but is meant to be avoided by `jax.lax.stop_gradient`.
+    Linear in the right-hand sides and differentiable with respect to them in both modes; differentiating with respect
+    to the blocks works but is meant to be avoided by `jax.lax.stop_gradient`.
 
     Parameters
     ----------
@@ -64,7 +71,7 @@ def solve(lower: Block, diagonal: Block, upper: Block, *rhs: Vector) -> tuple[Ve
     One solution for each right-hand side.
     """
 
-    def eliminate(carry, row):  # noqa: ANN001, ANN202
+    def eliminate(carry, row):
         previous_upper, previous = carry
         low, mid, up, right = row
         inverse = _inverse(_subtract(mid, _multiply(low, previous_upper)))
@@ -72,7 +79,7 @@ def solve(lower: Block, diagonal: Block, upper: Block, *rhs: Vector) -> tuple[Ve
         new = tuple(_apply(inverse, _subtract(b, _apply(low, x))) for b, x in zip(right, previous, strict=True))
         return (new_upper, new), (new_upper, new)
 
-    def substitute(following, row):  # noqa: ANN001, ANN202
+    def substitute(following, row):
         up, right = row
         x = tuple(_subtract(b, _apply(up, y)) for b, y in zip(right, following, strict=True))
         return x, x

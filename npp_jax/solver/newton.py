@@ -117,7 +117,8 @@ def newton(
     y, v, _, count, _ = jax.lax.while_loop(unfinished, body, start)
     y, v = stop(y), given if prescribed else stop(v)
     step, step_v = correction(linearise(y, v, exact=True))
-    # Near the solution the plain linear step, which conserves exactly what the rates conserve; far from it the limited one.
+    # Near the solution the plain linear step, which conserves exactly what the rates conserve; far from it the
+    # limited one.
     near = jnp.max(jnp.abs(stop(step[0])), axis=0) < NEAR
     new_y = jax.tree.map(lambda a, d, b: jnp.where(near, a + d, b), y, step, limit(y, stop(step)))
     new_v = v if prescribed else jnp.clip(v + step_v, 0.5 * v, 2.0 * v)

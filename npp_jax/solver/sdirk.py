@@ -1,8 +1,9 @@
 """Two-stage, second-order, L-stable, stiffly accurate diagonally implicit Runge–Kutta step (SDIRK2).
 
-R. Alexander, SIAM J. Numer. Anal. 14 (1977) 1006, γ = 1 - 1/√2. Written for conserved amounts M(y). The rate of a stage is taken
-from its amounts, (M - base)/weight, not from the fluxes: the same thing at the solution, but an incomplete Newton iteration is then
-not amplified by the stiffness, and what the linear system conserves is conserved to round-off.
+R. Alexander, SIAM J. Numer. Anal. 14 (1977) 1006, γ = 1 - 1/√2. Written for conserved amounts M(y). The rate of a
+stage is taken
+from its amounts, (M - base)/weight, not from the fluxes: the same thing at the solution, but an incomplete Newton
+iteration is then not amplified by the stiffness, and what the linear system conserves is conserved to round-off.
 """
 
 from collections.abc import Callable
@@ -19,8 +20,8 @@ GAMMA = 1.0 - 1.0 / np.sqrt(2.0)
 """Coefficient of the second-order scheme."""
 
 EULER_GAMMA = 0.5
-"""With this coefficient the same two stages are two half steps of backward Euler, which keep amounts positive: for the start
-from a composition that changes within one step from one to almost zero."""
+"""With this coefficient the same two stages are two half steps of backward Euler, which keep amounts positive: for
+the start from a composition that changes within one step from one to almost zero."""
 
 
 class System(NamedTuple):
@@ -50,7 +51,18 @@ class StepResult(NamedTuple):
 
 
 def sdirk_step(
-    system: System, y: Unknowns, amount: Unknowns, v: Array, time: Array, size: Array, *, guess: Unknowns, begin: Array, gamma: Array, cap: Array, tolerance: float
+    system: System,
+    y: Unknowns,
+    amount: Unknowns,
+    v: Array,
+    time: Array,
+    size: Array,
+    *,
+    guess: Unknowns,
+    begin: Array,
+    gamma: Array,
+    cap: Array,
+    tolerance: float,
 ) -> StepResult:
     """Advance the conserved amounts by one step of the clock.
 
@@ -65,7 +77,8 @@ def sdirk_step(
     size
         Length of the step in the clock, shape [*batch].
     guess, begin
-        First guesses of the unknowns at the two stages, stacked on a leading axis, used instead of `y` where `begin` holds.
+        First guesses of the unknowns at the two stages, stacked on a leading axis, used instead of `y` where `begin`
+        holds.
     gamma
         `GAMMA` or `EULER_GAMMA`.
     cap, tolerance
@@ -76,7 +89,7 @@ def sdirk_step(
     # Weight of this stage's rate in the explicit part of the next one.
     passed_on = jnp.stack([1.0 - gamma, jnp.zeros_like(gamma)]).astype(dtype)
 
-    def stage(carry: tuple, coefficients: tuple[Array, Array]) -> tuple[tuple, tuple]:
+    def stage(carry: tuple, coefficients: tuple[Array, Array, Unknowns]) -> tuple[tuple, tuple]:
         y, v, base, base_time, update, count = carry
         share, following, first = coefficients
         y = jax.tree.map(lambda a, b: jnp.where(begin, b, a), y, first)
