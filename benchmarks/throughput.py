@@ -94,8 +94,8 @@ def main() -> None:
     parser.add_argument("--companion", action="store_true", help="with the companion run for the error estimate")
     options = parser.parse_args()
     device = jax.devices()[0]
-    print(f"{device.platform} {device.device_kind}, {platform.machine()}, jax {jax.__version__}, {options.candidates}
-    candidates") table = spread(options.candidates)
+    print(f"{device.platform} {device.device_kind}, {platform.machine()}, jax {jax.__version__}")
+    table = spread(options.candidates)
     for model in options.models:
         for name in options.dtypes:
             dtype = {"float64": jnp.float64, "float32": jnp.float32}[name]
