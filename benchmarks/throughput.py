@@ -21,11 +21,12 @@ from scipy.stats import qmc
 
 jax.config.update("jax_enable_x64", True)
 
+from verify import candidates  # noqa: E402
+
 from npp_jax.physics import Experiment  # noqa: E402
 from npp_jax.simulate import ACCURATE, FAST, simulate  # noqa: E402
 from npp_jax.solution import Solution  # noqa: E402
 from npp_jax.solver.status import Status  # noqa: E402
-from verify import candidates  # noqa: E402
 
 NM = 1e-9
 EN = 1.602176634e-19 * 1.4e28
@@ -77,8 +78,8 @@ def measure(table: list[dict], model: str, dtype: type, chunk: int, threads: int
     inside = share_inside(results[0], reference(candidates(table[:chunk])))
     counts = ", ".join(f"{Status(k).name} {np.sum(status == k)}" for k in np.unique(status))
     print(
-        f"{model:15s} {dtype.__name__:8s} companion {companion!s:5s} batch {chunk} x {threads} threads  compile "
-        f"{compiled:5.1f} s  {len(table) / np.median(seconds):8.0f} candidates/s  inside {100 * inside:5.1f} %  {counts}",
+        f"{model:15s} {dtype.__name__:8s} companion {companion!s:5s} batch {chunk} x {threads}  compile "
+        f"{compiled:5.1f} s  {len(table) / np.median(seconds):8.0f} per s  inside {100 * inside:5.1f} %  {counts}",
         flush=True,
     )
 
