@@ -53,12 +53,14 @@ def simulate(
 
     from npp_jax.config import ConfigError, load_experiment
     from npp_jax.io.results import write_csv, write_solution
-    from npp_jax.simulate import ACCURATE, FAST, Unsupported
+    from npp_jax.simulate import ACCURATE, FAST, Unsupported, check_supported
     from npp_jax.simulate import simulate as run
     from npp_jax.solver.status import STATUS_ADVICE, Status
 
     try:
         experiment = load_experiment(file)
+        # Before compilation, inside which the bulk fractions have no values to check.
+        check_supported(experiment)
         controls = {"accurate": ACCURATE, "fast": FAST}[setting]
         with _spinner(f"simulating {file.name} ({model}, {setting})", quiet=quiet):
             solution = jax.block_until_ready(jax.jit(lambda e: run(e, controls, model=model))(experiment))

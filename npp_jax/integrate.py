@@ -28,11 +28,11 @@ from npp_jax.solver.sdirk import EULER_GAMMA, GAMMA, System, sdirk_step
 class Controls:
     """Numerical settings; all static, so that one compilation serves every candidate."""
 
-    cells_behind: int = 100
+    cells_behind: int = 160
     """Cells between the surface and the front."""
-    cells_ahead: int = 40
+    cells_ahead: int = 50
     """Cells ahead of the front."""
-    steps: int = 16
+    steps: int = 20
     """Time steps of a stage up to its first output; later outputs take their share."""
     iterations: int = 20
     """Cap on the Newton iterations of a stage of a step, the last one apart."""
