@@ -224,39 +224,53 @@ def march(
         def at(share: Array) -> Geometry:
             return geometry(old + share * (faces - old), velocity, medium.thickness)
 
-        def linearise(
-            y: Unknowns, v: Array, start: Unknowns, time: Array, share: Array, weight: Array, *, exact: bool
-        ) -> LinearSystem:
+        def closure(drop: Array, drop_by_current: Array, v: Array, time: Array, weight: Array) -> tuple[Array, Array]:
+            """Potential drop less the potential applied at the end of the stage, and its derivative."""
+            if not driven:
+                return jnp.zeros_like(v), jnp.ones_like(v)
+
+            def applied(v: Array) -> Array:
+                return drive_value(actual.drive, time + weight / v) / medium.thermal_potential
+
+            value, slope = jax.jvp(applied, (v,), (jnp.ones_like(v),))
+            return drop - value, drop_by_current - slope
+
+        def remainder(y: Unknowns, rate: Unknowns, start: Unknowns, share: Array, weight: Array) -> Unknowns:
+            amount = model.amounts(medium, y, at(share).width)
+            return tuple(m - s - weight * r for m, s, r in zip(amount, start, rate, strict=True))
+
+        def residual(
+            y: Unknowns, v: Array, start: Unknowns, time: Array, share: Array, weight: Array
+        ) -> tuple[Unknowns, Array]:
+            rate, drop = model.rates(medium, y, v, tempo, at(share))
+            return remainder(y, rate, start, share, weight), closure(drop, drop, v, time, weight)[0]
+
+        def linearise(y: Unknowns, v: Array, start: Unknowns, time: Array, share: Array, weight: Array) -> LinearSystem:
             here = at(share)
-            lin = model.linearise(medium, y, v, tempo, here, exact=exact)
-            amount, mass = model.amounts(medium, y, here.width), model.masses(medium, here.width)
+            lin = model.linearise(medium, y, v, tempo, here)
             size = range(len(y))
+            mass = model.masses(medium, here.width)
             scaled = lambda block: tuple(tuple(-weight * entry for entry in line) for line in block)  # noqa: E731
             diagonal = scaled(lin.diagonal)
-            diagonal = tuple(tuple(diagonal[i][j] + mass[i] if i == j else diagonal[i][j] for j in size) for i in size)
-            closure, corner = jnp.zeros_like(v), jnp.ones_like(v)
-            if driven:
-
-                def wanted(v: Array) -> Array:
-                    return drive_value(actual.drive, time + weight / v) / medium.thermal_potential
-
-                value, slope = jax.jvp(wanted, (v,), (jnp.ones_like(v),))
-                closure, corner = lin.drop - value, lin.drop_by_current - slope
+            value, slope = closure(lin.drop, lin.drop_by_current, v, time, weight)
             return LinearSystem(
-                residual=tuple(amount[i] - start[i] - weight * lin.rate[i] for i in size),
+                residual=remainder(y, lin.rate, start, share, weight),
                 lower=scaled(lin.lower),
-                diagonal=diagonal,
+                diagonal=tuple(
+                    tuple(diagonal[i][j] + mass[i] if i == j else diagonal[i][j] for j in size) for i in size
+                ),
                 upper=scaled(lin.upper),
-                column=tuple(-weight * entry for entry in lin.by_current) if driven else None,
-                closure=closure,
+                closure=value,
+                corner=slope,
                 row=lin.drop_by_unknown,
-                corner=corner,
+                response=lin.response,
             )
 
         def given(share: Array) -> Array:
             return actual.current_at(base.clock + share * size) if given_current else jnp.zeros_like(clock)
 
         system = System(
+            residual=residual,
             linearise=linearise,
             amount=lambda y, share: model.amounts(medium, y, at(share).width),
             tempo=tempo,

@@ -11,30 +11,44 @@ potentials in kT/e.
 Unknowns are (u,), one per cell; fluxes are taken relative to the moving faces.
 """
 
-import jax
+from typing import NamedTuple
+
 import jax.numpy as jnp
 from jaxtyping import Array
 
 from npp_jax.discretisation.flux import (
     Linearisation,
+    Rates,
     Tempo,
     Unknowns,
     between,
+    gain,
+    in_blocks,
     limit_fraction,
-    outflow,
     potential_drop,
     stabiliser,
+    transport,
 )
 from npp_jax.discretisation.geometry import Geometry
-from npp_jax.discretisation.medium import Medium, tangent
+from npp_jax.discretisation.medium import Medium
 
 NAME = "electroneutral"
 
 
-def field_and_flux(
-    medium: Medium, left: Array, right: Array, current: Array, tempo: Array, factor: Array, geometry: Geometry
-) -> tuple[Array, Array]:
-    """Field [kT/(e nm)] and native flux per unit of the clock at the interior faces.
+class Faces(NamedTuple):
+    """What flows through the interior faces, shape [inner, *batch], and derivatives by the cells on either side."""
+
+    field: Array
+    """[kT/(e nm)]"""
+    flux: Array
+    """Native flux relative to the face, per unit of the clock."""
+    by_left: Array
+    by_right: Array
+    field_by_current: Array
+
+
+def through_faces(medium: Medium, left: Array, right: Array, current: Array, tempo: Array, geometry: Geometry) -> Faces:
+    """Field and native flux at the interior faces, and derivatives of the flux with its stabilising factor held.
 
     Parameters
     ----------
@@ -46,18 +60,22 @@ def field_and_flux(
         v₀. [nm/s]
     tempo
         dt/ds.
-    factor
-        Factor on the gradient, see `stabiliser`.
     geometry
         Mesh.
     """
     u = 0.5 * (left + right)
-    native, foreign = medium.native(u), medium.foreign(u)
-    gradient = factor * (right - left) / geometry.distance
-    share = 1.0 / (native * u + foreign * (1.0 - u))
-    field = (current + (native - foreign) * gradient) * share
-    flux = tempo * native * (current * u - foreign * gradient) * share
-    return field, flux - geometry.velocity * u
+    at = transport(medium, u)
+    steepness = stabiliser(at, current, tempo, geometry) / geometry.distance
+    gradient = steepness * (right - left)
+    conductance = tempo * at.mutual * steepness
+    drift = 0.5 * (tempo * (current * at.share_slope - at.mutual_slope * gradient) - geometry.velocity)
+    return Faces(
+        field=(current + (at.native - at.foreign) * gradient) * at.resistivity,
+        flux=tempo * (current * at.share - at.mutual * gradient) - geometry.velocity * u,
+        by_left=drift + conductance,
+        by_right=drift - conductance,
+        field_by_current=at.resistivity,
+    )
 
 
 def start(medium: Medium, u: Array, current: Array, geometry: Geometry) -> Unknowns:
@@ -77,45 +95,35 @@ def masses(medium: Medium, width: Array) -> Unknowns:
 
 def face_field(medium: Medium, y: Unknowns, current: Array, tempo: Array, geometry: Geometry) -> Array:
     """Field at the interior faces [kT/(e nm)]."""
-    factor = stabiliser(medium, 0.5 * (y[0][1:] + y[0][:-1]), current, tempo, geometry)
-    return field_and_flux(medium, y[0][:-1], y[0][1:], current, tempo, factor, geometry)[0]
+    return through_faces(medium, y[0][:-1], y[0][1:], current, tempo, geometry).field
 
 
-def linearise(
-    medium: Medium, y: Unknowns, current: Array, tempo: Tempo, geometry: Geometry, *, exact: bool
-) -> Linearisation:
-    """Rates, potential drop and their derivatives.
+def rates(medium: Medium, y: Unknowns, current: Array, tempo: Tempo, geometry: Geometry) -> Rates:
+    """Rates of the conserved amounts and potential drop."""
+    through = through_faces(medium, y[0][:-1], y[0][1:], current, tempo(current), geometry)
+    return Rates(
+        rate=(gain(through.flux, current, tempo(current), geometry),),
+        drop=potential_drop(medium, through.field, current, geometry),
+    )
 
-    With `exact` the derivatives are complete. Without, the stabilising factor is held and the drop is taken as
-    independent of the composition: iterations then cost less and stay stable far from the solution.
-    """
-    left, right = y[0][:-1], y[0][1:]
-    one, zero = jnp.ones_like(left), jnp.zeros_like(left)
-    local = medium if exact else tangent(medium, 0.5 * (left + right))
 
-    def faces(a: Array, b: Array, v: Array) -> tuple[Array, Array]:
-        factor = stabiliser(local, 0.5 * (a + b), v, tempo(v), geometry)
-        if not exact:
-            factor = jax.lax.stop_gradient(factor)
-        return field_and_flux(local, a, b, v, tempo(v), factor, geometry)
+def linearise(medium: Medium, y: Unknowns, current: Array, tempo: Tempo, geometry: Geometry) -> Linearisation:
+    """The same, with the derivatives of an iteration."""
+    dt = tempo(current)
 
-    (field, flux), push = jax.linearize(faces, left, right, jnp.broadcast_to(current, left.shape))
-    field_left, flux_left = push(one, zero, zero)
-    field_right, flux_right = push(zero, one, zero)
-    field_current, flux_current = push(zero, zero, one)
-    edge = zero[:1]
-    by_left, by_right = between(edge, flux_left, edge), between(edge, flux_right, edge)
-    out, out_by_current = outflow(current, tempo, geometry)
-    weight = geometry.field_weight
+    def block(left: Array, right: Array, distance: Array, velocity: Array) -> Faces:
+        return through_faces(medium, left, right, current, dt, geometry._replace(distance=distance, velocity=velocity))
+
+    through = in_blocks(block, y[0][:-1], y[0][1:], geometry.distance, geometry.velocity)
+    edge = jnp.zeros_like(through.flux[:1])
+    by_left, by_right = between(edge, through.by_left, edge), between(edge, through.by_right, edge)
     return Linearisation(
-        rate=(-jnp.diff(between(edge, flux, edge + out), axis=0),),
+        rate=(gain(through.flux, current, dt, geometry),),
         lower=((by_left[:-1],),),
         diagonal=((by_right[:-1] - by_left[1:],),),
         upper=((-by_right[1:],),),
-        by_current=(-jnp.diff(between(edge, flux_current, edge + out_by_current), axis=0),),
-        drop=potential_drop(medium, field, current, geometry),
-        drop_by_unknown=(between(edge, weight * field_right) + between(weight * field_left, edge),) if exact else None,
-        drop_by_current=jnp.sum(weight * field_current, axis=0) + geometry.beyond / medium.bulk,
+        drop=potential_drop(medium, through.field, current, geometry),
+        drop_by_current=potential_drop(medium, through.field_by_current, jnp.ones_like(current), geometry),
     )
 
 

@@ -1,7 +1,7 @@
 """What the two models share: stabilised central fluxes, boundary flux, potential drop, limits of a Newton step."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -18,18 +18,37 @@ FRACTION_FLOOR = 1e-9
 """Least native fraction of a Newton iterate."""
 
 
+Result = TypeVar("Result", bound=tuple)
+
+BLOCK = 32
+"""Faces evaluated at once in an iteration."""
+
+
+class Rates(NamedTuple):
+    """Rates of the conserved amounts per unit of the clock, and potential drop [kT/e]."""
+
+    rate: Unknowns
+    drop: Array
+
+
 class Linearisation(NamedTuple):
-    """Rates of the conserved amounts and potential drop, with derivatives by the unknowns and by the current."""
+    """Rates and potential drop with the derivatives that an iteration uses.
+
+    The stabilising factor is held, and the current enters the rates one iteration behind: what is cheap, and stable far
+    from the solution.
+    """
 
     rate: Unknowns
     lower: tuple[Unknowns, ...]
     diagonal: tuple[Unknowns, ...]
     upper: tuple[Unknowns, ...]
-    by_current: Unknowns
     drop: Array
-    drop_by_unknown: Unknowns | None
-    """None where the iteration takes the drop as independent of the unknowns."""
     drop_by_current: Array
+    """At given composition, the field following the current."""
+    drop_by_unknown: Unknowns | None = None
+    """None where it is neglected."""
+    response: Unknowns | None = None
+    """What of the unknowns follows the current at given composition, as a derivative; None if nothing does."""
 
 
 def between(*parts: Array) -> Array:
@@ -37,31 +56,87 @@ def between(*parts: Array) -> Array:
     return jnp.concatenate(parts, axis=0)
 
 
-def stabiliser(
-    medium: Medium, u: Float[Array, "inner *batch"], current: Array, tempo: Array, geometry: Geometry
-) -> Float[Array, "inner *batch"]:
+class Transport(NamedTuple):
+    """Coefficients of transport of a neutral mixture, and their derivatives by the native fraction u."""
+
+    native: Array
+    """D₁ [nm²/s]."""
+    native_slope: Array
+    foreign: Array
+    """D₂ [nm²/s]."""
+    foreign_slope: Array
+    resistivity: Array
+    """1/S, with S = D₁u + D₂(1-u)."""
+    share: Array
+    """Transport number of the native ion, t₁ = D₁u/S."""
+    share_slope: Array
+    mutual: Array
+    """Mutual diffusion coefficient, D₁₂ = D₁D₂/S [nm²/s]."""
+    mutual_slope: Array
+
+
+def transport(medium: Medium, u: Float[Array, "inner *batch"]) -> Transport:
+    """Coefficients at the composition u.
+
+    The derivatives are written out: what a compiler makes of differentiated quotients takes twice the time, and these
+    are evaluated at every face in every iteration.
+    """
+    one = jnp.ones_like(u)
+    native, native_slope = jax.jvp(medium.native, (u,), (one,))
+    foreign, foreign_slope = jax.jvp(medium.foreign, (u,), (one,))
+    resistivity = 1.0 / (native * u + foreign * (1.0 - u))
+    slope = native_slope * u + native + foreign_slope * (1.0 - u) - foreign
+    ratio = native * resistivity
+    ratio_slope = (native_slope - ratio * slope) * resistivity
+    return Transport(
+        native=native,
+        native_slope=native_slope,
+        foreign=foreign,
+        foreign_slope=foreign_slope,
+        resistivity=resistivity,
+        share=ratio * u,
+        share_slope=ratio_slope * u + ratio,
+        mutual=ratio * foreign,
+        mutual_slope=ratio_slope * foreign + ratio * foreign_slope,
+    )
+
+
+def stabiliser(at: Transport, current: Array, tempo: Array, geometry: Geometry) -> Float[Array, "inner *batch"]:
     """Factor √(1 + P²) on the diffusive flux, P the Péclet number of the cell in the moving frame.
 
     The speed in P is that of a composition relative to the mesh, which vanishes on the self-similar ramp, so that
-    second order
-    survives where cells are longer than the diffusion length; elsewhere the factor turns the central flux into an
-    upwind one.
+    second order survives where cells are longer than the diffusion length; elsewhere the factor turns the central flux
+    into an upwind one.
     """
-
-    def share(x: Array) -> tuple[Array, Array]:
-        native, foreign = medium.native(x), medium.foreign(x)
-        total = native * x + foreign * (1.0 - x)
-        return native * x / total, native * foreign / total
-
-    (_, diffusivity), (slope, _) = jax.jvp(share, (u,), (jnp.ones_like(u),))
-    peclet = 0.5 * geometry.distance * (tempo * current * slope - geometry.velocity) / (tempo * diffusivity)
+    speed = tempo * current * at.share_slope - geometry.velocity
+    peclet = 0.5 * geometry.distance * speed / (tempo * at.mutual)
     return jnp.sqrt(1.0 + peclet * peclet)
 
 
-def outflow(current: Array, tempo: Tempo, geometry: Geometry) -> tuple[Array, Array]:
-    """Native flux through the outermost face, which carries all the current, and its derivative by the current."""
-    flux, slope = jax.jvp(lambda v: tempo(v) * v, (current,), (jnp.ones_like(current),))
-    return flux - geometry.outer_velocity, slope
+def in_blocks(function: Callable[..., Result], *arrays: Float[Array, "inner *batch"]) -> Result:
+    """Evaluate a function of the faces in blocks of some faces each.
+
+    What it returns is then computed once and kept, where a compiler would fold the whole chain into each of its many
+    users and evaluate it over and over; and the intermediate values of a block stay in the cache.
+    """
+    size = len(arrays[0])
+    blocks = max(1, round(size / BLOCK))
+    length = -(-size // blocks)
+
+    def cut(a: Array) -> Array:
+        padded = between(a, jnp.broadcast_to(a[-1:], (blocks * length - size, *a.shape[1:])))
+        return padded.reshape(blocks, length, *a.shape[1:])
+
+    def joined(a: Array) -> Array:
+        return a.reshape(blocks * length, *a.shape[2:])[:size]
+
+    return jax.tree.map(joined, jax.lax.map(lambda block: function(*block), tuple(cut(a) for a in arrays)))
+
+
+def gain(flux: Float[Array, "inner *batch"], current: Array, tempo: Array, geometry: Geometry) -> Array:
+    """What the cells gain by the native flux: none enters at the surface, at the other end it carries all current."""
+    edge = jnp.zeros_like(flux[:1])
+    return -jnp.diff(between(edge, flux, edge + tempo * current - geometry.outer_velocity), axis=0)
 
 
 def potential_drop(medium: Medium, field: Float[Array, "inner *batch"], current: Array, geometry: Geometry) -> Array:

@@ -10,23 +10,27 @@ for λ → 0 the
 scheme becomes that model's. The first and the last cell are neutral, which is the neutral surface of an ion beam.
 """
 
-import jax
+from typing import NamedTuple
+
 import jax.numpy as jnp
 from jaxtyping import Array
 
 from npp_jax.discretisation import electroneutral
 from npp_jax.discretisation.flux import (
     Linearisation,
+    Rates,
     Tempo,
     Unknowns,
     between,
+    gain,
+    in_blocks,
     limit_fraction,
-    outflow,
     potential_drop,
     stabiliser,
+    transport,
 )
 from npp_jax.discretisation.geometry import Geometry
-from npp_jax.discretisation.medium import Medium, tangent
+from npp_jax.discretisation.medium import Medium
 
 NAME = "full"
 
@@ -55,56 +59,136 @@ def face_field(medium: Medium, y: Unknowns, current: Array, tempo: Array, geomet
     return y[1][:-1]
 
 
-def linearise(
-    medium: Medium, y: Unknowns, current: Array, tempo: Tempo, geometry: Geometry, *, exact: bool
-) -> Linearisation:
-    """Rates, potential drop and their derivatives; without `exact` the stabilising factor is held."""
+class Faces(NamedTuple):
+    """What flows through the interior faces, shape [inner, *batch], and derivatives of it.
+
+    `left` and `right` are the native fractions of the cells on either side, `before`, `here` and `after` the fields at
+    the face to the left, at the face and at the face to the right.
+    """
+
+    flux: Array
+    """Native flux relative to the face, per unit of the clock."""
+    displacement: Array
+    """λ² ∂E/∂s: total current less that of the ions."""
+    flux_by_left: Array
+    flux_by_right: Array
+    flux_by_here: Array
+    displacement_by_left: Array
+    displacement_by_right: Array
+    displacement_by_before: Array
+    displacement_by_here: Array
+    displacement_by_after: Array
+    resistivity: Array
+
+
+class Around(NamedTuple):
+    """What a face sees, shape [inner, *batch]: names as in `Faces`, and the lengths around it."""
+
+    left: Array
+    right: Array
+    before: Array
+    here: Array
+    after: Array
+    gauss_left: Array
+    """λ²/h of the cell to the left; none in the neutral first cell."""
+    gauss_right: Array
+    distance: Array
+    velocity: Array
+
+
+def around(medium: Medium, y: Unknowns, geometry: Geometry) -> Around:
+    """Collect what the interior faces see."""
     fraction, field = y
-    left, right, here = fraction[:-1], fraction[1:], field[:-1]
-    one, zero = jnp.ones_like(left), jnp.zeros_like(left)
+    here = field[:-1]
     gauss = medium.debye_squared / geometry.width
-    gauss_left, gauss_right = gauss[:-1].at[0].set(0.0), gauss[1:].at[-1].set(0.0)
-    before, after = between(here[:1], here[:-1]), between(here[1:], here[-1:])
-
-    local = medium if exact else tangent(medium, 0.5 * (left + right))
-
-    def faces(a: Array, b: Array, e_before: Array, e: Array, e_after: Array, v: Array) -> tuple[Array, Array]:
-        a2 = 1.0 - a + gauss_left * (e - e_before)
-        b2 = 1.0 - b + gauss_right * (e_after - e)
-        native, foreign = 0.5 * (a + b), 0.5 * (a2 + b2)
-        factor = stabiliser(local, native, v, tempo(v), geometry)
-        if not exact:
-            factor = jax.lax.stop_gradient(factor)
-        factor = factor / geometry.distance
-        flux_native = tempo(v) * local.native(native) * (native * e - factor * (b - a))
-        flux_foreign = tempo(v) * local.foreign(1.0 - foreign) * (foreign * e - factor * (b2 - a2))
-        displacement = tempo(v) * v - flux_native - flux_foreign + geometry.velocity * (native + foreign - 1.0)
-        return flux_native - geometry.velocity * native, displacement
-
-    arguments = (left, right, before, here, after, jnp.broadcast_to(current, left.shape))
-    (flux, displacement), push = jax.linearize(faces, *arguments)
-    pushes = [push(*(one if k == j else zero for j in range(6))) for k in range(6)]
-    (flux_left, move_left), (flux_right, move_right), (_, move_before), (flux_here, move_here), (_, move_after) = (
-        pushes[:5]
+    return Around(
+        left=fraction[:-1],
+        right=fraction[1:],
+        before=between(here[:1], here[:-1]),
+        here=here,
+        after=between(here[1:], here[-1:]),
+        gauss_left=gauss[:-1].at[0].set(0.0),
+        gauss_right=gauss[1:].at[-1].set(0.0),
+        distance=geometry.distance,
+        velocity=geometry.velocity,
     )
-    flux_current, move_current = pushes[5]
-    edge = zero[:1]
-    by_left, by_right, by_field = (between(edge, part, edge) for part in (flux_left, flux_right, flux_here))
-    out, out_by_current = outflow(current, tempo, geometry)
+
+
+def through_faces(medium: Medium, face: Around, current: Array, tempo: Array, geometry: Geometry) -> Faces:
+    """Native flux and displacement current at the interior faces, and derivatives with the stabilising factor held."""
+    here, velocity = face.here, face.velocity
+    foreign_left = 1.0 - face.left + face.gauss_left * (here - face.before)
+    foreign_right = 1.0 - face.right + face.gauss_right * (face.after - here)
+    native, foreign = 0.5 * (face.left + face.right), 0.5 * (foreign_left + foreign_right)
+    at = transport(medium, native)
+    steepness = stabiliser(at, current, tempo, geometry) / face.distance
+    # D₂ belongs to the foreign ion's own fraction, which excess charge makes differ from 1 - u: by its tangent.
+    D_native, D_foreign = tempo * at.native, tempo * (at.foreign + at.foreign_slope * (1.0 - foreign - native))
+    pull = native * here - steepness * (face.right - face.left)
+    foreign_pull = foreign * here - steepness * (foreign_right - foreign_left)
+    drift = 0.5 * (tempo * at.native_slope * pull + D_native * here - velocity)
+    foreign_drift = 0.5 * (D_foreign * here - tempo * at.foreign_slope * foreign_pull - velocity)
+    by_left, by_right = drift + D_native * steepness, drift - D_native * steepness
+    by_foreign_left, by_foreign_right = foreign_drift + D_foreign * steepness, foreign_drift - D_foreign * steepness
+    return Faces(
+        flux=D_native * pull - velocity * native,
+        displacement=tempo * current - D_native * pull - D_foreign * foreign_pull + velocity * (native + foreign - 1.0),
+        flux_by_left=by_left,
+        flux_by_right=by_right,
+        flux_by_here=D_native * native,
+        displacement_by_left=by_foreign_left - by_left,
+        displacement_by_right=by_foreign_right - by_right,
+        displacement_by_before=face.gauss_left * by_foreign_left,
+        displacement_by_here=(
+            face.gauss_right * by_foreign_right
+            - face.gauss_left * by_foreign_left
+            - D_native * native
+            - D_foreign * foreign
+        ),
+        displacement_by_after=-face.gauss_right * by_foreign_right,
+        resistivity=at.resistivity,
+    )
+
+
+def rates(medium: Medium, y: Unknowns, current: Array, tempo: Tempo, geometry: Geometry) -> Rates:
+    """Rates of the conserved amounts and potential drop."""
+    dt = tempo(current)
+    through = through_faces(medium, around(medium, y, geometry), current, dt, geometry)
+    return Rates(
+        rate=(gain(through.flux, current, dt, geometry), between(through.displacement, jnp.zeros_like(y[1][:1]))),
+        drop=potential_drop(medium, y[1][:-1], current, geometry),
+    )
+
+
+def linearise(medium: Medium, y: Unknowns, current: Array, tempo: Tempo, geometry: Geometry) -> Linearisation:
+    """The same, with the derivatives of an iteration."""
+    dt = tempo(current)
+
+    def block(*face: Array) -> Faces:
+        here = Around(*face)
+        return through_faces(
+            medium, here, current, dt, geometry._replace(distance=here.distance, velocity=here.velocity)
+        )
+
+    through = in_blocks(block, *around(medium, y, geometry))
+    edge = jnp.zeros_like(through.flux[:1])
+    by_left, by_right, by_field = (
+        between(edge, part, edge) for part in (through.flux_by_left, through.flux_by_right, through.flux_by_here)
+    )
     pad = lambda part: between(part, edge)  # noqa: E731
-    none = jnp.zeros_like(fraction)
+    none = jnp.zeros_like(y[0])
     return Linearisation(
-        rate=(-jnp.diff(between(edge, flux, edge + out), axis=0), pad(displacement)),
-        lower=((by_left[:-1], by_field[:-1]), (none, pad(move_before).at[0].set(0.0))),
+        rate=(gain(through.flux, current, dt, geometry), pad(through.displacement)),
+        lower=((by_left[:-1], by_field[:-1]), (none, pad(through.displacement_by_before).at[0].set(0.0))),
         diagonal=(
             (by_right[:-1] - by_left[1:], -by_field[1:]),
-            (pad(move_left), pad(move_here)),
+            (pad(through.displacement_by_left), pad(through.displacement_by_here)),
         ),
-        upper=((-by_right[1:], none), (pad(move_right), pad(move_after))),
-        by_current=(-jnp.diff(between(edge, flux_current, edge + out_by_current), axis=0), pad(move_current)),
-        drop=potential_drop(medium, here, current, geometry),
+        upper=((-by_right[1:], none), (pad(through.displacement_by_right), pad(through.displacement_by_after))),
+        drop=potential_drop(medium, y[1][:-1], current, geometry),
+        drop_by_current=potential_drop(medium, through.resistivity, jnp.ones_like(current), geometry),
         drop_by_unknown=(none, pad(geometry.field_weight)),
-        drop_by_current=geometry.beyond / medium.bulk,
+        response=(none, between(through.resistivity, through.resistivity[-1:])),
     )
 
 

@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 
@@ -25,17 +23,3 @@ class Medium(NamedTuple):
     """kT/(z e) [V]."""
     charge_density: Float[Array, "*batch"]
     """z e N: the charge per area of one metre of replaced ions [C/m³]."""
-
-
-def tangent(medium: Medium, u: Array) -> Medium:
-    """Medium whose diffusivities are the tangents at u.
-
-    Value and first derivative of everything built on it are those of the medium, and the special functions behind the
-    diffusivities are evaluated once.
-    """
-    one = jnp.ones_like(u)
-    native, native_slope = jax.jvp(medium.native, (u,), (one,))
-    foreign, foreign_slope = jax.jvp(medium.foreign, (u,), (one,))
-    return medium._replace(
-        native=lambda x: native + native_slope * (x - u), foreign=lambda x: foreign + foreign_slope * (x - u)
-    )

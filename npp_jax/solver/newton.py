@@ -1,11 +1,12 @@
-"""Newton's method for one implicit stage, with the derivative of the converged solution.
+"""Newton's method for one implicit stage, with the derivative of its solution.
 
 Solves   M(y) - base - w k(y, v) = 0,   g(y, v) = 0
-for the unknowns y of the cells and one scalar v that couples to all of them. The matrix is block tridiagonal with a
-border; the iteration itself is never differentiated. A last step from the converged point, in which the residual is
-differentiated and the matrix is not, carries the derivative (implicit function theorem), forward and reverse.
+for the unknowns y of the cells and one scalar v that couples to all of them. The iteration uses an approximate, block
+tridiagonal matrix and takes v one step behind; it is never differentiated. The derivative follows from the implicit
+function theorem with the complete, bordered matrix, forward and reverse.
 """
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -13,62 +14,48 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from npp_jax.solver.block_tridiagonal import solve
+from npp_jax.solver.block_tridiagonal import Block, Vector, probe, solve
 
-Unknowns = tuple[Array, ...]
+Residual = Callable[[Vector, Array], tuple[Vector, Array]]
+"""(y, v) ↦ residual of the cells and of the closure g."""
 
 NEAR = 0.2
-"""Largest change (fraction of the bulk) that the last step makes without limits."""
+"""Largest change (fraction of the bulk) that the last iteration makes without limits."""
 
 
 class LinearSystem(NamedTuple):
-    """Residual of a stage and its derivatives."""
+    """Residual of a stage and the derivatives that the iteration uses."""
 
-    residual: Unknowns
-    lower: tuple[Unknowns, ...]
-    diagonal: tuple[Unknowns, ...]
-    upper: tuple[Unknowns, ...]
-    column: Unknowns | None
-    """∂residual/∂v, or None where v is given."""
+    residual: Vector
+    lower: Block
+    diagonal: Block
+    upper: Block
     closure: Array
-    row: Unknowns | None
-    """∂g/∂y, or None where the iteration takes the closure as independent of y."""
+    """g."""
     corner: Array
+    """∂g/∂v along the response."""
+    row: Vector | None
+    """∂g/∂y, or None where g is taken as independent of y."""
+    response: Vector | None
+    """dy/dv by which y follows v at once; None where it does not."""
 
 
 class NewtonResult(NamedTuple):
     """Solution of a stage and what it took."""
 
-    y: Unknowns
+    y: Vector
     v: Array
     update: Array
-    """Largest change of an unknown fraction in the last iteration, shape [*batch]."""
+    """Largest change of the first unknown in the last iteration, shape [*batch]."""
     iterations: Array
     """Iterations made, shape [*batch]."""
 
 
-def correction(system: LinearSystem) -> tuple[Unknowns, Array]:
-    """Newton correction (δy, δv) of the bordered block-tridiagonal system."""
-    stop = jax.lax.stop_gradient
-    blocks = stop((system.lower, system.diagonal, system.upper))
-    if system.column is None:
-        (change,) = solve(*blocks, system.residual)
-        return jax.tree.map(jnp.negative, change), jnp.zeros_like(system.closure)
-    if system.row is None:
-        (plain,) = solve(*blocks, system.residual)
-        return jax.tree.map(jnp.negative, plain), -system.closure / system.corner
-    plain, response = solve(*blocks, system.residual, stop(system.column))
-    response = stop(response)
-    row = stop(system.row)
-    dot = lambda a, b: sum(jnp.sum(p * q, axis=0) for p, q in zip(a, b, strict=True))  # noqa: E731
-    change_v = (dot(row, plain) - system.closure) / stop(system.corner - dot(row, response))
-    return tuple(-p - r * change_v for p, r in zip(plain, response, strict=True)), change_v
-
-
 def newton(
-    linearise: Callable[..., LinearSystem],
-    limit: Callable[[Unknowns, Unknowns], Unknowns],
-    y: Unknowns,
+    residual: Residual,
+    linearise: Callable[[Vector, Array], LinearSystem],
+    limit: Callable[[Vector, Vector], Vector],
+    y: Vector,
     v: Array,
     *,
     prescribed: bool,
@@ -79,28 +66,38 @@ def newton(
 
     Parameters
     ----------
+    residual
+        What shall vanish; differentiated.
     linearise
-        Residual and derivatives at (y, v); with `exact=True` complete ones, with `exact=False` those of the iteration.
+        The same with the derivatives of the iteration.
     limit
         Applies a correction to the unknowns within their bounds.
     y, v
         Start.
     prescribed
-        Whether v is given and not an unknown; it then passes its derivative on.
+        Whether v is given and not an unknown.
     cap
-        Iterations after which the loop stops, apart from the last, derivative-carrying one.
+        Iterations after which the loop stops, apart from the last one.
     tolerance
         A batch member whose largest change of the first unknown is below this is left as it is.
     """
-    stop = jax.lax.stop_gradient
 
-    def advance(y: Unknowns, v: Array, step: Unknowns, step_v: Array) -> tuple[Unknowns, Array]:
-        return limit(y, step), jnp.clip(v + step_v, 0.5 * v, 2.0 * v)
+    def correct(y: Vector, v: Array) -> tuple[Vector, Array]:
+        system = linearise(y, v)
+        (change,) = solve(system.lower, system.diagonal, system.upper, system.residual)
+        step = jax.tree.map(jnp.negative, change)
+        if prescribed:
+            return step, v
+        closure = system.closure if system.row is None else system.closure + _dot(system.row, step)
+        new_v = jnp.clip(v - closure / system.corner, 0.5 * v, 2.0 * v)
+        if system.response is not None:
+            step = tuple(d + r * (new_v - v) for d, r in zip(step, system.response, strict=True))
+        return step, new_v
 
     def body(state: tuple) -> tuple:
         y, v, update, count, turn = state
-        step, step_v = correction(linearise(y, v, exact=False))
-        new_y, new_v = advance(y, v, step, step_v)
+        step, new_v = correct(y, v)
+        new_y = limit(y, step)
         change = jnp.max(jnp.abs(new_y[0] - y[0]), axis=0)
         active = ~(update <= tolerance)
         keep = lambda new, old: jnp.where(active, new, old)  # noqa: E731
@@ -111,16 +108,53 @@ def newton(
         _, _, update, _, turn = state
         return (turn < cap) & jnp.any(update > tolerance)
 
-    within = limit(stop(y), jax.tree.map(jnp.zeros_like, y))
-    given = v
-    start = (within, stop(v), jnp.full(v.shape, jnp.inf, v.dtype), jnp.zeros(v.shape, jnp.int32), jnp.int32(0))
-    y, v, _, count, _ = jax.lax.while_loop(unfinished, body, start)
-    y, v = stop(y), given if prescribed else stop(v)
-    step, step_v = correction(linearise(y, v, exact=True))
-    # Near the solution the plain linear step, which conserves exactly what the rates conserve; far from it the
-    # limited one.
-    near = jnp.max(jnp.abs(stop(step[0])), axis=0) < NEAR
-    new_y = jax.tree.map(lambda a, d, b: jnp.where(near, a + d, b), y, step, limit(y, stop(step)))
-    new_v = v if prescribed else jnp.clip(v + step_v, 0.5 * v, 2.0 * v)
-    update = jnp.max(jnp.abs(stop(new_y[0]) - y[0]), axis=0)
-    return NewtonResult(new_y, new_v, update, count + 1)
+    def iterate(start: Vector, v: Array) -> tuple[tuple[Vector, Array], tuple[Array, Array]]:
+        within = limit(start, jax.tree.map(jnp.zeros_like, start))
+        none = jnp.zeros_like(v)
+        y, v, _, count, _ = jax.lax.while_loop(unfinished, body, (within, v, none + jnp.inf, none, jnp.int32(0)))
+        step, v = correct(y, v)
+        # Near the solution the plain step, which conserves exactly what the rates conserve; far from it the limited.
+        near = jnp.max(jnp.abs(step[0]), axis=0) < NEAR
+        new_y = jax.tree.map(lambda a, d, b: jnp.where(near, a + d, b), y, step, limit(y, step))
+        update = jnp.max(jnp.abs(new_y[0] - y[0]), axis=0)
+        return (new_y, v), (update, count + 1.0)
+
+    def iterate_cells(start: Vector) -> tuple[Vector, tuple[Array, Array]]:
+        (y, _), taken = iterate(start, v)
+        return y, taken
+
+    root = functools.partial(jax.lax.custom_root, has_aux=True)
+    if prescribed:
+        y, (update, count) = root(
+            lambda y: residual(y, v)[0], y, lambda _, start: iterate_cells(start), _solve_tangents
+        )
+    else:
+        (y, v), (update, count) = root(
+            lambda x: residual(*x), (y, v), lambda _, start: iterate(*start), _solve_bordered_tangents
+        )
+    return NewtonResult(y, v, update, count.astype(jnp.int32))
+
+
+def _dot(a: Vector, b: Vector) -> Array:
+    return sum(jnp.sum(p * q, axis=0) for p, q in zip(a, b, strict=True))  # pyright: ignore
+
+
+def _solve_tangents(jacobian: Callable[[Vector], Vector], rhs: Vector) -> Vector:
+    """Solve J t = b, J block tridiagonal and given as a linear map."""
+    (solution,) = solve(*probe(jacobian, rhs), rhs)
+    return solution
+
+
+def _solve_bordered_tangents(
+    jacobian: Callable[[tuple[Vector, Array]], tuple[Vector, Array]], rhs: tuple[Vector, Array]
+) -> tuple[Vector, Array]:
+    """The same with one row and column more: ∂g/∂y, ∂residual/∂v and ∂g/∂v."""
+    right, bottom = rhs
+    zero = jnp.zeros_like(bottom)
+    nothing = jax.tree.map(jnp.zeros_like, right)
+    column, corner = jacobian((nothing, jnp.ones_like(bottom)))
+    by_cells = jax.linear_transpose(lambda y: jacobian((y, zero))[1], nothing)
+    (row,) = by_cells(jnp.ones_like(bottom))
+    plain, response = solve(*probe(lambda y: jacobian((y, zero))[0], nothing), right, column)
+    v = (bottom - _dot(row, plain)) / (corner - _dot(row, response))
+    return tuple(p - r * v for p, r in zip(plain, response, strict=True)), v

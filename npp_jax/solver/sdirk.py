@@ -14,7 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from npp_jax.solver.newton import LinearSystem, Unknowns, newton
+from npp_jax.solver.block_tridiagonal import Vector
+from npp_jax.solver.newton import LinearSystem, newton
 
 GAMMA = 1.0 - 1.0 / np.sqrt(2.0)
 """Coefficient of the second-order scheme."""
@@ -27,23 +28,25 @@ the start from a composition that changes within one step from one to almost zer
 class System(NamedTuple):
     """What a step needs to know of the equations; `share` is the position within the step, from 0 to 1."""
 
+    residual: Callable[..., tuple[Vector, Array]]
+    """(y, v, base, time base, share, weight) ↦ M(y) - base - weight·k(y, v), and the closure."""
     linearise: Callable[..., LinearSystem]
-    """(y, v, base, time base, share, weight) ↦ residual M(y) - base - weight·k(y, v) and derivatives."""
-    amount: Callable[[Unknowns, Array], Unknowns]
+    """The same with derivatives."""
+    amount: Callable[[Vector, Array], Vector]
     """(y, share) ↦ M."""
     tempo: Callable[[Array], Array]
     """v ↦ dt/ds."""
     given: Callable[[Array], Array] | None
     """share ↦ v where it is prescribed; None where it is an unknown."""
-    limit: Callable[[Unknowns, Unknowns], Unknowns]
+    limit: Callable[[Vector, Vector], Vector]
     """Applies a Newton correction within bounds."""
 
 
 class StepResult(NamedTuple):
     """State after a step, and what the step took."""
 
-    y: Unknowns
-    amount: Unknowns
+    y: Vector
+    amount: Vector
     v: Array
     time: Array
     update: Array
@@ -52,13 +55,13 @@ class StepResult(NamedTuple):
 
 def sdirk_step(
     system: System,
-    y: Unknowns,
-    amount: Unknowns,
+    y: Vector,
+    amount: Vector,
     v: Array,
     time: Array,
     size: Array,
     *,
-    guess: Unknowns,
+    guess: Vector,
     begin: Array,
     gamma: Array,
     cap: Array,
@@ -89,13 +92,14 @@ def sdirk_step(
     # Weight of this stage's rate in the explicit part of the next one.
     passed_on = jnp.stack([1.0 - gamma, jnp.zeros_like(gamma)]).astype(dtype)
 
-    def stage(carry: tuple, coefficients: tuple[Array, Array, Unknowns]) -> tuple[tuple, tuple]:
+    def stage(carry: tuple, coefficients: tuple[Array, Array, Vector]) -> tuple[tuple, tuple]:
         y, v, base, base_time, update, count = carry
         share, following, first = coefficients
         y = jax.tree.map(lambda a, b: jnp.where(begin, b, a), y, first)
         weight = size * gamma
         result = newton(
-            lambda y, v, *, exact: system.linearise(y, v, base, base_time, share, weight, exact=exact),
+            lambda y, v: system.residual(y, v, base, base_time, share, weight),
+            lambda y, v: system.linearise(y, v, base, base_time, share, weight),
             system.limit,
             y,
             v if system.given is None else system.given(share),
