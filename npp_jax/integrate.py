@@ -16,12 +16,13 @@ import numpy as np
 from jaxtyping import Array
 
 from npp_jax.discretisation.flux import Unknowns
-from npp_jax.discretisation.geometry import Geometry, geometry
+from npp_jax.discretisation.geometry import geometry
 from npp_jax.discretisation.path import Path
 from npp_jax.physics.front_theory import quasi_steady_profile
 from npp_jax.physics.protocol import IonBeamCurrent, IonBeamPotential, Stage, drive_value
 from npp_jax.solver.newton import LinearSystem
 from npp_jax.solver.sdirk import EULER_GAMMA, GAMMA, System, sdirk_step
+from npp_jax.solver.sdirk import Stage as StageEquations
 
 
 @dataclass(frozen=True)
@@ -221,58 +222,58 @@ def march(
         # Geometry belongs to the mesh: held where its derivative is stopped, the size of the step apart.
         velocity = (faces - old) / size
 
-        def at(share: Array) -> Geometry:
-            return geometry(old + share * (faces - old), velocity, medium.thickness)
-
-        def closure(drop: Array, drop_by_current: Array, v: Array, time: Array, weight: Array) -> tuple[Array, Array]:
-            """Potential drop less the potential applied at the end of the stage, and its derivative."""
-            if not driven:
-                return jnp.zeros_like(v), jnp.ones_like(v)
-
-            def applied(v: Array) -> Array:
-                return drive_value(actual.drive, time + weight / v) / medium.thermal_potential
-
-            value, slope = jax.jvp(applied, (v,), (jnp.ones_like(v),))
-            return drop - value, drop_by_current - slope
-
-        def remainder(y: Unknowns, rate: Unknowns, start: Unknowns, share: Array, weight: Array) -> Unknowns:
-            amount = model.amounts(medium, y, at(share).width)
-            return tuple(m - s - weight * r for m, s, r in zip(amount, start, rate, strict=True))
-
-        def residual(
-            y: Unknowns, v: Array, start: Unknowns, time: Array, share: Array, weight: Array
-        ) -> tuple[Unknowns, Array]:
-            rate, drop = model.rates(medium, y, v, tempo, at(share))
-            return remainder(y, rate, start, share, weight), closure(drop, drop, v, time, weight)[0]
-
-        def linearise(y: Unknowns, v: Array, start: Unknowns, time: Array, share: Array, weight: Array) -> LinearSystem:
-            here = at(share)
-            lin = model.linearise(medium, y, v, tempo, here)
-            size = range(len(y))
+        def equations(start: Unknowns, time: Array, share: Array, weight: Array) -> StageEquations:
+            """Equations at a position within the step, for the amounts and the time from which it starts."""
+            here = geometry(old + share * (faces - old), velocity, medium.thickness)
             mass = model.masses(medium, here.width)
-            scaled = lambda block: tuple(tuple(-weight * entry for entry in line) for line in block)  # noqa: E731
-            diagonal = scaled(lin.diagonal)
-            value, slope = closure(lin.drop, lin.drop_by_current, v, time, weight)
-            return LinearSystem(
-                residual=remainder(y, lin.rate, start, share, weight),
-                lower=scaled(lin.lower),
-                diagonal=tuple(
-                    tuple(diagonal[i][j] + mass[i] if i == j else diagonal[i][j] for j in size) for i in size
-                ),
-                upper=scaled(lin.upper),
-                closure=value,
-                corner=slope,
-                row=lin.drop_by_unknown,
-                response=lin.response,
-            )
+
+            def amount(y: Unknowns) -> Unknowns:
+                return model.amounts(medium, y, here.width)
+
+            def remainder(y: Unknowns, rate: Unknowns) -> Unknowns:
+                return tuple(m - s - weight * r for m, s, r in zip(amount(y), start, rate, strict=True))
+
+            def closure(drop: Array, drop_by_current: Array, v: Array) -> tuple[Array, Array]:
+                """Potential drop less the potential applied at the end of the stage, and its derivative."""
+                if not driven:
+                    return jnp.zeros_like(v), jnp.ones_like(v)
+
+                def applied(v: Array) -> Array:
+                    return drive_value(actual.drive, time + weight / v) / medium.thermal_potential
+
+                value, slope = jax.jvp(applied, (v,), (jnp.ones_like(v),))
+                return drop - value, drop_by_current - slope
+
+            def residual(y: Unknowns, v: Array) -> tuple[Unknowns, Array]:
+                rate, drop = model.rates(medium, y, v, tempo, here)
+                return remainder(y, rate), closure(drop, drop, v)[0]
+
+            def linearise(y: Unknowns, v: Array) -> LinearSystem:
+                lin = model.linearise(medium, y, v, tempo, here)
+                size = range(len(y))
+                scaled = lambda block: tuple(tuple(-weight * entry for entry in line) for line in block)  # noqa: E731
+                diagonal = scaled(lin.diagonal)
+                value, slope = closure(lin.drop, lin.drop_by_current, v)
+                return LinearSystem(
+                    residual=remainder(y, lin.rate),
+                    lower=scaled(lin.lower),
+                    diagonal=tuple(
+                        tuple(diagonal[i][j] + mass[i] if i == j else diagonal[i][j] for j in size) for i in size
+                    ),
+                    upper=scaled(lin.upper),
+                    closure=value,
+                    corner=slope,
+                    row=lin.drop_by_unknown,
+                    response=lin.response,
+                )
+
+            return StageEquations(residual, linearise, amount)
 
         def given(share: Array) -> Array:
             return actual.current_at(base.clock + share * size) if given_current else jnp.zeros_like(clock)
 
         system = System(
-            residual=residual,
-            linearise=linearise,
-            amount=lambda y, share: model.amounts(medium, y, at(share).width),
+            stage=equations,
             tempo=tempo,
             given=None if driven else given,
             limit=lambda y, change: model.limit(medium, y, change),

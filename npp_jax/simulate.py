@@ -28,7 +28,15 @@ Model = Literal["electroneutral", "full"]
 ACCURATE = Controls()
 """Default of single simulations and fits."""
 
-FAST = Controls(cells_behind=70, cells_ahead=30, steps=10, iterations=2, tolerance=0.0, trace=False)
+FAST = Controls(
+    cells_behind=70,
+    cells_ahead=30,
+    steps=14,
+    iterations=2,
+    extra_iterations=(8, 4, 2),
+    tolerance=0.0,
+    trace=False,
+)
 """Default of sweeps."""
 
 _MODELS: dict[str, ModuleType] = {"electroneutral": electroneutral, "full": full}
@@ -36,7 +44,7 @@ _MODELS: dict[str, ModuleType] = {"electroneutral": electroneutral, "full": full
 PROFILE_TARGET = 2e-3
 FRONT_TARGET = (0.25 * NM, 2.5e-3)
 NEUTRALITY = 1e-2
-LAST_UPDATE = 5e-2
+LAST_UPDATE = 2e-2
 TIME_TARGET = 1e-4
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Array
 
 from npp_jax.solver.block_tridiagonal import Vector
-from npp_jax.solver.newton import LinearSystem, newton
+from npp_jax.solver.newton import LinearSystem, Residual, newton
 
 GAMMA = 1.0 - 1.0 / np.sqrt(2.0)
 """Coefficient of the second-order scheme."""
@@ -25,15 +25,22 @@ EULER_GAMMA = 0.5
 the start from a composition that changes within one step from one to almost zero."""
 
 
+class Stage(NamedTuple):
+    """Equations of one stage."""
+
+    residual: Residual
+    """(y, v) ↦ M(y) - base - weight·k(y, v), and the closure."""
+    linearise: Callable[[Vector, Array], LinearSystem]
+    """The same with the derivatives of the iteration."""
+    amount: Callable[[Vector], Vector]
+    """y ↦ M."""
+
+
 class System(NamedTuple):
     """What a step needs to know of the equations; `share` is the position within the step, from 0 to 1."""
 
-    residual: Callable[..., tuple[Vector, Array]]
-    """(y, v, base, time base, share, weight) ↦ M(y) - base - weight·k(y, v), and the closure."""
-    linearise: Callable[..., LinearSystem]
-    """The same with derivatives."""
-    amount: Callable[[Vector, Array], Vector]
-    """(y, share) ↦ M."""
+    stage: Callable[[Vector, Array, Array, Array], Stage]
+    """(base, time base, share, weight) ↦ equations of a stage."""
     tempo: Callable[[Array], Array]
     """v ↦ dt/ds."""
     given: Callable[[Array], Array] | None
@@ -97,9 +104,10 @@ def sdirk_step(
         share, following, first = coefficients
         y = jax.tree.map(lambda a, b: jnp.where(begin, b, a), y, first)
         weight = size * gamma
+        equations = system.stage(base, base_time, share, weight)
         result = newton(
-            lambda y, v: system.residual(y, v, base, base_time, share, weight),
-            lambda y, v: system.linearise(y, v, base, base_time, share, weight),
+            equations.residual,
+            equations.linearise,
             system.limit,
             y,
             v if system.given is None else system.given(share),
@@ -107,7 +115,7 @@ def sdirk_step(
             cap=cap,
             tolerance=tolerance,
         )
-        end = system.amount(result.y, share)
+        end = equations.amount(result.y)
         tempo = system.tempo(result.v)
         next_base = jax.tree.map(lambda m, b, e: m + following / gamma * (e - b), amount, base, end)
         next_time = time + following * size * tempo
