@@ -1,0 +1,24 @@
+"""What a user may write for a number or a table, as an array; and which arrays hold numbers to check."""
+
+from typing import Any, TypeAlias
+
+import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
+from jaxtyping import Array, ArrayLike
+
+LeafLike: TypeAlias = ArrayLike | list | tuple
+"""What a continuous input may be written as."""
+
+
+def as_leaf(value: Any) -> Array:
+    """Turn a number, a list or an array into a real array; numbers become weakly typed and raise no precision."""
+    if isinstance(value, float | int | np.integer | np.floating):
+        value = float(value)
+    array = jnp.asarray(value)
+    return array if jnp.issubdtype(array.dtype, jnp.floating) else array * 1.0
+
+
+def concrete(*values: Any) -> bool:
+    """Whether the values are numbers at hand, not the symbols of a function being compiled."""
+    return not any(isinstance(value, Tracer) for value in values)

@@ -1,0 +1,190 @@
+"""A measured depth profile: fractions with their uncertainty, and the counts behind them."""
+
+from collections.abc import Sequence
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, ArrayLike, Float
+
+from npp_jax.observe.arrays import as_leaf, concrete
+
+MINIMUM_POINTS = 5
+"""Fewest points of a depth profile."""
+
+
+class DepthProfile(eqx.Module):
+    """Fractions of some species against depth, as measured or as they would be.
+
+    Masked points have the weight zero and hold finite numbers, whatever was given there.
+    """
+
+    depth: Float[Array, "depth"]
+    """Depths, increasing [nm]."""
+    species: tuple[str, ...] = eqx.field(static=True)
+    """Names of the species, in the order of the rows below."""
+    fraction: Float[Array, "species depth"]
+    """Signal over that of the native ion in the bulk [1]."""
+    sigma: Float[Array, "species depth"]
+    """Standard deviation of `fraction` [1]."""
+    counts: Float[Array, "species depth"] | None
+    """Counts of the detector, if known [1]."""
+    counts_per_fraction: Float[Array, "species"] | None
+    """Counts of the detector at fraction one, if known [1]."""
+    weight: Float[Array, "species depth"]
+    """Weight of each point in a misfit, zero where masked [1]."""
+
+    def __init__(
+        self,
+        depth: ArrayLike | Sequence,
+        species: Sequence[str],
+        fraction: ArrayLike | Sequence,
+        sigma: ArrayLike | Sequence,
+        counts: ArrayLike | Sequence | None = None,
+        counts_per_fraction: ArrayLike | Sequence | None = None,
+        weight: ArrayLike | Sequence | None = None,
+    ):
+        """Check and hold a profile.
+
+        Parameters
+        ----------
+        depth
+            Depths, increasing, at least five. [nm], shape [depth]
+        species
+            Names, all different.
+        fraction
+            Signals over that of the native ion in the bulk, shape [species, depth].
+        sigma
+            Standard deviations of them, positive, shape [species, depth]. A number, or one number for each species
+            (shape [species, 1]), serves all points.
+        counts
+            Counts of the detector, shape [species, depth].
+        counts_per_fraction
+            Counts of the detector at fraction one, shape [species].
+        weight
+            Weights of the points, shape [species, depth] or [depth]; one everywhere by default.
+
+        Raises
+        ------
+        ValueError
+            If a shape does not fit, if the depths are not increasing, if a number that is not masked is not finite, or
+            if a standard deviation is not positive. Values are checked outside of compiled functions only.
+        """
+        depth, fraction = as_leaf(depth), as_leaf(fraction)
+        self.species = _names(species)
+        shape = (len(self.species), depth.shape[0] if depth.ndim == 1 else -1)
+        if depth.ndim != 1 or shape[1] < MINIMUM_POINTS:
+            raise ValueError(f"depth has shape {depth.shape}: a list of at least {MINIMUM_POINTS} depths is needed")
+        if fraction.shape != shape:
+            raise ValueError(f"fraction has shape {fraction.shape}: [species, depth] = {shape} is needed")
+        sigma, weight = _spread("sigma", sigma, shape), _spread("weight", 1.0 if weight is None else weight, shape)
+        counts = None if counts is None else _spread("counts", counts, shape)
+        if counts_per_fraction is not None:
+            counts_per_fraction = as_leaf(counts_per_fraction)
+            if counts_per_fraction.shape != shape[:1]:
+                found = counts_per_fraction.shape
+                raise ValueError(f"counts_per_fraction has shape {found}: [species] = {shape[:1]} is needed")
+        if concrete(depth):
+            _check_depth(np.asarray(depth))
+        if concrete(weight):
+            _check("weight", weight, self.species, np.ones(shape, bool), 0.0)
+        if concrete(counts_per_fraction) and counts_per_fraction is not None:
+            _check("counts_per_fraction", counts_per_fraction[:, None], self.species, np.ones((shape[0], 1), bool))
+        if concrete(fraction, sigma, counts, weight):
+            used = np.asarray(weight) > 0.0
+            _check("fraction", fraction, self.species, used, -np.inf)
+            _check("sigma", sigma, self.species, used)
+            if counts is not None:
+                _check("counts", counts, self.species, used, 0.0)
+        dtype = jnp.result_type(depth, fraction)
+        used = weight > 0.0
+        self.depth = depth.astype(dtype)
+        self.fraction = jnp.where(used, fraction, 0.0).astype(dtype)
+        self.sigma = jnp.where(used, sigma, 1.0).astype(dtype)
+        self.counts = None if counts is None else jnp.where(used, counts, 0.0).astype(dtype)
+        self.counts_per_fraction = None if counts_per_fraction is None else counts_per_fraction.astype(dtype)
+        self.weight = weight.astype(dtype)
+
+
+def within(
+    profile: DepthProfile, shallowest: Float[ArrayLike, ""], deepest: Float[ArrayLike, ""] = np.inf
+) -> DepthProfile:
+    """Mask the points outside of a range of depths, such as the transient of the first 5 to 10 nm.
+
+    Parameters
+    ----------
+    profile
+        The profile.
+    shallowest, deepest
+        Range of the depths that stay. [nm]
+
+    Returns
+    -------
+    The profile with the weight zero outside of the range; its shape does not change.
+    """
+    inside = (profile.depth >= shallowest) & (profile.depth <= deepest)
+    return eqx.tree_at(lambda tree: tree.weight, profile, jnp.where(inside, profile.weight, 0.0))
+
+
+def check(profile: DepthProfile) -> list[str]:
+    """List what looks wrong in a profile that can be used: one sentence each, nothing if all is well."""
+    depth, used = np.asarray(profile.depth), np.asarray(profile.weight) > 0.0
+    warnings = []
+    span = depth[-1] - depth[0]
+    if span < 1.0:
+        warnings.append(f"the depths span {span:.3g} nm: are they in micrometres?")
+    if span > 1e5:
+        warnings.append(f"the depths span {span:.3g} nm: are they in picometres or ångströms?")
+    if depth[0] < 0.0:
+        warnings.append(f"the first depth, {depth[0]:.3g} nm, lies before the surface")
+    steps = np.diff(depth)
+    if steps.max() > 100.0 * np.median(steps):
+        at = int(steps.argmax())
+        warnings.append(f"there is a gap between {depth[at]:.6g} and {depth[at + 1]:.6g} nm")
+    for row, name in enumerate(profile.species):
+        fraction, sigma = np.asarray(profile.fraction)[row][used[row]], np.asarray(profile.sigma)[row][used[row]]
+        if fraction.size < MINIMUM_POINTS:
+            warnings.append(f"{name}: {fraction.size} points are not masked")
+        elif not fraction.any():
+            warnings.append(f"{name}: all zero")
+        elif np.ptp(fraction) < 3.0 * np.median(sigma):
+            warnings.append(f"{name}: flat within its uncertainty")
+        if fraction.size and fraction.max() > 10.0:
+            warnings.append(f"{name}: fractions up to {fraction.max():.3g} of the bulk: are these counts?")
+        if fraction.size and (fraction < -5.0 * sigma).any():
+            warnings.append(f"{name}: fractions below zero by more than five standard deviations")
+    return warnings
+
+
+def _names(species: Sequence[str]) -> tuple[str, ...]:
+    names = (species,) if isinstance(species, str) else tuple(species)
+    if not names or len(set(names)) != len(names) or not all(isinstance(name, str) and name for name in names):
+        raise ValueError(f"species = {names}: different names are needed, at least one")
+    return names
+
+
+def _spread(name: str, value: ArrayLike | Sequence, shape: tuple[int, int]) -> Array:
+    value = as_leaf(value)
+    try:
+        return jnp.broadcast_to(value, shape)
+    except ValueError:
+        raise ValueError(f"{name} has shape {value.shape}: [species, depth] = {shape} is needed") from None
+
+
+def _check_depth(depth: np.ndarray) -> None:
+    if not np.isfinite(depth).all():
+        raise ValueError(f"depth[{int(np.argmin(np.isfinite(depth)))}] is not a finite number")
+    steps = np.diff(depth)
+    if not (steps > 0.0).all():
+        at = int(np.argmax(steps <= 0.0))
+        raise ValueError(f"depth[{at + 1}] = {depth[at + 1]:.6g} nm after {depth[at]:.6g} nm: depths must increase")
+
+
+def _check(name: str, value: Array, species: tuple[str, ...], used: np.ndarray, lower: float | None = None) -> None:
+    """Refuse values that are not finite or below `lower`; by default those that are not positive."""
+    table = np.asarray(value)
+    good = np.isfinite(table) & (table > 0.0 if lower is None else table >= lower)
+    if (used & ~good).any():
+        row, column = (int(k) for k in np.argwhere(used & ~good)[0])
+        allowed = "positive" if lower is None else "finite" if lower == -np.inf else f"at least {lower:g}"
+        raise ValueError(f"{name} of {species[row]}, point {column}, is {table[row, column]:.6g}: it must be {allowed}")
