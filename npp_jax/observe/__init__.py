@@ -4,16 +4,42 @@ Lengths are in nanometres, signals in fractions of the bulk content of the nativ
 profile is a list of cells with their averages.
 """
 
+from npp_jax.observe.convolution import SampledResponse, average, convolve, sample_response
+from npp_jax.observe.likelihood import AbstractLikelihood, GaussianLikelihood, PoissonLikelihood, StudentLikelihood
+from npp_jax.observe.noise import measure
+from npp_jax.observe.observation import (
+    Nuisance,
+    NuisancePrior,
+    Observation,
+    observe,
+    observe_sampled,
+    solve_linear_nuisance,
+)
 from npp_jax.observe.profile import DepthProfile, check, within
 from npp_jax.observe.response import AbstractResponse, DowsettResponse, GaussianResponse, MRIResponse, NoResponse
 
 __all__ = [
+    "AbstractLikelihood",
     "AbstractResponse",
     "DepthProfile",
     "DowsettResponse",
+    "GaussianLikelihood",
     "GaussianResponse",
     "MRIResponse",
     "NoResponse",
+    "Nuisance",
+    "NuisancePrior",
+    "Observation",
+    "PoissonLikelihood",
+    "SampledResponse",
+    "StudentLikelihood",
+    "average",
     "check",
+    "convolve",
+    "measure",
+    "observe",
+    "observe_sampled",
+    "sample_response",
+    "solve_linear_nuisance",
     "within",
 ]

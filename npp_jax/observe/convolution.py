@@ -1,0 +1,156 @@
+"""A profile of cells seen through a depth resolution function: exactly, or sampled for sweeps.
+
+A profile of cell averages c_i between the faces x_i and x_{i+1} gives at the depth z the signal
+Σ_i c_i [F(z - x_i) - F(z - x_{i+1})], F the cumulative function of the response. Behind the last face the value of the
+last cell goes on; before the first there is nothing. All lengths are in nanometres.
+"""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+from numpy.typing import ArrayLike
+
+from npp_jax.observe.arrays import as_leaf
+from npp_jax.observe.response import AbstractResponse
+
+_REACH_TOLERANCE = 1e-5
+
+
+def cell_weights(
+    response: AbstractResponse, faces: Float[Array, "cell+1"], depth: Float[Array, "depth"]
+) -> Float[Array, "depth cell"]:
+    """Share of each cell in the signal at each depth, F(z - x_i) - F(z - x_{i+1}); the last cell goes on to infinity.
+
+    Parameters
+    ----------
+    response
+        Depth resolution function.
+    faces
+        Boundaries of the cells, increasing. [nm]
+    depth
+        True depths of the points. [nm]
+    """
+    z = depth[:, None] - faces[None, :-1]
+    tail, behind = response.tail(z), z >= 0.0
+    # Difference of like tails where both faces are on one side, so that small weights keep their relative accuracy.
+    next_tail = jnp.pad(tail[:, 1:], ((0, 0), (0, 1)))
+    next_behind = jnp.pad(behind[:, 1:], ((0, 0), (0, 1)))
+    before = tail - next_tail
+    return jnp.where(next_behind, -before, jnp.where(behind, 1.0 - tail - next_tail, before))
+
+
+def convolve(
+    response: AbstractResponse,
+    faces: Float[Array, "cell+1"],
+    values: Float[Array, "species cell"],
+    depth: Float[Array, "depth"],
+) -> Float[Array, "species depth"]:
+    """Signal of a profile of cells, exact for any widths of cells and response.
+
+    Differentiable in the parameters of the response, the faces, the values and the depths.
+
+    Parameters
+    ----------
+    response
+        Depth resolution function.
+    faces
+        Boundaries of the cells, increasing. [nm]
+    values
+        Averages over the cells.
+    depth
+        True depths of the points. [nm]
+    """
+    return _product(values, cell_weights(response, faces, depth))
+
+
+class SampledResponse(eqx.Module):
+    """A fixed response at fixed depths, as a matrix over fixed intervals."""
+
+    edges: Float[Array, "interval+1"]
+    """Boundaries of the intervals over which profiles are averaged [nm]."""
+    matrix: Float[Array, "depth interval"]
+    """Share of each interval in the signal at each depth [1]."""
+
+    def __call__(
+        self, faces: Float[Array, "cell+1"], values: Float[Array, "species cell"]
+    ) -> Float[Array, "species depth"]:
+        """Signal of a profile of cells at the depths of the matrix.
+
+        Parameters
+        ----------
+        faces
+            Boundaries of the cells, increasing. [nm]
+        values
+            Averages over the cells.
+        """
+        return _product(average(self.edges, faces, values), self.matrix)
+
+
+def sample_response(
+    response: AbstractResponse, depth: ArrayLike, *, surface: float = 0.0, refine: int = 2
+) -> SampledResponse:
+    """Prepare the cheap path of a sweep: one response, one set of depths, many profiles.
+
+    Profiles are averaged over the sampling intervals of the points (from midpoint to midpoint), each cut into `refine`
+    parts, continued with the same spacing to the surface and as far behind the last point as the response reaches. A
+    step inside an interval of width Δ is thus wrong by at most Δ²/8 max|h'| of its height: 1e-3 for Δ = 0.5 nm and a
+    response of 16–84 % width 7 nm. Called outside of compiled functions.
+
+    Parameters
+    ----------
+    response
+        Depth resolution function.
+    depth
+        True depths of the points, increasing. [nm], shape [depth]
+    surface
+        Depth of the surface. [nm]
+    refine
+        Number of intervals for each point.
+    """
+    points = np.asarray(as_leaf(depth))
+    steps = np.diff(points)
+    last = points[-1] + 0.5 * steps[-1]
+    reach = steps[-1]
+    while float(response.cdf(jnp.asarray(-reach))) > _REACH_TOLERANCE and reach < 1e3 * steps[-1]:
+        reach += steps[-1]
+    start = max(points[0] - 0.5 * steps[0], surface)
+    before = np.linspace(surface, start, 1 + int(np.ceil((start - surface) / steps[0] - 1e-9)))[:-1]
+    inner = 0.5 * (points[:-1] + points[1:])
+    behind = np.linspace(last, last + reach, 1 + int(np.ceil(reach / steps[-1] - 1e-9)))
+    coarse = np.concatenate([before, [start], inner[inner > start], behind])
+    parts = np.arange(refine) / refine
+    fine = (coarse[:-1, None] + np.diff(coarse)[:, None] * parts).ravel()
+    edges = jnp.asarray(np.append(fine, coarse[-1]), points.dtype)
+    return SampledResponse(edges, cell_weights(response, edges, jnp.asarray(points)))
+
+
+def average(
+    edges: Float[Array, "interval+1"], faces: Float[Array, "cell+1"], values: Float[Array, "species cell"]
+) -> Float[Array, "species interval"]:
+    """Averages of a profile of cells over other intervals, conserving its integral.
+
+    Outside of the faces the profile goes on as in `convolve`: nothing before, the last value behind.
+
+    Parameters
+    ----------
+    edges
+        Boundaries of the intervals, increasing.
+    faces
+        Boundaries of the cells, increasing, same unit.
+    values
+        Averages over the cells.
+    """
+    # The running integral of the profile at each edge. Cheaper by far than the overlap of each interval with each cell;
+    # in single precision the difference of two integrals leaves an error of about 3e-5.
+    inside = jnp.maximum(edges, faces[0])
+    cell = jnp.clip(jnp.searchsorted(faces, inside, side="right") - 1, 0, values.shape[1] - 1)
+    below = jnp.pad(jnp.cumsum(values * jnp.diff(faces), axis=1), ((0, 0), (1, 0)))
+    integral = below[:, cell] + values[:, cell] * (inside - faces[cell])
+    return jnp.diff(integral, axis=1) / jnp.diff(edges)
+
+
+def _product(values: Array, weights: Array) -> Array:
+    """Σ_k weights[j, k] values[i, k], without the reduced precision that accelerators allow themselves."""
+    return jnp.einsum("ik,jk->ij", values, weights, precision=jax.lax.Precision.HIGHEST)

@@ -1,0 +1,189 @@
+"""How well a predicted signal agrees with a measured profile: one signature for each law of the noise.
+
+Residuals are such that half the sum of their squares is the drop of the log-likelihood below its greatest value for
+these data, so that least squares and maximum likelihood have one optimum. They are smooth where prediction and data
+agree, zero at masked points, and finite, with their derivatives, for any finite prediction.
+"""
+
+import math
+from abc import abstractmethod
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from npp_jax.observe.arrays import as_leaf, concrete
+from npp_jax.observe.profile import DepthProfile
+
+
+class AbstractLikelihood(eqx.Module):
+    """A law of the noise of a depth profile."""
+
+    @abstractmethod
+    def residuals(
+        self, prediction: Float[Array, "species depth"], profile: DepthProfile
+    ) -> Float[Array, "species depth"]:
+        """Signed roots of twice the drop in log-likelihood at each point; positive where the prediction is too high.
+
+        Parameters
+        ----------
+        prediction
+            Signal in the unit of `profile.fraction`.
+        profile
+            Measured profile.
+        """
+
+    @abstractmethod
+    def log_likelihood(self, prediction: Float[Array, "species depth"], profile: DepthProfile) -> Float[Array, ""]:
+        """Logarithm of the probability (density) of the data, summed over the points with their weights.
+
+        Parameters
+        ----------
+        prediction
+            Signal in the unit of `profile.fraction`.
+        profile
+            Measured profile.
+        """
+
+
+class GaussianLikelihood(AbstractLikelihood):
+    """Normal noise of the fractions: variance σ² + (ε d)², with ε the drift of the yield and d the measured value."""
+
+    relative_sigma: Float[Array, "*#batch"] = eqx.field(converter=as_leaf, default=0.0)
+    """Relative uncertainty ε that is common to all points, beside `profile.sigma` [1]."""
+
+    def __check_init__(self):
+        _check_positive(relative_sigma=self.relative_sigma, zero=True)
+
+    def residuals(
+        self, prediction: Float[Array, "species depth"], profile: DepthProfile
+    ) -> Float[Array, "species depth"]:
+        """(prediction - data)/σ."""
+        return _root_weight(profile) * _standardised(prediction, profile, self.relative_sigma)
+
+    def log_likelihood(self, prediction: Float[Array, "species depth"], profile: DepthProfile) -> Float[Array, ""]:
+        """Σ w [-r²/2 - ln σ√(2π)]."""
+        r = _standardised(prediction, profile, self.relative_sigma)
+        norm = jnp.log(_width(profile, self.relative_sigma)) + 0.5 * math.log(2.0 * math.pi)
+        return jnp.sum(profile.weight * (-0.5 * r * r - norm))
+
+
+class StudentLikelihood(AbstractLikelihood):
+    """Student's t distribution of the fractions: outliers pull with a force that falls with their distance."""
+
+    degrees: Float[Array, "*#batch"] = eqx.field(converter=as_leaf, default=4.0)
+    """Degrees of freedom ν; the larger, the nearer to normal [1]."""
+    relative_sigma: Float[Array, "*#batch"] = eqx.field(converter=as_leaf, default=0.0)
+    """Relative uncertainty that is common to all points, beside `profile.sigma` [1]."""
+
+    def __check_init__(self):
+        _check_positive(degrees=self.degrees)
+        _check_positive(relative_sigma=self.relative_sigma, zero=True)
+
+    def residuals(
+        self, prediction: Float[Array, "species depth"], profile: DepthProfile
+    ) -> Float[Array, "species depth"]:
+        """R √[(ν + 1) ln(1 + r²/ν)/r²], r = (prediction - data)/σ."""
+        r = _standardised(prediction, profile, self.relative_sigma)
+        stretch = (self.degrees + 1.0) / self.degrees * _log1p_ratio(r * r / self.degrees)
+        return _root_weight(profile) * r * jnp.sqrt(stretch)
+
+    def log_likelihood(self, prediction: Float[Array, "species depth"], profile: DepthProfile) -> Float[Array, ""]:
+        """Σ w ln t_ν(r)/σ."""
+        r = _standardised(prediction, profile, self.relative_sigma)
+        nu = jnp.asarray(self.degrees, prediction.dtype)
+        lgamma = jax.scipy.special.gammaln
+        norm = lgamma(0.5 * nu) - lgamma(0.5 * (nu + 1.0)) + 0.5 * jnp.log(math.pi * nu)
+        norm = norm + jnp.log(_width(profile, self.relative_sigma))
+        return jnp.sum(profile.weight * (-0.5 * (nu + 1.0) * jnp.log1p(r * r / nu) - norm))
+
+
+class PoissonLikelihood(AbstractLikelihood):
+    """Counting noise: counts k of mean μ = prediction × counts at fraction one.
+
+    Half the deviance is μ - k + k ln(k/μ). Predictions at or below zero count as a mean of about `floor`, so that a fit
+    comes back from there: μ → [μ + √(μ² + 4 floor²)]/2, which changes a mean of one count by floor².
+    """
+
+    floor: Float[Array, "*#batch"] = eqx.field(converter=as_leaf, default=1e-3)
+    """Mean counts at a predicted signal of zero [1]."""
+
+    def __check_init__(self):
+        _check_positive(floor=self.floor)
+
+    def residuals(
+        self, prediction: Float[Array, "species depth"], profile: DepthProfile
+    ) -> Float[Array, "species depth"]:
+        """Signed roots of the deviance."""
+        mean, counts = self._mean_and_counts(prediction, profile)
+        some = counts > 0.0
+        held = jnp.where(some, counts, 1.0)
+        with_counts = (mean - held) * jnp.sqrt(_deviance_ratio(mean, held) / held)
+        return _root_weight(profile) * jnp.where(some, with_counts, jnp.sqrt(2.0 * mean))
+
+    def log_likelihood(self, prediction: Float[Array, "species depth"], profile: DepthProfile) -> Float[Array, ""]:
+        """Σ w [k ln μ - μ - ln k!]."""
+        mean, counts = self._mean_and_counts(prediction, profile)
+        points = counts * jnp.log(mean) - mean - jax.scipy.special.gammaln(counts + 1.0)
+        return jnp.sum(profile.weight * points)
+
+    def _mean_and_counts(self, prediction: Array, profile: DepthProfile) -> tuple[Array, Array]:
+        if profile.counts is None or profile.counts_per_fraction is None:
+            raise ValueError("a Poisson likelihood needs a profile with counts and counts_per_fraction")
+        expected = profile.counts_per_fraction[:, None] * prediction
+        expected = jnp.where(profile.weight > 0.0, expected, profile.counts)
+        root = jnp.sqrt(expected**2 + 4.0 * self.floor**2)
+        positive = expected > 0.0
+        # The sum would cancel far below zero; the two forms are equal.
+        mean = jnp.where(positive, 0.5 * (expected + root), 2.0 * self.floor**2 / (root + jnp.abs(expected)))
+        return mean, profile.counts
+
+
+def _check_positive(zero: bool = False, **values: Array) -> None:
+    for name, value in values.items():
+        if concrete(value) and not bool(jnp.all(((value >= 0.0) if zero else (value > 0.0)) & jnp.isfinite(value))):
+            raise ValueError(f"{name} = {value}: it must be finite and {'not negative' if zero else 'positive'}")
+
+
+def _root_weight(profile: DepthProfile) -> Array:
+    used = profile.weight > 0.0
+    return jnp.where(used, jnp.sqrt(jnp.where(used, profile.weight, 1.0)), 0.0)
+
+
+def _width(profile: DepthProfile, relative_sigma: Array) -> Array:
+    return jnp.sqrt(profile.sigma**2 + (relative_sigma * profile.fraction) ** 2)
+
+
+def _standardised(prediction: Array, profile: DepthProfile, relative_sigma: Array) -> Array:
+    """(prediction - data)/σ, zero at masked points whatever is predicted there."""
+    difference = jnp.where(profile.weight > 0.0, prediction - profile.fraction, 0.0)
+    return difference / _width(profile, relative_sigma)
+
+
+def _log1p_ratio(u: Array) -> Array:
+    """ln(1 + u)/u for u ≥ 0, with its derivatives at zero."""
+    small = u < 0.02
+    x = jnp.where(small, u, 0.0)
+    series = jnp.zeros_like(x)
+    for k in range(10, 0, -1):
+        series = 1.0 / k - x * series
+    held = jnp.where(small, 1.0, u)
+    return jnp.where(small, series, jnp.log1p(held) / held)
+
+
+def _deviance_ratio(mean: Array, counts: Array) -> Array:
+    """2 [δ - ln(1 + δ)]/δ² with δ = (mean - counts)/counts; one where the two agree.
+
+    Near there from s = δ/(2 + δ), ln(1 + δ) = 2 artanh s: the ratio is (1 - s)[1 - s(1 - s)(1/3 + s²/5 + s⁴/7 + …)].
+    """
+    s = (mean - counts) / (mean + counts)
+    near = jnp.abs(s) < 0.1
+    x = jnp.where(near, s, 0.0)
+    series = jnp.zeros_like(x)
+    for k in range(19, 1, -2):
+        series = 1.0 / k + x * x * series
+    central = (1.0 - x) * (1.0 - x * (1.0 - x) * series)
+    ratio = jnp.where(near, 2.0, mean / counts)
+    delta = ratio - 1.0
+    return jnp.where(near, central, 2.0 * (delta - jnp.log(ratio)) / delta**2)
