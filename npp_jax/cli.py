@@ -1,4 +1,4 @@
-"""Command line: `npp-jax simulate`, `plot`, `schema`, `info`.
+"""Command line: `npp-jax simulate`, `sweep`, `plot`, `schema`, `info`.
 
 Exit codes: 0 done, 2 wrong input (one line on standard error), 3 the result carries a warning in its status, 4 no
 finite result.
@@ -146,6 +146,39 @@ def _print_table(solution: "Solution") -> None:
         f"{report.cells} cells, {report.steps} steps, {int(report.iterations)} Newton iterations; "
         f"ion balance {float(report.ion_balance):.1e}"
     )
+
+
+@app.command()
+def sweep(
+    file: Annotated[Path, typer.Argument(help="Study file (TOML).")],
+    output: Annotated[Path, typer.Option(help="Folder of the results.")] = Path(),
+    force: Annotated[bool, typer.Option(help="Discard the results of another run in the same place.")] = False,
+    workers: Annotated[int | None, typer.Option(min=1, help="Threads; by default one a core on a CPU.")] = None,
+    quiet: Annotated[bool, typer.Option(help="Print the summary only.")] = False,
+) -> None:
+    """Evaluate many candidates against measured profiles; resumes where it was interrupted."""
+    _start_jax()
+    from npp_jax.config import ConfigError
+    from npp_jax.study import load_study
+    from npp_jax.sweep import StoreError
+    from npp_jax.sweep_command import run_study, summary
+
+    try:
+        study = load_study(file)
+    except ConfigError as error:
+        raise _wrong_input(str(error)) from None
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        result = run_study(study, output / f"{file.stem}.h5", force=force, workers=workers, quiet=quiet)
+    except (OSError, StoreError) as error:
+        raise _wrong_input(str(error)) from None
+    lines, failed, total = summary(result)
+    typer.echo("\n".join(lines))
+    typer.echo(f"written: {result}")
+    if failed == total:
+        raise typer.Exit(4)
+    if failed:
+        raise typer.Exit(3)
 
 
 @app.command()

@@ -55,11 +55,13 @@ class ConfigError(ValueError):
     """The experiment file is wrong; the message is one line."""
 
 
-class _Table(BaseModel):
+class ConfigTable(BaseModel):
+    """A table of a TOML file: unknown keys and numbers that are not finite are refused."""
+
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False, str_strip_whitespace=True)
 
 
-class SampleTable(_Table):
+class SampleTable(ConfigTable):
     """[sample]."""
 
     thickness_um: Annotated[float, Field(ge=1e-2, le=1e5)]
@@ -67,7 +69,7 @@ class SampleTable(_Table):
     bulk_density_m3: Annotated[float, Field(ge=1e20, le=1e30)]
 
 
-class SEDTable(_Table):
+class SEDTable(ConfigTable):
     """Distribution of site energies other than one Gaussian."""
 
     kind: Literal["mixture", "table"]
@@ -93,7 +95,7 @@ class SEDTable(_Table):
         return self
 
 
-class DiffusivityTable(_Table):
+class DiffusivityTable(ConfigTable):
     """[species.diffusivity]."""
 
     law: Literal["constant", "sed"]
@@ -131,7 +133,7 @@ class DiffusivityTable(_Table):
         return self
 
 
-class SpeciesTable(_Table):
+class SpeciesTable(ConfigTable):
     """[[species]]."""
 
     name: str = Field(min_length=1)
@@ -140,7 +142,7 @@ class SpeciesTable(_Table):
     diffusivity: DiffusivityTable
 
 
-class StageTable(_Table):
+class StageTable(ConfigTable):
     """[[stages]]."""
 
     front: Literal["ion-beam", "closed", "reservoir", "blocking"]
@@ -211,7 +213,7 @@ class StageTable(_Table):
         return self.charge_C_m2 if self.charge_mC_cm2 is None else 10.0 * self.charge_mC_cm2
 
 
-class ExperimentTable(_Table):
+class ExperimentTable(ConfigTable):
     """A whole experiment file."""
 
     schema_version: Literal[1]
@@ -273,7 +275,7 @@ def parse_experiment(table: Mapping[str, Any], *, folder: Path = Path()) -> Expe
     try:
         checked = ExperimentTable.model_validate(table)
     except ValidationError as error:
-        raise ConfigError(_one_line(error)) from None
+        raise ConfigError(one_line(error, ExperimentTable, _TABLES)) from None
     temperature = checked.stages[0].temperature_K
     sample = checked.sample
     return Experiment(
@@ -388,7 +390,7 @@ def _read_trace(path: Path, column: str, key: str) -> Drive:
     return Drive.trace(jnp.asarray(time), jnp.asarray(value))
 
 
-_TABLES: dict[str, type[_Table]] = {
+_TABLES: dict[str, type[ConfigTable]] = {
     "sample": SampleTable,
     "species": SpeciesTable,
     "diffusivity": DiffusivityTable,
@@ -397,7 +399,7 @@ _TABLES: dict[str, type[_Table]] = {
 }
 
 
-def _one_line(error: ValidationError) -> str:
+def one_line(error: ValidationError, root: type[ConfigTable], tables: Mapping[str, type[ConfigTable]]) -> str:
     """First problem of a validation, in one line: key, value, what is allowed."""
     # An unknown key is often the missing one with another unit: it says more.
     problems = error.errors()
@@ -405,7 +407,7 @@ def _one_line(error: ValidationError) -> str:
     place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in problem["loc"]).lstrip(".")
     if problem["type"] == "extra_forbidden":
         names = [part for part in problem["loc"][:-1] if isinstance(part, str)]
-        known = sorted((_TABLES[names[-1]] if names else ExperimentTable).model_fields)
+        known = sorted((tables[names[-1]] if names else root).model_fields)
         key = str(problem["loc"][-1])
         stem = key.split("_")[0]
         near = difflib.get_close_matches(key, known, n=1, cutoff=0.5) or [k for k in known if k.startswith(stem)][:1]

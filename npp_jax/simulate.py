@@ -289,6 +289,7 @@ def _with_field(medium: Medium, moment: Moment) -> Moment:
 
 class _Profile(NamedTuple):
     depth: Array
+    faces: Array
     native: Array
     foreign: Array
     potential: Array
@@ -325,6 +326,7 @@ def _profile(experiment: Experiment, stage: Stage, moment: Moment, model: Model)
     foreign = 1.0 - native + charge
     return _Profile(
         depth=depth,
+        faces=moment.faces * NM,
         native=native,
         foreign=foreign,
         potential=medium.thermal_potential * ends(potential[0] + inner[0] * centre[0], potential, zero),
@@ -390,6 +392,7 @@ def assemble(experiment: Experiment, run: Run, controls: Controls, model: Model)
         current_density=at.current_density,
         surface_potential=at.surface_potential,
         depth=seen.depth,
+        faces=seen.faces,
         fraction=fraction,
         potential=seen.potential,
         field=seen.field,

@@ -67,6 +67,8 @@ class Solution(eqx.Module):
     """Potential of the surface [V]."""
     depth: Float[Array, "output point *batch"]
     """Depth of the points, from 0 to the thickness [m]."""
+    faces: Float[Array, "output face *batch"]
+    """Boundaries of the cells, from the surface on; the fractions at the centres are averages over the cells [m]."""
     fraction: Float[Array, "output species point *batch"]
     """Fractions n_i/N."""
     potential: Float[Array, "output point *batch"]

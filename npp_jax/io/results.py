@@ -25,6 +25,7 @@ _QUANTITIES: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "depth": ("m", "depth", ("output", "point")),
     "fraction": ("1", "number density over that of all mobile ions of the bulk", ("output", "species", "point")),
     "potential": ("V", "electric potential", ("output", "point")),
+    "faces": ("m", "boundary of a cell", ("output", "face")),
     "field": ("V m-1", "electric field", ("output", "point")),
     "excess_charge": ("1", "excess charge over the bulk density", ("output", "point")),
     "front_depth": ("m", "depth of the front of the native ion", ("output",)),
@@ -81,6 +82,7 @@ def write_solution(path: str | Path, solution: Solution, *, experiment_text: str
         scales = {
             "output": np.arange(len(solution.time)),
             "point": np.arange(solution.depth.shape[1]),
+            "face": np.arange(solution.faces.shape[1]),
             "step": np.arange(len(solution.trace.time)),
         }
         for name, values in scales.items():

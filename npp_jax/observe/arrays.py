@@ -20,5 +20,8 @@ def as_leaf(value: Any) -> Array:
 
 
 def concrete(*values: Any) -> bool:
-    """Whether the values are numbers at hand, not the symbols of a function being compiled."""
+    """Whether the values are numbers at hand, not the symbols of a function being compiled.
+
+    Check them with NumPy: inside such a function an operation of JAX makes symbols of numbers, too.
+    """
     return not any(isinstance(value, Tracer) for value in values)

@@ -19,8 +19,8 @@ _REACH_TOLERANCE = 1e-5
 
 
 def cell_weights(
-    response: AbstractResponse, faces: Float[Array, "cell+1"], depth: Float[Array, "depth"]
-) -> Float[Array, "depth cell"]:
+    response: AbstractResponse, faces: Float[Array, "face"], depth: Float[Array, "depth"]
+) -> Float[Array, "depth face-1"]:
     """Share of each cell in the signal at each depth, F(z - x_i) - F(z - x_{i+1}); the last cell goes on to infinity.
 
     Parameters
@@ -43,7 +43,7 @@ def cell_weights(
 
 def convolve(
     response: AbstractResponse,
-    faces: Float[Array, "cell+1"],
+    faces: Float[Array, "face"],
     values: Float[Array, "species cell"],
     depth: Float[Array, "depth"],
 ) -> Float[Array, "species depth"]:
@@ -68,13 +68,13 @@ def convolve(
 class SampledResponse(eqx.Module):
     """A fixed response at fixed depths, as a matrix over fixed intervals."""
 
-    edges: Float[Array, "interval+1"]
+    edges: Float[Array, "edge"]
     """Boundaries of the intervals over which profiles are averaged [nm]."""
     matrix: Float[Array, "depth interval"]
     """Share of each interval in the signal at each depth [1]."""
 
     def __call__(
-        self, faces: Float[Array, "cell+1"], values: Float[Array, "species cell"]
+        self, faces: Float[Array, "face"], values: Float[Array, "species cell"]
     ) -> Float[Array, "species depth"]:
         """Signal of a profile of cells at the depths of the matrix.
 
@@ -112,13 +112,13 @@ def sample_response(
     points = np.asarray(as_leaf(depth))
     steps = np.diff(points)
     last = points[-1] + 0.5 * steps[-1]
-    reach = steps[-1]
-    while float(response.cdf(jnp.asarray(-reach))) > _REACH_TOLERANCE and reach < 1e3 * steps[-1]:
-        reach += steps[-1]
+    reaches = steps[-1] * np.arange(1, 1001)
+    felt = np.asarray(response.cdf(jnp.asarray(-reaches))) > _REACH_TOLERANCE
+    reach = reaches[min(int(felt.sum()), reaches.size - 1)]
     start = max(points[0] - 0.5 * steps[0], surface)
     before = np.linspace(surface, start, 1 + int(np.ceil((start - surface) / steps[0] - 1e-9)))[:-1]
     inner = 0.5 * (points[:-1] + points[1:])
-    behind = np.linspace(last, last + reach, 1 + int(np.ceil(reach / steps[-1] - 1e-9)))
+    behind = np.linspace(last, last + reach, 1 + round(reach / steps[-1]))
     coarse = np.concatenate([before, [start], inner[inner > start], behind])
     parts = np.arange(refine) / refine
     fine = (coarse[:-1, None] + np.diff(coarse)[:, None] * parts).ravel()
@@ -127,8 +127,8 @@ def sample_response(
 
 
 def average(
-    edges: Float[Array, "interval+1"], faces: Float[Array, "cell+1"], values: Float[Array, "species cell"]
-) -> Float[Array, "species interval"]:
+    edges: Float[Array, "edge"], faces: Float[Array, "face"], values: Float[Array, "species cell"]
+) -> Float[Array, "species edge-1"]:
     """Averages of a profile of cells over other intervals, conserving its integral.
 
     Outside of the faces the profile goes on as in `convolve`: nothing before, the last value behind.

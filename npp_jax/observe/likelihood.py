@@ -11,6 +11,7 @@ from abc import abstractmethod
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from npp_jax.observe.arrays import as_leaf, concrete
@@ -142,7 +143,10 @@ class PoissonLikelihood(AbstractLikelihood):
 
 def _check_positive(zero: bool = False, **values: Array) -> None:
     for name, value in values.items():
-        if concrete(value) and not bool(jnp.all(((value >= 0.0) if zero else (value > 0.0)) & jnp.isfinite(value))):
+        if not concrete(value):
+            continue
+        numbers = np.asarray(value)
+        if not np.all(np.isfinite(numbers) & ((numbers >= 0.0) if zero else (numbers > 0.0))):
             raise ValueError(f"{name} = {value}: it must be finite and {'not negative' if zero else 'positive'}")
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from npp_jax.observe.arrays import as_leaf, concrete
@@ -33,9 +34,9 @@ class Observation(eqx.Module):
         if self.sensitivity.shape != self.background.shape or self.sensitivity.ndim == 0:
             found = f"{self.sensitivity.shape} and {self.background.shape}"
             raise ValueError(f"sensitivity and background have shapes {found}: one number for each species is needed")
-        if concrete(self.depth_scale) and not bool(jnp.all(self.depth_scale > 0.0)):
+        if concrete(self.depth_scale) and not np.all(np.asarray(self.depth_scale) > 0.0):
             raise ValueError(f"depth_scale = {self.depth_scale}: it must be positive")
-        if concrete(self.sensitivity) and not bool(jnp.all(self.sensitivity >= 0.0)):
+        if concrete(self.sensitivity) and not np.all(np.asarray(self.sensitivity) >= 0.0):
             raise ValueError(f"sensitivity = {self.sensitivity}: it must not be negative")
 
     def true_depth(self, depth: Float[Array, "depth"]) -> Float[Array, "depth"]:
@@ -49,7 +50,7 @@ class Observation(eqx.Module):
 
 def observe(
     observation: Observation,
-    faces: Float[Array, "cell+1"],
+    faces: Float[Array, "face"],
     fractions: Float[Array, "species cell"],
     depth: Float[Array, "depth"],
 ) -> Float[Array, "species depth"]:
@@ -72,7 +73,7 @@ def observe(
 def observe_sampled(
     observation: Observation,
     sampled: SampledResponse,
-    faces: Float[Array, "cell+1"],
+    faces: Float[Array, "face"],
     fractions: Float[Array, "species cell"],
 ) -> Float[Array, "species depth"]:
     """Signal of a profile of cells by the cheap path of a sweep, at the depths that `sampled` was prepared for.
@@ -114,7 +115,7 @@ class NuisancePrior(eqx.Module):
             if not lower < upper:
                 raise ValueError(f"{name}_bounds = ({lower:g}, {upper:g}): the first must be below the second")
             sigma = getattr(self, f"{name}_sigma")
-            if concrete(sigma) and not bool(jnp.all(sigma >= 0.0)):
+            if concrete(sigma) and not np.all(np.asarray(sigma) >= 0.0):
                 raise ValueError(f"{name}_sigma = {sigma}: it must not be negative")
 
 

@@ -88,8 +88,14 @@ class DepthProfile(eqx.Module):
             _check_depth(np.asarray(depth))
         if concrete(weight):
             _check("weight", weight, self.species, np.ones(shape, bool), 0.0)
-        if concrete(counts_per_fraction) and counts_per_fraction is not None:
-            _check("counts_per_fraction", counts_per_fraction[:, None], self.species, np.ones((shape[0], 1), bool))
+        if counts_per_fraction is not None and concrete(counts_per_fraction):
+            # In NumPy: inside a compiled function an operation of JAX makes a symbol even of a number at hand.
+            _check(
+                "counts_per_fraction",
+                np.asarray(counts_per_fraction)[:, None],
+                self.species,
+                np.ones((shape[0], 1), bool),
+            )
         if concrete(fraction, sigma, counts, weight):
             used = np.asarray(weight) > 0.0
             _check("fraction", fraction, self.species, used, -np.inf)
@@ -180,7 +186,9 @@ def _check_depth(depth: np.ndarray) -> None:
         raise ValueError(f"depth[{at + 1}] = {depth[at + 1]:.6g} nm after {depth[at]:.6g} nm: depths must increase")
 
 
-def _check(name: str, value: Array, species: tuple[str, ...], used: np.ndarray, lower: float | None = None) -> None:
+def _check(
+    name: str, value: Array | np.ndarray, species: tuple[str, ...], used: np.ndarray, lower: float | None = None
+) -> None:
     """Refuse values that are not finite or below `lower`; by default those that are not positive."""
     table = np.asarray(value)
     good = np.isfinite(table) & (table > 0.0 if lower is None else table >= lower)

@@ -11,6 +11,7 @@ from abc import abstractmethod
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from npp_jax.observe.arrays import as_leaf, concrete
@@ -167,7 +168,7 @@ class NoResponse(AbstractResponse):
 
 def _check_widths(**widths: Array) -> None:
     for name, value in widths.items():
-        if concrete(value) and not bool(jnp.all((value >= 0.0) & jnp.isfinite(value))):
+        if concrete(value) and not np.all((np.asarray(value) >= 0.0) & np.isfinite(value)):
             raise ValueError(f"{name} = {value} nm: a width of a response must be finite and not negative")
 
 

@@ -1,18 +1,32 @@
 """Sweeps: designs of candidates and the store that keeps their results."""
 
+from npp_jax.sweep.assemble import Coordinate, Variable
+from npp_jax.sweep.chunks import DamagedChunk
 from npp_jax.sweep.designs import AbstractDesign, Grid, LatinHypercube, Sobol, Uniform, fingerprint, rows
+from npp_jax.sweep.disk import StoreError, StoreFull, StoreLocked
+from npp_jax.sweep.manifest import Manifest
 from npp_jax.sweep.space import Axis, DesignError
+from npp_jax.sweep.store import Store, StoreMismatch
 from npp_jax.sweep.table import Table, read_table, write_table
 
 __all__ = [
     "AbstractDesign",
     "Axis",
+    "Coordinate",
+    "DamagedChunk",
     "DesignError",
     "Grid",
     "LatinHypercube",
+    "Manifest",
     "Sobol",
+    "Store",
+    "StoreError",
+    "StoreFull",
+    "StoreLocked",
+    "StoreMismatch",
     "Table",
     "Uniform",
+    "Variable",
     "fingerprint",
     "read_table",
     "rows",

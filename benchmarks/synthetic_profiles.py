@@ -1,0 +1,70 @@
+"""Synthetic K, Rb and Cs profiles for the bundled study: simulated, blurred, counted. No measurement.
+
+Usage: python benchmarks/synthetic_profiles.py FOLDER
+
+The three glasses of sweeps/ are simulated with one site energy distribution, seen through a Dowsett response and
+counted with Poisson noise. The parameters behind them are written to truth.toml.
+"""
+
+import argparse
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+jax.config.update("jax_enable_x64", True)
+
+from npp_jax.config import load_experiment  # noqa: E402
+from npp_jax.fit import value_of  # noqa: E402
+from npp_jax.observe import DepthProfile, DowsettResponse, Observation, measure, observe  # noqa: E402
+from npp_jax.simulate import simulate  # noqa: E402
+
+SWEEPS = Path(__file__).resolve().parent.parent / "sweeps"
+RESPONSE = DowsettResponse(leading=0.8, trailing=2.5, sigma=1.5)
+COUNTS = 2000.0
+"""Counts at the bulk content of the native ion."""
+STEP = 1.0
+DEEPEST = 160.0
+SEED = 2024
+
+
+def profile_of(ion: str, seed: int) -> DepthProfile:
+    """Synthetic profile of one glass."""
+    experiment = load_experiment(SWEEPS / f"lithium_borate_{ion}.toml")
+    solution = jax.jit(simulate)(experiment)
+    depth = jnp.arange(0.5 * STEP, DEEPEST, STEP)
+    plain = Observation(RESPONSE, jnp.ones(2), jnp.zeros(2))
+    rows = jnp.asarray([solution.species.index(name) for name in ("Li", ion)])
+    signal = observe(plain, solution.faces[-1] * 1e9, solution.fraction[-1][rows, 1:-1], depth)
+    return measure(jax.random.key(seed), signal, jnp.full(2, COUNTS), depth=depth, species=("Li", ion))
+
+
+def main() -> None:
+    """Write the profiles and the truth."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    folder = parser.parse_args().folder
+    folder.mkdir(parents=True, exist_ok=True)
+    truth = ["# Parameters behind the synthetic profiles in this folder."]
+    for k, ion in enumerate(("K", "Rb", "Cs")):
+        profile = profile_of(ion, SEED + k)
+        columns = np.column_stack(
+            [profile.depth, *(x for s in range(2) for x in (profile.fraction[s], profile.sigma[s]))]
+        )
+        header = (
+            f"# synthetic: simulated with sweeps/lithium_borate_{ion}.toml, Dowsett response, {COUNTS:g} counts at "
+            f"the bulk content\ndepth_nm,Li,Li_sigma,{ion},{ion}_sigma\n"
+        )
+        body = "\n".join(",".join(f"{value:.6g}" for value in row) for row in columns)
+        (folder / f"{ion}.csv").write_text(header + body + "\n", encoding="utf-8")
+        experiment = load_experiment(SWEEPS / f"lithium_borate_{ion}.toml")
+        if k == 0:
+            for key in ("sed_fwhm_eV", "vacancy_fraction"):
+                truth.append(f"{key} = {float(value_of(experiment, f'Li.{key}')):.6g}")
+        truth.append(f"D_{ion}_m2_s = {float(value_of(experiment, f'{ion}.D_m2_s')):.6g}")
+    (folder / "truth.toml").write_text("\n".join(truth) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

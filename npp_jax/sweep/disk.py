@@ -1,0 +1,136 @@
+"""Files that are there whole or not at all, a lock that ends with its process, and errors of the store."""
+
+import contextlib
+import errno
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+# A lock of the kernel belongs to the process: a second one of the same process would be granted, and closing any
+# descriptor of the file would drop the first.
+_HELD: dict[Path, "Lock"] = {}
+
+
+class StoreError(Exception):
+    """The store cannot go on; the message is one line."""
+
+
+class StoreFull(StoreError):
+    """The disk is full, or a quota or limit is reached. What was finished is kept."""
+
+
+class StoreLocked(StoreError):
+    """Another process uses the store."""
+
+
+@contextlib.contextmanager
+def plain_errors(path: Path) -> Iterator[None]:
+    """Turn errors of the operating system into a `StoreError` that names `path`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise StoreFull(
+                f"{path}: {error.strerror}; finished chunks are kept, make room and run again to resume"
+            ) from error
+        raise StoreError(f"{error.filename or path}: {error.strerror or error}") from error
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[int]:
+    """Descriptor of a new file that takes the place of `path` once it is on the disk, or never.
+
+    The content reaches the disk before the name changes, and the name before this returns: neither a killed process
+    nor a power failure leaves a part of a file under the name.
+
+    Raises
+    ------
+    StoreFull
+        No room; the former file is as it was.
+    StoreError
+        Another error of the operating system.
+    """
+    temporary = part_of(path)
+    with plain_errors(path):
+        try:
+            descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o666)
+            try:
+                yield descriptor
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            os.replace(temporary, path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        sync_folder(path.parent)
+
+
+def part_of(path: Path) -> Path:
+    """Name under which a file is written."""
+    return path.with_name(f".{path.name}.part")
+
+
+def write_all(descriptor: int, data: bytes | memoryview) -> None:
+    """Write every byte at the position of the descriptor; a single call may write fewer."""
+    rest = memoryview(data).cast("B")
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder on the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+class Lock:
+    """Sole use of a folder by this process, until `release` or the end of the process, however it ends.
+
+    Raises
+    ------
+    StoreLocked
+        Another process, or this one, holds the lock.
+    """
+
+    def __init__(self, path: Path) -> None:
+        try:
+            import fcntl
+        except ImportError:
+            raise StoreError(f"{path}: the store needs the file locks of Linux or macOS") from None
+        self._path = path.resolve()
+        if self._path in _HELD:
+            raise StoreLocked(f"{path.parent}: already open in this process")
+        self._process = os.getpid()
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            # Not flock: forked children would keep it alive.
+            fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            owner = os.pread(self._descriptor, 200, 0).decode(errors="replace").strip()
+            os.close(self._descriptor)
+            if error.errno not in (errno.EACCES, errno.EAGAIN):
+                raise
+            raise StoreLocked(f"{path.parent}: in use by {owner or 'another process'}") from None
+        _HELD[self._path] = self
+        # Only told to people; a disk too full for it is no reason to stop.
+        with contextlib.suppress(OSError):
+            os.ftruncate(self._descriptor, 0)
+            os.pwrite(self._descriptor, f"process {self._process} on {socket.gethostname()}\n".encode(), 0)
+
+    @property
+    def held(self) -> bool:
+        """Whether this process, not its parent, holds the lock."""
+        return _HELD.get(self._path) is self and self._process == os.getpid()
+
+    def release(self) -> None:
+        """Give the lock back; more than once does no harm."""
+        if self.held:
+            del _HELD[self._path]
+            os.close(self._descriptor)

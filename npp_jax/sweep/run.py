@@ -1,0 +1,134 @@
+"""A sweep: chunks of candidates evaluated in parallel, those in doubt evaluated again, all of it stored.
+
+Chunks have a fixed number of candidates and are compiled once. A candidate that fails carries its status; it does not
+touch the others.
+"""
+
+import dataclasses
+import os
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from npp_jax.fit import Evaluation, Objective
+from npp_jax.simulate import ACCURATE
+from npp_jax.solver.status import Status
+from npp_jax.sweep.designs import AbstractDesign, rows
+
+RERUN_BATCH = 32
+"""Candidates that are evaluated again at once."""
+
+Arrays = dict[str, np.ndarray]
+
+_WRONG = (Status.NOT_CONVERGED, Status.MISSED_TIME, Status.NOT_FINITE, Status.COARSE)
+
+
+class Evaluator:
+    """Evaluates chunks of candidates: compiled at its first call, for one size of chunk."""
+
+    def __init__(self, objective: Objective, chunk: int, dtype: str) -> None:
+        self._dtype = jnp.dtype(dtype)
+        self._chunk = chunk
+        self._plain = jax.jit(objective.evaluate)
+        # Neutrality fails by physics, not by numbers: those candidates need Poisson's equation.
+        finer = dataclasses.replace(ACCURATE, trace=False, companion=objective.controls.companion)
+        self._finer = jax.jit(dataclasses.replace(objective, controls=finer).evaluate)
+        self._full = jax.jit(dataclasses.replace(objective, controls=finer, model="full").evaluate)
+        self._may_be_full = objective.model == "electroneutral"
+
+    def __call__(self, theta: np.ndarray) -> Arrays:
+        """Evaluate candidates, at most a chunk of them.
+
+        Parameters
+        ----------
+        theta
+            Parameters, shape [candidate, parameter].
+
+        Returns
+        -------
+        Arrays by name, first axis candidate; `again` is 0 where the first evaluation stands, 1 where finer settings
+        replaced it, 2 where the full model did.
+        """
+        found = self._batch(self._plain, theta, self._chunk)
+        found["again"] = np.zeros(len(theta), np.int8)
+        self._replace(found, theta, np.asarray(np.isin(found["status"], _WRONG).any(axis=1)), self._finer, 1)
+        if self._may_be_full:
+            self._replace(found, theta, np.asarray((found["status"] == Status.NOT_NEUTRAL).any(axis=1)), self._full, 2)
+        return found
+
+    def _replace(self, found: Arrays, theta: np.ndarray, which: np.ndarray, evaluate: Callable, mark: int) -> None:
+        places = np.flatnonzero(which)
+        for start in range(0, len(places), RERUN_BATCH):
+            part = places[start : start + RERUN_BATCH]
+            better = self._batch(evaluate, theta[part], RERUN_BATCH)
+            # Numbers are not given up for none.
+            kept = np.asarray(better["status"] != Status.NOT_FINITE).all(axis=1)
+            for name, values in better.items():
+                found[name][part[kept]] = values[kept]
+            found["again"][part[kept]] = mark
+
+    def _batch(self, evaluate: Callable[..., Evaluation], theta: np.ndarray, size: int) -> Arrays:
+        """Evaluate with the batch filled up by its first candidate, so that one compilation serves all."""
+        padded = np.concatenate([theta, np.repeat(theta[:1], size - len(theta), axis=0)])
+        result = jax.block_until_ready(evaluate(jnp.asarray(padded, self._dtype)))
+        return {
+            name: np.array(values).T[: len(theta)].copy()
+            for name, values in zip(Evaluation._fields, result, strict=True)
+        }
+
+
+def evaluate_chunks(
+    evaluator: Evaluator,
+    design: AbstractDesign,
+    spans: Iterator[tuple[int, int, int]],
+    *,
+    order: list[int],
+    workers: int | None = None,
+) -> Iterator[tuple[int, np.ndarray, Arrays]]:
+    """Evaluate chunks in several threads and hand them over in order.
+
+    At most two chunks a worker are in flight, so that memory is bounded whatever the number of candidates.
+
+    Parameters
+    ----------
+    evaluator
+        What evaluates a chunk.
+    design
+        Candidates.
+    spans
+        Number, first candidate and the one after the last of each chunk.
+    order
+        Columns of the design in the order of the parameters.
+    workers
+        Threads; by default one for each core on a CPU and one on an accelerator.
+
+    Yields
+    ------
+    Number of the chunk, its parameters [candidate, parameter], its results.
+    """
+    if workers is None:
+        workers = (os.cpu_count() or 1) if jax.default_backend() == "cpu" else 1
+
+    def work(start: int, stop: int) -> tuple[np.ndarray, Arrays]:
+        theta = rows(design, start, stop)[:, order]
+        return theta, evaluator(theta)
+
+    waiting: deque[tuple[int, Future]] = deque()
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            for chunk, start, stop in spans:
+                waiting.append((chunk, pool.submit(work, start, stop)))
+                # The first chunk compiles; others would compile the same.
+                if len(waiting) >= 2 * workers or chunk == 0:
+                    number, future = waiting.popleft()
+                    yield number, *future.result()
+            while waiting:
+                number, future = waiting.popleft()
+                yield number, *future.result()
+        finally:
+            for _, future in waiting:
+                future.cancel()

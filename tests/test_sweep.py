@@ -1,0 +1,159 @@
+"""Sweeps from the study file to the file of results."""
+
+import dataclasses
+import shutil
+from pathlib import Path
+
+import h5py
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from npp_jax.config import ConfigError
+from npp_jax.fit import Objective
+from npp_jax.integrate import Controls
+from npp_jax.simulate import FAST, simulate
+from npp_jax.solver.status import Status
+from npp_jax.study import load_study
+from npp_jax.sweep import rows
+from npp_jax.sweep.run import Evaluator
+from npp_jax.sweep_command import run_study, summary
+
+COARSE = Controls(cells_behind=40, cells_ahead=16, steps=6, iterations=2, tolerance=0.0, trace=False, companion=False)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, pytestconfig):
+    """The bundled study, cut down to 20 candidates in chunks of 8 and to two of the glasses."""
+    target = tmp_path_factory.mktemp("study")
+    sweeps = pytestconfig.rootpath / "sweeps"
+    shutil.copytree(sweeps / "synthetic", target / "synthetic")
+    for file in sweeps.glob("lithium_borate_*.toml"):
+        shutil.copy(file, target)
+    text = (sweeps / "one_distribution.toml").read_text(encoding="utf-8")
+    text = text.replace("candidates = 4096", "candidates = 20").replace("chunk = 85", "chunk = 8")
+    (target / "study.toml").write_text(text + "error_estimate = false\n", encoding="utf-8")
+    return target
+
+
+@pytest.fixture(scope="module")
+def study(folder):
+    return load_study(folder / "study.toml")
+
+
+@pytest.fixture(scope="module")
+def evaluated(study):
+    objective = Objective(study.problem, COARSE)
+    evaluate = jax.jit(objective.evaluate)
+    theta = jnp.asarray(rows(study.design, 0, 8))
+    return evaluate, theta, evaluate(theta)
+
+
+def test_stacked_experiments_equal_single_ones(study, evaluated):
+    _, theta, found = evaluated
+    for k, measurement in enumerate(study.problem.measurements):
+        alone = simulate(study.problem.experiment(measurement, theta[3]), COARSE)
+        np.testing.assert_allclose(found.front_depth[k, 3], alone.front_depth[-1], rtol=1e-9)
+        np.testing.assert_allclose(found.time[k, 3], alone.time[-1], rtol=1e-9)
+
+
+def test_a_bad_candidate_leaves_the_others_as_they_are(evaluated):
+    evaluate, theta, found = evaluated
+    broken = evaluate(theta.at[2, 0].set(jnp.nan))
+    assert (broken.status[:, 2] == Status.NOT_FINITE).all()
+    others = np.arange(8) != 2
+    for before, after in zip(found, broken, strict=True):
+        np.testing.assert_array_equal(np.asarray(before)[:, others], np.asarray(after)[:, others])
+
+
+def test_misfit_at_the_truth_is_the_noise(study):
+    truth = jnp.array([[0.25, 0.1, 9.6813e-22, 1.8825e-22, 4.3028e-23]])
+    found = jax.jit(Objective(study.problem, dataclasses.replace(FAST, companion=False)).evaluate)(truth)
+    points = [m.profile.fraction.size for m in study.problem.measurements if m.profile is not None]
+    # Four standard deviations of a χ² with as many degrees of freedom as points; regions without counts have less.
+    assert (np.asarray(found.misfit[:, 0]) < np.array(points) + 4.0 * np.sqrt(2.0 * np.array(points))).all()
+    assert (np.asarray(found.misfit[:, 0]) > 0.5 * np.array(points)).all()
+
+
+def test_an_interrupted_sweep_ends_in_the_same_file(study, tmp_path):
+    whole, resumed = tmp_path / "whole.h5", tmp_path / "resumed.h5"
+    run_study(study, whole, force=False, workers=2, quiet=True)
+    shutil.copytree(tmp_path / "whole.sweep", tmp_path / "resumed.sweep")
+    chunks = sorted((tmp_path / "resumed.sweep").glob("*.chunk"))
+    assert len(chunks) == 3
+    chunks[0].unlink()
+    damaged = bytearray(chunks[1].read_bytes())
+    damaged[-5] ^= 1
+    chunks[1].write_bytes(bytes(damaged))
+    run_study(study, resumed, force=False, workers=1, quiet=True)
+    assert whole.read_bytes() == resumed.read_bytes()
+    lines, failed, total = summary(whole)
+    assert total == 20
+    assert failed < 10
+    assert "20 candidates" in lines[0]
+    with h5py.File(whole) as file:
+        assert file["misfit"].shape == (20, 3)
+        assert file["misfit"].dims[0].keys() == ["candidate"]
+        np.testing.assert_array_equal(file["sed_fwhm_eV"][()], rows(study.design, 0, 20)[:, 0])
+
+
+def test_compiled_once(study):
+    traces = []
+
+    @dataclasses.dataclass(frozen=True)
+    class Counted(Objective):
+        def evaluate(self, theta):
+            traces.append(theta.shape)
+            return super().evaluate(theta)
+
+    evaluator = Evaluator(Counted(study.problem, COARSE), 8, "float64")
+    # What is done again is compiled apart, and not looked at here.
+    evaluator._finer = evaluator._full = evaluator._plain
+    for start in (0, 8, 16):
+        evaluator(rows(study.design, start, min(start + 8, 20)))
+    assert [shape for shape in traces if shape[0] == 8] == [(8, 5)]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('keys = ["Li.sed_fwhm_eV"]', 'keys = ["Li.sed_fwhm"]', "did you mean 'Li.sed_fwhm_eV'"),
+        ("low = 0.15", "low = 0.5", "increase"),
+        ('kind = "sobol"', 'kind = "sobl"', "design.kind"),
+        ("candidates = 20", "candidate = 20", "did you mean 'candidates'"),
+        ('profile = "synthetic/K.csv"', 'profile = "synthetic/L.csv"', "No such file"),
+        ('file = "lithium_borate_K.toml"', 'file = "lithium_borate_L.toml"', "No such file"),
+        ('kind = "dowsett", leading_nm = 0.8,', 'kind = "dowsett",', "leading_nm"),
+    ],
+)
+def test_a_wrong_study_ends_in_one_line(folder, old, new, message):
+    text = (folder / "study.toml").read_text(encoding="utf-8")
+    assert old in text
+    wrong = folder / "wrong.toml"
+    wrong.write_text(text.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(ConfigError, match=message) as error:
+        load_study(wrong)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("3.5,0.1,0.01,x,0.02", "K = 'x' is not a number"),
+        ("3.5,0.1,0.01", "3 fields, the header has 5"),
+        ("0.1,0.1,0.01,0.2,0.02", "depths must increase"),
+        ("3.5,nan,0.01,0.2,0.02", "fraction of Li"),
+        ("3.5,0.1,-0.01,0.2,0.02", "sigma of Li"),
+    ],
+)
+def test_a_wrong_profile_ends_in_one_line(folder, tmp_path, line, message):
+    shutil.copytree(folder, tmp_path / "copy")
+    profile = tmp_path / "copy" / "synthetic" / "K.csv"
+    lines = profile.read_text(encoding="utf-8").splitlines()
+    lines[5] = line
+    profile.write_text("\n".join(lines), encoding="utf-8")
+    with pytest.raises(ConfigError, match=message) as error:
+        load_study(tmp_path / "copy" / "study.toml")
+    assert str(Path("synthetic") / "K.csv") in str(error.value)
+    assert "\n" not in str(error.value)
