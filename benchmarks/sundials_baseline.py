@@ -1,0 +1,316 @@
+"""Baseline of the speed figures: SUNDIALS IDA with banded Jacobian and compiled residual, looped over all cores.
+
+Usage: python benchmarks/sundials_baseline.py [--candidates N] [--processes P] [--models ...] [--reference DIR]
+
+The same equations, candidates and clock as the library, solved one candidate at a time by the variable-order,
+variable-step BDF method of IDA on a mesh that moves with the front, so that IDA takes some fifty steps. The
+tolerances and cells are the cheapest that keep the practical accuracy: front within 0.25 nm or 0.25 % and a profile
+RMSE below 2e-3 of the converged reference solutions p9.
+"""
+
+import argparse
+import csv
+import multiprocessing
+import os
+import platform
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from scipy.interpolate import CubicSpline, PchipInterpolator
+
+try:
+    import sundials_kernels as kernels
+    from sksundae.ida import IDA
+except ImportError as missing:
+    sys.exit(f"{missing.name} is not installed; install the baseline with: python -m pip install scikit-sundae numba")
+
+from npp_jax.constants import BOLTZMANN_EV, ELEMENTARY_CHARGE, FWHM_PER_SIGMA
+
+NM = 1e-9
+BULK_DENSITY = 1.4e28
+PERMITTIVITY = 9.0
+D_BULK = 1e-18
+RAMP_POINTS = 48
+
+Model = Literal["electroneutral", "full"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Cells and tolerances of one run."""
+
+    behind: int
+    """Cells behind the front."""
+    ahead: int
+    """Cells ahead of the front."""
+    rtol: float
+    """Relative tolerance of IDA."""
+    atol: float
+    """Absolute tolerance of IDA on a fraction."""
+    first: float
+    """Share of the charge at which a run starts from the theory of the front, where that is thin by then."""
+    max_steps: int = 1000
+    """Steps after which a run is given up."""
+
+
+TUNED: dict[str, Settings] = {
+    "electroneutral": Settings(behind=70, ahead=30, rtol=1e-4, atol=1e-4, first=0.01),
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Profile and history of one candidate."""
+
+    success: bool
+    depth: np.ndarray
+    """Depths, the surface first. [m], shape [point]"""
+    native: np.ndarray
+    """Native fraction. [1], shape [point]"""
+    foreign: np.ndarray
+    """Foreign fraction. [1], shape [point]"""
+    time: float
+    """Time at which the charge has passed. [s]"""
+    charge: float
+    """Charge that the profile holds, eN∫(1-u)dx: differs from the wanted one by the error of the run. [C/m²]"""
+    current_density: float
+    """Current density at that time. [A/m²]"""
+    steps: int
+    """Steps of IDA."""
+
+
+def parameters(candidate: dict, model: Model) -> tuple[np.ndarray, float]:
+    """Parameters of the kernels, and the charge to pass as a length [nm]."""
+    kt = BOLTZMANN_EV * float(candidate["temperature_K"])
+    filled = 1.0 - float(candidate["vacancy_fraction"])
+    vacuum = 8.8541878128e-12
+    p = np.zeros(kernels.PARAMETERS)
+    p[kernels.D_BULK] = D_BULK / NM**2
+    p[kernels.D_FOREIGN] = float(candidate["D_foreign_m2_s"]) / NM**2
+    p[kernels.SLOPE] = float(candidate["sed_fwhm_eV"]) / FWHM_PER_SIGMA / kt
+    p[kernels.Z_BULK] = kernels.quantile(filled)
+    p[kernels.FILLED] = filled
+    p[kernels.POTENTIAL] = float(candidate["potential_V"]) / kt
+    p[kernels.THICKNESS] = float(candidate["thickness_um"]) * 1e-6 / NM
+    if model == "full":
+        p[kernels.DEBYE2] = PERMITTIVITY * vacuum * kt / (ELEMENTARY_CHARGE * BULK_DENSITY) / NM**2
+    return p, float(candidate["charge_C_m2"]) / (ELEMENTARY_CHARGE * BULK_DENSITY * NM)
+
+
+def solve(candidate: dict, *, model: Model = "electroneutral", settings: Settings | None = None) -> Outcome:
+    """Simulate one candidate.
+
+    Parameters
+    ----------
+    candidate
+        A row of the table of candidates: `temperature_K`, `sed_fwhm_eV`, `vacancy_fraction`, `D_foreign_m2_s`,
+        `potential_V`, `thickness_um`, `charge_C_m2`.
+    model
+        `electroneutral`, or `full` for Nernst–Planck with Poisson's equation.
+    settings
+        Cells and tolerances; those of `TUNED` by default.
+    """
+    use = settings or TUNED[model]
+    p, wanted = parameters(candidate, model)
+    position, fraction = np.empty(RAMP_POINTS), np.empty(RAMP_POINTS)
+    kernels.front_theory(p, position, fraction)
+    ell = p[kernels.D_FOREIGN] * p[kernels.THICKNESS] / (p[kernels.D_BULK] * p[kernels.POTENTIAL])
+    begin = use.first * wanted
+    if begin < 30.0 * ell:
+        begin = min(begin, 0.01 * ell)
+    cells, behind = use.behind + use.ahead, use.behind
+    work = np.full((6, cells + 2), np.nan)
+    u, residual = np.empty(cells), np.empty(cells)
+    start, stop = np.log(begin), np.log(wanted)
+    kernels.neutral_start(start, p, behind, work, position, fraction, u)
+    kernels.neutral_residual(start, u, np.zeros(cells), residual, p, behind, work)
+    rate = -residual / np.diff(work[1, : cells + 1])
+
+    def residual_function(s, y, y_rate, out):
+        kernels.neutral_residual(s, y, y_rate, out, p, behind, work)
+
+    def jacobian_function(s, y, y_rate, out, cj, matrix):
+        kernels.neutral_jacobian(s, y, cj, matrix, p, behind, work)
+
+    ida = IDA(
+        residual_function,
+        jacfn=jacobian_function,
+        linsolver="band",
+        lband=1,
+        uband=1,
+        rtol=use.rtol,
+        atol=use.atol,
+        max_num_steps=use.max_steps,
+    )
+    run = ida.solve(np.array([start, stop]), u, rate)
+    current = np.empty(len(run.t))
+    kernels.neutral_history(run.t, run.y, p, behind, work, current)
+    charge, last = np.exp(run.t), run.y[-1]
+    elapsed = charge[0] * ell / p[kernels.D_FOREIGN] + CubicSpline(charge, 1.0 / current).integrate(begin, charge[-1])
+    faces = work[1, : cells + 1]
+    depth = np.concatenate(([0.0], 0.5 * (faces[1:] + faces[:-1])))
+    # No native ion crosses the surface: u = ℓ du/dx there.
+    native = np.concatenate(([last[0] / (1.0 + depth[1] * current[-1] / p[kernels.D_FOREIGN])], last))
+    unit = ELEMENTARY_CHARGE * BULK_DENSITY * NM
+    return Outcome(
+        success=bool(run.success and np.all(np.isfinite(last))),
+        depth=depth * NM,
+        native=native,
+        foreign=1.0 - native,
+        time=float(elapsed),
+        charge=float(unit * np.sum((1.0 - last) * np.diff(faces))),
+        current_density=float(unit * current[-1]),
+        steps=len(run.t) - 1,
+    )
+
+
+def solve_timed(job: tuple[dict, Model, Settings]) -> tuple[bool, float]:
+    """Whether a candidate was solved, and the seconds it took."""
+    candidate, model, settings = job
+    begin = time.perf_counter()
+    try:
+        success = solve(candidate, model=model, settings=settings).success
+    except (RuntimeError, ValueError, ArithmeticError):
+        success = False
+    return success, time.perf_counter() - begin
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Speed of a loop over candidates."""
+
+    per_second: float
+    """Candidates per second with all processes, median of the repetitions."""
+    median_seconds: float
+    """Median time of one candidate in one process [s]."""
+    failed: float
+    """Share of the candidates that IDA gave up."""
+
+
+def rate(
+    candidates: Sequence[dict],
+    processes: int,
+    *,
+    model: Model = "electroneutral",
+    settings: Settings | None = None,
+    repeats: int = 3,
+) -> Rate:
+    """Measure the speed of a loop over candidates, processes and compiled code being warm.
+
+    Parameters
+    ----------
+    candidates
+        Rows of the table of candidates, as for `solve`.
+    processes
+        Worker processes.
+    model, settings
+        As for `solve`.
+    repeats
+        Number of times the loop is run.
+    """
+    use = settings or TUNED[model]
+    jobs: list[tuple[dict, Model, Settings]] = [(candidate, model, use) for candidate in candidates]
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    with multiprocessing.get_context("spawn").Pool(processes) as pool:
+        pool.map(solve_timed, jobs[: 4 * processes], chunksize=1)
+        seconds, results = [], []
+        for _ in range(repeats):
+            begin = time.perf_counter()
+            results = pool.map(solve_timed, jobs, chunksize=8)
+            seconds.append(time.perf_counter() - begin)
+    success, spent = zip(*results, strict=True)
+    return Rate(len(jobs) / float(np.median(seconds)), float(np.median(spent)), 1.0 - float(np.mean(success)))
+
+
+def front_depth(depth: np.ndarray, u: np.ndarray) -> float:
+    """Deepest depth with u = (1+p)/2, p the fraction at half of the deepest depth with u = 1/2; unit of `depth`."""
+    curve = PchipInterpolator(depth, u)
+
+    def deepest(level: float) -> float:
+        crossings = curve.solve(level, extrapolate=False)
+        return float(np.max(crossings)) if len(crossings) else 0.0
+
+    half = deepest(0.5)
+    return deepest(0.5 * (1.0 + float(curve(0.5 * half))))
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """Errors against the converged solutions p9; arrays have shape [candidate]."""
+
+    front: np.ndarray
+    """Error of the front depth over its limit, 0.25 nm or 0.25 %."""
+    profile: np.ndarray
+    """RMSE of the profile over one and a half front depths."""
+    time: np.ndarray
+    """Relative error of the time."""
+
+    @property
+    def inside(self) -> float:
+        """Share of the candidates inside the practical accuracy."""
+        return float(np.mean((self.front <= 1.0) & (self.profile <= 2e-3)))
+
+
+def accuracy(folder: Path, *, model: Model = "electroneutral", settings: Settings | None = None) -> Accuracy:
+    """Solve the candidates of p9 and compare with their converged full solutions."""
+    with (folder / "candidates.csv").open() as file:
+        table = list(csv.DictReader(file))
+    wanted = np.load(folder / "profiles.npz")
+    front, profile, elapsed = [], [], []
+    for k, row in enumerate(table):
+        found = solve(row, model=model, settings=settings)
+        expected = float(row["front_depth_nm"])
+        reach = wanted["depth_nm"][k] <= 1.5 * expected
+        depth = wanted["depth_nm"][k][reach]
+        curves = [PchipInterpolator(found.depth / NM, values) for values in (found.native, found.foreign)]
+        span, bulk = depth[-1] - depth[0], depth > found.depth[-1] / NM
+        rmse = [
+            np.sqrt(np.trapezoid((np.where(bulk, end, curve(depth)) - wanted[name][k][reach]) ** 2, depth) / span)
+            for curve, end, name in zip(curves, (1.0, 0.0), ("native_fraction", "foreign_fraction"), strict=True)
+        ]
+        error = abs(front_depth(found.depth / NM, found.native) - expected)
+        front.append(error / max(0.25, 2.5e-3 * expected) if found.success else np.inf)
+        profile.append(max(rmse) if found.success else np.inf)
+        elapsed.append(abs(found.time / float(row["duration_s"]) - 1.0))
+    return Accuracy(np.array(front), np.array(profile), np.array(elapsed))
+
+
+def main() -> None:
+    """Print speed on the candidates of the throughput benchmark, and accuracy on p9 beside it."""
+    parser = argparse.ArgumentParser(description="Speed and accuracy of the SUNDIALS baseline.")
+    parser.add_argument("--candidates", type=int, default=512)
+    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--models", nargs="*", default=list(TUNED))
+    parser.add_argument("--reference", type=Path, default=Path(__file__).parents[2] / "shared" / "reference" / "p9")
+    options = parser.parse_args()
+    from throughput import spread  # not at the top, or every worker process would start JAX
+
+    table = spread(options.candidates)
+    print(f"{platform.machine()}, {options.processes} processes, {len(table)} candidates")
+    print("model           mesh    cells   rtol   atol   median ms  per second  failed %")
+    for model in options.models:
+        use = TUNED[model]
+        found = rate(table, options.processes, model=model)
+        print(
+            f"{model:15s} moving  {use.behind:3d}+{use.ahead:<3d} {use.rtol:.0e}  {use.atol:.0e} "
+            f"{1e3 * found.median_seconds:10.2f} {found.per_second:11.1f} {100 * found.failed:9.2f}",
+            flush=True,
+        )
+        if not (options.reference / "candidates.csv").is_file():
+            print(f"  accuracy not known: no reference solutions in {options.reference}")
+            continue
+        errors = accuracy(options.reference, model=model)
+        print(
+            f"  p9: inside {100 * errors.inside:.1f} %; median, worst of profile RMSE {np.median(errors.profile):.1e}, "
+            f"{np.max(errors.profile):.1e}; of front error / limit {np.median(errors.front):.3f}, "
+            f"{np.max(errors.front):.2f}; of time {np.median(errors.time):.1e}, {np.max(errors.time):.1e}"
+        )
+
+
+if __name__ == "__main__":
+    main()

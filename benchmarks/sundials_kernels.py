@@ -1,0 +1,254 @@
+"""Compiled kernels of the SUNDIALS baseline: theory of the front, moving mesh, electroneutral residual and Jacobian.
+
+Lengths are in nm, times in s, potentials in kT/e, fractions in units of the bulk density. The clock is s = ln q, q the
+charge passed as a length (over eN and area). Parameters of a candidate travel in one array, in the order of the
+constants below.
+"""
+
+import math
+
+import numpy as np
+from numba import njit
+
+D_BULK, D_FOREIGN, SLOPE, Z_BULK, FILLED, POTENTIAL, THICKNESS, DEBYE2, SPEED, SPREADING, RAMP, FOOT = range(12)
+PARAMETERS = 12
+
+FLOOR = 1e-6
+"""Least filling argument of the diffusivity, as in the reference solutions."""
+
+REACH = 10.0
+"""Extent of the mesh ahead of the front, in the length resolved around it."""
+
+SURFACE_SLOPE, SURFACE_WIDTH, FRONT_SHARE = 0.1, 0.15, 0.6
+
+
+@njit(cache=True, fastmath=True)
+def quantile(p):
+    """Inverse of the standard normal distribution function (Acklam 2003, relative error 1e-9)."""
+    tail = min(p, 1.0 - p)
+    if tail < 0.02425:
+        t = math.sqrt(-2.0 * math.log(max(tail, 1e-30)))
+        top = -7.784894002430293e-03 * t - 3.223964580411365e-01
+        top = ((top * t - 2.400758277161838e00) * t - 2.549732539343734e00) * t + 4.374664141464968e00
+        top = top * t + 2.938163982698783e00
+        bottom = ((7.784695709041462e-03 * t + 3.224671290700398e-01) * t + 2.445134137142996e00) * t
+        bottom = (bottom + 3.754408661907416e00) * t + 1.0
+        return top / bottom if p < 0.5 else -top / bottom
+    q = p - 0.5
+    r = q * q
+    top = -3.969683028665376e01 * r + 2.209460984245205e02
+    top = ((top * r - 2.759285104469687e02) * r + 1.383577518672690e02) * r - 3.066479806614716e01
+    top = (top * r + 2.506628277459239e00) * q
+    bottom = -5.447609879822406e01 * r + 1.615858368580409e02
+    bottom = ((bottom * r - 1.556989798598866e02) * r + 6.680131188771972e01) * r - 1.328068155288572e01
+    return top / (bottom * r + 1.0)
+
+
+@njit(cache=True, fastmath=True)
+def diffusivity(u, p):
+    """Native diffusivity D₁(u) [nm²/s] and its logarithmic slope dlnD₁/du."""
+    inside = FLOOR < u < 1.0
+    y = min(max(u, FLOOR), 1.0)
+    z = quantile(p[FILLED] * y)
+    slope = p[SLOPE] * p[FILLED] * math.sqrt(2.0 * math.pi) * math.exp(0.5 * z * z) if inside else 0.0
+    return p[D_BULK] * math.exp(p[SLOPE] * (z - p[Z_BULK])), slope
+
+
+@njit(cache=True, fastmath=True)
+def share(u, p):
+    """Mobilities of the neutral mixture: D₁, D₂/s and the slope of the transport number t₁ = D₁u/s."""
+    native, kappa = diffusivity(u, p)
+    s = native * u + p[D_FOREIGN] * (1.0 - u)
+    w = native / s
+    r = p[D_FOREIGN] / native
+    w_slope = -w * w * (1.0 - r - kappa * r * (1.0 - u))
+    return native, s, w, w_slope, w + u * w_slope
+
+
+@njit(cache=True)
+def front_theory(p, position, fraction):
+    """Foot, speed, ramp and its resistance in the high-field limit (Welge's tangent), written into p and the tables."""
+    low, high = -16.0, 9.0
+    best, value = low, 0.0
+    # The chord from u = 1, (1 - t₁)/(1 - u) = D₂/s, is steepest at the foot.
+    for _ in range(5):
+        value = 0.0
+        step = (high - low) / 60
+        for k in range(61):
+            u = 1.0 / (1.0 + math.exp(-(low + k * step)))
+            chord = p[D_FOREIGN] / share(u, p)[1]
+            if chord > value:
+                value, best = chord, low + k * step
+        low, high = best - step, best + step
+    foot = 1.0 / (1.0 + math.exp(-best))
+    p[FOOT] = foot if value > 1.0 else 0.0
+    p[SPEED] = max(value, 1.0)
+    p[SPREADING] = max(p[D_FOREIGN] / p[D_BULK] - p[SPEED], 0.0)
+    n = len(position)
+    p[RAMP], before = 0.0, 0.0
+    for k in range(n):
+        u = p[FOOT] * (k / (n - 1)) ** 2
+        _, s, _, _, speed = share(max(u, 1e-9), p)
+        position[k] = 0.0 if k == 0 else max(min(speed, p[SPEED]), position[k - 1])
+        fraction[k] = u
+        if k == n - 1:
+            position[k] = p[SPEED]
+        if k > 0:
+            p[RAMP] += 0.5 * (before + 1.0 / s) * (position[k] - position[k - 1])
+        before = 1.0 / s
+
+
+@njit(cache=True)
+def mesh(s, p, behind, faces, velocity):
+    """Faces [nm] and their velocities per unit of s: a formula that follows front, its width and the surface."""
+    q = math.exp(s)
+    growth = p[RAMP] - p[SPEED] / p[D_BULK]
+    ell = p[D_FOREIGN] * (p[THICKNESS] / p[D_BULK] + growth * q) / p[POTENTIAL]
+    ell_rate = p[D_FOREIGN] * growth * q / p[POTENTIAL] / ell
+    young = ell / math.sqrt(1.0 + ell / q)
+    young_rate = ell_rate - 0.5 * (ell / q) * (ell_rate - 1.0) / (1.0 + ell / q)
+    a = 2.0 * math.sqrt(young**2 + 4.0 * p[DEBYE2])
+    da = 4.0 * young**2 * young_rate / a
+    front = p[SPEED] * q
+    ratio = front / a
+    b = math.asinh(ratio)
+    db = ratio * (1.0 - da / a) / math.sqrt(1.0 + ratio**2)
+    root = math.sqrt(1.0 + SURFACE_WIDTH**2)
+    end = SURFACE_SLOPE + root - SURFACE_WIDTH
+    for i in range(behind):
+        eta = i / behind
+        tau = 1.0 - (SURFACE_SLOPE * eta + math.sqrt(eta**2 + SURFACE_WIDTH**2) - SURFACE_WIDTH) / end
+        e = math.exp(b * tau)
+        sinh, cosh = 0.5 * (e - 1.0 / e), 0.5 * (e + 1.0 / e)
+        far = (1.0 - FRONT_SHARE) * tau**3
+        faces[i] = front - FRONT_SHARE * a * sinh - far * front
+        velocity[i] = front * (1.0 - far) - FRONT_SHARE * (da * sinh + a * cosh * tau * db)
+    ahead = len(faces) - 1 - behind
+    growth = math.asinh(REACH)
+    spread = p[SPREADING] * q
+    for i in range(ahead + 1):
+        t = i / ahead
+        e = math.exp(growth * t)
+        sinh = 0.5 * (e - 1.0 / e)
+        faces[behind + i] = front + a * sinh + spread * t * t
+        velocity[behind + i] = front + da * sinh + spread * t * t
+    faces[0] = 0.0
+    velocity[0] = 0.0
+
+
+@njit(cache=True)
+def place(s, p, behind, work):
+    """Mesh at s, kept in `work` until the clock moves on: rows are faces, velocities; the clock is the last entry."""
+    if work[0, -1] != s:
+        mesh(s, p, behind, work[1, :-1], work[2, :-1])
+        work[0, -1] = s
+
+
+@njit(cache=True, fastmath=True)
+def neutral_current(u, p, faces):
+    """Current v₀ [nm/s] at which the potential falls by the surface potential over the sample."""
+    n = len(u)
+    resistance = (p[THICKNESS] - 0.5 * (faces[n] + faces[n - 1])) / p[D_BULK]
+    drop = 0.0
+    for i in range(1, n):
+        native, s, _, _, _ = share(0.5 * (u[i - 1] + u[i]), p)
+        distance = 0.5 * (faces[i + 1] - faces[i - 1])
+        weight = distance + 0.5 * faces[1] if i == 1 else distance
+        drop += weight * (native - p[D_FOREIGN]) * (u[i] - u[i - 1]) / (distance * s)
+        resistance += weight / s
+    return (p[POTENTIAL] - drop) / resistance
+
+
+@njit(cache=True, fastmath=True)
+def neutral_residual(s, u, rate, residual, p, behind, work):
+    """d(h u)/ds + ΔF of the electroneutral model, F the native flux relative to the moving faces."""
+    place(s, p, behind, work)
+    faces, velocity = work[1], work[2]
+    n = len(u)
+    q = math.exp(s)
+    resistance = (p[THICKNESS] - 0.5 * (faces[n] + faces[n - 1])) / p[D_BULK]
+    drop = 0.0
+    # Fluxes need the current and the current a sum over all faces: migration now, diffusion when it is known.
+    for i in range(1, n):
+        here = 0.5 * (u[i - 1] + u[i])
+        native, sigma, w, _, slope = share(here, p)
+        distance = 0.5 * (faces[i + 1] - faces[i - 1])
+        gradient = (u[i] - u[i - 1]) / distance
+        weight = distance + 0.5 * faces[1] if i == 1 else distance
+        drop += weight * (native - p[D_FOREIGN]) * gradient / sigma
+        resistance += weight / sigma
+        work[3, i] = q * w * here - velocity[i] * here
+        work[4, i] = q * w * gradient
+        work[5, i] = 0.5 * distance * (q * slope - velocity[i]) / (q * w)
+    ell = p[D_FOREIGN] * resistance / (p[POTENTIAL] - drop)
+    work[0, 0] = 1.0 / ell * p[D_FOREIGN]
+    before = 0.0
+    for i in range(1, n + 1):
+        if i < n:
+            peclet = work[5, i] / ell
+            flux = work[3, i] - ell * math.sqrt(1.0 + peclet * peclet) * work[4, i]
+        else:
+            flux = q - velocity[n]
+        k = i - 1
+        residual[k] = (faces[i] - faces[k]) * rate[k] + (velocity[i] - velocity[k]) * u[k] + flux - before
+        before = flux
+
+
+@njit(cache=True, fastmath=True)
+def neutral_jacobian(s, u, cj, jacobian, p, behind, work):
+    """Tridiagonal Jacobian at fixed current and fixed stabilising factor."""
+    place(s, p, behind, work)
+    faces, velocity = work[1], work[2]
+    n = len(u)
+    q = math.exp(s)
+    ell = p[D_FOREIGN] / work[0, 0]
+    for i in range(n):
+        jacobian[i, i] = cj * (faces[i + 1] - faces[i]) + velocity[i + 1] - velocity[i]
+    for i in range(1, n):
+        here = 0.5 * (u[i - 1] + u[i])
+        _, _, w, w_slope, slope = share(here, p)
+        distance = 0.5 * (faces[i + 1] - faces[i - 1])
+        peclet = 0.5 * distance * (q * slope - velocity[i]) / (q * ell * w)
+        factor = q * ell * math.sqrt(1.0 + peclet * peclet) / distance
+        common = 0.5 * (q * slope - velocity[i]) - 0.5 * factor * w_slope * (u[i] - u[i - 1])
+        by_left, by_right = common + factor * w, common - factor * w
+        jacobian[i - 1, i - 1] += by_left
+        jacobian[i - 1, i] = by_right
+        jacobian[i, i - 1] = -by_left
+        jacobian[i, i] -= by_right
+
+
+@njit(cache=True)
+def neutral_start(s, p, behind, work, position, fraction, u):
+    """Profile at a small charge: ramp and front of the theory, or the heat kernel where the front is still wider."""
+    place(s, p, behind, work)
+    faces = work[1]
+    q = math.exp(s)
+    ell = p[D_FOREIGN] * p[THICKNESS] / p[D_BULK] / p[POTENTIAL]
+    n = len(u)
+    for i in range(n):
+        x = 0.5 * (faces[i] + faces[i + 1])
+        if q < 3.0 * ell:
+            # Surface flux of native ions zero at u ≈ 1 and diffusivity ℓ in the clock q: the ierfc solution.
+            length = 2.0 * math.sqrt(ell * q)
+            z = x / length
+            u[i] = 1.0 - length / ell * (math.exp(-z * z) / math.sqrt(math.pi) - z * math.erfc(z))
+        else:
+            ramp = np.interp(x / q, position, np.sqrt(fraction)) ** 2
+            u[i] = ramp + (1.0 - ramp) / (1.0 + math.exp(min((p[SPEED] * q - x) * p[SPEED] / ell, 500.0)))
+        u[i] = min(max(u[i], 1e-6), 1.0)
+    # The amount removed must be the charge passed, or the front stays displaced for ever.
+    for _ in range(3):
+        removed = 0.0
+        for i in range(n):
+            removed += (1.0 - u[i]) * (faces[i + 1] - faces[i])
+        for i in range(n):
+            u[i] = max(1.0 - (1.0 - u[i]) * q / removed, 1e-6)
+
+
+@njit(cache=True)
+def neutral_history(clock, states, p, behind, work, current):
+    """Current at each step of a run; leaves the mesh of the last one in `work`."""
+    for k in range(len(clock)):
+        place(clock[k], p, behind, work)
+        current[k] = neutral_current(states[k], p, work[1, :-1])
