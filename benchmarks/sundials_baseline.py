@@ -29,13 +29,15 @@ try:
 except ImportError as missing:
     sys.exit(f"{missing.name} is not installed; install the baseline with: python -m pip install scikit-sundae numba")
 
-from npp_jax.constants import BOLTZMANN_EV, ELEMENTARY_CHARGE, FWHM_PER_SIGMA
+from npp_jax.constants import BOLTZMANN_EV, ELEMENTARY_CHARGE, FWHM_PER_SIGMA, VACUUM_PERMITTIVITY
 
 NM = 1e-9
 BULK_DENSITY = 1.4e28
 PERMITTIVITY = 9.0
 D_BULK = 1e-18
 RAMP_POINTS = 48
+OUTPUTS = 33
+"""Charges at which the current is kept, for the time that has passed."""
 
 Model = Literal["electroneutral", "full"]
 
@@ -54,12 +56,13 @@ class Settings:
     """Absolute tolerance of IDA on a fraction."""
     first: float
     """Share of the charge at which a run starts from the theory of the front, where that is thin by then."""
-    max_steps: int = 1000
-    """Steps after which a run is given up."""
+    max_steps: int = 300
+    """Steps between two kept charges after which a run is given up."""
 
 
 TUNED: dict[str, Settings] = {
     "electroneutral": Settings(behind=70, ahead=30, rtol=1e-4, atol=1e-4, first=0.01),
+    "full": Settings(behind=70, ahead=30, rtol=1e-4, atol=1e-4, first=0.01),
 }
 
 
@@ -77,18 +80,17 @@ class Outcome:
     time: float
     """Time at which the charge has passed. [s]"""
     charge: float
-    """Charge that the profile holds, eN∫(1-u)dx: differs from the wanted one by the error of the run. [C/m²]"""
+    """Charge of the foreign ions in the profile: differs from the wanted one by the error of the run. [C/m²]"""
     current_density: float
     """Current density at that time. [A/m²]"""
-    steps: int
-    """Steps of IDA."""
+    evaluations: int
+    """Evaluations of the residual."""
 
 
 def parameters(candidate: dict, model: Model) -> tuple[np.ndarray, float]:
     """Parameters of the kernels, and the charge to pass as a length [nm]."""
     kt = BOLTZMANN_EV * float(candidate["temperature_K"])
     filled = 1.0 - float(candidate["vacancy_fraction"])
-    vacuum = 8.8541878128e-12
     p = np.zeros(kernels.PARAMETERS)
     p[kernels.D_BULK] = D_BULK / NM**2
     p[kernels.D_FOREIGN] = float(candidate["D_foreign_m2_s"]) / NM**2
@@ -98,7 +100,7 @@ def parameters(candidate: dict, model: Model) -> tuple[np.ndarray, float]:
     p[kernels.POTENTIAL] = float(candidate["potential_V"]) / kt
     p[kernels.THICKNESS] = float(candidate["thickness_um"]) * 1e-6 / NM
     if model == "full":
-        p[kernels.DEBYE2] = PERMITTIVITY * vacuum * kt / (ELEMENTARY_CHARGE * BULK_DENSITY) / NM**2
+        p[kernels.DEBYE2] = PERMITTIVITY * VACUUM_PERMITTIVITY * kt / (ELEMENTARY_CHARGE * BULK_DENSITY) / NM**2
     return p, float(candidate["charge_C_m2"]) / (ELEMENTARY_CHARGE * BULK_DENSITY * NM)
 
 
@@ -116,6 +118,7 @@ def solve(candidate: dict, *, model: Model = "electroneutral", settings: Setting
         Cells and tolerances; those of `TUNED` by default.
     """
     use = settings or TUNED[model]
+    neutral = model == "electroneutral"
     p, wanted = parameters(candidate, model)
     position, fraction = np.empty(RAMP_POINTS), np.empty(RAMP_POINTS)
     kernels.front_theory(p, position, fraction)
@@ -123,49 +126,70 @@ def solve(candidate: dict, *, model: Model = "electroneutral", settings: Setting
     begin = use.first * wanted
     if begin < 30.0 * ell:
         begin = min(begin, 0.01 * ell)
+    if p[kernels.DEBYE2] > 0.25 * ell**2:
+        # Earlier than this the exchanged layer is thinner than its own space charge.
+        begin = max(begin, min(25.0 * p[kernels.DEBYE2] / ell, 0.1 * wanted))
+    p[kernels.GROWTH] = kernels.match_growth(wanted, p, use.behind, use.ahead)
+    # What flows in is the foreign ions and the charge that carries the field at the surface, kT/(eℓ) where u = 0.
+    end = wanted + p[kernels.DEBYE2] / kernels.front_scale(wanted, p)
     cells, behind = use.behind + use.ahead, use.behind
-    work = np.full((6, cells + 2), np.nan)
-    u, residual = np.empty(cells), np.empty(cells)
-    start, stop = np.log(begin), np.log(wanted)
-    kernels.neutral_start(start, p, behind, work, position, fraction, u)
-    kernels.neutral_residual(start, u, np.zeros(cells), residual, p, behind, work)
-    rate = -residual / np.diff(work[1, : cells + 1])
+    work = np.full((kernels.ROWS, cells + 2), np.nan)
+    span = np.log([begin, end])
+    y = kernels.neutral_start(span[0], p, behind, work, position, fraction, cells)
+    faces = work[1, : cells + 1]
+    if neutral:
+        residual, jacobian, history, atol = (
+            kernels.neutral_residual,
+            kernels.neutral_jacobian,
+            kernels.neutral_history,
+            use.atol,
+        )
+    else:
+        residual, jacobian, history = kernels.full_residual, kernels.full_jacobian, kernels.full_history
+        y = kernels.full_start(span[0], y, p, behind, work)
+        atol = np.tile([use.atol, use.atol / ell], cells)
+    rate, out = np.zeros_like(y), np.empty_like(y)
+    residual(span[0], y, rate, out, p, behind, work)
+    stride = len(y) // cells
+    rate[::stride] = -out[::stride] / np.diff(faces)
 
     def residual_function(s, y, y_rate, out):
-        kernels.neutral_residual(s, y, y_rate, out, p, behind, work)
+        residual(s, y, y_rate, out, p, behind, work)
 
     def jacobian_function(s, y, y_rate, out, cj, matrix):
-        kernels.neutral_jacobian(s, y, cj, matrix, p, behind, work)
+        jacobian(s, y, cj, matrix, p, behind, work)
 
     ida = IDA(
         residual_function,
         jacfn=jacobian_function,
         linsolver="band",
-        lband=1,
-        uband=1,
+        lband=stride,
+        uband=stride,
         rtol=use.rtol,
-        atol=use.atol,
+        atol=atol,
         max_num_steps=use.max_steps,
     )
-    run = ida.solve(np.array([start, stop]), u, rate)
+    run = ida.solve(np.linspace(span[0], span[1], OUTPUTS), y, rate)
     current = np.empty(len(run.t))
-    kernels.neutral_history(run.t, run.y, p, behind, work, current)
+    history(run.t, run.y, p, behind, work, current)
     charge, last = np.exp(run.t), run.y[-1]
-    elapsed = charge[0] * ell / p[kernels.D_FOREIGN] + CubicSpline(charge, 1.0 / current).integrate(begin, charge[-1])
-    faces = work[1, : cells + 1]
+    early = begin * 0.5 * (ell + kernels.front_scale(begin, p)) / p[kernels.D_FOREIGN]
+    elapsed = early + CubicSpline(charge, 1.0 / current).integrate(begin, charge[-1]) if run.success else np.nan
+    native = last[::stride]
+    foreign = 1.0 - native if neutral else work[6, :cells].copy()
     depth = np.concatenate(([0.0], 0.5 * (faces[1:] + faces[:-1])))
     # No native ion crosses the surface: u = ℓ du/dx there.
-    native = np.concatenate(([last[0] / (1.0 + depth[1] * current[-1] / p[kernels.D_FOREIGN])], last))
+    surface = native[0] / (1.0 + depth[1] * current[-1] / p[kernels.D_FOREIGN])
     unit = ELEMENTARY_CHARGE * BULK_DENSITY * NM
     return Outcome(
         success=bool(run.success and np.all(np.isfinite(last))),
         depth=depth * NM,
-        native=native,
-        foreign=1.0 - native,
+        native=np.concatenate(([surface], native)),
+        foreign=np.concatenate(([1.0 - surface], foreign)),
         time=float(elapsed),
-        charge=float(unit * np.sum((1.0 - last) * np.diff(faces))),
+        charge=float(unit * np.sum(foreign * np.diff(faces))),
         current_density=float(unit * current[-1]),
-        steps=len(run.t) - 1,
+        evaluations=run.nfev,
     )
 
 

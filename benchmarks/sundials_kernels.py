@@ -1,4 +1,4 @@
-"""Compiled kernels of the SUNDIALS baseline: theory of the front, moving mesh, electroneutral residual and Jacobian.
+"""Compiled kernels of the SUNDIALS baseline: theory of the front, moving mesh, residuals and banded Jacobians.
 
 Lengths are in nm, times in s, potentials in kT/e, fractions in units of the bulk density. The clock is s = ln q, q the
 charge passed as a length (over eN and area). Parameters of a candidate travel in one array, in the order of the
@@ -10,8 +10,11 @@ import math
 import numpy as np
 from numba import njit
 
-D_BULK, D_FOREIGN, SLOPE, Z_BULK, FILLED, POTENTIAL, THICKNESS, DEBYE2, SPEED, SPREADING, RAMP, FOOT = range(12)
-PARAMETERS = 12
+D_BULK, D_FOREIGN, SLOPE, Z_BULK, FILLED, POTENTIAL, THICKNESS, DEBYE2, SPEED, SPREADING, RAMP, FOOT, GROWTH = range(13)
+PARAMETERS = 13
+
+ROWS = 7
+"""Rows of the work array: current and clock, faces, their velocities, and what a model stores of its faces."""
 
 FLOOR = 1e-6
 """Least filling argument of the diffusivity, as in the reference solutions."""
@@ -99,12 +102,36 @@ def front_theory(p, position, fraction):
 
 
 @njit(cache=True)
+def front_scale(q, p):
+    """Predicted ℓ = D₂/v₀ [nm]: bulk in series with the exchanged layer, whose resistance grows with the charge."""
+    growth = p[RAMP] - p[SPEED] / p[D_BULK]
+    return p[D_FOREIGN] * (p[THICKNESS] / p[D_BULK] + growth * q) / p[POTENTIAL]
+
+
+@njit(cache=True)
+def match_growth(q, p, behind, ahead):
+    """Growth of the cells ahead of the front with which their width is continuous at a charge q."""
+    ell = front_scale(q, p)
+    a = 2.0 * math.sqrt(ell**2 / (1.0 + ell / q) + 4.0 * p[DEBYE2])
+    root = math.sqrt(1.0 + SURFACE_WIDTH**2)
+    cell = FRONT_SHARE * math.asinh(p[SPEED] * q / a) * (SURFACE_SLOPE + 1.0 / root)
+    cell /= (SURFACE_SLOPE + root - SURFACE_WIDTH) * behind
+    low, high = 0.5, 8.0
+    for _ in range(50):
+        middle = 0.5 * (low + high)
+        if REACH * middle / math.sinh(middle) > cell * ahead:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+@njit(cache=True)
 def mesh(s, p, behind, faces, velocity):
     """Faces [nm] and their velocities per unit of s: a formula that follows front, its width and the surface."""
     q = math.exp(s)
-    growth = p[RAMP] - p[SPEED] / p[D_BULK]
-    ell = p[D_FOREIGN] * (p[THICKNESS] / p[D_BULK] + growth * q) / p[POTENTIAL]
-    ell_rate = p[D_FOREIGN] * growth * q / p[POTENTIAL] / ell
+    ell = front_scale(q, p)
+    ell_rate = 1.0 - front_scale(0.0, p) / ell
     young = ell / math.sqrt(1.0 + ell / q)
     young_rate = ell_rate - 0.5 * (ell / q) * (ell_rate - 1.0) / (1.0 + ell / q)
     a = 2.0 * math.sqrt(young**2 + 4.0 * p[DEBYE2])
@@ -124,12 +151,12 @@ def mesh(s, p, behind, faces, velocity):
         faces[i] = front - FRONT_SHARE * a * sinh - far * front
         velocity[i] = front * (1.0 - far) - FRONT_SHARE * (da * sinh + a * cosh * tau * db)
     ahead = len(faces) - 1 - behind
-    growth = math.asinh(REACH)
+    scale = REACH / math.sinh(p[GROWTH])
     spread = p[SPREADING] * q
     for i in range(ahead + 1):
         t = i / ahead
-        e = math.exp(growth * t)
-        sinh = 0.5 * (e - 1.0 / e)
+        e = math.exp(p[GROWTH] * t)
+        sinh = 0.5 * scale * (e - 1.0 / e)
         faces[behind + i] = front + a * sinh + spread * t * t
         velocity[behind + i] = front + da * sinh + spread * t * t
     faces[0] = 0.0
@@ -219,31 +246,33 @@ def neutral_jacobian(s, u, cj, jacobian, p, behind, work):
 
 
 @njit(cache=True)
-def neutral_start(s, p, behind, work, position, fraction, u):
+def neutral_start(s, p, behind, work, position, fraction, n):
     """Profile at a small charge: ramp and front of the theory, or the heat kernel where the front is still wider."""
     place(s, p, behind, work)
     faces = work[1]
     q = math.exp(s)
-    ell = p[D_FOREIGN] * p[THICKNESS] / p[D_BULK] / p[POTENTIAL]
-    n = len(u)
-    for i in range(n):
-        x = 0.5 * (faces[i] + faces[i + 1])
-        if q < 3.0 * ell:
-            # Surface flux of native ions zero at u ≈ 1 and diffusivity ℓ in the clock q: the ierfc solution.
-            length = 2.0 * math.sqrt(ell * q)
-            z = x / length
-            u[i] = 1.0 - length / ell * (math.exp(-z * z) / math.sqrt(math.pi) - z * math.erfc(z))
-        else:
-            ramp = np.interp(x / q, position, np.sqrt(fraction)) ** 2
-            u[i] = ramp + (1.0 - ramp) / (1.0 + math.exp(min((p[SPEED] * q - x) * p[SPEED] / ell, 500.0)))
-        u[i] = min(max(u[i], 1e-6), 1.0)
-    # The amount removed must be the charge passed, or the front stays displaced for ever.
-    for _ in range(3):
+    ell = front_scale(q, p)
+    # Space charge widens the front: at most the native ions can be missing.
+    ell = math.sqrt(ell**2 + 4.0 * p[DEBYE2] + (2.5 * p[DEBYE2] / ell) ** 2)
+    u = np.empty(n)
+    stretch = 1.0
+    # The amount removed must be the charge passed, or the front stays displaced for ever: stretch until it is.
+    for _ in range(4):
         removed = 0.0
         for i in range(n):
+            x = 0.5 * (faces[i] + faces[i + 1]) / stretch
+            if q < 3.0 * ell:
+                # Surface flux of native ions zero at u ≈ 1 and diffusivity ℓ in the clock q: the ierfc solution.
+                length = 2.0 * math.sqrt(ell * q)
+                z = x / length
+                here = 1.0 - length / ell * (math.exp(-z * z) / math.sqrt(math.pi) - z * math.erfc(z))
+            else:
+                ramp = np.interp(x / q, position, np.sqrt(fraction)) ** 2
+                here = ramp + (1.0 - ramp) / (1.0 + math.exp(min((p[SPEED] * q - x) * p[SPEED] / ell, 500.0)))
+            u[i] = min(max(here, 1e-6), 1.0)
             removed += (1.0 - u[i]) * (faces[i + 1] - faces[i])
-        for i in range(n):
-            u[i] = max(1.0 - (1.0 - u[i]) * q / removed, 1e-6)
+        stretch *= q / removed
+    return u
 
 
 @njit(cache=True)
@@ -252,3 +281,161 @@ def neutral_history(clock, states, p, behind, work, current):
     for k in range(len(clock)):
         place(clock[k], p, behind, work)
         current[k] = neutral_current(states[k], p, work[1, :-1])
+
+
+@njit(cache=True, fastmath=True)
+def foreign_fraction(y, p, faces, foreign):
+    """Foreign fraction in the cells, by Gauss' law."""
+    n = len(foreign)
+    for i in range(n):
+        foreign[i] = 1.0 - y[2 * i]
+        if 0 < i < n - 1:
+            foreign[i] += p[DEBYE2] * (y[2 * i + 1] - y[2 * i - 1]) / (faces[i + 1] - faces[i])
+
+
+@njit(cache=True, fastmath=True)
+def closure(y, p, q, work):
+    """Current v₀ [nm/s] from the potential over the sample; fills rows of `work` with what the fluxes need.
+
+    The displacement current, 1e-7 of the total, is left out of this sum: otherwise the current would be a Lagrange
+    multiplier of the constraint on the potential, which raises the index of the system.
+    """
+    faces, velocity, foreign = work[1], work[2], work[6]
+    n = len(y) // 2
+    foreign_fraction(y, p, faces, foreign[:n])
+    beyond = (p[THICKNESS] - 0.5 * (faces[n] + faces[n - 1])) / p[D_BULK]
+    current = 0.0
+    for again in range(2):
+        resistance, drop = beyond, 0.0
+        for i in range(1, n):
+            left, right = y[2 * i - 2], y[2 * i]
+            distance = 0.5 * (faces[i + 1] - faces[i - 1])
+            weight = distance + 0.5 * faces[1] if i == 1 else distance
+            if again == 0:
+                native, _, w, _, slope = share(0.5 * (left + right), p)
+                work[3, i] = native
+                # Péclet number of the cell times v₀/D₂, the current being unknown.
+                work[5, i] = 0.5 * distance * (q * slope - velocity[i]) / (q * w) / p[D_FOREIGN]
+                work[4, i] = 1.0
+            else:
+                work[4, i] = math.sqrt(1.0 + (work[5, i] * current) ** 2)
+            native = work[3, i]
+            conductance = native * 0.5 * (left + right) + p[D_FOREIGN] * 0.5 * (foreign[i - 1] + foreign[i])
+            diffusion = work[4, i] * (native * (right - left) + p[D_FOREIGN] * (foreign[i] - foreign[i - 1])) / distance
+            drop += weight * diffusion / conductance
+            resistance += weight / conductance
+        current = (p[POTENTIAL] - drop) / resistance
+    return current
+
+
+@njit(cache=True, fastmath=True)
+def full_residual(s, y, rate, residual, p, behind, work):
+    """Residuals of conservation and of the total current."""
+    place(s, p, behind, work)
+    faces, velocity, foreign = work[1], work[2], work[6]
+    n = len(y) // 2
+    q = math.exp(s)
+    current = closure(y, p, q, work)
+    work[0, 0] = current
+    tempo = q / current
+    before = 0.0
+    for i in range(1, n + 1):
+        k = i - 1
+        field = y[2 * k + 1]
+        if i < n:
+            left, right = y[2 * k], y[2 * i]
+            distance = 0.5 * (faces[i + 1] - faces[i - 1])
+            here, there = 0.5 * (left + right), 0.5 * (foreign[k] + foreign[i])
+            factor = work[4, i] / distance
+            native = tempo * work[3, i] * (here * field - factor * (right - left))
+            other = tempo * p[D_FOREIGN] * (there * field - factor * (foreign[i] - foreign[k]))
+            residual[2 * k + 1] = p[DEBYE2] * rate[2 * k + 1] - (
+                q - native - other + velocity[i] * (here + there - 1.0)
+            )
+            flux = native - velocity[i] * here
+        else:
+            residual[2 * k + 1] = tempo * p[D_BULK] * field - q
+            flux = q - velocity[n]
+        width = faces[i] - faces[k]
+        residual[2 * k] = width * rate[2 * k] + (velocity[i] - velocity[k]) * y[2 * k] + flux - before
+        before = flux
+
+
+@njit(cache=True, fastmath=True)
+def full_jacobian(s, y, cj, jacobian, p, behind, work):
+    """Pentadiagonal Jacobian at fixed current and fixed stabilising factor."""
+    place(s, p, behind, work)
+    faces, velocity, foreign = work[1], work[2], work[6]
+    n = len(y) // 2
+    q = math.exp(s)
+    tempo = q / closure(y, p, q, work)
+    for row in range(2 * n):
+        for column in range(max(row - 2, 0), min(row + 3, 2 * n)):
+            jacobian[row, column] = 0.0
+    for i in range(n):
+        jacobian[2 * i, 2 * i] = cj * (faces[i + 1] - faces[i]) + velocity[i + 1] - velocity[i]
+    for i in range(1, n):
+        k = i - 1
+        left, right, field = y[2 * k], y[2 * i], y[2 * k + 1]
+        here, there = 0.5 * (left + right), 0.5 * (foreign[k] + foreign[i])
+        distance = 0.5 * (faces[i + 1] - faces[i - 1])
+        factor = work[4, i] / distance
+        native, kappa = diffusivity(here, p)
+        bend = 0.5 * kappa * (here * field - factor * (right - left))
+        by_left = tempo * native * (bend + 0.5 * field + factor)
+        by_right = tempo * native * (bend + 0.5 * field - factor)
+        by_field = tempo * native * here
+        other_left = tempo * p[D_FOREIGN] * (0.5 * field + factor)
+        other_right = tempo * p[D_FOREIGN] * (0.5 * field - factor)
+        gauss_left = p[DEBYE2] / (faces[i] - faces[k]) if k > 0 else 0.0
+        gauss_right = p[DEBYE2] / (faces[i + 1] - faces[i]) if i < n - 1 else 0.0
+        # Conservation: the flux leaves cell k and enters cell i; its mesh part too.
+        flux_left, flux_right = by_left - 0.5 * velocity[i], by_right - 0.5 * velocity[i]
+        jacobian[2 * k, 2 * k] += flux_left
+        jacobian[2 * k, 2 * i] += flux_right
+        jacobian[2 * k, 2 * k + 1] += by_field
+        jacobian[2 * i, 2 * k] -= flux_left
+        jacobian[2 * i, 2 * i] -= flux_right
+        jacobian[2 * i, 2 * k + 1] -= by_field
+        # Total current: c₂ depends on c₁ of its own cell and on the fields on either side.
+        row = 2 * k + 1
+        along = p[D_FOREIGN] * tempo * there
+        push_left, push_right = other_left - 0.5 * velocity[i], other_right - 0.5 * velocity[i]
+        jacobian[row, 2 * k] = by_left - 0.5 * velocity[i] - push_left
+        jacobian[row, 2 * i] = by_right - 0.5 * velocity[i] - push_right
+        jacobian[row, row] = cj * p[DEBYE2] + by_field + along + push_left * gauss_left - push_right * gauss_right
+        if k > 0:
+            jacobian[row, row - 2] = -push_left * gauss_left
+        if i < n - 1:
+            jacobian[row, row + 2] = push_right * gauss_right
+    jacobian[2 * n - 1, 2 * n - 1] = tempo * p[D_BULK]
+
+
+@njit(cache=True)
+def full_start(s, u, p, behind, work):
+    """Unknowns of a neutral sample of composition u: the field that makes the current uniform."""
+    place(s, p, behind, work)
+    faces = work[1]
+    n = len(u)
+    y = np.empty(2 * n)
+    for i in range(n):
+        y[2 * i], y[2 * i + 1] = u[i], 0.0
+    none = p[DEBYE2]
+    p[DEBYE2] = 0.0
+    current = closure(y, p, math.exp(s), work)
+    p[DEBYE2] = none
+    for i in range(1, n):
+        native = work[3, i]
+        here = 0.5 * (u[i - 1] + u[i])
+        rise = work[4, i] * (u[i] - u[i - 1]) / (0.5 * (faces[i + 1] - faces[i - 1]))
+        y[2 * i - 1] = (current + (native - p[D_FOREIGN]) * rise) / (native * here + p[D_FOREIGN] * (1.0 - here))
+    y[2 * n - 1] = current / p[D_BULK]
+    return y
+
+
+@njit(cache=True)
+def full_history(clock, states, p, behind, work, current):
+    """Current at each step of a run; leaves mesh and foreign fractions of the last one in `work`."""
+    for k in range(len(clock)):
+        place(clock[k], p, behind, work)
+        current[k] = closure(states[k], p, math.exp(clock[k]), work)
