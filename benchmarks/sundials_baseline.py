@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from scipy.interpolate import CubicSpline, PchipInterpolator
+from scipy.interpolate import PchipInterpolator
 
 try:
     import sundials_kernels as kernels
@@ -172,9 +172,9 @@ def solve(candidate: dict, *, model: Model = "electroneutral", settings: Setting
     run = ida.solve(np.linspace(span[0], span[1], OUTPUTS), y, rate)
     current = np.empty(len(run.t))
     history(run.t, run.y, p, behind, work, current)
-    charge, last = np.exp(run.t), run.y[-1]
+    last = run.y[-1]
     early = begin * 0.5 * (ell + kernels.front_scale(begin, p)) / p[kernels.D_FOREIGN]
-    elapsed = early + CubicSpline(charge, 1.0 / current).integrate(begin, charge[-1]) if run.success else np.nan
+    elapsed = early + kernels.passed_time(run.t, current) if run.success else np.nan
     native = last[::stride]
     foreign = 1.0 - native if neutral else work[6, :cells].copy()
     depth = np.concatenate(([0.0], 0.5 * (faces[1:] + faces[:-1])))

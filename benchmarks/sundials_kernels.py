@@ -439,3 +439,22 @@ def full_history(clock, states, p, behind, work, current):
     for k in range(len(clock)):
         place(clock[k], p, behind, work)
         current[k] = closure(states[k], p, math.exp(clock[k]), work)
+
+
+@njit(cache=True)
+def passed_time(clock, current):
+    """∫dq/v₀ between the first and the last charge, by the mean of the two parabolas through each interval [s]."""
+    total = 0.0
+    n = len(clock)
+    for k in range(n - 1):
+        a, b = math.exp(clock[k]), math.exp(clock[k + 1])
+        left, right = 1.0 / current[k], 1.0 / current[k + 1]
+        bend, sides = 0.0, 0
+        for j in (k - 1, k + 2):
+            if 0 <= j < n:
+                x = math.exp(clock[j])
+                # Second divided difference; the parabola differs from the chord by it times (q - a)(q - b).
+                bend += ((1.0 / current[j] - left) / (x - a) - (right - left) / (b - a)) / (x - b)
+                sides += 1
+        total += 0.5 * (left + right) * (b - a) - bend / max(sides, 1) * (b - a) ** 3 / 6.0
+    return total
