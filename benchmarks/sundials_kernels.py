@@ -3,6 +3,9 @@
 Lengths are in nm, times in s, potentials in kT/e, fractions in units of the bulk density. The clock is s = ln q, q the
 charge passed as a length (over eN and area). Parameters of a candidate travel in one array, in the order of the
 constants below.
+
+All kernels are in one module because the compilation cache of numba sees changes of the module of a kernel only, not of
+the kernels it calls elsewhere.
 """
 
 import math
@@ -172,21 +175,6 @@ def place(s, p, behind, work):
 
 
 @njit(cache=True, fastmath=True)
-def neutral_current(u, p, faces):
-    """Current v₀ [nm/s] at which the potential falls by the surface potential over the sample."""
-    n = len(u)
-    resistance = (p[THICKNESS] - 0.5 * (faces[n] + faces[n - 1])) / p[D_BULK]
-    drop = 0.0
-    for i in range(1, n):
-        native, s, _, _, _ = share(0.5 * (u[i - 1] + u[i]), p)
-        distance = 0.5 * (faces[i + 1] - faces[i - 1])
-        weight = distance + 0.5 * faces[1] if i == 1 else distance
-        drop += weight * (native - p[D_FOREIGN]) * (u[i] - u[i - 1]) / (distance * s)
-        resistance += weight / s
-    return (p[POTENTIAL] - drop) / resistance
-
-
-@njit(cache=True, fastmath=True)
 def neutral_residual(s, u, rate, residual, p, behind, work):
     """d(h u)/ds + ΔF of the electroneutral model, F the native flux relative to the moving faces."""
     place(s, p, behind, work)
@@ -208,7 +196,7 @@ def neutral_residual(s, u, rate, residual, p, behind, work):
         work[4, i] = q * w * gradient
         work[5, i] = 0.5 * distance * (q * slope - velocity[i]) / (q * w)
     ell = p[D_FOREIGN] * resistance / (p[POTENTIAL] - drop)
-    work[0, 0] = 1.0 / ell * p[D_FOREIGN]
+    work[0, 0] = p[D_FOREIGN] / ell
     before = 0.0
     for i in range(1, n + 1):
         if i < n:
@@ -254,7 +242,7 @@ def neutral_start(s, p, behind, work, position, fraction, n):
     ell = front_scale(q, p)
     # Space charge widens the front: at most the native ions can be missing.
     ell = math.sqrt(ell**2 + 4.0 * p[DEBYE2] + (2.5 * p[DEBYE2] / ell) ** 2)
-    u = np.empty(n)
+    u, rooted = np.empty(n), np.sqrt(fraction)
     stretch = 1.0
     # The amount removed must be the charge passed, or the front stays displaced for ever: stretch until it is.
     for _ in range(4):
@@ -267,7 +255,7 @@ def neutral_start(s, p, behind, work, position, fraction, n):
                 z = x / length
                 here = 1.0 - length / ell * (math.exp(-z * z) / math.sqrt(math.pi) - z * math.erfc(z))
             else:
-                ramp = np.interp(x / q, position, np.sqrt(fraction)) ** 2
+                ramp = np.interp(x / q, position, rooted) ** 2
                 here = ramp + (1.0 - ramp) / (1.0 + math.exp(min((p[SPEED] * q - x) * p[SPEED] / ell, 500.0)))
             u[i] = min(max(here, 1e-6), 1.0)
             removed += (1.0 - u[i]) * (faces[i + 1] - faces[i])
@@ -278,9 +266,10 @@ def neutral_start(s, p, behind, work, position, fraction, n):
 @njit(cache=True)
 def neutral_history(clock, states, p, behind, work, current):
     """Current at each step of a run; leaves the mesh of the last one in `work`."""
+    scratch = np.empty(states.shape[1])
     for k in range(len(clock)):
-        place(clock[k], p, behind, work)
-        current[k] = neutral_current(states[k], p, work[1, :-1])
+        neutral_residual(clock[k], states[k], states[k], scratch, p, behind, work)
+        current[k] = work[0, 0]
 
 
 @njit(cache=True, fastmath=True)
