@@ -137,7 +137,7 @@ def solve(candidate: dict, *, model: Model = "electroneutral", settings: Setting
         begin = min(begin, 0.01 * ell)
     if p[kernels.DEBYE2] > 0.25 * ell**2:
         # Earlier than this the exchanged layer is thinner than its own space charge.
-        begin = max(begin, min(25.0 * p[kernels.DEBYE2] / ell, 0.1 * wanted))
+        begin = max(begin, min(25.0 * p[kernels.DEBYE2] / ell, 0.2 * wanted))
     p[kernels.GROWTH] = kernels.match_growth(wanted, p, use.behind, use.ahead)
     # What flows in is the foreign ions and the charge that carries the field at the surface, kT/(eℓ) where u = 0.
     end = wanted + p[kernels.DEBYE2] / kernels.front_scale(wanted, p)
