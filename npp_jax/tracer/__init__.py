@@ -1,0 +1,1 @@
+"""Isotope exchange and tracer diffusion, with and without grain boundaries."""
