@@ -1,0 +1,128 @@
+"""Evolution of an isotope profile after the exchange: closed sample, the total of the isotope is kept.
+
+With one D the profile depends on time only through the area A = ∫D dt: hours at several temperatures are one number.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, ArrayLike, Float
+
+from npp_jax.physics.interpolation import interpolate
+from npp_jax.tracer.diffusion import Closed, DiffusionStage, TracerMedium, cell_means, diffuse, profile_at
+
+
+def exchange_profile(position: Float[Array, "*shape"], area: Float[ArrayLike, ""]) -> Float[Array, "*shape"]:
+    """Normalised profile after exchange of a half-immersed sample: 1 for x < 0, erfc(x/2√A) above the liquid.
+
+    Hasegawa et al., J. Mater. Chem. A 12 (2024) 731, eqn (4); the immersed part is exchanged from its faces.
+
+    Parameters
+    ----------
+    position
+        x, from the level of the liquid. [m]
+    area
+        A = Dt of the exchange. [m²]
+    """
+    reach = 2.0 * jnp.sqrt(jnp.asarray(area))
+    return jax.scipy.special.erfc(jnp.maximum(position, 0.0) / reach)
+
+
+def faces_with_origin(left: float, right: float, cells: int) -> Float[np.ndarray, " face"]:
+    """About equal cells from `left` to `right` [m], with a face at x = 0 where that is inside."""
+    if not left < right:
+        raise ValueError(f"the left end {left} must lie before the right end {right}")
+    if not left < 0.0 < right:
+        return np.linspace(left, right, cells + 1)
+    behind = min(max(round(-left / (right - left) * cells), 1), cells - 1)
+    return np.concatenate([np.linspace(left, 0.0, behind + 1), np.linspace(0.0, right, cells - behind + 1)[1:]])
+
+
+def evolve_closed(
+    faces: Float[Array, " face"], initial: Float[Array, " cell"], areas: Float[Array, " output"], *, steps: int = 48
+) -> Float[Array, "output cell"]:
+    """Profiles of a closed sample with one D, at several areas A = ∫D dt.
+
+    Parameters
+    ----------
+    faces
+        Faces of the cells. [m]
+    initial
+        Mean fractions of the cells at A = 0. [1]
+    areas
+        Increasing. [m²]
+    steps
+        Time steps to each output.
+    """
+    between = jnp.diff(areas, prepend=0.0)
+    stages = [DiffusionStage(between[k], None, Closed(), Closed()) for k in range(areas.shape[0])]
+    return diffuse(TracerMedium(faces, 1.0), initial, stages, steps=steps).fraction
+
+
+def evolve_exchange_profile(
+    position: Float[Array, " point"],
+    exchange_area: Float[ArrayLike, ""],
+    areas: Float[Array, " output"],
+    *,
+    left: float = -1e-3,
+    right: float = 6e-3,
+    cells: int = 280,
+    steps: int = 48,
+) -> Float[Array, "output point"]:
+    """Normalised profiles after an exchange and a time in the closed sample.
+
+    Parameters
+    ----------
+    position
+        Wanted positions, from the level of the liquid. [m]
+    exchange_area
+        A = Dt of the exchange, as in `exchange_profile`. [m²]
+    areas
+        A = ∫D dt since the end of the exchange, increasing. [m²]
+    left, right
+        Ends of the sample. [m]
+    cells, steps
+        Finite volumes, and time steps to each output.
+    """
+    faces = jnp.asarray(faces_with_origin(left, right, cells), position.dtype)
+    initial = cell_means(lambda x: exchange_profile(x, exchange_area), faces)
+    return _at_positions(position, faces, evolve_closed(faces, initial, areas, steps=steps))
+
+
+def evolve_measured_profile(
+    position: Float[Array, " point"],
+    measured_position: Float[Array, " knot"],
+    measured: Float[Array, " knot"],
+    areas: Float[Array, " output"],
+    *,
+    left: float,
+    right: float,
+    cells: int = 280,
+    steps: int = 48,
+) -> Float[Array, "output point"]:
+    """Fractions after a time in the closed sample, from a measured profile.
+
+    Between the points the profile is interpolated by monotone cubics, beyond them it is constant.
+
+    Parameters
+    ----------
+    position
+        Wanted positions. [m]
+    measured_position, measured
+        Measured profile: positions, increasing [m], and fractions [1].
+    areas
+        A = ∫D dt, increasing. [m²]
+    left, right
+        Ends of the sample. [m]
+    cells, steps
+        Finite volumes, and time steps to each output.
+    """
+    faces = jnp.linspace(left, right, cells + 1, dtype=position.dtype)
+    low, high = measured_position[0], measured_position[-1]
+    knots = lambda x: interpolate(jnp.clip(x, low, high).ravel(), measured_position, measured).reshape(x.shape)  # noqa: E731
+    return _at_positions(position, faces, evolve_closed(faces, cell_means(knots, faces), areas, steps=steps))
+
+
+def _at_positions(position: Array, faces: Array, fractions: Array) -> Array:
+    medium = TracerMedium(faces, 1.0)
+    return jax.vmap(lambda fraction: profile_at(medium, fraction, position))(fractions)

@@ -1,0 +1,222 @@
+"""Diffusion coefficients from measured isotope profiles: exchange, evolution in time, temperatures, single boundaries.
+
+All are weighted least-squares fits. Diffusion coefficients and permeabilities are fitted as logarithms.
+"""
+
+from collections.abc import Sequence
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from npp_jax.constants import BOLTZMANN_EV
+from npp_jax.physics.leaf import LeafLike, as_leaf
+from npp_jax.tracer.boundaries import chain_of_grains
+from npp_jax.tracer.diffusion import DiffusionStage, diffuse, profile_at
+from npp_jax.tracer.evolution import evolve_exchange_profile, exchange_profile
+from npp_jax.tracer.least_squares import TracerFit, least_squares
+
+
+class MeasuredProfile(eqx.Module):
+    """A measured isotope profile."""
+
+    position: Float[Array, " point"] = eqx.field(converter=as_leaf)
+    """Positions [m]."""
+    fraction: Float[Array, " point"] = eqx.field(converter=as_leaf)
+    """Isotope fractions [1]."""
+    error: Float[Array, "*#point"] = eqx.field(converter=as_leaf)
+    """Standard errors of the fractions [1]."""
+
+    def residual(self, model: Float[Array, " point"]) -> Float[Array, " point"]:
+        """(model - measured)/error."""
+        return (model - self.fraction) / self.error
+
+
+class Anneal(eqx.Module):
+    """A time at one temperature in the closed sample, and the profile measured after it."""
+
+    duration: Float[Array, ""] = eqx.field(converter=as_leaf)
+    """Duration since the previous profile [s]."""
+    temperature: Float[Array, ""] = eqx.field(converter=as_leaf)
+    """Temperature [K]."""
+    profile: MeasuredProfile
+    """Profile after it."""
+
+
+class Specimen(eqx.Module):
+    """One sample: its profile after the exchange, then anneals in their order."""
+
+    exchanged: MeasuredProfile
+    """Profile right after the exchange."""
+    anneals: tuple[Anneal, ...]
+    """What followed."""
+    left: float = eqx.field(static=True, default=-1e-3)
+    """Immersed end of the sample [m], negative: the level of the liquid is at zero."""
+    right: float = eqx.field(static=True, default=6e-3)
+    """Other end of the sample [m]."""
+
+
+def fit_exchange(
+    profile: MeasuredProfile, duration: LeafLike, *, start: LeafLike, base: LeafLike | None = None
+) -> TracerFit:
+    """D of the exchange from one profile, C = C₀ + (C₁ - C₀) erfc(x/2√(Dt)) (Hasegawa et al. 2024, eqn 4).
+
+    The parameters are `log_D` [ln m²/s], `surface` C₁ and, unless `base` is given, `base` C₀.
+
+    Parameters
+    ----------
+    profile
+        Profile after the exchange; x from the level of the liquid.
+    duration
+        Duration of the exchange. [s]
+    start
+        D to start from. [m²/s]
+    base
+        Fraction C₀ of the untouched sample, if known. [1]
+    """
+    duration = as_leaf(duration)
+    parameters = {"log_D": jnp.log(as_leaf(start)), "surface": jnp.max(profile.fraction)}
+    if base is None:
+        parameters["base"] = jnp.min(profile.fraction)
+
+    def residual(p: dict[str, Array]) -> Array:
+        low = p["base"] if base is None else as_leaf(base)
+        shape = exchange_profile(profile.position, jnp.exp(p["log_D"]) * duration)
+        return profile.residual(low + (p["surface"] - low) * shape)
+
+    return least_squares(residual, parameters)
+
+
+def fit_evolution(
+    specimens: Sequence[Specimen],
+    *,
+    D: LeafLike,
+    reference_temperature: LeafLike,
+    energy: LeafLike | None = None,
+    base: LeafLike | None = None,
+    cells: int = 200,
+    steps: int = 32,
+) -> TracerFit:
+    """Joint fit of profiles after several times and temperatures, with the Arrhenius law inside the fit.
+
+    D(T) = D_ref exp[-(E_a/k)(1/T - 1/T_ref)]. The parameters are `log_D` = ln D_ref [ln m²/s], `energy` = E_a [eV]
+    unless it is not wanted, and for each specimen the `log_area` of its exchange [ln m²], `surface` C₁ and, unless
+    `base` is given, `base` C₀. The exchange profiles are data like the others, so that their errors enter that of D.
+
+    Parameters
+    ----------
+    specimens
+        Samples with their profiles.
+    D
+        D_ref to start from. [m²/s]
+    reference_temperature
+        T_ref: amid the temperatures, where ln D_ref and E_a are least correlated. [K]
+    energy
+        E_a to start from; None where all anneals are at T_ref. [eV]
+    base
+        Fraction C₀ of the untouched samples, if known. [1]
+    cells, steps
+        Finite volumes of a sample and time steps to each profile.
+    """
+    reference = as_leaf(reference_temperature)
+    parameters: dict[str, Array] = {"log_D": jnp.log(as_leaf(D))}
+    if energy is not None:
+        parameters["energy"] = as_leaf(energy)
+    parameters["surface"] = jnp.stack([jnp.max(s.exchanged.fraction) for s in specimens])
+    parameters["log_area"] = jnp.stack([jnp.log(_first_area(s.exchanged)) for s in specimens])
+    if base is None:
+        parameters["base"] = jnp.stack([jnp.min(s.exchanged.fraction) for s in specimens])
+    parameters = jax.tree.map(lambda leaf: leaf * jnp.ones((), jnp.result_type(leaf, float)), parameters)
+
+    def diffusivity(p: dict[str, Array], temperature: Array) -> Array:
+        slope = p["energy"] / BOLTZMANN_EV if energy is not None else jnp.zeros_like(reference)
+        return jnp.exp(p["log_D"] - slope * (1.0 / temperature - 1.0 / reference))
+
+    def residual(p: dict[str, Array]) -> Array:
+        parts = []
+        for k, specimen in enumerate(specimens):
+            low = p["base"][k] if base is None else as_leaf(base)
+            span, area = p["surface"][k] - low, jnp.exp(p["log_area"][k])
+            first = specimen.exchanged
+            parts.append(first.residual(low + span * exchange_profile(first.position, area)))
+            areas = jnp.cumsum(jnp.stack([a.duration * diffusivity(p, a.temperature) for a in specimen.anneals]))
+            everywhere = jnp.concatenate([a.profile.position for a in specimen.anneals])
+            ends = {"left": specimen.left, "right": specimen.right, "cells": cells, "steps": steps}
+            shapes = evolve_exchange_profile(everywhere, area, areas, **ends)
+            begin = 0
+            for anneal, shape in zip(specimen.anneals, shapes, strict=True):
+                count = anneal.profile.position.shape[0]
+                parts.append(anneal.profile.residual(low + span * shape[begin : begin + count]))
+                begin += count
+        return jnp.concatenate(parts)
+
+    return least_squares(residual, parameters)
+
+
+def _first_area(profile: MeasuredProfile) -> Array:
+    """Rough A = Dt of an exchange: ∫(C - C₀)dx/(C₁ - C₀) over x > 0 is 2√(A/π)."""
+    low, high = jnp.min(profile.fraction), jnp.max(profile.fraction)
+    shape = jnp.where(profile.position > 0.0, (profile.fraction - low) / (high - low), 0.0)
+    return jnp.pi / 4.0 * jnp.trapezoid(shape, profile.position) ** 2
+
+
+def fit_boundaries(
+    sizes: LeafLike,
+    initial: LeafLike,
+    stages: Sequence[DiffusionStage],
+    profiles: Sequence[MeasuredProfile | None],
+    *,
+    D_bulk: LeafLike,
+    permeability: LeafLike,
+    fit_bulk: bool = False,
+    start: LeafLike = 0.0,
+    cells: int = 8,
+    steps: int = 32,
+) -> TracerFit:
+    """D_gb/δ of each boundary of a chain of grains from profiles that resolve the steps.
+
+    The parameters are `log_permeability` [ln m/s], shape [boundary], and `log_D` [ln m²/s] if `fit_bulk`. Profiles fix
+    only the ratio of the two where the duration of the exchange does not matter, at long times.
+
+    Parameters
+    ----------
+    sizes
+        Lengths of the grains, shape [grain]. [m]
+    initial
+        Fraction before the first stage, one number or shape [grain]. [1]
+    stages
+        Exchange and anneals, with their ends.
+    profiles
+        Profile at the end of each stage, None where none was measured.
+    D_bulk
+        Diffusion coefficient in the grains, known or to start from. [m²/s]
+    permeability
+        D_gb/δ to start from, one number or one for each boundary. [m/s]
+    fit_bulk
+        Whether D_bulk is fitted too.
+    start
+        Position of the first face. [m]
+    cells, steps
+        Finite volumes of a grain and time steps of a stage.
+    """
+    sizes = as_leaf(sizes)
+    fraction = jnp.repeat(jnp.broadcast_to(as_leaf(initial), sizes.shape), cells)
+    first = jnp.broadcast_to(jnp.log(as_leaf(permeability)), (sizes.shape[0] - 1,))
+    parameters = {"log_permeability": first.astype(sizes.dtype)}
+    if fit_bulk:
+        parameters["log_D"] = jnp.log(as_leaf(D_bulk)).astype(sizes.dtype)
+
+    def residual(p: dict[str, Array]) -> Array:
+        D = jnp.exp(p["log_D"]) if fit_bulk else as_leaf(D_bulk)
+        chain = chain_of_grains(sizes, jnp.exp(p["log_permeability"]), D, cells=cells, start=start)
+        solution = diffuse(chain, fraction, stages, steps=steps)
+        return jnp.concatenate(
+            [
+                profile.residual(profile_at(chain, values, profile.position))
+                for profile, values in zip(profiles, solution.fraction, strict=True)
+                if profile is not None
+            ]
+        )
+
+    return least_squares(residual, parameters)

@@ -1,0 +1,157 @@
+"""From conductivity to diffusion and back: Nernst–Einstein, Haven ratio, Arrhenius law, CAIT and tracer.
+
+D_σ, from a conductivity, counts the displacement of charge; D*, from an isotope, that of one ion. Their ratio
+H_R = D*/D_σ is below one where successive jumps of different ions are correlated.
+"""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jaxtyping import Array, ArrayLike, Float
+
+from npp_jax.constants import BOLTZMANN, BOLTZMANN_EV, ELEMENTARY_CHARGE
+from npp_jax.tracer.uncertainty import Estimate, propagate
+
+CAIT_HAVEN_RATIO = 0.5
+"""D*/D_CAIT from the statement D_CAIT = D_σ = 2 D* of Gunawan et al., Phys. Chem. Chem. Phys. 26 (2024) 14430."""
+
+
+def nernst_einstein(
+    conductivity: Float[ArrayLike, "*#shape"],
+    number_density: Float[ArrayLike, "*#shape"],
+    temperature: Float[ArrayLike, "*#shape"],
+    *,
+    charge_number: int = 1,
+) -> Float[Array, "*shape"]:
+    """Conductivity diffusion coefficient D_σ = σ k T/(n z² e²) [m²/s].
+
+    Parameters
+    ----------
+    conductivity
+        σ. [S/m]
+    number_density
+        Number density n of all ions of the species. [1/m³]
+    temperature
+        T. [K]
+    charge_number
+        z.
+    """
+    # n e² alone would be below the range of single precision divided by k T.
+    per_charge = jnp.asarray(conductivity) / (jnp.asarray(number_density) * (charge_number**2 * ELEMENTARY_CHARGE))
+    return per_charge * (BOLTZMANN_EV * jnp.asarray(temperature))
+
+
+def nernst_einstein_conductivity(
+    D_sigma: Float[ArrayLike, "*#shape"],
+    number_density: Float[ArrayLike, "*#shape"],
+    temperature: Float[ArrayLike, "*#shape"],
+    *,
+    charge_number: int = 1,
+) -> Float[Array, "*shape"]:
+    """Conductivity σ = n z² e² D_σ/(k T) [S/m]; arguments as for `nernst_einstein`, D_σ in [m²/s]."""
+    charge = jnp.asarray(number_density) * (charge_number**2 * ELEMENTARY_CHARGE)
+    return charge * jnp.asarray(D_sigma) / (BOLTZMANN_EV * jnp.asarray(temperature))
+
+
+def haven_ratio(tracer: Estimate, conductivity: Estimate) -> Estimate:
+    """H_R = D*/D_σ of two independent measurements, any common unit."""
+    value = tracer.value / conductivity.value
+    relative = jnp.hypot(tracer.error / tracer.value, conductivity.error / conductivity.value)
+    return Estimate(value, value * relative)
+
+
+def tracer_from_cait(
+    D_cait: Float[ArrayLike, "*shape"], haven: Float[ArrayLike, ""] = CAIT_HAVEN_RATIO
+) -> Float[Array, "*shape"]:
+    """D* = H_R D_CAIT: a CAIT experiment moves charge, its D is the conductivity diffusion coefficient."""
+    return jnp.asarray(D_cait) * haven
+
+
+def cait_from_tracer(
+    D_tracer: Float[ArrayLike, "*shape"], haven: Float[ArrayLike, ""] = CAIT_HAVEN_RATIO
+) -> Float[Array, "*shape"]:
+    """D_CAIT = D_σ = D*/H_R."""
+    return jnp.asarray(D_tracer) / haven
+
+
+class ArrheniusFit(NamedTuple):
+    """ln D = ln D₀ - E_a/(kT), with the covariance of its two parameters."""
+
+    log_prefactor: Float[Array, ""]
+    """ln D₀, D₀ in the unit of the data [1]."""
+    energy: Float[Array, ""]
+    """Activation energy E_a [eV]."""
+    covariance: Float[Array, "2 2"]
+    """Covariance of (ln D₀, E_a) [1, eV, eV²]; the two are almost fully correlated."""
+    chi_square: Float[Array, ""]
+    """Sum of squared weighted residuals."""
+    degrees_of_freedom: int
+    """Data less parameters."""
+
+    @property
+    def prefactor(self) -> Estimate:
+        """D₀ and its error, of first order in ln D₀."""
+        value = jnp.exp(self.log_prefactor)
+        return Estimate(value, value * jnp.sqrt(self.covariance[0, 0]))
+
+    @property
+    def activation_energy(self) -> Estimate:
+        """E_a [eV]."""
+        return Estimate(self.energy, jnp.sqrt(self.covariance[1, 1]))
+
+    def at(self, temperature: Float[ArrayLike, "*shape"]) -> Estimate:
+        """D at temperatures [K], with the error that the full covariance gives."""
+        inverse = 1.0 / (BOLTZMANN_EV * jnp.asarray(temperature))
+        return propagate(
+            lambda p: jnp.exp(p[0] - p[1] * inverse), jnp.stack([self.log_prefactor, self.energy]), self.covariance
+        )
+
+
+def fit_arrhenius(
+    temperature: Float[ArrayLike, " point"],
+    D: Float[ArrayLike, " point"],
+    relative_error: Float[ArrayLike, "*#point"] | None = None,
+) -> ArrheniusFit:
+    """Weighted straight line through ln D against 1/(kT).
+
+    With errors the covariance is that of the errors; without, equal errors are estimated from the scatter, which takes
+    three points at least.
+
+    Parameters
+    ----------
+    temperature
+        T. [K]
+    D
+        Diffusion coefficients or other activated quantities, any unit.
+    relative_error
+        Standard errors of ln D. [1]
+    """
+    inverse = 1.0 / (BOLTZMANN_EV * jnp.asarray(temperature))
+    log_D = jnp.log(jnp.asarray(D))
+    weight = 1.0 if relative_error is None else 1.0 / jnp.broadcast_to(jnp.asarray(relative_error), log_D.shape) ** 2
+    weight = jnp.broadcast_to(jnp.asarray(weight, log_D.dtype), log_D.shape)
+    # Around the weighted mean of 1/kT the two parameters are independent.
+    centre = jnp.sum(weight * inverse) / jnp.sum(weight)
+    spread = jnp.sum(weight * (inverse - centre) ** 2)
+    mean = jnp.sum(weight * log_D) / jnp.sum(weight)
+    energy = -jnp.sum(weight * (inverse - centre) * log_D) / spread
+    log_prefactor = mean + energy * centre
+    chi_square = jnp.sum(weight * (log_D - mean + energy * (inverse - centre)) ** 2)
+    variance = jnp.asarray([[1.0, 0.0], [0.0, 0.0]]) / jnp.sum(weight)
+    covariance = (
+        variance + jnp.stack([jnp.stack([centre**2, centre]), jnp.stack([centre, jnp.ones_like(centre)])]) / spread
+    )
+    freedom = log_D.shape[0] - 2
+    if relative_error is None:
+        covariance = covariance * chi_square / freedom if freedom else jnp.full_like(covariance, jnp.nan)
+    return ArrheniusFit(log_prefactor, energy, covariance, chi_square, freedom)
+
+
+def diffusion_length(D: Float[ArrayLike, "*#shape"], t: Float[ArrayLike, "*#shape"]) -> Float[Array, "*shape"]:
+    """Root mean square displacement along one direction, √(2Dt) [m]."""
+    return jnp.sqrt(2.0 * jnp.asarray(D) * jnp.asarray(t))
+
+
+def thermal_energy(temperature: Float[ArrayLike, "*shape"]) -> Float[Array, "*shape"]:
+    """The energy kT [J]."""
+    return BOLTZMANN * jnp.asarray(temperature)
