@@ -9,7 +9,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
-from npp_jax.constants import BOLTZMANN, BOLTZMANN_EV, ELEMENTARY_CHARGE
+from npp_jax.constants import BOLTZMANN_EV, ELEMENTARY_CHARGE
 from npp_jax.tracer.uncertainty import Estimate, propagate
 
 CAIT_HAVEN_RATIO = 0.5
@@ -150,8 +150,3 @@ def fit_arrhenius(
 def diffusion_length(D: Float[ArrayLike, "*#shape"], t: Float[ArrayLike, "*#shape"]) -> Float[Array, "*shape"]:
     """Root mean square displacement along one direction, √(2Dt) [m]."""
     return jnp.sqrt(2.0 * jnp.asarray(D) * jnp.asarray(t))
-
-
-def thermal_energy(temperature: Float[ArrayLike, "*shape"]) -> Float[Array, "*shape"]:
-    """The energy kT [J]."""
-    return BOLTZMANN * jnp.asarray(temperature)

@@ -1,0 +1,127 @@
+"""Fits of isotope profiles: what was put in comes back, with errors that are those of repeated measurements."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from npp_jax.constants import BOLTZMANN_EV
+from npp_jax.tracer.boundaries import chain_of_grains
+from npp_jax.tracer.diffusion import Closed, ConstantSurface, DiffusionStage, diffuse, profile_at
+from npp_jax.tracer.evolution import evolve_exchange_profile, exchange_profile
+from npp_jax.tracer.fit import Anneal, MeasuredProfile, Specimen, fit_boundaries, fit_evolution, fit_exchange
+from npp_jax.tracer.least_squares import least_squares
+
+HOUR, DAY = 3600.0, 86400.0
+BASE, SURFACE = 0.0759, 0.95
+POSITION = jnp.linspace(-0.8e-3, 5.8e-3, 67)
+NOISE = 0.005
+
+
+def pulls(found, truth, error) -> np.ndarray:
+    return np.asarray((found - truth) / error)
+
+
+def test_least_squares_of_a_straight_line(rng: np.random.Generator):
+    x = np.linspace(0.0, 1.0, 30)
+    y = 2.0 - 3.0 * x + 0.1 * rng.normal(size=30)
+    fit = least_squares(lambda p: (p["a"] + p["b"] * x - y) / 0.1, {"a": jnp.asarray(0.0), "b": jnp.asarray(0.0)})
+    (slope, offset), covariance = np.polyfit(x, y, 1, w=np.full(30, 10.0), cov="unscaled")
+    np.testing.assert_allclose([fit.parameters["a"], fit.parameters["b"]], [offset, slope], rtol=1e-7)
+    np.testing.assert_allclose(fit.covariance, covariance[::-1, ::-1], rtol=1e-7)
+    np.testing.assert_allclose(fit.errors["b"], np.sqrt(covariance[0, 0]), rtol=1e-7)
+    at = fit.estimate(lambda p: p["a"] + 0.3 * p["b"])
+    variance = np.asarray([1.0, 0.3]) @ np.asarray(fit.covariance) @ np.asarray([1.0, 0.3])
+    np.testing.assert_allclose(at.error, np.sqrt(variance), rtol=1e-9)
+    assert fit.converged
+    assert fit.degrees_of_freedom == 28
+    np.testing.assert_allclose(fit.reduced_chi_square * 28, np.sum(((offset + slope * x - y) / 0.1) ** 2), rtol=1e-9)
+
+
+def test_a_fit_that_is_given_up_says_so():
+    rosenbrock = lambda p: jnp.stack([1.0 - p[0], 10.0 * (p[1] - p[0] ** 2), p[0] * 0.0])  # noqa: E731
+    assert not least_squares(rosenbrock, jnp.asarray([-1.2, 1.0]), max_steps=2).converged
+    assert least_squares(rosenbrock, jnp.asarray([-1.2, 1.0])).converged
+
+
+@pytest.mark.parametrize("base", [BASE, None])
+def test_exchange_fit_returns_D_with_its_error(base: float | None, key: jax.Array):
+    D, duration = 8.0e-13, 110 * HOUR
+    exact = BASE + (SURFACE - BASE) * exchange_profile(POSITION, D * duration)
+    draws = exact + NOISE * jax.random.normal(key, (100, exact.shape[0]))
+
+    @jax.jit
+    @jax.vmap
+    def measure(values: jax.Array):
+        fit = fit_exchange(MeasuredProfile(POSITION, values, NOISE), duration, start=2e-12, base=base)
+        return fit.parameters, fit.errors, fit.chi_square, fit.converged
+
+    parameters, errors, chi_square, converged = measure(draws)
+    assert np.all(converged)
+    for name, truth in {"log_D": np.log(D), "surface": SURFACE, "base": BASE}.items():
+        if name in parameters:
+            pull = pulls(parameters[name], truth, errors[name])
+            assert abs(pull.mean()) < 0.4
+            assert 0.8 < pull.std() < 1.2
+    np.testing.assert_allclose(np.mean(chi_square), 67 - len(parameters), rtol=0.06)
+
+
+def specimen(history: list[tuple[float, float]], D, exchange: float, rng: np.random.Generator) -> Specimen:
+    """A sample measured after its exchange and after each (duration, temperature), on a mesh finer than the fit's."""
+    areas = jnp.cumsum(jnp.asarray([t * D(T) for t, T in history]))
+    shapes = evolve_exchange_profile(POSITION, exchange, areas, cells=560, steps=96)
+    shapes = jnp.concatenate([exchange_profile(POSITION, exchange)[None], shapes])
+    drawn = BASE + (SURFACE - BASE) * shapes + NOISE * rng.normal(size=shapes.shape)
+    first, *later = (MeasuredProfile(POSITION, values, NOISE) for values in drawn)
+    return Specimen(first, tuple(Anneal(t, T, p) for (t, T), p in zip(history, later, strict=True)))
+
+
+def test_D_from_the_evolution_over_two_and_six_weeks(rng: np.random.Generator):
+    sample = specimen([(14 * DAY, 295.15), (28 * DAY, 295.15)], lambda T: 3.0e-13, 110 * HOUR * 8.0e-13, rng)
+    fit = fit_evolution([sample], D=1e-12, reference_temperature=295.15)
+    assert fit.converged
+    assert set(fit.parameters) == {"log_D", "surface", "log_area", "base"}
+    assert abs(pulls(fit.parameters["log_D"], np.log(3.0e-13), fit.errors["log_D"])) < 3.0
+    assert fit.errors["log_D"] < 0.02
+    np.testing.assert_allclose(fit.reduced_chi_square, 1.0, atol=4.0 * np.sqrt(2.0 / fit.degrees_of_freedom))
+
+
+def test_arrhenius_law_inside_the_fit(rng: np.random.Generator):
+    truth = lambda T: 2e-12 * np.exp(-0.365 / BOLTZMANN_EV * (1.0 / T - 1.0 / 360.0))  # noqa: E731
+    histories = [[(14 * DAY, 295.15), (DAY, 330.0)], [(4 * HOUR, 400.0)], [(3.8 * HOUR, 473.15)]]
+    samples = [specimen(history, truth, 63 * HOUR * 8.0e-13, rng) for history in histories]
+    fit = fit_evolution(samples, D=1e-12, reference_temperature=360.0, energy=0.5, base=BASE, cells=140, steps=24)
+    assert fit.converged
+    assert fit.parameters["surface"].shape == (3,)
+    for name, value in {"log_D": np.log(2e-12), "energy": 0.365}.items():
+        assert abs(pulls(fit.parameters[name], value, fit.errors[name])) < 3.0
+    assert fit.errors["energy"] < 0.01
+    # The error of D at a temperature needs the correlation of both.
+    at = fit.estimate(lambda p: p["log_D"] - p["energy"] / BOLTZMANN_EV * (1.0 / 295.15 - 1.0 / 360.0))
+    assert abs(pulls(at.value, np.log(truth(295.15)), at.error)) < 3.0
+
+
+@pytest.mark.parametrize("fit_bulk", [False, True])
+def test_each_boundary_of_a_resolved_profile(fit_bulk: bool, rng: np.random.Generator):
+    sizes = jnp.asarray([18e-6, 11e-6, 30e-6, 16e-6, 22e-6, 60e-6])
+    permeability = np.asarray([1.5e-8, 0.5e-8, 3.0e-8, 1.4e-8, 2.0e-8])
+    # A slower bulk than that of the titanate, so that its gradients are seen.
+    D_bulk, noise = 5e-13, 0.004
+    stages = [DiffusionStage(1200.0, left=ConstantSurface(1.0)), DiffusionStage(1800.0, left=Closed())]
+    chain = chain_of_grains(sizes, permeability, D_bulk, cells=24)
+    solution = diffuse(chain, jnp.zeros(6 * 24), stages, steps=96)
+    position = jnp.linspace(1e-6, 150e-6, 150)
+    profiles = [
+        MeasuredProfile(position, profile_at(chain, values, position) + noise * rng.normal(size=150), noise)
+        for values in solution.fraction
+    ]
+    fit = fit_boundaries(
+        sizes, 0.0, stages, profiles, D_bulk=D_bulk * (1.5 if fit_bulk else 1.0), permeability=1e-8, fit_bulk=fit_bulk
+    )
+    assert fit.converged
+    pull = pulls(fit.parameters["log_permeability"], np.log(permeability), fit.errors["log_permeability"])
+    assert np.all(np.abs(pull) < 3.5)
+    assert np.all(fit.errors["log_permeability"] < 0.3)
+    np.testing.assert_allclose(fit.reduced_chi_square, 1.0, atol=4.0 * np.sqrt(2.0 / fit.degrees_of_freedom))
+    if fit_bulk:
+        assert abs(pulls(fit.parameters["log_D"], np.log(D_bulk), fit.errors["log_D"])) < 3.0
