@@ -1,25 +1,27 @@
-"""Symmetric five-point systems (m + f·L)u = b on a rectangle, by conjugate gradients with a multigrid preconditioner.
+"""Symmetric five-point systems (m + f·L)u = b on a rectangle of cells in regions that hardly couple.
 
-L is the weighted Laplacian of a network: each face couples its two cells by a conductance, and the faces of the left
-side couple to a known value outside. The conductances may jump by orders of magnitude from one face to the next.
+L is the weighted Laplacian of a network: each face joins its two cells by a conductance, and the faces of the left side
+lead to a known value outside. Solved by conjugate gradients. The preconditioner is the sum of
 
-Multigrid: cells are joined two by two, coarse conductances are the series and parallel sums of the fine ones, transfer is
-piecewise constant, smoothing is a two-step Chebyshev iteration on the diagonally scaled system, the coarsest grid is
-solved directly. One cycle is a symmetric positive definite approximation of the inverse.
+- a multigrid cycle whose coarse cells lie in one region each (transfer is piecewise constant, smoothing is a two-step
+  Chebyshev iteration on the diagonally scaled system), for what varies inside a region, and
+- the exact correction by one constant for each region (deflation: R. A. Nicolaides, SIAM J. Numer. Anal. 24
+  (1987) 355), for what varies slowly because regions hardly couple.
+
+Without it the number of iterations grows with the resistance between regions.
 """
 
+import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float, Int
 
-_COARSEST = 64
 # Chebyshev points of the upper three quarters of the spectrum, (1/2, 2), of a diagonally scaled network.
-_SWEEPS = tuple(1.0 / (1.25 + 0.75 * np.cos(np.pi * (k + 0.5) / 2)) for k in range(2))
-
-Cells = Float[Array, "row column"]
+_SWEEPS = tuple(1.0 / (1.25 + 0.75 * math.cos(math.pi * (k + 0.5) / 2)) for k in range(2))
+_COARSEST = 4
 
 
 class Network(NamedTuple):
@@ -27,61 +29,102 @@ class Network(NamedTuple):
 
     mass: Float[Array, "row column"]
     """Weights m."""
-    along: Float[Array, "row column-1"]
-    """Conductances between neighbours in a row."""
-    across: Float[Array, "row-1 column"]
-    """Conductances between neighbours in a column."""
+    west: Float[Array, "row column"]
+    """Conductance to the left neighbour, zero in column 0."""
+    north: Float[Array, "row column"]
+    """Conductance to the neighbour above, zero in row 0."""
     side: Float[Array, " row"]
-    """Conductances between the cells of column 0 and the outside."""
+    """Conductance from column 0 to the outside."""
 
-    def outflow(self, u: Cells) -> Cells:
-        """L u: the sum over the faces of each cell of conductance times difference, zero outside."""
-        out = jnp.zeros_like(u).at[:, 0].set(self.side * u[:, 0])
-        flux = self.along * (u[:, :-1] - u[:, 1:])
-        out = out + _pad(flux, (0, 0), (0, 1)) - _pad(flux, (0, 0), (1, 0))
-        flux = self.across * (u[:-1] - u[1:])
-        return out + _pad(flux, (0, 1), (0, 0)) - _pad(flux, (1, 0), (0, 0))
+    def outflow(self, u: Float[Array, "row column"]) -> Float[Array, "row column"]:
+        """L u: the sum over the faces of each cell of conductance times difference, the value outside being zero."""
+        # Differences first: they cancel exactly where u is flat, however large the conductances.
+        (v, left, right, above, below), shape = _neighbours(u), u.shape
+        west, _, east, _, _ = _neighbours(self.west)
+        north, _, _, _, south = _neighbours(self.north)
+        out = west * (v - left) + east * (v - right) + north * (v - above) + south * (v - below)
+        return out.reshape(shape).at[:, 0].add(self.side * u[:, 0])
 
-    def diagonal(self) -> Cells:
+    def diagonal(self) -> Float[Array, "row column"]:
         """Diagonal of L."""
-        sides = _pad(self.along, (0, 0), (0, 1)) + _pad(self.along, (0, 0), (1, 0))
-        sides = sides + _pad(self.across, (0, 1), (0, 0)) + _pad(self.across, (1, 0), (0, 0))
-        return sides.at[:, 0].add(self.side)
+        west, _, east, _, _ = _neighbours(self.west)
+        north, _, _, _, south = _neighbours(self.north)
+        return (west + east + north + south).reshape(self.west.shape).at[:, 0].add(self.side)
 
 
-def apply(network: Network, factor: Float[Array, ""], u: Cells) -> Cells:
+def _neighbours(u: Float[Array, "row column"]) -> tuple[Array, Array, Array, Array, Array]:
+    """Flat arrays of u itself and of its values to the left, right, above and below.
+
+    Left of column 0 stands the end of the row above, where a network has no conductance; outside is zero. Shifts of a
+    flat array take a quarter of the time of shifts of rows and columns.
+    """
+    columns = u.shape[1]
+    padded = jnp.pad(u.reshape(-1), columns)
+
+    def shifted(by: int) -> Array:
+        return padded[columns + by : columns + by + u.size]
+
+    return shifted(0), shifted(-1), shifted(1), shifted(-columns), shifted(columns)
+
+
+class Multigrid(NamedTuple):
+    """What the preconditioner needs beside the factor f."""
+
+    levels: tuple[Network, ...]
+    """The network, and coarser ones of half the rows and columns each."""
+    into: tuple[Int[Array, "_row _column"], ...]
+    """For each level but the last the flat index of the coarse cell of each cell; their number means none."""
+    region: Int[Array, "row column"]
+    """Region of each cell of the finest level."""
+    modes: Float[Array, "region mode"]
+    """Values in the regions of functions orthonormal in the weight m, for which L is diagonal among them."""
+    rates: Float[Array, " mode"]
+    """Values of that diagonal."""
+
+
+def apply(network: Network, factor: Float[Array, ""], u: Float[Array, "row column"]) -> Float[Array, "row column"]:
     """(m + f·L)u."""
     return network.mass * u + factor * network.outflow(u)
 
 
-def coarsen(network: Network) -> Network:
-    """Join cells two by two; half of the resistance inside a coarse cell goes to either of its faces."""
-    rows, columns = network.mass.shape
-    mass = _halve(_halve(network.mass, 0), 1)
-    along = _joined(network.along, network.side, columns)
-    across = _joined(network.across.T, None, rows).T
-    # A coarse side face lies half a coarse cell from the centre.
-    side = _halve(_series(network.side, 2.0 * network.along[:, 0]) if columns > 1 else network.side, 0)
-    return Network(mass, _halve(along, 0), _halve(across, 1), side)
-
-
-def hierarchy(network: Network) -> tuple[Network, ...]:
-    """The network and its coarsenings, down to a few cells."""
-    levels = [network]
-    while levels[-1].mass.size > _COARSEST:
-        levels.append(coarsen(levels[-1]))
-    return tuple(levels)
+def multigrid(
+    levels: tuple[Network, ...],
+    into: tuple[Int[Array, "_row _column"], ...],
+    region: Int[Array, "row column"],
+    regions: int,
+) -> Multigrid:
+    """Gather what `solve` needs; arguments as the fields of `Multigrid`, `regions` is the number of regions."""
+    fine = levels[0]
+    first, second = region[:, 1:], region[1:]
+    matrix = jnp.zeros((regions, regions), fine.mass.dtype)
+    for one, other, conductance in (
+        (first, region[:, :-1], fine.west[:, 1:]),
+        (second, region[:-1], fine.north[1:]),
+    ):
+        matrix = matrix.at[one, one].add(conductance).at[other, other].add(conductance)
+        matrix = matrix.at[one, other].add(-conductance).at[other, one].add(-conductance)
+    matrix = matrix.at[region[:, 0], region[:, 0]].add(fine.side)
+    mass = jnp.zeros(regions, fine.mass.dtype).at[region].add(fine.mass)
+    # One eigenproblem serves all factors. A region has a cell at least.
+    weight = 1.0 / jnp.sqrt(mass)
+    rates, modes = jnp.linalg.eigh(weight[:, None] * matrix * weight)
+    return Multigrid(levels, into, region, weight[:, None] * modes, rates)
 
 
 def solve(
-    levels: tuple[Network, ...], factor: Float[Array, ""], b: Cells, *, tolerance: float, iterations: int = 200
-) -> tuple[Cells, Int[Array, ""]]:
+    grids: Multigrid,
+    factor: Float[Array, ""],
+    b: Float[Array, "row column"],
+    *,
+    tolerance: float,
+    iterations: int = 300,
+) -> tuple[Float[Array, "row column"], Int[Array, ""]]:
     """Solve (m + f·L)u = b by preconditioned conjugate gradients.
 
     Parameters
     ----------
-    levels
-        Result of `hierarchy`.
+    grids
+        Result of `multigrid`.
     factor
         f, positive or zero.
     b
@@ -94,86 +137,61 @@ def solve(
     Returns
     -------
     u
-        Solution; its sum is that of the exact solution to round-off, whatever the tolerance, where nothing leaves.
+        Solution. Whatever the tolerance, its sum balances that of b to round-off.
     count
         Number of iterations.
     """
-    network = levels[0]
-    cycle = _preconditioner(levels, factor)
-    z = cycle(b)
-    start = (jnp.zeros_like(b), b, z, jnp.sum(b * z), jnp.asarray(0))
-    bound = tolerance**2 * start[3]
+    network = grids.levels[0]
+    precondition = _preconditioner(grids, factor)
 
     def unfinished(state):
-        *_, energy, count = state
-        return (energy > bound) & (count < iterations)
+        *_, energy, bound, count = state
+        return ((count == 0) | (energy > bound)) & (count < iterations)
 
     def iterate(state):
-        u, residual, direction, energy, count = state
+        u, residual, direction, previous, bound, count = state
+        z = precondition(residual)
+        energy = jnp.sum(residual * z)
+        direction = z + jnp.where(count == 0, 0.0, energy / previous) * direction
         image = apply(network, factor, direction)
-        length = energy / jnp.sum(direction * image)
-        u, residual = u + length * direction, residual - length * image
-        z = cycle(residual)
-        renewed = jnp.sum(residual * z)
-        return u, residual, z + renewed / energy * direction, renewed, count + 1
+        curvature = jnp.sum(direction * image)
+        length = jnp.where(curvature > 0.0, energy / curvature, 0.0)
+        bound = jnp.where(count == 0, tolerance**2 * energy, bound)
+        return u + length * direction, residual - length * image, direction, energy, bound, count + 1
 
-    u, _, _, _, count = jax.lax.while_loop(unfinished, iterate, start)
+    zero, none = jnp.zeros_like(b), jnp.zeros((), b.dtype)
+    u, *_, count = jax.lax.while_loop(unfinished, iterate, (zero, b, zero, none + 1.0, none, jnp.asarray(0)))
     residual = b - apply(network, factor, u)
-    weight = jnp.sum(network.mass) + factor * jnp.sum(network.side)
-    return u + jnp.sum(residual) / weight, count
+    return u + jnp.sum(residual) / (jnp.sum(network.mass) + factor * jnp.sum(network.side)), count
 
 
-def _preconditioner(levels: tuple[Network, ...], factor: Float[Array, ""]):
-    """One V-cycle as a function of the residual."""
-    scales = [1.0 / (level.mass + factor * level.diagonal()) for level in levels[:-1]]
-    last = levels[-1]
-    basis = jnp.eye(last.mass.size, dtype=last.mass.dtype).reshape(-1, *last.mass.shape)
-    matrix = jax.vmap(lambda u: apply(last, factor, u))(basis).reshape(last.mass.size, -1)
-    factors = jax.scipy.linalg.cho_factor(matrix)
+def _preconditioner(grids: Multigrid, factor: Float[Array, ""]) -> Callable[[Array], Array]:
+    """A symmetric positive definite approximation of the inverse, as a function of the residual."""
+    scales = [1.0 / (level.mass + factor * level.diagonal()) for level in grids.levels]
+    damping = 1.0 / (1.0 + factor * jnp.maximum(grids.rates, 0.0))
 
-    def cycle(b: Array, depth: int = 0) -> Array:
-        level = levels[depth]
-        if depth == len(levels) - 1:
-            return jax.scipy.linalg.cho_solve(factors, b.reshape(-1)).reshape(b.shape)
-        scale = scales[depth]
-        u = _SWEEPS[0] * scale * b
-        u = u + _SWEEPS[1] * scale * (b - apply(level, factor, u))
-        coarse = cycle(_halve(_halve(b - apply(level, factor, u), 0), 1), depth + 1)
-        rows, columns = b.shape
-        u = u + jnp.repeat(jnp.repeat(coarse, 2, axis=0), 2, axis=1)[:rows, :columns]
-        for weight in reversed(_SWEEPS):
+    def cycle(b: Array, depth: int) -> Array:
+        level, scale = grids.levels[depth], scales[depth]
+        last = depth == len(grids.into)
+        weights = _SWEEPS * (_COARSEST if last else 1)
+        u = weights[0] * scale * b
+        for weight in weights[1:]:
+            u = u + weight * scale * (b - apply(level, factor, u))
+        if not last:
+            u = u + _coarse_correction(b - apply(level, factor, u), depth)
+        for weight in reversed(weights):
             u = u + weight * scale * (b - apply(level, factor, u))
         return u
 
-    return cycle
+    def _coarse_correction(residual: Array, depth: int) -> Array:
+        shape = grids.levels[depth + 1].mass.shape
+        cells = shape[0] * shape[1]
+        sums = jnp.zeros(cells + 1, residual.dtype).at[grids.into[depth]].add(residual)
+        coarse = cycle(sums[:-1].reshape(shape), depth + 1)
+        return jnp.append(coarse.reshape(-1), 0.0)[grids.into[depth]]
 
+    def precondition(residual: Array) -> Array:
+        sums = jnp.zeros_like(grids.rates).at[grids.region].add(residual)
+        return cycle(residual, 0) + (grids.modes @ (damping * (sums @ grids.modes)))[grids.region]
 
-def _joined(faces: Array, side: Array | None, columns: int) -> Array:
-    """Conductances between pairs of columns: a face in series with half of the inner face on either side."""
-    del side
-    between = faces[:, 1::2]
-    inner = faces[:, 0::2]
-    if columns % 2:
-        # The last coarse cell has one column only, hence no inner face: the half cell is that of the face itself.
-        inner = jnp.concatenate([inner, between[:, -1:]], axis=1)
-    inner = inner[:, : between.shape[1] + 1]
-    return _series(between, 2.0 * inner[:, :-1], 2.0 * inner[:, 1:])
-
-
-def _series(conductance: Array, *others: Array) -> Array:
-    """Conductances in series; zero where one of them is."""
-    tiny = jnp.finfo(conductance.dtype).tiny
-    return conductance / (1.0 + sum(conductance / jnp.maximum(other, tiny) for other in others))
-
-
-def _halve(values: Array, axis: int) -> Array:
-    """Sums over pairs of neighbours; a last one without partner stays alone."""
-    odd = values.shape[axis] % 2
-    widths = [(0, odd if k == axis else 0) for k in range(values.ndim)]
-    values = jnp.pad(values, widths)
-    shape = (*values.shape[:axis], -1, 2, *values.shape[axis + 1 :])
-    return jnp.sum(values.reshape(shape), axis=axis + 1)
-
-
-def _pad(values: Array, *widths: tuple[int, int]) -> Array:
-    return jnp.pad(values, widths)
+    return precondition

@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Integer
 
 _RADIUS = 5
+_COARSEST = 4
 NOT_A_BOUNDARY = -1
 
 
@@ -27,20 +28,31 @@ class GrainMap(eqx.Module):
     pixel_size: float = eqx.field(static=True)
     """Edge of a pixel [m]."""
     pairs: tuple[tuple[tuple[int, int], ...], ...] = eqx.field(static=True)
-    """For each class of boundaries the pairs of grains between which its boundaries run."""
-    class_along: Int[Array, "row column-1"]
-    """Class of the face between neighbours in a row, or -1 inside a grain."""
-    class_across: Int[Array, "row-1 column"]
-    """Class of the face between neighbours in a column, or -1 inside a grain."""
-    weight_along: Float[Array, "row column-1"]
-    """|n_x| of the boundary at the face [1]."""
-    weight_across: Float[Array, "row-1 column"]
-    """|n_y| of the boundary at the face [1]."""
+    """For each class of boundaries the pairs of labels between which its boundaries run."""
+    grains: int = eqx.field(static=True)
+    """Number of grains."""
+    grain: Int[Array, "row column"]
+    """Grain of each pixel, numbered from 0 in the order of the labels."""
+    pixels: Float[Array, "row column"]
+    """Number of pixels that a cell stands for; 1 but on coarser maps."""
+    west_class: Int[Array, "row column"]
+    """Class of the face to the left neighbour; -1 where both lie in one grain, and in column 0."""
+    north_class: Int[Array, "row column"]
+    """Class of the face to the neighbour above; -1 where both lie in one grain, and in row 0."""
+    west_weight: Float[Array, "row column"]
+    """|n_x| of the boundary at the face to the left [1]."""
+    north_weight: Float[Array, "row column"]
+    """|n_y| of the boundary at the face above [1]."""
+    into: Int[Array, "row column"]
+    """Flat index of the cell of the coarser map to which a cell belongs, in the same grain; their number if none."""
+    coarser: "GrainMap | None"
+    """The same grains in cells of twice the size."""
 
     @property
     def shape(self) -> tuple[int, int]:
         """Numbers of rows and columns."""
-        return self.class_along.shape[0], self.class_across.shape[1]
+        rows, columns = self.grain.shape
+        return rows, columns
 
     @property
     def classes(self) -> int:
@@ -48,11 +60,11 @@ class GrainMap(eqx.Module):
         return len(self.pairs)
 
     def boundary_length(self) -> Float[Array, " boundary"]:
-        """Length of the boundaries of each class [m], free of the staircase: Σ h|n_x| + Σ h|n_y|."""
-        total = jnp.zeros(self.classes, self.weight_along.dtype)
-        for kind, weight in ((self.class_along, self.weight_along), (self.class_across, self.weight_across)):
-            total = total + jnp.zeros(self.classes + 1, weight.dtype).at[kind].add(weight)[:-1]
-        return self.pixel_size * total
+        """Length of the boundaries of each class [m], free of the staircase: h Σ n², as Σ h|n| with weight |n|."""
+        total = jnp.zeros(self.classes + 1, self.west_weight.dtype)
+        for kind, weight in ((self.west_class, self.west_weight), (self.north_class, self.north_weight)):
+            total = total.at[kind].add(weight)
+        return self.pixel_size * total[:-1]
 
 
 def grain_map(
@@ -80,21 +92,72 @@ def grain_map(
         raise ValueError(f"pixel_size must be positive; it is {pixel_size} m")
     if min(labels.shape) < 2:
         raise ValueError(f"labels must have two rows and two columns at least; its shape is {labels.shape}")
-    faces = [_faces(labels, axis) for axis in (1, 0)]
-    number = _numbering(faces, classes)
-    pairs = tuple(
-        tuple(p for p, k in number.items() if k == kind) for kind in range(max(number.values(), default=-1) + 1)
+    number = _numbering(labels, classes)
+    names, grain = np.unique(labels, return_inverse=True)
+    grain = grain.reshape(labels.shape)
+    known = {(int(np.searchsorted(names, a)), int(np.searchsorted(names, b))): k for (a, b), k in number.items()}
+    pairs = tuple(tuple(p for p, k in number.items() if k == kind) for kind in range(len(set(number.values()))))
+    return _level(grain, np.ones(grain.shape), float(pixel_size), pairs, known, staircase)
+
+
+def _level(grain, pixels, pixel_size, pairs, number, staircase) -> GrainMap:
+    """A map and all coarser ones."""
+    parts = [_boundaries(grain, axis, number, staircase) for axis in (1, 0)]
+    coarser, into = None, np.zeros(grain.shape, int)
+    if min(grain.shape) > _COARSEST:
+        reduced = _majority(grain)
+        into = _membership(grain, reduced)
+        mass = np.bincount(into.ravel(), weights=pixels.ravel(), minlength=reduced.size + 1)[:-1].reshape(reduced.shape)
+        coarser = _level(reduced, mass, 2.0 * pixel_size, pairs, number, staircase)
+    (west_class, west_weight), (north_class, north_weight) = parts
+    return GrainMap(
+        pixel_size=pixel_size,
+        pairs=pairs,
+        grains=max((max(pair) for pair in number), default=0) + 1,
+        grain=jnp.asarray(grain),
+        pixels=jnp.asarray(pixels),
+        west_class=jnp.asarray(west_class),
+        north_class=jnp.asarray(north_class),
+        west_weight=jnp.asarray(west_weight),
+        north_weight=jnp.asarray(north_weight),
+        into=jnp.asarray(into),
+        coarser=coarser,
     )
-    kinds, weights = [], []
-    for axis, (shape, index, first, second) in zip((1, 0), faces, strict=True):
-        kind, weight = np.full(shape, NOT_A_BOUNDARY), np.ones(shape)
-        low, high = np.minimum(first, second), np.maximum(first, second)
-        kind[tuple(index)] = [number[int(a), int(b)] for a, b in zip(low, high, strict=True)]
-        if not staircase:
-            weight[tuple(index)] = np.abs(_normals(labels, index, axis, first, second)[1 - axis])
-        kinds.append(jnp.asarray(kind))
-        weights.append(jnp.asarray(weight))
-    return GrainMap(float(pixel_size), pairs, *kinds, *weights)
+
+
+def _majority(grain: np.ndarray) -> np.ndarray:
+    """Most frequent grain of each two by two pixels."""
+    rows, columns = grain.shape
+    even = np.pad(grain, ((0, rows % 2), (0, columns % 2)), mode="edge")
+    four = np.stack([even[i::2, j::2] for i in (0, 1) for j in (0, 1)])
+    votes = (four[:, None] == four).sum(axis=1)
+    return np.take_along_axis(four, votes.argmax(axis=0)[None], 0)[0]
+
+
+def _membership(grain: np.ndarray, reduced: np.ndarray) -> np.ndarray:
+    """Coarse cell of each pixel: its own if of the same grain, else the nearest neighbour that is, else none."""
+    i, j = np.indices(grain.shape)
+    into = np.full(grain.shape, reduced.size)
+    rows, columns = reduced.shape
+    for di, dj in ((1, 1), (1, 0), (0, 1), (0, 0)):
+        y, x = i // 2 + di * (2 * (i % 2) - 1), j // 2 + dj * (2 * (j % 2) - 1)
+        inside = (y >= 0) & (y < rows) & (x >= 0) & (x < columns)
+        same = inside & (reduced[np.clip(y, 0, rows - 1), np.clip(x, 0, columns - 1)] == grain)
+        into = np.where(same, y * columns + x, into)
+    return into
+
+
+def _boundaries(grain: np.ndarray, axis: int, number: dict, staircase: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Class and weight of the faces to the neighbours before along `axis`."""
+    shape, index, first, second = _faces(grain, axis)
+    low, high = np.minimum(first, second), np.maximum(first, second)
+    # Grains that touch on a coarser map only are not coupled there; -2 to tell them apart.
+    found = np.array([number.get((int(a), int(b)), -2) for a, b in zip(low, high, strict=True)], int)
+    weight = np.ones(found.size) if staircase else np.abs(_normals(grain, index, axis, first, second)[1 - axis])
+    kinds, weights = np.full(shape, NOT_A_BOUNDARY), np.ones(shape)
+    kinds[tuple(index)], weights[tuple(index)] = np.maximum(found, 0), np.where(found < 0, 0.0, weight)
+    widths = ((0, 0), (1, 0)) if axis == 1 else ((1, 0), (0, 0))
+    return np.pad(kinds, widths, constant_values=NOT_A_BOUNDARY), np.pad(weights, widths)
 
 
 def _faces(labels: np.ndarray, axis: int) -> tuple[tuple[int, ...], np.ndarray, np.ndarray, np.ndarray]:
@@ -105,9 +168,10 @@ def _faces(labels: np.ndarray, axis: int) -> tuple[tuple[int, ...], np.ndarray, 
     return first.shape, index, first[tuple(index)], second[tuple(index)]
 
 
-def _numbering(faces: list, classes: Mapping[tuple[int, int], int] | str) -> dict[tuple[int, int], int]:
+def _numbering(labels: np.ndarray, classes: Mapping[tuple[int, int], int] | str) -> dict[tuple[int, int], int]:
     """Class of each pair of neighbours."""
-    found = sorted({(int(min(a, b)), int(max(a, b))) for _, _, u, v in faces for a, b in zip(u, v, strict=True)})
+    sides = [np.sort(np.stack(_faces(labels, axis)[2:], axis=1), axis=1) for axis in (1, 0)]
+    found = [(int(a), int(b)) for a, b in np.unique(np.concatenate(sides), axis=0)]
     if classes == "one":
         return dict.fromkeys(found, 0)
     if classes == "each":

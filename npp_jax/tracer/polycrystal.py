@@ -46,12 +46,10 @@ def voronoi_polycrystal(extent: tuple[float, float], grain_size: float, seed: in
     pixel = grain_size / 12.0
     for _ in range(relaxations):
         label = crystal.labels(pixel)
-        y, x = (pixel * (index + 0.5) for index in np.indices(label.shape))
-        area = np.maximum(np.bincount(label.ravel(), minlength=count), 1)
-        centre = [np.bincount(label.ravel(), weights=axis.ravel(), minlength=count) / area for axis in (x, y)]
-        moved = np.where(
-            (np.bincount(label.ravel(), minlength=count) > 0)[:, None], np.stack(centre, -1), crystal.seeds
-        )
+        y, x = pixel * (np.indices(label.shape) + 0.5)
+        area = np.bincount(label.ravel(), minlength=count)
+        sums = [np.bincount(label.ravel(), weights=axis.ravel(), minlength=count) for axis in (x, y)]
+        moved = np.where((area > 0)[:, None], np.stack(sums, -1) / np.maximum(area, 1)[:, None], crystal.seeds)
         crystal = Voronoi(moved, extent)
     return crystal
 
