@@ -17,11 +17,12 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, ArrayLike, Float, Int
 
 # Chebyshev points of the upper three quarters of the spectrum, (1/2, 2), of a diagonally scaled network.
 _SWEEPS = tuple(1.0 / (1.25 + 0.75 * math.cos(math.pi * (k + 0.5) / 2)) for k in range(2))
-_COARSEST = 4
+# On the coarsest level, where nothing else helps; the same backwards, as symmetry asks.
+_LAST_SWEEPS = 4 * _SWEEPS + 4 * _SWEEPS[::-1]
 
 
 class Network(NamedTuple):
@@ -172,18 +173,17 @@ def _preconditioner(grids: Multigrid, factor: Float[Array, ""]) -> Callable[[Arr
 
     def cycle(b: Array, depth: int) -> Array:
         level, scale = grids.levels[depth], scales[depth]
-        last = depth == len(grids.into)
-        weights = _SWEEPS * (_COARSEST if last else 1)
-        u = weights[0] * scale * b
-        for weight in weights[1:]:
-            u = u + weight * scale * (b - apply(level, factor, u))
-        if not last:
-            u = u + _coarse_correction(b - apply(level, factor, u), depth)
-        for weight in reversed(weights):
-            u = u + weight * scale * (b - apply(level, factor, u))
-        return u
 
-    def _coarse_correction(residual: Array, depth: int) -> Array:
+        def sweep(u: Array, weight: ArrayLike) -> tuple[Array, None]:
+            return u + weight * scale * (b - apply(level, factor, u)), None
+
+        if depth == len(grids.into):
+            return jax.lax.scan(sweep, jnp.zeros_like(b), jnp.asarray(_LAST_SWEEPS, b.dtype))[0]
+        u = sweep(_SWEEPS[0] * scale * b, _SWEEPS[1])[0]
+        u = u + coarse_correction(b - apply(level, factor, u), depth)
+        return sweep(sweep(u, _SWEEPS[1])[0], _SWEEPS[0])[0]
+
+    def coarse_correction(residual: Array, depth: int) -> Array:
         shape = grids.levels[depth + 1].mass.shape
         cells = shape[0] * shape[1]
         sums = jnp.zeros(cells + 1, residual.dtype).at[grids.into[depth]].add(residual)

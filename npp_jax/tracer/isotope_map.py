@@ -68,7 +68,7 @@ def face_network(
     return Network(grains.pixels.astype(west.dtype), west, north, side)
 
 
-def _grids(grains: GrainMap, D_bulk: Array, permeability: Array, closed: bool) -> Multigrid:
+def solver_grids(grains: GrainMap, D_bulk: Array, permeability: Array, closed: bool) -> Multigrid:
     """The map and its coarser versions, for the linear systems; approximate, hence without derivatives."""
     D_bulk, permeability = jax.lax.stop_gradient((D_bulk, permeability))
     levels, into = [], []
@@ -113,7 +113,7 @@ def simulate_map(
     results = []
     for stage in stages:
         physics = (grains, D_bulk, permeability, stage.source is None)
-        network, grids = face_network(*physics), _grids(*physics)
+        network, grids = face_network(*physics), solver_grids(*physics)
         fraction, *rest = _advance(network, grids, grains.pixel_size, fraction, stage, tolerance)
         results.append((fraction, *rest))
     return MapSolution(*(jnp.stack(parts) for parts in zip(*results, strict=True)))
