@@ -2,8 +2,8 @@
 
 Usage: python benchmarks/grain_map.py [--rows N] [--columns N] [--counts N] [--refinement R] [--seed S] [--no-fit]
 
-Grains of 16 µm, ⁶Li exchange for 59 h into natural lithium lanthanum titanate at room temperature. The counts are Poisson
-distributed around a map with R times finer pixels, so that the fit has to live with the staircase of its own pixels.
+Grains of 16 µm, ⁶Li exchange for 59 h into natural lithium lanthanum titanate at room temperature. The counts are
+Poisson distributed around a map with R times finer pixels, so that the fit has to live with the staircase of its own.
 """
 
 import argparse
@@ -84,8 +84,9 @@ def main():
         grains = grain_map(crystal.labels(UM), UM, staircase=staircase)
         fit, compile_s, run_s = timed(fitted, grains, counts)
         low, high = 100.0 * np.asarray(fit.interval[0])
+        name = "uncorrected" if staircase else "corrected"
         print(
-            f"{'uncorrected' if staircase else 'corrected':11s}  {compile_s:9.1f} {run_s:6.1f}  {int(fit.iterations):11d}  "
+            f"{name:11s}  {compile_s:9.1f} {run_s:6.1f}  {int(fit.iterations):11d}  "
             f"{100.0 * float(fit.permeability[0]):13.4e}  {low:.4e}–{high:.4e}  {100.0 * PERMEABILITY:.2e}  "
             f"{float(fit.deviance_per_pixel):.4f}",
             flush=True,

@@ -60,7 +60,10 @@ class GrainMap(eqx.Module):
         return len(self.pairs)
 
     def boundary_length(self) -> Float[Array, " boundary"]:
-        """Length of the boundaries of each class [m], free of the staircase: h Σ n², as Σ h|n| with weight |n|."""
+        """Length of the boundaries of each class [m]: Σ h|n_x| + Σ h|n_y| over their faces, free of the staircase.
+
+        A length ℓ has ℓ|n_x|/h faces across x and ℓ|n_y|/h across y.
+        """
         total = jnp.zeros(self.classes + 1, self.west_weight.dtype)
         for kind, weight in ((self.west_class, self.west_weight), (self.north_class, self.north_weight)):
             total = total.at[kind].add(weight)
@@ -100,7 +103,14 @@ def grain_map(
     return _level(grain, np.ones(grain.shape), float(pixel_size), pairs, known, staircase)
 
 
-def _level(grain, pixels, pixel_size, pairs, number, staircase) -> GrainMap:
+def _level(
+    grain: np.ndarray,
+    pixels: np.ndarray,
+    pixel_size: float,
+    pairs: tuple[tuple[tuple[int, int], ...], ...],
+    number: dict[tuple[int, int], int],
+    staircase: bool,
+) -> GrainMap:
     """A map and all coarser ones."""
     parts = [_boundaries(grain, axis, number, staircase) for axis in (1, 0)]
     coarser, into = None, np.zeros(grain.shape, int)
