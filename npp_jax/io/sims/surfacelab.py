@@ -12,7 +12,7 @@ import numpy as np
 from npp_jax.io.sims.counting import pulses_per_point
 from npp_jax.io.sims.errors import fault, shorten
 from npp_jax.io.sims.raw import MINIMUM_POINTS, Channel, Kind, RawProfile, number_repeated
-from npp_jax.io.sims.text import Text, check_axis, number
+from npp_jax.io.sims.text import Text, check_axis, number, numbers
 
 FORMAT = "surfacelab"
 _FIRST_SIGNAL = 4
@@ -130,7 +130,7 @@ def _table(text: Text, start: int, width: int, names: list[str]) -> tuple[np.nda
             cells.pop()
         if len(cells) != width:
             raise fault(text.path, f"{len(cells)} fields; {width} were expected", line=index)
-        rows.append([number(cell, text.path, index, titles[k]) for k, cell in enumerate(cells)])
+        rows.append(numbers(cells, text.path, index, titles))
         lines.append(index)
     if not rows:
         raise fault(text.path, "no data points below the titles", line=start)

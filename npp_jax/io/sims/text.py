@@ -5,6 +5,7 @@ import dataclasses
 import hashlib
 import math
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ MISSING = frozenset(
 INFINITE = frozenset({"inf", "+inf", "-inf", "infinity", "1.#inf", "-1.#inf", "∞"})
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:[.,][0-9]*)?|[.,][0-9]+)(?:[eEdD][+-]?[0-9]{1,4})?")
+_PLAIN = re.compile(r"[-+0-9.eE]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f]")
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -122,6 +124,20 @@ def number(cell: str, path: str | Path, line: int, column: int | str, decimal: s
     if math.isinf(value):
         raise fault(path, f"{shorten(word)!r} is too large a number", line=line, column=column)
     return value
+
+
+def numbers(
+    cells: list[str], path: str | Path, line: int, columns: Sequence[int | str], decimal: str = "."
+) -> list[float]:
+    """Numbers of the cells of a line, like `number` of each."""
+    if decimal == "." and _PLAIN.fullmatch("".join(cells)):
+        try:
+            values = [float(cell) for cell in cells]
+        except ValueError:
+            values = [math.inf]
+        if all(map(math.isfinite, values)):
+            return values
+    return [number(cell, path, line, column, decimal) for cell, column in zip(cells, columns, strict=True)]
 
 
 def is_number(cell: str) -> bool:
