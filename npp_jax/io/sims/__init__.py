@@ -1,1 +1,30 @@
-"""SIMS depth profiles: files of instruments → fractions of the bulk against depth, with their counting statistics."""
+"""SIMS depth profiles: files of instruments → fractions of the bulk against depth, with their counting statistics.
+
+`read_raw` reads a file as it is, `convert` makes fractions of it, `import_sims` does both; `write_profile` and
+`read_profile` keep the result. Whatever is wrong ends in a `SimsFileError` of one line.
+"""
+
+from npp_jax.io.sims.convert import convert
+from npp_jax.io.sims.errors import SimsFileError
+from npp_jax.io.sims.importing import command, describe, import_sims
+from npp_jax.io.sims.options import ImportOptions
+from npp_jax.io.sims.profile import SimsProfile
+from npp_jax.io.sims.raw import Channel, RawProfile
+from npp_jax.io.sims.read import FORMATS, read_raw
+from npp_jax.io.sims.storage import read_profile, write_profile
+
+__all__ = [
+    "FORMATS",
+    "Channel",
+    "ImportOptions",
+    "RawProfile",
+    "SimsFileError",
+    "SimsProfile",
+    "command",
+    "convert",
+    "describe",
+    "import_sims",
+    "read_profile",
+    "read_raw",
+    "write_profile",
+]

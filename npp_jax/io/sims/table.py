@@ -9,7 +9,7 @@ import re
 import numpy as np
 
 from npp_jax.io.sims.errors import fault, shorten
-from npp_jax.io.sims.raw import AXIS_UNITS, MINIMUM_POINTS, Channel, Kind, RawProfile, number_repeated
+from npp_jax.io.sims.raw import AXIS_UNITS, MINIMUM_POINTS, Axis, Channel, Kind, RawProfile, number_repeated
 from npp_jax.io.sims.text import MISSING, Text, check_axis, is_number, number, numbers
 from npp_jax.io.sims.titles import LENGTHS, TIMES, Title, axis_factor, known_unit, read_title
 
@@ -37,7 +37,7 @@ def read_table(text: Text) -> RawProfile:
     line_numbers = np.array(lines)
     named = [k for k, title in enumerate(titles) if title.name or np.any(np.isfinite(table[:, k]))]
     groups = _groups([(k, titles[k]) for k in named], path, head)
-    kinds = {axis for k, _ in groups if (axis := titles[k].axis)}
+    kinds: set[Axis] = {axis for k, _ in groups if (axis := titles[k].axis)}
     if len(kinds) != 1:
         raise fault(path, f"signals against {' and '.join(sorted(kinds))}; one was expected", line=head)
     axis_kind = kinds.pop()
