@@ -92,7 +92,7 @@ def read_cameca(text: Text) -> RawProfile:
 def _sections(text: Text) -> dict[str, tuple[int, int]]:
     """Lines of each section without its head, as a half-open range."""
     heads = [(k, m[1]) for k, line in enumerate(text.lines) if (m := _SECTION.fullmatch(line))]
-    ends = [k for k, _ in heads[1:]] + [len(text.lines)]
+    ends = [k for k, _ in [*heads, (len(text.lines), "")][1:]]
     return {name.split(",")[0]: (k + 1, end) for (k, name), end in zip(heads, ends, strict=True)}
 
 

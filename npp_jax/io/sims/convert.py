@@ -76,9 +76,11 @@ def _converted(raw: RawProfile, options: ImportOptions, odd: tuple[str, ...]) ->
     largest = float(np.max(scaled.fraction[:, keep]))
     if largest > 1.5:
         warnings.append(f"the largest fraction is {largest:.3g}: do bulk range, matrix and background fit?")
-    sure = ~np.all(scaled.sigma[:, keep] > 0.0, axis=1)
-    if np.any(sure):
-        raise ValueError(f"{names[int(np.argmax(sure))]}: sigma is zero without counts or scatter: give sigma_relative")
+    certain = np.any(scaled.sigma[:, keep] <= 0.0, axis=1)
+    if np.any(certain):
+        raise ValueError(
+            f"{names[int(np.argmax(certain))]}: sigma is zero without counts or scatter: give sigma_relative"
+        )
     fields = {f.name: getattr(scaled, f.name) for f in dataclasses.fields(scaled)}
     return SimsProfile(
         depth_nm=depth[keep],
@@ -178,7 +180,8 @@ def _scaled(
 ) -> _Scaled:
     """Fractions at given depths: divided by the matrix, less the background, times the scale."""
     keep = _kept(depth, options)
-    inside = keep & depth_range(depth, *_bulk_range(depth[keep], options))
+    inside = np.zeros_like(keep)
+    inside[keep] = depth_range(depth[keep], *_bulk_range(depth[keep], options))
     matrix, matrix_variance = _matrix(depth, reference, inside, keep)
     ions, variance, own, dispersion, counts = (
         np.stack([getattr(s, field) for s in signals])

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from npp_jax.io.sims.errors import shorten
 from npp_jax.io.sims.profile import SimsProfile
-from npp_jax.io.sims.raw import RawProfile
+from npp_jax.io.sims.raw import RawProfile, plain_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,7 +45,7 @@ def signals(ax: "Axes", raw: RawProfile, channels: Sequence[str] = ()) -> "Axes"
             color=COLOURS[k % len(COLOURS)],
             ls="-" if k < len(COLOURS) else "--",
             lw=1.2,
-            label=channel.name if len(channel.name) < 25 else f"{channel.name[:24]}…",
+            label=shorten(plain_name(channel.name), 25),
         )
     units = " or ".join(dict.fromkeys(c.unit for c in chosen))
     ax.set(yscale="log", ylim=(floor, None), xlabel=_AXIS_LABELS[raw.axis], ylabel=f"signal / {units}")

@@ -103,7 +103,8 @@ def sum_scales(
     """Scales s for which Σ sᵢ yᵢ = `rest` at all depths, in the mean square.
 
     The noise of the signals themselves would draw the scales towards zero; its expectation is taken off the normal
-    matrix: Σ (y yᵀ − diag var y) s = Σ y rest (W. A. Fuller, Measurement Error Models, Wiley 1987, eq. 2.2.12).
+    matrix: Σ (y yᵀ − diag var y) s = Σ y rest (method of moments for measurement errors of known variance, W. A.
+    Fuller, Measurement Error Models, Wiley 1987, ch. 2). What bias is left is of second order in the noise.
 
     Parameters
     ----------

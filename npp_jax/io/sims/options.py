@@ -36,9 +36,9 @@ class ImportOptions:
     background: Mapping[str, tuple[float, float] | float] = dataclasses.field(default_factory=dict)
     """Background by species: a range of depths over which it is the mean, or ions a point."""
     close_sum: bool = False
-    """Divide the fractions at each depth by their sum."""
+    """Divide the fractions at each depth by their sum: takes out the matrix, leaves no Poisson distribution."""
     surface_nm: float = 0.0
-    """Depth above which points are left out, for the sputter equilibrium."""
+    """Depth above which points are left out, for the sputter equilibrium; integrals take the first point kept there."""
     deepest_nm: float | None = None
     """Depth below which points are left out."""
     charge_mC_cm2: float | None = None

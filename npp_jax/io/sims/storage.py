@@ -115,7 +115,7 @@ def read_profile(path: str | Path) -> SimsProfile:
                 species=tuple(name.decode() for name in np.asarray(file["species"])),
                 **{name: _floats(file, name) for name in _GRIDS},
                 scale_sigma=_floats(file, "scale_sigma"),
-                depth_sigma=float(file.attrs["depth_relative_sigma"]),
+                depth_sigma=float(str(file.attrs["depth_relative_sigma"])),
                 source=str(file.attrs["source"]),
                 sha256=str(file.attrs["source_sha256"]),
                 format=str(file.attrs["source_format"]),

@@ -156,7 +156,7 @@ def _title_cells(line: str, delimiter: str, width: int) -> list[str]:
         cells = line.lstrip("#% ").split()
     while len(cells) > width and not cells[-1].strip():
         cells.pop()
-    return cells + [""] * (width - len(cells)) if delimiter != " " and len(cells) == width - 1 else cells
+    return cells
 
 
 def _rows(text: Text, delimiter: str, width: int, first: int) -> tuple[list[list[str]], list[int]]:

@@ -73,10 +73,8 @@ def read_title(cell: str, unit: str = "") -> Title:
     if not unit:
         for pattern in (_BRACKETS, _SLASH, _SUFFIX):
             found = pattern.fullmatch(name)
-            if found and found[1].strip() and (pattern is _BRACKETS or known_unit(found[2])):
-                # Brackets that hold no unit belong to the name: `I+ ( Pb+ )`.
-                if pattern is _BRACKETS and not known_unit(found[2]) and _axis(found[1]) is None:
-                    continue
+            # What is no unit belongs to the name, as in `I+ ( Pb+ )`, but not behind the name of an axis.
+            if found and found[1].strip() and (known_unit(found[2]) or (not _axis(name) and _axis(found[1]))):
                 name, unit = found[1].strip(), found[2].strip()
                 break
     return Title(name.rstrip(",:"), unit.strip(" ()[]"), _axis(name))
