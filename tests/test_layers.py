@@ -17,7 +17,7 @@ ENGINE = {"physics", "discretisation", "solver"}
 RESULT = {"solution", "observables"}
 WIRING = {"integrate", "scaling"}
 LIBRARY = PHYSICAL | ENGINE | RESULT | WIRING | {"simulate", "observe", "fit", "sweep", "tracer"}
-LEAVES = {"io", "config", "plots", "cli"}
+LEAVES = {"io", "config", "study", "sweep_command", "plots", "tracer_plots", "cli"}
 
 MAY_IMPORT = {
     "_typing": set(),
@@ -31,11 +31,14 @@ MAY_IMPORT = {
     "integrate": PHYSICAL | ENGINE,
     "simulate": PHYSICAL | ENGINE | RESULT | WIRING,
     "observe": VOCABULARY,
-    "fit": PHYSICAL | RESULT | {"simulate", "observe"},
-    "sweep": PHYSICAL | RESULT | {"fit", "simulate", "observe"},
+    "fit": PHYSICAL | RESULT | {"physics", "solver", "integrate", "simulate", "observe"},
+    "sweep": PHYSICAL | RESULT | {"solver", "fit", "simulate", "observe"},
     "tracer": PHYSICAL | ENGINE | RESULT | {"observe"},
     "io": LIBRARY,
     "config": LIBRARY,
+    "study": LIBRARY | {"config"},
+    # The version of the package goes into what it writes.
+    "sweep_command": LIBRARY | {"study", "__init__"},
     "plots": LIBRARY,
     "cli": LIBRARY | LEAVES | {"__init__"},
     "__main__": {"cli"},

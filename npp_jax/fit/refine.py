@@ -1,0 +1,357 @@
+"""Least squares from many starts at once: Levenberg–Marquardt with bounds, and stopping that tells the truth.
+
+Minimises C(θ) = ½ Σ r(θ)² for every start of a batch. The caller evaluates residuals and Jacobian of the whole batch;
+here, one start is written down and mapped over the batch. Steps are in the scaled coordinate s of `transform`,
+
+    minimise ½ |r + J δ|² + ½ μ |D δ|²   with s + δ inside the box,
+
+where D holds the largest norm so far of each column of J, and μ follows the gain ratio (actual over predicted
+decrease). A step that fails (residuals not finite, or refused by the caller) is a rejected step.
+
+A start has converged when the residual is perpendicular to what the free parameters can change: Bates and Watts'
+relative offset |P r| / |r|, with P the projector onto the columns of J, and the cosine between r and each column are
+both below the tolerance. They do not depend on the units of parameters and residuals. Multiplied by √n for n
+residuals of unit variance, the offset is the distance to the minimum in standard errors. Neither a small step nor a
+small decrease counts as convergence.
+
+References
+----------
+J. J. Moré, "The Levenberg–Marquardt algorithm: implementation and theory", Lect. Notes Math. 630, 105 (1978).
+H. B. Nielsen, "Damping parameter in Marquardt's method", IMM-REP-1999-05 (1999).
+D. M. Bates, D. G. Watts, "A relative offset orthogonality convergence criterion", Technometrics 23, 179 (1981).
+"""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Sequence
+from enum import IntEnum
+from typing import Any, TypeAlias
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, ArrayLike, Bool, Float, Int
+
+from npp_jax.fit.linearisation import Linearisation, damped_step, linearise, stationarity
+from npp_jax.fit.transform import Bounds, check_inside, scaled_limits, theta_slope, to_scaled, to_theta
+
+ResidualsAndJacobian: TypeAlias = Callable[[Array], tuple[Array, ...]]
+"""θ [start, parameter] ↦ (r [start, residual], ∂r/∂θ [start, residual, parameter]) and, if wanted, ok [start]."""
+
+
+class Reason(IntEnum):
+    """Why a start ended."""
+
+    CONVERGED = 0
+    AT_BOUND = 1
+    INSENSITIVE = 2
+    STALLED = 3
+    FAILURE_WALL = 4
+    ITERATION_LIMIT = 5
+
+
+REASON_ADVICE = {
+    Reason.CONVERGED: "converged to a minimum inside the ranges",
+    Reason.AT_BOUND: "converged, with parameters at an end of their range: widen the range or fix them",
+    Reason.INSENSITIVE: "residuals do not depend on some parameters here: fix them or start elsewhere",
+    Reason.STALLED: "no step lowers the misfit although it is not at a minimum: derivatives or residuals are too rough",
+    Reason.FAILURE_WALL: "steps towards a lower misfit fail: the model cannot be evaluated there, change the ranges",
+    Reason.ITERATION_LIMIT: "still improving: raise the iterations",
+}
+"""What each reason means and what to try."""
+
+
+@dataclasses.dataclass(frozen=True)
+class RefineOptions:
+    """Numerical choices of `refine`."""
+
+    iterations: int = 100
+    """Largest number of evaluations after the first, for each start."""
+    offset: float = 1e-5
+    """Largest relative offset, and cosine, of a converged start."""
+    step: float = 1e-10
+    """Where residuals vanish: largest Gauss–Newton step left, as a fraction of the range, or of |s| without a range."""
+    rank: float = 1e-8
+    """Singular values of the column-normalised Jacobian below this fraction of the largest count as zero."""
+    damping: float = 1e-3
+    """First μ."""
+
+
+class RefineResult(eqx.Module):
+    """How each start ended."""
+
+    theta: Float[Array, "start parameter"]
+    """Best parameters. [units of the parameters]"""
+    cost: Float[Array, " start"]
+    """½ Σ r²; infinite where even the start could not be evaluated."""
+    gradient_norm: Float[Array, " start"]
+    """Largest |cos| of the angle between the residual and the Jacobian column of a free parameter."""
+    offset: Float[Array, " start"]
+    """Relative offset |P r| / |r|, over the free parameters."""
+    iterations: Int[Array, " start"]
+    """Accepted steps."""
+    evaluations: Int[Array, " start"]
+    """Evaluations until the start ended."""
+    failed_evaluations: Int[Array, " start"]
+    """Those of them that failed."""
+    reason: Int[Array, " start"]
+    """A `Reason`."""
+    at_bound: Int[Array, "start parameter"]
+    """-1 at the low end of the range, +1 at the high end, 0 inside."""
+    insensitive: Bool[Array, "start parameter"]
+    """Parameters on which the residuals do not depend at the end."""
+
+    def best(self) -> int:
+        """Index of the start of lowest cost."""
+        return int(jnp.argmin(self.cost))
+
+
+class _State(eqx.Module):
+    """What the next step of one start needs."""
+
+    scaled: Float[Array, " parameter"]
+    trial: Float[Array, " parameter"]
+    here: Linearisation
+    largest: Float[Array, " parameter"]
+    predicted: Float[Array, ""]
+    damping: Float[Array, ""]
+    growth: Float[Array, ""]
+    first_cost: Float[Array, ""]
+    recent_failures: Float[Array, ""]
+    run: Int[Array, ""]
+    run_failures: Int[Array, ""]
+    gradient_norm: Float[Array, ""]
+    offset: Float[Array, ""]
+    iterations: Int[Array, ""]
+    evaluations: Int[Array, ""]
+    failed_evaluations: Int[Array, ""]
+    reason: Int[Array, ""]
+    insensitive: Bool[Array, " parameter"]
+
+
+_RUNNING = -1
+_GAIN = 1e-4  # least gain ratio of an accepted step
+_SMALLEST_DAMPING = 1e-14
+_LARGEST_DAMPING = 1e20
+_SMALLEST_STEP = 1e-13  # fraction of the range
+_VANISHED = 1e-8  # residual over the first one, below which the step may decide on convergence
+_ROUNDING_OFFSET = 3e-6  # below it the decrease, ½ offset², drowns in the rounding of the cost
+_NO_EFFECT = 1e-12  # change of the residual across the range, as a fraction of it
+_MEMORY = 0.9  # of the recent share of failures
+_WALL = 0.25  # recent share of failures that makes the iteration limit a wall
+
+
+def refine(
+    function: ResidualsAndJacobian,
+    bounds: Bounds,
+    starts: ArrayLike | Sequence[Sequence[float | int]],
+    *,
+    fixed: ArrayLike | None = None,
+    options: RefineOptions | None = None,
+    on_iteration: Callable[[int, Array], Any] | None = None,
+) -> RefineResult:
+    """Refine every start to a minimum of ½ Σ r², or say why not.
+
+    Parameters
+    ----------
+    function
+        Residuals and their Jacobian with respect to θ, for a batch. It is called once for each iteration, always
+        with all starts, so that it compiles once.
+    bounds
+        The parameters.
+    starts
+        Where each start begins. [units of the parameters], shape [start, parameter]
+    fixed
+        True for parameters that keep their value: for all starts, shape [parameter], or for each, [start, parameter].
+    options
+        Numerical choices.
+    on_iteration
+        Called with the number of the iteration and the cost of each start, for showing progress.
+
+    Raises
+    ------
+    ValueError
+        If a start lies outside of its range, or the arrays do not fit together.
+    """
+    options = options or RefineOptions()
+    theta = jnp.asarray(starts)
+    theta = theta if jnp.issubdtype(theta.dtype, jnp.floating) else theta.astype(float)
+    if theta.ndim != 2 or theta.shape[1] != len(bounds):
+        raise ValueError(f"starts have the shape {theta.shape}; [start, {len(bounds)}] is needed")
+    check_inside(bounds, theta)
+    held = jnp.broadcast_to(jnp.asarray(False if fixed is None else fixed), theta.shape)
+    state = _begin(bounds, theta, options)
+    for iteration in range(options.iterations + 1):
+        theta, state = _advance(bounds, options, state, held, *_evaluate(function, theta))
+        if on_iteration is not None:
+            on_iteration(iteration, state.here.cost)
+        if bool(jnp.all(state.reason != _RUNNING)):
+            break
+    return _finish(bounds, state, held)
+
+
+def _evaluate(function: ResidualsAndJacobian, theta: Array) -> tuple[Array, Array, Array]:
+    residual, jacobian, *accepted = function(theta)
+    if residual.ndim != 2 or jacobian.shape != (*residual.shape, theta.shape[1]) or len(residual) != len(theta):
+        raise ValueError(
+            f"for θ of shape {theta.shape} the function returned residuals {residual.shape} and Jacobian "
+            f"{jacobian.shape}; [start, residual] and [start, residual, parameter] are needed"
+        )
+    ok = jnp.asarray(accepted[0]) if accepted else jnp.ones(len(theta), bool)
+    return residual, jacobian, ok
+
+
+@functools.partial(jax.jit, static_argnums=(0, 2))
+def _begin(bounds: Bounds, theta: Array, options: RefineOptions) -> _State:
+    """The first evaluation counts as a step from a point of infinite cost."""
+
+    def one(theta: Array) -> _State:
+        scaled = to_scaled(bounds, theta)
+        number = lambda value: jnp.asarray(value, theta.dtype)  # noqa: E731
+        count = lambda value: jnp.asarray(value, jnp.int32)  # noqa: E731
+        size = theta.shape[0]
+        nothing = Linearisation(jnp.zeros((size, size), theta.dtype), jnp.zeros(size, theta.dtype), number(jnp.inf))
+        return _State(
+            scaled=scaled,
+            trial=scaled,
+            here=nothing,
+            largest=jnp.zeros(size, theta.dtype),
+            predicted=number(jnp.inf),
+            damping=number(options.damping),
+            growth=number(2.0),
+            first_cost=number(jnp.inf),
+            recent_failures=number(0.0),
+            run=count(0),
+            run_failures=count(0),
+            gradient_norm=number(jnp.inf),
+            offset=number(jnp.inf),
+            iterations=count(-1),
+            evaluations=count(0),
+            failed_evaluations=count(0),
+            reason=count(_RUNNING),
+            insensitive=jnp.zeros(size, bool),
+        )
+
+    return jax.vmap(one)(theta)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _advance(
+    bounds: Bounds, options: RefineOptions, state: _State, fixed: Array, residual: Array, jacobian: Array, ok: Array
+) -> tuple[Array, _State]:
+    """Judge the trial points and propose the next ones, θ [start, parameter]."""
+
+    def one(state: _State, fixed: Array, residual: Array, jacobian: Array, ok: Array) -> tuple[Array, _State]:
+        judged = _judge(bounds, options, state, fixed, residual, jacobian, ok)
+        proposed = _propose(bounds, judged, fixed)
+        running = state.reason == _RUNNING
+        after = jax.tree.map(lambda new, old: jnp.where(running, new, old), proposed, state)
+        trial = jnp.where(after.reason == _RUNNING, after.trial, after.scaled)
+        return to_theta(bounds, trial), after
+
+    return jax.vmap(one)(state, fixed, residual, jacobian, ok)
+
+
+def _span(bounds: Bounds, scaled: Array) -> Array:
+    """Width of the range in s; where it is infinite |s|, but at least 1 on the scales that have no unit."""
+    low, high = scaled_limits(bounds)
+    width = jnp.asarray(high - low, scaled.dtype)
+    least = jnp.asarray([0.0 if bound.scale == "linear" else 1.0 for bound in bounds], scaled.dtype)
+    return jnp.where(jnp.isfinite(width), width, jnp.maximum(jnp.abs(scaled), least))
+
+
+def _judge(
+    bounds: Bounds, options: RefineOptions, state: _State, fixed: Array, residual: Array, jacobian: Array, ok: Array
+) -> _State:
+    """Take the trial point or not, adapt the damping, and see whether the start has converged."""
+    slope = theta_slope(bounds, to_theta(bounds, state.trial))
+    there, finite = linearise(residual, jacobian * slope)
+    failed = ~(ok & finite)
+    first = state.evaluations == 0
+    actual = state.here.cost - there.cost
+    gain = jnp.where(first, 1.0, actual / state.predicted)
+    rounding = 64.0 * jnp.finfo(residual.dtype).eps * state.here.cost
+    within_rounding = (state.offset <= _ROUNDING_OFFSET) & (jnp.abs(actual) <= rounding)
+    lower = (state.predicted > 0.0) & ((actual > 0.0) & (gain >= _GAIN) | within_rounding)
+    accepted = ~failed & (first | lower)
+
+    here = jax.tree.map(lambda new, old: jnp.where(accepted, new, old), there, state.here)
+    scaled = jnp.where(accepted, state.trial, state.scaled)
+    # After a failure the trust in longer steps is not restored at once, or every second step would fail.
+    shrink = jnp.where(
+        state.run_failures > 0, 1.0, jnp.maximum(1.0 / 3.0, 1.0 - (2.0 * jnp.clip(gain, 0.0, 1.0) - 1.0) ** 3)
+    )
+    shrink = jnp.where(first, 1.0, shrink)
+    damping = state.damping * jnp.where(accepted, shrink, state.growth)
+
+    low, high = (jnp.asarray(edge, scaled.dtype) for edge in scaled_limits(bounds))
+    span = _span(bounds, scaled)
+    quality = stationarity(here, scaled, low, high, fixed, options.rank)
+    no_effect = (quality.column == 0.0) | (
+        (span > 0.0) & (quality.column * span <= _NO_EFFECT * jnp.sqrt(2.0 * here.cost))
+    )
+    insensitive = quality.free & no_effect
+    first_cost = jnp.where(first, there.cost, state.first_cost)
+    vanished = (here.cost <= _VANISHED**2 * first_cost) & jnp.all(jnp.abs(quality.newton) <= options.step * span)
+    perpendicular = (quality.offset <= options.offset) & (quality.cosine <= options.offset)
+    converged = jnp.isfinite(here.cost) & accepted & (perpendicular | vanished)
+    touching = jnp.any(~fixed & ((scaled <= low) | (scaled >= high)))
+    success = jnp.where(
+        jnp.any(insensitive), Reason.INSENSITIVE, jnp.where(touching, Reason.AT_BOUND, Reason.CONVERGED)
+    )
+    reason = jnp.where(converged, success, jnp.where(first & failed, Reason.FAILURE_WALL, _RUNNING))
+    recent = _MEMORY * state.recent_failures + (1.0 - _MEMORY) * failed
+    exhausted = (reason == _RUNNING) & (state.evaluations >= options.iterations)
+    reason = jnp.where(exhausted, jnp.where(recent >= _WALL, Reason.FAILURE_WALL, Reason.ITERATION_LIMIT), reason)
+    return _State(
+        scaled=scaled,
+        trial=scaled,
+        here=here,
+        largest=jnp.where(accepted, jnp.maximum(state.largest, quality.column), state.largest),
+        predicted=state.predicted,
+        damping=jnp.maximum(damping, _SMALLEST_DAMPING),
+        growth=jnp.where(accepted, 2.0, 2.0 * state.growth),
+        first_cost=first_cost,
+        recent_failures=recent,
+        run=jnp.where(accepted, 0, state.run + 1),
+        run_failures=jnp.where(accepted, 0, state.run_failures + failed),
+        gradient_norm=quality.cosine,
+        offset=quality.offset,
+        iterations=state.iterations + accepted,
+        evaluations=state.evaluations + 1,
+        failed_evaluations=state.failed_evaluations + failed,
+        reason=reason.astype(state.reason.dtype),
+        insensitive=insensitive,
+    )
+
+
+def _propose(bounds: Bounds, state: _State, fixed: Array) -> _State:
+    """Add the next trial point; end the start where steps have become too small to matter."""
+    low, high = (jnp.asarray(edge, state.scaled.dtype) for edge in scaled_limits(bounds))
+    step, predicted = damped_step(state.here, state.scaled, low, high, fixed, state.largest, state.damping)
+    trial = jnp.clip(state.scaled + step, low, high)
+    tiny = jnp.all(jnp.abs(trial - state.scaled) <= _SMALLEST_STEP * _span(bounds, state.scaled))
+    stuck = (state.reason == _RUNNING) & (tiny | (state.damping > _LARGEST_DAMPING))
+    walled = 2 * state.run_failures >= jnp.maximum(state.run, 1)
+    reason = jnp.where(stuck, jnp.where(walled, Reason.FAILURE_WALL, Reason.STALLED), state.reason)
+    return eqx.tree_at(
+        lambda s: (s.trial, s.predicted, s.reason), state, (trial, predicted, reason.astype(state.reason.dtype))
+    )
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _finish(bounds: Bounds, state: _State, fixed: Array) -> RefineResult:
+    low, high = scaled_limits(bounds)
+    side = (state.scaled >= high).astype(jnp.int32) - (state.scaled <= low).astype(jnp.int32)
+    return RefineResult(
+        theta=to_theta(bounds, state.scaled),
+        cost=state.here.cost,
+        gradient_norm=state.gradient_norm,
+        offset=state.offset,
+        iterations=jnp.maximum(state.iterations, 0),
+        evaluations=state.evaluations,
+        failed_evaluations=state.failed_evaluations,
+        reason=state.reason,
+        at_bound=jnp.where(fixed, 0, side),
+        insensitive=state.insensitive,
+    )
