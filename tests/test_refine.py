@@ -17,8 +17,8 @@ from npp_jax.fit import (
     Reason,
     RefineOptions,
     from_unbounded,
+    ranges_of,
     refine,
-    scaled_limits,
     start_values,
     theta_slope,
     to_scaled,
@@ -28,7 +28,7 @@ from npp_jax.fit import (
 )
 
 INF = float("inf")
-RANGES = (
+BOUNDS = (
     Bound("D", 1e-20, 1e-14, "log"),
     Bound("v", 0.01, 0.6, "logit"),
     Bound("depth", -3.0, 5.0),
@@ -36,6 +36,7 @@ RANGES = (
     Bound("rate", 0.0, INF, "log", start=3.0),
     Bound("share", 0.0, 1.0, "logit", start=0.25),
 )
+RANGES = ranges_of(BOUNDS)
 INSIDE = np.array([[3e-17, 0.05, 4.9, -7.0, 1e-3, 0.999], [1.1e-20, 0.59, -2.99, 1e4, 30.0, 1e-6]])
 
 
@@ -55,6 +56,9 @@ def rosenbrock(theta: Array) -> Array:
     return jnp.stack([10.0 * (theta[1] - theta[0] ** 2), 1.0 - theta[0]])
 
 
+ROSENBROCK = batched(rosenbrock)
+
+
 # --- coordinates ------------------------------------------------------------------------------------------------------
 
 
@@ -70,18 +74,18 @@ def test_maps_are_inverse_and_their_slopes_are_derivatives():
 
 
 def test_scaled_limits_and_starts():
-    low, high = scaled_limits(RANGES)
+    low, high = RANGES.low, RANGES.high
     np.testing.assert_allclose(low, [np.log(1e-20), np.log(0.01 / 0.99), -3.0, -INF, -INF, -INF])
     np.testing.assert_allclose(high, [np.log(1e-14), np.log(1.5), 5.0, INF, INF, INF])
-    middle = start_values(RANGES)
+    middle = start_values(BOUNDS)
     np.testing.assert_allclose(middle[[0, 2, 3, 4, 5]], [1e-17, 1.0, 2.0, 3.0, 0.25])
     np.testing.assert_allclose(middle[1] / (1 - middle[1]), np.sqrt(0.01 / 0.99 * 1.5))
 
 
 @pytest.mark.parametrize("z", [-800.0, 800.0])
 def test_the_unbounded_coordinate_never_leaves_the_range(z: float):
-    theta = np.asarray(from_unbounded(RANGES[:3], jnp.full(3, z)))
-    assert all(bound.low <= value <= bound.high for bound, value in zip(RANGES, theta, strict=False))
+    theta = np.asarray(from_unbounded(ranges_of(BOUNDS[:3]), jnp.full(3, z)))
+    assert all(bound.low <= value <= bound.high for bound, value in zip(BOUNDS, theta, strict=False))
 
 
 @pytest.mark.parametrize(
@@ -107,9 +111,9 @@ def test_a_wrong_range_is_refused_in_one_line(words: str, arguments: tuple):
 
 def test_a_start_outside_and_a_wrong_shape_are_refused():
     with pytest.raises(ValueError, match=r"b: start 7\.0 is outside of the range"):
-        refine(batched(rosenbrock), (Bound("a", -2, 2), Bound("b", -2, 2)), [[0.0, 7.0]])
+        refine(ROSENBROCK, (Bound("a", -2, 2), Bound("b", -2, 2)), [[0.0, 7.0]])
     with pytest.raises(ValueError, match="is needed"):
-        refine(batched(rosenbrock), unbounded(2), jnp.array([0.0, 7.0]))
+        refine(ROSENBROCK, unbounded(2), jnp.array([0.0, 7.0]))
     with pytest.raises(ValueError, match=r"residuals .* are needed"):
         refine(lambda theta: (theta, theta), unbounded(2), [[0.0, 7.0]])
     with pytest.raises(ValueError, match="x: give start"):
@@ -157,7 +161,7 @@ def test_certified_regression_on_logarithmic_scales():
 
 
 def test_residuals_that_vanish():
-    result = refine(batched(rosenbrock), unbounded(2), [[-1.2, 1.0], [3.0, -4.0], [0.0, 0.0]])
+    result = refine(ROSENBROCK, unbounded(2), [[-1.2, 1.0], [3.0, -4.0], [0.0, 0.0]])
     assert reasons(result) == ["CONVERGED"] * 3
     np.testing.assert_allclose(result.theta, np.ones((3, 2)), atol=1e-9)
 
@@ -208,7 +212,7 @@ def test_agrees_with_scipy_inside_and_at_the_ends_of_ranges(rng: np.random.Gener
 
 def test_a_minimum_at_the_end_of_a_range():
     """Rosenbrock with a ≤ ½: the minimum on the wall is a = ½, b = ¼."""
-    result = refine(batched(rosenbrock), (Bound("a", -2, 0.5), Bound("b", -2, 2)), [[-1.2, 1.0], [0.4, -2.0]])
+    result = refine(ROSENBROCK, (Bound("a", -2, 0.5), Bound("b", -2, 2)), [[-1.2, 1.0], [0.4, -2.0]])
     assert reasons(result) == ["AT_BOUND"] * 2
     np.testing.assert_array_equal(result.at_bound, [[1, 0], [1, 0]])
     np.testing.assert_allclose(result.theta, [[0.5, 0.25]] * 2, atol=1e-6)
@@ -216,7 +220,7 @@ def test_a_minimum_at_the_end_of_a_range():
 
 def test_fixed_parameters_stay_and_the_others_are_optimised():
     fixed = jnp.array([[True, False], [False, True]])
-    result = refine(batched(rosenbrock), unbounded(2), [[0.7, -2.0], [0.1, 0.36]], fixed=fixed)
+    result = refine(ROSENBROCK, unbounded(2), [[0.7, -2.0], [0.1, 0.36]], fixed=fixed)
     at = optimize.minimize_scalar(lambda a: 100 * (0.36 - a**2) ** 2 + (1 - a) ** 2, bracket=(0.5, 0.6, 0.8))
     np.testing.assert_allclose(result.theta, [[0.7, 0.49], [at.x, 0.36]], rtol=1e-6)
     assert reasons(result) == ["CONVERGED"] * 2
@@ -232,7 +236,7 @@ def test_a_wall_is_never_called_converged(wall: float, way: str):
 
     def evaluate(theta: Array) -> tuple[Array, ...]:
         behind = theta[:, 0] > wall
-        residual, jacobian = batched(rosenbrock)(theta)
+        residual, jacobian = ROSENBROCK(theta)
         if way == "refused":
             return residual, jacobian, ~behind
         return jnp.where(behind[:, None], jnp.nan, residual), jacobian
@@ -310,7 +314,7 @@ def test_more_parameters_than_residuals():
 
 
 def test_the_iteration_limit_is_said():
-    result = refine(batched(rosenbrock), unbounded(2), [[-1.2, 1.0]], options=RefineOptions(iterations=3))
+    result = refine(ROSENBROCK, unbounded(2), [[-1.2, 1.0]], options=RefineOptions(iterations=3))
     assert reasons(result) == ["ITERATION_LIMIT"]
     assert int(result.evaluations[0]) == 4
 

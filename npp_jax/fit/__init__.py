@@ -18,7 +18,6 @@ from npp_jax.fit.transform import (
 )
 
 __all__ = [
-    "REASON_ADVICE",
     "Bound",
     "Bounds",
     "Evaluation",
@@ -27,6 +26,7 @@ __all__ = [
     "Parameter",
     "ParameterError",
     "Problem",
+    "REASON_ADVICE",
     "Ranges",
     "Reason",
     "RefineOptions",

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, ArrayLike, Bool, Float
 
 
 class Linearisation(NamedTuple):
@@ -61,7 +61,7 @@ def stationarity(
     low: Float[Array, " parameter"],
     high: Float[Array, " parameter"],
     fixed: Bool[Array, " parameter"],
-    rank: float,
+    rank: Float[ArrayLike, ""],
 ) -> Stationarity:
     """Measures of convergence at a point; `rank` is the relative singular value that counts as zero."""
     gradient = model.factor.T @ model.projection

@@ -5,7 +5,7 @@ here, one start is written down and mapped over the batch. Steps are in the scal
 
     minimise ½ |r + J δ|² + ½ μ |D δ|²   with s + δ inside the box,
 
-where D holds the largest norm so far of each column of J, and μ follows the gain ratio (actual over predicted
+where D holds the largest recent norm of each column of J, and μ follows the gain ratio (actual over predicted
 decrease). A step that fails (residuals not finite, or refused by the caller) is a rejected step.
 
 A start has converged when the residual is perpendicular to what the free parameters can change: Bates and Watts'
@@ -21,8 +21,6 @@ H. B. Nielsen, "Damping parameter in Marquardt's method", IMM-REP-1999-05 (1999)
 D. M. Bates, D. G. Watts, "A relative offset orthogonality convergence criterion", Technometrics 23, 179 (1981).
 """
 
-import dataclasses
-import functools
 from collections.abc import Callable, Sequence
 from enum import IntEnum
 from typing import Any, TypeAlias
@@ -33,7 +31,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Bool, Float, Int
 
 from npp_jax.fit.linearisation import Linearisation, damped_step, linearise, stationarity
-from npp_jax.fit.transform import Bounds, check_inside, scaled_limits, theta_slope, to_scaled, to_theta
+from npp_jax.fit.transform import Bounds, Ranges, check_inside, ranges_of, theta_slope, to_scaled, to_theta
 
 ResidualsAndJacobian: TypeAlias = Callable[[Array], tuple[Array, ...]]
 """θ [start, parameter] ↦ (r [start, residual], ∂r/∂θ [start, residual, parameter]) and, if wanted, ok [start]."""
@@ -61,8 +59,7 @@ REASON_ADVICE = {
 """What each reason means and what to try."""
 
 
-@dataclasses.dataclass(frozen=True)
-class RefineOptions:
+class RefineOptions(eqx.Module):
     """Numerical choices of `refine`."""
 
     iterations: int = 100
@@ -130,6 +127,7 @@ class _State(eqx.Module):
 
 
 _RUNNING = -1
+_FORGET = 0.1  # what is kept of the largest column norm: a start far out must not brake all later steps
 _GAIN = 1e-4  # least gain ratio of an accepted step
 _SMALLEST_DAMPING = 1e-14
 _LARGEST_DAMPING = 1e20
@@ -180,14 +178,15 @@ def refine(
         raise ValueError(f"starts have the shape {theta.shape}; [start, {len(bounds)}] is needed")
     check_inside(bounds, theta)
     held = jnp.broadcast_to(jnp.asarray(False if fixed is None else fixed), theta.shape)
-    state = _begin(bounds, theta, options)
+    ranges = ranges_of(bounds)
+    state = _begin(ranges, theta, options)
     for iteration in range(options.iterations + 1):
-        theta, state = _advance(bounds, options, state, held, *_evaluate(function, theta))
+        theta, state = _advance(ranges, options, state, held, *_evaluate(function, theta))
         if on_iteration is not None:
             on_iteration(iteration, state.here.cost)
         if bool(jnp.all(state.reason != _RUNNING)):
             break
-    return _finish(bounds, state, held)
+    return _finish(ranges, state, held)
 
 
 def _evaluate(function: ResidualsAndJacobian, theta: Array) -> tuple[Array, Array, Array]:
@@ -201,12 +200,12 @@ def _evaluate(function: ResidualsAndJacobian, theta: Array) -> tuple[Array, Arra
     return residual, jacobian, ok
 
 
-@functools.partial(jax.jit, static_argnums=(0, 2))
-def _begin(bounds: Bounds, theta: Array, options: RefineOptions) -> _State:
+@jax.jit
+def _begin(ranges: Ranges, theta: Array, options: RefineOptions) -> _State:
     """The first evaluation counts as a step from a point of infinite cost."""
 
     def one(theta: Array) -> _State:
-        scaled = to_scaled(bounds, theta)
+        scaled = to_scaled(ranges, theta)
         number = lambda value: jnp.asarray(value, theta.dtype)  # noqa: E731
         count = lambda value: jnp.asarray(value, jnp.int32)  # noqa: E731
         size = theta.shape[0]
@@ -235,36 +234,35 @@ def _begin(bounds: Bounds, theta: Array, options: RefineOptions) -> _State:
     return jax.vmap(one)(theta)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1))
+@jax.jit
 def _advance(
-    bounds: Bounds, options: RefineOptions, state: _State, fixed: Array, residual: Array, jacobian: Array, ok: Array
+    ranges: Ranges, options: RefineOptions, state: _State, fixed: Array, residual: Array, jacobian: Array, ok: Array
 ) -> tuple[Array, _State]:
     """Judge the trial points and propose the next ones, θ [start, parameter]."""
 
     def one(state: _State, fixed: Array, residual: Array, jacobian: Array, ok: Array) -> tuple[Array, _State]:
-        judged = _judge(bounds, options, state, fixed, residual, jacobian, ok)
-        proposed = _propose(bounds, judged, fixed)
+        judged = _judge(ranges, options, state, fixed, residual, jacobian, ok)
+        proposed = _propose(ranges, judged, fixed)
         running = state.reason == _RUNNING
         after = jax.tree.map(lambda new, old: jnp.where(running, new, old), proposed, state)
         trial = jnp.where(after.reason == _RUNNING, after.trial, after.scaled)
-        return to_theta(bounds, trial), after
+        return to_theta(ranges, trial), after
 
     return jax.vmap(one)(state, fixed, residual, jacobian, ok)
 
 
-def _span(bounds: Bounds, scaled: Array) -> Array:
+def _span(ranges: Ranges, scaled: Array) -> Array:
     """Width of the range in s; where it is infinite |s|, but at least 1 on the scales that have no unit."""
-    low, high = scaled_limits(bounds)
-    width = jnp.asarray(high - low, scaled.dtype)
-    least = jnp.asarray([0.0 if bound.scale == "linear" else 1.0 for bound in bounds], scaled.dtype)
+    width = jnp.asarray(ranges.high - ranges.low, scaled.dtype)
+    least = jnp.asarray(ranges.is_log | ranges.is_logit, scaled.dtype)
     return jnp.where(jnp.isfinite(width), width, jnp.maximum(jnp.abs(scaled), least))
 
 
 def _judge(
-    bounds: Bounds, options: RefineOptions, state: _State, fixed: Array, residual: Array, jacobian: Array, ok: Array
+    ranges: Ranges, options: RefineOptions, state: _State, fixed: Array, residual: Array, jacobian: Array, ok: Array
 ) -> _State:
     """Take the trial point or not, adapt the damping, and see whether the start has converged."""
-    slope = theta_slope(bounds, to_theta(bounds, state.trial))
+    slope = theta_slope(ranges, to_theta(ranges, state.trial))
     there, finite = linearise(residual, jacobian * slope)
     failed = ~(ok & finite)
     first = state.evaluations == 0
@@ -284,8 +282,8 @@ def _judge(
     shrink = jnp.where(first, 1.0, shrink)
     damping = state.damping * jnp.where(accepted, shrink, state.growth)
 
-    low, high = (jnp.asarray(edge, scaled.dtype) for edge in scaled_limits(bounds))
-    span = _span(bounds, scaled)
+    low, high = (jnp.asarray(edge, scaled.dtype) for edge in (ranges.low, ranges.high))
+    span = _span(ranges, scaled)
     quality = stationarity(here, scaled, low, high, fixed, options.rank)
     no_effect = (quality.column == 0.0) | (
         (span > 0.0) & (quality.column * span <= _NO_EFFECT * jnp.sqrt(2.0 * here.cost))
@@ -307,7 +305,7 @@ def _judge(
         scaled=scaled,
         trial=scaled,
         here=here,
-        largest=jnp.where(accepted, jnp.maximum(state.largest, quality.column), state.largest),
+        largest=jnp.where(accepted, jnp.maximum(_FORGET * state.largest, quality.column), state.largest),
         predicted=state.predicted,
         damping=jnp.maximum(damping, _SMALLEST_DAMPING),
         growth=jnp.where(accepted, 2.0, 2.0 * state.growth),
@@ -325,12 +323,12 @@ def _judge(
     )
 
 
-def _propose(bounds: Bounds, state: _State, fixed: Array) -> _State:
+def _propose(ranges: Ranges, state: _State, fixed: Array) -> _State:
     """Add the next trial point; end the start where steps have become too small to matter."""
-    low, high = (jnp.asarray(edge, state.scaled.dtype) for edge in scaled_limits(bounds))
+    low, high = (jnp.asarray(edge, state.scaled.dtype) for edge in (ranges.low, ranges.high))
     step, predicted = damped_step(state.here, state.scaled, low, high, fixed, state.largest, state.damping)
     trial = jnp.clip(state.scaled + step, low, high)
-    tiny = jnp.all(jnp.abs(trial - state.scaled) <= _SMALLEST_STEP * _span(bounds, state.scaled))
+    tiny = jnp.all(jnp.abs(trial - state.scaled) <= _SMALLEST_STEP * _span(ranges, state.scaled))
     stuck = (state.reason == _RUNNING) & (tiny | (state.damping > _LARGEST_DAMPING))
     walled = 2 * state.run_failures >= jnp.maximum(state.run, 1)
     reason = jnp.where(stuck, jnp.where(walled, Reason.FAILURE_WALL, Reason.STALLED), state.reason)
@@ -339,12 +337,12 @@ def _propose(bounds: Bounds, state: _State, fixed: Array) -> _State:
     )
 
 
-@functools.partial(jax.jit, static_argnums=0)
-def _finish(bounds: Bounds, state: _State, fixed: Array) -> RefineResult:
-    low, high = scaled_limits(bounds)
+@jax.jit
+def _finish(ranges: Ranges, state: _State, fixed: Array) -> RefineResult:
+    low, high = (jnp.asarray(edge, state.scaled.dtype) for edge in (ranges.low, ranges.high))
     side = (state.scaled >= high).astype(jnp.int32) - (state.scaled <= low).astype(jnp.int32)
     return RefineResult(
-        theta=to_theta(bounds, state.scaled),
+        theta=to_theta(ranges, state.scaled),
         cost=state.here.cost,
         gradient_norm=state.gradient_norm,
         offset=state.offset,

@@ -7,13 +7,13 @@ whole line for methods that know no bounds (samplers). The last axis of every ar
 
 import dataclasses
 import math
-from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, TypeAlias
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 _DOMAIN = {"linear": (-math.inf, math.inf), "log": (0.0, math.inf), "logit": (0.0, 1.0)}
 
@@ -66,83 +66,97 @@ class Bound:
             raise ValueError(f"{self.name}: prior_sigma = {self.prior_sigma} must be positive and finite")
 
 
-Bounds = tuple[Bound, ...]
+Bounds: TypeAlias = tuple[Bound, ...]
 """The parameters of a fit, in the order of the axis `parameter`."""
 
 
-def _is(bounds: Sequence[Bound], scale: str) -> np.ndarray:
-    return np.array([bound.scale == scale for bound in bounds])
+class Ranges(eqx.Module):
+    """What the maps between the coordinates need of all parameters, as arrays: other ranges, same compiled code."""
+
+    is_log: Bool[Array | np.ndarray, " parameter"]
+    is_logit: Bool[Array | np.ndarray, " parameter"]
+    theta_low: Float[Array | np.ndarray, " parameter"]
+    """Lower limit of θ. [unit of the parameter]"""
+    theta_high: Float[Array | np.ndarray, " parameter"]
+    """Upper limit of θ. [unit of the parameter]"""
+    low: Float[Array | np.ndarray, " parameter"]
+    """Lower limit of s, -∞ for a whole domain."""
+    high: Float[Array | np.ndarray, " parameter"]
+    """Upper limit of s, ∞ for a whole domain."""
 
 
-def to_scaled(bounds: Bounds, theta: Float[Array, "*batch parameter"]) -> Float[Array, "*batch parameter"]:
-    """Return s: θ, ln θ or ln[θ/(1 - θ)] by the scale of each parameter."""
-    log, logit = _is(bounds, "log"), _is(bounds, "logit")
-    # The branch that is not taken stays finite, so that derivatives do too.
-    logarithm = jnp.log(jnp.where(log | logit, theta, 0.5))
-    return jnp.where(log, logarithm, jnp.where(logit, logarithm - jnp.log1p(-jnp.where(logit, theta, 0.5)), theta))
+_FORWARD = {
+    "linear": lambda value: value,
+    "log": lambda value: math.log(value) if 0.0 < value < math.inf else math.copysign(math.inf, value - 1.0),
+    "logit": lambda value: (
+        math.log(value / (1.0 - value)) if 0.0 < value < 1.0 else math.copysign(math.inf, value - 0.5)
+    ),
+}
 
 
-def to_theta(bounds: Bounds, scaled: Float[Array, "*batch parameter"]) -> Float[Array, "*batch parameter"]:
-    """Return θ of the scaled coordinate, kept inside the range where the exponential rounds."""
-    log, logit = _is(bounds, "log"), _is(bounds, "logit")
-    theta = jnp.where(log, jnp.exp(jnp.where(log, scaled, 0.0)), jnp.where(logit, jax.nn.sigmoid(scaled), scaled))
-    low, high = theta_limits(bounds)
-    return jnp.clip(theta, low.astype(theta.dtype), high.astype(theta.dtype))
-
-
-def theta_slope(bounds: Bounds, theta: Float[Array, "*batch parameter"]) -> Float[Array, "*batch parameter"]:
-    """Return dθ/ds: 1, θ or θ (1 - θ)."""
-    log, logit = _is(bounds, "log"), _is(bounds, "logit")
-    return jnp.where(log, theta, jnp.where(logit, theta * (1.0 - theta), jnp.ones_like(theta)))
-
-
-def theta_limits(bounds: Bounds) -> tuple[np.ndarray, np.ndarray]:
-    """Lower and upper limits of θ, shape [parameter]."""
-    return np.array([float(b.low) for b in bounds]), np.array([float(b.high) for b in bounds])
-
-
-def scaled_limits(bounds: Bounds) -> tuple[np.ndarray, np.ndarray]:
-    """Lower and upper limits of s, shape [parameter]; ∓∞ for a parameter that has the whole domain."""
-    forward = {
-        "linear": float,
-        "log": lambda value: math.log(value) if value > 0.0 else -math.inf,
-        "logit": lambda value: (
-            math.copysign(math.inf, value - 0.5) if value in (0, 1) else math.log(value / (1 - value))
-        ),
-    }
-    low = np.array([forward[b.scale](b.low) for b in bounds])
-    return low, np.array([forward[b.scale](b.high) if math.isfinite(b.high) else math.inf for b in bounds])
-
-
-def from_unbounded(bounds: Bounds, z: Float[Array, "*batch parameter"]) -> Float[Array, "*batch parameter"]:
-    """Return θ of the unbounded coordinate: s = s_low + (s_high - s_low) / (1 + e⁻ᶻ); s = z for a whole domain."""
-    low, high = scaled_limits(bounds)
-    finite = np.isfinite(low)
-    low, width = (
-        np.where(finite, low, 0.0),
-        np.where(finite, np.where(finite, high, 0.0) - np.where(finite, low, 0.0), 1.0),
+def ranges_of(bounds: Bounds) -> Ranges:
+    """Gather the ranges of all parameters."""
+    return Ranges(
+        is_log=np.array([bound.scale == "log" for bound in bounds], bool),
+        is_logit=np.array([bound.scale == "logit" for bound in bounds], bool),
+        theta_low=np.array([bound.low for bound in bounds], float),
+        theta_high=np.array([bound.high for bound in bounds], float),
+        low=np.array([_FORWARD[bound.scale](float(bound.low)) for bound in bounds], float),
+        high=np.array([_FORWARD[bound.scale](float(bound.high)) for bound in bounds], float),
     )
-    return to_theta(bounds, jnp.where(finite, low + width * jax.nn.sigmoid(z), z))
 
 
-def to_unbounded(bounds: Bounds, theta: Float[Array, "*batch parameter"]) -> Float[Array, "*batch parameter"]:
+def to_scaled(ranges: Ranges, theta: Float[Array, "*batch parameter"]) -> Float[Array, "*batch parameter"]:
+    """Return s: θ, ln θ or ln[θ/(1 - θ)] by the scale of each parameter."""
+    # The branches that are not taken stay finite, so that derivatives do too.
+    logarithm = jnp.log(jnp.where(ranges.is_log | ranges.is_logit, theta, 0.5))
+    logit = logarithm - jnp.log1p(-jnp.where(ranges.is_logit, theta, 0.5))
+    return jnp.where(ranges.is_log, logarithm, jnp.where(ranges.is_logit, logit, theta))
+
+
+def to_theta(ranges: Ranges, scaled: Float[Array, "*batch parameter"]) -> Float[Array, "*batch parameter"]:
+    """Return θ of the scaled coordinate, kept inside the range where the exponential rounds."""
+    exponential = jnp.exp(jnp.where(ranges.is_log, scaled, 0.0))
+    theta = jnp.where(ranges.is_log, exponential, jnp.where(ranges.is_logit, jax.nn.sigmoid(scaled), scaled))
+    low, high = (jnp.asarray(edge, theta.dtype) for edge in (ranges.theta_low, ranges.theta_high))
+    return jnp.clip(theta, low, high)
+
+
+def theta_slope(ranges: Ranges, theta: Float[Array, "*batch parameter"]) -> Float[Array, "*batch parameter"]:
+    """Return dθ/ds: 1, θ or θ (1 - θ)."""
+    logit = jnp.where(ranges.is_logit, theta * (1.0 - theta), jnp.ones_like(theta))
+    return jnp.where(ranges.is_log, theta, logit)
+
+
+def from_unbounded(ranges: Ranges, z: Float[Array, "*batch parameter"]) -> Float[Array, "*batch parameter"]:
+    """Return θ of the unbounded coordinate: s = s_low + (s_high - s_low) / (1 + e⁻ᶻ); s = z for a whole domain."""
+    finite, low, width = _box(ranges, z)
+    return to_theta(ranges, jnp.where(finite, low + width * jax.nn.sigmoid(z), z))
+
+
+def to_unbounded(ranges: Ranges, theta: Float[Array, "*batch parameter"]) -> Float[Array, "*batch parameter"]:
     """Return z of θ, the inverse of `from_unbounded`; ∓∞ at the ends of a finite range."""
-    low, high = scaled_limits(bounds)
-    finite = np.isfinite(low)
-    scaled = to_scaled(bounds, theta)
-    below = jnp.where(finite, scaled - np.where(finite, low, 0.0), 1.0)
-    above = jnp.where(finite, np.where(finite, high, 0.0) - scaled, 1.0)
+    finite, low, width = _box(ranges, theta)
+    scaled = to_scaled(ranges, theta)
+    below = jnp.where(finite, scaled - low, 1.0)
+    above = jnp.where(finite, low + width - scaled, 1.0)
     return jnp.where(finite, jnp.log(below) - jnp.log(above), scaled)
 
 
-def unbounded_slope(bounds: Bounds, z: Float[Array, "*batch parameter"]) -> Float[Array, "*batch parameter"]:
+def unbounded_slope(ranges: Ranges, z: Float[Array, "*batch parameter"]) -> Float[Array, "*batch parameter"]:
     """Return dθ/dz."""
-    low, high = scaled_limits(bounds)
-    finite = np.isfinite(low)
-    width = np.where(finite, np.where(finite, high, 0.0) - np.where(finite, low, 0.0), 1.0)
+    finite, _, width = _box(ranges, z)
     fraction = jax.nn.sigmoid(z)
     slope = jnp.where(finite, width * fraction * (1.0 - fraction), 1.0)
-    return slope * theta_slope(bounds, from_unbounded(bounds, z))
+    return slope * theta_slope(ranges, from_unbounded(ranges, z))
+
+
+def _box(ranges: Ranges, like: Array) -> tuple[Array, Array, Array]:
+    """Whether the range of s is finite, its low end and width; 0 and 1 where it is not."""
+    low, high = jnp.asarray(ranges.low, like.dtype), jnp.asarray(ranges.high, like.dtype)
+    finite = jnp.isfinite(low)
+    low = jnp.where(finite, low, 0.0)
+    return finite, low, jnp.where(finite, high, 1.0) - low
 
 
 def start_values(bounds: Bounds) -> np.ndarray:
@@ -153,13 +167,13 @@ def start_values(bounds: Bounds) -> np.ndarray:
     ValueError
         If a parameter has neither a start nor a finite range.
     """
-    low, high = scaled_limits(bounds)
-    for bound, edge in zip(bounds, low, strict=True):
-        if bound.start is None and not math.isfinite(edge):
+    ranges = ranges_of(bounds)
+    finite = np.isfinite(ranges.low)
+    for bound, known in zip(bounds, finite, strict=True):
+        if bound.start is None and not known:
             raise ValueError(f"{bound.name}: give start, the range ({bound.low}, {bound.high}) has no middle")
-    finite = np.isfinite(low)
-    centre = 0.5 * (np.where(finite, low, 0.0) + np.where(finite, high, 0.0))
-    middle = np.asarray(to_theta(bounds, jnp.asarray(centre)))
+    centre = 0.5 * (np.where(finite, ranges.low, 0.0) + np.where(finite, ranges.high, 0.0))
+    middle = np.asarray(to_theta(ranges, jnp.asarray(centre)))
     return np.array([m if b.start is None else float(b.start) for b, m in zip(bounds, middle, strict=True)])
 
 
