@@ -88,7 +88,7 @@ def main():
         print(
             f"{name:11s}  {compile_s:9.1f} {run_s:6.1f}  {int(fit.iterations):11d}  "
             f"{100.0 * float(fit.permeability[0]):13.4e}  {low:.4e}–{high:.4e}  {100.0 * PERMEABILITY:.2e}  "
-            f"{float(fit.deviance_per_pixel):.4f}",
+            f"{float(fit.deviance_per_pixel):.4f}          {bool(fit.converged)}",
             flush=True,
         )
 

@@ -299,6 +299,8 @@ def test_saturated_points_of_a_real_counter_are_told(data: Path):
     path = data / "psc-tofsims-hasselt" / "I240416f_B_MAPI_1f_pos-B1_-_NF.txt"
     profile = import_sims(path, ImportOptions({"In": "In+"}, crater_depth_nm=800.0))
     assert any("In+: the counter is saturated at 22 points" in line for line in profile.warnings)
+    total = import_sims(path, ImportOptions({"all": "total"}, crater_depth_nm=800.0))
+    assert any("total: a sum of peaks" in line for line in total.warnings)
     full = profile.fraction[0] > 0.8
     # Six ions a pulse: the relative variance is (exp(λ) − 1)/(N λ²), ten times that of the counts.
     load = read_raw(path).channel("In+").values[full] / 16364.0

@@ -107,7 +107,7 @@ def test_mutated_files(name: str, tmp_path: Path, data: st.DataObject):
     content = bytearray(FILES[name]())
     for _ in range(data.draw(st.integers(1, 4))):
         at = data.draw(st.integers(0, max(len(content) - 1, 0)))
-        match data.draw(st.sampled_from(["flip", "insert", "delete", "cut", "double", "swap"])):
+        match data.draw(st.sampled_from(["flip", "insert", "delete", "cut", "double", "digit", "swap"])):
             case "flip":
                 content[at : at + 1] = bytes([data.draw(st.integers(0, 255))])
             case "insert":
@@ -118,6 +118,8 @@ def test_mutated_files(name: str, tmp_path: Path, data: st.DataObject):
                 del content[at:]
             case "double":
                 content[at:at] = content[at : at + data.draw(st.integers(1, 200))]
+            case "digit":
+                content[at : at + 1] = data.draw(st.sampled_from([bytes([b]) for b in b"0123456789.-eE,;\t"]))
             case "swap":
                 lines = bytes(content).split(b"\n")
                 k = data.draw(st.integers(0, len(lines) - 1))
@@ -152,6 +154,27 @@ def test_cells_replaced_one_by_one(tmp_path: Path):
                 if outcome(path, "\n".join(changed).encode()) is None:
                     refused += 1
     assert refused > 100
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("cameca", b"1.040\r\n39K", b'1.040 "\r\n39K'),
+        ("cameca", b"| 7.016", b'| 7.016 "'),
+        ("cameca", b"3.4E+013", b"3.4E-913"),
+        ("cameca", b"1.20E+015", b"1.20E+255"),
+        ("cameca", b"9.5E+001", b"9.5E+501"),
+        ("surfacelab", b"980.5", b"9E300"),
+        ("surfacelab", b"13.5", b"1.35E308"),
+        ("pairs", b"depth_um,Li_counts,depth_um,K\n", b"depth,Li,depth,K\nnm,counts,nm,counts,s\n"),
+        ("pairs", b"depth_um,L", b"depth_m,L"),
+        ("pairs", b"0.8,8", b"0.8e300,8"),
+    ],
+)
+def test_numbers_and_marks_that_slip_through_easily(name: str, old: bytes, new: bytes, tmp_path: Path):
+    content = FILES[name]()
+    assert old in content
+    outcome(tmp_path / "profile.txt", content.replace(old, new, 1))
 
 
 @FUZZ

@@ -51,6 +51,14 @@ def test_rates_become_ions_by_the_worth_of_one():
     np.testing.assert_allclose(by_dwell.ions, signal.ions)
 
 
+def test_unknown_units_are_counts_only_if_told():
+    values = channel([2.0, 4.0, 0.0, 1.0, 3.0], unit="1", kind="other", per_count=None)
+    assert not counted_signal(values).counted
+    np.testing.assert_array_equal(counted_signal(values, as_counts=True).counts, values.values)
+    ratio = channel([2.0, 4.0, 0.0, 1.0, 3.0], unit="%", kind="ratio", per_count=None)
+    assert not counted_signal(ratio, as_counts=True).counted
+
+
 def test_interpolation_keeps_the_variance(rng: np.random.Generator):
     mean, axis = np.linspace(40.0, 90.0, 11), np.arange(11.0)
     target = axis[:-1] + 0.3

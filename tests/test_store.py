@@ -204,7 +204,7 @@ def test_chunks_that_do_not_fit_one_another_are_refused(store: Store, tmp_path: 
 
 
 def test_the_final_file_is_written_in_the_memory_of_one_chunk(tmp_path: Path):
-    run, values = Manifest("", "0.1.0", "float64", 3200, 100), np.zeros((100, 1000))
+    run, values = Manifest("", "0.1.0", "float64", 3200, 100), np.zeros((100, 400))
     with Store.open(tmp_path / "run.sweep", run) as store:
         for chunk in store.pending():
             store.write(chunk, {"x": values + chunk})
@@ -313,6 +313,11 @@ def test_the_chunk_of_another_number_or_run_is_found(store: Store, tmp_path: Pat
     shutil.copy(tmp_path / "other.sweep" / "00000002.chunk", store.path / "00000002.chunk")
     reasons = [(error.chunk, error.reason) for error in store.verify()]
     assert reasons == [(1, "the content is that of chunk 0"), (2, "the content is that of another run")]
+
+
+def test_a_file_beyond_the_run_is_ignored(store: Store):
+    shutil.copy(store.path / "00000000.chunk", store.path / "00000099.chunk")
+    assert store.pending() == () and store.verify() == ()
 
 
 def test_a_damaged_manifest_is_restored_from_the_chunks_and_never_taken_for_another(store: Store):

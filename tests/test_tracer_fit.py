@@ -107,7 +107,7 @@ def test_each_boundary_of_a_resolved_profile(fit_bulk: bool, rng: np.random.Gene
     permeability = np.asarray([1.5e-8, 0.5e-8, 3.0e-8, 1.4e-8, 2.0e-8])
     # A slower bulk than that of the titanate, so that its gradients are seen.
     D_bulk, noise = 5e-13, 0.004
-    stages = [DiffusionStage(1200.0, left=ConstantSurface(1.0)), DiffusionStage(1800.0, left=Closed())]
+    stages = [DiffusionStage(5400.0, left=ConstantSurface(1.0)), DiffusionStage(3600.0, left=Closed())]
     chain = chain_of_grains(sizes, permeability, D_bulk, cells=24)
     solution = diffuse(chain, jnp.zeros(6 * 24), stages, steps=96)
     position = jnp.linspace(1e-6, 150e-6, 150)

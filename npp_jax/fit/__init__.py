@@ -18,6 +18,7 @@ from npp_jax.fit.transform import (
 )
 
 __all__ = [
+    "REASON_ADVICE",
     "Bound",
     "Bounds",
     "Evaluation",
@@ -26,7 +27,6 @@ __all__ = [
     "Parameter",
     "ParameterError",
     "Problem",
-    "REASON_ADVICE",
     "Ranges",
     "Reason",
     "RefineOptions",

@@ -59,16 +59,16 @@ def assemble(
     with replacing(path) as descriptor:
         disk = _Disk(descriptor)
         with h5py.File(disk, "w", rdcc_nbytes=_CACHE) as file:
-            file.attrs.update(
-                schema_version=SCHEMA_VERSION,
-                title="npp_jax sweep",
-                npp_jax_version=manifest.version,
-                dtype=manifest.dtype,
-                design=manifest.design,
-                configuration_sha256=manifest.configuration_sha256,
-                run=manifest.run,
-                **attributes,
-            )
+            own = {
+                "schema_version": SCHEMA_VERSION,
+                "title": "npp_jax sweep",
+                "npp_jax_version": manifest.version,
+                "dtype": manifest.dtype,
+                "design": manifest.design,
+                "configuration_sha256": manifest.configuration_sha256,
+                "run": manifest.run,
+            }
+            file.attrs.update({**attributes, **own})
             # An attribute holds no more than 64 KiB.
             file.create_dataset("configuration", data=manifest.configuration, dtype=h5py.string_dtype())
             form = None

@@ -174,7 +174,7 @@ class Store:
     def verify(self) -> tuple[DamagedChunk, ...]:
         """Read every finished chunk and list the damaged ones, which are to be computed again."""
         damaged = []
-        for chunk in sorted(self._files()):
+        for chunk in sorted(self._files().keys() & set(range(self.manifest.chunks))):
             try:
                 self.read(chunk)
             except DamagedChunk as error:

@@ -6,12 +6,11 @@ All are weighted least-squares fits. Diffusion coefficients and permeabilities a
 from collections.abc import Sequence
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from npp_jax.constants import BOLTZMANN_EV
-from npp_jax.physics.leaf import LeafLike, as_leaf
+from npp_jax.physics.leaf import LeafLike, as_leaf, as_optional_leaf
 from npp_jax.tracer.boundaries import chain_of_grains
 from npp_jax.tracer.diffusion import DiffusionStage, diffuse, profile_at
 from npp_jax.tracer.evolution import evolve_exchange_profile, exchange_profile
@@ -75,17 +74,21 @@ def fit_exchange(
     base
         Fraction C₀ of the untouched sample, if known. [1]
     """
-    duration = as_leaf(duration)
     parameters = {"log_D": jnp.log(as_leaf(start)), "surface": jnp.max(profile.fraction)}
     if base is None:
         parameters["base"] = jnp.min(profile.fraction)
+    return least_squares(_ExchangeResidual(profile, as_leaf(duration), as_optional_leaf(base)), _strong(parameters))
 
-    def residual(p: dict[str, Array]) -> Array:
-        low = p["base"] if base is None else as_leaf(base)
-        shape = exchange_profile(profile.position, jnp.exp(p["log_D"]) * duration)
-        return profile.residual(low + (p["surface"] - low) * shape)
 
-    return least_squares(residual, parameters)
+class _ExchangeResidual(eqx.Module):
+    profile: MeasuredProfile
+    duration: Array
+    base: Array | None
+
+    def __call__(self, p: dict[str, Array]) -> Array:
+        low = p["base"] if self.base is None else self.base
+        shape = exchange_profile(self.profile.position, jnp.exp(p["log_D"]) * self.duration)
+        return self.profile.residual(low + (p["surface"] - low) * shape)
 
 
 def fit_evolution(
@@ -127,31 +130,49 @@ def fit_evolution(
     parameters["log_area"] = jnp.stack([jnp.log(_first_area(s.exchanged)) for s in specimens])
     if base is None:
         parameters["base"] = jnp.stack([jnp.min(s.exchanged.fraction) for s in specimens])
-    parameters = jax.tree.map(lambda leaf: leaf * jnp.ones((), jnp.result_type(leaf, float)), parameters)
+    model = _EvolutionResidual(tuple(specimens), reference, as_optional_leaf(base), energy is not None, cells, steps)
+    return least_squares(model, _strong(parameters))
 
-    def diffusivity(p: dict[str, Array], temperature: Array) -> Array:
-        slope = p["energy"] / BOLTZMANN_EV if energy is not None else jnp.zeros_like(reference)
-        return jnp.exp(p["log_D"] - slope * (1.0 / temperature - 1.0 / reference))
 
-    def residual(p: dict[str, Array]) -> Array:
-        parts = []
-        for k, specimen in enumerate(specimens):
-            low = p["base"][k] if base is None else as_leaf(base)
-            span, area = p["surface"][k] - low, jnp.exp(p["log_area"][k])
-            first = specimen.exchanged
-            parts.append(first.residual(low + span * exchange_profile(first.position, area)))
-            areas = jnp.cumsum(jnp.stack([a.duration * diffusivity(p, a.temperature) for a in specimen.anneals]))
-            everywhere = jnp.concatenate([a.profile.position for a in specimen.anneals])
-            ends = {"left": specimen.left, "right": specimen.right, "cells": cells, "steps": steps}
-            shapes = evolve_exchange_profile(everywhere, area, areas, **ends)
-            begin = 0
-            for anneal, shape in zip(specimen.anneals, shapes, strict=True):
-                count = anneal.profile.position.shape[0]
-                parts.append(anneal.profile.residual(low + span * shape[begin : begin + count]))
-                begin += count
-        return jnp.concatenate(parts)
+class _EvolutionResidual(eqx.Module):
+    specimens: tuple[Specimen, ...]
+    reference: Array
+    base: Array | None
+    activated: bool = eqx.field(static=True)
+    cells: int = eqx.field(static=True)
+    steps: int = eqx.field(static=True)
 
-    return least_squares(residual, parameters)
+    def diffusivity(self, p: dict[str, Array], temperature: Array) -> Array:
+        if not self.activated:
+            return jnp.exp(p["log_D"])
+        return jnp.exp(p["log_D"] - p["energy"] / BOLTZMANN_EV * (1.0 / temperature - 1.0 / self.reference))
+
+    def of_specimen(self, p: dict[str, Array], k: int) -> list[Array]:
+        specimen = self.specimens[k]
+        low = p["base"][k] if self.base is None else self.base
+        span, area = p["surface"][k] - low, jnp.exp(p["log_area"][k])
+        first = specimen.exchanged
+        parts = [first.residual(low + span * exchange_profile(first.position, area))]
+        areas = jnp.cumsum(jnp.stack([a.duration * self.diffusivity(p, a.temperature) for a in specimen.anneals]))
+        everywhere = jnp.concatenate([a.profile.position for a in specimen.anneals])
+        ends = {"left": specimen.left, "right": specimen.right, "cells": self.cells, "steps": self.steps}
+        begin = 0
+        for anneal, shape in zip(
+            specimen.anneals, evolve_exchange_profile(everywhere, area, areas, **ends), strict=True
+        ):
+            count = anneal.profile.position.shape[0]
+            parts.append(anneal.profile.residual(low + span * shape[begin : begin + count]))
+            begin += count
+        return parts
+
+    def __call__(self, p: dict[str, Array]) -> Array:
+        return jnp.concatenate([part for k in range(len(self.specimens)) for part in self.of_specimen(p, k)])
+
+
+def _strong(parameters: dict[str, Array]) -> dict[str, Array]:
+    """Parameters of one type, none of them weakly typed."""
+    dtype = jnp.result_type(*parameters.values(), float)
+    return {name: leaf.astype(dtype) for name, leaf in parameters.items()}
 
 
 def _first_area(profile: MeasuredProfile) -> Array:
@@ -201,22 +222,35 @@ def fit_boundaries(
         Finite volumes of a grain and time steps of a stage.
     """
     sizes = as_leaf(sizes)
-    fraction = jnp.repeat(jnp.broadcast_to(as_leaf(initial), sizes.shape), cells)
     first = jnp.broadcast_to(jnp.log(as_leaf(permeability)), (sizes.shape[0] - 1,))
     parameters = {"log_permeability": first.astype(sizes.dtype)}
     if fit_bulk:
         parameters["log_D"] = jnp.log(as_leaf(D_bulk)).astype(sizes.dtype)
+    fraction = jnp.repeat(jnp.broadcast_to(as_leaf(initial), sizes.shape), cells)
+    model = _ChainResidual(
+        sizes, fraction, tuple(stages), tuple(profiles), as_leaf(D_bulk), as_leaf(start), cells, steps
+    )
+    return least_squares(model, parameters)
 
-    def residual(p: dict[str, Array]) -> Array:
-        D = jnp.exp(p["log_D"]) if fit_bulk else as_leaf(D_bulk)
-        chain = chain_of_grains(sizes, jnp.exp(p["log_permeability"]), D, cells=cells, start=start)
-        solution = diffuse(chain, fraction, stages, steps=steps)
+
+class _ChainResidual(eqx.Module):
+    sizes: Array
+    initial: Array
+    stages: tuple[DiffusionStage, ...]
+    profiles: tuple[MeasuredProfile | None, ...]
+    D_bulk: Array
+    start: Array
+    cells: int = eqx.field(static=True)
+    steps: int = eqx.field(static=True)
+
+    def __call__(self, p: dict[str, Array]) -> Array:
+        D = jnp.exp(p["log_D"]) if "log_D" in p else self.D_bulk
+        chain = chain_of_grains(self.sizes, jnp.exp(p["log_permeability"]), D, cells=self.cells, start=self.start)
+        solution = diffuse(chain, self.initial, self.stages, steps=self.steps)
         return jnp.concatenate(
             [
                 profile.residual(profile_at(chain, values, profile.position))
-                for profile, values in zip(profiles, solution.fraction, strict=True)
+                for profile, values in zip(self.profiles, solution.fraction, strict=True)
                 if profile is not None
             ]
         )
-
-    return least_squares(residual, parameters)

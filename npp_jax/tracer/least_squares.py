@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import optimistix as optx
@@ -48,6 +49,7 @@ class TracerFit(NamedTuple):
         return propagate(lambda p: function(unravel(p)), values, self.covariance)
 
 
+@eqx.filter_jit
 def least_squares(
     residual: Callable[[PyTree], Float[Array, " datum"]],
     start: PyTree,
@@ -60,7 +62,8 @@ def least_squares(
     Parameters
     ----------
     residual
-        Weighted residuals as a function of the parameters; parameters of the order of one (logarithms) are best.
+        Weighted residuals as a function of the parameters; parameters of the order of one (logarithms) are best. An
+        equinox Module that holds the data is compiled once for all data of the same shapes.
     start
         Parameters to start from, a pytree of floating-point arrays.
     tolerance

@@ -13,7 +13,7 @@ import numpy as np
 from npp_jax.io.sims.counting import counting_quantum
 from npp_jax.io.sims.errors import fault, shorten
 from npp_jax.io.sims.raw import MINIMUM_POINTS, Axis, Channel, Kind, RawProfile, number_repeated
-from npp_jax.io.sims.text import Text, check_axis, is_number, number
+from npp_jax.io.sims.text import Text, check_axis, number, positive_number
 
 FORMAT = "cameca"
 NO_COUNT = 1e-3
@@ -72,17 +72,17 @@ def read_cameca(text: Text) -> RawProfile:
         above = int(np.sum(channel.values > limit)) if limit else 0
         if above:
             warnings.append(f"{channel.name}: {above} points are currents (above the counting limit), not counts")
-    expected = metadata.get("# of data point/species", "")
-    if expected and is_number(expected) and float(expected.replace(",", ".")) != len(data):
-        warnings.append(f"{len(data)} points, though the header tells of {expected}")
-    rate = _positive(metadata.get("Mean SR (nm/min)"))
+    expected = positive_number(metadata.get("# of data point/species"))
+    if expected and expected != len(data):
+        warnings.append(f"{len(data)} points, though the header tells of {expected:g}")
+    rate = positive_number(metadata.get("Mean SR (nm/min)"))
     return RawProfile(
         path=path,
         format=FORMAT,
         sha256=text.sha256,
         axis=axes[0],
         channels=tuple(channels),
-        duration=_positive(metadata.get("Total sputtering time (s)")),
+        duration=positive_number(metadata.get("Total sputtering time (s)")),
         sputter_rate=rate / 60.0 if rate and axes[0] == "depth" else None,
         metadata=metadata,
         warnings=tuple(warnings),
@@ -115,7 +115,9 @@ def _conditions(text: Text, sections: dict[str, tuple[int, int]]) -> dict[str, d
     rows = [[cell.strip() for cell in line.split("|")] for line in text.lines[start:stop] if "|" in line]
     if not rows:
         return {}
-    values = [{t: v for t, c in zip(rows[0], row, strict=False) if (v := _positive(c)) is not None} for row in rows]
+    values = [
+        {t: v for t, c in zip(rows[0], row, strict=False) if (v := positive_number(c)) is not None} for row in rows
+    ]
     return {row[0]: value for row, value in zip(rows[1:], values[1:], strict=True)}
 
 
@@ -165,13 +167,13 @@ def _counted(
     channel: Channel, dwell: float | None, calibration: dict[str, str], metadata: dict[str, str], path: str
 ) -> Channel:
     """The channel with what its header tells of counting; zeros where no ion was counted."""
-    factor = 1.0 if channel.kind == "rate" else _positive(calibration.get("RSF  (at/cm3)"))
+    factor = 1.0 if channel.kind == "rate" else positive_number(calibration.get("RSF  (at/cm3)"))
     if channel.kind not in {"rate", "concentration"} or factor is None:
         return channel
     values = np.where(channel.values <= 1.0000001 * NO_COUNT * factor, 0.0, channel.values)
     values = np.where((channel.values < 0.0) | ~np.isfinite(channel.values), channel.values, values)
-    limit = _positive(metadata.get("EM -> FC threshold (c/s)"))
-    yield_ = _positive(metadata.get("EM yield (%)")) or 100.0
+    limit = positive_number(metadata.get("EM -> FC threshold (c/s)"))
+    yield_ = positive_number(metadata.get("EM yield (%)")) or 100.0
     return dataclasses.replace(
         channel,
         values=values,
@@ -200,11 +202,3 @@ def _shared_quantum(channels: list[Channel]) -> tuple[list[Channel], list[str]]:
         dataclasses.replace(c, per_count=c.per_count * ratios.get(c.name, ratio)) if c.per_count else c
         for c in channels
     ], warnings
-
-
-def _positive(cell: str | None) -> float | None:
-    """A positive number of a header, or None."""
-    if cell is None or not is_number(cell):
-        return None
-    value = float(cell.replace(",", ".").lower().replace("d", "e"))
-    return value if 0.0 < value < np.inf else None

@@ -42,9 +42,12 @@ def convert(raw: RawProfile, options: ImportOptions) -> SimsProfile:
     """
     try:
         odd = check_options(options)
-        return _converted(raw, options, odd)
+        with np.errstate(over="raise", invalid="raise", divide="raise"):
+            return _converted(raw, options, odd)
     except SimsFileError:
         raise
+    except FloatingPointError as error:
+        raise fault(raw.path, f"the numbers are too large or too small ({error})") from None
     except ValueError as error:
         raise fault(raw.path, str(error)) from None
 
@@ -55,9 +58,8 @@ def _converted(raw: RawProfile, options: ImportOptions, odd: tuple[str, ...]) ->
     reference = _usable(raw, raw.channel(options.reference)) if options.reference else None
     warnings = [*raw.warnings, *odd]
     everything = [*channels, *([reference] if reference else [])]
-    axis, signals = _aligned(everything, options.dwell_s, warnings)
+    axis, signals = _aligned(everything, options, warnings)
     duration, crater = _crater(raw, options, float(max(c.axis[-1] for c in raw.channels)), warnings)
-    warnings += [line for channel in everything for line in _doubts(channel, options.dwell_s)]
 
     matrix = signals.pop() if reference else None
     depth = depth_of_time(axis, crater, duration)
@@ -105,7 +107,7 @@ def _usable(raw: RawProfile, channel: Channel) -> Channel:
     return channel
 
 
-def _aligned(channels: list[Channel], dwell: float | None, warnings: list[str]) -> tuple[np.ndarray, list[Signal]]:
+def _aligned(channels: list[Channel], options: ImportOptions, warnings: list[str]) -> tuple[np.ndarray, list[Signal]]:
     """One axis, that of the first channel as far as all reach, and the signals on it."""
     first = channels[0].axis
     low, high = max(c.axis[0] for c in channels), min(c.axis[-1] for c in channels)
@@ -116,8 +118,9 @@ def _aligned(channels: list[Channel], dwell: float | None, warnings: list[str]) 
     if moved:
         what = f"{', '.join(moved)}: interpolated to the axis of {channels[0].name}"
         warnings.append(f"{what}; neighbouring points are then correlated")
-    signals = [interpolated(counted_signal(c, dwell), c.axis, axis) for c in channels]
-    return axis, signals
+    counted = [counted_signal(c, options.dwell_s, options.as_counts) for c in channels]
+    warnings += [line for pair in zip(channels, counted, strict=True) for line in _doubts(*pair)]
+    return axis, [interpolated(signal, c.axis, axis) for signal, c in zip(counted, channels, strict=True)]
 
 
 def _crater(raw: RawProfile, options: ImportOptions, last: float, warnings: list[str]) -> tuple[float, float]:
@@ -142,11 +145,15 @@ def _crater(raw: RawProfile, options: ImportOptions, last: float, warnings: list
     return duration, given
 
 
-def _doubts(channel: Channel, dwell: float | None) -> list[str]:
+def _doubts(channel: Channel, signal: Signal) -> list[str]:
     """What limits the counting statistics of a channel that is used."""
     found = []
-    if channel.per_count is None and not (dwell and channel.kind == "rate"):
+    if not signal.counted:
         found.append(f"{channel.name}: no counting statistics; sigma is the scatter of neighbouring points")
+    if channel.summed:
+        found.append(
+            f"{channel.name}: a sum of peaks, whose dead time is not known; near saturation sigma is too small"
+        )
     if channel.pulses:
         high = int(np.sum(channel.values > SATURATED * channel.pulses))
         if high:

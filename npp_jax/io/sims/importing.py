@@ -67,6 +67,7 @@ def command(
     charge_mC_cm2: float | None = None,
     density_m3: float | None = None,
     dwell_s: float | None = None,
+    as_counts: bool = False,
     sigma_relative: float = 0.0,
     command_line: str = "",
 ) -> list[str]:
@@ -129,6 +130,7 @@ def command(
         charge_mC_cm2=charge_mC_cm2,
         density_m3=density_m3,
         dwell_s=dwell_s,
+        as_counts=as_counts,
         sigma_relative=sigma_relative,
     )
     profile = convert(raw, options)

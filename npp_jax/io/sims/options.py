@@ -47,6 +47,8 @@ class ImportOptions:
     """Number density of the mobile ions of the bulk, for `uptake` and `loss`."""
     dwell_s: float | None = None
     """Counting time of a point, for rates of files that do not tell it."""
+    as_counts: bool = False
+    """Take signals whose unit is not known for counted ions."""
     sigma_relative: float = 0.0
     """Relative standard deviation of a point beside counting (yield, beam current), added in quadrature."""
 

@@ -43,6 +43,8 @@ class Channel:
     """Counting time of a point [s]."""
     mass: float | None = None
     """Mass over charge [u]."""
+    summed: bool = False
+    """Whether it is a sum of peaks of a counter with dead time."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -44,7 +44,9 @@ def read_raw(path: str | Path, format: str = "auto") -> RawProfile:
     if format != "auto" and format not in FORMATS:
         raise fault(path, f"format {format!r} is not known; auto, {', '.join(FORMATS)} are")
     text = read_text(path)
-    raw = FORMATS[find_format(text) if format == "auto" else format](text)
+    # Numbers beyond the range of doubles are found as infinities by the checks.
+    with np.errstate(all="ignore"):
+        raw = FORMATS[find_format(text) if format == "auto" else format](text)
     return dataclasses.replace(raw, warnings=raw.warnings + _odd_values(raw))
 
 

@@ -47,7 +47,7 @@ class Signal:
         return self.dispersion * np.sqrt(self.counts + 1.0) if self.counted else np.sqrt(self.variance)
 
 
-def counted_signal(channel: Channel, dwell: float | None = None) -> Signal:
+def counted_signal(channel: Channel, dwell: float | None = None, as_counts: bool = False) -> Signal:
     """Ions of a channel and their dispersion.
 
     A counter that takes one ion a pulse, read in N pulses and corrected to I, has the binomial variance
@@ -59,8 +59,12 @@ def counted_signal(channel: Channel, dwell: float | None = None) -> Signal:
         Signals, finite and not negative.
     dwell
         Counting time of a point, for rates of files that do not tell it. [s]
+    as_counts
+        Whether a signal of unknown unit is one of counted ions.
     """
     per_count = channel.per_count or (1.0 / dwell if dwell and channel.kind == "rate" else None)
+    if per_count is None and as_counts and channel.kind in {"counts", "other"}:
+        per_count = 1.0
     if per_count is None:
         return Signal(channel.values, np.full_like(channel.values, np.nan), noise(channel.values))
     ions = channel.values / per_count

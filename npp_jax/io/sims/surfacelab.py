@@ -80,6 +80,7 @@ def read_surfacelab(text: Text) -> RawProfile:
             per_count=1.0 if kinds[k] == "counts" and not smoothed else None,
             pulses=pulses if kinds[k] == "counts" and masses[k] else None,
             mass=masses[k],
+            summed=bool(pulses) and kinds[k] == "counts" and masses[k] is None,
         )
         for k in range(len(names))
     )

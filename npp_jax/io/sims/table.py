@@ -10,7 +10,7 @@ import numpy as np
 
 from npp_jax.io.sims.errors import fault, shorten
 from npp_jax.io.sims.raw import AXIS_UNITS, MINIMUM_POINTS, Axis, Channel, Kind, RawProfile, number_repeated
-from npp_jax.io.sims.text import MISSING, Text, check_axis, is_number, number, numbers
+from npp_jax.io.sims.text import MISSING, Text, check_axis, is_number, numbers, positive_number
 from npp_jax.io.sims.titles import LENGTHS, TIMES, Title, axis_factor, known_unit, read_title
 
 FORMAT = "table"
@@ -140,7 +140,7 @@ def _titles(text: Text, delimiter: str, width: int, first: int) -> tuple[list[Ti
     bare = [cell.strip().strip('()[]"#') for cell in last]
     if len(above) > 1 and any(bare) and all(not cell or known_unit(cell) for cell in bare):
         upper = _title_cells(text.lines[above[-2]], delimiter, width)
-        if len(upper) == width:
+        if len(upper) == width >= len(bare):
             units = bare + [""] * (width - len(bare))
             return [read_title(cell, unit) for cell, unit in zip(upper, units, strict=True)], above[-2] + 1
     if len(last) != width:
@@ -240,8 +240,5 @@ def _metadata(text: Text, delimiter: str, head: int) -> dict[str, str]:
 
 def _seconds(value: str) -> float | None:
     """A positive number of seconds, or None."""
-    word = value.strip().removesuffix("s").strip()
-    if not is_number(word):
-        return None
-    seconds = number(word.replace(",", "."), "", 0, "")
-    return seconds if 0.0 < seconds < 1e6 else None
+    seconds = positive_number(value.strip().removesuffix("s"))
+    return seconds if seconds and seconds < 1e6 else None

@@ -112,7 +112,7 @@ def number(cell: str, path: str | Path, line: int, column: int | str, decimal: s
     SimsFileError
         The cell holds anything else.
     """
-    word = cell.strip().strip('"').strip().replace("\N{MINUS SIGN}", "-").replace("\N{NO-BREAK SPACE}", "")
+    word = _word(cell)
     if word.lower() in MISSING:
         return math.nan
     if word.lower() in INFINITE:
@@ -120,7 +120,7 @@ def number(cell: str, path: str | Path, line: int, column: int | str, decimal: s
     wrong = "," if decimal == "." else "."
     if not _NUMBER.fullmatch(word) or wrong in word:
         raise fault(path, f"{shorten(cell.strip())!r} is not a number", line=line, column=column)
-    value = float(word.replace(",", ".").replace("d", "e").replace("D", "e"))
+    value = _float(word)
     if math.isinf(value):
         raise fault(path, f"{shorten(word)!r} is too large a number", line=line, column=column)
     return value
@@ -142,7 +142,26 @@ def numbers(
 
 def is_number(cell: str) -> bool:
     """Whether a cell reads as a number, with a decimal point or comma."""
-    return _NUMBER.fullmatch(cell.strip().strip('"').strip().replace("\N{MINUS SIGN}", "-")) is not None
+    return _NUMBER.fullmatch(_word(cell)) is not None
+
+
+def positive_number(cell: str | None) -> float | None:
+    """A positive number of a head, with a decimal point or comma, or None."""
+    if cell is None or not is_number(cell):
+        return None
+    value = _float(_word(cell))
+    return value if 0.0 < value < math.inf else None
+
+
+def _word(cell: str) -> str:
+    """Cell without blanks and quotation marks, with the sign of the keyboard."""
+    plain = cell.replace("\N{MINUS SIGN}", "-").replace("\N{NO-BREAK SPACE}", "")
+    return plain.strip().strip('"').strip()
+
+
+def _float(word: str) -> float:
+    """Number of a word that `_NUMBER` matches."""
+    return float(word.replace(",", ".").lower().replace("d", "e"))
 
 
 def check_axis(axis: np.ndarray, lines: np.ndarray, path: str | Path, name: str, minimum: int) -> None:
