@@ -9,7 +9,7 @@ STAMP := $(VENV)/.installed
 .NOTPARALLEL:
 
 help:
-	@echo "make demo     simulate potassium into lithium borate glass, results in demo_output/"
+	@echo "make demo     simulate potassium into lithium borate glass, sweep 4096 candidates; results in demo_output/"
 	@echo "make test     lint, types and all tests"
 	@echo "make lint     ruff: rules and format"
 	@echo "make types    basedpyright"
@@ -23,6 +23,7 @@ help:
 
 demo: $(STAMP)
 	$(BIN)/npp-jax simulate sweeps/lithium_borate_K.toml --output demo_output
+	$(BIN)/npp-jax sweep sweeps/one_distribution.toml --output demo_output
 
 test: lint types unit
 

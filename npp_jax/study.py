@@ -5,6 +5,7 @@ TOML, keys with units; a wrong file ends in a `ConfigError` of one line, like th
 
 import csv
 import dataclasses
+import hashlib
 import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
@@ -14,6 +15,8 @@ from pydantic import Field, ValidationError, model_validator
 
 from npp_jax.config import ConfigError, ConfigTable, load_experiment, one_line
 from npp_jax.fit import Measurement, Parameter, Problem
+from npp_jax.io.sims.errors import SimsFileError
+from npp_jax.io.sims.storage import read_profile
 from npp_jax.observe import (
     AbstractResponse,
     DepthProfile,
@@ -136,7 +139,7 @@ class Study:
     design: AbstractDesign
     sweep: SweepTable
     text: str
-    """All files that make the study, in one text: its identity."""
+    """All files that make the study, the profiles by their checksum: its identity."""
 
 
 def load_study(path: str | Path) -> Study:
@@ -158,7 +161,7 @@ def load_study(path: str | Path) -> Study:
     except ValidationError as error:
         raise ConfigError(f"{path}: {one_line(error, StudyTable, _TABLES)}") from None
     files = [path.parent / entry.file for entry in table.experiments]
-    files += [path.parent / entry.profile for entry in table.experiments if entry.profile is not None]
+    profiles = [path.parent / entry.profile for entry in table.experiments if entry.profile is not None]
     try:
         measurements = tuple(_measurement(entry, path.parent) for entry in table.experiments)
         parameters = tuple(
@@ -178,7 +181,13 @@ def load_study(path: str | Path) -> Study:
         axes=axes,
         design=design,
         sweep=table.sweep,
-        text="\n".join([text, *(file.read_text(encoding="utf-8") for file in files)]),
+        text="\n".join(
+            [
+                text,
+                *(file.read_text(encoding="utf-8") for file in files),
+                *(f"{file.name} sha256 {hashlib.sha256(file.read_bytes()).hexdigest()}" for file in profiles),
+            ]
+        ),
     )
 
 
@@ -186,7 +195,8 @@ def _measurement(entry: ExperimentEntry, folder: Path) -> Measurement:
     experiment = load_experiment(folder / entry.file)
     if entry.profile is None:
         return Measurement(entry.name, experiment)
-    profile = read_profile_table(folder / entry.profile, first_depth=entry.first_depth_nm)
+    read = _read_imported if entry.profile.endswith(".h5") else read_profile_table
+    profile = read(folder / entry.profile, first_depth=entry.first_depth_nm)
     count = len(profile.species)
     return Measurement(
         entry.name,
@@ -215,6 +225,16 @@ def _design(table: DesignTable, axes: tuple[Axis, ...], folder: Path) -> Abstrac
         return read_table(folder / (table.file or ""), names, names)
     kinds = {"sobol": Sobol, "latin-hypercube": LatinHypercube, "random": Uniform}
     return kinds[table.kind](axes, candidates=table.candidates or 0, seed=table.seed)
+
+
+def _read_imported(path: Path, *, first_depth: float = 0.0) -> DepthProfile:
+    """Profile written by `npp-jax import-sims`."""
+    try:
+        stored = read_profile(path)
+        used = np.where(stored.depth_nm >= first_depth, 1.0, 0.0)
+        return DepthProfile(stored.depth_nm, stored.species, stored.fraction, stored.sigma, weight=used)
+    except (OSError, SimsFileError, ValueError) as error:
+        raise ConfigError(f"{path}: {error}") from None
 
 
 def read_profile_table(path: Path, *, first_depth: float = 0.0) -> DepthProfile:

@@ -36,10 +36,11 @@ MAY_IMPORT = {
     "tracer": PHYSICAL | ENGINE | RESULT | {"observe"},
     "io": LIBRARY,
     "config": LIBRARY,
-    "study": LIBRARY | {"config"},
+    "study": LIBRARY | {"config", "io"},
     # The version of the package goes into what it writes.
     "sweep_command": LIBRARY | {"study", "__init__"},
     "plots": LIBRARY,
+    "tracer_plots": LIBRARY | {"plots"},
     "cli": LIBRARY | LEAVES | {"__init__"},
     "__main__": {"cli"},
     # The public face gathers names from all parts; only the commands are not among them.
