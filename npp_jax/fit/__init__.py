@@ -1,7 +1,10 @@
 """Fits: parameters with ranges, least squares from many starts, and what the data determine."""
 
+from npp_jax.fit.identifiability import Combination, Identifiability, identifiability
 from npp_jax.fit.objective import Evaluation, Measurement, Objective, Problem
 from npp_jax.fit.parameters import Parameter, ParameterError, known_keys, place, value_of
+from npp_jax.fit.prior import with_priors
+from npp_jax.fit.profile import DELTA_CHI2_95, Profile, profile_grid, profile_likelihood
 from npp_jax.fit.refine import REASON_ADVICE, Reason, RefineOptions, RefineResult, refine
 from npp_jax.fit.transform import (
     Bound,
@@ -16,25 +19,50 @@ from npp_jax.fit.transform import (
     to_unbounded,
     unbounded_slope,
 )
+from npp_jax.fit.uncertainty import (
+    NORMAL_95,
+    Covariance,
+    InformationCriteria,
+    LikelihoodRatio,
+    covariance,
+    information_criteria,
+    likelihood_ratio,
+    reduced_chi2,
+)
 
 __all__ = [
+    "DELTA_CHI2_95",
+    "NORMAL_95",
     "REASON_ADVICE",
     "Bound",
     "Bounds",
+    "Combination",
+    "Covariance",
     "Evaluation",
+    "Identifiability",
+    "InformationCriteria",
+    "LikelihoodRatio",
     "Measurement",
     "Objective",
     "Parameter",
     "ParameterError",
     "Problem",
+    "Profile",
     "Ranges",
     "Reason",
     "RefineOptions",
     "RefineResult",
+    "covariance",
     "from_unbounded",
+    "identifiability",
+    "information_criteria",
     "known_keys",
+    "likelihood_ratio",
     "place",
+    "profile_grid",
+    "profile_likelihood",
     "ranges_of",
+    "reduced_chi2",
     "refine",
     "start_values",
     "theta_slope",
@@ -43,4 +71,5 @@ __all__ = [
     "to_unbounded",
     "unbounded_slope",
     "value_of",
+    "with_priors",
 ]
