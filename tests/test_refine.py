@@ -251,6 +251,34 @@ def test_a_wall_is_never_called_converged(wall: float, way: str):
     assert (int(result.evaluations[3]), int(result.iterations[3])) == (1, 0)
 
 
+def test_random_walls_are_never_called_converged(rng: np.random.Generator):
+    """300 half spaces, one for each start, that cut off the minimum of a nonlinear problem in four dimensions."""
+    count, size = 300, 4
+    matrix, noise = jnp.asarray(rng.normal(size=(20, size))), jnp.asarray(rng.normal(size=20))
+    residual = lambda b: matrix @ (b + 0.1 * b**3) - noise  # noqa: E731
+    minimum = refine(batched(residual), unbounded(size), np.zeros((1, size))).theta[0]
+    normal = rng.normal(size=(count, size))
+    normal /= np.linalg.norm(normal, axis=1, keepdims=True)
+    distance = 10.0 ** rng.uniform(-3.0, 0.5, count)
+    starts = np.asarray(minimum) + rng.normal(size=(count, size))
+    beyond = np.sum(normal * (starts - np.asarray(minimum)), axis=1) + distance
+    starts -= normal * (np.maximum(beyond, 0.0) * (1.0 + rng.uniform(size=count)))[:, None]
+
+    plain = batched(residual)
+
+    def evaluate(theta: Array) -> tuple[Array, Array]:
+        behind = jnp.sum(normal * (theta - minimum), axis=1) + distance > 0.0
+        r, jacobian = plain(theta)
+        return jnp.where(behind[:, None], jnp.nan, r), jacobian
+
+    result = refine(evaluate, unbounded(size), starts)
+    found = np.bincount(np.asarray(result.reason), minlength=len(Reason))
+    assert found[Reason.CONVERGED] == found[Reason.AT_BOUND] == found[Reason.INSENSITIVE] == 0
+    assert found[Reason.FAILURE_WALL] > 0.95 * count, found
+    free = refine(plain, unbounded(size), starts)
+    assert set(reasons(free)) == {"CONVERGED"}
+
+
 @pytest.mark.parametrize("power", [0.5, 2.0])
 @pytest.mark.parametrize("edge", [0.0, 1.0])
 def test_a_cliff_at_a_wall_is_never_called_converged(power: float, edge: float):

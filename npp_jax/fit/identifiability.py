@@ -112,13 +112,16 @@ def _sum(bounds: Bounds, weights: np.ndarray, order: list[int]) -> str:
 
 
 def _is_one(weight: float) -> bool:
-    return abs(weight - 1.0) < 5e-3
+    return bool(abs(weight - 1.0) < 5e-3)
 
 
 def _sentence(combination: Combination) -> str:
     if combination.sharpness == 0.0:
         return f"not determined: {combination.text}"
     verdict = "well" if combination.sharpness >= 10.0 else "poorly" if combination.sharpness >= 1.0 else "hardly"
-    factor = math.exp(min(combination.standard_error, 700.0))
-    error = f"to a factor of {factor:.3g}" if combination.product else f"to ± {combination.standard_error:.2g}"
-    return f"{verdict} determined: {combination.text}, {error} (1 standard error)"
+    error = combination.standard_error
+    if not combination.product:
+        known = f"± {error:.2g}"
+    else:
+        known = f"{100.0 * error:.2g} %" if error < 0.1 else f"a factor of {math.exp(min(error, 700.0)):.3g}"
+    return f"{verdict} determined: {combination.text}, to {known} (1 standard error)"
