@@ -17,7 +17,6 @@ from npp_jax.observe import (
     convolve,
     sample_response,
 )
-from npp_jax.observe.convolution import cell_weights
 
 RESPONSE = DowsettResponse(1.0, 3.0, 2.0)
 seen = eqx.filter_jit(convolve)
@@ -72,13 +71,13 @@ def test_the_bulk_goes_on_and_nothing_lies_before_the_surface():
 
 def test_weights_are_positive_also_in_far_tails():
     faces, _ = front()
-    weights = eqx.filter_jit(cell_weights)(RESPONSE, jnp.asarray(faces), jnp.linspace(0.0, 150.0, 151))
+    weights = seen(RESPONSE, jnp.asarray(faces), jnp.eye(60), jnp.linspace(0.0, 150.0, 151))
     assert bool(jnp.all(weights >= 0.0))
     # A cell of 1 pm width, 60 nm behind and 20 nm before the point: relative accuracy where F itself has none.
     narrow = jnp.asarray([0.0, 1e-3, 2e-3])
     density = eqx.filter_jit(RESPONSE.density)
     for z in (60.0, -20.0):
-        weight = eqx.filter_jit(cell_weights)(RESPONSE, narrow, jnp.asarray([z]))[0, 0]
+        weight = seen(RESPONSE, narrow, jnp.eye(2), jnp.asarray([z]))[0, 0]
         # The density changes by less than 1e-3 of itself over the cell: the midpoint rule is exact to 1e-7.
         area = 1e-3 * float(density(jnp.asarray(z - 5e-4)))
         assert float(weight) == pytest.approx(area, rel=1e-7)
@@ -214,3 +213,27 @@ def test_single_precision():
     cheap = narrow(*single[:2])
     assert cheap.dtype == jnp.float32
     np.testing.assert_allclose(cheap, sampled(jnp.asarray(faces), jnp.asarray(values)), atol=3e-5)
+
+
+@pytest.mark.parametrize("surface", [0.0, 5.0])
+def test_cheap_path_at_irregular_depths(surface: float):
+    rng = np.random.default_rng(7)
+    depth = 8.0 + np.cumsum(rng.uniform(0.2, 1.2, 80))
+    faces, values = (jnp.asarray(part) for part in front())
+    faces = faces + surface
+    sampled = sample_response(RESPONSE, depth, surface=surface, refine=3)
+    assert float(sampled.edges[0]) == surface
+    assert bool(jnp.all(jnp.diff(sampled.edges) > 0.0))
+    exact = seen(RESPONSE, faces, values, jnp.asarray(depth))
+    np.testing.assert_allclose(sampled(faces, values), exact, atol=1e-3)
+
+
+@pytest.mark.parametrize("depth", [[3.0], [1.0, 1.0, 2.0], [2.0, 1.0], [-3.0, -2.0], [[1.0, 2.0]], [1.0, np.nan]])
+def test_wrong_depths_are_refused(depth: list):
+    with pytest.raises(ValueError, match="at least two increasing depths"):
+        sample_response(RESPONSE, depth)
+
+
+def test_a_wrong_refinement_is_refused():
+    with pytest.raises(ValueError, match="refine = 0"):
+        sample_response(RESPONSE, [1.0, 2.0], refine=0)

@@ -28,6 +28,8 @@ LIKELIHOODS = [
     GaussianLikelihood(relative_sigma=0.03),
     StudentLikelihood(degrees=3.0, relative_sigma=0.02),
     PoissonLikelihood(),
+    PoissonLikelihood(relative_sigma=0.03),
+    PoissonLikelihood(relative_sigma=0.5),
 ]
 EXPOSURE = np.array([200.0, 50.0])
 
@@ -63,16 +65,22 @@ def test_log_likelihoods_against_scipy():
     prediction = predicted(data)
     y, d, sigma = (np.asarray(a) for a in (prediction, data.fraction, data.sigma))
     wide = np.sqrt(sigma**2 + (0.02 * d) ** 2)
+
+    def clumped(drift: float) -> np.ndarray:
+        mean = EXPOSURE[:, None] * y
+        return stats.nbinom.logpmf(np.asarray(data.counts), drift**-2, 1.0 / (1.0 + drift**2 * mean))
+
     expected = [
         (GaussianLikelihood(), stats.norm.logpdf(d, y, sigma)),
         (GaussianLikelihood(relative_sigma=0.02), stats.norm.logpdf(d, y, wide)),
         (StudentLikelihood(degrees=3.0, relative_sigma=0.02), stats.t.logpdf(d, 3.0, y, wide)),
-        (PoissonLikelihood(), stats.poisson.logpmf(np.asarray(data.counts), EXPOSURE[:, None] * y)),
+        (PoissonLikelihood(floor=1e-9), stats.poisson.logpmf(np.asarray(data.counts), EXPOSURE[:, None] * y)),
+        (PoissonLikelihood(0.03, floor=1e-9), clumped(0.03)),
+        (PoissonLikelihood(0.5, floor=1e-9), clumped(0.5)),
     ]
     for likelihood, points in expected:
         value = float(likelihood.log_likelihood(prediction, data))
-        # The floor of the Poisson mean changes a mean of ten by 1e-7.
-        assert value == pytest.approx(float(np.sum(weight * points)), rel=1e-8), name(likelihood)
+        assert value == pytest.approx(float(np.sum(weight * points)), rel=1e-11), name(likelihood)
 
 
 @pytest.mark.parametrize("likelihood", LIKELIHOODS, ids=name)
@@ -86,26 +94,32 @@ def test_residuals_are_signed_roots_of_the_drop_in_likelihood(likelihood: Abstra
     drop = float(best - likelihood.log_likelihood(prediction, data))
     # Counts of zero: the best mean is the floor, a thousandth of a count, not zero.
     zeros = float(jnp.sum(data.weight * (data.counts == 0.0)))
-    floor = 1e-3 * zeros if isinstance(likelihood, PoissonLikelihood) else 0.0
+    floor = zeros * 1e-3 if isinstance(likelihood, PoissonLikelihood) else 0.0
+    if isinstance(likelihood, PoissonLikelihood) and float(likelihood.relative_sigma) > 0.0:
+        alpha = float(likelihood.relative_sigma) ** 2
+        floor = zeros * np.log1p(1e-3 * alpha) / alpha
     assert 0.5 * float(jnp.sum(residuals**2)) == pytest.approx(drop + floor, rel=1e-9, abs=1e-9)
     above = (prediction > data.fraction)[data.weight > 0.0]
     np.testing.assert_array_equal(residuals[data.weight > 0.0] > 0.0, above)
     np.testing.assert_array_equal(residuals[:, 5:9], 0.0)
 
 
-def poisson_residual(mean: jax.Array, counts: jax.Array) -> jax.Array:
+def poisson_residual(mean: jax.Array, counts: jax.Array, drift: float = 0.0) -> jax.Array:
     """One point, through the public interface; the other four are masked."""
     one = jnp.ones(5, mean.dtype)
     data = DepthProfile(
         jnp.arange(5.0, dtype=mean.dtype), ("K",), one[None], one[None], counts * one[None], jnp.ones(1, mean.dtype)
     )
-    return PoissonLikelihood(floor=1e-12).residuals(mean * one[None], data)[0, 2]
+    return PoissonLikelihood(drift, floor=1e-12).residuals(mean * one[None], data)[0, 2]
 
 
-def exact_residual(mean: float, counts: float) -> mpmath.mpf:
+def exact_residual(mean: float, counts: float, drift: float = 0.0) -> mpmath.mpf:
     with mpmath.workdps(50):
-        mean, counts = mpmath.mpf(mean), mpmath.mpf(counts)
-        half = mean - counts + (counts * mpmath.log(counts / mean) if counts else 0)
+        mean, counts, alpha = mpmath.mpf(mean), mpmath.mpf(counts), mpmath.mpf(drift) ** 2
+        spread = (
+            (counts + 1 / alpha) * mpmath.log((1 + alpha * mean) / (1 + alpha * counts)) if alpha else mean - counts
+        )
+        half = spread + (counts * mpmath.log(counts / mean) if counts else 0)
         return mpmath.sign(mean - counts) * mpmath.sqrt(2 * abs(half))
 
 
@@ -113,19 +127,24 @@ MEANS = [(m, k) for k in (1.0, 7.0, 1e4) for m in (1e-3, 0.1 * k, 0.8 * k, k * (
 
 
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
-def test_deviance_residuals_against_extended_precision(dtype: type):
+@pytest.mark.parametrize("drift", [0.0, 0.02, 0.5])
+def test_deviance_residuals_against_extended_precision(drift: float, dtype: type):
     means, counts = (jnp.asarray(column, dtype) for column in zip(*[*MEANS, (0.5, 0.0), (20.0, 0.0)], strict=True))
-    value = jax.jit(jax.vmap(poisson_residual))(means, counts)
-    exact = [float(exact_residual(float(m), float(k))) for m, k in zip(means, counts, strict=True)]
+    drift = float(dtype(drift))
+    both = jax.vmap(jax.value_and_grad(lambda mean, count: poisson_residual(mean, count, drift)))
+    value, slope = jax.jit(both)(means, counts)
+    exact = [float(exact_residual(float(m), float(k), drift)) for m, k in zip(means, counts, strict=True)]
+    # Relative to the Poisson part, a drift takes away all but 1/(1 + αk) of the squared residual.
+    lost = 1.0 + drift**2 * np.asarray(counts, float)
     tolerance = 4e-6 if dtype == jnp.float32 else 2e-14
-    np.testing.assert_allclose(value, exact, rtol=tolerance)
-    slope = jax.jit(jax.vmap(jax.grad(poisson_residual)))(means, counts)
-    # From r² = 2 [μ - k + k ln(k/μ)]: dr/dμ = (1 - k/μ)/r. At r → 0 that is 1/√k.
+    assert np.max(np.abs(value / np.asarray(exact) - 1.0) / lost) < tolerance
+    # From the deviance: dr/dμ = (1 - k/μ)/(1 + αμ)/r. Where r → 0 that is 1/√(k + αk²).
     near = np.abs(means / np.where(counts > 0.0, counts, 1.0) - 1.0) < 1e-6
+    mean, count = np.asarray(means, float), np.asarray(counts, float)
     with np.errstate(divide="ignore", invalid="ignore"):
-        direct = (1.0 - np.asarray(counts, float) / np.asarray(means, float)) / exact
-    expected = np.where(near, 1.0 / np.sqrt(np.maximum(counts, 1.0)), direct)
-    np.testing.assert_allclose(slope, expected, rtol=3e-4 if dtype == jnp.float32 else 1e-6)
+        direct = (1.0 - count / mean) / (1.0 + drift**2 * mean) / exact
+    expected = np.where(near, 1.0 / np.sqrt(np.maximum(count * lost, 1.0)), direct)
+    assert np.max(np.abs(slope / expected - 1.0) / lost) < (3e-4 if dtype == jnp.float32 else 1e-6)
 
 
 def test_deviance_residual_is_smooth_where_prediction_and_data_agree():
@@ -207,6 +226,7 @@ def test_poisson_needs_counts():
     [
         (GaussianLikelihood, {"relative_sigma": -0.1}),
         (StudentLikelihood, {"degrees": 0.0}),
+        (PoissonLikelihood, {"relative_sigma": np.inf}),
         (PoissonLikelihood, {"floor": 0.0}),
         (PoissonLikelihood, {"floor": np.nan}),
     ],
@@ -242,6 +262,7 @@ def test_counting_has_the_moments_of_poisson(key: jax.Array):
     np.testing.assert_array_equal(one(key).counts, single.counts)
 
 
+@pytest.mark.slow
 def test_a_resolution_is_recovered_from_counts_with_its_uncertainty(key: jax.Array):
     """Gauss–Newton on deviance residuals: the estimates scatter about the truth as their covariance says."""
     faces = jnp.asarray([0.0, 40.0, 100.0])

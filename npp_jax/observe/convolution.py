@@ -18,29 +18,6 @@ from npp_jax.observe.response import AbstractResponse
 _REACH_TOLERANCE = 1e-5
 
 
-def cell_weights(
-    response: AbstractResponse, faces: Float[Array, "face"], depth: Float[Array, "depth"]
-) -> Float[Array, "depth face-1"]:
-    """Share of each cell in the signal at each depth, F(z - x_i) - F(z - x_{i+1}); the last cell goes on to infinity.
-
-    Parameters
-    ----------
-    response
-        Depth resolution function.
-    faces
-        Boundaries of the cells, increasing. [nm]
-    depth
-        True depths of the points. [nm]
-    """
-    z = depth[:, None] - faces[None, :-1]
-    tail, behind = response.tail(z), z >= 0.0
-    # Difference of like tails where both faces are on one side, so that small weights keep their relative accuracy.
-    next_tail = jnp.pad(tail[:, 1:], ((0, 0), (0, 1)))
-    next_behind = jnp.pad(behind[:, 1:], ((0, 0), (0, 1)))
-    before = tail - next_tail
-    return jnp.where(next_behind, -before, jnp.where(behind, 1.0 - tail - next_tail, before))
-
-
 def convolve(
     response: AbstractResponse,
     faces: Float[Array, "face"],
@@ -49,7 +26,10 @@ def convolve(
 ) -> Float[Array, "species depth"]:
     """Signal of a profile of cells, exact for any widths of cells and response.
 
-    Differentiable in the parameters of the response, the faces, the values and the depths.
+    Summed by parts: the value c(z) of the cell at the depth itself and, for each face, the step there times the tail T
+    of the response that reaches across it, c(z) ± Σ_i (c_i - c_{i-1}) T(z - x_i), with + where the face is yet to come.
+    A weak signal far from its source thus keeps its relative accuracy, and one tail for each face is all that is
+    evaluated. Differentiable in the parameters of the response, the faces, the values and the depths.
 
     Parameters
     ----------
@@ -62,7 +42,13 @@ def convolve(
     depth
         True depths of the points. [nm]
     """
-    return _product(values, cell_weights(response, faces, depth))
+    z = depth[:, None] - faces[None, :-1]
+    behind = z >= 0.0
+    tail = response.tail(z)
+    cell = jnp.sum(behind, axis=1) - 1
+    here = jnp.where(cell >= 0, values[:, jnp.maximum(cell, 0)], 0.0)
+    steps = jnp.diff(values, axis=1, prepend=0.0)
+    return here + _product(steps, jnp.where(behind, -tail, tail))
 
 
 class SampledResponse(eqx.Module):
@@ -108,9 +94,18 @@ def sample_response(
         Depth of the surface. [nm]
     refine
         Number of intervals for each point.
+
+    Raises
+    ------
+    ValueError
+        If the depths are not a list of at least two that increase and end below the surface, or `refine` is not positive.
     """
     points = np.asarray(as_leaf(depth))
     steps = np.diff(points)
+    if points.ndim != 1 or points.size < 2 or not np.all(steps > 0.0) or not points[-1] > surface:
+        raise ValueError(f"depth must be at least two increasing depths that end below the surface at {surface:g} nm")
+    if refine < 1:
+        raise ValueError(f"refine = {refine}: at least 1 is needed")
     last = points[-1] + 0.5 * steps[-1]
     reaches = steps[-1] * np.arange(1, 1001)
     felt = np.asarray(response.cdf(jnp.asarray(-reaches))) > _REACH_TOLERANCE
@@ -123,7 +118,8 @@ def sample_response(
     parts = np.arange(refine) / refine
     fine = (coarse[:-1, None] + np.diff(coarse)[:, None] * parts).ravel()
     edges = jnp.asarray(np.append(fine, coarse[-1]), points.dtype)
-    return SampledResponse(edges, cell_weights(response, edges, jnp.asarray(points)))
+    single = jnp.eye(edges.size - 1, dtype=edges.dtype)
+    return SampledResponse(edges, convolve(response, edges, single, jnp.asarray(points)).T)
 
 
 def average(

@@ -101,16 +101,21 @@ class StudentLikelihood(AbstractLikelihood):
 
 
 class PoissonLikelihood(AbstractLikelihood):
-    """Counting noise: counts k of mean μ = prediction × counts at fraction one.
+    """Counting noise: counts k of mean μ = prediction × counts at fraction one, and a drift of the yield beside it.
 
-    Half the deviance is μ - k + k ln(k/μ). Predictions at or below zero count as a mean of about `floor`, so that a fit
-    comes back from there: μ → [μ + √(μ² + 4 floor²)]/2, which changes a mean of one count by floor².
+    With α the square of the drift ε the law is the negative binomial one, of variance μ + αμ²: Poisson counts of a mean
+    that itself scatters by ε. Without drift half the deviance is μ - k + k ln(k/μ). Predictions at or below zero count
+    as a mean of about `floor`, so that a fit comes back from there: μ → [μ + √(μ² + 4 floor²)]/2, which changes a mean
+    of one count by floor².
     """
 
+    relative_sigma: Float[Array, "*#batch"] = eqx.field(converter=as_leaf, default=0.0)
+    """Relative scatter ε of the mean, for example from a drift of the yield: 0.01 to 0.03 is usual [1]."""
     floor: Float[Array, "*#batch"] = eqx.field(converter=as_leaf, default=1e-3)
     """Mean counts at a predicted signal of zero [1]."""
 
     def __check_init__(self):
+        _check_positive(relative_sigma=self.relative_sigma, zero=True)
         _check_positive(floor=self.floor)
 
     def residuals(
@@ -118,16 +123,27 @@ class PoissonLikelihood(AbstractLikelihood):
     ) -> Float[Array, "species depth"]:
         """Signed roots of the deviance."""
         mean, counts = self._mean_and_counts(prediction, profile)
+        alpha = self.relative_sigma**2
         some = counts > 0.0
-        held = jnp.where(some, counts, 1.0)
-        with_counts = (mean - held) * jnp.sqrt(_deviance_ratio(mean, held) / held)
-        return _root_weight(profile) * jnp.where(some, with_counts, jnp.sqrt(2.0 * mean))
+        k = jnp.where(some, counts, 1.0)
+        # D = (μ - k)² [ρ(μ/k)/k - α ρ((1 + αμ)/(1 + αk))/(1 + αk)], ρ → 1 where μ = k.
+        drift = 1.0 + alpha * k
+        stiffness = _deviance_ratio(mean, k) / k - alpha * _deviance_ratio(1.0 + alpha * mean, drift) / drift
+        none = jnp.sqrt(2.0 * mean * _log1p_ratio(alpha * mean))
+        return _root_weight(profile) * jnp.where(some, (mean - k) * jnp.sqrt(stiffness), none)
 
     def log_likelihood(self, prediction: Float[Array, "species depth"], profile: DepthProfile) -> Float[Array, ""]:
-        """Σ w [k ln μ - μ - ln k!]."""
+        """Σ w [k ln μ - μ - ln k!]; with drift, n = 1/α, Σ w [ln Γ(k + n)/Γ(n)k! + k ln αμ - (k + n) ln(1 + αμ)]."""
         mean, counts = self._mean_and_counts(prediction, profile)
-        points = counts * jnp.log(mean) - mean - jax.scipy.special.gammaln(counts + 1.0)
-        return jnp.sum(profile.weight * points)
+        alpha = self.relative_sigma**2
+        some = alpha > 0.0
+        number = 1.0 / jnp.where(some, alpha, 1.0)
+        lgamma = jax.scipy.special.gammaln
+        # Independent of the prediction; the large terms of it cancel to 1e-12/α.
+        clumped = jnp.where(some, lgamma(counts + number) - lgamma(number) - counts * jnp.log(number), 0.0)
+        attenuation = _log1p_ratio(alpha * mean)
+        points = counts * (jnp.log(mean) - alpha * mean * attenuation) - mean * attenuation + clumped
+        return jnp.sum(profile.weight * (points - lgamma(counts + 1.0)))
 
     def _mean_and_counts(self, prediction: Array, profile: DepthProfile) -> tuple[Array, Array]:
         if profile.counts is None or profile.counts_per_fraction is None:
