@@ -159,7 +159,7 @@ def test_gradients_three_ways(kind: type[AbstractResponse], widths: tuple[float,
 def test_gradients_at_the_switches_of_the_formula():
     # The formula changes branch at z = 0 and where y/σ = σ/a.
     response = DowsettResponse(1.0, 3.0, 2.0)
-    slope = eqx.filter_jit(jax.vmap(jax.grad(response.cdf)))
+    slope = jax.jit(jax.vmap(jax.grad(lambda z: response.cdf(z))))
     for z in (0.0, -4.0, 4.0 / 3.0):
         around = jnp.asarray([z - 1e-9, z, z + 1e-9])
         slopes = slope(around)

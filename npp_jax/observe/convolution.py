@@ -98,7 +98,8 @@ def sample_response(
     Raises
     ------
     ValueError
-        If the depths are not a list of at least two that increase and end below the surface, or `refine` is not positive.
+        If the depths are not a list of at least two that increase and end below the surface, or if `refine` is not
+        positive.
     """
     points = np.asarray(as_leaf(depth))
     steps = np.diff(points)
