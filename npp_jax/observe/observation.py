@@ -4,6 +4,7 @@ The signal is linear in sensitivity and background, so that their best values fo
 problem with a closed solution: a fit need not search for them.
 """
 
+import math
 from typing import NamedTuple
 
 import equinox as eqx
@@ -190,18 +191,18 @@ def solve_linear_nuisance(
     lower_s, upper_s = (bound - s0 for bound in prior.sensitivity_bounds)
     lower_b, upper_b = (bound - b0 for bound in prior.background_bounds)
     edges = []
-    for bound in (lower_s, upper_s):
-        held = jnp.where(jnp.isfinite(bound), bound, 0.0)
-        edges.append((held, jnp.clip(best_background(held), lower_b, upper_b), jnp.isfinite(bound)))
-    for bound in (lower_b, upper_b):
-        held = jnp.where(jnp.isfinite(bound), bound, 0.0)
-        edges.append((jnp.clip(best_sensitivity(held), lower_s, upper_s), held, jnp.isfinite(bound)))
+    for given, held in zip(prior.sensitivity_bounds, (lower_s, upper_s), strict=True):
+        if math.isfinite(given):
+            edges.append((held, jnp.clip(best_background(held), lower_b, upper_b)))
+    for given, held in zip(prior.background_bounds, (lower_b, upper_b), strict=True):
+        if math.isfinite(given):
+            edges.append((jnp.clip(best_sensitivity(held), lower_s, upper_s), held))
     # A convex function has its least value inside, or on one of the four edges where it is least along that edge.
     inside = (s >= lower_s) & (s <= upper_s) & (b >= lower_b) & (b <= upper_b)
     chi2 = jnp.where(inside, misfit(s, b), jnp.inf)
-    for edge_s, edge_b, exists in edges:
+    for edge_s, edge_b in edges:
         value = misfit(edge_s, edge_b)
-        better = ~inside & exists & (value < chi2)
+        better = ~inside & (value < chi2)
         s, b, chi2 = jnp.where(better, edge_s, s), jnp.where(better, edge_b, b), jnp.where(better, value, chi2)
     return Nuisance(s0 + s, b0 + b, chi2)
 

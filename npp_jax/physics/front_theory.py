@@ -73,11 +73,13 @@ def front_theory(native: Diffusivity, foreign: Diffusivity, like: Array) -> Fron
 
     logit = np.linspace(-14.0, 7.0, _COARSE)
     grid = column(1.0 / (1.0 + np.exp(-logit)))
-    below, best, above = _bracket(grid, chord(grid))
-    for _ in range(2):
+
+    def refine(_: Array | int, bracket: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+        below, _, above = bracket
         grid = below + (above - below) * column(np.linspace(0.0, 1.0, _FINE))
-        below, best, above = _bracket(grid, chord(grid))
-    foot = _stationary(chord, below, best, above)
+        return _bracket(grid, chord(grid))
+
+    foot = _stationary(chord, *jax.lax.fori_loop(0, 2, refine, _bracket(grid, chord(grid))))
     speed = chord(foot[None])[0]
     # The chord from u = 0 has the slope one; where no other is steeper, nothing is left behind the front.
     foot = jnp.where(speed < 1.0, 0.0, foot)
@@ -121,16 +123,16 @@ def _stationary(function: Diffusivity, below: Array, start: Array, above: Array)
     def slope(u: Array) -> Array:
         return jax.jvp(lambda v: jnp.log(function(v[None])[0]), (u,), (jnp.ones_like(u),))[1]
 
-    u = start
-    for _ in range(2):
+    def newton(_: Array | int, u: Array) -> Array:
         # Start and curvature are held: the last step carries the derivative of the implicit function slope(u) = 0.
         u = jax.lax.stop_gradient(u)
         value, curvature = jax.jvp(slope, (u,), (jnp.ones_like(u),))
         concave = curvature < 0.0
         step = -value / jax.lax.stop_gradient(jnp.where(concave, curvature, -1.0))
         inner = concave & (u + step > below) & (u + step < above)
-        u = u + jnp.where(inner, step, 0.0)
-    return u
+        return u + jnp.where(inner, step, 0.0)
+
+    return jax.lax.fori_loop(0, 2, newton, start)
 
 
 def quasi_steady_profile(theory: FrontTheory, depth: Array, charge: Array, width: Array) -> Array:

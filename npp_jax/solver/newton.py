@@ -95,29 +95,24 @@ def newton(
         return step, new_v
 
     def body(state: tuple) -> tuple:
-        y, v, update, count, turn = state
+        y, v, update, count, turn, _ = state
+        last = (turn >= cap) | jnp.all(update <= tolerance)
         step, new_v = correct(y, v)
-        new_y = limit(y, step)
+        # Near the solution the last step is the plain one, which conserves exactly what the rates conserve.
+        near = last & (jnp.max(jnp.abs(step[0]), axis=0) < NEAR)
+        new_y = jax.tree.map(lambda a, d, b: jnp.where(near, a + d, b), y, step, limit(y, step))
         change = jnp.max(jnp.abs(new_y[0] - y[0]), axis=0)
-        active = ~(update <= tolerance)
+        active = last | ~(update <= tolerance)
         keep = lambda new, old: jnp.where(active, new, old)  # noqa: E731
         y = jax.tree.map(keep, new_y, y)
-        return y, keep(new_v, v), keep(change, update), count + active, turn + 1
-
-    def unfinished(state: tuple) -> Array:
-        _, _, update, _, turn = state
-        return (turn < cap) & jnp.any(update > tolerance)
+        return y, keep(new_v, v), keep(change, update), count + active, turn + 1, last
 
     def iterate(start: Vector, v: Array) -> tuple[tuple[Vector, Array], tuple[Array, Array]]:
         within = limit(start, jax.tree.map(jnp.zeros_like, start))
         none = jnp.zeros_like(v)
-        y, v, _, count, _ = jax.lax.while_loop(unfinished, body, (within, v, none + jnp.inf, none, jnp.int32(0)))
-        step, v = correct(y, v)
-        # Near the solution the plain step, which conserves exactly what the rates conserve; far from it the limited.
-        near = jnp.max(jnp.abs(step[0]), axis=0) < NEAR
-        new_y = jax.tree.map(lambda a, d, b: jnp.where(near, a + d, b), y, step, limit(y, step))
-        update = jnp.max(jnp.abs(new_y[0] - y[0]), axis=0)
-        return (new_y, v), (update, count + 1.0)
+        first = (within, v, none + jnp.inf, none, jnp.int32(0), jnp.bool_(False))
+        y, v, update, count, _, _ = jax.lax.while_loop(lambda state: ~state[-1], body, first)
+        return (y, v), (update, count)
 
     def iterate_cells(start: Vector) -> tuple[Vector, tuple[Array, Array]]:
         (y, _), taken = iterate(start, v)
