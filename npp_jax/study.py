@@ -3,7 +3,6 @@
 TOML, keys with units; a wrong file ends in a `ConfigError` of one line, like that of an experiment file.
 """
 
-import csv
 import dataclasses
 import hashlib
 import tomllib
@@ -14,18 +13,21 @@ import numpy as np
 from pydantic import Field, ValidationError, model_validator
 
 from npp_jax.config import ConfigError, ConfigTable, load_experiment, one_line
-from npp_jax.fit import Measurement, Parameter, Problem
-from npp_jax.io.sims.errors import SimsFileError
-from npp_jax.io.sims.storage import read_profile
+from npp_jax.fit import Bound, Bounds, Measurement, Parameter, Problem, with_free_form
+from npp_jax.io.profile_table import read_measured
 from npp_jax.observe import (
+    AbstractLikelihood,
     AbstractResponse,
-    DepthProfile,
     DowsettResponse,
+    GaussianLikelihood,
     GaussianResponse,
     NoResponse,
     NuisancePrior,
     Observation,
+    PoissonLikelihood,
+    StudentLikelihood,
 )
+from npp_jax.physics import SEDDiffusivity
 from npp_jax.simulate import Unsupported
 from npp_jax.sweep import AbstractDesign, Axis, DesignError, Grid, LatinHypercube, Sobol, Uniform, read_table
 
@@ -57,6 +59,20 @@ class NuisanceTable(ConfigTable):
     background_sigma: NotNegative = 0.0
 
 
+class LikelihoodTable(ConfigTable):
+    """[experiments.likelihood]: law of the noise."""
+
+    kind: Literal["gaussian", "student", "poisson"] = "gaussian"
+    relative_sigma: NotNegative = 0.0
+    degrees: Positive | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> "LikelihoodTable":
+        if self.degrees is not None and self.kind != "student":
+            raise ValueError("degrees belongs to kind = 'student'")
+        return self
+
+
 class ExperimentEntry(ConfigTable):
     """[[experiments]]."""
 
@@ -65,8 +81,10 @@ class ExperimentEntry(ConfigTable):
     profile: str | None = None
     depth_scale: Positive = 1.0
     first_depth_nm: NotNegative = 0.0
+    counts_per_fraction: Positive | None = None
     response: ResponseTable = ResponseTable()
     nuisance: NuisanceTable = NuisanceTable()
+    likelihood: LikelihoodTable = LikelihoodTable()
 
 
 class ParameterTable(ConfigTable):
@@ -79,6 +97,30 @@ class ParameterTable(ConfigTable):
     high: float
     scale: Literal["linear", "log", "logit"] = "linear"
     levels: int | None = None
+    prior_mean: float | None = None
+    prior_sigma: Positive | None = None
+
+
+class RivalTable(ConfigTable):
+    """[[fit.rivals]]: another model of the same data, told by what differs."""
+
+    name: str = Field(min_length=1)
+    separate: list[str] = Field(default_factory=list)
+    without: list[str] = Field(default_factory=list)
+    parameters: list[ParameterTable] = Field(default_factory=list)
+    files: dict[str, str] = Field(default_factory=dict)
+    free_form_knots: Annotated[int, Field(ge=4, le=60)] | None = None
+
+
+class FitTable(ConfigTable):
+    """[fit]."""
+
+    starts: Annotated[int, Field(ge=1, le=4096)] = 16
+    setting: Literal["accurate", "fast"] = "accurate"
+    model: Literal["electroneutral", "full"] = "electroneutral"
+    iterations: Annotated[int, Field(ge=1, le=1000)] = 40
+    profile_points: Annotated[int, Field(ge=0, le=101)] = 9
+    rivals: list[RivalTable] = Field(default_factory=list)
 
 
 class DesignTable(ConfigTable):
@@ -116,12 +158,16 @@ class StudyTable(ConfigTable):
     parameters: list[ParameterTable] = Field(min_length=1)
     design: DesignTable = DesignTable(candidates=4096)
     sweep: SweepTable = SweepTable()
+    fit: FitTable = FitTable()
 
 
 _TABLES: dict[str, type[ConfigTable]] = {
     "experiments": ExperimentEntry,
     "response": ResponseTable,
     "nuisance": NuisanceTable,
+    "likelihood": LikelihoodTable,
+    "fit": FitTable,
+    "rivals": RivalTable,
     "parameters": ParameterTable,
     "design": DesignTable,
     "sweep": SweepTable,
@@ -129,17 +175,42 @@ _TABLES: dict[str, type[ConfigTable]] = {
 
 
 @dataclasses.dataclass(frozen=True)
+class Rival:
+    """One model of the data: the main one of a study, or another that competes with it."""
+
+    name: str
+    problem: Problem
+    axes: tuple[Axis, ...]
+    """Range and scale of each parameter."""
+    bounds: Bounds
+    """The same with the priors."""
+    free_form: bool = False
+    """Whether the site energy distribution is given by its slopes, which a prior holds together."""
+
+
+@dataclasses.dataclass(frozen=True)
 class Study:
     """A study file, read and checked."""
 
     title: str
-    problem: Problem
-    axes: tuple[Axis, ...]
-    """Range and scale of each parameter."""
+    main: Rival
+    """The model of the study."""
     design: AbstractDesign
     sweep: SweepTable
+    fit: FitTable
+    rivals: tuple[Rival, ...]
     text: str
     """All files that make the study, the profiles by their checksum: its identity."""
+
+    @property
+    def problem(self) -> Problem:
+        """Experiments and parameters of the main model."""
+        return self.main.problem
+
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        """Range and scale of each parameter of the main model."""
+        return self.main.axes
 
 
 def load_study(path: str | Path) -> Study:
@@ -164,26 +235,25 @@ def load_study(path: str | Path) -> Study:
     profiles = [path.parent / entry.profile for entry in table.experiments if entry.profile is not None]
     try:
         measurements = tuple(_measurement(entry, path.parent) for entry in table.experiments)
-        parameters = tuple(
-            Parameter(p.name, tuple(p.keys), None if p.experiments is None else tuple(p.experiments))
-            for p in table.parameters
-        )
-        axes = tuple(Axis(p.name, p.low, p.high, p.scale, p.levels) for p in table.parameters)
-        problem = Problem(measurements, parameters)
-        design = _design(table.design, axes, path.parent)
+        main = _model(table.title or path.stem, measurements, table.parameters)
+        design = _design(table.design, main.axes, path.parent)
+        rivals = tuple(_rival(rival, table, measurements, path.parent) for rival in table.fit.rivals)
     except ConfigError:
         raise
     except (DesignError, Unsupported, ValueError) as error:
         raise ConfigError(f"{path}: {error}") from None
+    # What is done with the results of a sweep is no part of its identity.
+    kept = [part for part in text.split("\n[") if not part.startswith(("fit]", "[fit."))]
     return Study(
         title=table.title,
-        problem=problem,
-        axes=axes,
+        main=main,
         design=design,
         sweep=table.sweep,
+        fit=table.fit,
+        rivals=rivals,
         text="\n".join(
             [
-                text,
+                "\n[".join(kept),
                 *(file.read_text(encoding="utf-8") for file in files),
                 *(f"{file.name} sha256 {hashlib.sha256(file.read_bytes()).hexdigest()}" for file in profiles),
             ]
@@ -191,12 +261,76 @@ def load_study(path: str | Path) -> Study:
     )
 
 
+def _model(name: str, measurements: tuple[Measurement, ...], tables: list[ParameterTable]) -> Rival:
+    parameters = tuple(
+        Parameter(p.name, tuple(p.keys), None if p.experiments is None else tuple(p.experiments)) for p in tables
+    )
+    return Rival(
+        name,
+        Problem(measurements, parameters),
+        tuple(Axis(p.name, p.low, p.high, p.scale, p.levels) for p in tables),
+        tuple(
+            Bound(p.name, p.low, p.high, p.scale, prior_mean=p.prior_mean, prior_sigma=p.prior_sigma) for p in tables
+        ),
+    )
+
+
+def _rival(rival: RivalTable, study: StudyTable, measurements: tuple[Measurement, ...], folder: Path) -> Rival:
+    names = [measurement.name for measurement in measurements]
+    known = [table.name for table in study.parameters]
+    for kind, given, allowed in (
+        ("separate", rival.separate, known),
+        ("without", rival.without, known),
+        ("files", rival.files, names),
+    ):
+        unknown = [name for name in given if name not in allowed]
+        if unknown:
+            raise ConfigError(f"rival '{rival.name}': {kind} = '{unknown[0]}'; known are {', '.join(allowed)}")
+    tables: list[ParameterTable] = []
+    for table in study.parameters:
+        if table.name in rival.separate:
+            own = table.experiments or names
+            tables += [table.model_copy(update={"name": f"{table.name}_{n}", "experiments": [n]}) for n in own]
+        elif table.name not in rival.without:
+            tables.append(table)
+    with_files = tuple(
+        dataclasses.replace(m, experiment=load_experiment(folder / rival.files[m.name])) if m.name in rival.files else m
+        for m in measurements
+    )
+    if rival.free_form_knots is not None:
+        return _free_form(rival, with_files, [*tables, *rival.parameters])
+    return _model(rival.name, with_files, [*tables, *rival.parameters])
+
+
+def _free_form(rival: RivalTable, measurements: tuple[Measurement, ...], tables: list[ParameterTable]) -> Rival:
+    """The native ion of every experiment gets a distribution given by its slopes, each of them a parameter."""
+    natives = {s.name for m in measurements for s in m.experiment.species if isinstance(s.diffusivity, SEDDiffusivity)}
+    if len(natives) != 1:
+        raise ConfigError(f"rival '{rival.name}': free_form_knots needs one ion with a site energy distribution")
+    (native,) = natives
+    replaced = tuple(
+        dataclasses.replace(m, experiment=with_free_form(m.experiment, rival.free_form_knots or 0))
+        for m in measurements
+    )
+    shape = (f"{native}.sed_fwhm_eV", f"{native}.vacancy_fraction")
+    kept = [table for table in tables if not set(table.keys) & set(shape)]
+    slopes = [
+        ParameterTable(name=f"sed_slope_{k}_eV", keys=[f"{native}.sed_slope_eV.{k}"], low=0.005, high=1.0, scale="log")
+        for k in range(rival.free_form_knots or 0)
+    ]
+    return dataclasses.replace(_model(rival.name, replaced, [*slopes, *kept]), free_form=True)
+
+
 def _measurement(entry: ExperimentEntry, folder: Path) -> Measurement:
     experiment = load_experiment(folder / entry.file)
     if entry.profile is None:
         return Measurement(entry.name, experiment)
-    read = _read_imported if entry.profile.endswith(".h5") else read_profile_table
-    profile = read(folder / entry.profile, first_depth=entry.first_depth_nm)
+    profile = read_measured(
+        folder / entry.profile, first_depth=entry.first_depth_nm, counts_per_fraction=entry.counts_per_fraction
+    )
+    likelihood = _likelihood(entry.likelihood)
+    if isinstance(likelihood, PoissonLikelihood) and profile.counts is None:
+        raise ConfigError(f"{entry.name}: a poisson likelihood needs counts; give counts_per_fraction")
     count = len(profile.species)
     return Measurement(
         entry.name,
@@ -206,7 +340,17 @@ def _measurement(entry: ExperimentEntry, folder: Path) -> Measurement:
         NuisancePrior(
             sensitivity_sigma=entry.nuisance.sensitivity_sigma, background_sigma=entry.nuisance.background_sigma
         ),
+        likelihood,
     )
+
+
+def _likelihood(table: LikelihoodTable) -> AbstractLikelihood:
+    match table.kind:
+        case "poisson":
+            return PoissonLikelihood(relative_sigma=table.relative_sigma)
+        case "student":
+            return StudentLikelihood(degrees=table.degrees or 4.0, relative_sigma=table.relative_sigma)
+    return GaussianLikelihood(relative_sigma=table.relative_sigma)
 
 
 def _response(table: ResponseTable) -> AbstractResponse:
@@ -225,63 +369,3 @@ def _design(table: DesignTable, axes: tuple[Axis, ...], folder: Path) -> Abstrac
         return read_table(folder / (table.file or ""), names, names)
     kinds = {"sobol": Sobol, "latin-hypercube": LatinHypercube, "random": Uniform}
     return kinds[table.kind](axes, candidates=table.candidates or 0, seed=table.seed)
-
-
-def _read_imported(path: Path, *, first_depth: float = 0.0) -> DepthProfile:
-    """Profile written by `npp-jax import-sims`."""
-    try:
-        stored = read_profile(path)
-        used = np.where(stored.depth_nm >= first_depth, 1.0, 0.0)
-        return DepthProfile(stored.depth_nm, stored.species, stored.fraction, stored.sigma, weight=used)
-    except (OSError, SimsFileError, ValueError) as error:
-        raise ConfigError(f"{path}: {error}") from None
-
-
-def read_profile_table(path: Path, *, first_depth: float = 0.0) -> DepthProfile:
-    """Read a measured depth profile: CSV with the columns depth_nm, NAME and NAME_sigma of each species.
-
-    Parameters
-    ----------
-    path
-        The file. Lines that begin with # are comments.
-    first_depth
-        Points above are masked: the transient at the surface. [nm]
-
-    Raises
-    ------
-    ConfigError
-        One line: file, line, column, what is wrong.
-    """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            lines = [(number, line) for number, line in enumerate(file, 1) if line.strip() and line[0] != "#"]
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: not a text file: {error}") from None
-    names = [name.strip() for name in lines[0][1].split(",")] if lines else []
-    species = [name for name in names[1:] if not name.endswith("_sigma")]
-    if not species or names != ["depth_nm", *(x for s in species for x in (s, f"{s}_sigma"))]:
-        raise ConfigError(
-            f"{path}: the columns must be depth_nm, NAME, NAME_sigma, …, got {', '.join(names) or 'none'}"
-        )
-    table = np.empty((len(lines) - 1, len(names)))
-    fields_of = csv.reader(line for _, line in lines[1:])
-    for row, ((number, _), fields) in enumerate(zip(lines[1:], fields_of, strict=True)):
-        if len(fields) != len(names):
-            raise ConfigError(f"{path}: line {number}: {len(fields)} fields, the header has {len(names)}")
-        for column, field in enumerate(fields):
-            try:
-                table[row, column] = float(field)
-            except ValueError:
-                raise ConfigError(f"{path}: line {number}: {names[column]} = '{field}' is not a number") from None
-    try:
-        return DepthProfile(
-            table[:, 0],
-            species,
-            table[:, 1::2].T,
-            table[:, 2::2].T,
-            weight=np.where(table[:, 0] >= first_depth, 1.0, 0.0),
-        )
-    except ValueError as error:
-        raise ConfigError(f"{path}: {error}") from None

@@ -1,7 +1,10 @@
 """Fits: parameters with ranges, least squares from many starts, and what the data determine."""
 
+from npp_jax.fit.fitting import FitResult, fit
+from npp_jax.fit.free_form import with_free_form, with_smoothness
 from npp_jax.fit.identifiability import Combination, Identifiability, identifiability
-from npp_jax.fit.objective import Evaluation, Measurement, Objective, Problem
+from npp_jax.fit.jacobian import Expansion, LinearModel
+from npp_jax.fit.objective import Evaluation, Measurement, Objective, Predicted, Problem
 from npp_jax.fit.parameters import Parameter, ParameterError, known_keys, place, value_of
 from npp_jax.fit.prior import with_priors
 from npp_jax.fit.profile import DELTA_CHI2_95, Profile, profile_grid, profile_likelihood
@@ -39,13 +42,17 @@ __all__ = [
     "Combination",
     "Covariance",
     "Evaluation",
+    "Expansion",
+    "FitResult",
     "Identifiability",
     "InformationCriteria",
     "LikelihoodRatio",
+    "LinearModel",
     "Measurement",
     "Objective",
     "Parameter",
     "ParameterError",
+    "Predicted",
     "Problem",
     "Profile",
     "Ranges",
@@ -53,6 +60,7 @@ __all__ = [
     "RefineOptions",
     "RefineResult",
     "covariance",
+    "fit",
     "from_unbounded",
     "identifiability",
     "information_criteria",
@@ -71,5 +79,7 @@ __all__ = [
     "to_unbounded",
     "unbounded_slope",
     "value_of",
+    "with_free_form",
     "with_priors",
+    "with_smoothness",
 ]

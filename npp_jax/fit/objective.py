@@ -6,20 +6,33 @@ in the batch, so that three glasses cost one compilation.
 
 import dataclasses
 import functools
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
 
-from npp_jax.fit.parameters import Parameter, place, spread
+from npp_jax.fit.parameters import (
+    Parameter,
+    ParameterError,
+    changes_depth,
+    is_observed,
+    place,
+    place_observed,
+    spread,
+)
 from npp_jax.integrate import Controls
 from npp_jax.observe import (
+    AbstractLikelihood,
     DepthProfile,
+    GaussianLikelihood,
     NuisancePrior,
     Observation,
     SampledResponse,
+    convolve,
     sample_response,
     solve_linear_nuisance,
 )
@@ -43,8 +56,18 @@ class Measurement(eqx.Module):
     """Measured profile of the last output point."""
     observation: Observation | None = None
     """Depth resolution and depth scale with which it was measured."""
-    nuisance: NuisancePrior = eqx.field(default_factory=NuisancePrior)
-    """What is known of sensitivities and backgrounds, which are solved for."""
+    nuisance: NuisancePrior = eqx.field(default_factory=lambda: NuisancePrior(1.0, 0.0, 0.0, 0.0))
+    """What is known of sensitivities and backgrounds beyond those of the observation; they are solved for, unless known
+    exactly, as by default."""
+    likelihood: AbstractLikelihood = eqx.field(default_factory=GaussianLikelihood)
+    """Law of the noise."""
+
+    @property
+    def solved(self) -> bool:
+        """Whether sensitivities or backgrounds are solved for."""
+        # In NumPy: inside a compiled function an operation of JAX makes a symbol even of a number at hand.
+        sigmas = (self.nuisance.sensitivity_sigma, self.nuisance.background_sigma)
+        return any(bool(np.any(np.asarray(sigma) > 0.0)) for sigma in sigmas)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,18 +104,47 @@ class Problem:
                 raise ValueError(
                     f"{parameter.name}: no experiment is called {sorted(wrong)}, known are {', '.join(names)}"
                 )
-        zeros = jnp.ones(len(self.parameters))
+        ones = jnp.ones(len(self.parameters))
         for measurement in self.measurements:
-            self.experiment(measurement, zeros)
+            self.experiment(measurement, ones)
+            self.observation(measurement, ones)
+            if measurement.solved and not isinstance(measurement.likelihood, GaussianLikelihood):
+                raise ValueError(
+                    f"{measurement.name}: sensitivities and backgrounds are solved for with gaussian noise only; make "
+                    "them parameters, observation.NAME.sensitivity and observation.NAME.background"
+                )
 
     def experiment(self, measurement: Measurement, theta: Float[Array, "parameter *batch"]) -> Experiment:
         """One experiment with the parameters in place."""
         experiment = measurement.experiment
-        for value, parameter in zip(theta, self.parameters, strict=True):
-            if parameter.experiments is None or measurement.name in parameter.experiments:
-                for key in parameter.keys:
-                    experiment = place(experiment, key, value)
+        for key, value in self._keys_of(measurement, theta):
+            if not is_observed(key):
+                experiment = place(experiment, key, value)
         return experiment
+
+    def observation(self, measurement: Measurement, theta: Float[Array, " parameter"]) -> Observation | None:
+        """How one experiment is seen, with the parameters in place; None where nothing was measured."""
+        observation, profile = measurement.observation, measurement.profile
+        for key, value in self._keys_of(measurement, theta):
+            if is_observed(key):
+                if observation is None or profile is None:
+                    raise ParameterError(f"'{key}': {measurement.name} has no measured profile")
+                observation = place_observed(observation, profile.species, key, value)
+        return observation
+
+    def seen_anew(self, measurement: Measurement) -> bool:
+        """Whether depth scale or resolution vary, so that no response can be prepared."""
+        return any(changes_depth(key) for key, _ in self._keys_of(measurement, jnp.ones(len(self.parameters))))
+
+    def enters(self, parameter: Parameter, measurement: Measurement) -> bool:
+        """Whether an experiment depends on a parameter."""
+        return parameter.experiments is None or measurement.name in parameter.experiments
+
+    def _keys_of(self, measurement: Measurement, theta: Array) -> Iterator[tuple[str, Array]]:
+        for value, parameter in zip(theta, self.parameters, strict=True):
+            if self.enters(parameter, measurement):
+                for key in parameter.keys:
+                    yield key, value
 
 
 class Evaluation(NamedTuple):
@@ -116,6 +168,16 @@ class Evaluation(NamedTuple):
     """`Status` of the simulation."""
     misfit: Float[Array, "experiment candidate"]
     """χ² of the profile with the best sensitivities and backgrounds; NaN where nothing was measured."""
+
+
+class Predicted(NamedTuple):
+    """What was predicted for the measured experiments, in their order."""
+
+    residuals: list[Float[Array, "candidate residual"]]
+    signals: list[Float[Array, "candidate species depth"]]
+    """Signals that were compared with the data [fractions of the bulk signal]."""
+    finite: Bool[Array, " candidate"]
+    """Whether all simulations are finite."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -159,53 +221,70 @@ class Objective:
                 solutions[k] = dataclasses.replace(own, species=names)
         return [solution for solution in solutions if solution is not None]
 
-    def signals(self, solutions: list[Solution]) -> list[Float[Array, "candidate species depth"] | None]:
-        """Signal of each measured profile before sensitivity and background, at its depths."""
-        signals: list[Array | None] = []
-        for measurement, response, solution in zip(self.problem.measurements, self._responses, solutions, strict=True):
-            if measurement.profile is None or response is None:
-                signals.append(None)
-                continue
-            rows = jnp.asarray([solution.species.index(name) for name in measurement.profile.species])
-            values = solution.fraction[-1][rows, 1:-1]
-            fixed = jax.tree.map(lambda leaf, values=values: leaf.astype(values.dtype), response)
-            signals.append(jax.vmap(fixed, in_axes=(-1, -1))(solution.faces[-1] / NM, values))
-        return signals
+    def signals(
+        self, solutions: list[Solution], theta: Float[Array, "candidate parameter"]
+    ) -> list[Float[Array, "candidate species depth"] | None]:
+        """Signal of each measured profile at its depths, before sensitivities and backgrounds that are solved for."""
+        return [
+            None if measurement.profile is None else self._signal(measurement, response, solution, theta)
+            for measurement, response, solution in zip(
+                self.problem.measurements, self._responses, solutions, strict=True
+            )
+        ]
+
+    def _signal(
+        self, measurement: Measurement, response: SampledResponse | None, solution: Solution, theta: Array
+    ) -> Array:
+        profile = measurement.profile
+        assert profile is not None
+        rows = jnp.asarray([solution.species.index(name) for name in profile.species])
+        depth = profile.depth
+
+        def seen(faces: Array, values: Array, theta: Array) -> Array:
+            observation = self.problem.observation(measurement, theta)
+            assert observation is not None
+            fixed = jax.tree.map(lambda leaf: jnp.asarray(leaf, values.dtype), (observation, response))
+            observation, sampled = fixed
+            if sampled is not None:
+                return observation.signal(sampled(faces, values))
+            z = observation.true_depth(depth.astype(values.dtype))
+            return observation.signal(convolve(observation.response, faces, values, z))
+
+        return jax.vmap(seen, in_axes=(-1, -1, 0))(solution.faces[-1] / NM, solution.fraction[-1][rows, 1:-1], theta)
 
     @functools.cached_property
     def _responses(self) -> list[SampledResponse | None]:
-        """Responses at the depths of the profiles, as matrices."""
+        """Responses at the depths of the profiles, as matrices, where they are fixed."""
         return [
             None
-            if m.profile is None or m.observation is None
+            if m.profile is None or m.observation is None or self.problem.seen_anew(m)
             else sample_response(m.observation.response, m.observation.true_depth(m.profile.depth), refine=_REFINE)
             for m in self.problem.measurements
         ]
 
-    def residuals(self, theta: Float[Array, "candidate parameter"]) -> tuple[Float[Array, "candidate residual"], Array]:
-        """Residuals over their standard deviations with the best sensitivities and backgrounds, of all experiments.
-
-        Returns
-        -------
-        Residuals, and whether all simulations of the candidate are finite, shape [candidate].
+    def residuals(self, theta: Float[Array, "candidate parameter"]) -> Predicted:
+        """Residuals of each measured experiment over their standard deviations, with the best sensitivities and
+        backgrounds where these are solved for.
         """
         solutions = self.solve(theta)
-        rows = []
-        for measurement, signal in zip(self.problem.measurements, self.signals(solutions), strict=True):
-            if signal is not None and measurement.profile is not None:
-                rows.append(jax.vmap(lambda s, m=measurement: _standardised(m, s))(signal).reshape(len(theta), -1))
+        residuals, signals = [], []
+        for measurement, signal in zip(self.problem.measurements, self.signals(solutions, theta), strict=True):
+            if signal is not None:
+                residual, seen = jax.vmap(lambda s, m=measurement: _compare(m, s))(signal)
+                residuals.append(residual)
+                signals.append(seen)
         finite = jnp.stack([s.report.status != Status.NOT_FINITE for s in solutions]).all(axis=0)
-        return jnp.concatenate(rows, axis=1), finite
+        return Predicted(residuals, signals, finite)
 
     def evaluate(self, theta: Float[Array, "candidate parameter"]) -> Evaluation:
         """Observables and misfit of each candidate."""
         solutions = self.solve(theta)
         misfit = []
-        for measurement, signal in zip(self.problem.measurements, self.signals(solutions), strict=True):
+        for measurement, signal in zip(self.problem.measurements, self.signals(solutions, theta), strict=True):
             if signal is None:
                 misfit.append(jnp.full(len(theta), jnp.nan, theta.dtype))
             else:
-                misfit.append(jax.vmap(lambda s, m=measurement: jnp.sum(_standardised(m, s) ** 2))(signal))
+                misfit.append(jax.vmap(lambda s, m=measurement: jnp.sum(_compare(m, s)[0] ** 2))(signal))
         each = lambda read: jnp.stack([read(solution) for solution in solutions])  # noqa: E731
         return Evaluation(
             front_depth=each(lambda s: s.front_depth[-1]),
@@ -237,16 +316,18 @@ def _anonymous(experiment: Experiment) -> Experiment:
     )
 
 
-def _standardised(measurement: Measurement, signal: Float[Array, "species depth"]) -> Float[Array, " residual"]:
-    """Residuals over σ at the best sensitivity and background, and those of the prior, so that Σ² is the misfit."""
+def _compare(measurement: Measurement, signal: Float[Array, "species depth"]) -> tuple[Array, Array]:
+    """Residuals, those of a prior included, so that Σ² is the misfit; and the signal that they belong to."""
     profile = measurement.profile
     assert profile is not None
     dtype = signal.dtype
-    profile = jax.tree.map(lambda leaf: leaf.astype(dtype), profile)
-    prior = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), measurement.nuisance)
+    profile, prior, likelihood = jax.tree.map(
+        lambda leaf: jnp.asarray(leaf, dtype), (profile, measurement.nuisance, measurement.likelihood)
+    )
+    if not measurement.solved:
+        return likelihood.residuals(signal, profile).ravel(), signal
     best = solve_linear_nuisance(signal, profile.fraction, profile.sigma, prior, weight=profile.weight)
     seen = best.sensitivity[:, None] * signal + best.background[:, None]
-    plain = jnp.sqrt(profile.weight) * (seen - profile.fraction) / profile.sigma
 
     def pull(value: Array, mean: Array, sigma: Array) -> Array:
         # Known exactly or not at all: nothing is pulled.
@@ -259,4 +340,4 @@ def _standardised(measurement: Measurement, signal: Float[Array, "species depth"
             pull(best.background, prior.background, prior.background_sigma),
         ]
     )
-    return jnp.concatenate([plain.ravel(), pulls.ravel()])
+    return jnp.concatenate([likelihood.residuals(seen, profile).ravel(), pulls.ravel()]), seen

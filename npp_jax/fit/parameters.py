@@ -1,12 +1,14 @@
 """Parameters of experiments by name: the keys of the experiment files, with their units, as lenses on the pytree.
 
 `Li.sed_fwhm_eV` is the key `sed_fwhm_eV` of the species Li, `sample.thickness_um` one of the sample and
-`stages.0.potential_V` one of the first stage.
+`stages.0.potential_V` one of the first stage. Keys of how an experiment is seen begin with `observation`:
+`observation.depth_scale`, `observation.K.sensitivity`.
 """
 
 import dataclasses
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -14,13 +16,16 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
 from npp_jax.constants import BOLTZMANN, ELEMENTARY_CHARGE
+from npp_jax.observe import DowsettResponse, GaussianResponse, Observation
 from npp_jax.physics import (
     ConstantDiffusivity,
     Experiment,
     GaussianSED,
     IonBeamCurrent,
     IonBeamPotential,
+    MixtureSED,
     SEDDiffusivity,
+    SlopeSED,
     Species,
     Stage,
 )
@@ -42,8 +47,14 @@ class Parameter:
     """Experiments in which it enters; None for all."""
 
 
-Lens = tuple[Callable[[Experiment], Array], Float[ArrayLike, "*#batch"]]
-"""Leaf of an experiment, and what one unit of the key is in the unit of the leaf."""
+class Lens(NamedTuple):
+    """Where a key is in an experiment."""
+
+    leaf: Callable[[Experiment], Array]
+    unit: Float[ArrayLike, "*#batch"]
+    """What one unit of the key is in the unit of the leaf."""
+    entry: int | None
+    """Entry of the leaf, where it has several."""
 
 
 def known_keys(experiment: Experiment) -> dict[str, Lens]:
@@ -52,9 +63,9 @@ def known_keys(experiment: Experiment) -> dict[str, Lens]:
     """
     sample = experiment.sample
     keys: dict[str, Lens] = {
-        "sample.thickness_um": (lambda e: e.sample.thickness, 1e-6),
-        "sample.permittivity": (lambda e: e.sample.permittivity, 1.0),
-        "sample.bulk_density_m3": (lambda e: e.sample.bulk_density, 1.0),
+        "sample.thickness_um": Lens(lambda e: e.sample.thickness, 1e-6, None),
+        "sample.permittivity": Lens(lambda e: e.sample.permittivity, 1.0, None),
+        "sample.bulk_density_m3": Lens(lambda e: e.sample.bulk_density, 1.0, None),
     }
     for k, species in enumerate(experiment.species):
         # Nernst–Einstein: D = σ kT/(n z² e²), at the temperature of the first stage.
@@ -62,11 +73,34 @@ def known_keys(experiment: Experiment) -> dict[str, Lens]:
         einstein = BOLTZMANN * experiment.stages[0].temperature / carriers
         for name, (leaf, unit) in _species_keys(species).items():
             factor = einstein if name == "conductivity_S_m" else unit
-            keys[f"{species.name}.{name}"] = (lambda e, k=k, leaf=leaf: leaf(e.species[k]), factor)
+            keys[f"{species.name}.{name}"] = Lens(lambda e, k=k, leaf=leaf: leaf(e.species[k]), factor, None)
+        for name, (leaf, count) in _listed_keys(species).items():
+            for j in range(count):
+                lens = Lens(lambda e, k=k, leaf=leaf: leaf(e.species[k]), 1.0, j)
+                keys[f"{species.name}.{name}.{j}"] = lens
     for k, stage in enumerate(experiment.stages):
         for name, (leaf, unit) in _stage_keys(stage).items():
-            keys[f"stages.{k}.{name}"] = (lambda e, k=k, leaf=leaf: leaf(e.stages[k]), unit)
+            # A drive without a trace is a list of one value.
+            index = 0 if name in ("potential_V", "current_density_A_m2") else None
+            keys[f"stages.{k}.{name}"] = Lens(lambda e, k=k, leaf=leaf: leaf(e.stages[k]), unit, index)
     return keys
+
+
+def _listed_keys(species: Species) -> dict[str, tuple[Callable[[Species], Array], int]]:
+    """Lists of numbers that describe a site energy distribution, and how long they are."""
+    match species.diffusivity:
+        case SEDDiffusivity(sed=MixtureSED(energy=energy)):
+            parts = {"energy_eV": "energy", "fwhm_eV": "sed_fwhm", "weight": "weight"}
+            count = energy.shape[0]
+        case SEDDiffusivity(sed=SlopeSED(z=z)):
+            parts, count = {"slope_eV": "slope"}, z.shape[0]
+        case _:
+            return {}
+    return {f"sed_{key}": (_entries_of(name), count) for key, name in parts.items()}
+
+
+def _entries_of(name: str) -> Callable[[Any], Array]:
+    return lambda species: getattr(species.diffusivity.sed, name)
 
 
 def _species_keys(species: Species) -> dict[str, tuple[Callable[[Species], Array], float]]:
@@ -120,9 +154,9 @@ def value_of(experiment: Experiment, key: str) -> Array:
     ParameterError
         The experiment has no such key; the nearest one is named.
     """
-    leaf, unit = _lens(experiment, key)
-    value = leaf(experiment)
-    return (value[0] if key.rpartition(".")[2] in ("potential_V", "current_density_A_m2") else value) / unit
+    lens = _lens(experiment, key)
+    value = lens.leaf(experiment)
+    return (value if lens.entry is None else value[lens.entry]) / lens.unit
 
 
 def place(experiment: Experiment, key: str, value: Float[ArrayLike, "*batch"]) -> Experiment:
@@ -144,11 +178,78 @@ def place(experiment: Experiment, key: str, value: Float[ArrayLike, "*batch"]) -
     ParameterError
         The experiment has no such key; the nearest one is named.
     """
-    leaf, unit = _lens(experiment, key)
-    scaled = jnp.asarray(value) * unit
-    if key.rpartition(".")[2] in ("potential_V", "current_density_A_m2"):
-        scaled = scaled[None]
-    return eqx.tree_at(leaf, experiment, scaled)
+    lens = _lens(experiment, key)
+    scaled = jnp.asarray(value) * lens.unit
+    if lens.entry is not None:
+        entries = lens.leaf(experiment)
+        batched = entries.reshape(entries.shape[:1] + (1,) * (scaled.ndim - entries.ndim + 1) + entries.shape[1:])
+        full = jnp.broadcast_to(batched, (len(entries), *jnp.broadcast_shapes(batched.shape[1:], scaled.shape)))
+        scaled = full.at[lens.entry].set(scaled)
+    return eqx.tree_at(lens.leaf, experiment, scaled)
+
+
+_OBSERVED = "observation."
+
+
+def is_observed(key: str) -> bool:
+    """Whether a key belongs to how an experiment is seen, and not to the experiment."""
+    return key.startswith(_OBSERVED)
+
+
+def changes_depth(key: str) -> bool:
+    """Whether a key changes which depths a point of the profile sees."""
+    return is_observed(key) and key.rpartition(".")[2] not in ("sensitivity", "background")
+
+
+def observed_keys(observation: Observation, species: Sequence[str]) -> dict[str, Callable[[Observation], Array]]:
+    """All keys of an observation of these species, with the leaf of each."""
+    keys: dict[str, Callable] = {
+        "depth_scale": lambda o: o.depth_scale,
+        "depth_offset_nm": lambda o: o.depth_offset,
+    }
+    widths: dict[type, tuple[str, ...]] = {
+        GaussianResponse: ("sigma",),
+        DowsettResponse: ("leading", "trailing", "sigma"),
+    }
+    for name in widths.get(type(observation.response), ()):
+        keys[f"response.{name}_nm"] = lambda o, name=name: getattr(o.response, name)
+    return {f"{_OBSERVED}{name}": leaf for name, leaf in keys.items()} | {
+        f"{_OBSERVED}{ion}.{kind}": lambda o, kind=kind: getattr(o, kind)
+        for ion in species
+        for kind in ("sensitivity", "background")
+    }
+
+
+def place_observed(
+    observation: Observation, species: Sequence[str], key: str, value: Float[ArrayLike, ""]
+) -> Observation:
+    """Observation with another value of one key; differentiable in the value.
+
+    Parameters
+    ----------
+    observation
+        The observation.
+    species
+        Names of the species that it sees, in order.
+    key
+        One of `observed_keys`.
+    value
+        Value in the unit of the key.
+
+    Raises
+    ------
+    ParameterError
+        The observation has no such key; the nearest one is named.
+    """
+    keys = observed_keys(observation, species)
+    if key not in keys:
+        near = difflib.get_close_matches(key, keys, n=1, cutoff=0.5)
+        hint = f"did you mean '{near[0]}'?" if near else f"known keys: {', '.join(keys)}"
+        raise ParameterError(f"'{key}' is not a parameter of the observation; {hint}")
+    leaf, ion = keys[key], key.removeprefix(_OBSERVED).rpartition(".")[0]
+    if ion in species:
+        return eqx.tree_at(leaf, observation, leaf(observation).at[list(species).index(ion)].set(value))
+    return eqx.tree_at(leaf, observation, jnp.asarray(value))
 
 
 def spread(experiment: Experiment, template: Experiment, shape: tuple[int, ...]) -> Experiment:

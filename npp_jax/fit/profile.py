@@ -1,6 +1,6 @@
 """Profile likelihood: how far a parameter can go if all others may follow."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -65,7 +65,7 @@ def profile_likelihood(
     function: ResidualsAndJacobian,
     bounds: Bounds,
     best: ArrayLike | Sequence[float],
-    grids: dict[str, Sequence[float] | np.ndarray],
+    grids: Mapping[str, Sequence[float] | np.ndarray],
     *,
     covariance: Covariance | None = None,
     fixed: Sequence[bool] | None = None,

@@ -141,6 +141,66 @@ class TabulatedSED(AbstractSED):
         return interpolate(-edge, z, self.energy), interpolate(edge, z, self.energy)
 
 
+class SlopeSED(AbstractSED):
+    """Distribution given by the slope dE_F/dz of its Fermi energy over the standard normal quantile z: free form.
+
+    The slope is a straight line between knots, and positive, so that every choice is a distribution and the Fermi
+    energy is smooth. A Gaussian has the same slope everywhere, its standard deviation: a smooth distribution is one
+    whose slope changes little from knot to knot.
+    """
+
+    z: Float[Array, "knot *#batch"] = eqx.field(converter=as_leaf)
+    """Standard normal quantiles of the knots, increasing [1]."""
+    slope: Float[Array, "knot *#batch"] = eqx.field(converter=as_leaf)
+    """Slopes dE_F/dz at the knots, positive; constant beyond [eV]."""
+
+    def _energies(self) -> Array:
+        """Fermi energies at the knots; zero at z = 0 [eV]."""
+        z, slope = align(self.z, self.slope)
+        rise = 0.5 * (slope[1:] + slope[:-1]) * jnp.diff(z, axis=0)
+        from_first = jnp.concatenate([jnp.zeros_like(rise[:1]), jnp.cumsum(rise, axis=0)])
+        return from_first - self._above(jnp.zeros_like(from_first[:1]), from_first)
+
+    def _above(self, z: Array, energy: Array) -> Array:
+        """Fermi energy at the quantile z, from that at the knots."""
+        knots, slope = align(self.z, self.slope)
+        # Each interval adds its part of ∫ slope dz.
+        total = energy[0] + slope[0] * jnp.minimum(z - knots[0], 0.0)
+        for k in range(knots.shape[0] - 1):
+            width = knots[k + 1] - knots[k]
+            inside = jnp.clip(z - knots[k], 0.0, width)
+            total = total + inside * (slope[k] + 0.5 * (slope[k + 1] - slope[k]) * inside / width)
+        return total + slope[-1] * jnp.maximum(z - knots[-1], 0.0)
+
+    def fermi_energy(self, occupied: Float[Array, "*#shape"]) -> Float[Array, "*shape"]:
+        """∫ (dE_F/dz) dz from z = 0 [eV]."""
+        return self._above(normal_quantile(occupied), self._energies())
+
+    def distribution(self, energy: Float[Array, "*#shape"]) -> Float[Array, "*shape"]:
+        """Fraction of the sites below `energy`: Φ of the quantile, by the quadratic of each interval."""
+        knots, slope = align(self.z, self.slope)
+        at = self._energies()
+        z = knots[0] + jnp.minimum(energy - at[0], 0.0) / slope[0] + jnp.maximum(energy - at[-1], 0.0) / slope[-1]
+        for k in range(knots.shape[0] - 1):
+            width = knots[k + 1] - knots[k]
+            rise = jnp.clip(energy - at[k], 0.0, at[k + 1] - at[k])
+            curvature = (slope[k + 1] - slope[k]) / width
+            # The root that stays right where the curvature vanishes.
+            root = jnp.sqrt(jnp.maximum(slope[k] ** 2 + 2.0 * curvature * rise, 0.0))
+            z = z + 2.0 * rise / (slope[k] + root)
+        return normal_distribution(z)
+
+    def density(self, energy: Float[Array, "*#shape"]) -> Float[Array, "*shape"]:
+        """Density of sites g(E) [1/eV]."""
+        return jax.jvp(self.distribution, (energy,), (jnp.ones_like(energy),))[1]
+
+    def support(self) -> tuple[Float[Array, "*#batch"], Float[Array, "*#batch"]]:
+        """Energies at standard normal quantiles of ±7 [eV]."""
+        energy = self._energies()
+        edge = jnp.full_like(energy[:1], 7.0)
+        return self._above(-edge, energy)[0], self._above(edge, energy)[0]
+
+
 def populated_fwhm(sed: GaussianSED, vacancy_fraction: Float[ArrayLike, "*#batch"]) -> Float[Array, "*batch"]:
     """Full width at half maximum of the populated part of a Gaussian SED, sharp filling [eV].
 
