@@ -27,7 +27,19 @@ from npp_jax.observe import (
     Observation,
 )
 from npp_jax.simulate import Unsupported
-from npp_jax.sweep import AbstractDesign, Axis, DesignError, Grid, LatinHypercube, Sobol, Uniform, read_table
+from npp_jax.sweep import (
+    OBSERVABLES,
+    AbstractDesign,
+    Axis,
+    DesignError,
+    Grid,
+    KeptProfiles,
+    LatinHypercube,
+    Sobol,
+    Uniform,
+    read_table,
+    shared_values,
+)
 
 Positive = Annotated[float, Field(gt=0.0)]
 NotNegative = Annotated[float, Field(ge=0.0)]
@@ -98,6 +110,20 @@ class DesignTable(ConfigTable):
         return self
 
 
+class ProfileGridTable(ConfigTable):
+    """[sweep.profile_grid]: evenly spaced depths in the sample."""
+
+    first_nm: NotNegative = 0.0
+    last_nm: Positive
+    points: Annotated[int, Field(ge=2, le=10_000)]
+
+    @model_validator(mode="after")
+    def _increasing(self) -> "ProfileGridTable":
+        if not self.first_nm < self.last_nm:
+            raise ValueError(f"first_nm = {self.first_nm:g} must be less than last_nm = {self.last_nm:g}")
+        return self
+
+
 class SweepTable(ConfigTable):
     """[sweep]."""
 
@@ -105,6 +131,22 @@ class SweepTable(ConfigTable):
     dtype: Literal["float64", "float32"] = "float64"
     chunk: Annotated[int, Field(ge=1, le=65536)] = 256
     error_estimate: bool = True
+    profiles: bool = False
+    profile_grid: ProfileGridTable | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> "SweepTable":
+        if self.profile_grid is not None and not self.profiles:
+            raise ValueError("profile_grid belongs to profiles = true, and only there")
+        return self
+
+    @property
+    def kept(self) -> KeptProfiles | None:
+        """Profiles that the sweep keeps."""
+        grid = self.profile_grid
+        if not self.profiles or grid is None:
+            return KeptProfiles() if self.profiles else None
+        return KeptProfiles(np.linspace(grid.first_nm, grid.last_nm, grid.points))
 
 
 class StudyTable(ConfigTable):
@@ -125,6 +167,7 @@ _TABLES: dict[str, type[ConfigTable]] = {
     "parameters": ParameterTable,
     "design": DesignTable,
     "sweep": SweepTable,
+    "profile_grid": ProfileGridTable,
 }
 
 
@@ -171,6 +214,7 @@ def load_study(path: str | Path) -> Study:
         axes = tuple(Axis(p.name, p.low, p.high, p.scale, p.levels) for p in table.parameters)
         problem = Problem(measurements, parameters)
         design = _design(table.design, axes, path.parent)
+        _check_names(problem, table.sweep)
     except ConfigError:
         raise
     except (DesignError, Unsupported, ValueError) as error:
@@ -189,6 +233,18 @@ def load_study(path: str | Path) -> Study:
             ]
         ),
     )
+
+
+def _check_names(problem: Problem, sweep: SweepTable) -> None:
+    """Names that a file of results can hold."""
+    taken = {*OBSERVABLES, *shared_values(problem), "candidate", "configuration"}
+    if sweep.kept is not None:
+        taken |= {*sweep.kept.variables(problem), *sweep.kept.coordinates(problem)}
+    for parameter in problem.parameters:
+        if parameter.name in taken or "/" in parameter.name:
+            raise ValueError(f"parameters: the name '{parameter.name}' is taken or has a slash")
+    if sweep.profiles and sweep.profile_grid is None and all(m.profile is None for m in problem.measurements):
+        raise ValueError("sweep.profiles: nothing was measured, so that a profile_grid is needed")
 
 
 def _measurement(entry: ExperimentEntry, folder: Path) -> Measurement:

@@ -14,9 +14,16 @@ from npp_jax.fit import Objective
 from npp_jax.simulate import FAST
 from npp_jax.solver.status import STATUS_ADVICE, Status
 from npp_jax.study import Study
-from npp_jax.sweep import Manifest, Store, fingerprint
-from npp_jax.sweep.description import OBSERVABLES, parameter_variables, shared_values
-from npp_jax.sweep.ranking import best, read_sweep
+from npp_jax.sweep import (
+    OBSERVABLES,
+    Manifest,
+    Store,
+    best,
+    fingerprint,
+    parameter_variables,
+    read_sweep,
+    shared_values,
+)
 from npp_jax.sweep.run import Evaluator, evaluate_chunks
 
 
@@ -42,7 +49,8 @@ def run_study(study: Study, target: Path, *, force: bool, workers: int | None, q
         The results cannot be kept; those of finished chunks are.
     """
     controls = dataclasses.replace(FAST, companion=study.sweep.error_estimate)
-    evaluator = Evaluator(Objective(study.problem, controls, study.sweep.model), study.sweep.chunk, study.sweep.dtype)
+    objective, kept = Objective(study.problem, controls, study.sweep.model), study.sweep.kept
+    evaluator = Evaluator(objective, study.sweep.chunk, study.sweep.dtype, kept=kept)
     manifest = Manifest(
         configuration=study.text,
         version=npp_jax.__version__,
@@ -73,8 +81,8 @@ def run_study(study: Study, target: Path, *, force: bool, workers: int | None, q
                 progress.update(task, advance=len(theta), description="candidates", flagged=flagged)
         store.finish(
             target,
-            {**parameter_variables(study.axes), **OBSERVABLES},
-            coordinates=shared_values(study.problem),
+            {**parameter_variables(study.axes), **OBSERVABLES, **(kept.variables(study.problem) if kept else {})},
+            coordinates=shared_values(study.problem) | (kept.coordinates(study.problem) if kept else {}),
             attributes={
                 "study": study.title,
                 "parameters": names,

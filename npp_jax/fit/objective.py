@@ -199,11 +199,14 @@ class Objective:
 
     def evaluate(self, theta: Float[Array, "candidate parameter"]) -> Evaluation:
         """Observables and misfit of each candidate."""
-        solutions = self.solve(theta)
+        return self.assess(self.solve(theta))
+
+    def assess(self, solutions: list[Solution]) -> Evaluation:
+        """Observables and misfit of candidates that were simulated by `solve`."""
         misfit = []
         for measurement, signal in zip(self.problem.measurements, self.signals(solutions), strict=True):
             if signal is None:
-                misfit.append(jnp.full(len(theta), jnp.nan, theta.dtype))
+                misfit.append(jnp.full_like(solutions[0].plateau[-1], jnp.nan))
             else:
                 misfit.append(jax.vmap(lambda s, m=measurement: jnp.sum(_standardised(m, s) ** 2))(signal))
         each = lambda read: jnp.stack([read(solution) for solution in solutions])  # noqa: E731

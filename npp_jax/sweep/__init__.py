@@ -2,21 +2,25 @@
 
 from npp_jax.sweep.assemble import Coordinate, Variable
 from npp_jax.sweep.chunks import DamagedChunk
+from npp_jax.sweep.description import OBSERVABLES, parameter_variables, shared_values
 from npp_jax.sweep.designs import AbstractDesign, Grid, LatinHypercube, Sobol, Uniform, fingerprint, rows
 from npp_jax.sweep.disk import StoreError, StoreFull, StoreLocked
 from npp_jax.sweep.manifest import Manifest
+from npp_jax.sweep.profiles import KeptProfiles
 from npp_jax.sweep.ranking import SweepFileError, SweepResult, accepted, best, rank, read_sweep, weights
 from npp_jax.sweep.space import Axis, DesignError
 from npp_jax.sweep.store import Store, StoreMismatch
 from npp_jax.sweep.table import Table, read_table, write_table
 
 __all__ = [
+    "OBSERVABLES",
     "AbstractDesign",
     "Axis",
     "Coordinate",
     "DamagedChunk",
     "DesignError",
     "Grid",
+    "KeptProfiles",
     "LatinHypercube",
     "Manifest",
     "Sobol",
@@ -33,10 +37,12 @@ __all__ = [
     "accepted",
     "best",
     "fingerprint",
+    "parameter_variables",
     "rank",
     "read_sweep",
     "read_table",
     "rows",
+    "shared_values",
     "weights",
     "write_table",
 ]

@@ -1,6 +1,5 @@
 """What the arrays of a sweep are: units, axes and meaning, for the file that `Store.finish` writes."""
 
-import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -8,6 +7,7 @@ import numpy as np
 from npp_jax.fit import Measurement, Problem
 from npp_jax.solver.status import Status
 from npp_jax.sweep.assemble import Coordinate, Variable
+from npp_jax.sweep.profiles import labels
 from npp_jax.sweep.space import Axis
 
 _EACH = ("experiment",)
@@ -81,12 +81,6 @@ def _measured(measurement: Measurement, label: str) -> dict[str, Coordinate]:
             for name, (array, text) in values.items()
         },
     }
-
-
-def labels(problem: Problem) -> list[str]:
-    """Name of each experiment as a part of names in a file; numbered where that is not unique."""
-    plain = [re.sub(r"\W", "_", measurement.name) for measurement in problem.measurements]
-    return plain if len(set(plain)) == len(plain) else [str(k) for k in range(len(plain))]
 
 
 def _unit(name: str) -> str:
