@@ -29,7 +29,19 @@ from npp_jax.observe import (
 )
 from npp_jax.physics import SEDDiffusivity
 from npp_jax.simulate import Unsupported
-from npp_jax.sweep import AbstractDesign, Axis, DesignError, Grid, LatinHypercube, Sobol, Uniform, read_table
+from npp_jax.sweep import (
+    OBSERVABLES,
+    AbstractDesign,
+    Axis,
+    DesignError,
+    Grid,
+    KeptProfiles,
+    LatinHypercube,
+    Sobol,
+    Uniform,
+    read_table,
+    shared_values,
+)
 
 Positive = Annotated[float, Field(gt=0.0)]
 NotNegative = Annotated[float, Field(ge=0.0)]
@@ -140,6 +152,20 @@ class DesignTable(ConfigTable):
         return self
 
 
+class ProfileGridTable(ConfigTable):
+    """[sweep.profile_grid]: evenly spaced depths in the sample."""
+
+    first_nm: NotNegative = 0.0
+    last_nm: Positive
+    points: Annotated[int, Field(ge=2, le=10_000)]
+
+    @model_validator(mode="after")
+    def _increasing(self) -> "ProfileGridTable":
+        if not self.first_nm < self.last_nm:
+            raise ValueError(f"first_nm = {self.first_nm:g} must be less than last_nm = {self.last_nm:g}")
+        return self
+
+
 class SweepTable(ConfigTable):
     """[sweep]."""
 
@@ -147,6 +173,22 @@ class SweepTable(ConfigTable):
     dtype: Literal["float64", "float32"] = "float64"
     chunk: Annotated[int, Field(ge=1, le=65536)] = 256
     error_estimate: bool = True
+    profiles: bool = False
+    profile_grid: ProfileGridTable | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> "SweepTable":
+        if self.profile_grid is not None and not self.profiles:
+            raise ValueError("profile_grid belongs to profiles = true, and only there")
+        return self
+
+    @property
+    def kept(self) -> KeptProfiles | None:
+        """Profiles that the sweep keeps."""
+        grid = self.profile_grid
+        if not self.profiles or grid is None:
+            return KeptProfiles() if self.profiles else None
+        return KeptProfiles(np.linspace(grid.first_nm, grid.last_nm, grid.points))
 
 
 class StudyTable(ConfigTable):
@@ -171,6 +213,7 @@ _TABLES: dict[str, type[ConfigTable]] = {
     "parameters": ParameterTable,
     "design": DesignTable,
     "sweep": SweepTable,
+    "profile_grid": ProfileGridTable,
 }
 
 
@@ -238,6 +281,7 @@ def load_study(path: str | Path) -> Study:
         main = _model(table.title or path.stem, measurements, table.parameters)
         design = _design(table.design, main.axes, path.parent)
         rivals = tuple(_rival(rival, table, measurements, path.parent) for rival in table.fit.rivals)
+        _check_names(main.problem, table.sweep)
     except ConfigError:
         raise
     except (DesignError, Unsupported, ValueError) as error:
@@ -319,6 +363,18 @@ def _free_form(rival: RivalTable, measurements: tuple[Measurement, ...], tables:
         for k in range(rival.free_form_knots or 0)
     ]
     return dataclasses.replace(_model(rival.name, replaced, [*slopes, *kept]), free_form=True)
+
+
+def _check_names(problem: Problem, sweep: SweepTable) -> None:
+    """Names that a file of results can hold."""
+    taken = {*OBSERVABLES, *shared_values(problem), "candidate", "configuration"}
+    if sweep.kept is not None:
+        taken |= {*sweep.kept.variables(problem), *sweep.kept.coordinates(problem)}
+    for parameter in problem.parameters:
+        if parameter.name in taken or "/" in parameter.name:
+            raise ValueError(f"parameters: the name '{parameter.name}' is taken or has a slash")
+    if sweep.profiles and sweep.profile_grid is None and all(m.profile is None for m in problem.measurements):
+        raise ValueError("sweep.profiles: nothing was measured, so that a profile_grid is needed")
 
 
 def _measurement(entry: ExperimentEntry, folder: Path) -> Measurement:

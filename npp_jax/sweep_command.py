@@ -4,7 +4,6 @@ import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
-import h5py
 import jax
 import numpy as np
 from rich.console import Console
@@ -15,33 +14,17 @@ from npp_jax.fit import Objective
 from npp_jax.simulate import FAST
 from npp_jax.solver.status import STATUS_ADVICE, Status
 from npp_jax.study import Study
-from npp_jax.sweep import Coordinate, Manifest, Store, Variable, fingerprint
+from npp_jax.sweep import (
+    OBSERVABLES,
+    Manifest,
+    Store,
+    best,
+    fingerprint,
+    parameter_variables,
+    read_sweep,
+    shared_values,
+)
 from npp_jax.sweep.run import Evaluator, evaluate_chunks
-
-_EACH = ("experiment",)
-
-_VARIABLES = {
-    "front_depth": Variable("m", "depth of the front", _EACH),
-    "front_width": Variable("m", "distance between 16 and 84 % of the front", _EACH),
-    "plateau": Variable("1", "native fraction behind the front", _EACH),
-    "charge": Variable("C m-2", "charge passed", _EACH),
-    "time": Variable("s", "time", _EACH),
-    "excess_charge": Variable("1", "excess charge of largest modulus over the bulk density", _EACH),
-    "profile_error": Variable("1", "estimated numerical error of the profile", _EACH),
-    "status": Variable(
-        "1",
-        "outcome of the simulation",
-        _EACH,
-        {"flag_values": [int(s) for s in Status], "flag_meanings": " ".join(s.name.lower() for s in Status)},
-    ),
-    "misfit": Variable("1", "chi squared of the profile with the best sensitivities and backgrounds", _EACH),
-    "again": Variable(
-        "1",
-        "settings that gave the result",
-        (),
-        {"flag_values": [0, 1, 2], "flag_meanings": "first_evaluation finer_settings full_model"},
-    ),
-}
 
 
 def run_study(study: Study, target: Path, *, force: bool, workers: int | None, quiet: bool) -> Path:
@@ -66,7 +49,8 @@ def run_study(study: Study, target: Path, *, force: bool, workers: int | None, q
         The results cannot be kept; those of finished chunks are.
     """
     controls = dataclasses.replace(FAST, companion=study.sweep.error_estimate)
-    evaluator = Evaluator(Objective(study.problem, controls, study.sweep.model), study.sweep.chunk, study.sweep.dtype)
+    objective, kept = Objective(study.problem, controls, study.sweep.model), study.sweep.kept
+    evaluator = Evaluator(objective, study.sweep.chunk, study.sweep.dtype, kept=kept)
     manifest = Manifest(
         configuration=study.text,
         version=npp_jax.__version__,
@@ -97,10 +81,8 @@ def run_study(study: Study, target: Path, *, force: bool, workers: int | None, q
                 progress.update(task, advance=len(theta), description="candidates", flagged=flagged)
         store.finish(
             target,
-            {**{name: Variable(_unit(name), f"parameter {name}") for name in names}, **_VARIABLES},
-            coordinates={
-                "experiment": Coordinate(tuple(m.name for m in study.problem.measurements), "1", "experiment"),
-            },
+            {**parameter_variables(study.axes), **OBSERVABLES, **(kept.variables(study.problem) if kept else {})},
+            coordinates=shared_values(study.problem) | (kept.coordinates(study.problem) if kept else {}),
             attributes={
                 "study": study.title,
                 "parameters": names,
@@ -111,38 +93,20 @@ def run_study(study: Study, target: Path, *, force: bool, workers: int | None, q
     return target
 
 
-def summary(path: Path, best: int = 5) -> tuple[list[str], int, int]:
+def summary(path: Path, shown: int = 5) -> tuple[list[str], int, int]:
     """What a finished sweep found, in a few lines; and the numbers of failed and of all candidates."""
-    with h5py.File(path) as file:
-        names = [str(name) for name in np.asarray(file.attrs["parameters"])]
-        status = _values(file, "status").max(axis=1)
-        misfit, again = _values(file, "misfit").sum(axis=1), _values(file, "again")
-        theta = np.stack([_values(file, name) for name in names], axis=1)
-    lines = [f"{len(status)} candidates"]
-    for value in np.unique(status):
-        lines.append(f"  {int((status == value).sum()):8d}  {STATUS_ADVICE[Status(int(value))]}")
-    lines.append(f"  {int((again == 1).sum()):8d}  evaluated again with finer settings")
-    lines.append(f"  {int((again == 2).sum()):8d}  evaluated again with the full model")
-    usable = np.isfinite(misfit) & (status != Status.NOT_FINITE)
-    if usable.any():
-        lines.append("best candidates: misfit, " + ", ".join(names))
-        for k in np.argsort(np.where(usable, misfit, np.inf))[: min(best, int(usable.sum()))]:
-            lines.append(f"  {misfit[k]:12.5g}  " + "  ".join(f"{value:.5g}" for value in theta[k]))
-    return lines, int((status >= Status.NOT_CONVERGED).sum()), len(status)
-
-
-def _values(file: h5py.File, name: str) -> np.ndarray:
-    dataset = file[name]
-    assert isinstance(dataset, h5py.Dataset)
-    return dataset[()]
-
-
-def _unit(name: str) -> str:
-    """Unit at the end of a name of a parameter, if it has one."""
-    units = {"eV": "eV", "K": "K", "V": "V", "m2_s": "m2 s-1", "S_m": "S m-1", "um": "um", "m3": "m-3", "s": "s"}
-    units |= {"h": "h", "mC_cm2": "mC cm-2", "C_m2": "C m-2", "A_m2": "A m-2"}
-    ends = sorted((end for end in units if name.endswith(f"_{end}")), key=len)
-    return units[ends[-1]] if ends else "1"
+    result = read_sweep(path)
+    lines = [f"{len(result.theta)} candidates"]
+    for value in np.unique(result.worst):
+        lines.append(f"  {int((result.worst == value).sum()):8d}  {STATUS_ADVICE[Status(int(value))]}")
+    for mark, text in ((1, "finer settings"), (2, "the full model")):
+        lines.append(f"  {int((result.again == mark).sum()):8d}  evaluated again with {text}")
+    first = best(result, shown, apart=0.0)
+    if len(first):
+        lines.append("best candidates: misfit, " + ", ".join(result.names))
+    for k in first:
+        lines.append(f"  {result.total[k]:12.5g}  " + "  ".join(f"{value:.5g}" for value in result.theta[k]))
+    return lines, int((result.worst >= Status.NOT_CONVERGED).sum()), len(result.theta)
 
 
 def _progress(quiet: bool) -> Progress:

@@ -1,7 +1,10 @@
 """Sweeps from the study file to the file of results."""
 
 import dataclasses
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import h5py
@@ -9,18 +12,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from devices_run import COARSE, DEPTHS
 
 from npp_jax.config import ConfigError
 from npp_jax.fit import Objective
-from npp_jax.integrate import Controls
 from npp_jax.simulate import FAST, simulate
 from npp_jax.solver.status import Status
 from npp_jax.study import load_study
 from npp_jax.sweep import rows
-from npp_jax.sweep.run import Evaluator
 from npp_jax.sweep_command import run_study, summary
-
-COARSE = Controls(cells_behind=40, cells_ahead=16, steps=6, iterations=2, tolerance=0.0, trace=False, companion=False)
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def folder(tmp_path_factory, pytestconfig):
         shutil.copy(file, target)
     text = (sweeps / "one_distribution.toml").read_text(encoding="utf-8")
     text = text.replace("candidates = 4096", "candidates = 20").replace("chunk = 85", "chunk = 8")
-    (target / "study.toml").write_text(text + "error_estimate = false\n", encoding="utf-8")
+    (target / "study.toml").write_text(text + "error_estimate = false\nprofiles = true\n", encoding="utf-8")
     return target
 
 
@@ -96,23 +96,39 @@ def test_an_interrupted_sweep_ends_in_the_same_file(study, tmp_path):
         assert file["misfit"].shape == (20, 3)
         assert file["misfit"].dims[0].keys() == ["candidate"]
         np.testing.assert_array_equal(file["sed_fwhm_eV"][()], rows(study.design, 0, 20)[:, 0])
+        for k, name in enumerate(file["experiment"].asstr()):
+            profile = file[f"profile_{name}"]
+            assert profile.dtype == np.float32
+            assert [dim.label for dim in profile.dims] == ["candidate", f"species_{name}", f"depth_{name}"]
+            seen = file[f"sensitivity_{name}"][()][..., None] * profile[()] + file[f"background_{name}"][()][..., None]
+            pull = (seen - file[f"measured_{name}"][()]) / file[f"sigma_{name}"][()]
+            misfit = np.sum(file[f"weight_{name}"][()] * pull**2, axis=(1, 2))
+            finite = np.isfinite(file["misfit"][:, k])
+            assert finite.sum() > 10
+            np.testing.assert_allclose(misfit[finite], file["misfit"][:, k][finite], rtol=1e-5)
 
 
-def test_compiled_once(study):
-    traces = []
-
-    @dataclasses.dataclass(frozen=True)
-    class Counted(Objective):
-        def evaluate(self, theta):
-            traces.append(theta.shape)
-            return super().evaluate(theta)
-
-    evaluator = Evaluator(Counted(study.problem, COARSE), 8, "float64")
-    # What is done again is compiled apart, and not looked at here.
-    evaluator._finer = evaluator._full = evaluator._plain
-    for start in (0, 8, 16):
-        evaluator(rows(study.design, start, min(start + 8, 20)))
-    assert [shape for shape in traces if shape[0] == 8] == [(8, 5)]
+def test_four_devices_compile_once_and_find_what_one_finds(folder, study, evaluated, tmp_path):
+    _, theta, found = evaluated
+    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=4"
+    script, result = Path(__file__).with_name("devices_run.py"), tmp_path / "four.npz"
+    subprocess.run(
+        [sys.executable, script, folder / "study.toml", result],
+        env={**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"},
+        check=True,
+    )
+    with np.load(result) as four:
+        assert four["devices"] == 4
+        assert four["traces"].tolist() == [[2, 5]]
+        for name, one in found._asdict().items():
+            np.testing.assert_allclose(four[name][:8], np.asarray(one).T, rtol=1e-9, err_msg=name)
+        assert four["status"].shape == (20, 3)
+        for measurement in study.problem.measurements:
+            alone = simulate(study.problem.experiment(measurement, theta[3]), COARSE)
+            expected = alone.profile(jnp.asarray(DEPTHS) * 1e-9)
+            order = [alone.species.index(name) for name in measurement.profile.species]
+            np.testing.assert_allclose(four[f"profile_{measurement.name}"][3], expected[order, :], atol=1e-6)
+            assert four[f"profile_{measurement.name}"].dtype == np.float32
 
 
 @pytest.mark.parametrize(
@@ -122,6 +138,10 @@ def test_compiled_once(study):
         ("low = 0.15", "low = 0.5", "increase"),
         ('kind = "sobol"', 'kind = "sobl"', "design.kind"),
         ("candidates = 20", "candidate = 20", "did you mean 'candidates'"),
+        ("profiles = true", "profile_grid = { last_nm = 9.0, points = 5 }", "belongs to profiles = true"),
+        ("profiles = true", "profile_grid = { first_nm = 9.0, last_nm = 9.0, points = 5 }", "less than last_nm"),
+        ("profiles = true", "profile_grid = { last_nm = 9.0, point = 5 }", "did you mean 'points'"),
+        ('name = "sed_fwhm_eV"', 'name = "misfit"', "'misfit' is taken"),
         ('profile = "synthetic/K.csv"', 'profile = "synthetic/L.csv"', "No such file"),
         ('file = "lithium_borate_K.toml"', 'file = "lithium_borate_L.toml"', "No such file"),
         ('kind = "dowsett", leading_nm = 0.8,', 'kind = "dowsett",', "leading_nm"),

@@ -278,11 +278,14 @@ class Objective:
 
     def evaluate(self, theta: Float[Array, "candidate parameter"]) -> Evaluation:
         """Observables and misfit of each candidate."""
-        solutions = self.solve(theta)
+        return self.assess(self.solve(theta), theta)
+
+    def assess(self, solutions: list[Solution], theta: Float[Array, "candidate parameter"]) -> Evaluation:
+        """Observables and misfit of candidates that were simulated by `solve`."""
         misfit = []
         for measurement, signal in zip(self.problem.measurements, self.signals(solutions, theta), strict=True):
             if signal is None:
-                misfit.append(jnp.full(len(theta), jnp.nan, theta.dtype))
+                misfit.append(jnp.full_like(solutions[0].plateau[-1], jnp.nan))
             else:
                 misfit.append(jax.vmap(lambda s, m=measurement: jnp.sum(_compare(m, s)[0] ** 2))(signal))
         each = lambda read: jnp.stack([read(solution) for solution in solutions])  # noqa: E731

@@ -1,21 +1,26 @@
-"""Sweeps: designs of candidates and the store that keeps their results."""
+"""Sweeps: designs of candidates, the store that keeps their results, and their ranking."""
 
 from npp_jax.sweep.assemble import Coordinate, Variable
 from npp_jax.sweep.chunks import DamagedChunk
+from npp_jax.sweep.description import OBSERVABLES, parameter_variables, shared_values
 from npp_jax.sweep.designs import AbstractDesign, Grid, LatinHypercube, Sobol, Uniform, fingerprint, rows
 from npp_jax.sweep.disk import StoreError, StoreFull, StoreLocked
 from npp_jax.sweep.manifest import Manifest
+from npp_jax.sweep.profiles import KeptProfiles
+from npp_jax.sweep.ranking import SweepFileError, SweepResult, accepted, best, rank, read_sweep, weights
 from npp_jax.sweep.space import Axis, DesignError
 from npp_jax.sweep.store import Store, StoreMismatch
 from npp_jax.sweep.table import Table, read_table, write_table
 
 __all__ = [
+    "OBSERVABLES",
     "AbstractDesign",
     "Axis",
     "Coordinate",
     "DamagedChunk",
     "DesignError",
     "Grid",
+    "KeptProfiles",
     "LatinHypercube",
     "Manifest",
     "Sobol",
@@ -24,11 +29,20 @@ __all__ = [
     "StoreFull",
     "StoreLocked",
     "StoreMismatch",
+    "SweepFileError",
+    "SweepResult",
     "Table",
     "Uniform",
     "Variable",
+    "accepted",
+    "best",
     "fingerprint",
+    "parameter_variables",
+    "rank",
+    "read_sweep",
     "read_table",
     "rows",
+    "shared_values",
+    "weights",
     "write_table",
 ]

@@ -36,7 +36,7 @@ class Variable:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Coordinate:
-    """Values along an axis that all candidates share: depths, names of species."""
+    """Values that all candidates share: depths, names of species, measured profiles."""
 
     values: np.ndarray | tuple[str, ...]
     """Numbers or names, one for each position."""
@@ -44,6 +44,8 @@ class Coordinate:
     """Unit; `1` for names."""
     long_name: str
     """What it is, in a few words."""
+    dims: tuple[str, ...] = ()
+    """Axes; none if the values stand along the axis that has this name."""
 
 
 def assemble(
@@ -116,24 +118,34 @@ def _prepare(
     """Create all data sets, and fill those along the axes that all candidates share."""
     lengths = _lengths(form, variables, coordinates)
     for axis, length in sorted(lengths.items()):
-        coordinate = coordinates.get(axis)
-        values = np.arange(length) if coordinate is None else coordinate.values
-        if isinstance(values, tuple):
-            data = file.create_dataset(axis, data=list(values), dtype=h5py.string_dtype())
-        else:
-            data = file.create_dataset(axis, data=values)
+        data = _shared(file, axis, coordinates.get(axis, Coordinate(np.arange(length), "1", "number")))
         data.make_scale(axis)
-        if coordinate is not None:
-            data.attrs.update(units=coordinate.units, long_name=coordinate.long_name)
+    for name, coordinate in sorted(coordinates.items()):
+        if coordinate.dims:
+            _attach(file, _shared(file, name, coordinate), coordinate.dims)
     _create(file, _CANDIDATE, candidates, np.dtype("<i8"), (), compression).make_scale(_CANDIDATE)
     _dataset(file, _CANDIDATE).attrs.update(units="1", long_name="number of the candidate")
     for name, (dtype, shape) in sorted(form.items()):
         data = _create(file, name, candidates, dtype, shape, compression)
         variable = variables[name]
         data.attrs.update(units=variable.units, long_name=variable.long_name, **variable.attributes)
-        for k, axis in enumerate((_CANDIDATE, *variable.dims)):
-            data.dims[k].attach_scale(_dataset(file, axis))
-            data.dims[k].label = axis
+        _attach(file, data, (_CANDIDATE, *variable.dims))
+
+
+def _shared(file: h5py.File, name: str, coordinate: Coordinate) -> h5py.Dataset:
+    values = coordinate.values
+    if isinstance(values, tuple):
+        data = file.create_dataset(name, data=list(values), dtype=h5py.string_dtype())
+    else:
+        data = file.create_dataset(name, data=values)
+    data.attrs.update(units=coordinate.units, long_name=coordinate.long_name)
+    return data
+
+
+def _attach(file: h5py.File, data: h5py.Dataset, dims: tuple[str, ...]) -> None:
+    for k, axis in enumerate(dims):
+        data.dims[k].attach_scale(_dataset(file, axis))
+        data.dims[k].label = axis
 
 
 def _create(
@@ -155,15 +167,18 @@ def _create(
 
 def _lengths(form: Form, variables: Mapping[str, Variable], coordinates: Mapping[str, Coordinate]) -> dict[str, int]:
     """Length of each axis but candidate; every array and coordinate must agree."""
-    lengths = {axis: len(coordinate.values) for axis, coordinate in coordinates.items()}
-    for name, (_, shape) in form.items():
-        dims = variables[name].dims
+    lengths = {axis: len(coordinate.values) for axis, coordinate in coordinates.items() if not coordinate.dims}
+    shared = {name: coordinate for name, coordinate in coordinates.items() if coordinate.dims}
+    shapes = [(name, variables[name].dims, shape) for name, (_, shape) in form.items()]
+    shapes += [(name, coordinate.dims, np.shape(coordinate.values)) for name, coordinate in shared.items()]
+    for name, dims, shape in shapes:
         if len(dims) != len(shape):
-            raise StoreError(f"{name}: shape {shape} after the candidate does not fit the axes {dims}")
+            raise StoreError(f"{name}: shape {shape} does not fit the axes {dims}")
         for axis, length in zip(dims, shape, strict=True):
             if lengths.setdefault(axis, length) != length:
                 raise StoreError(f"{name}: {length} values along {axis}, elsewhere {lengths[axis]}")
-    taken = {_CANDIDATE, "configuration"} & {*lengths, *form} or lengths.keys() & form.keys()
+    taken = {_CANDIDATE, "configuration"} & {*lengths, *shared, *form}
+    taken |= (lengths.keys() | shared.keys()) & form.keys() | lengths.keys() & shared.keys()
     if taken:
         raise StoreError(f"{min(taken)}: the name is taken")
     return lengths

@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import jax
-import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from npp_jax.fit import Evaluation, Objective
+from npp_jax.fit import Objective
 from npp_jax.simulate import ACCURATE
 from npp_jax.solver.status import Status
 from npp_jax.sweep.designs import AbstractDesign, rows
+from npp_jax.sweep.profiles import KeptProfiles
 
 RERUN_BATCH = 32
 """Candidates that are evaluated again at once."""
@@ -28,16 +29,58 @@ _WRONG = (Status.NOT_CONVERGED, Status.MISSED_TIME, Status.NOT_FINITE, Status.CO
 
 
 class Evaluator:
-    """Evaluates chunks of candidates: compiled at its first call, for one size of chunk."""
+    """Evaluates chunks of candidates on all devices of this machine: compiled at its first call, for one size of chunk.
 
-    def __init__(self, objective: Objective, chunk: int, dtype: str) -> None:
-        self._dtype = jnp.dtype(dtype)
+    Each device takes an equal part of a chunk, and no part knows of another.
+    """
+
+    def __init__(
+        self,
+        objective: Objective,
+        chunk: int,
+        dtype: str,
+        *,
+        kept: KeptProfiles | None = None,
+        mesh: Mesh | None = None,
+        again: bool = True,
+    ) -> None:
+        """Prepare the evaluation; nothing is compiled yet.
+
+        Parameters
+        ----------
+        objective
+            What is evaluated.
+        chunk
+            Candidates of a chunk.
+        dtype
+            Precision, `float64` or `float32`.
+        kept
+            Profiles that are among the results.
+        mesh
+            Devices that share the work, along its one axis `candidate`; by default all of this process.
+        again
+            Whether candidates in doubt are evaluated again.
+        """
+        self._dtype = np.dtype(dtype)
         self._chunk = chunk
-        self._plain = jax.jit(objective.evaluate)
+        mesh = Mesh(np.asarray(jax.local_devices()), ("candidate",)) if mesh is None else mesh
+        self._parts = NamedSharding(mesh, PartitionSpec("candidate"))
+
+        def compiled(objective: Objective) -> Callable[[jax.Array], dict[str, jax.Array]]:
+            def evaluate(theta: jax.Array) -> dict[str, jax.Array]:
+                solutions = objective.solve(theta)
+                found = {name: values.T for name, values in objective.assess(solutions, theta)._asdict().items()}
+                return found | ({} if kept is None else kept.arrays(objective, solutions, theta))
+
+            spec = self._parts.spec
+            return jax.jit(jax.shard_map(evaluate, mesh=mesh, in_specs=spec, out_specs=spec, check_vma=False))
+
+        self._plain = compiled(objective)
         # Neutrality fails by physics, not by numbers: those candidates need Poisson's equation.
         finer = dataclasses.replace(ACCURATE, trace=False, companion=objective.controls.companion)
-        self._finer = jax.jit(dataclasses.replace(objective, controls=finer).evaluate)
-        self._full = jax.jit(dataclasses.replace(objective, controls=finer, model="full").evaluate)
+        self._finer = compiled(dataclasses.replace(objective, controls=finer))
+        self._full = compiled(dataclasses.replace(objective, controls=finer, model="full"))
+        self._again = again
         self._may_be_full = objective.model == "electroneutral"
 
     def __call__(self, theta: np.ndarray) -> Arrays:
@@ -55,6 +98,8 @@ class Evaluator:
         """
         found = self._batch(self._plain, theta, self._chunk)
         found["again"] = np.zeros(len(theta), np.int8)
+        if not self._again:
+            return found
         self._replace(found, theta, np.asarray(np.isin(found["status"], _WRONG).any(axis=1)), self._finer, 1)
         if self._may_be_full:
             self._replace(found, theta, np.asarray((found["status"] == Status.NOT_NEUTRAL).any(axis=1)), self._full, 2)
@@ -71,14 +116,12 @@ class Evaluator:
                 found[name][part[kept]] = values[kept]
             found["again"][part[kept]] = mark
 
-    def _batch(self, evaluate: Callable[..., Evaluation], theta: np.ndarray, size: int) -> Arrays:
+    def _batch(self, evaluate: Callable[[jax.Array], dict[str, jax.Array]], theta: np.ndarray, size: int) -> Arrays:
         """Evaluate with the batch filled up by its first candidate, so that one compilation serves all."""
-        padded = np.concatenate([theta, np.repeat(theta[:1], size - len(theta), axis=0)])
-        result = jax.block_until_ready(evaluate(jnp.asarray(padded, self._dtype)))
-        return {
-            name: np.array(values).T[: len(theta)].copy()
-            for name, values in zip(Evaluation._fields, result, strict=True)
-        }
+        whole = size + -size % self._parts.num_devices
+        padded = np.concatenate([theta, np.repeat(theta[:1], whole - len(theta), axis=0)]).astype(self._dtype)
+        result = evaluate(jax.device_put(padded, self._parts))
+        return {name: np.array(values[: len(theta)]) for name, values in jax.device_get(result).items()}
 
 
 def evaluate_chunks(

@@ -62,6 +62,18 @@ class Axis:
             return self.level_values()[np.minimum((share * self.levels).astype(np.int64), self.levels - 1)]
         return self._stretched(share)
 
+    def share(self, values: Float64[np.ndarray, " point"]) -> Float64[np.ndarray, " point"]:
+        """Where values stand along the axis, 0 at `low` and 1 at `high`: the inverse of `at` without levels.
+
+        Parameters
+        ----------
+        values
+            Values, in the unit of the name; beyond the limits they give shares below 0 or above 1.
+        """
+        straight = {"linear": np.asarray, "log": np.log, "logit": logit}[self.scale]
+        low, high = (straight(np.float64(limit)) for limit in (self.low, self.high))
+        return (straight(values) - low) / (high - low)
+
     def level_values(self) -> Float64[np.ndarray, " level"]:
         """All levels, increasing, in the unit of the name.
 
