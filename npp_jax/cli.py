@@ -1,4 +1,4 @@
-"""Command line: `npp-jax simulate`, `sweep`, `import-sims`, `plot`, `schema`, `info`.
+"""Command line: `npp-jax simulate`, `sweep`, `fit`, `import-sims`, `plot`, `schema`, `info`.
 
 Exit codes: 0 done, 2 wrong input (one line on standard error), 3 the result carries a warning in its status, 4 no
 finite result.
@@ -178,6 +178,55 @@ def sweep(
     if failed == total:
         raise typer.Exit(4)
     if failed:
+        raise typer.Exit(3)
+
+
+@app.command()
+def fit(
+    file: Annotated[Path, typer.Argument(help="Study file (TOML).")],
+    sweep: Annotated[Path | None, typer.Option(help="Result of `npp-jax sweep` to start from.")] = None,
+    output: Annotated[Path, typer.Option(help="Folder of the results.")] = Path(),
+    quiet: Annotated[bool, typer.Option(help="Print the status only.")] = False,
+) -> None:
+    """Fit the parameters of a study to its measured profiles: sweep, refinement, uncertainties, report."""
+    _start_jax()
+    from npp_jax.config import ConfigError
+    from npp_jax.fit import REASON_ADVICE, Reason
+    from npp_jax.fit_command import NoCandidate, run_fit
+    from npp_jax.fit_report import intervals, warnings, write_fit
+    from npp_jax.study import load_study
+    from npp_jax.sweep import SweepFileError, read_sweep
+
+    try:
+        study = load_study(file)
+        if all(measurement.profile is None for measurement in study.problem.measurements):
+            raise ConfigError(f"{file}: no experiment has a profile; there is nothing to fit to")
+        found = None if sweep is None else read_sweep(sweep)
+        if found is not None and found.names != tuple(axis.name for axis in study.axes):
+            raise ConfigError(f"{sweep}: its parameters are {', '.join(found.names)}; the study has others")
+        output.mkdir(parents=True, exist_ok=True)
+        outcome = run_fit(study, sweep=found, quiet=quiet)
+        written = write_fit(outcome, output, file.stem, command=" ".join(sys.argv))
+    except (ConfigError, SweepFileError, OSError) as error:
+        raise _wrong_input(str(error)) from None
+    except NoCandidate as error:
+        typer.echo(f"npp-jax: {error}", err=True)
+        raise typer.Exit(4) from None
+    result = outcome.main.result
+    if not quiet:
+        for bound, best in zip(outcome.main.model.bounds, result.theta, strict=True):
+            low, high, source = intervals(outcome.main)[bound.name]
+            typer.echo(f"{bound.name:24s} {best:12.5g}   95 %: {low:.5g} … {high:.5g}   ({source})")
+        typer.echo(f"misfit {result.chi2:.1f} for {result.points} points, probability {result.p_value:.2g}")
+        for rival in outcome.rivals:
+            better = outcome.main.result.criteria.bic - rival.result.criteria.bic
+            typer.echo(f"rival '{rival.model.name}': misfit {rival.result.chi2:.1f}, BIC {-better:+.1f}")
+        typer.echo("written: " + ", ".join(str(path) for path in written))
+    for text in warnings(outcome.main):
+        typer.echo(f"warning: {text}")
+    reason = Reason(int(result.refined.reason[result.best]))
+    typer.echo(f"status: {REASON_ADVICE[reason]}")
+    if reason is not Reason.CONVERGED:
         raise typer.Exit(3)
 
 

@@ -46,6 +46,9 @@ from npp_jax.sweep import (
 Positive = Annotated[float, Field(gt=0.0)]
 NotNegative = Annotated[float, Field(ge=0.0)]
 
+SLOPE = "sed_slope_"
+"""Names of the parameters of a free-form distribution begin with this."""
+
 
 class ResponseTable(ConfigTable):
     """[experiments.response]: depth resolution."""
@@ -359,7 +362,7 @@ def _free_form(rival: RivalTable, measurements: tuple[Measurement, ...], tables:
     shape = (f"{native}.sed_fwhm_eV", f"{native}.vacancy_fraction")
     kept = [table for table in tables if not set(table.keys) & set(shape)]
     slopes = [
-        ParameterTable(name=f"sed_slope_{k}_eV", keys=[f"{native}.sed_slope_eV.{k}"], low=0.005, high=1.0, scale="log")
+        ParameterTable(name=f"{SLOPE}{k}_eV", keys=[f"{native}.sed_slope_eV.{k}"], low=0.005, high=1.0, scale="log")
         for k in range(rival.free_form_knots or 0)
     ]
     return dataclasses.replace(_model(rival.name, replaced, [*slopes, *kept]), free_form=True)

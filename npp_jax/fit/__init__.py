@@ -1,5 +1,6 @@
 """Fits: parameters with ranges, least squares from many starts, and what the data determine."""
 
+from npp_jax.fit.band import Band, LawBands, draw, law_bands, signal_sigma
 from npp_jax.fit.fitting import FitResult, fit
 from npp_jax.fit.free_form import with_free_form, with_smoothness
 from npp_jax.fit.identifiability import Combination, Identifiability, identifiability
@@ -37,6 +38,7 @@ __all__ = [
     "DELTA_CHI2_95",
     "NORMAL_95",
     "REASON_ADVICE",
+    "Band",
     "Bound",
     "Bounds",
     "Combination",
@@ -46,6 +48,7 @@ __all__ = [
     "FitResult",
     "Identifiability",
     "InformationCriteria",
+    "LawBands",
     "LikelihoodRatio",
     "LinearModel",
     "Measurement",
@@ -60,11 +63,13 @@ __all__ = [
     "RefineOptions",
     "RefineResult",
     "covariance",
+    "draw",
     "fit",
     "from_unbounded",
     "identifiability",
     "information_criteria",
     "known_keys",
+    "law_bands",
     "likelihood_ratio",
     "place",
     "profile_grid",
@@ -72,6 +77,7 @@ __all__ = [
     "ranges_of",
     "reduced_chi2",
     "refine",
+    "signal_sigma",
     "start_values",
     "theta_slope",
     "to_scaled",

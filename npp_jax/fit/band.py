@@ -1,0 +1,111 @@
+"""Bands: what the uncertainty of the parameters means for profiles, diffusivities and site energies."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from npp_jax.fit.fitting import FitResult
+from npp_jax.fit.objective import Measurement, Problem
+from npp_jax.fit.transform import ranges_of, theta_slope, to_scaled, to_theta
+from npp_jax.physics import SEDDiffusivity
+
+SAMPLES = 400
+"""Draws of the parameters for a band."""
+
+
+class Band(NamedTuple):
+    """A curve and where it lies with a probability of 95 %."""
+
+    best: Float[np.ndarray, " point"]
+    low: Float[np.ndarray, " point"]
+    high: Float[np.ndarray, " point"]
+
+
+class LawBands(NamedTuple):
+    """Diffusivity law of an ion with a site energy distribution, with bands."""
+
+    species: str
+    fraction: Float[np.ndarray, " point"]
+    """Fraction of the ion over its bulk content [1]."""
+    diffusivity: Band
+    """D [m²/s]."""
+    activation: Band
+    """E_act(n) - E_act(bulk) [eV]."""
+    energy: Float[np.ndarray, " energy"]
+    """Energy of the sites, from the Fermi energy of the bulk [eV]."""
+    density: Band
+    """Density of sites over the total [1/eV]."""
+
+
+def signal_sigma(result: FitResult, measured: int) -> Float[np.ndarray, "species depth"]:
+    """Standard deviation of a fitted signal from that of the parameters, to first order.
+
+    Parameters
+    ----------
+    result
+        The fit.
+    measured
+        Number of the measured experiment.
+    """
+    slope = np.asarray(theta_slope(ranges_of(result.bounds), jnp.asarray(result.theta)))
+    by_scaled = np.asarray(result.expansion.slopes[measured][0]) * slope
+    return np.sqrt(np.einsum("sdp,pq,sdq->sd", by_scaled, np.asarray(result.covariance.scaled), by_scaled))
+
+
+def draw(result: FitResult, count: int = SAMPLES, *, seed: int = 0) -> Float[np.ndarray, "sample parameter"]:
+    """Draws of the parameters from the normal distribution of their scaled coordinates, cut at their ranges."""
+    ranges = ranges_of(result.bounds)
+    centre = np.asarray(to_scaled(ranges, jnp.asarray(result.theta)))
+    generator = np.random.default_rng(seed)
+    moved = generator.multivariate_normal(centre, np.asarray(result.covariance.scaled), count, method="eigh")
+    return np.asarray(to_theta(ranges, jnp.clip(jnp.asarray(moved), ranges.low, ranges.high)))
+
+
+def law_bands(problem: Problem, measurement: Measurement, result: FitResult) -> LawBands | None:
+    """Bands of the diffusivity, the activation energy and the site energies of one experiment.
+
+    Returns
+    -------
+    None if no ion of the experiment has a site energy distribution.
+    """
+    index = next(
+        (k for k, s in enumerate(measurement.experiment.species) if isinstance(s.diffusivity, SEDDiffusivity)), None
+    )
+    if index is None:
+        return None
+    fraction = jnp.linspace(1e-3, 1.0, 200)
+
+    def law_of(theta: Array) -> tuple[SEDDiffusivity, Array]:
+        placed = problem.experiment(measurement, theta)
+        law = placed.species[index].diffusivity
+        assert isinstance(law, SEDDiffusivity)
+        return law, jnp.asarray(placed.stages[0].temperature)
+
+    def support(theta: Array) -> Array:
+        law, temperature = law_of(theta)
+        return jnp.stack(law.sed.support()) - law.fermi_energy(jnp.ones(1), temperature)[0]
+
+    best = jnp.asarray(result.theta)
+    low, high = np.asarray(support(best))
+    energy = jnp.linspace(0.6 * low, min(0.6 * high, 0.25 * (high - low)), 300)
+
+    def curves(theta: Array) -> tuple[Array, Array, Array]:
+        law, temperature = law_of(theta)
+        bulk = law.fermi_energy(jnp.ones(1), temperature)[0]
+        return (
+            law.at(temperature)(fraction),
+            law.activation_energy(fraction, temperature),
+            law.sed.density(energy + bulk),
+        )
+
+    centre = curves(best)
+    spread = jax.jit(jax.vmap(curves))(jnp.asarray(draw(result)))
+    bands = [
+        Band(np.asarray(middle), *np.percentile(np.asarray(samples), [2.5, 97.5], axis=0))
+        for middle, samples in zip(centre, spread, strict=True)
+    ]
+    name = measurement.experiment.species[index].name
+    return LawBands(name, np.asarray(fraction), bands[0], bands[1], np.asarray(energy), bands[2])
