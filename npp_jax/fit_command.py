@@ -65,7 +65,7 @@ def run_fit(study: Study, *, sweep: SweepResult | None = None, quiet: bool = Fal
         compiled = pool.submit(model.compile)
         if sweep is None:
             console.print(f"sweep of {study.design.size} candidates", highlight=False)
-            sweep = _screen(study)
+            sweep = screen(study)
         compiled.result()
     chosen = best(sweep, study.fit.starts)
     if not len(chosen):
@@ -126,7 +126,7 @@ def _transfer(main: Rival, found: FitResult, starts: np.ndarray, rival: Rival) -
     return np.stack(columns, axis=1)
 
 
-def _screen(study: Study) -> SweepResult:
+def screen(study: Study) -> SweepResult:
     """Evaluate the candidates of the design once, without error estimate: where to begin is all that is asked."""
     objective = Objective(study.problem, dataclasses.replace(FAST, companion=False), study.sweep.model)
     evaluator = Evaluator(objective, study.sweep.chunk, study.sweep.dtype, again=False)

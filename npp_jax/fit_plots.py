@@ -68,9 +68,9 @@ def site_energies(ax: "Axes", bands: LawBands, supported: tuple[float, float]) -
     _banded(ax, energy, bands.density, "0.3", "sites")
     activation = np.interp(supported[0], bands.fraction, bands.activation.best)
     emptied = (energy <= 0.0) & (energy >= -activation)
-    populated = energy <= 0.0
-    ax.fill_between(energy, bands.density.best, where=populated, color=COLOURS[5], alpha=0.4, lw=0, label="populated")
-    ax.fill_between(energy, bands.density.best, where=emptied, color=COLOURS[1], alpha=0.6, lw=0, label="emptied")
+    kept = energy <= -activation
+    ax.fill_between(energy, bands.density.best, where=kept, color=COLOURS[5], alpha=0.5, lw=0, label="populated")
+    ax.fill_between(energy, bands.density.best, where=emptied, color=COLOURS[1], alpha=0.5, lw=0, label="emptied")
     ax.set(xlabel="$E - E_{\\mathrm{F}}$(bulk) / eV", ylabel="density / eV$^{-1}$", ylim=(0.0, None))
     ax.legend(frameon=False, fontsize="small")
     return ax

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -11,7 +12,7 @@ import h5py
 import jax
 import numpy as np
 
-from npp_jax.fit import REASON_ADVICE, Measurement, Reason, law_bands
+from npp_jax.fit import REASON_ADVICE, Measurement, Reason, law_bands, likelihood_ratio
 from npp_jax.fit_command import FitOutcome, Fitted
 from npp_jax.fit_plots import (
     correlation,
@@ -90,7 +91,7 @@ def warnings(fitted: Fitted) -> list[str]:
         if side:
             found.append(f"{bound.name} is at the {'upper' if side > 0 else 'lower'} end of its range.")
     if result.p_value < UNLIKELY:
-        freedom = result.points - len(fitted.model.bounds)
+        freedom = round(result.points - result.effective)
         found.append(
             f"The model does not explain the data: misfit {result.chi2:.0f} for {freedom} degrees of freedom "
             f"(probability {result.p_value:.1g}). The intervals below hold only for a model that does."
@@ -162,30 +163,44 @@ def _outside(fitted: Fitted) -> Iterator[str]:
 def _rival_lines(outcome: FitOutcome) -> Iterator[str]:
     everyone = [outcome.main, *outcome.rivals]
     lowest = [min(getattr(f.result.criteria, kind) for f in everyone) for kind in ("aic", "bic")]
-    yield "| model | parameters | misfit | probability | ΔAIC | ΔBIC | ended |"
-    yield "|---|---|---|---|---|---|---|"
+    yield "| model | parameters | determined | misfit | probability | ΔAIC | ΔBIC | against the first | ended |"
+    yield "|---|---|---|---|---|---|---|---|---|"
     for fitted in everyone:
         result = fitted.result
         reason = Reason(int(result.refined.reason[result.best])).name.lower().replace("_", " ")
         yield (
-            f"| {fitted.model.name} | {len(fitted.model.bounds)} | {result.chi2:.1f} | {result.p_value:.2g} | "
-            f"{result.criteria.aic - lowest[0]:.1f} | {result.criteria.bic - lowest[1]:.1f} | {reason} |"
+            f"| {fitted.model.name} | {len(fitted.model.bounds)} | {result.effective:.1f} | {result.chi2:.1f} | "
+            f"{result.p_value:.2g} | {result.criteria.aic - lowest[0]:.1f} | {result.criteria.bic - lowest[1]:.1f} | "
+            f"{_ratio_test(outcome.main, fitted)} | {reason} |"
         )
     yield ""
     yield (
         "The model with ΔAIC = 0 predicts best; a ΔBIC above 10 is very strong evidence against a model "
-        "(R. E. Kass, A. E. Raftery, J. Am. Stat. Assoc. 90 (1995) 773)."
+        "(R. E. Kass, A. E. Raftery, J. Am. Stat. Assoc. 90 (1995) 773). Where a model contains the first, the "
+        "last column but one is the probability of so large a gain if the first is true (likelihood ratio)."
     )
 
 
+def _ratio_test(main: Fitted, rival: Fitted) -> str:
+    """Probability of Wilks' test where the rival contains the main model."""
+    if not rival.model.contains_main:
+        return ""
+    extra = len(rival.model.bounds) - len(main.model.bounds)
+    try:
+        return f"{likelihood_ratio(main.result.chi2, rival.result.chi2, extra).p_value:.2g}"
+    except ValueError:
+        return "not at its minimum"
+
+
 def _supported(measurement: Measurement, species: str) -> tuple[float, float]:
-    """Range of the fraction of an ion that a profile holds: the 2nd percentile of what was measured, to the bulk."""
+    """Range of the fraction of an ion that a profile holds: the least one above three times its noise, to the bulk."""
     profile = measurement.profile
     if profile is None or species not in profile.species:
         return 0.0, 1.0
     row = profile.species.index(species)
-    used = np.asarray(profile.weight)[row] > 0.0
-    return float(np.clip(np.percentile(np.asarray(profile.fraction)[row, used], 2.0), 0.0, 1.0)), 1.0
+    measured = np.asarray(profile.fraction)[row]
+    seen = (np.asarray(profile.weight)[row] > 0.0) & (measured > 3.0 * np.asarray(profile.sigma)[row])
+    return float(np.clip(measured[seen].min(initial=1.0), 0.0, 1.0)), 1.0
 
 
 def _figures(outcome: FitOutcome) -> Iterator[tuple[str, Any]]:
@@ -205,15 +220,17 @@ def _figures(outcome: FitOutcome) -> Iterator[tuple[str, Any]]:
         start += size + (2 * len(measurement.profile.species) if measurement.solved else 0)
     yield "profiles", figure
 
-    bands = law_bands(main.model.problem, measured[0], result)
-    if bands is not None:
-        held = [_supported(m, bands.species) for m in measured]
-        supported = (min(low for low, _ in held), 1.0)
-        figure = Figure(figsize=(8.4, 3.8), layout="constrained")
-        left, right = figure.subplots(1, 2)
-        diffusivity(left, bands, supported)
-        site_energies(right, bands, supported)
-        yield "site_energies", figure
+    for fitted in (main, *(rival for rival in outcome.rivals if rival.model.free_form)):
+        bands = law_bands(fitted.model.problem, measured[0], fitted.result)
+        if bands is not None:
+            held = [_supported(m, bands.species) for m in measured]
+            supported = (min(low for low, _ in held), 1.0)
+            figure = Figure(figsize=(8.4, 3.8), layout="constrained")
+            left, right = figure.subplots(1, 2)
+            diffusivity(left, bands, supported)
+            site_energies(right, bands, supported)
+            figure.suptitle(fitted.model.name, fontsize="medium")
+            yield "site_energies" if fitted is main else f"site_energies_{_word(fitted.model.name)}", figure
 
     figure = Figure(figsize=(5.5, 4.8), layout="constrained")
     correlation(figure.subplots(), result)
@@ -232,6 +249,10 @@ def _figures(outcome: FitOutcome) -> Iterator[tuple[str, Any]]:
         figure = Figure(figsize=(5.2, 4.0), layout="constrained")
         landscape(figure.subplots(), outcome.sweep, (0, 1), result)
         yield "landscape", figure
+
+
+def _word(name: str) -> str:
+    return "_".join(re.findall(r"[a-z0-9]+", name.lower()))
 
 
 def _numbers(outcome: FitOutcome) -> dict[str, Any]:

@@ -232,6 +232,8 @@ class Rival:
     """The same with the priors."""
     free_form: bool = False
     """Whether the site energy distribution is given by its slopes, which a prior holds together."""
+    contains_main: bool = False
+    """Whether the main model of the study is a case of this one."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -346,7 +348,9 @@ def _rival(rival: RivalTable, study: StudyTable, measurements: tuple[Measurement
     )
     if rival.free_form_knots is not None:
         return _free_form(rival, with_files, [*tables, *rival.parameters])
-    return _model(rival.name, with_files, [*tables, *rival.parameters])
+    contains = not rival.without and not rival.files and len(tables) + len(rival.parameters) > len(study.parameters)
+    model = _model(rival.name, with_files, [*tables, *rival.parameters])
+    return dataclasses.replace(model, contains_main=contains)
 
 
 def _free_form(rival: RivalTable, measurements: tuple[Measurement, ...], tables: list[ParameterTable]) -> Rival:

@@ -17,11 +17,7 @@ ENGINE = {"physics", "discretisation", "solver"}
 RESULT = {"solution", "observables"}
 WIRING = {"integrate", "scaling"}
 LIBRARY = PHYSICAL | ENGINE | RESULT | WIRING | {"simulate", "observe", "fit", "sweep", "tracer"}
-LEAVES = {"io", "config", "study", "sweep_command", "plots", "tracer_plots", "cli"} | {
-    "fit_command",
-    "fit_plots",
-    "fit_report",
-}
+LEAVES = {
     "io",
     "config",
     "study",

@@ -89,7 +89,7 @@ def law_bands(problem: Problem, measurement: Measurement, result: FitResult) -> 
         return jnp.stack(law.sed.support()) - law.fermi_energy(jnp.ones(1), temperature)[0]
 
     best = jnp.asarray(result.theta)
-    low, high = np.asarray(support(best))
+    low, high = np.asarray(jax.jit(support)(best))
     energy = jnp.linspace(0.6 * low, min(0.6 * high, 0.25 * (high - low)), 300)
 
     def curves(theta: Array) -> tuple[Array, Array, Array]:
@@ -101,11 +101,10 @@ def law_bands(problem: Problem, measurement: Measurement, result: FitResult) -> 
             law.sed.density(energy + bulk),
         )
 
-    centre = curves(best)
-    spread = jax.jit(jax.vmap(curves))(jnp.asarray(draw(result)))
+    drawn = jnp.concatenate([best[None], jnp.asarray(draw(result))])
     bands = [
-        Band(np.asarray(middle), *np.percentile(np.asarray(samples), [2.5, 97.5], axis=0))
-        for middle, samples in zip(centre, spread, strict=True)
+        Band(np.asarray(samples[0]), *np.percentile(np.asarray(samples[1:]), [2.5, 97.5], axis=0))
+        for samples in jax.jit(jax.vmap(curves))(drawn)
     ]
     name = measurement.experiment.species[index].name
     return LawBands(name, np.asarray(fraction), bands[0], bands[1], np.asarray(energy), bands[2])

@@ -13,7 +13,7 @@ from npp_jax.fit.jacobian import Expansion, LinearModel
 from npp_jax.fit.prior import with_priors
 from npp_jax.fit.profile import Profile, profile_grid, profile_likelihood
 from npp_jax.fit.refine import RefineOptions, RefineResult, ResidualsAndJacobian, refine
-from npp_jax.fit.transform import Bounds, ranges_of
+from npp_jax.fit.transform import Bounds, ranges_of, theta_slope
 from npp_jax.fit.uncertainty import Covariance, InformationCriteria, covariance, information_criteria
 
 SAME_MINIMUM = 0.01
@@ -35,6 +35,8 @@ class FitResult(NamedTuple):
     """Residuals of the data: points that are not masked, and priors of what is solved for."""
     p_value: float
     """Probability of a larger misfit if model and noise are right."""
+    effective: float
+    """Number of parameters that the data determine: that of the free ones, fewer where priors hold them."""
     criteria: InformationCriteria
     covariance: Covariance
     profiles: tuple[Profile, ...]
@@ -119,7 +121,10 @@ def fit(
         profiles = profile_likelihood(posterior, bounds, theta, grids, covariance=found, options=options)
     expansion = model.expand(theta[None])
     residual = np.asarray(expansion.residual[0])
-    chi2, free = float(residual @ residual), int(np.sum(~np.asarray(held)))
+    chi2 = float(residual @ residual)
+    by_scaled = np.asarray(expansion.jacobian[0] * theta_slope(ranges, theta))
+    # Trace of the matrix that maps data to fitted data.
+    effective = float(np.einsum("rp,pq,rq->", by_scaled, np.asarray(found.scaled), by_scaled))
     used = int(np.sum(np.asarray(jnp.any(expansion.jacobian[0] != 0.0, axis=1)) | (residual != 0.0)))
     return FitResult(
         bounds=bounds,
@@ -127,8 +132,9 @@ def fit(
         chi2=chi2,
         chi2_of=_by_experiment(model, residual),
         points=used,
-        p_value=float(stats.chi2.sf(chi2, max(used - free, 1))),
-        criteria=information_criteria(chi2, used, free),
+        p_value=float(stats.chi2.sf(chi2, max(used - effective, 1.0))),
+        effective=effective,
+        criteria=information_criteria(chi2, used, effective),
         covariance=found,
         profiles=profiles,
         identifiability=identifiability(expansion.jacobian[0], theta, bounds),

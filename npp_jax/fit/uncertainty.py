@@ -7,9 +7,11 @@ minimum, in the scaled coordinate s; it is exact for linear problems and a first
 """
 
 import math
+from functools import partial
 from typing import NamedTuple
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Bool, Float, Int
 from scipy import stats
@@ -50,6 +52,7 @@ class Covariance(eqx.Module):
     leave the residuals unchanged."""
 
 
+@partial(jax.jit, static_argnames="tolerance")
 def covariance(
     jacobian: Float[Array, "residual parameter"],
     theta: Float[Array, " parameter"],
@@ -139,7 +142,7 @@ class InformationCriteria(NamedTuple):
 
 
 def information_criteria(
-    chi2: float, residuals: int, parameters: int, *, known_errors: bool = True
+    chi2: float, residuals: int, parameters: float, *, known_errors: bool = True
 ) -> InformationCriteria:
     """Return AIC, AICc and BIC, up to a constant that all models of the same data share.
 

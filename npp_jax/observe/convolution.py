@@ -119,8 +119,13 @@ def sample_response(
     parts = np.arange(refine) / refine
     fine = (coarse[:-1, None] + np.diff(coarse)[:, None] * parts).ravel()
     edges = jnp.asarray(np.append(fine, coarse[-1]), points.dtype)
-    single = jnp.eye(edges.size - 1, dtype=edges.dtype)
-    return SampledResponse(edges, convolve(response, edges, single, jnp.asarray(points)).T)
+    return SampledResponse(edges, _weights(response, edges, jnp.asarray(points)))
+
+
+@jax.jit
+def _weights(response: AbstractResponse, edges: Array, depth: Array) -> Array:
+    """Share of each interval in the signal at each depth."""
+    return convolve(response, edges, jnp.eye(edges.size - 1, dtype=edges.dtype), depth).T
 
 
 def average(
