@@ -45,7 +45,7 @@ MAY_IMPORT = {
     "fit": PHYSICAL | RESULT | {"physics", "solver", "integrate", "simulate", "observe"},
     "sweep": PHYSICAL | RESULT | {"solver", "fit", "simulate", "observe"},
     "tracer": PHYSICAL | ENGINE | RESULT | {"observe"},
-    "io": LIBRARY,
+    "io": LIBRARY | {"config"},
     "config": LIBRARY,
     "study": LIBRARY | {"config", "io"},
     # The version of the package goes into what it writes.
