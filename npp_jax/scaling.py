@@ -4,6 +4,7 @@ import jax.numpy as jnp
 
 from npp_jax.constants import BOLTZMANN, ELEMENTARY_CHARGE, VACUUM_PERMITTIVITY
 from npp_jax.discretisation.medium import Medium
+from npp_jax.physics.diffusivity import SEDDiffusivity
 from npp_jax.physics.experiment import Experiment
 from npp_jax.physics.protocol import Stage
 
@@ -29,11 +30,14 @@ def medium_of(experiment: Experiment, stage: Stage) -> Medium:
     temperature = stage.temperature
     law_native = experiment.species[native].diffusivity.at(temperature)
     law_foreign = experiment.species[foreign].diffusivity.at(temperature)
+    law = experiment.species[native].diffusivity
+    immobile = law.immobile_fraction if isinstance(law, SEDDiffusivity) else jnp.zeros_like(temperature)
     one = jnp.ones((1, *jnp.shape(temperature)), jnp.result_type(temperature))
     return Medium(
         native=lambda u: law_native(u) * _DIFFUSIVITY,
         foreign=lambda u: law_foreign(1.0 - u) * _DIFFUSIVITY,
         bulk=law_native(one)[0] * _DIFFUSIVITY,
+        immobile=immobile,
         debye_squared=_DEBYE * sample.permittivity * temperature / (charge**2 * sample.bulk_density),
         thickness=sample.thickness / NM,
         thermal_potential=BOLTZMANN / ELEMENTARY_CHARGE * temperature / charge,

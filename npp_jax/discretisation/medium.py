@@ -15,6 +15,8 @@ class Medium(NamedTuple):
     """D₂ as a function of the native fraction [nm²/s]."""
     bulk: Float[Array, "*batch"]
     """D₁ of the bulk, u = 1 [nm²/s]."""
+    immobile: Float[Array, "*#batch"]
+    """Native fraction that never moves: no composition falls below it [1]."""
     debye_squared: Float[Array, "*batch"]
     """Square of the Debye length, λ² = ε kT/(z² e² N) [nm²]."""
     thickness: Float[Array, "*batch"]
