@@ -154,6 +154,10 @@ def sweep(
     output: Annotated[Path, typer.Option(help="Folder of the results.")] = Path(),
     force: Annotated[bool, typer.Option(help="Discard the results of another run in the same place.")] = False,
     workers: Annotated[int | None, typer.Option(min=1, help="Threads; by default one a core on a CPU.")] = None,
+    processes: Annotated[int | None, typer.Option(min=1, help="Processes on this machine instead of threads.")] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="dask.distributed scheduler, tcp://HOST:8786 or its file: its workers evaluate.")
+    ] = None,
     quiet: Annotated[bool, typer.Option(help="Print the summary only.")] = False,
 ) -> None:
     """Evaluate many candidates against measured profiles; resumes where it was interrupted."""
@@ -161,16 +165,27 @@ def sweep(
     from npp_jax.config import ConfigError
     from npp_jax.study import load_study
     from npp_jax.sweep import StoreError
+    from npp_jax.sweep.run import SweepStopped
     from npp_jax.sweep_command import run_study, summary
 
+    if sum(option is not None for option in (workers, processes, scheduler)) > 1:
+        raise _wrong_input("workers, processes and scheduler exclude one another")
     try:
         study = load_study(file)
     except ConfigError as error:
         raise _wrong_input(str(error)) from None
     try:
         output.mkdir(parents=True, exist_ok=True)
-        result = run_study(study, output / f"{file.stem}.h5", force=force, workers=workers, quiet=quiet)
-    except (OSError, StoreError) as error:
+        result = run_study(
+            study,
+            output / f"{file.stem}.h5",
+            force=force,
+            workers=workers,
+            quiet=quiet,
+            scheduler=scheduler,
+            processes=processes,
+        )
+    except (OSError, StoreError, SweepStopped) as error:
         raise _wrong_input(str(error)) from None
     lines, failed, total = summary(result)
     typer.echo("\n".join(lines))

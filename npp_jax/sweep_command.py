@@ -1,5 +1,6 @@
 """A sweep from its study file to one HDF5 file, with progress: what `npp-jax sweep` does."""
 
+import contextlib
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,10 +25,19 @@ from npp_jax.sweep import (
     read_sweep,
     shared_values,
 )
-from npp_jax.sweep.run import Evaluator, evaluate_chunks
+from npp_jax.sweep.run import Evaluator, SweepStopped, evaluate_chunks
 
 
-def run_study(study: Study, target: Path, *, force: bool, workers: int | None, quiet: bool) -> Path:
+def run_study(
+    study: Study,
+    target: Path,
+    *,
+    force: bool,
+    workers: int | None,
+    quiet: bool,
+    scheduler: str | None = None,
+    processes: int | None = None,
+) -> Path:
     """Evaluate all candidates of a study that have no result yet, and write the file.
 
     Parameters
@@ -42,9 +52,15 @@ def run_study(study: Study, target: Path, *, force: bool, workers: int | None, q
         Threads; None for one a core.
     quiet
         No progress.
+    scheduler
+        Address of a dask.distributed scheduler, or its file; its workers evaluate.
+    processes
+        Number of processes on this machine that evaluate, instead of threads.
 
     Raises
     ------
+    SweepStopped
+        The cluster is not there or gave up, or dask.distributed is not installed; finished chunks are kept.
     StoreError
         The results cannot be kept; those of finished chunks are.
     """
@@ -61,7 +77,8 @@ def run_study(study: Study, target: Path, *, force: bool, workers: int | None, q
     )
     names = [parameter.name for parameter in study.problem.parameters]
     order = [study.design.parameters.index(name) for name in names]
-    with Store.open(target.with_suffix(".sweep"), manifest, force=force) as store:
+    with contextlib.ExitStack() as stack:
+        store = stack.enter_context(Store.open(target.with_suffix(".sweep"), manifest, force=force))
         for damaged in store.verify():
             Console(stderr=True).print(f"{damaged}: computed again", highlight=False)
             damaged.path.unlink()
@@ -75,7 +92,13 @@ def run_study(study: Study, target: Path, *, force: bool, workers: int | None, q
                     yield chunk, *manifest.span(chunk)
 
             flagged = 0
-            for chunk, theta, found in evaluate_chunks(evaluator, study.design, spans(), order=order, workers=workers):
+            if scheduler is None and processes is None:
+                results = evaluate_chunks(evaluator, study.design, spans(), order=order, workers=workers)
+            else:
+                connect, evaluate_chunks_on = _cluster()
+                client = stack.enter_context(connect(scheduler, processes))
+                results = evaluate_chunks_on(client, evaluator, study.design, spans(), order=order)
+            for chunk, theta, found in results:
                 store.write(chunk, {**found, **{name: theta[:, k] for k, name in enumerate(names)}})
                 flagged += int((found["status"] != Status.DONE).any(axis=1).sum())
                 progress.update(task, advance=len(theta), description="candidates", flagged=flagged)
@@ -107,6 +130,17 @@ def summary(path: Path, shown: int = 5) -> tuple[list[str], int, int]:
     for k in first:
         lines.append(f"  {result.total[k]:12.5g}  " + "  ".join(f"{value:.5g}" for value in result.theta[k]))
     return lines, int((result.worst >= Status.NOT_CONVERGED).sum()), len(result.theta)
+
+
+def _cluster():
+    """The two functions of `sweep_cluster`, which needs an extra."""
+    try:
+        from npp_jax.sweep_cluster import connect, evaluate_chunks_on
+    except ImportError as error:
+        if not (error.name or "").startswith(("distributed", "dask")):
+            raise
+        raise SweepStopped("processes and schedulers need dask.distributed: pip install 'npp_jax[cluster]'") from None
+    return connect, evaluate_chunks_on
 
 
 def _progress(quiet: bool) -> Progress:

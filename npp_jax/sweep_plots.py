@@ -185,7 +185,7 @@ def figure_landscape(result: SweepResult) -> "Figure":
         misfit_map(ax, result, x, y)
 
     figure, axes = _triangle(result, lambda ax, k: misfit_along(ax, result, k), below)
-    return _with_bar(figure, axes, "lowest $\\chi^2$ / point")
+    return _with_bar(figure, axes, "lowest $\\chi^2$ / point", "max")
 
 
 def figure_pairs(result: SweepResult, chosen: Int[np.ndarray, " chosen"]) -> "Figure":
@@ -199,7 +199,7 @@ def figure_pairs(result: SweepResult, chosen: Int[np.ndarray, " chosen"]) -> "Fi
     within = int((result.total[chosen] <= result.total.min() + limit).sum())
     text = f"the best {len(chosen)} candidates, {within} of them within $\\Delta\\chi^2$ = {limit:.3g} (95 %)"
     figure.suptitle(f"{result.title}\n{text}")
-    return _with_bar(figure, axes, "$\\chi^2$ / point")
+    return _with_bar(figure, axes, "$\\chi^2$ / point", "neither")
 
 
 def figure_failures(result: SweepResult) -> "Figure":
@@ -228,7 +228,10 @@ def figure_profiles(result: SweepResult, stored: Sequence[StoredProfiles]) -> "F
         for ax, logarithmic in zip(column, (False, True), strict=True):
             profile_spread(ax, profiles, logarithmic=logarithmic)
     count = len(stored[0].profile)
-    figure.suptitle(f"{result.title}\nbest candidate (line), range of the best {count} (band), data (points)")
+    text = f"best candidate (line), range of the best {count} (band), data (points)"
+    if not stored[0].observed:
+        text = "composition without the depth resolution of the data: " + text
+    figure.suptitle(f"{result.title}\n{text}")
     return figure
 
 
@@ -299,10 +302,10 @@ def _triangle(
     return figure, axes
 
 
-def _with_bar(figure: "Figure", axes: np.ndarray, text: str) -> "Figure":
+def _with_bar(figure: "Figure", axes: np.ndarray, text: str, extend: Literal["neither", "max"]) -> "Figure":
     """Colour bar of the maps beside a triangle of panels."""
     if len(axes) > 1:
         # In the empty corner above the diagonal.
         place = axes[0, -1].inset_axes((0.55, 0.0, 0.1, 1.0))
-        figure.colorbar(axes[1, 0].collections[0], cax=place, label=text)
+        figure.colorbar(axes[1, 0].collections[0], cax=place, label=text, extend=extend)
     return figure

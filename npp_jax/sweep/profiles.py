@@ -105,7 +105,9 @@ class StoredProfiles:
     depth: Float64[np.ndarray, " depth"]
     """Depths of the profiles [nm]."""
     profile: Float64[np.ndarray, "candidate species depth"]
-    """As the misfit compared it, with sensitivity and background; or the composition at depths of a grid [1]."""
+    """As the instrument sees it, with the best sensitivity and background; or the composition itself [1]."""
+    observed: bool
+    """Whether it is the former."""
     measured: DepthProfile | None
     """The measured profile, if there is one."""
 
@@ -143,7 +145,7 @@ def read_profiles(path: str | Path, candidates: Int[np.ndarray, " chosen"]) -> l
                 fraction, sigma, weight = parts
                 measured = DepthProfile(_values(file, f"depth_{label}"), species, fraction, sigma, weight=weight)
             depth = _values(file, _GRID if _GRID in file else f"depth_{label}")
-            found.append(StoredProfiles(name, species, depth, profile, measured))
+            found.append(StoredProfiles(name, species, depth, profile, "sensitivity" in chosen, measured))
     return found
 
 

@@ -28,6 +28,10 @@ Arrays = dict[str, np.ndarray]
 _WRONG = (Status.NOT_CONVERGED, Status.MISSED_TIME, Status.NOT_FINITE, Status.COARSE)
 
 
+class SweepStopped(Exception):
+    """The evaluation cannot go on, or cannot begin; the message is one line. Finished chunks are kept."""
+
+
 class Evaluator:
     """Evaluates chunks of candidates on all devices of this machine: compiled at its first call, for one size of chunk.
 
@@ -58,6 +62,7 @@ class Evaluator:
         mesh
             Devices that share the work, along its one axis `candidate`; by default all of this process.
         """
+        self._made_of = (objective, chunk, dtype, kept)
         self._dtype = np.dtype(dtype)
         self._chunk = chunk
         mesh = Mesh(np.asarray(jax.local_devices()), ("candidate",)) if mesh is None else mesh
@@ -78,6 +83,10 @@ class Evaluator:
         self._finer = compiled(dataclasses.replace(objective, controls=finer))
         self._full = compiled(dataclasses.replace(objective, controls=finer, model="full"))
         self._may_be_full = objective.model == "electroneutral"
+
+    def __reduce__(self) -> tuple:
+        """Compiled code and devices stay where they are: a copy in another process makes its own."""
+        return _evaluator, self._made_of
 
     def __call__(self, theta: np.ndarray) -> Arrays:
         """Evaluate candidates, at most a chunk of them.
@@ -116,6 +125,10 @@ class Evaluator:
         padded = np.concatenate([theta, np.repeat(theta[:1], whole - len(theta), axis=0)]).astype(self._dtype)
         result = evaluate(jax.device_put(padded, self._parts))
         return {name: np.array(values[: len(theta)]) for name, values in jax.device_get(result).items()}
+
+
+def _evaluator(objective: Objective, chunk: int, dtype: str, kept: KeptProfiles | None) -> Evaluator:
+    return Evaluator(objective, chunk, dtype, kept=kept)
 
 
 def evaluate_chunks(
