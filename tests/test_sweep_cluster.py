@@ -13,7 +13,7 @@ from npp_jax.sweep_command import _cluster
 
 
 def test_a_killed_worker_loses_nothing(tmp_path: Path):
-    pytest.importorskip("distributed", reason="dask.distributed is not installed: pip install 'npp_jax[cluster]'")
+    pytest.importorskip("distributed", reason="dask.distributed is not installed: pip install 'dask[distributed]'")
     script = Path(__file__).with_name("cluster_run.py")
     done = subprocess.run([sys.executable, script, tmp_path], capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
@@ -29,5 +29,5 @@ def test_a_killed_worker_loses_nothing(tmp_path: Path):
 def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     monkeypatch.delitem(sys.modules, "npp_jax.sweep_cluster", raising=False)
-    with pytest.raises(SweepStopped, match=r"pip install 'npp_jax\[cluster\]'"):
+    with pytest.raises(SweepStopped, match=r"pip install 'dask\[distributed\]'"):
         _cluster()
