@@ -139,7 +139,9 @@ def _cluster():
     except ImportError as error:
         if not (error.name or "").startswith(("distributed", "dask")):
             raise
-        raise SweepStopped("processes and schedulers need the extra 'cluster': pip install 'dask[distributed]'") from None
+        raise SweepStopped(
+            "processes and schedulers need the extra 'cluster': pip install 'dask[distributed]'"
+        ) from None
     return connect, evaluate_chunks_on
 
 
