@@ -8,7 +8,6 @@ from pathlib import Path
 import jax
 import numpy as np
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 import npp_jax
 from npp_jax.fit import Objective
@@ -26,6 +25,7 @@ from npp_jax.sweep import (
     shared_values,
 )
 from npp_jax.sweep.run import Evaluator, SweepStopped, evaluate_chunks
+from npp_jax.sweep_progress import progress
 
 
 def run_study(
@@ -82,26 +82,23 @@ def run_study(
         for damaged in store.verify():
             Console(stderr=True).print(f"{damaged}: computed again", highlight=False)
             damaged.path.unlink()
-        with _progress(quiet) as progress:
-            task = progress.add_task("compiling", total=manifest.candidates, flagged=0)
-            pending = store.pending()
-            progress.update(task, completed=manifest.candidates - sum(b - a for a, b in map(manifest.span, pending)))
+        pending = store.pending()
 
-            def spans() -> Iterator[tuple[int, int, int]]:
-                for chunk in pending:
-                    yield chunk, *manifest.span(chunk)
+        def spans() -> Iterator[tuple[int, int, int]]:
+            for chunk in pending:
+                yield chunk, *manifest.span(chunk)
 
-            flagged = 0
-            if scheduler is None and processes is None:
-                results = evaluate_chunks(evaluator, study.design, spans(), order=order, workers=workers)
-            else:
-                connect, evaluate_chunks_on = _cluster()
-                client = stack.enter_context(connect(scheduler, processes))
-                results = evaluate_chunks_on(client, evaluator, study.design, spans(), order=order)
+        if not pending or (scheduler is None and processes is None):
+            results = evaluate_chunks(evaluator, study.design, spans(), order=order, workers=workers)
+        else:
+            connect, evaluate_chunks_on = _cluster()
+            client = stack.enter_context(connect(scheduler, processes))
+            results = evaluate_chunks_on(client, evaluator, study.design, spans(), order=order)
+        done = manifest.candidates - sum(stop - start for _, start, stop in spans())
+        with progress(manifest.candidates, done, quiet=quiet) as tell:
             for chunk, theta, found in results:
                 store.write(chunk, {**found, **{name: theta[:, k] for k, name in enumerate(names)}})
-                flagged += int((found["status"] != Status.DONE).any(axis=1).sum())
-                progress.update(task, advance=len(theta), description="candidates", flagged=flagged)
+                tell(len(theta), int((found["status"] != Status.DONE).any(axis=1).sum()))
         store.finish(
             target,
             {**parameter_variables(study.axes), **OBSERVABLES, **(kept.variables(study.problem) if kept else {})},
@@ -126,9 +123,13 @@ def summary(path: Path, shown: int = 5) -> tuple[list[str], int, int]:
         lines.append(f"  {int((result.again == mark).sum()):8d}  evaluated again with {text}")
     first = best(result, shown, apart=0.0)
     if len(first):
-        lines.append("best candidates: misfit, " + ", ".join(result.names))
-    for k in first:
-        lines.append(f"  {result.total[k]:12.5g}  " + "  ".join(f"{value:.5g}" for value in result.theta[k]))
+        lines.append("best candidates:")
+        rows: list[tuple[str, ...]] = [("candidate", "chi2/point", *result.names)]
+        for k in first:
+            numbers = (result.total[k] / result.points.sum(), *result.theta[k])
+            rows.append((str(k), *(f"{value:.5g}" for value in numbers)))
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines += ["  " + "  ".join(text.rjust(w) for text, w in zip(row, widths, strict=True)) for row in rows]
     return lines, int((result.worst >= Status.NOT_CONVERGED).sum()), len(result.theta)
 
 
@@ -143,16 +144,3 @@ def _cluster():
             "processes and schedulers need the extra 'cluster': pip install 'dask[distributed]'"
         ) from None
     return connect, evaluate_chunks_on
-
-
-def _progress(quiet: bool) -> Progress:
-    console = Console(stderr=True)
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[flagged]} flagged"),
-        TimeRemainingColumn(),
-        console=console,
-        disable=quiet or not console.is_terminal,
-    )

@@ -20,8 +20,8 @@ from npp_jax.solver.status import Status
 from npp_jax.sweep.designs import AbstractDesign, rows
 from npp_jax.sweep.profiles import KeptProfiles
 
-RERUN_BATCH = 32
-"""Candidates that are evaluated again at once."""
+_AGAIN = 8
+"""One candidate in so many is room for in a batch that is evaluated again: unused room costs as much as used."""
 
 Arrays = dict[str, np.ndarray]
 
@@ -64,7 +64,7 @@ class Evaluator:
         """
         self._made_of = (objective, chunk, dtype, kept)
         self._dtype = np.dtype(dtype)
-        self._chunk = chunk
+        self._chunk, self._again = chunk, -(-chunk // _AGAIN)
         mesh = Mesh(np.asarray(jax.local_devices()), ("candidate",)) if mesh is None else mesh
         self._parts = NamedSharding(mesh, PartitionSpec("candidate"))
 
@@ -110,9 +110,9 @@ class Evaluator:
 
     def _replace(self, found: Arrays, theta: np.ndarray, which: np.ndarray, evaluate: Callable, mark: int) -> None:
         places = np.flatnonzero(which)
-        for start in range(0, len(places), RERUN_BATCH):
-            part = places[start : start + RERUN_BATCH]
-            better = self._batch(evaluate, theta[part], RERUN_BATCH)
+        for start in range(0, len(places), self._again):
+            part = places[start : start + self._again]
+            better = self._batch(evaluate, theta[part], self._again)
             # Numbers are not given up for none.
             kept = np.asarray(better["status"] != Status.NOT_FINITE).all(axis=1)
             for name, values in better.items():
