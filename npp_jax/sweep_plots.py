@@ -198,7 +198,7 @@ def figure_pairs(result: SweepResult, chosen: Int[np.ndarray, " chosen"]) -> "Fi
     limit = threshold(result)
     within = int((result.total[chosen] <= result.total.min() + limit).sum())
     text = f"the best {len(chosen)} candidates, {within} of them within $\\Delta\\chi^2$ = {limit:.3g} (95 %)"
-    figure.suptitle(f"{result.title}\n{text}")
+    figure.suptitle(f"{result.title}\n{text}", fontsize="medium")
     return _with_bar(figure, axes, "$\\chi^2$ / point", "neither")
 
 
@@ -231,7 +231,7 @@ def figure_profiles(result: SweepResult, stored: Sequence[StoredProfiles]) -> "F
     text = f"best candidate (line), range of the best {count} (band), data (points)"
     if not stored[0].observed:
         text = "composition without the depth resolution of the data: " + text
-    figure.suptitle(f"{result.title}\n{text}")
+    figure.suptitle(f"{result.title}\n{text}", fontsize="medium")
     return figure
 
 
@@ -277,7 +277,7 @@ def _triangle(
 
     count = len(result.axes)
     size = 1.2 + 1.9 * count
-    figure = Figure(figsize=(max(size, 4.2), max(0.85 * size, 3.6)), layout="constrained")
+    figure = Figure(figsize=(max(size, 5.2), max(0.85 * size, 3.6)), layout="constrained")
     axes = figure.subplots(count, count, squeeze=False, sharex="col")
     for (y, x), ax in np.ndenumerate(axes):
         if x > y:

@@ -180,3 +180,26 @@ def test_without_profiles_there_are_no_arrays(result, tmp_path):
     with pytest.raises(SweepFileError, match="profiles = true"):
         write_sweep_arrays(tmp_path / "x.h5", result, tmp_path / "a.npz")
     assert not (tmp_path / "a.npz").exists()
+
+
+def test_commands(path, tmp_path):
+    from typer.testing import CliRunner
+
+    from npp_jax.cli import app
+
+    def run(*arguments: object):
+        return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+    done = run("plot", path, "--output", tmp_path / "f.pdf")
+    assert done.exit_code == 0 and "f_landscape.pdf" in done.output, done.output
+    done = run("export", path, "--csv", tmp_path / "t.csv", "--npz", tmp_path / "a.npz")
+    assert done.exit_code == 0 and (tmp_path / "t.csv").exists() and (tmp_path / "a.npz").exists()
+    for wrong, expected in (
+        (("export", path), "--csv"),
+        (("export", tmp_path / "none.h5", "--csv", tmp_path / "t.csv"), "no such file"),
+        (("export", path, "--csv", tmp_path / "none" / "t.csv"), "No such file"),
+        (("plot", path, "--output", tmp_path / "f.xyz"), "xyz"),
+    ):
+        done = run(*wrong)
+        assert done.exit_code == 2
+        assert expected in done.stderr and done.stderr.count("\n") == 1
