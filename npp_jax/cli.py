@@ -1,4 +1,4 @@
-"""Command line: `npp-jax simulate`, `sweep`, `fit`, `import-sims`, `plot`, `schema`, `info`.
+"""Command line: `npp-jax simulate`, `sweep`, `fit`, `import-sims`, `plot`, `export`, `schema`, `info`.
 
 Exit codes: 0 done, 2 wrong input (one line on standard error), 3 the result carries a warning in its status, 4 no
 finite result.
@@ -154,6 +154,10 @@ def sweep(
     output: Annotated[Path, typer.Option(help="Folder of the results.")] = Path(),
     force: Annotated[bool, typer.Option(help="Discard the results of another run in the same place.")] = False,
     workers: Annotated[int | None, typer.Option(min=1, help="Threads; by default one a core on a CPU.")] = None,
+    processes: Annotated[int | None, typer.Option(min=1, help="Processes on this machine instead of threads.")] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="dask.distributed scheduler, tcp://HOST:8786 or its file: its workers evaluate.")
+    ] = None,
     quiet: Annotated[bool, typer.Option(help="Print the summary only.")] = False,
 ) -> None:
     """Evaluate many candidates against measured profiles; resumes where it was interrupted."""
@@ -161,16 +165,27 @@ def sweep(
     from npp_jax.config import ConfigError
     from npp_jax.study import load_study
     from npp_jax.sweep import StoreError
+    from npp_jax.sweep.run import SweepStopped
     from npp_jax.sweep_command import run_study, summary
 
+    if sum(option is not None for option in (workers, processes, scheduler)) > 1:
+        raise _wrong_input("workers, processes and scheduler exclude one another")
     try:
         study = load_study(file)
     except ConfigError as error:
         raise _wrong_input(str(error)) from None
     try:
         output.mkdir(parents=True, exist_ok=True)
-        result = run_study(study, output / f"{file.stem}.h5", force=force, workers=workers, quiet=quiet)
-    except (OSError, StoreError) as error:
+        result = run_study(
+            study,
+            output / f"{file.stem}.h5",
+            force=force,
+            workers=workers,
+            quiet=quiet,
+            scheduler=scheduler,
+            processes=processes,
+        )
+    except (OSError, StoreError, SweepStopped) as error:
         raise _wrong_input(str(error)) from None
     lines, failed, total = summary(result)
     typer.echo("\n".join(lines))
@@ -290,10 +305,12 @@ def import_sims(
 
 @app.command()
 def plot(
-    file: Annotated[Path, typer.Argument(help="Result of `npp-jax simulate` (HDF5).")],
-    output: Annotated[Path | None, typer.Option(help="Figure; its ending gives the format.")] = None,
+    file: Annotated[Path, typer.Argument(help="Result of `npp-jax simulate` or `npp-jax sweep` (HDF5).")],
+    output: Annotated[
+        Path | None, typer.Option(help="Figure; its ending gives the format. Those of a sweep: NAME_landscape.png, …")
+    ] = None,
 ) -> None:
-    """Draw the figures of a stored result again."""
+    """Draw the figures of a stored result."""
     _start_jax()
     import tomllib
 
@@ -302,16 +319,43 @@ def plot(
     from npp_jax.config import ConfigError, parse_experiment
     from npp_jax.io.results import read_solution
     from npp_jax.plots import figure_summary
+    from npp_jax.sweep import SweepFileError, is_sweep
+    from npp_jax.sweep_plots import draw_sweep
 
     try:
+        if is_sweep(file):
+            written = draw_sweep(file, output or file.with_suffix(".png"))
+            typer.echo("written: " + ", ".join(str(path) for path in written))
+            return
         solution = read_solution(file)
         with h5py.File(file) as stored:
             experiment = parse_experiment(tomllib.loads(str(stored.attrs["experiment"])), folder=file.parent)
         target = output or file.with_suffix(".png")
         figure_summary(experiment, solution).savefig(target, dpi=150)
-    except (ConfigError, ValueError, OSError) as error:
+    except (ConfigError, SweepFileError, ValueError, OSError) as error:
         raise _wrong_input(str(error)) from None
     typer.echo(f"written: {target}")
+
+
+@app.command()
+def export(
+    file: Annotated[Path, typer.Argument(help="Result of `npp-jax sweep` (HDF5).")],
+    csv: Annotated[Path | None, typer.Option(help="Table, one row a candidate.")] = None,
+    npz: Annotated[Path | None, typer.Option(help="Arrays of NumPy: theta, profiles, statuses.")] = None,
+) -> None:
+    """Write a sweep as a table, or as arrays for simulation-based inference."""
+    from npp_jax.io.sweep_export import write_sweep_arrays, write_sweep_table
+    from npp_jax.sweep import SweepFileError, read_sweep
+
+    if csv is None and npz is None:
+        raise _wrong_input("nothing to write; say where: --csv TABLE.csv, --npz ARRAYS.npz or both")
+    try:
+        result = read_sweep(file)
+        written = [] if csv is None else [write_sweep_table(file, result, csv)]
+        written += [] if npz is None else [write_sweep_arrays(file, result, npz)]
+    except (SweepFileError, OSError) as error:
+        raise _wrong_input(str(error)) from None
+    typer.echo("written: " + ", ".join(str(path) for path in written))
 
 
 @app.command()

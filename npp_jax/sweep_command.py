@@ -1,5 +1,6 @@
 """A sweep from its study file to one HDF5 file, with progress: what `npp-jax sweep` does."""
 
+import contextlib
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,7 +8,6 @@ from pathlib import Path
 import jax
 import numpy as np
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 import npp_jax
 from npp_jax.fit import Objective
@@ -24,10 +24,20 @@ from npp_jax.sweep import (
     read_sweep,
     shared_values,
 )
-from npp_jax.sweep.run import Evaluator, evaluate_chunks
+from npp_jax.sweep.run import Evaluator, SweepStopped, evaluate_chunks
+from npp_jax.sweep_progress import progress
 
 
-def run_study(study: Study, target: Path, *, force: bool, workers: int | None, quiet: bool) -> Path:
+def run_study(
+    study: Study,
+    target: Path,
+    *,
+    force: bool,
+    workers: int | None,
+    quiet: bool,
+    scheduler: str | None = None,
+    processes: int | None = None,
+) -> Path:
     """Evaluate all candidates of a study that have no result yet, and write the file.
 
     Parameters
@@ -42,9 +52,15 @@ def run_study(study: Study, target: Path, *, force: bool, workers: int | None, q
         Threads; None for one a core.
     quiet
         No progress.
+    scheduler
+        Address of a dask.distributed scheduler, or its file; its workers evaluate.
+    processes
+        Number of processes on this machine that evaluate, instead of threads.
 
     Raises
     ------
+    SweepStopped
+        The cluster is not there or gave up, or dask.distributed is not installed; finished chunks are kept.
     StoreError
         The results cannot be kept; those of finished chunks are.
     """
@@ -61,24 +77,28 @@ def run_study(study: Study, target: Path, *, force: bool, workers: int | None, q
     )
     names = [parameter.name for parameter in study.problem.parameters]
     order = [study.design.parameters.index(name) for name in names]
-    with Store.open(target.with_suffix(".sweep"), manifest, force=force) as store:
+    with contextlib.ExitStack() as stack:
+        store = stack.enter_context(Store.open(target.with_suffix(".sweep"), manifest, force=force))
         for damaged in store.verify():
             Console(stderr=True).print(f"{damaged}: computed again", highlight=False)
             damaged.path.unlink()
-        with _progress(quiet) as progress:
-            task = progress.add_task("compiling", total=manifest.candidates, flagged=0)
-            pending = store.pending()
-            progress.update(task, completed=manifest.candidates - sum(b - a for a, b in map(manifest.span, pending)))
+        pending = store.pending()
 
-            def spans() -> Iterator[tuple[int, int, int]]:
-                for chunk in pending:
-                    yield chunk, *manifest.span(chunk)
+        def spans() -> Iterator[tuple[int, int, int]]:
+            for chunk in pending:
+                yield chunk, *manifest.span(chunk)
 
-            flagged = 0
-            for chunk, theta, found in evaluate_chunks(evaluator, study.design, spans(), order=order, workers=workers):
+        if not pending or (scheduler is None and processes is None):
+            results = evaluate_chunks(evaluator, study.design, spans(), order=order, workers=workers)
+        else:
+            connect, evaluate_chunks_on = _cluster()
+            client = stack.enter_context(connect(scheduler, processes))
+            results = evaluate_chunks_on(client, evaluator, study.design, spans(), order=order)
+        done = manifest.candidates - sum(stop - start for _, start, stop in spans())
+        with progress(manifest.candidates, done, quiet=quiet) as tell:
+            for chunk, theta, found in results:
                 store.write(chunk, {**found, **{name: theta[:, k] for k, name in enumerate(names)}})
-                flagged += int((found["status"] != Status.DONE).any(axis=1).sum())
-                progress.update(task, advance=len(theta), description="candidates", flagged=flagged)
+                tell(len(theta), int((found["status"] != Status.DONE).any(axis=1).sum()))
         store.finish(
             target,
             {**parameter_variables(study.axes), **OBSERVABLES, **(kept.variables(study.problem) if kept else {})},
@@ -103,20 +123,24 @@ def summary(path: Path, shown: int = 5) -> tuple[list[str], int, int]:
         lines.append(f"  {int((result.again == mark).sum()):8d}  evaluated again with {text}")
     first = best(result, shown, apart=0.0)
     if len(first):
-        lines.append("best candidates: misfit, " + ", ".join(result.names))
-    for k in first:
-        lines.append(f"  {result.total[k]:12.5g}  " + "  ".join(f"{value:.5g}" for value in result.theta[k]))
+        lines.append("best candidates:")
+        rows: list[tuple[str, ...]] = [("candidate", "chi2/point", *result.names)]
+        for k in first:
+            numbers = (result.total[k] / result.points.sum(), *result.theta[k])
+            rows.append((str(k), *(f"{value:.5g}" for value in numbers)))
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines += ["  " + "  ".join(text.rjust(w) for text, w in zip(row, widths, strict=True)) for row in rows]
     return lines, int((result.worst >= Status.NOT_CONVERGED).sum()), len(result.theta)
 
 
-def _progress(quiet: bool) -> Progress:
-    console = Console(stderr=True)
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[flagged]} flagged"),
-        TimeRemainingColumn(),
-        console=console,
-        disable=quiet or not console.is_terminal,
-    )
+def _cluster():
+    """The two functions of `sweep_cluster`, which needs an extra."""
+    try:
+        from npp_jax.sweep_cluster import connect, evaluate_chunks_on
+    except ImportError as error:
+        if not (error.name or "").startswith(("distributed", "dask")):
+            raise
+        raise SweepStopped(
+            "processes and schedulers need the extra 'cluster': pip install 'dask[distributed]'"
+        ) from None
+    return connect, evaluate_chunks_on

@@ -21,12 +21,15 @@ LEAVES = {
     "io",
     "config",
     "study",
+    "sweep_cluster",
     "sweep_command",
+    "sweep_progress",
     "fit_command",
     "fit_plots",
     "fit_report",
     "plots",
     "tracer_plots",
+    "sweep_plots",
     "cli",
 }
 
@@ -49,16 +52,19 @@ MAY_IMPORT = {
     "config": LIBRARY,
     "study": LIBRARY | {"config", "io"},
     # The version of the package goes into what it writes.
-    "sweep_command": LIBRARY | {"study", "__init__"},
+    "sweep_cluster": LIBRARY | {"__init__"},
+    "sweep_progress": set(),
+    "sweep_command": LIBRARY | {"study", "sweep_cluster", "sweep_progress", "__init__"},
     "fit_command": LIBRARY | {"study"},
     "fit_plots": LIBRARY | {"plots"},
     "fit_report": LIBRARY | {"fit_command", "fit_plots", "study"},
     "plots": LIBRARY,
     "tracer_plots": LIBRARY | {"plots"},
+    "sweep_plots": LIBRARY | {"plots"},
     "cli": LIBRARY | LEAVES | {"__init__"},
     "__main__": {"cli"},
     # The public face gathers names from all parts; only the commands are not among them.
-    "__init__": LIBRARY | (LEAVES - {"cli", "sweep_command"}),
+    "__init__": LIBRARY | (LEAVES - {"cli", "sweep_cluster", "sweep_command", "sweep_progress"}),
 }
 
 

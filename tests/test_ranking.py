@@ -147,6 +147,6 @@ def test_what_is_no_sweep_is_refused_in_one_line(tmp_path, content):
     elif content:
         with h5py.File(path, "w") as file:
             file.attrs["title"] = content
-    with pytest.raises(SweepFileError, match=r"x\.h5: not a file of `npp-jax sweep`") as error:
+    with pytest.raises(SweepFileError, match=r"x\.h5: (no such|not a) file") as error:
         read_sweep(path)
     assert "\n" not in str(error.value)

@@ -43,7 +43,7 @@ _TRACE: dict[str, tuple[str, str]] = {
 
 
 @contextlib.contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path) -> Iterator[Path]:
     """Write beside the target and move into place, so that an interrupted write leaves no half file."""
     temporary = path.with_name(f".{path.name}.part")
     try:
@@ -67,7 +67,7 @@ def write_solution(path: str | Path, solution: Solution, *, experiment_text: str
     command
         Command that made the result, kept as provenance.
     """
-    with _replacing(Path(path)) as temporary, h5py.File(temporary, "w") as file:
+    with replacing(Path(path)) as temporary, h5py.File(temporary, "w") as file:
         file.attrs.update(
             schema_version=SCHEMA_VERSION,
             model=solution.model,
@@ -158,7 +158,7 @@ def write_csv(directory: str | Path, solution: Solution) -> list[Path]:
     columns = [trace.time, trace.current_density, trace.surface_potential, trace.charge, trace.front_depth * 1e9]
     tables.append((directory / "trace.csv", names, columns))
     for path, header, data in tables:
-        with _replacing(path) as temporary:
+        with replacing(path) as temporary:
             np.savetxt(
                 temporary,
                 np.column_stack([np.asarray(c) for c in data]),

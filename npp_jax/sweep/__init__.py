@@ -7,7 +7,7 @@ from npp_jax.sweep.designs import AbstractDesign, Grid, LatinHypercube, Sobol, U
 from npp_jax.sweep.disk import StoreError, StoreFull, StoreLocked
 from npp_jax.sweep.manifest import Manifest
 from npp_jax.sweep.profiles import KeptProfiles
-from npp_jax.sweep.ranking import SweepFileError, SweepResult, accepted, best, rank, read_sweep, weights
+from npp_jax.sweep.ranking import SweepFileError, SweepResult, accepted, best, is_sweep, rank, read_sweep, weights
 from npp_jax.sweep.space import Axis, DesignError
 from npp_jax.sweep.store import Store, StoreMismatch
 from npp_jax.sweep.table import Table, read_table, write_table
@@ -37,6 +37,7 @@ __all__ = [
     "accepted",
     "best",
     "fingerprint",
+    "is_sweep",
     "parameter_variables",
     "rank",
     "read_sweep",

@@ -41,7 +41,7 @@ def parameter_variables(axes: Sequence[Axis]) -> dict[str, Variable]:
     """The parameters, with the range and scale over which they vary."""
     return {
         axis.name: Variable(
-            _unit(axis.name),
+            split_unit(axis.name)[1],
             f"parameter {axis.name}",
             attributes={"low": float(axis.low), "high": float(axis.high), "scale": axis.scale},
         )
@@ -57,7 +57,7 @@ def shared_values(problem: Problem) -> dict[str, Coordinate]:
         "experiment": Coordinate(tuple(m.name for m in measurements), "1", "experiment"),
         "points": Coordinate(np.array(points), "1", "measured points that count", _EACH),
     }
-    for measurement, label in zip(measurements, labels(problem), strict=True):
+    for measurement, label in zip(measurements, labels(m.name for m in measurements), strict=True):
         if measurement.profile is not None:
             shared |= _measured(measurement, label)
     return shared
@@ -83,9 +83,9 @@ def _measured(measurement: Measurement, label: str) -> dict[str, Coordinate]:
     }
 
 
-def _unit(name: str) -> str:
-    """Unit at the end of a name of a parameter, if it has one."""
+def split_unit(name: str) -> tuple[str, str]:
+    """Name of a parameter without its unit, and the unit, `1` if there is none: `D_K_m2_s` is (`D_K`, `m2 s-1`)."""
     units = {"eV": "eV", "K": "K", "V": "V", "m2_s": "m2 s-1", "S_m": "S m-1", "um": "um", "m3": "m-3", "s": "s"}
     units |= {"h": "h", "mC_cm2": "mC cm-2", "C_m2": "C m-2", "A_m2": "A m-2"}
-    ends = sorted((end for end in units if name.endswith(f"_{end}")), key=len)
-    return units[ends[-1]] if ends else "1"
+    end = max((end for end in units if name.endswith(f"_{end}")), key=len, default=None)
+    return (name, "1") if end is None else (name.removesuffix(f"_{end}"), units[end])

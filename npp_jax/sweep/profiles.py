@@ -2,14 +2,17 @@
 
 import dataclasses
 import re
+from collections.abc import Iterable
+from pathlib import Path
 
+import h5py
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Float64
+from jaxtyping import Array, Float, Float64, Int
 
 from npp_jax.fit import Objective, Problem
-from npp_jax.observe import solve_linear_nuisance
+from npp_jax.observe import DepthProfile, solve_linear_nuisance
 from npp_jax.solution import Solution
 from npp_jax.sweep.assemble import Coordinate, Variable
 
@@ -46,7 +49,8 @@ class KeptProfiles:
         """
         found: dict[str, Array] = {}
         problem = objective.problem
-        parts = zip(labels(problem), problem.measurements, solutions, objective.signals(solutions, theta), strict=True)
+        names = labels(m.name for m in problem.measurements)
+        parts = zip(names, problem.measurements, solutions, objective.signals(solutions, theta), strict=True)
         for label, measurement, solution, signal in parts:
             profile = measurement.profile
             if self.depth is not None:
@@ -70,7 +74,7 @@ class KeptProfiles:
     def variables(self, problem: Problem) -> dict[str, Variable]:
         """Unit, axes and meaning of each of `arrays`."""
         found: dict[str, Variable] = {}
-        for label, measurement in zip(labels(problem), problem.measurements, strict=True):
+        for label, measurement in zip(labels(m.name for m in problem.measurements), problem.measurements, strict=True):
             of, species = f"of {measurement.name}", f"species_{label}"
             if self.depth is not None:
                 text = f"composition {of}, number densities over that of all mobile ions of the bulk"
@@ -87,14 +91,79 @@ class KeptProfiles:
         if self.depth is None:
             return {}
         shared = {_GRID: Coordinate(self.depth, "nm", "depth in the sample")}
-        for label, measurement in zip(labels(problem), problem.measurements, strict=True):
+        for label, measurement in zip(labels(m.name for m in problem.measurements), problem.measurements, strict=True):
             if measurement.profile is None:
                 names = tuple(species.name for species in measurement.experiment.species)
                 shared[f"species_{label}"] = Coordinate(names, "1", f"species of {measurement.name}")
         return shared
 
 
-def labels(problem: Problem) -> list[str]:
+@dataclasses.dataclass(frozen=True, eq=False)
+class StoredProfiles:
+    """Profiles of some candidates of one experiment, and what was measured on it."""
+
+    experiment: str
+    """Name of the experiment."""
+    species: tuple[str, ...]
+    """Names of the species."""
+    depth: Float64[np.ndarray, " depth"]
+    """Depths of the profiles [nm]."""
+    profile: Float64[np.ndarray, "candidate species depth"]
+    """As the instrument sees it, with the best sensitivity and background; or the composition itself [1]."""
+    observed: bool
+    """Whether it is the former."""
+    measured: DepthProfile | None
+    """The measured profile, if there is one."""
+
+
+def read_profiles(path: str | Path, candidates: Int[np.ndarray, " chosen"]) -> list[StoredProfiles]:
+    """Profiles of some candidates in the file of a sweep; empty if the sweep kept none.
+
+    Parameters
+    ----------
+    path
+        File of a finished sweep.
+    candidates
+        Indices of the candidates; the profiles come in their order.
+    """
+    found = []
+    # HDF5 reads increasing indices.
+    unique, back = np.unique(candidates, return_inverse=True)
+    with h5py.File(path) as file:
+        names = [name.decode() for name in _values(file, "experiment")]
+        for name, label in zip(names, labels(names), strict=True):
+            if f"profile_{label}" not in file:
+                continue
+            chosen = {
+                key: np.asarray(_dataset(file, f"{key}_{label}")[unique], np.float64)[back]
+                for key in ("profile", "sensitivity", "background")
+                if f"{key}_{label}" in file
+            }
+            profile = chosen["profile"]
+            if "sensitivity" in chosen:
+                profile = chosen["sensitivity"][..., None] * profile + chosen["background"][..., None]
+            species = tuple(s.decode() for s in _values(file, f"species_{label}"))
+            measured = None
+            if f"measured_{label}" in file:
+                parts = (_values(file, f"{key}_{label}") for key in ("measured", "sigma", "weight"))
+                fraction, sigma, weight = parts
+                measured = DepthProfile(_values(file, f"depth_{label}"), species, fraction, sigma, weight=weight)
+            depth = _values(file, _GRID if _GRID in file else f"depth_{label}")
+            found.append(StoredProfiles(name, species, depth, profile, "sensitivity" in chosen, measured))
+    return found
+
+
+def labels(names: Iterable[str]) -> list[str]:
     """Name of each experiment as a part of names in a file; numbered where that is not unique."""
-    plain = [re.sub(r"\W", "_", measurement.name) for measurement in problem.measurements]
+    plain = [re.sub(r"\W", "_", name) for name in names]
     return plain if len(set(plain)) == len(plain) else [str(k) for k in range(len(plain))]
+
+
+def _values(file: h5py.File, name: str) -> np.ndarray:
+    return np.asarray(file[name])
+
+
+def _dataset(file: h5py.File, name: str) -> h5py.Dataset:
+    data = file[name]
+    assert isinstance(data, h5py.Dataset)
+    return data

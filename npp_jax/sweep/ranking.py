@@ -16,6 +16,10 @@ _POOL = 256
 """Candidates that are looked through for each of the best that are asked for."""
 
 
+_TITLE = "npp_jax sweep"
+"""What `assemble` calls its files."""
+
+
 class SweepFileError(Exception):
     """A file is no finished sweep; the message is one line."""
 
@@ -69,6 +73,15 @@ class SweepResult:
         return np.stack(list(columns), axis=1)
 
 
+def is_sweep(path: str | Path) -> bool:
+    """Whether a file is one of `npp-jax sweep`; not so if it cannot be read."""
+    try:
+        with h5py.File(path) as file:
+            return file.attrs.get("title") == _TITLE
+    except OSError:
+        return False
+
+
 def read_sweep(path: str | Path) -> SweepResult:
     """Read the file of a finished sweep; what is not needed to rank candidates stays on the disk.
 
@@ -79,7 +92,7 @@ def read_sweep(path: str | Path) -> SweepResult:
     """
     try:
         with h5py.File(path) as file:
-            if file.attrs.get("title") != "npp_jax sweep":
+            if file.attrs.get("title") != _TITLE:
                 raise SweepFileError(f"{path}: not a file of `npp-jax sweep`")
             names = [str(name) for name in np.asarray(file.attrs["parameters"])]
             return SweepResult(
@@ -92,6 +105,8 @@ def read_sweep(path: str | Path) -> SweepResult:
                 status=_values(file, "status").T,
                 again=_values(file, "again"),
             )
+    except FileNotFoundError:
+        raise SweepFileError(f"{path}: no such file") from None
     except (OSError, KeyError) as error:
         raise SweepFileError(f"{path}: not a file of `npp-jax sweep` ({error})") from None
 

@@ -20,12 +20,16 @@ from npp_jax.solver.status import Status
 from npp_jax.sweep.designs import AbstractDesign, rows
 from npp_jax.sweep.profiles import KeptProfiles
 
-RERUN_BATCH = 32
-"""Candidates that are evaluated again at once."""
+_AGAIN = 8
+"""One candidate in so many is room for in a batch that is evaluated again: unused room costs as much as used."""
 
 Arrays = dict[str, np.ndarray]
 
 _WRONG = (Status.NOT_CONVERGED, Status.MISSED_TIME, Status.NOT_FINITE, Status.COARSE)
+
+
+class SweepStopped(Exception):
+    """The evaluation cannot go on, or cannot begin; the message is one line. Finished chunks are kept."""
 
 
 class Evaluator:
@@ -61,8 +65,9 @@ class Evaluator:
         again
             Whether candidates in doubt are evaluated again.
         """
+        self._made_of = (objective, chunk, dtype, kept)
         self._dtype = np.dtype(dtype)
-        self._chunk = chunk
+        self._chunk, self._again = chunk, -(-chunk // _AGAIN)
         mesh = Mesh(np.asarray(jax.local_devices()), ("candidate",)) if mesh is None else mesh
         self._parts = NamedSharding(mesh, PartitionSpec("candidate"))
 
@@ -82,6 +87,10 @@ class Evaluator:
         self._full = compiled(dataclasses.replace(objective, controls=finer, model="full"))
         self._again = again
         self._may_be_full = objective.model == "electroneutral"
+
+    def __reduce__(self) -> tuple:
+        """Compiled code and devices stay where they are: a copy in another process makes its own."""
+        return _evaluator, self._made_of
 
     def __call__(self, theta: np.ndarray) -> Arrays:
         """Evaluate candidates, at most a chunk of them.
@@ -107,9 +116,9 @@ class Evaluator:
 
     def _replace(self, found: Arrays, theta: np.ndarray, which: np.ndarray, evaluate: Callable, mark: int) -> None:
         places = np.flatnonzero(which)
-        for start in range(0, len(places), RERUN_BATCH):
-            part = places[start : start + RERUN_BATCH]
-            better = self._batch(evaluate, theta[part], RERUN_BATCH)
+        for start in range(0, len(places), self._again):
+            part = places[start : start + self._again]
+            better = self._batch(evaluate, theta[part], self._again)
             # Numbers are not given up for none.
             kept = np.asarray(better["status"] != Status.NOT_FINITE).all(axis=1)
             for name, values in better.items():
@@ -122,6 +131,10 @@ class Evaluator:
         padded = np.concatenate([theta, np.repeat(theta[:1], whole - len(theta), axis=0)]).astype(self._dtype)
         result = evaluate(jax.device_put(padded, self._parts))
         return {name: np.array(values[: len(theta)]) for name, values in jax.device_get(result).items()}
+
+
+def _evaluator(objective: Objective, chunk: int, dtype: str, kept: KeptProfiles | None) -> Evaluator:
+    return Evaluator(objective, chunk, dtype, kept=kept)
 
 
 def evaluate_chunks(

@@ -1,0 +1,108 @@
+"""Cost and memory of whole sweeps, storing included, against the number of candidates.
+
+Usage: python benchmarks/sweep_scaling.py [--sizes N ...] [--study FILE] [--dtype T] [--chunk B] [--workers W]
+       [--no-error-estimate] [--profiles] [--save]
+
+Each size is a sweep in a process of its own, from the study to the final file, so that its peak memory is its own.
+`first` is the time until the first chunk is stored, most of which is compilation; the rate counts from there, with all
+that is done again. Memory is the peak resident set, and what of it came after the imports. `--sizes 1000000` and more
+is meant for a machine that has nothing else to do.
+"""
+
+import argparse
+import dataclasses
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+MIB = 1024.0
+
+
+def one(options: argparse.Namespace) -> dict:
+    """Run one sweep in this process."""
+    import jax
+
+    jax.config.update("jax_enable_x64", True)
+    from npp_jax.study import load_study
+    from npp_jax.sweep import Sobol
+    from npp_jax.sweep_command import run_study
+
+    size = options.sizes[0]
+    study = load_study(options.study)
+    settings = {"dtype": options.dtype, "error_estimate": options.error_estimate, "profiles": options.profiles}
+    settings |= {} if options.chunk is None else {"chunk": options.chunk}
+    study = dataclasses.replace(
+        study, design=Sobol(study.axes, candidates=size, seed=0), sweep=study.sweep.model_copy(update=settings)
+    )
+    start_up = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MIB
+    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+        begin, wall = time.perf_counter(), time.time()
+        target = run_study(study, Path(folder) / "sweep.h5", force=False, workers=options.workers, quiet=True)
+        seconds = time.perf_counter() - begin
+        first = (target.with_suffix(".sweep") / "00000000.chunk").stat().st_mtime - wall
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MIB
+        rest = size - min(size, study.sweep.chunk)
+        return {
+            "candidates": size,
+            "first_s": first,
+            "total_s": seconds,
+            "per_s": rest / (seconds - first) if rest else None,
+            "cpu_s": time.process_time(),
+            "peak_MiB": peak,
+            "beyond_start_up_MiB": peak - start_up,
+            "file_MiB": target.stat().st_size / MIB**2,
+            "device": f"{jax.devices()[0].platform} {jax.devices()[0].device_kind} x {jax.local_device_count()}",
+            "jax": jax.__version__,
+        }
+
+
+def main() -> None:
+    """Run all sizes, print a row for each."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sizes", type=int, nargs="+", default=[1000, 10_000, 100_000])
+    parser.add_argument("--study", type=Path, default=ROOT / "sweeps" / "one_distribution.toml")
+    parser.add_argument("--dtype", choices=["float64", "float32"], default="float64")
+    parser.add_argument("--chunk", type=int, help="candidates of a chunk; by default that of the study")
+    parser.add_argument("--workers", type=int, help="threads; by default one a core on a CPU")
+    parser.add_argument("--no-error-estimate", dest="error_estimate", action="store_false")
+    parser.add_argument("--profiles", action="store_true", help="keep the profiles")
+    parser.add_argument("--folder", type=Path, help="where the files are written for the time being")
+    parser.add_argument("--save", action="store_true", help="write benchmarks/results/sweep_scaling.json")
+    parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.one:
+        print(json.dumps(one(options)))
+        return
+    rows = []
+    names = ("candidates", "first_s", "total_s", "per_s", "cpu_s", "peak_MiB", "beyond_start_up_MiB", "file_MiB")
+    print("  ".join(f"{name:>20s}" for name in names), flush=True)
+    for size in options.sizes:
+        own = [argument for argument in sys.argv[1:] if argument != "--save"] + ["--one", "--sizes", str(size)]
+        done = subprocess.run([sys.executable, __file__, *own], stdout=subprocess.PIPE, text=True, check=True)
+        rows.append(json.loads(done.stdout.splitlines()[-1]))
+        shown = ("" if rows[-1][name] is None else f"{rows[-1][name]:.5g}" for name in names)
+        print("  ".join(f"{value:>20s}" for value in shown), flush=True)
+    if options.save:
+        machine = {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count()}
+        settings = {k: str(v) for k, v in vars(options).items() if k not in ("one", "save", "folder", "sizes", "study")}
+        target = ROOT / "benchmarks" / "results" / "sweep_scaling.json"
+        target.parent.mkdir(exist_ok=True)
+        content = {
+            "study": options.study.name,
+            "settings": settings,
+            "machine": machine,
+            "python": sys.version.split()[0],
+        }
+        target.write_text(json.dumps({**content, "rows": rows}, indent=2) + "\n", encoding="utf-8")
+        print(f"written: {target}")
+
+
+if __name__ == "__main__":
+    main()
