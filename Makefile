@@ -9,7 +9,7 @@ STAMP := $(VENV)/.installed
 .NOTPARALLEL:
 
 help:
-	@echo "make demo     simulate potassium into lithium borate glass, sweep 4096 candidates; results in demo_output/"
+	@echo "make demo     fit one site energy distribution to three synthetic profiles; report in demo_output/"
 	@echo "make test     lint, types and all tests"
 	@echo "make lint     ruff: rules and format"
 	@echo "make types    basedpyright"
@@ -22,8 +22,7 @@ help:
 	@echo "Another interpreter: make PYTHON=python3.12 test"
 
 demo: $(STAMP)
-	$(BIN)/npp-jax simulate sweeps/lithium_borate_K.toml --output demo_output
-	$(BIN)/npp-jax sweep sweeps/one_distribution.toml --output demo_output
+	$(BIN)/npp-jax fit sweeps/one_distribution.toml --output demo_output
 
 test: lint types unit
 
@@ -35,7 +34,7 @@ types: $(STAMP)
 	$(BIN)/basedpyright --pythonpath $(BIN)/python
 
 unit: $(STAMP)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix .
