@@ -126,7 +126,7 @@ def best(result: SweepResult, k: int, *, apart: float = 0.1) -> Int[np.ndarray, 
     result
         A sweep.
     k
-        Number of candidates; fewer come back if fewer are apart. 1 or more.
+        Number of candidates, 1 or more; fewer come back if fewer among the best 256 k are apart.
     apart
         Two candidates are apart if at least one parameter differs by this share of its range, on its scale; 0 takes
         the first of the ranking.
