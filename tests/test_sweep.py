@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from devices_run import COARSE, DEPTHS
+from scipy import special
 
 from npp_jax.config import ConfigError
 from npp_jax.fit import Objective
@@ -101,11 +102,16 @@ def test_an_interrupted_sweep_ends_in_the_same_file(study, tmp_path):
             assert profile.dtype == np.float32
             assert [dim.label for dim in profile.dims] == ["candidate", f"species_{name}", f"depth_{name}"]
             seen = file[f"sensitivity_{name}"][()][..., None] * profile[()] + file[f"background_{name}"][()][..., None]
-            pull = (seen - file[f"measured_{name}"][()]) / file[f"sigma_{name}"][()]
-            misfit = np.sum(file[f"weight_{name}"][()] * pull**2, axis=(1, 2))
+            counts, mean = (2000.0 * values.astype(float) for values in (file[f"measured_{name}"][()], seen))
+            # Means at or below zero count as about a thousandth.
+            root = np.hypot(mean, 2e-3)
+            mean = np.where(mean > 0.0, 0.5 * (mean + root), 2e-6 / (root + np.abs(mean)))
+            # Twice the deviance of counts: what a Poisson likelihood makes of them.
+            deviance = 2.0 * (mean - counts + special.xlogy(counts, counts / mean))
+            misfit = np.sum(file[f"weight_{name}"][()] * deviance, axis=(1, 2))
             finite = np.isfinite(file["misfit"][:, k])
             assert finite.sum() > 10
-            np.testing.assert_allclose(misfit[finite], file["misfit"][:, k][finite], rtol=1e-5)
+            np.testing.assert_allclose(misfit[finite], file["misfit"][:, k][finite], rtol=1e-3)
 
 
 def test_four_devices_compile_once_and_find_what_one_finds(folder, study, evaluated, tmp_path):

@@ -142,7 +142,7 @@ class InformationCriteria(NamedTuple):
 
 
 def information_criteria(
-    chi2: float, residuals: int, parameters: float, *, known_errors: bool = True
+    chi2: float, residuals: int, parameters: float | int, *, known_errors: bool = True
 ) -> InformationCriteria:
     """Return AIC, AICc and BIC, up to a constant that all models of the same data share.
 
