@@ -82,7 +82,7 @@ def test_derivatives_in_both_modes(name: str):
     if name == "plate_slab_source":
         arguments = (1.1, 0.3, 1.2)
     check_grads(
-        lambda *a: getattr(cf, name)(*a), (x, t, *map(jnp.asarray, arguments)), 2, eps=1e-5, rtol=2e-4, atol=2e-4
+        jax.jit(getattr(cf, name)), (x, t, *map(jnp.asarray, arguments)), 2, eps=1e-5, rtol=2e-4, atol=2e-4
     )
 
 
