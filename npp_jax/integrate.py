@@ -277,6 +277,8 @@ def march(
             tempo=tempo,
             given=None if driven else given,
             limit=lambda y, change: model.limit(medium, y, change),
+            # The fractions; a field, the last unknown of the full model, has another scale.
+            watched=len(now.y) - (model.NAME == "full"),
         )
         start = model.amounts(medium, base.y, jnp.diff(old, axis=0))
         result = sdirk_step(

@@ -176,7 +176,8 @@ def _common_shape(experiment: Experiment) -> Experiment:
         scalars += [leaf for leaf in jax.tree.leaves(species) if jnp.ndim(leaf) <= 1]
     for stage in experiment.stages:
         scalars += [leaf for leaf in (stage.temperature, stage.duration, stage.charge) if leaf is not None]
-        scalars += [leaf[0] for leaf in jax.tree.leaves(stage.front)]
+        drives = not isinstance(stage.front, Reservoir)
+        scalars += [leaf[0] if drives else leaf for leaf in jax.tree.leaves(stage.front)]
     shape = jnp.broadcast_shapes(*(jnp.shape(leaf) for leaf in scalars))
     experiment = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), experiment)
 
