@@ -114,7 +114,7 @@ def _first_tables(experiment: Experiment, controls: Controls) -> tuple[Table, ..
             unit = medium.charge_density * NM
             end = drive_integral(stage.front.current_density, end) / unit if stage.charge is None else end
             end = end if stage.charge is None else stage.charge / unit
-        planned = Table(jnp.stack([0.0 * end, end]), jnp.stack([0.0 * end, time_of(end)]), jnp.zeros((2, 2)))
+        planned = Table(jnp.stack([0.0 * end, end]), jnp.stack([0.0 * end, time_of(end)]), jnp.zeros((2, 2, *like.shape)))
         schedule = make_schedule(Track(medium, stage.front, planned), stage, controls, first=False)
         clock = jnp.broadcast_to(schedule.clock[np.flatnonzero(schedule.final)], (schedule.final.sum(), *like.shape))
         if isinstance(stage.front, Reservoir):
@@ -260,9 +260,10 @@ def _blocked(medium: Mixture, cells: Array, centre: Array, current: Array) -> Ar
         slope = z * current / total
         weight = (1.0 + slope * near) * far**2 - (1.0 + slope * far) * near**2
         values.append(jnp.clip((cells[k, 0] * far**2 - cells[k, 1] * near**2) / weight, 0.0, cells[k, 0]))
-    if medium.beam is not None:
-        others = sum(z * values[k] for k, z in enumerate(medium.charges) if k != medium.beam)
-        values[medium.beam] = (medium.background - others) / medium.charges[medium.beam]
+    # Continued apart, the fractions would not add up: the beam, or else the last ion, makes the surface neutral.
+    rest = len(values) - 1 if medium.beam is None else medium.beam
+    others = sum(z * values[k] for k, z in enumerate(medium.charges) if k != rest)
+    values[rest] = (medium.background - others) / medium.charges[rest]
     return jnp.stack(values)
 
 

@@ -144,7 +144,7 @@ def potential_drop(medium: Medium, field: Float[Array, "inner *batch"], current:
     return jnp.sum(geometry.field_weight * field, axis=0) + geometry.beyond * current / medium.bulk
 
 
-def limit_fraction(u: Array, step: Array, ceiling: float) -> Array:
+def limit_fraction(u: Array, step: Array, ceiling: float | Array) -> Array:
     """Newton step of a fraction, limited so that it stays positive.
 
     Downward a step takes at most a factor e (and need not end below 1e-6); upward it adds at most the larger of the

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array
 
 from npp_jax.discretisation.flux import Linearisation, Rates, Tempo, Unknowns, between, limit_fraction
@@ -195,31 +196,33 @@ def linearise(medium: Mixture, y: Unknowns, current: Array, tempo: Tempo, here: 
     dt = tempo(current)
     ends = _around(medium, y, here)
     size = range(len(y))
-    none = tuple(jnp.zeros_like(c) for c in ends.left)
 
-    def by(left: Unknowns, right: Unknowns) -> Faces:
+    def through(left: Unknowns, right: Unknowns) -> Faces:
         return through_faces(medium, left, right, current, dt, ends.distance, ends.velocity)
 
-    def derivative(j: int, *, of_left: bool) -> Unknowns:
-        unit = tuple(jnp.ones_like(c) if k == j else none[k] for k, c in enumerate(none))
-        tangent = jax.jvp(by, (ends.left, ends.right), (unit, none) if of_left else (none, unit))[1].flux
-        fixed = list(tangent)
-        for k in size:
-            if medium.surface is None:
-                fixed[k] = fixed[k].at[0].set(0.0)
-            if medium.closed:
-                fixed[k] = fixed[k].at[-1].set(0.0)
-        return tuple(fixed)
-
-    by_left = [derivative(j, of_left=True) for j in size]
-    by_right = [derivative(j, of_left=False) for j in size]
-    through = by(ends.left, ends.right)
-    field = through.field if medium.surface is not None else through.field.at[0].set(through.field[1])
+    faces, tangent = jax.linearize(through, ends.left, ends.right)
+    sides = (ends.left, ends.right)
+    # One direction for each species on each side, all at once.
+    directions = np.eye(2 * len(y)).reshape(2, len(y), 2 * len(y))
+    basis = tuple(
+        tuple(
+            jnp.asarray(row, c.dtype).reshape(-1, *(1,) * c.ndim) * jnp.ones_like(c)
+            for row, c in zip(*part, strict=True)
+        )
+        for part in zip(directions, sides, strict=True)
+    )
+    flux_by = jax.vmap(lambda left, right: tangent(left, right).flux)(*basis)
+    inside = np.ones(len(ends.distance), bool)
+    inside[0], inside[-1] = medium.surface is not None, not medium.closed
+    mask = jnp.asarray(inside, y[0].dtype).reshape(-1, *(1,) * (y[0].ndim - 1))
+    by_left = [[mask * flux_by[i][j] for i in size] for j in size]
+    by_right = [[mask * flux_by[i][len(y) + j] for i in size] for j in size]
+    field = faces.field if medium.surface is not None else faces.field.at[0].set(faces.field[1])
     resistivity = 1.0 / conductance(
         medium,
         complete(medium, tuple(0.5 * (a + b) for a, b in zip(ends.left, ends.right, strict=True))),
     )
-    flux = _edges(medium, through.flux, current, dt)
+    flux = _edges(medium, faces.flux, current, dt)
     return Linearisation(
         rate=tuple(-jnp.diff(f, axis=0) for f in flux),
         lower=tuple(tuple(by_left[j][i][:-1] for j in size) for i in size),

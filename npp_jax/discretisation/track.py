@@ -8,6 +8,7 @@ ions.
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from npp_jax.discretisation.equidistribution import linear
@@ -80,6 +81,6 @@ class Track(NamedTuple):
     def faces_at(self, clock: Array, behind: int, ahead: int) -> Array:
         """Faces of the mesh [nm] at a value of the clock; before the first row and after the last it stands still."""
         rows = self.table.clock
-        held = jax.numpy.clip(clock, rows[0], rows[-1])
+        held = jnp.clip(clock, rows[0], rows[-1])
         flat = lambda faces: linear(held[None], rows, faces)[0]  # noqa: E731
         return jax.lax.stop_gradient(jax.vmap(flat, in_axes=1)(self.table.faces))
