@@ -4,7 +4,7 @@ Usage: python benchmarks/glass_exchange.py [--data DIR] [--starts N]
 
 Reads `edx_profile_step1.csv` (EDX, measured: J. Lin, FEM_diffusion_in_glass, MIT licence), evaluates the model at the
 parameters published with the data, then fits five parameters (three tracer diffusion coefficients and the composition
-of the surface) from starts spread over four decades, and ranks the minima that were found. Exit status 1 if the
+of the surface) from starts spread over decades, with Na and with Li as the faster counter-ion, and ranks the two. Exit status 1 if the
 published misfit is not reproduced to 2 % or no fit reaches it, 2 if the data are not there.
 """
 
@@ -20,7 +20,7 @@ from scipy.stats import qmc
 
 jax.config.update("jax_enable_x64", True)
 
-from npp_jax.fit import Bound, RefineOptions, RefineResult, covariance, ranges_of, refine  # noqa: E402
+from npp_jax.fit import Bound, Bounds, RefineOptions, RefineResult, covariance, ranges_of, refine  # noqa: E402
 from npp_jax.fit.refine import REASON_ADVICE, Reason  # noqa: E402
 from npp_jax.physics import ConstantDiffusivity, Experiment, Reservoir, Sample, Species, Stage  # noqa: E402
 from npp_jax.simulate import FAST, simulate  # noqa: E402
@@ -34,13 +34,20 @@ PUBLISHED_MISFIT = 0.218
 """Mean square residual at these values over both oxides [mol%²]."""
 EDGE = 16
 """Points at the edge, an artefact of EDX, left out as in the published fit."""
-BOUNDS = (
-    Bound("D_K", 1e-6, 1e-1, "log"),
-    Bound("D_Na", 1e-2, 1e3, "log"),
-    Bound("D_Li", 1e-2, 1e3, "log"),
-    Bound("surface_K", 0.5, 5.0),
-    Bound("surface_Na", 9.3, 14.3),
-)
+
+
+def ranges(fast: str) -> Bounds:
+    """Parameters with their ranges, `fast` (Na or Li) being the faster of the two counter-ions."""
+    D = {ion: (1.0, 1e3) if ion == fast else (1e-2, 1.0) for ion in ("Na", "Li")}
+    return (
+        Bound("D_K", 1e-5, 1e-2, "log"),
+        Bound("D_Na", *D["Na"], "log"),
+        Bound("D_Li", *D["Li"], "log"),
+        Bound("surface_K", 0.5, 5.0),
+        Bound("surface_Na", 9.3, 14.3),
+    )
+
+
 # Wide diffusion profiles need few cells.
 CONTROLS = replace(FAST, cells_behind=50, cells_ahead=30, steps=12, iterations=10, tolerance=1e-9, companion=False)
 
@@ -78,47 +85,60 @@ def misfit(theta: jax.Array, depth: jax.Array, measured: jax.Array) -> jax.Array
     return jnp.mean(residuals(theta, depth, measured) ** 2)
 
 
-def spread_starts(count: int) -> np.ndarray:
+def spread_starts(bounds: Bounds, count: int) -> np.ndarray:
     """Scrambled Sobol points over the whole ranges (fixed seed)."""
-    unit = qmc.Sobol(len(BOUNDS), seed=1).random(count)
-    low, high = (np.array([getattr(b, end) for b in BOUNDS]) for end in ("low", "high"))
-    log = np.array([b.scale == "log" for b in BOUNDS])
+    unit = qmc.Sobol(len(bounds), seed=1).random(count)
+    low, high = (np.array([getattr(b, end) for b in bounds]) for end in ("low", "high"))
+    log = np.array([b.scale == "log" for b in bounds])
     return np.where(log, low * (high / low) ** unit, low + unit * (high - low))
 
 
-def fit(depth: np.ndarray, measured: np.ndarray, starts: np.ndarray) -> tuple[RefineResult, np.ndarray]:
-    """Least squares from all starts; also the Jacobians at the ends."""
+@jax.jit
+def evaluate(theta: jax.Array, depth: jax.Array, measured: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Residuals of a batch of parameters, and their Jacobians."""
 
-    @jax.jit
-    def evaluate(theta: jax.Array) -> tuple[jax.Array, jax.Array]:
-        def one(t: jax.Array) -> tuple[jax.Array, jax.Array]:
-            value = residuals(t, depth, measured)
-            return value, value
+    def one(t: jax.Array) -> tuple[jax.Array, jax.Array]:
+        value = residuals(t, depth, measured)
+        return value, value
 
-        jacobian, value = jax.vmap(jax.jacfwd(one, has_aux=True))(theta)
-        return value, jacobian
-
-    # The mesh follows the parameters and the derivatives hold it: a relative offset of 10⁻³, which is 0.05 standard
-    # errors for these data, is as close as the two agree.
-    result = refine(evaluate, BOUNDS, starts, options=RefineOptions(offset=1e-3))
-    return result, np.asarray(evaluate(result.theta)[1])
+    jacobian, value = jax.vmap(jax.jacfwd(one, has_aux=True))(theta)
+    return value, jacobian
 
 
-def minima(result: RefineResult, tolerance: float = 1e-3) -> list[int]:
-    """Starts that ended at different minima, best first."""
-    found: list[int] = []
-    for k in np.argsort(result.cost):
-        if np.isfinite(result.cost[k]) and Reason(int(result.reason[k])) is Reason.CONVERGED:
-            if all(abs(float(result.cost[k] / result.cost[i]) - 1.0) > tolerance for i in found):
-                found.append(int(k))
-    return found
+def fit(bounds: Bounds, depth: np.ndarray, measured: np.ndarray, starts: np.ndarray) -> RefineResult:
+    """Least squares from all starts.
+
+    The mesh follows the parameters and the derivatives hold it: a relative offset of 10⁻³, which is 0.05 standard errors
+    for these data, is as close as the two agree.
+    """
+    return refine(lambda theta: evaluate(theta, depth, measured), bounds, starts, options=RefineOptions(offset=1e-3))
+
+
+def show(bounds: Bounds, result: RefineResult, depth: np.ndarray, measured: np.ndarray) -> None:
+    """Print the best end of a fit, with what the data say of each parameter."""
+    k = result.best()
+    square = 2.0 * float(result.cost[k]) / measured.size
+    reached = int(np.sum(np.asarray(result.cost) < 1.001 * float(result.cost[k])))
+    print(f"  {square:.4f} mol%², reached by {reached} of {len(result.cost)} starts")
+    print(f"  {REASON_ADVICE[Reason(int(result.reason[k]))]}")
+    jacobian = evaluate(result.theta[k][None], depth, measured)[1][0]
+    spread = covariance(jacobian, result.theta[k], ranges_of(bounds), variance=jnp.asarray(square))
+    for bound, value, (low, high), end in zip(
+        bounds, result.theta[k], spread.interval, result.at_bound[k], strict=True
+    ):
+        note = ""
+        if int(end) != 0:
+            note = "  at an end of its range: only weakly determined, the data give a one-sided limit"
+        elif bound.name.startswith("D_") and float(high) > 1.5 * float(low):
+            note = "  only weakly determined"
+        print(f"  {bound.name:11s} {float(value):10.4g}   95 %: {float(low):.4g} to {float(high):.4g}{note}")
 
 
 def main() -> int:
     """Evaluate, fit, print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=Path(__file__).parents[2] / "shared/data/iox-glass-k-na-li")
-    parser.add_argument("--starts", type=int, default=16)
+    parser.add_argument("--starts", type=int, default=8)
     options = parser.parse_args()
     if not (options.data / "edx_profile_step1.csv").is_file():
         print(f"no edx_profile_step1.csv in {options.data}: nothing to fit")
@@ -126,26 +146,16 @@ def main() -> int:
     depth, measured = read(options.data)
     published = float(jax.jit(misfit)(jnp.asarray(PUBLISHED), depth, measured))
     print(f"mean square residual at the published parameters: {published:.4f} mol%² (published {PUBLISHED_MISFIT})")
-    result, jacobians = fit(depth, measured, spread_starts(options.starts))
-    size = measured.size
-    found = minima(result)
-    for rank, k in enumerate(found, start=1):
-        square = 2.0 * float(result.cost[k]) / size
-        reached = int(np.sum(np.abs(np.asarray(result.cost) / float(result.cost[k]) - 1.0) < 1e-3))
-        print(f"minimum {rank}: {square:.4f} mol%², reached by {reached} of {options.starts} starts")
-        spread = covariance(jnp.asarray(jacobians[k]), result.theta[k], ranges_of(BOUNDS), variance=jnp.asarray(square))
-        for name, value, (low, high) in zip(
-            (b.name for b in BOUNDS), result.theta[k], spread.interval, strict=True
-        ):
-            width = float(high) / float(low)
-            note = "  only weakly determined" if name.startswith("D_") and width > 1.5 else ""
-            print(f"  {name:11s} {float(value):10.4g}   95 %: {float(low):.4g} to {float(high):.4g}{note}")
-    for reason in Reason:
-        count = int(np.sum(np.asarray(result.reason) == reason))
-        if count:
-            print(f"{count} starts: {REASON_ADVICE[reason]}")
-    best = 2.0 * float(result.cost[found[0]]) / size if found else np.inf
-    good = abs(published / PUBLISHED_MISFIT - 1.0) <= 0.02 and best <= PUBLISHED_MISFIT * 1.002
+    fits = []
+    for fast in ("Na", "Li"):
+        bounds = ranges(fast)
+        fits.append((fast, bounds, fit(bounds, depth, measured, spread_starts(bounds, options.starts))))
+    fits.sort(key=lambda entry: float(jnp.min(entry[2].cost)))
+    for rank, (fast, bounds, result) in enumerate(fits, start=1):
+        print(f"minimum {rank}: {fast} faster than {'Li' if fast == 'Na' else 'Na'}")
+        show(bounds, result, depth, measured)
+    best = 2.0 * float(jnp.min(fits[0][2].cost)) / measured.size
+    good = abs(published / PUBLISHED_MISFIT - 1.0) <= 0.02 and best <= PUBLISHED_MISFIT
     return 0 if good else 1
 
 

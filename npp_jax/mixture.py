@@ -114,7 +114,9 @@ def _first_tables(experiment: Experiment, controls: Controls) -> tuple[Table, ..
             unit = medium.charge_density * NM
             end = drive_integral(stage.front.current_density, end) / unit if stage.charge is None else end
             end = end if stage.charge is None else stage.charge / unit
-        planned = Table(jnp.stack([0.0 * end, end]), jnp.stack([0.0 * end, time_of(end)]), jnp.zeros((2, 2, *like.shape)))
+        planned = Table(
+            jnp.stack([0.0 * end, end]), jnp.stack([0.0 * end, time_of(end)]), jnp.zeros((2, 2, *like.shape))
+        )
         schedule = make_schedule(Track(medium, stage.front, planned), stage, controls, first=False)
         clock = jnp.broadcast_to(schedule.clock[np.flatnonzero(schedule.final)], (schedule.final.sum(), *like.shape))
         if isinstance(stage.front, Reservoir):

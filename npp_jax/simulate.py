@@ -77,7 +77,7 @@ class Run(NamedTuple):
 
 
 def two_ions(experiment: Experiment) -> bool:
-    """Whether one foreign ion replaces one native ion of the same charge, by a beam: the case with a mesh in closed form."""
+    """Whether a beam replaces one native ion by one foreign ion of the same charge: the mesh has a closed form."""
     species = experiment.species
     beams = set().union(*(named_species(stage.front) for stage in experiment.stages))
     usual = all(isinstance(s.front, IonBeamPotential | IonBeamCurrent | Closed) for s in experiment.stages)

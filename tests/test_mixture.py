@@ -44,6 +44,7 @@ def four_ions(**last: object) -> Experiment:
     return parse_experiment({"schema_version": 1, "sample": sample, "species": species, "stages": stages})
 
 
+@pytest.mark.slow
 def test_reference_of_three_ions(reference_dir: Path) -> None:
     """A mixed glass under a beam: one native ion piles up ahead of the front."""
     folder = reference_dir / "p5"
@@ -61,6 +62,7 @@ def test_reference_of_three_ions(reference_dir: Path) -> None:
         assert float(solution.surface_potential[k]) == pytest.approx(expected["surface_potential_V"], rel=2e-3)
 
 
+@pytest.mark.slow
 def test_four_ions_three_stages_conserve_each_ion() -> None:
     """Between two outputs of the rest nothing enters or leaves; the beam brings exactly its charge."""
     experiment = four_ions(output_times_s=[5e3, 1e4])
@@ -84,9 +86,7 @@ def test_interdiffusion_of_equal_ions_and_its_derivative() -> None:
             "schema_version": 1,
             "sample": {"thickness_um": 100.0, "permittivity": 7.0, "bulk_density_m3": 1e28},
             "species": [ion("Na", 1.0, 1e-16), ion("K", 0.0, 1e-16)],
-            "stages": [
-                {"front": "reservoir", "temperature_K": 350.0, "duration_s": 1e4, "reservoir_fraction": held}
-            ],
+            "stages": [{"front": "reservoir", "temperature_K": 350.0, "duration_s": 1e4, "reservoir_fraction": held}],
         }
     )
     depth = jnp.linspace(0.0, 5e-6, 60)

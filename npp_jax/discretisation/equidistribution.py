@@ -1,8 +1,8 @@
 """Meshes that spread the interpolation error of a known profile evenly, whatever the number of its fronts.
 
 The density of the faces is a sum of three: the fifth-root rule for piecewise linear profiles, |c''|^(2/5) (C. de Boor,
-Lect. Notes Math. 363 (1974) 12), which finds every front; an even one over the depth that has changed; and a logarithmic
-one, which reaches from the surface to the back electrode.
+Lect. Notes Math. 363 (1974) 12), which finds every front; an even one over the depth that has changed; and a
+logarithmic one, which reaches from the surface to the back electrode.
 """
 
 import jax.numpy as jnp
