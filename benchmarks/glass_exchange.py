@@ -4,8 +4,8 @@ Usage: python benchmarks/glass_exchange.py [--data DIR] [--starts N]
 
 Reads `edx_profile_step1.csv` (EDX, measured: J. Lin, FEM_diffusion_in_glass, MIT licence), evaluates the model at the
 parameters published with the data, then fits five parameters (three tracer diffusion coefficients and the composition
-of the surface) from starts spread over decades, with Na and with Li as the faster counter-ion, and ranks the two. Exit status 1 if the
-published misfit is not reproduced to 2 % or no fit reaches it, 2 if the data are not there.
+of the surface) from starts spread over decades, with Na and with Li as the faster counter-ion, and ranks the two.
+Exit status 1 if the published misfit is not reproduced to 2 % or no fit reaches it, 2 if the data are not there.
 """
 
 import argparse
@@ -108,8 +108,8 @@ def evaluate(theta: jax.Array, depth: jax.Array, measured: jax.Array) -> tuple[j
 def fit(bounds: Bounds, depth: np.ndarray, measured: np.ndarray, starts: np.ndarray) -> RefineResult:
     """Least squares from all starts.
 
-    The mesh follows the parameters and the derivatives hold it: a relative offset of 10⁻³, which is 0.05 standard errors
-    for these data, is as close as the two agree.
+    The mesh follows the parameters and the derivatives hold it: a relative offset of 10⁻³, which is 0.05 standard
+    errors for these data, is as close as the two agree.
     """
     return refine(lambda theta: evaluate(theta, depth, measured), bounds, starts, options=RefineOptions(offset=1e-3))
 
