@@ -18,6 +18,7 @@ from jaxtyping import Array
 from npp_jax.discretisation.flux import Unknowns
 from npp_jax.discretisation.geometry import geometry
 from npp_jax.discretisation.path import Path
+from npp_jax.discretisation.track import Track
 from npp_jax.physics.front_theory import quasi_steady_profile
 from npp_jax.physics.protocol import IonBeamCurrent, IonBeamPotential, Stage, drive_value
 from npp_jax.solver.newton import LinearSystem
@@ -93,7 +94,7 @@ class Schedule(NamedTuple):
     """The step ends at an output."""
 
 
-def make_schedule(path: Path, stage: Stage, controls: Controls, *, first: bool) -> Schedule:
+def make_schedule(path: Path | Track, stage: Stage, controls: Controls, *, first: bool) -> Schedule:
     """Lay out the steps of a stage: evenly in the logarithm of the clock between outputs."""
     shares = np.asarray(stage.outputs)
     landing = stage.duration is not None and isinstance(stage.front, IonBeamPotential)
@@ -162,8 +163,8 @@ def untouched(path: Path, schedule: Schedule, controls: Controls) -> tuple[Momen
 
 def march(
     model: ModuleType,
-    path: Path,
-    actual: Path,
+    path: Path | Track,
+    actual: Path | Track,
     schedule: Schedule,
     moment: Moment,
     guess: Unknowns,
@@ -211,7 +212,7 @@ def march(
         clock, ratio, target, again, begin, gamma, cap, place = row
         base = jax.tree.map(lambda a, b: jnp.where(again, a, b), before, now) if landing else now
         if landing:
-            ahead = jnp.where(begin, clock, now.clock * ratio)
+            ahead = jnp.where(now.clock > 0.0, now.clock * ratio, clock)
             landed = jnp.maximum(now.clock + (target - now.time) * now.current, base.clock * 1.0001)
             clock = jnp.where(again, landed, ahead)
         size = clock - base.clock
@@ -277,6 +278,8 @@ def march(
             tempo=tempo,
             given=None if driven else given,
             limit=lambda y, change: model.limit(medium, y, change),
+            # The fractions; a field, the last unknown of the full model, has another scale.
+            watched=len(now.y) - (model.NAME == "full"),
         )
         start = model.amounts(medium, base.y, jnp.diff(old, axis=0))
         result = sdirk_step(

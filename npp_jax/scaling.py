@@ -1,12 +1,17 @@
 """From SI to the units of the solver: nanometres, seconds, kT/e."""
 
+from collections.abc import Callable
+
 import jax.numpy as jnp
+from jaxtyping import Array
 
 from npp_jax.constants import BOLTZMANN, ELEMENTARY_CHARGE, VACUUM_PERMITTIVITY
 from npp_jax.discretisation.medium import Medium
+from npp_jax.discretisation.mixture import Mixture
 from npp_jax.physics.diffusivity import SEDDiffusivity
 from npp_jax.physics.experiment import Experiment
-from npp_jax.physics.protocol import Stage
+from npp_jax.physics.protocol import Closed, Reservoir, Stage
+from npp_jax.physics.species import Species
 
 NM = 1e-9
 _DIFFUSIVITY = 1e18
@@ -50,3 +55,43 @@ def native_and_foreign(experiment: Experiment) -> tuple[int, int]:
     beams = {getattr(stage.front, "beam", None) for stage in experiment.stages}
     foreign = next(k for k, species in enumerate(experiment.species) if species.name in beams)
     return 1 - foreign, foreign
+
+
+def mixture_of(experiment: Experiment, stage: Stage, upwind: float) -> Mixture:
+    """Material and ends of a stage with any number of ions, in solver units.
+
+    Parameters
+    ----------
+    experiment
+        Sample and species.
+    stage
+        Gives temperature and front.
+    upwind
+        Weight of the upwinding, see `Mixture`.
+    """
+    sample, temperature = experiment.sample, stage.temperature
+    names = [species.name for species in experiment.species]
+    beam = getattr(stage.front, "beam", None)
+    surface = None
+    if isinstance(stage.front, Reservoir):
+        surface = tuple(stage.front.fraction[name] for name in names)
+
+    def law(species: Species) -> Callable[[Array], Array]:
+        own = species.diffusivity.at(temperature)
+        # The laws see n/n_bulk for an ion of the bulk, n/N for a foreign one.
+        scale = jnp.where(species.bulk_fraction > 0.0, species.bulk_fraction, 1.0)
+        return lambda c: own(c / scale) * _DIFFUSIVITY
+
+    return Mixture(
+        laws=tuple(law(species) for species in experiment.species),
+        charges=tuple(species.charge for species in experiment.species),
+        bulk=tuple(species.bulk_fraction for species in experiment.species),
+        debye_squared=_DEBYE * sample.permittivity * temperature / sample.bulk_density,
+        thickness=sample.thickness / NM,
+        thermal_potential=BOLTZMANN / ELEMENTARY_CHARGE * temperature,
+        charge_density=ELEMENTARY_CHARGE * sample.bulk_density,
+        beam=None if beam is None else names.index(beam),
+        surface=surface,
+        closed=isinstance(stage.front, Closed),
+        upwind=jnp.asarray(upwind, jnp.result_type(temperature)),
+    )

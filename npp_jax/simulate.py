@@ -10,6 +10,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array
 
+from npp_jax import mixture
 from npp_jax.discretisation import electroneutral, full
 from npp_jax.discretisation.geometry import geometry
 from npp_jax.discretisation.medium import Medium
@@ -18,7 +19,7 @@ from npp_jax.integrate import Controls, Moment, make_schedule, march, untouched
 from npp_jax.observables import FrontObservables, front_observables, interpolate_profile
 from npp_jax.physics.experiment import Experiment, named_species
 from npp_jax.physics.front_theory import front_theory
-from npp_jax.physics.protocol import Blocking, Closed, Reservoir, Stage
+from npp_jax.physics.protocol import Blocking, Closed, IonBeamCurrent, IonBeamPotential, Reservoir, Stage
 from npp_jax.scaling import medium_of, native_and_foreign
 from npp_jax.solution import Report, Solution, Trace
 from npp_jax.solver.status import Status
@@ -75,32 +76,37 @@ class Run(NamedTuple):
     time_error: Array
 
 
+def two_ions(experiment: Experiment) -> bool:
+    """Whether a beam replaces one native ion by one foreign ion of the same charge: the mesh has a closed form."""
+    species = experiment.species
+    beams = set().union(*(named_species(stage.front) for stage in experiment.stages))
+    usual = all(isinstance(s.front, IonBeamPotential | IonBeamCurrent | Closed) for s in experiment.stages)
+    return len(species) == 2 and species[0].charge == species[1].charge and usual and len(beams) == 1
+
+
 def check_supported(experiment: Experiment) -> None:
     """Refuse what the engine does not simulate, in one line.
 
     Raises
     ------
     Unsupported
-        For a number of species other than two, unequal charge numbers, a bulk of both ions, fronts other than ion
-        beams of the foreign ion and rest, or a first stage without a beam.
+        For a single species, blocking fronts, a rest of the untouched sample, a charged or incomplete reservoir, or a
+        bulk of both ions where there are two.
     """
     species = experiment.species
-    if len(species) != 2:
-        raise Unsupported(f"two mobile species are simulated, the experiment has {len(species)}")
-    if species[0].charge != species[1].charge:
-        raise Unsupported(f"both ions must have the same charge number, got {[s.charge for s in species]}")
-    beams = set().union(*(named_species(stage.front) for stage in experiment.stages))
+    if len(species) < 2:
+        raise Unsupported("at least two mobile species are simulated, the experiment has 1")
     for k, stage in enumerate(experiment.stages):
-        if isinstance(stage.front, Reservoir | Blocking):
-            raise Unsupported(
-                f"stages[{k}]: front {type(stage.front).__name__} is not simulated, only ion beams and rest"
-            )
-        if isinstance(stage.front, Closed) and stage.duration is None:
-            raise ValueError(f"stages[{k}]: a rest ends at a duration, no charge passes")
+        if isinstance(stage.front, Blocking):
+            raise Unsupported(f"stages[{k}]: front Blocking is not simulated, only ion beams, reservoirs and rest")
+        if isinstance(stage.front, Closed | Reservoir) and stage.duration is None:
+            raise ValueError(f"stages[{k}]: a stage without a beam ends at a duration, no charge passes")
+        if isinstance(stage.front, Reservoir):
+            _check_reservoir(experiment, stage.front, k)
     if isinstance(experiment.stages[0].front, Closed):
-        raise Unsupported("stages[0]: the first stage must be an ion beam, an untouched sample at rest stays as it is")
-    if len(beams) != 1:
-        raise Unsupported(f"beams of one foreign ion are simulated, the experiment has {sorted(beams)}")
+        raise Unsupported("stages[0]: the first stage needs a beam or a reservoir, an untouched sample stays as it is")
+    if not two_ions(experiment):
+        return
     native, foreign = native_and_foreign(experiment)
     bulk = [species[native].bulk_fraction, species[foreign].bulk_fraction]
     if not any(isinstance(value, Tracer) for value in bulk):
@@ -109,6 +115,24 @@ def check_supported(experiment: Experiment) -> None:
                 "the bulk must hold the native ion alone: bulk fractions 1 and 0, and the beam the foreign ion, got "
                 f"{[np.asarray(value).tolist() for value in bulk]}"
             )
+
+
+def _check_reservoir(experiment: Experiment, front: Reservoir, number: int) -> None:
+    """A reservoir names every species and is as charged as the bulk."""
+    names = {species.name for species in experiment.species}
+    if set(front.fraction) != names:
+        missing = ", ".join(sorted(names - set(front.fraction)))
+        raise Unsupported(f"stages[{number}]: reservoir_fraction needs a value for every species, missing: {missing}")
+    pairs = [(s.charge, front.fraction[s.name], s.bulk_fraction) for s in experiment.species]
+    if any(isinstance(value, Tracer) for _, *values in pairs for value in values):
+        return
+    surface = sum(z * np.asarray(held) for z, held, _ in pairs)
+    bulk = sum(z * np.asarray(own) for z, _, own in pairs)
+    if not np.allclose(surface, bulk, rtol=0.0, atol=1e-5):
+        raise Unsupported(
+            f"stages[{number}]: reservoir_fraction must carry the charge of the bulk, {np.max(bulk):g}, "
+            f"got {np.max(surface):g}"
+        )
 
 
 def simulate(experiment: Experiment, controls: Controls = ACCURATE, *, model: Model = "electroneutral") -> Solution:
@@ -144,14 +168,16 @@ def simulate(experiment: Experiment, controls: Controls = ACCURATE, *, model: Mo
     """
     check_supported(experiment)
     experiment = _common_shape(experiment)
-    run = integrate(experiment, experiment, controls, model)
-    solution = assemble(experiment, run, controls, model)
+    if two_ions(experiment):
+        solve = lambda e, c: assemble(e, integrate(e, e, c, model), c, model)  # noqa: E731
+    elif model == "electroneutral":
+        solve = lambda e, c: _rated(mixture.assemble(e, mixture.integrate(e, c), c))  # noqa: E731
+    else:
+        raise Unsupported("the full model is for two ions and beams; other experiments run with 'electroneutral'")
+    solution = solve(experiment, controls)
     if not controls.companion:
         return solution
-    held = jax.lax.stop_gradient(experiment)
-    coarse_controls = coarser(controls)
-    coarse = assemble(held, integrate(held, held, coarse_controls, model), coarse_controls, model)
-    return judge(solution, coarse)
+    return judge(solution, solve(jax.lax.stop_gradient(experiment), coarser(controls)))
 
 
 def coarser(controls: Controls) -> Controls:
@@ -176,7 +202,8 @@ def _common_shape(experiment: Experiment) -> Experiment:
         scalars += [leaf for leaf in jax.tree.leaves(species) if jnp.ndim(leaf) <= 1]
     for stage in experiment.stages:
         scalars += [leaf for leaf in (stage.temperature, stage.duration, stage.charge) if leaf is not None]
-        scalars += [leaf[0] for leaf in jax.tree.leaves(stage.front)]
+        drives = not isinstance(stage.front, Reservoir)
+        scalars += [leaf[0] if drives else leaf for leaf in jax.tree.leaves(stage.front)]
     shape = jnp.broadcast_shapes(*(jnp.shape(leaf) for leaf in scalars))
     experiment = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), experiment)
 
@@ -375,13 +402,7 @@ def assemble(experiment: Experiment, run: Run, controls: Controls, model: Model)
     low, high = jnp.min(seen.excess, axis=(0, 1)), jnp.max(seen.excess, axis=(0, 1))
     extreme = jnp.where(-low > high, low, high)
     finite = jnp.isfinite(fraction).all((0, 1, 2)) & jnp.isfinite(seen.potential).all((0, 1))
-    neutral = jnp.abs(extreme) <= NEUTRALITY if model == "electroneutral" else jnp.ones_like(finite)
-    status = _worst(
-        (Status.NOT_NEUTRAL, ~neutral),
-        (Status.NOT_CONVERGED, ~(run.update <= LAST_UPDATE)),
-        (Status.MISSED_TIME, ~(run.time_error <= TIME_TARGET)),
-        (Status.NOT_FINITE, ~finite),
-    )
+    status = _status(model, extreme, run.update, run.time_error, finite)
     observables = seen.observables
     unknown = jnp.full_like(observables.depth, jnp.nan)
     return Solution(
@@ -415,6 +436,25 @@ def assemble(experiment: Experiment, run: Run, controls: Controls, model: Model)
             status=status,
         ),
     )
+
+
+def _status(model: str, excess: Array, update: Array, time_error: Array, finite: Array) -> Array:
+    """Worst that befell a run, its error estimate apart."""
+    neutral = jnp.abs(excess) <= NEUTRALITY if model == "electroneutral" else jnp.ones_like(finite)
+    return _worst(
+        (Status.NOT_NEUTRAL, ~neutral),
+        (Status.NOT_CONVERGED, ~(update <= LAST_UPDATE)),
+        (Status.MISSED_TIME, ~(time_error <= TIME_TARGET)),
+        (Status.NOT_FINITE, ~finite),
+    )
+
+
+def _rated(solution: Solution) -> Solution:
+    """Give a solution of any number of ions its status."""
+    finite = jnp.isfinite(solution.fraction).all((0, 1, 2)) & jnp.isfinite(solution.potential).all((0, 1))
+    report = solution.report
+    status = _status(solution.model, report.excess_charge, report.newton_update, report.time_error, finite)
+    return replace(solution, report=replace(report, status=status))
 
 
 def _worst(*conditions: tuple[Status, Array]) -> Array:

@@ -15,7 +15,7 @@ PHYSICAL = {"_typing", "constants"}
 
 ENGINE = {"physics", "discretisation", "solver"}
 RESULT = {"solution", "observables"}
-WIRING = {"integrate", "scaling"}
+WIRING = {"integrate", "scaling", "mixture"}
 LIBRARY = PHYSICAL | ENGINE | RESULT | WIRING | {"simulate", "observe", "fit", "sweep", "tracer"}
 LEAVES = {
     "io",
@@ -43,6 +43,7 @@ MAY_IMPORT = {
     "solution": PHYSICAL | {"observables"},
     "scaling": PHYSICAL | {"physics", "discretisation"},
     "integrate": PHYSICAL | ENGINE,
+    "mixture": PHYSICAL | ENGINE | RESULT | {"scaling", "integrate"},
     "simulate": PHYSICAL | ENGINE | RESULT | WIRING,
     "observe": VOCABULARY,
     "fit": PHYSICAL | RESULT | {"physics", "solver", "integrate", "simulate", "observe"},

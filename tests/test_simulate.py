@@ -149,6 +149,5 @@ def test_lands_on_time_with_a_ramp() -> None:
 
 
 def test_unsupported_experiments_are_refused(reference_dir: Path) -> None:
-    for case in ("p4", "p6", "p7"):
-        with pytest.raises(Unsupported):
-            simulate(load_experiment(reference_dir / case / "case.toml"))
+    with pytest.raises(Unsupported):
+        simulate(load_experiment(reference_dir / "p6" / "case.toml"))

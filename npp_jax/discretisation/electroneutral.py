@@ -129,4 +129,4 @@ def linearise(medium: Medium, y: Unknowns, current: Array, tempo: Tempo, geometr
 
 def limit(medium: Medium, y: Unknowns, change: Unknowns) -> Unknowns:
     """Apply a Newton correction so that the native fraction stays in (0, 1]."""
-    return (limit_fraction(medium, y[0], change[0], 1.0),)
+    return (limit_fraction(y[0], change[0], 1.0, medium.immobile),)

@@ -144,14 +144,14 @@ def potential_drop(medium: Medium, field: Float[Array, "inner *batch"], current:
     return jnp.sum(geometry.field_weight * field, axis=0) + geometry.beyond * current / medium.bulk
 
 
-def limit_fraction(medium: Medium, u: Array, step: Array, ceiling: float) -> Array:
+def limit_fraction(u: Array, step: Array, ceiling: float | Array, immobile: float | Array = 0.0) -> Array:
     """Newton step of a fraction, limited so that its mobile part stays positive.
 
     Downward a step takes at most a factor e (and need not end below 1e-6); upward it adds at most the larger of the
     mobile fraction and 0.1.
     """
-    mobile = jnp.maximum(u - medium.immobile, FRACTION_FLOOR)
+    mobile = jnp.maximum(u - immobile, FRACTION_FLOOR)
     least = jnp.maximum(mobile * mobile / (mobile - jnp.minimum(step, 0.0)), 0.37 * mobile)
     down = jnp.maximum(least, jnp.minimum(mobile, 1e-6))
     up = mobile + jnp.minimum(step, jnp.maximum(mobile, 0.1))
-    return jnp.minimum(medium.immobile + jnp.maximum(jnp.where(step < 0.0, down, up), FRACTION_FLOOR), ceiling)
+    return jnp.minimum(immobile + jnp.maximum(jnp.where(step < 0.0, down, up), FRACTION_FLOOR), ceiling)

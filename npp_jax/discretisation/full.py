@@ -194,4 +194,4 @@ def linearise(medium: Medium, y: Unknowns, current: Array, tempo: Tempo, geometr
 
 def limit(medium: Medium, y: Unknowns, change: Unknowns) -> Unknowns:
     """Apply a Newton correction so that the native fraction stays positive; the field is free."""
-    return limit_fraction(medium, y[0], change[0], CEILING), y[1] + change[1]
+    return limit_fraction(y[0], change[0], CEILING, medium.immobile), y[1] + change[1]

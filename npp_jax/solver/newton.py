@@ -46,7 +46,7 @@ class NewtonResult(NamedTuple):
     y: Vector
     v: Array
     update: Array
-    """Largest change of the first unknown in the last iteration, shape [*batch]."""
+    """Largest change of the watched unknowns in the last iteration, shape [*batch]."""
     iterations: Array
     """Iterations made, shape [*batch]."""
 
@@ -61,6 +61,7 @@ def newton(
     prescribed: bool,
     cap: Array,
     tolerance: float,
+    watched: int = 1,
 ) -> NewtonResult:
     """Solve one stage.
 
@@ -79,8 +80,14 @@ def newton(
     cap
         Iterations after which the loop stops, apart from the last one.
     tolerance
-        A batch member whose largest change of the first unknown is below this is left as it is.
+        A batch member whose largest change of the watched unknowns is below this is left as it is.
+    watched
+        How many unknowns, from the first on, tell convergence.
     """
+
+    def largest(change: Vector) -> Array:
+        sizes = [jnp.max(jnp.abs(part), axis=0) for part in change[:watched]]
+        return functools.reduce(jnp.maximum, sizes)
 
     def correct(y: Vector, v: Array) -> tuple[Vector, Array]:
         system = linearise(y, v)
@@ -99,9 +106,9 @@ def newton(
         last = (turn >= cap) | jnp.all(update <= tolerance)
         step, new_v = correct(y, v)
         # Near the solution the last step is the plain one, which conserves exactly what the rates conserve.
-        near = last & (jnp.max(jnp.abs(step[0]), axis=0) < NEAR)
+        near = last & (largest(step) < NEAR)
         new_y = jax.tree.map(lambda a, d, b: jnp.where(near, a + d, b), y, step, limit(y, step))
-        change = jnp.max(jnp.abs(new_y[0] - y[0]), axis=0)
+        change = largest(jax.tree.map(jnp.subtract, new_y, y))
         active = last | ~(update <= tolerance)
         keep = lambda new, old: jnp.where(active, new, old)  # noqa: E731
         y = jax.tree.map(keep, new_y, y)

@@ -47,6 +47,8 @@ class System(NamedTuple):
     """share ↦ v where it is prescribed; None where it is an unknown."""
     limit: Callable[[Vector, Vector], Vector]
     """Applies a Newton correction within bounds."""
+    watched: int = 1
+    """How many unknowns, from the first on, tell convergence."""
 
 
 class StepResult(NamedTuple):
@@ -114,6 +116,7 @@ def sdirk_step(
             prescribed=system.given is not None,
             cap=cap,
             tolerance=tolerance,
+            watched=system.watched,
         )
         end = equations.amount(result.y)
         tempo = system.tempo(result.v)

@@ -1,0 +1,82 @@
+"""Meshes that spread the interpolation error of a known profile evenly, whatever the number of its fronts.
+
+The density of the faces is a sum of three: the fifth-root rule for piecewise linear profiles, |c''|^(2/5) (C. de Boor,
+Lect. Notes Math. 363 (1974) 12), which finds every front; an even one over the depth that has changed; and a
+logarithmic one, which reaches from the surface to the back electrode.
+"""
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from npp_jax.physics.interpolation import interpolate, locate, take
+
+SHARES = (0.6, 0.2, 0.2)
+"""Shares of the cells that go to curvature, the changed depth and the logarithm."""
+
+_SMOOTHINGS = 6
+
+
+def graded_faces(cells: int, scale: Array, thickness: Array) -> Float[Array, "face *batch"]:
+    """Faces from 0 to the thickness, even up to `scale` and in constant ratio beyond it."""
+    share = jnp.linspace(0.0, 1.0, cells + 1, dtype=jnp.result_type(scale, thickness))
+    share = share.reshape(-1, *(1,) * jnp.ndim(scale))
+    ratio = thickness / scale
+    faces = scale * jnp.sinh(share * jnp.arcsinh(ratio))
+    return faces.at[-1].set(thickness)
+
+
+def even_error_faces(
+    faces: Float[Array, "face *batch"],
+    fractions: Float[Array, "species cell *batch"],
+    bulk: Float[Array, "species *batch"],
+) -> Float[Array, "face *batch"]:
+    """Faces that resolve a profile, as many as it is given on.
+
+    Parameters
+    ----------
+    faces
+        Faces of the mesh on which the profile is known.
+    fractions
+        Profile of every species.
+    bulk
+        Fractions of the untouched sample, from which the changed depth is told.
+    """
+    width = jnp.diff(faces, axis=0)
+    centre = 0.5 * (faces[1:] + faces[:-1])
+    slope = jnp.diff(fractions, axis=1) / jnp.diff(centre, axis=0)
+    bend = jnp.diff(slope, axis=1) / width[1:-1]
+    bend = jnp.concatenate([bend[:, :1], bend, bend[:, -1:]], axis=1)
+    curvature = jnp.sum((jnp.abs(bend) + jnp.finfo(bend.dtype).tiny) ** 0.4, axis=0)
+    for _ in range(_SMOOTHINGS):
+        padded = jnp.concatenate([curvature[:1], curvature, curvature[-1:]])
+        curvature = 0.25 * padded[:-2] + 0.5 * padded[1:-1] + 0.25 * padded[2:]
+    changed = jnp.sum(jnp.abs(fractions - bulk[:, None]), axis=0) * width + jnp.finfo(width.dtype).tiny
+    depth = 2.0 * jnp.sum(changed * centre, axis=0) / jnp.sum(changed, axis=0)
+    even = 1.0 / (1.0 + (centre / (1.5 * depth)) ** 4)
+    logarithmic = 1.0 / (centre + 0.02 * depth)
+    density = sum(
+        share * part / jnp.sum(part * width, axis=0)
+        for share, part in zip(SHARES, (curvature, even, logarithmic), strict=True)
+    )
+    cumulated = jnp.concatenate([jnp.zeros_like(width[:1]), jnp.cumsum(density * width, axis=0)])
+    wanted = jnp.linspace(0.0, 1.0, len(faces), dtype=faces.dtype).reshape(-1, *(1,) * (faces.ndim - 1))
+    wanted = jnp.broadcast_to(wanted, faces.shape) * cumulated[-1]
+    placed = linear(wanted, cumulated, faces)
+    return placed.at[0].set(faces[0]).at[-1].set(faces[-1])
+
+
+def linear(x: Array, knots: Array, values: Array) -> Array:
+    """Piecewise linear interpolation, shapes [point, *batch] and [knot, *batch], linear beyond the ends."""
+    index = locate(x, knots)
+    left, right = take(knots, index), take(knots, index + 1)
+    share = (x - left) / jnp.where(right > left, right - left, 1.0)
+    low, high = take(values, index), take(values, index + 1)
+    return low + share * (high - low)
+
+
+def remap(amount: Float[Array, "cell *batch"], faces: Array, new: Array) -> Float[Array, "cell *batch"]:
+    """Amounts of the cells of another mesh between the same ends: the total is kept to round-off."""
+    cumulated = jnp.concatenate([jnp.zeros_like(amount[:1]), jnp.cumsum(amount, axis=0)])
+    at = interpolate(new, faces, cumulated)
+    at = at.at[0].set(0.0).at[-1].set(cumulated[-1])
+    return jnp.diff(at, axis=0)
