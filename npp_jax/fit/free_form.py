@@ -17,7 +17,7 @@ from npp_jax.physics import Experiment, SEDDiffusivity, SlopeSED, normal_quantil
 DEEPEST_FILLING = 1e-3
 """Filling of the lowest knot: below it no measured profile has native ions left."""
 
-SMOOTHNESS = 0.25
+SMOOTHNESS = 1.0
 """Standard deviation of the change of ln slope per unit of the standard normal quantile."""
 
 
