@@ -86,13 +86,15 @@ class LinearModel:
 
     def expand(self, theta: Float[Array, "start parameter"]) -> Expansion:
         """Residuals, signals and their derivatives."""
-        count = len(theta)
+        # Cut and joined by NumPy, which compiles nothing for each new number of candidates.
+        rows = np.asarray(theta)
+        count = len(rows)
         chunks = -(-count // self._chunk)
-        padded = jnp.concatenate([theta, jnp.repeat(theta[:1], chunks * self._chunk - count, axis=0)])
-        parts = [padded[k * self._chunk : (k + 1) * self._chunk] for k in range(chunks)]
+        padded = np.concatenate([rows, np.repeat(rows[:1], chunks * self._chunk - count, axis=0)])
+        parts = np.split(padded, chunks)
         with ThreadPoolExecutor(self._workers) as pool:
-            done = list(pool.map(lambda part: jax.block_until_ready(self._expand(part)), parts))
-        return jax.tree.map(lambda *leaves: jnp.concatenate(leaves)[:count], *done)
+            done = list(pool.map(lambda part: jax.device_get(self._expand(part)), parts))
+        return jax.tree.map(lambda *leaves: jnp.asarray(np.concatenate(leaves)[:count]), *done)
 
     def __call__(self, theta: Float[Array, "start parameter"]) -> tuple[Array, Array, Array]:
         """Residuals, Jacobian and success: the signature of `refine`."""
