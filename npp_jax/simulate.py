@@ -296,8 +296,10 @@ def integrate(
         looked_at = jax.tree.map(lambda leaf, r=rows: leaf[r], moments)
         passages.append(Passage(looked_at, passed[rows], elapsed, np.flatnonzero(np.isin(rows, at_output))))
         clocks.append(moments.clock)
-        late = np.flatnonzero(final)[len(moments.clock) // 4 :]
-        update = jnp.maximum(update, jnp.max(happened.update[late], axis=0))
+        # What is wrong early concerns few ions: it counts as far as the step has come.
+        kept = np.flatnonzero(final)
+        share = moments.clock[kept] / moments.clock[-1]
+        update = jnp.maximum(update, jnp.max(happened.update[kept] * share, axis=0))
         iterations = iterations + jnp.sum(happened.iterations, axis=0)
         if landing:
             wanted, reached = schedule.target[at_output - neutral_steps], moments.time[at_output]
