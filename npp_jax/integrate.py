@@ -25,7 +25,6 @@ from npp_jax.solver.newton import LinearSystem
 from npp_jax.solver.sdirk import EULER_GAMMA, GAMMA, System, sdirk_step
 from npp_jax.solver.sdirk import Stage as StageEquations
 
-
 EULER_STEPS = 3
 """Steps from the untouched sample that are of first order; the charge that passes in them is a few percent."""
 

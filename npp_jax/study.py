@@ -183,6 +183,8 @@ class SweepTable(ConfigTable):
     def _complete(self) -> "SweepTable":
         if self.profile_grid is not None and not self.profiles:
             raise ValueError("profile_grid belongs to profiles = true, and only there")
+        if self.model == "full" and self.dtype == "float32":
+            raise ValueError("dtype = 'float32' does not resolve the currents of the full model; allowed is 'float64'")
         return self
 
     @property
