@@ -16,6 +16,7 @@ from npp_jax.config import ConfigError, ConfigTable, load_experiment, one_line
 from npp_jax.fit import Bound, Bounds, Measurement, Parameter, Problem, with_free_form
 from npp_jax.io.profile_table import read_measured
 from npp_jax.observe import (
+    MINIMUM_POINTS,
     AbstractLikelihood,
     AbstractResponse,
     DowsettResponse,
@@ -391,6 +392,12 @@ def _measurement(entry: ExperimentEntry, folder: Path) -> Measurement:
     profile = read_measured(
         folder / entry.profile, first_depth=entry.first_depth_nm, counts_per_fraction=entry.counts_per_fraction
     )
+    left = int(np.sum(np.asarray(profile.weight)[0] > 0.0))
+    if left < MINIMUM_POINTS:
+        raise ConfigError(
+            f"{entry.name}: {left} points of {entry.profile} lie below first_depth_nm = {entry.first_depth_nm:g}; at "
+            f"least {MINIMUM_POINTS} are needed"
+        )
     likelihood = _likelihood(entry.likelihood)
     if isinstance(likelihood, PoissonLikelihood) and profile.counts is None:
         raise ConfigError(f"{entry.name}: a poisson likelihood needs counts; give counts_per_fraction")
