@@ -26,7 +26,7 @@ def written(folder: Path, change: Callable[[Rows], Rows], old: str = "", new: st
     rows = change([line.split(",") for line in LINES[2:]])
     (folder / "K.csv").write_text("\n".join([*LINES[:2], *map(",".join, rows)]) + "\n", encoding="utf-8")
     text = (SWEEPS / "one_distribution.toml").read_text(encoding="utf-8")
-    text = text.replace('file = "', f'file = "{SWEEPS}/').replace('"synthetic/K', f'"{folder}/K')
+    text = text.replace('"lithium', f'"{SWEEPS}/lithium').replace('"synthetic/K', f'"{folder}/K')
     assert old in text
     path = folder / "study.toml"
     path.write_text(text.replace('"synthetic/', f'"{SWEEPS}/synthetic/').replace(old, new), encoding="utf-8")

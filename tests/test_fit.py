@@ -197,3 +197,44 @@ def test_depth_scale_and_sensitivity_as_parameters(tmp_path: Path):
     np.testing.assert_allclose(potassium[2, 1], 1.1 * potassium[0, 1], rtol=1e-9)
     np.testing.assert_allclose(potassium[2, 0], potassium[0, 0], rtol=1e-9)
     np.testing.assert_allclose(rubidium, np.broadcast_to(rubidium[0], rubidium.shape), rtol=1e-9)
+
+
+def test_rivals_that_set_keys_of_the_experiments():
+    study = load_study(SWEEPS / "rival_distributions.toml")
+    filled, foreign = study.rivals[-2:]
+    for measurement in filled.problem.measurements:
+        first, second = measurement.experiment.species
+        assert first.diffusivity.filling == "fermi-dirac" and not hasattr(second.diffusivity, "filling")
+    assert filled.bounds == study.main.bounds and not filled.contains_main
+    for measurement, ion in zip(foreign.problem.measurements, ("K", "Rb", "Cs"), strict=True):
+        assert [p.name for p in foreign.problem.parameters if foreign.problem.enters(p, measurement)] == [
+            "sed_fwhm_eV",
+            "vacancy_fraction",
+            f"D_{ion}_m2_s",
+            f"fwhm_{ion}_eV",
+        ]
+    assert foreign.contains_main and len(foreign.bounds) == 8
+    # At the narrowest width D is constant to a few per cent where the ion is.
+    theta = jnp.asarray([TRUTH.get(bound.name, bound.low) for bound in foreign.bounds])
+    potassium = foreign.problem.experiment(foreign.problem.measurements[0], theta).species[1].diffusivity
+    found = potassium.at(jnp.asarray(350.0))(jnp.linspace(0.05, 1.0, 20))
+    np.testing.assert_allclose(found, TRUTH["D_K_m2_s"], rtol=0.05)
+
+
+@pytest.mark.parametrize(
+    ("rival", "message"),
+    [
+        ('set = { "Na.filling" = "sharp" }', "set = 'Na.filling' has no place in any experiment"),
+        ('set = { "Li.filing" = "sharp" }', "did you mean 'filling'?"),
+        ('set = { "stages.3.temperature_K" = 300.0 }', "'stages.3.temperature_K' has no place; known are sample.KEY"),
+        ('set = { "Li.filling" = "sharp" }\ncontains_first = true', "has more parameters than it"),
+    ],
+)
+def test_wrong_rivals_end_in_one_line(tmp_path: Path, rival: str, message: str):
+    text = _absolute((SWEEPS / "one_distribution.toml").read_text(encoding="utf-8"))
+    path = tmp_path / "study.toml"
+    path.write_text(text.replace("[fit]\n", f'[fit]\n[[fit.rivals]]\nname = "r"\n{rival}\n[fit_]\n'), encoding="utf-8")
+    path.write_text(path.read_text(encoding="utf-8").replace('[fit_]\nsetting = "fast"\n', ""), encoding="utf-8")
+    with pytest.raises(ConfigError) as error:
+        load_study(path)
+    assert message in str(error.value) and "\n" not in str(error.value)

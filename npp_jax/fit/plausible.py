@@ -1,5 +1,6 @@
 """Does a measured profile look like what its experiment can have made? Warnings in words, before any fit."""
 
+import jax.numpy as jnp
 import numpy as np
 
 from npp_jax.constants import BOLTZMANN, ELEMENTARY_CHARGE
@@ -54,7 +55,7 @@ def replaced_depth(experiment: Experiment) -> tuple[float, bool] | None:
             case IonBeamCurrent(current_density=drive) if stage.duration is not None:
                 charge += float(drive_integral(drive, stage.duration))
             case IonBeamPotential(potential=drive) if stage.duration is not None:
-                bulk = float(native.diffusivity.at(stage.temperature)(np.ones(1))[0])
+                bulk = float(native.diffusivity.at(stage.temperature)(jnp.ones(1))[0])
                 mobility = bulk * native.charge * ELEMENTARY_CHARGE / (BOLTZMANN * float(stage.temperature))
                 integral = float(drive_integral(drive, stage.duration))
                 charge += carriers * mobility * integral / float(experiment.sample.thickness)
