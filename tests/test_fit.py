@@ -5,6 +5,7 @@ import json
 import tomllib
 from pathlib import Path
 
+import equinox as eqx
 import h5py
 import jax
 import jax.numpy as jnp
@@ -16,6 +17,7 @@ from npp_jax.cli import app
 from npp_jax.config import ConfigError
 from npp_jax.fit import (
     FitResult,
+    LawBands,
     LinearModel,
     Objective,
     Reason,
@@ -108,8 +110,39 @@ def test_bands_are_the_scatter_of_the_draws(study: Study, model: LinearModel, fi
     law = study.problem.experiment(study.problem.measurements[0], jnp.asarray(truth)).species[0].diffusivity
     temperature = study.problem.measurements[0].experiment.stages[0].temperature
     true = np.asarray(law.at(temperature)(jnp.asarray(bands.fraction)))
-    held = bands.fraction > 0.02
+    # D of the bulk is no parameter: the band ends in a point.
+    held = (bands.fraction > 0.02) & (bands.fraction < 1.0)
     assert np.all((true >= bands.diffusivity.low)[held]) and np.all((true <= bands.diffusivity.high)[held])
+    assert [float(edge[-1] / true[-1]) for edge in bands.diffusivity] == pytest.approx([1.0, 1.0, 1.0], rel=1e-12)
+
+
+def test_bands_to_first_order_and_beyond(study: Study, fitted: FitResult):
+    measurement = study.problem.measurements[0]
+
+    def bands_of(factor: float) -> LawBands:
+        spread = eqx.tree_at(lambda c: c.scaled, fitted.covariance, factor * fitted.covariance.scaled)
+        bands = law_bands(study.problem, measurement, fitted._replace(covariance=spread))
+        assert bands is not None
+        return bands
+
+    narrow = bands_of(1e-2)
+    # Small enough to be linear: half widths are those of draws.
+    drawn = jnp.asarray(fitted.theta + 0.1 * (draw(fitted, 200) - fitted.theta))
+    at = lambda theta: study.problem.experiment(measurement, theta).species[0].diffusivity  # noqa: E731
+    fraction = jnp.asarray(narrow.fraction)
+    curves = jax.vmap(lambda theta: at(theta).at(measurement.experiment.stages[0].temperature)(fraction))(drawn)
+    seen = narrow.fraction < 0.95
+    scatter = np.std(np.log(np.asarray(curves)), axis=0)[seen]
+    half = np.log(narrow.diffusivity.high / narrow.diffusivity.low)[seen] / (2 * 1.96)
+    np.testing.assert_allclose(half, scatter, rtol=0.2)
+    # A factor e of uncertainty: 1/D, which the data see, reaches zero, and D of the bulk is the only limit left.
+    wide = bands_of(1e5)
+    free = wide.diffusivity.low < wide.diffusivity.best * np.exp(-1.0)
+    assert free.any()
+    np.testing.assert_allclose(wide.diffusivity.high[free], wide.diffusivity.high[-1], rtol=1e-6)
+    assert np.all(wide.activation.low[free] == 0.0)
+    for band in (wide.diffusivity, wide.activation, wide.density):
+        assert np.all((band.low <= band.best) & (band.best <= band.high))
 
 
 def test_free_form_with_equal_slopes_is_the_gaussian(study: Study):
