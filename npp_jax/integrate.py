@@ -37,7 +37,7 @@ class Controls:
     """Cells between the surface and the front."""
     cells_ahead: int = 50
     """Cells ahead of the front."""
-    steps: int = 20
+    steps: int = 24
     """Time steps of a stage up to its first output; later outputs take their share."""
     iterations: int = 20
     """Cap on the Newton iterations of a stage of a step, the last one apart."""
@@ -47,7 +47,7 @@ class Controls:
     """Change of the native fraction below which the iteration stops."""
     landings: int = 3
     """Repetitions of the last step before an output time, where the charge is not known beforehand."""
-    start_share: float = 0.01
+    start_share: float = 0.003
     """Share of the charge (or time) of the first output taken by the first step."""
     trace: bool = True
     """Keep the history over the steps; otherwise the trace holds the outputs alone."""
