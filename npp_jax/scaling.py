@@ -10,7 +10,7 @@ from npp_jax.discretisation.medium import Medium
 from npp_jax.discretisation.mixture import Mixture
 from npp_jax.physics.diffusivity import SEDDiffusivity
 from npp_jax.physics.experiment import Experiment
-from npp_jax.physics.protocol import Closed, Reservoir, Stage
+from npp_jax.physics.protocol import Blocking, Closed, Reservoir, Stage
 from npp_jax.physics.species import Species
 
 NM = 1e-9
@@ -92,6 +92,7 @@ def mixture_of(experiment: Experiment, stage: Stage, upwind: float) -> Mixture:
         charge_density=ELEMENTARY_CHARGE * sample.bulk_density,
         beam=None if beam is None else names.index(beam),
         surface=surface,
+        blocking=isinstance(stage.front, Blocking),
         closed=isinstance(stage.front, Closed),
         upwind=jnp.asarray(upwind, jnp.result_type(temperature)),
     )

@@ -109,27 +109,20 @@ def probe(matrix: Callable[[Vector], Vector], like: Vector) -> tuple[Block, Bloc
     -------
     Lower, diagonal and upper blocks, as `solve` takes them.
     """
-    cells = len(like[0])
-    column = (slice(None), *(None,) * (like[0].ndim - 1))
-    position = np.arange(cells)
+    position = np.arange(len(like[0]))
     size = range(len(like))
-    image = [
-        [
-            matrix(
-                tuple(
-                    jnp.zeros_like(a) + (jnp.asarray(position % 3 == k, a.dtype)[column] if i == j else 0.0)
-                    for i, a in enumerate(like)
-                )
-            )
-            for k in range(3)
-        ]
-        for j in size
-    ]
+    # Directions on a leading axis: the map is traced once, whatever their number.
+    directions = [(j, k) for j in size for k in range(3)]
+
+    def along(i: int, a: Array) -> Array:
+        hit = np.stack([(i == j) * (position % 3 == k) for j, k in directions])
+        return jnp.asarray(hit, a.dtype).reshape(*hit.shape, *(1,) * (a.ndim - 1)) * jnp.ones_like(a)
+
+    image = jax.vmap(matrix)(tuple(along(i, a) for i, a in enumerate(like)))
 
     def entry(i: int, j: int, shift: int) -> Array:
         """Derivative of row i of each cell by unknown j of the cell `shift` further on."""
-        colour = (position + shift) % 3
-        return _total(jnp.asarray(colour == k, like[j].dtype)[column] * image[j][k][i] for k in range(3))
+        return image[i][3 * j + (position + shift) % 3, position]
 
     lower, diagonal, upper = (tuple(tuple(entry(i, j, shift) for j in size) for i in size) for shift in (-1, 0, 1))
     return lower, diagonal, upper
