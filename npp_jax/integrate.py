@@ -25,7 +25,6 @@ from npp_jax.solver.newton import LinearSystem
 from npp_jax.solver.sdirk import EULER_GAMMA, GAMMA, System, sdirk_step
 from npp_jax.solver.sdirk import Stage as StageEquations
 
-
 BLOCKING_STEPS = 3
 """Steps under a blocking electrode, as a multiple of those of other stages: a current that decays sets their length."""
 

@@ -194,7 +194,7 @@ def one_pass(
     depleted = False
     for number, (stage, table) in enumerate(zip(experiment.stages, tables, strict=True)):
         depleted = depleted or isinstance(stage.front, Blocking)
-        # A depleted layer stays upwinded: the field there is far too strong for its cells, and nothing is left to smear.
+        # A depleted layer stays upwinded: its field is far too strong for its cells, and nothing is left to smear.
         before, medium = medium, mixture_of(experiment, stage, 1.0 if depleted else upwind)
         track = Track(medium, stage.front, table)
         first = moment is None
@@ -224,9 +224,7 @@ def one_pass(
             # From a step profile Poisson's equation adds nothing but stiffness.
             head = jax.tree.map(lambda leaf: leaf[:1], schedule)
             moment, _, happened = march(mixture, track, track, head, moment, guess, controls, landing=False)
-            filled = mixture_full.start(
-                medium, moment.y, moment.current, 1.0 / moment.current, here
-            )
+            filled = mixture_full.start(medium, moment.y, moment.current, 1.0 / moment.current, here)
             moment = moment._replace(y=filled)
             parts.append((jax.tree.map(lambda leaf: leaf[None], moment), happened))
             schedule = jax.tree.map(lambda leaf: leaf[1:], schedule)
@@ -436,7 +434,8 @@ def assemble(experiment: Experiment, run: Run, model: str) -> Solution:
             surface_potential=seen.potential[:, 0],
             front_depth=seen.front,
         )
-        columns.append(jax.tree.map(lambda leaf, r=np.asarray(passage.outputs): leaf[r], (trace, seen)))
+        rows = np.asarray(passage.outputs)
+        columns.append(jax.tree.map(lambda leaf, r=rows: leaf[r], (trace, seen)))
         traces.append(trace)
         width = jnp.diff(passage.moments.faces[-1], axis=0)
         last = MODELS[model].fractions(medium, tuple(c[-1] for c in passage.moments.y), width)

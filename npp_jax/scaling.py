@@ -57,7 +57,7 @@ def native_and_foreign(experiment: Experiment) -> tuple[int, int]:
     return 1 - foreign, foreign
 
 
-def mixture_of(experiment: Experiment, stage: Stage, upwind: float) -> Mixture:
+def mixture_of(experiment: Experiment, stage: Stage, upwind: float | Array) -> Mixture:
     """Material and ends of a stage with any number of ions, in solver units.
 
     Parameters

@@ -166,5 +166,3 @@ def test_charged_or_incomplete_reservoir_is_refused() -> None:
         )
         with pytest.raises(Unsupported, match=words):
             simulate(experiment)
-    with pytest.raises(Unsupported, match="electroneutral"):
-        simulate(four_ions(), model="full")

@@ -14,7 +14,6 @@ relative to the moving faces.
 from collections.abc import Callable
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
@@ -138,8 +137,8 @@ def at_faces(medium: Mixture, ends: Ends) -> AtFaces:
 def gradients(medium: Mixture, at: AtFaces, ends: Ends, pull: Array, tempo: Array) -> Unknowns:
     """∂c/∂x of all species, steepened where a cell is longer than the diffusion length in the moving frame.
 
-    The factor √(1 + P²), P the Péclet number of the cell in the field `pull` [kT/(e nm)], turns the central flux into an
-    upwind one; `Mixture.upwind` weights it.
+    The factor √(1 + P²), P the Péclet number of the cell in the field `pull` [kT/(e nm)], turns the central flux into
+    an upwind one; `Mixture.upwind` weights it.
     """
 
     def gradient(k: int) -> Array:

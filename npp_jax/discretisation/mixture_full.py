@@ -15,6 +15,8 @@ so that this species is conserved to round-off as well. At the surface
 At the back electrode the last cell is neutral, or, where no ion passes, free of field.
 """
 
+import functools
+
 import jax.numpy as jnp
 from jaxtyping import Array
 
@@ -68,7 +70,7 @@ def rates(medium: Mixture, y: Unknowns, current: Array, tempo: Tempo, here: Geom
     """Rates of the conserved amounts, and potential drop from the surface to the back electrode [kT/e]."""
     dt = tempo(current)
     through = through_faces(medium, y, dt, here)
-    ionic = sum(z * flux for z, flux in zip(medium.charges, through.flux, strict=True))
+    ionic = functools.reduce(jnp.add, (z * flux for z, flux in zip(medium.charges, through.flux, strict=True)))
     # Relative to a moving face the background charge flows as well.
     moved = medium.background * between(jnp.zeros_like(here.velocity[:1]), here.velocity)
     displacement = dt * current - ionic[:-1] - moved
@@ -86,7 +88,7 @@ def limit(medium: Mixture, y: Unknowns, change: Unknowns) -> Unknowns:
 
 
 def change(medium: Mixture, y: Unknowns, step: Unknowns) -> Array:
-    """Size of a Newton step: the largest change of a carried fraction, or of the field over kT/(eλ) where it is large."""
+    """Size of a Newton step: the largest change of a carried fraction, or of the field by λ/(1 + λE)."""
     debye = jnp.sqrt(medium.debye_squared)
     field = debye * step[-1] / (1.0 + debye * jnp.abs(y[-1]))
     return fraction_change((*step[:-1], field))
