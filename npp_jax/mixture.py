@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from types import ModuleType
-from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -16,7 +15,6 @@ from npp_jax.discretisation.geometry import Geometry, geometry
 from npp_jax.discretisation.mixture import Mixture
 from npp_jax.discretisation.track import Table, Track
 from npp_jax.integrate import Controls, Moment, Schedule, coarser, make_schedule, march
-from npp_jax.observables import front_observables
 from npp_jax.physics.experiment import Experiment
 from npp_jax.physics.protocol import (
     Blocking,
@@ -29,16 +27,24 @@ from npp_jax.physics.protocol import (
     drive_value,
 )
 from npp_jax.scaling import NM, mixture_of
-from npp_jax.solution import Report, Solution, Trace
 from npp_jax.solver.sdirk import EULER_GAMMA
 
 MODELS: dict[str, ModuleType] = {"electroneutral": mixture, "full": mixture_full}
 
-PILOTS = 2
-"""Coarse passes that seek the mesh, upwinded; one more follows that is not, and tells the mesh of the run."""
+UPWIND = (1.0, 1.0, 0.0, 0.0)
+"""Weights of the upwinding in the coarse passes, in order. What one has found is the mesh of the next."""
+
+PILOT_CELLS = 100
+"""Cells with which a coarse pass finds the fronts whatever the settings, as far as these have as many."""
 
 PILOT_TOLERANCE = 1e-6
 """Newton tolerance of the coarse passes."""
+
+ITERATIONS = 16
+"""Least cap on the Newton iterations."""
+
+SETTLED = 1e-7
+"""Newton tolerance of settings with a lower cap, which for two ions count iterations instead."""
 
 
 class Passage(eqx.Module):
@@ -85,7 +91,10 @@ def integrate(experiment: Experiment, controls: Controls, model: str) -> tuple[R
     The run, and the last coarse pass for an error estimate.
     """
     held = jax.lax.stop_gradient(experiment)
-    coarse = replace(coarser(controls), trace=True, tolerance=max(controls.tolerance, PILOT_TOLERANCE))
+    # Without formulas for mesh and start a step needs more iterations than for two ions; they end when they may.
+    settled = controls.tolerance if controls.iterations >= ITERATIONS else max(controls.tolerance, SETTLED)
+    controls = replace(controls, iterations=max(controls.iterations, ITERATIONS), tolerance=settled)
+    coarse = _coarse(controls)
     scheme = MODELS[model]
 
     def seek(tables: tuple[Table, ...], upwind: Array) -> tuple[tuple[Table, ...], Run]:
@@ -93,13 +102,26 @@ def integrate(experiment: Experiment, controls: Controls, model: str) -> tuple[R
         passages = zip(held.stages, run.passages, strict=True)
         return tuple(_suggest(held, stage, passage, scheme) for stage, passage in passages), run
 
-    first = _first_tables(held, coarse)
-    weights = jnp.asarray([1.0] * PILOTS + [0.0], held.stages[0].temperature.dtype)
-    tables, runs = jax.lax.scan(seek, first, weights)
+    weights = jnp.asarray(UPWIND, held.stages[0].temperature.dtype)
+    tables, runs = jax.lax.scan(seek, first_tables(held, coarse), weights)
     cells = controls.cells_behind + controls.cells_ahead
     tables = tuple(table._replace(faces=jax.vmap(lambda f: divided(f, cells))(table.faces)) for table in tables)
     fine = one_pass(experiment, controls, jax.lax.stop_gradient(tables), scheme, weights[-1])
     return fine, jax.tree.map(lambda leaf: leaf[-1], runs)
+
+
+def _coarse(controls: Controls) -> Controls:
+    """Settings of the coarse passes: those of the companion run, with cells enough to find the fronts."""
+    few, own = coarser(controls), controls.cells_behind + controls.cells_ahead
+    # Cells behind and ahead of the front count together.
+    cells = max(few.cells_behind + few.cells_ahead, min(own, PILOT_CELLS))
+    return replace(
+        few,
+        cells_behind=cells,
+        cells_ahead=0,
+        trace=True,
+        tolerance=max(controls.tolerance, PILOT_TOLERANCE),
+    )
 
 
 def _suggest(experiment: Experiment, stage: Stage, passage: Passage, model: ModuleType) -> Table:
@@ -116,7 +138,7 @@ def _suggest(experiment: Experiment, stage: Stage, passage: Passage, model: Modu
     return Table(rising(moments.clock), rising(moments.time), jax.vmap(mesh)(moments))
 
 
-def _first_tables(experiment: Experiment, controls: Controls) -> tuple[Table, ...]:
+def first_tables(experiment: Experiment, controls: Controls) -> tuple[Table, ...]:
     """Course by the resistance of layers in series, meshes graded towards the surface."""
     cells = controls.cells_behind + controls.cells_ahead
     like = experiment.stages[0].temperature
@@ -154,7 +176,7 @@ def _first_tables(experiment: Experiment, controls: Controls) -> tuple[Table, ..
         schedule = make_schedule(Track(medium, stage.front, planned), stage, controls, first=False)
         clock = jnp.broadcast_to(schedule.clock[np.flatnonzero(schedule.final)], (schedule.final.sum(), *like.shape))
         if isinstance(stage.front, Reservoir):
-            slowest = jnp.min(jnp.stack([law(c)[0] for law, c in zip(medium.laws, column, strict=True)]), axis=0)
+            slowest = jnp.min(jnp.stack(mixture.diffusivities(medium, column)), axis=0)[0]
             scale = 0.3 * jnp.sqrt(2.0 * slowest * clock)
         elif isinstance(stage.front, Blocking):
             scale = 0.3 * _depleted(medium, drive_value(stage.front.potential, end), bulk, clock)
@@ -214,7 +236,7 @@ def one_pass(
         if full and not neutral_steps:
             field = _adjusted(medium, stage, jnp.zeros_like(faces) if field is None else field, current, here)
             if medium.blocking:
-                current = field[-1] * _bulk_conductance(medium)
+                current = field[-1] * bulk_conductance(medium)
             y = (*y, field[:-1])
         moment = Moment(y, faces, jnp.zeros_like(faces), current, zero, zero)
         guess = _guess(medium, faces, schedule, y)
@@ -278,7 +300,8 @@ def _untouched(medium: Mixture, faces: Array) -> tuple[Array, ...]:
     return tuple(jnp.broadcast_to(medium.bulk[k], faces[1:].shape).astype(faces.dtype) for k in medium.carried)
 
 
-def _bulk_conductance(medium: Mixture) -> Array:
+def bulk_conductance(medium: Mixture) -> Array:
+    """Conductivity of the untouched sample in units of N e²/kT [nm²/s]."""
     column = tuple(jnp.broadcast_to(c, (1, *medium.thickness.shape)) for c in medium.bulk)
     return mixture.conductance(medium, column)[0]
 
@@ -303,13 +326,13 @@ def _remapped(
 
 def _adjusted(medium: Mixture, stage: Stage, field: Array, current: Array, here: Geometry) -> Array:
     """Field at the start of a stage: the potential adjusts at once, by a constant field."""
-    if medium.beam is not None:
+    if medium.sheet:
         field = field.at[0].set(field[1])
     if isinstance(stage.front, IonBeamPotential | Blocking):
         wanted = drive_value(stage.front.potential, jnp.zeros_like(current)) / medium.thermal_potential
         share = mixture.lengths(here)
         return field + (wanted - jnp.sum(share * field, axis=0)) / jnp.sum(share, axis=0)
-    return field + current / _bulk_conductance(medium) - field[-1]
+    return field + current / bulk_conductance(medium) - field[-1]
 
 
 def _guess(medium: Mixture, faces: Array, schedule: Schedule, start: tuple[Array, ...]) -> tuple[Array, ...]:
@@ -323,161 +346,3 @@ def _guess(medium: Mixture, faces: Array, schedule: Schedule, start: tuple[Array
         return jnp.clip(c * jax.nn.sigmoid((centre - depth) / (0.1 * depth)), 1e-6, None)
 
     return jax.lax.stop_gradient(tuple(jnp.stack([guess(c, share) for share in (0.5, 1.0)]) for c in start))
-
-
-class Seen(NamedTuple):
-    """Profiles of a state at the surface, the cell centres and the back electrode, in SI units."""
-
-    depth: Array
-    faces: Array
-    fraction: Array
-    potential: Array
-    field: Array
-    excess: Array
-    front: Array
-    width: Array
-    plateau: Array
-    edge: Array
-
-
-def _seen(experiment: Experiment, stage: Stage, foreign: int, model: ModuleType, moment: Moment) -> Seen:
-    medium = mixture_of(experiment, stage, 0.0)
-    here = geometry(moment.faces, moment.velocity, medium.thickness)
-    tempo = jnp.ones_like(moment.current) if medium.beam is None else 1.0 / moment.current
-    faces = model.face_field(medium, moment.y, moment.current, tempo, here)
-    centre = 0.5 * (moment.faces[1:] + moment.faces[:-1])
-    cells = jnp.stack(model.fractions(medium, moment.y, here.width))
-    bulk = jnp.stack([jnp.broadcast_to(c, centre.shape[1:]) for c in medium.bulk])
-    back = cells[:, -1] if medium.closed else bulk
-    if medium.surface is not None:
-        surface = jnp.stack([jnp.broadcast_to(c, centre.shape[1:]) for c in medium.surface])
-    elif medium.blocking:
-        surface = _unpassed(medium, cells, centre, faces[0])
-    else:
-        surface = _neutral(medium, _unpassed(medium, cells, centre, _drift(medium, cells, moment.current)))
-    fraction = jnp.concatenate([surface[:, None], cells, back[:, None]], axis=1)
-    excess = medium.debye_squared * jnp.diff(faces, axis=0) / here.width
-    edge = jnp.zeros_like(excess[:1])
-    if medium.blocking:
-        charges = jnp.asarray(medium.charges, excess.dtype).reshape(-1, *(1,) * (surface.ndim - 1))
-        begin = jnp.sum(charges * surface, axis=0)[None] - medium.background
-    else:
-        begin, excess = edge, excess.at[0].set(0.0)
-    inner = excess.at[-1].set(0.0)
-    steps = mixture.lengths(here) * faces
-    potential = jnp.concatenate([jnp.cumsum(steps[::-1], axis=0)[::-1], edge])
-    depth = jnp.concatenate([edge, centre, medium.thickness[None]]) * NM
-    # The native ion is that with the largest share of the bulk.
-    native = jnp.argmax(bulk, axis=0)[None]
-    own = jnp.take_along_axis(fraction, native[:, None], axis=0)[0] / jnp.max(bulk, axis=0)
-    front = front_observables(depth, own, fraction[foreign] if len(medium.charges) > 1 else jnp.zeros_like(own))
-    field = jnp.concatenate([faces[:1], 0.5 * (faces[1:] + faces[:-1]), faces[-1:]])
-    return Seen(
-        depth=depth,
-        faces=moment.faces * NM,
-        fraction=fraction,
-        potential=medium.thermal_potential * potential,
-        field=medium.thermal_potential / NM * field,
-        excess=jnp.concatenate([begin, inner, edge]),
-        front=front.depth,
-        width=front.width,
-        plateau=front.plateau,
-        edge=front.leading_edge,
-    )
-
-
-def _drift(medium: Mixture, cells: Array, current: Array) -> Array:
-    """Field that carries the current through the first cell [kT/(e nm)]."""
-    return current / mixture.conductance(medium, tuple(cells[:, :1]))[0]
-
-
-def _unpassed(medium: Mixture, cells: Array, centre: Array, field: Array) -> Array:
-    """Fractions at a surface that the ions do not pass: ∂c/∂x = z c E, continued from the first two cells."""
-    near, far = centre[0], centre[1]
-    values = []
-    for k, z in enumerate(medium.charges):
-        slope = z * field
-        weight = (1.0 + slope * near) * far**2 - (1.0 + slope * far) * near**2
-        continued = (cells[k, 0] * far**2 - cells[k, 1] * near**2) / weight
-        values.append(jnp.clip(continued, 0.0, jnp.maximum(cells[k, 0], 0.0)))
-    return jnp.stack(values)
-
-
-def _neutral(medium: Mixture, surface: Array) -> Array:
-    """The same with the species that is not carried making the surface neutral: continued apart, they do not add up."""
-    others = sum(medium.charges[k] * surface[k] for k in medium.carried)
-    return surface.at[medium.rest].set((medium.background - others) / medium.charges[medium.rest])
-
-
-def _ionic_current(medium: Mixture, moments: Moment, model: str) -> Array:
-    """v₀ of the ions: under a blocking electrode that through the back, which the displacement current leaves out."""
-    return moments.y[-1][:, -1] * _bulk_conductance(medium) if medium.blocking and model == "full" else moments.current
-
-
-def assemble(experiment: Experiment, run: Run, model: str) -> Solution:
-    """Turn the states of a run into a solution in SI units; status and error estimate are added by the caller."""
-    names = [species.name for species in experiment.species]
-    unit = mixture_of(experiment, experiment.stages[0], 0.0).charge_density * NM
-    foreign = len(names) - 1
-    traces, columns, uptake, balance = [], [], [], []
-    passed = [jnp.zeros_like(unit)] * len(names)
-    for stage, passage in zip(experiment.stages, run.passages, strict=True):
-        if isinstance(stage.front, IonBeamPotential | IonBeamCurrent):
-            foreign = names.index(stage.front.beam)
-            passed[foreign] = passed[foreign] + passage.taken
-        seen = jax.vmap(lambda m, s=stage, f=foreign: _seen(experiment, s, f, MODELS[model], m))(passage.moments)
-        medium = mixture_of(experiment, stage, 0.0)
-        trace = Trace(
-            time=passage.start + passage.moments.time,
-            charge=passage.charge * unit,
-            current_density=_ionic_current(medium, passage.moments, model) * unit,
-            surface_potential=seen.potential[:, 0],
-            front_depth=seen.front,
-        )
-        rows = np.asarray(passage.outputs)
-        columns.append(jax.tree.map(lambda leaf, r=rows: leaf[r], (trace, seen)))
-        traces.append(trace)
-        width = jnp.diff(passage.moments.faces[-1], axis=0)
-        last = MODELS[model].fractions(medium, tuple(c[-1] for c in passage.moments.y), width)
-        uptake = [jnp.sum(width * (c - b), axis=0) for c, b in zip(last, medium.bulk, strict=True)]
-        for k, gained in enumerate(uptake):
-            if any(getattr(s.front, "beam", None) == names[k] for s in experiment.stages):
-                known = jnp.where(passed[k] > 0.0, passed[k], 1.0)
-                charged = experiment.species[k].charge * gained
-                balance.append(jnp.where(passed[k] > 0.0, jnp.abs(charged / known - 1.0), 0.0))
-    join = lambda *leaves: jnp.concatenate(leaves)  # noqa: E731
-    trace = jax.tree.map(join, *traces)
-    at, seen = jax.tree.map(join, *columns)
-    low, high = jnp.min(seen.excess, axis=(0, 1)), jnp.max(seen.excess, axis=(0, 1))
-    unknown = jnp.full_like(seen.front, jnp.nan)
-    return Solution(
-        species=tuple(names),
-        model=model,
-        time=at.time,
-        charge=at.charge,
-        current_density=at.current_density,
-        surface_potential=at.surface_potential,
-        depth=seen.depth,
-        faces=seen.faces,
-        fraction=seen.fraction,
-        potential=seen.potential,
-        field=seen.field,
-        excess_charge=seen.excess,
-        front_depth=seen.front,
-        front_width=seen.width,
-        plateau=seen.plateau,
-        leading_edge=seen.edge,
-        trace=trace,
-        report=Report(
-            steps=run.steps,
-            cells=run.cells,
-            iterations=run.iterations,
-            newton_update=run.update,
-            profile_error=unknown,
-            front_error=unknown,
-            ion_balance=jnp.max(jnp.stack([jnp.zeros_like(unit), *balance]), axis=0),
-            time_error=run.time_error,
-            excess_charge=jnp.where(-low > high, low, high),
-            status=jnp.zeros(unit.shape, jnp.int32),
-        ),
-    )

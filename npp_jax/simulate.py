@@ -10,7 +10,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array
 
-from npp_jax import mixture
+from npp_jax import mixture, mixture_result
 from npp_jax.discretisation import electroneutral, full
 from npp_jax.discretisation.geometry import geometry
 from npp_jax.discretisation.medium import Medium
@@ -20,7 +20,7 @@ from npp_jax.observables import FrontObservables, front_observables, interpolate
 from npp_jax.physics.experiment import Experiment, named_species
 from npp_jax.physics.front_theory import front_theory
 from npp_jax.physics.protocol import Blocking, Closed, IonBeamCurrent, IonBeamPotential, Reservoir, Stage
-from npp_jax.scaling import medium_of, native_and_foreign
+from npp_jax.scaling import intermixed, medium_of, native_and_foreign
 from npp_jax.solution import Report, Solution, Trace
 from npp_jax.solver.status import Status
 
@@ -102,6 +102,8 @@ def check_supported(experiment: Experiment, model: Model = "electroneutral") -> 
         )
     if len(species) < 2 and not all(blocking):
         raise Unsupported("at least two mobile species are simulated, one only under a blocking front")
+    if model == "full" and len(species) > 1 and any(intermixed(s.diffusivity) for s in species):
+        raise Unsupported("intermixed populations of several ions are simulated by the electroneutral model only")
     for k, stage in enumerate(experiment.stages):
         if isinstance(stage.front, Closed | Reservoir) and stage.duration is None:
             raise ValueError(f"stages[{k}]: a stage without a beam ends at a duration, no charge passes")
@@ -174,10 +176,10 @@ def simulate(experiment: Experiment, controls: Controls = ACCURATE, *, model: Mo
     experiment = _common_shape(experiment)
     if not two_ions(experiment):
         fine, coarse = mixture.integrate(experiment, controls, model)
-        solution = _rated(mixture.assemble(experiment, fine, model))
+        solution = _rated(mixture_result.assemble(experiment, fine, model))
         if not controls.companion:
             return solution
-        return judge(solution, mixture.assemble(jax.lax.stop_gradient(experiment), coarse, model))
+        return judge(solution, mixture_result.assemble(jax.lax.stop_gradient(experiment), coarse, model))
     solution = assemble(experiment, integrate(experiment, experiment, controls, model), controls, model)
     if not controls.companion:
         return solution

@@ -11,6 +11,7 @@ Unknowns of a cell are the fractions of all species but one, that of the beam or
 relative to the moving faces.
 """
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -46,7 +47,11 @@ class Mixture(NamedTuple):
     beam: int | None
     """Index of the species in the beam."""
     surface: tuple[Array, ...] | None
-    """Fractions that a reservoir holds at the surface."""
+    """Fractions that a reservoir holds at the surface, or that the surface approaches at a rate."""
+    exchange: Array | None
+    """Rate k at which the surface approaches those of the reservoir [nm/s]; None: at once."""
+    intermixed: tuple[bool, ...]
+    """Whether the law of a species takes the sum of all fractions instead of its own."""
     blocking: bool
     """Whether an electrode at the surface passes no ion and carries charge."""
     closed: bool
@@ -58,6 +63,16 @@ class Mixture(NamedTuple):
     def background(self) -> Array:
         """Z = Σ z_i c_i, the charge of the immobile network with its sign turned."""
         return sum(z * c for z, c in zip(self.charges, self.bulk, strict=True))  # pyright: ignore
+
+    @property
+    def held(self) -> tuple[Array, ...] | None:
+        """Fractions that the surface has whatever flows."""
+        return self.surface if self.exchange is None else None
+
+    @property
+    def sheet(self) -> bool:
+        """Whether the charge that carries the field sits on the surface, outside of the first cell."""
+        return self.beam is not None or self.exchange is not None
 
     @property
     def rest(self) -> int:
@@ -90,10 +105,17 @@ def fractions(medium: Mixture, y: Unknowns, width: Array) -> Unknowns:
     return complete(medium, y)
 
 
+def diffusivities(medium: Mixture, fractions: Unknowns) -> Unknowns:
+    """Diffusion coefficients of all species at a composition [nm²/s]."""
+    total = functools.reduce(jnp.add, fractions)
+    terms = zip(medium.laws, fractions, medium.intermixed, strict=True)
+    return tuple(law(total if mixed else c) for law, c, mixed in terms)
+
+
 def conductance(medium: Mixture, fractions: Unknowns) -> Array:
     """Σ z² D c, the conductivity in units of N e²/kT [nm²/s]."""
-    terms = zip(medium.charges, medium.laws, fractions, strict=True)
-    return sum(z * z * law(c) * jnp.maximum(c, TRACE_FRACTION) for z, law, c in terms)  # pyright: ignore
+    terms = zip(medium.charges, diffusivities(medium, fractions), fractions, strict=True)
+    return sum(z * z * d * jnp.maximum(c, TRACE_FRACTION) for z, d, c in terms)  # pyright: ignore
 
 
 class Ends(NamedTuple):
@@ -109,7 +131,7 @@ def around(medium: Mixture, cells: Unknowns, here: Geometry) -> Ends:
     """Neighbours of all faces; a boundary whose composition is not given sees its own cell."""
     like = cells[0][:1]
     bulk = tuple(jnp.broadcast_to(c, like.shape) for c in medium.bulk)
-    surface = None if medium.surface is None else tuple(jnp.broadcast_to(c, like.shape) for c in medium.surface)
+    surface = None if medium.held is None else tuple(jnp.broadcast_to(c, like.shape) for c in medium.held)
     left = tuple(between(c[:1] if surface is None else surface[k], c) for k, c in enumerate(cells))
     right = tuple(between(c, c[-1:] if medium.closed else bulk[k]) for k, c in enumerate(cells))
     still = jnp.zeros_like(here.velocity[:1])
@@ -131,7 +153,7 @@ class AtFaces(NamedTuple):
 def at_faces(medium: Mixture, ends: Ends) -> AtFaces:
     """What the faces see of the compositions on their sides."""
     middle = tuple(0.5 * (a + b) for a, b in zip(ends.left, ends.right, strict=True))
-    return AtFaces(middle, tuple(law(c) for law, c in zip(medium.laws, middle, strict=True)))
+    return AtFaces(middle, diffusivities(medium, middle))
 
 
 def gradients(medium: Mixture, at: AtFaces, ends: Ends, pull: Array, tempo: Array) -> Unknowns:
@@ -152,11 +174,24 @@ def gradients(medium: Mixture, at: AtFaces, ends: Ends, pull: Array, tempo: Arra
 def fluxes(medium: Mixture, at: AtFaces, ends: Ends, slopes: Unknowns, field: Array, tempo: Array) -> Unknowns:
     """Fluxes of all species relative to the faces per unit of the clock; none where the ends pass none."""
     passed = []
-    for z, c, d, slope in zip(medium.charges, at.fraction, at.D, slopes, strict=True):
+    for k, (z, c, d, slope) in enumerate(zip(medium.charges, at.fraction, at.D, slopes, strict=True)):
         flux = tempo * d * (z * c * field - slope) - ends.velocity * c
-        flux = flux if medium.surface is not None else flux.at[0].set(0.0)
+        if medium.held is None:
+            flux = flux.at[0].set(0.0 if medium.surface is None else tempo * _exchanged(medium, ends, k))
         passed.append(flux.at[-1].set(0.0) if medium.closed else flux)
     return tuple(passed)
+
+
+def at_surface(cells: Array, distance: Array) -> Array:
+    """Value at the surface, continued from the first two cells, whose distances from it and each other are given."""
+    return cells[0] + distance[0] / distance[1] * (cells[0] - cells[1])
+
+
+def _exchanged(medium: Mixture, ends: Ends, k: int) -> Array:
+    """What a surface takes up from a reservoir [nm/s]: k times what it lacks."""
+    if medium.surface is None or medium.exchange is None:
+        raise ValueError("no exchange at a rate")
+    return medium.exchange * (medium.surface[k] - at_surface(ends.right[k], ends.distance))
 
 
 def through_faces(medium: Mixture, y: Unknowns, current: Array, tempo: Array, here: Geometry) -> Faces:
@@ -170,7 +205,7 @@ def through_faces(medium: Mixture, y: Unknowns, current: Array, tempo: Array, he
     field = (current + diffusion) * resistivity
     flux = fluxes(medium, at, ends, slopes, field, tempo)
     # A surface without given composition: the field of the next face, as in the models of two ions.
-    return Faces(flux, field if medium.surface is not None else field.at[0].set(field[1]))
+    return Faces(flux, field if medium.held is not None else field.at[0].set(field[1]))
 
 
 def amounts(medium: Mixture, y: Unknowns, width: Array) -> Unknowns:

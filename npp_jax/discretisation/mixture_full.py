@@ -10,7 +10,8 @@ so that this species is conserved to round-off as well. At the surface
 - an ion beam leaves the charge that carries the field in a sheet on the surface: the first cell is neutral, and the
   fluxes there are those of the electroneutral model;
 - a blocking electrode passes no ion: its charge grows by the current, λ² ∂E/∂t = v₀;
-- a closed surface keeps its charge, and a reservoir has a neutral surface of given composition.
+- a closed surface keeps its charge, and a reservoir has a neutral surface of given composition, or a neutral first cell
+  where it exchanges ions at a rate.
 
 At the back electrode the last cell is neutral, or, where no ion passes, free of field.
 """
@@ -39,7 +40,7 @@ def all_faces(medium: Mixture, y: Unknowns) -> Array:
 def fractions(medium: Mixture, y: Unknowns, width: Array) -> Unknowns:
     """Fractions of all species in the cells."""
     excess = medium.debye_squared * jnp.diff(all_faces(medium, y), axis=0) / width
-    if medium.beam is not None:
+    if medium.sheet:
         excess = excess.at[0].set(0.0)
     return complete(medium, y[:-1], excess)
 
@@ -47,7 +48,7 @@ def fractions(medium: Mixture, y: Unknowns, width: Array) -> Unknowns:
 def amounts(medium: Mixture, y: Unknowns, width: Array) -> Unknowns:
     """Conserved amounts, (h c, λ² E)."""
     charge = medium.debye_squared * y[-1]
-    if medium.beam is not None:
+    if medium.sheet:
         # The field at the surface follows that of the next face at once.
         charge = charge.at[0].set(0.0)
     return (*(width * c for c in y[:-1]), charge)
@@ -74,7 +75,7 @@ def rates(medium: Mixture, y: Unknowns, current: Array, tempo: Tempo, here: Geom
     # Relative to a moving face the background charge flows as well.
     moved = medium.background * between(jnp.zeros_like(here.velocity[:1]), here.velocity)
     displacement = dt * current - ionic[:-1] - moved
-    if medium.beam is not None:
+    if medium.sheet:
         displacement = displacement.at[0].set(y[-1][1] - y[-1][0])
     gained = (-jnp.diff(through.flux[k], axis=0) for k in medium.carried)
     return Rates((*gained, displacement), jnp.sum(lengths(here) * through.field, axis=0))

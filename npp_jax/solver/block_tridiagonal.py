@@ -118,11 +118,13 @@ def probe(matrix: Callable[[Vector], Vector], like: Vector) -> tuple[Block, Bloc
         hit = np.stack([(i == j) * (position % 3 == k) for j, k in directions])
         return jnp.asarray(hit, a.dtype).reshape(*hit.shape, *(1,) * (a.ndim - 1)) * jnp.ones_like(a)
 
-    image = jax.vmap(matrix)(tuple(along(i, a) for i, a in enumerate(like)))
+    image = jnp.stack(jax.vmap(matrix)(tuple(along(i, a) for i, a in enumerate(like))))
+    image = image.reshape(len(like), len(like), 3, *image.shape[2:])
 
-    def entry(i: int, j: int, shift: int) -> Array:
-        """Derivative of row i of each cell by unknown j of the cell `shift` further on."""
-        return image[i][3 * j + (position + shift) % 3, position]
+    def blocks(shift: int) -> Block:
+        """Derivatives of the rows of each cell by the unknowns of the cell `shift` further on."""
+        found = image[:, :, (position + shift) % 3, position]
+        return tuple(tuple(found[i, j] for j in size) for i in size)
 
-    lower, diagonal, upper = (tuple(tuple(entry(i, j, shift) for j in size) for i in size) for shift in (-1, 0, 1))
+    lower, diagonal, upper = (blocks(shift) for shift in (-1, 0, 1))
     return lower, diagonal, upper
