@@ -48,7 +48,7 @@ def _seen(experiment: Experiment, stage: Stage, foreign: int, model: ModuleType,
         surface = jnp.stack([jnp.broadcast_to(c, centre.shape[1:]) for c in medium.held])
     elif medium.surface is not None:
         between = jnp.stack([centre[0], centre[1] - centre[0]])
-        surface = jnp.stack([mixture.at_surface(c, between) for c in cells])
+        surface = mixture.at_surface(cells, between)
     elif medium.blocking:
         surface = _unpassed(medium, cells, centre, faces[0])
     else:

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import jax.numpy as jnp
-from jaxtyping import Array
+from jaxtyping import Array, Float
 
 from npp_jax.discretisation.flux import Rates, Tempo, Unknowns, between, fraction_change, limit_fraction
 from npp_jax.discretisation.geometry import Geometry
@@ -88,7 +88,7 @@ class Mixture(NamedTuple):
 class Faces(NamedTuple):
     """Fluxes of all species relative to the faces per unit of the clock, and the field [kT/(e nm)]."""
 
-    flux: Unknowns
+    flux: Float[Array, "species face *batch"]
     field: Array
 
 
@@ -121,88 +121,87 @@ def conductance(medium: Mixture, fractions: Unknowns) -> Array:
 class Ends(NamedTuple):
     """Compositions on either side of every face, boundaries included, with distances and velocities."""
 
-    left: Unknowns
-    right: Unknowns
+    left: Float[Array, "species face *batch"]
+    right: Float[Array, "species face *batch"]
     distance: Array
     velocity: Array
 
 
 def around(medium: Mixture, cells: Unknowns, here: Geometry) -> Ends:
     """Neighbours of all faces; a boundary whose composition is not given sees its own cell."""
-    like = cells[0][:1]
-    bulk = tuple(jnp.broadcast_to(c, like.shape) for c in medium.bulk)
-    surface = None if medium.held is None else tuple(jnp.broadcast_to(c, like.shape) for c in medium.held)
-    left = tuple(between(c[:1] if surface is None else surface[k], c) for k, c in enumerate(cells))
-    right = tuple(between(c, c[-1:] if medium.closed else bulk[k]) for k, c in enumerate(cells))
-    still = jnp.zeros_like(here.velocity[:1])
+    inside = jnp.stack(cells)
+
+    def given(fractions: tuple[Array, ...]) -> Array:
+        return jnp.stack([jnp.broadcast_to(c, inside[0, :1].shape) for c in fractions])
+
+    surface = inside[:, :1] if medium.held is None else given(medium.held)
+    back = inside[:, -1:] if medium.closed else given(medium.bulk)
     return Ends(
-        left,
-        right,
+        jnp.concatenate([surface, inside], axis=1),
+        jnp.concatenate([inside, back], axis=1),
         between(0.5 * here.width[:1], here.distance, 0.5 * here.width[-1:]),
-        between(still, here.velocity, here.outer_velocity[None]),
+        between(jnp.zeros_like(here.velocity[:1]), here.velocity, here.outer_velocity[None]),
     )
 
 
 class AtFaces(NamedTuple):
     """Fractions and diffusion coefficients of all species at the faces."""
 
-    fraction: Unknowns
-    D: Unknowns
+    fraction: Float[Array, "species face *batch"]
+    D: Float[Array, "species face *batch"]
 
 
 def at_faces(medium: Mixture, ends: Ends) -> AtFaces:
     """What the faces see of the compositions on their sides."""
-    middle = tuple(0.5 * (a + b) for a, b in zip(ends.left, ends.right, strict=True))
-    return AtFaces(middle, diffusivities(medium, middle))
+    middle = 0.5 * (ends.left + ends.right)
+    return AtFaces(middle, jnp.stack(diffusivities(medium, tuple(middle))))
 
 
-def gradients(medium: Mixture, at: AtFaces, ends: Ends, pull: Array, tempo: Array) -> Unknowns:
+def valence(medium: Mixture, like: Array) -> Float[Array, "species #face *#batch"]:
+    """Charge numbers, to be multiplied with an array of all species."""
+    return jnp.asarray(medium.charges, like.dtype).reshape(-1, *(1,) * (like.ndim - 1))
+
+
+def gradients(medium: Mixture, at: AtFaces, ends: Ends, pull: Array, tempo: Array) -> Array:
     """∂c/∂x of all species, steepened where a cell is longer than the diffusion length in the moving frame.
 
     The factor √(1 + P²), P the Péclet number of the cell in the field `pull` [kT/(e nm)], turns the central flux into
     an upwind one; `Mixture.upwind` weights it.
     """
-
-    def gradient(k: int) -> Array:
-        speed = medium.charges[k] * pull - ends.velocity / (tempo * at.D[k])
-        steepness = jnp.sqrt(1.0 + medium.upwind * (0.5 * ends.distance * speed) ** 2)
-        return steepness * (ends.right[k] - ends.left[k]) / ends.distance
-
-    return tuple(gradient(k) for k in range(len(at.D)))
+    speed = valence(medium, at.D) * pull - ends.velocity / (tempo * at.D)
+    steepness = jnp.sqrt(1.0 + medium.upwind * (0.5 * ends.distance * speed) ** 2)
+    return steepness * (ends.right - ends.left) / ends.distance
 
 
-def fluxes(medium: Mixture, at: AtFaces, ends: Ends, slopes: Unknowns, field: Array, tempo: Array) -> Unknowns:
+def fluxes(medium: Mixture, at: AtFaces, ends: Ends, slopes: Array, field: Array, tempo: Array) -> Array:
     """Fluxes of all species relative to the faces per unit of the clock; none where the ends pass none."""
-    passed = []
-    for k, (z, c, d, slope) in enumerate(zip(medium.charges, at.fraction, at.D, slopes, strict=True)):
-        flux = tempo * d * (z * c * field - slope) - ends.velocity * c
-        if medium.held is None:
-            flux = flux.at[0].set(0.0 if medium.surface is None else tempo * _exchanged(medium, ends, k))
-        passed.append(flux.at[-1].set(0.0) if medium.closed else flux)
-    return tuple(passed)
+    flux = tempo * at.D * (valence(medium, at.D) * at.fraction * field - slopes) - ends.velocity * at.fraction
+    if medium.held is None:
+        flux = flux.at[:, 0].set(tempo * _exchanged(medium, ends))
+    return flux.at[:, -1].set(0.0) if medium.closed else flux
 
 
-def at_surface(cells: Array, distance: Array) -> Array:
-    """Value at the surface, continued from the first two cells, whose distances from it and each other are given."""
-    return cells[0] + distance[0] / distance[1] * (cells[0] - cells[1])
+def at_surface(cells: Float[Array, "species cell *batch"], distance: Array) -> Float[Array, "species *batch"]:
+    """Values at the surface, continued from the first two cells, whose distances from it and each other are given."""
+    return cells[:, 0] + distance[0] / distance[1] * (cells[:, 0] - cells[:, 1])
 
 
-def _exchanged(medium: Mixture, ends: Ends, k: int) -> Array:
-    """What a surface takes up from a reservoir [nm/s]: k times what it lacks."""
+def _exchanged(medium: Mixture, ends: Ends) -> Float[Array, "species *batch"]:
+    """What a surface of no given composition takes up: k times what it lacks of that of a reservoir [nm/s]."""
+    here = at_surface(ends.right, ends.distance)
     if medium.surface is None or medium.exchange is None:
-        raise ValueError("no exchange at a rate")
-    return medium.exchange * (medium.surface[k] - at_surface(ends.right[k], ends.distance))
+        return jnp.zeros_like(here)
+    return medium.exchange * (jnp.stack([jnp.broadcast_to(c, here[0].shape) for c in medium.surface]) - here)
 
 
 def through_faces(medium: Mixture, y: Unknowns, current: Array, tempo: Array, here: Geometry) -> Faces:
     """Fluxes and field at all faces, the two ends included, at the current v₀ [nm/s] and the tempo dt/ds."""
     ends = around(medium, complete(medium, y), here)
     at = at_faces(medium, ends)
-    terms = zip(medium.charges, at.D, at.fraction, strict=True)
-    resistivity = 1.0 / sum(z * z * d * jnp.maximum(c, TRACE_FRACTION) for z, d, c in terms)  # pyright: ignore
+    z = valence(medium, at.D)
+    resistivity = 1.0 / jnp.sum(z * z * at.D * jnp.maximum(at.fraction, TRACE_FRACTION), axis=0)
     slopes = gradients(medium, at, ends, current * resistivity, tempo)
-    diffusion = sum(z * d * g for z, d, g in zip(medium.charges, at.D, slopes, strict=True))
-    field = (current + diffusion) * resistivity
+    field = (current + jnp.sum(z * at.D * slopes, axis=0)) * resistivity
     flux = fluxes(medium, at, ends, slopes, field, tempo)
     # A surface without given composition: the field of the next face, as in the models of two ions.
     return Faces(flux, field if medium.held is not None else field.at[0].set(field[1]))
@@ -226,8 +225,8 @@ def lengths(here: Geometry) -> Array:
 def rates(medium: Mixture, y: Unknowns, current: Array, tempo: Tempo, here: Geometry) -> Rates:
     """Rates of the conserved amounts, and potential drop ∫E dx from the surface to the back electrode [kT/e]."""
     through = through_faces(medium, y, current, tempo(current), here)
-    gained = tuple(-jnp.diff(through.flux[k], axis=0) for k in medium.carried)
-    return Rates(gained, jnp.sum(lengths(here) * through.field, axis=0))
+    gained = -jnp.diff(through.flux, axis=1)
+    return Rates(tuple(gained[k] for k in medium.carried), jnp.sum(lengths(here) * through.field, axis=0))
 
 
 def limit(medium: Mixture, y: Unknowns, change: Unknowns) -> Unknowns:

@@ -16,15 +16,23 @@ so that this species is conserved to round-off as well. At the surface
 At the back electrode the last cell is neutral, or, where no ion passes, free of field.
 """
 
-import functools
-
 import jax.numpy as jnp
 from jaxtyping import Array
 
 from npp_jax.discretisation import mixture
 from npp_jax.discretisation.flux import Rates, Tempo, Unknowns, between, fraction_change, limit_fraction
 from npp_jax.discretisation.geometry import Geometry
-from npp_jax.discretisation.mixture import Faces, Mixture, around, at_faces, complete, fluxes, gradients, lengths
+from npp_jax.discretisation.mixture import (
+    Faces,
+    Mixture,
+    around,
+    at_faces,
+    complete,
+    fluxes,
+    gradients,
+    lengths,
+    valence,
+)
 
 NAME = "full"
 
@@ -71,14 +79,14 @@ def rates(medium: Mixture, y: Unknowns, current: Array, tempo: Tempo, here: Geom
     """Rates of the conserved amounts, and potential drop from the surface to the back electrode [kT/e]."""
     dt = tempo(current)
     through = through_faces(medium, y, dt, here)
-    ionic = functools.reduce(jnp.add, (z * flux for z, flux in zip(medium.charges, through.flux, strict=True)))
+    ionic = jnp.sum(valence(medium, through.flux) * through.flux, axis=0)
     # Relative to a moving face the background charge flows as well.
     moved = medium.background * between(jnp.zeros_like(here.velocity[:1]), here.velocity)
     displacement = dt * current - ionic[:-1] - moved
     if medium.sheet:
         displacement = displacement.at[0].set(y[-1][1] - y[-1][0])
-    gained = (-jnp.diff(through.flux[k], axis=0) for k in medium.carried)
-    return Rates((*gained, displacement), jnp.sum(lengths(here) * through.field, axis=0))
+    gained = -jnp.diff(through.flux, axis=1)
+    return Rates((*(gained[k] for k in medium.carried), displacement), jnp.sum(lengths(here) * through.field, axis=0))
 
 
 def limit(medium: Mixture, y: Unknowns, change: Unknowns) -> Unknowns:
