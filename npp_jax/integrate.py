@@ -6,7 +6,7 @@ a time, the charge of the output is unknown: its last step is repeated from the 
 corrected by the missing time, until it lands.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import NamedTuple
 
@@ -20,13 +20,15 @@ from npp_jax.discretisation.geometry import geometry
 from npp_jax.discretisation.path import Path
 from npp_jax.discretisation.track import Track
 from npp_jax.physics.front_theory import quasi_steady_profile
-from npp_jax.physics.protocol import IonBeamCurrent, IonBeamPotential, Stage, drive_value
+from npp_jax.physics.protocol import Blocking, IonBeamCurrent, IonBeamPotential, Stage, drive_value
 from npp_jax.solver.newton import LinearSystem
 from npp_jax.solver.sdirk import EULER_GAMMA, GAMMA, System, sdirk_step
 from npp_jax.solver.sdirk import Stage as StageEquations
 
 EULER_STEPS = 3
 """Steps from the untouched sample that are of first order; the charge that passes in them is a few percent."""
+BLOCKING_STEPS = 3
+"""Steps under a blocking electrode, as a multiple of those of other stages: a current that decays sets their length."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,17 @@ class Controls:
     """Keep the history over the steps; otherwise the trace holds the outputs alone."""
     companion: bool = True
     """Make a second, coarser run for the error estimate."""
+
+
+def coarser(controls: Controls) -> Controls:
+    """Settings of the companion run: half the cells, 0.6 of the steps."""
+    return replace(
+        controls,
+        cells_behind=controls.cells_behind // 2,
+        cells_ahead=controls.cells_ahead // 2,
+        steps=max(4, round(0.6 * controls.steps)),
+        trace=False,
+    )
 
 
 class Moment(NamedTuple):
@@ -114,12 +127,13 @@ def make_schedule(path: Path | Track, stage: Stage, controls: Controls, *, first
     clocks, targets, again, final, output = [], [], [], [], []
     previous = controls.start_share * ends[0]
     repeats = controls.landings if landing else 0
+    steps = controls.steps * (BLOCKING_STEPS if isinstance(stage.front, Blocking) else 1)
     for k, (end, time) in enumerate(zip(ends, times, strict=True)):
         if k == 0:
-            exponents = np.linspace(0.0, 1.0, controls.steps)
+            exponents = np.linspace(0.0, 1.0, steps)
         else:
             span = np.log(shares[k] / shares[k - 1]) / -np.log(controls.start_share)
-            count = max(3, int(np.ceil(span * controls.steps)))
+            count = max(3, int(np.ceil(span * steps)))
             exponents = np.arange(1, count + 1) / count
         exponents = np.concatenate([exponents, np.ones(repeats)]).reshape(-1, *(1,) * jnp.ndim(like))
         size = len(exponents)
@@ -183,7 +197,8 @@ def march(
     Parameters
     ----------
     model
-        `electroneutral` or `full` of the discretisation.
+        `electroneutral`, `full`, `mixture` or `mixture_full` of the discretisation; without derivatives of its own the
+        iteration takes those of the residual.
     path, actual
         Prediction that places the mesh, and the same with the parameters by which the result is differentiated.
     schedule
@@ -205,7 +220,7 @@ def march(
     Last state, states after all steps, and what the steps took.
     """
     medium = actual.medium
-    driven = isinstance(actual.front, IonBeamPotential)
+    driven = isinstance(actual.front, IonBeamPotential | Blocking)
     rest = actual.resting
     given_current = isinstance(actual.front, IonBeamCurrent)
 
@@ -231,7 +246,6 @@ def march(
         def equations(start: Unknowns, time: Array, share: Array, weight: Array) -> StageEquations:
             """Equations at a position within the step, for the amounts and the time from which it starts."""
             here = geometry(old + share * (faces - old), velocity, medium.thickness)
-            mass = model.masses(medium, here.width)
 
             def amount(y: Unknowns) -> Unknowns:
                 return model.amounts(medium, y, here.width)
@@ -245,7 +259,7 @@ def march(
                     return jnp.zeros_like(v), jnp.ones_like(v)
 
                 def applied(v: Array) -> Array:
-                    return drive_value(actual.drive, time + weight / v) / medium.thermal_potential
+                    return drive_value(actual.drive, time + weight * tempo(v)) / medium.thermal_potential
 
                 value, slope = jax.jvp(applied, (v,), (jnp.ones_like(v),))
                 return drop - value, drop_by_current - slope
@@ -256,6 +270,7 @@ def march(
 
             def linearise(y: Unknowns, v: Array) -> LinearSystem:
                 lin = model.linearise(medium, y, v, tempo, here)
+                mass = model.masses(medium, here.width)
                 size = range(len(y))
                 scaled = lambda block: tuple(tuple(-weight * entry for entry in line) for line in block)  # noqa: E731
                 diagonal = scaled(lin.diagonal)
@@ -273,7 +288,7 @@ def march(
                     response=lin.response,
                 )
 
-            return StageEquations(residual, linearise, amount)
+            return StageEquations(residual, linearise if hasattr(model, "linearise") else None, amount)
 
         def given(share: Array) -> Array:
             return actual.current_at(base.clock + share * size) if given_current else jnp.zeros_like(clock)
@@ -283,8 +298,9 @@ def march(
             tempo=tempo,
             given=None if driven else given,
             limit=lambda y, change: model.limit(medium, y, change),
-            # The fractions; a field, the last unknown of the full model, has another scale.
-            watched=len(now.y) - (model.NAME == "full"),
+            change=lambda y, change: model.change(medium, y, change),
+            # Where the clock is time, nothing keeps a current from changing its sign.
+            positive=not rest,
         )
         start = model.amounts(medium, base.y, jnp.diff(old, axis=0))
         result = sdirk_step(
