@@ -6,6 +6,7 @@ a time, the charge of the output is unknown: its last step is repeated from the 
 corrected by the missing time, until it lands.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import NamedTuple
@@ -110,10 +111,26 @@ class Schedule(NamedTuple):
     """The step ends at an output."""
 
 
-def make_schedule(path: Path | Track, stage: Stage, controls: Controls, *, first: bool) -> Schedule:
-    """Lay out the steps of a stage: evenly in the logarithm of the clock between outputs."""
+def make_schedule(
+    path: Path | Track, stage: Stage, controls: Controls, *, first: bool, surface_charge: bool = False
+) -> Schedule:
+    """Lay out the steps of a stage: evenly in the logarithm of the clock between outputs.
+
+    Parameters
+    ----------
+    path
+        Prediction of current and charge.
+    stage
+        What is done to the sample.
+    controls
+        Numerical settings.
+    first
+        Whether the stage starts from the untouched sample.
+    surface_charge
+        Whether a part of the charge stays at the surface and has to be made up for where a stage ends at a charge.
+    """
     shares = np.asarray(stage.outputs)
-    landing = stage.duration is not None and isinstance(stage.front, IonBeamPotential)
+    unknown_end = isinstance(stage.front, IonBeamPotential) and (stage.duration is not None or surface_charge)
     like = stage.temperature
     if path.resting:
         ends = [share * stage.duration for share in shares]
@@ -126,7 +143,7 @@ def make_schedule(path: Path | Track, stage: Stage, controls: Controls, *, first
         times = [jnp.full_like(like, jnp.inf) for _ in shares]
     clocks, targets, again, final, output = [], [], [], [], []
     previous = controls.start_share * ends[0]
-    repeats = controls.landings if landing else 0
+    repeats = 0 if not unknown_end else controls.landings if stage.duration is not None else 1
     steps = controls.steps * (BLOCKING_STEPS if isinstance(stage.front, Blocking) else 1)
     for k, (end, time) in enumerate(zip(ends, times, strict=True)):
         if k == 0:
@@ -191,6 +208,7 @@ def march(
     *,
     landing: bool,
     held: Array | None = None,
+    surface_charge: Callable[[Unknowns], Array] | None = None,
 ) -> tuple[Moment, Moment, Happened]:
     """Take the steps of a schedule.
 
@@ -210,10 +228,13 @@ def march(
     controls
         Numerical settings.
     landing
-        Whether steps are repeated to end at their target time.
+        Whether steps are repeated to end at their target time, or charge.
     held
         Clock values at which the mesh is placed instead of those of the steps, [step, *batch]: the discrete map with
         its mesh held, as differentiation sees it.
+    surface_charge
+        What of the charge since the start of the stage has stayed at the surface [nm], where steps are repeated to end
+        at a charge.
 
     Returns
     -------
@@ -233,7 +254,9 @@ def march(
         base = jax.tree.map(lambda a, b: jnp.where(again, a, b), before, now) if landing else now
         if landing:
             ahead = jnp.where(now.clock > 0.0, now.clock * ratio, clock)
-            landed = jnp.maximum(now.clock + (target - now.time) * now.current, base.clock * 1.0001)
+            missing = (target - now.time) * now.current
+            wanted = now.clock + missing if surface_charge is None else clock + surface_charge(now.y)
+            landed = jnp.maximum(wanted, base.clock * 1.0001)
             clock = jnp.where(again, landed, ahead)
         size = clock - base.clock
         faces = path.faces_at(

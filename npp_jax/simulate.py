@@ -12,6 +12,7 @@ from jaxtyping import Array
 
 from npp_jax import mixture, mixture_result
 from npp_jax.discretisation import electroneutral, full
+from npp_jax.discretisation.flux import Unknowns
 from npp_jax.discretisation.geometry import geometry
 from npp_jax.discretisation.medium import Medium
 from npp_jax.discretisation.path import NM, Path, Place
@@ -249,8 +250,9 @@ def integrate(
         first = moment is None
         path = Path(mesh_medium, theory, meshed.stages[k].front, place, jax.lax.stop_gradient(charge))
         actual = path._replace(medium=medium, front=stage.front)
-        schedule = make_schedule(actual, stage, controls, first=first)
+        schedule = make_schedule(actual, stage, controls, first=first, surface_charge=model == "full")
         landing = bool(np.any(schedule.again))
+        before = zero if moment is None or model != "full" else _surface_charge(medium, moment.y)
         if moment is None:
             moment, guess = untouched(path, jax.lax.stop_gradient(schedule), controls)
         else:
@@ -276,8 +278,20 @@ def integrate(
             parts.append((jax.tree.map(lambda leaf: leaf[None], moment), happened))
             schedule = jax.tree.map(lambda leaf: leaf[1:], schedule)
             mesh_clock = None if mesh_clock is None else mesh_clock[1:]
+        stays = None
+        if model == "full" and stage.duration is None:
+            stays = lambda y, medium=medium, before=before: _surface_charge(medium, y) - before  # noqa: E731
         moment, moments, happened = march(
-            _MODELS[model], path, actual, schedule, moment, pair(guess), controls, landing=landing, held=mesh_clock
+            _MODELS[model],
+            path,
+            actual,
+            schedule,
+            moment,
+            pair(guess),
+            controls,
+            landing=landing,
+            held=mesh_clock,
+            surface_charge=stays,
         )
         parts.append((moments, happened))
         moments, happened = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *parts)
@@ -288,7 +302,7 @@ def integrate(
         passed = flowed
         if model == "full":
             # What has flowed in is the foreign ions and the charge that carries the field at the surface.
-            passed = flowed - medium.debye_squared * (moments.y[1][:, 0] - moments.y[1][:, -2])
+            passed = flowed - jax.vmap(lambda y, medium=medium: _surface_charge(medium, y))(moments.y)
         rows = np.flatnonzero(final) if controls.trace else at_output
         looked_at = jax.tree.map(lambda leaf, r=rows: leaf[r], moments)
         passages.append(Passage(looked_at, passed[rows], elapsed, np.flatnonzero(np.isin(rows, at_output))))
@@ -298,13 +312,18 @@ def integrate(
         share = moments.clock[kept] / moments.clock[-1]
         update = jnp.maximum(update, jnp.max(happened.update[kept] * share, axis=0))
         iterations = iterations + jnp.sum(happened.iterations, axis=0)
-        if landing:
+        if landing and stage.duration is not None:
             wanted, reached = schedule.target[at_output - neutral_steps], moments.time[at_output]
             time_error = jnp.maximum(time_error, jnp.max(jnp.abs(reached / wanted - 1.0), axis=0))
         place = path.place_at(jax.lax.stop_gradient(moment.clock))
         elapsed = elapsed + moment.time
         charge = flowed[-1]
     return Run(passages, clocks, update, iterations, time_error)
+
+
+def _surface_charge(medium: Medium, y: Unknowns) -> Array:
+    """Charge that carries the field at the surface, as a length [nm]; that behind the front belongs to the bulk."""
+    return medium.debye_squared * (y[1][0] - y[1][-2])
 
 
 def _with_field(medium: Medium, moment: Moment) -> Moment:
