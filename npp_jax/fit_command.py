@@ -132,7 +132,7 @@ def screen(study: Study) -> SweepResult:
     """
     objective = Objective(study.problem, dataclasses.replace(FAST, companion=False), study.sweep.model)
     dtype = "float32" if study.sweep.model == "electroneutral" else study.sweep.dtype
-    evaluator = Evaluator(objective, study.sweep.chunk, dtype, again=False)
+    evaluator = Evaluator(objective, study.sweep.chunk, dtype, screening=True)
     names = [parameter.name for parameter in study.problem.parameters]
     order = [study.design.parameters.index(name) for name in names]
     size, chunk = study.design.size, study.sweep.chunk

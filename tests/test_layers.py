@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent / PACKAGE
 # Names of axes hold no code and serve every part. The constants of nature serve every part that knows physics.
 VOCABULARY = {"_typing"}
 PHYSICAL = {"_typing", "constants"}
+COMPILER = {"_compile"}
 
 ENGINE = {"physics", "discretisation", "solver"}
 RESULT = {"solution", "observables"}
@@ -35,6 +36,7 @@ LEAVES = {
 
 MAY_IMPORT = {
     "_typing": set(),
+    "_compile": set(),
     "constants": set(),
     "physics": PHYSICAL,
     "discretisation": PHYSICAL | {"physics"},
@@ -47,8 +49,8 @@ MAY_IMPORT = {
     "mixture_result": PHYSICAL | ENGINE | RESULT | {"scaling", "integrate", "mixture"},
     "simulate": PHYSICAL | ENGINE | RESULT | WIRING,
     "observe": VOCABULARY,
-    "fit": PHYSICAL | RESULT | {"physics", "solver", "integrate", "simulate", "observe"},
-    "sweep": PHYSICAL | RESULT | {"solver", "fit", "simulate", "observe"},
+    "fit": PHYSICAL | COMPILER | RESULT | {"physics", "solver", "integrate", "simulate", "observe"},
+    "sweep": PHYSICAL | COMPILER | RESULT | {"solver", "fit", "simulate", "observe"},
     "tracer": PHYSICAL | ENGINE | RESULT | {"observe"},
     "io": LIBRARY | {"config"},
     "config": LIBRARY,

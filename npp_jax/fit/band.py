@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from npp_jax._compile import jit_small
 from npp_jax.constants import BOLTZMANN_EV
 from npp_jax.fit.fitting import FitResult
 from npp_jax.fit.objective import Measurement, Problem
@@ -95,7 +96,7 @@ def law_bands(problem: Problem, measurement: Measurement, result: FitResult) -> 
         return jnp.stack(law.sed.support()) - law.fermi_energy(jnp.ones(1), temperature)[0]
 
     best = jnp.asarray(result.theta)
-    low, high = np.asarray(jax.jit(support)(best))
+    low, high = np.asarray(jit_small(support)(best))
     energy = jnp.linspace(0.6 * low, min(0.6 * high, 0.25 * (high - low)), 300)
 
     def curves(scaled: Array) -> tuple[Array, Array, Array, Array]:
@@ -106,8 +107,8 @@ def law_bands(problem: Problem, measurement: Measurement, result: FitResult) -> 
 
     ranges = ranges_of(result.bounds)
     scaled = to_scaled(ranges, best)
-    logarithm, activation, density, kt = (np.asarray(curve) for curve in jax.jit(curves)(scaled))
-    slopes = jax.jit(jax.jacfwd(curves))(scaled)
+    values, slopes = jit_small(lambda s: (curves(s), jax.jacfwd(curves)(s)))(scaled)
+    logarithm, activation, density, kt = (np.asarray(curve) for curve in values)
     matrix = np.asarray(result.covariance.scaled)
     half = [
         NORMAL_95 * np.sqrt(np.maximum(np.einsum("xp,pq,xq->x", g, matrix, g), 0.0))

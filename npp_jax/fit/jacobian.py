@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
+from npp_jax._compile import quick
 from npp_jax.fit.objective import Objective
 
 
@@ -51,20 +52,6 @@ def directions(objective: Objective) -> np.ndarray:
     return rows
 
 
-_QUICK = {"xla_backend_optimization_level": 1, "xla_cpu_use_fusion_emitters": False}
-"""Halves the time of compilation on a CPU; this program, which runs some hundred times, is as fast with it."""
-
-
-def _compiled(lowered: jax.stages.Lowered) -> jax.stages.Compiled:
-    if jax.default_backend() != "cpu":
-        return lowered.compile()
-    try:
-        return lowered.compile(compiler_options=_QUICK)
-    except jax.errors.JaxRuntimeError:
-        # An XLA that does not have these options.
-        return lowered.compile()
-
-
 class LinearModel:
     """θ ↦ residuals and Jacobian; compiled at the first call, or by `compile`.
 
@@ -91,12 +78,13 @@ class LinearModel:
             [int(self._rows[:, k].argmax()) if problem.enters(p, m) else None for k, p in enumerate(problem.parameters)]
             for m in measured
         ]
-        self._expand: Callable[[Array], Expansion] = jax.jit(self._expansion)
+        self._expand: Callable[[Array], Expansion] = jax.jit(self._expansion, compiler_options=quick())
 
     def compile(self) -> None:
         """Compile ahead, for example in a thread of its own."""
         shape = (self._chunk, len(self.objective.problem.parameters))
-        self._expand = _compiled(jax.jit(self._expansion).lower(jax.ShapeDtypeStruct(shape, jnp.result_type(float))))
+        lowered = jax.jit(self._expansion).lower(jax.ShapeDtypeStruct(shape, jnp.result_type(float)))
+        self._expand = lowered.compile(compiler_options=quick())
 
     def expand(self, theta: Float[Array, "start parameter"]) -> Expansion:
         """Residuals, signals and their derivatives."""

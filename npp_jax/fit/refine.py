@@ -30,6 +30,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Bool, Float, Int
 
+from npp_jax._compile import jit_small
 from npp_jax.fit.linearisation import Linearisation, damped_step, linearise, stationarity
 from npp_jax.fit.transform import Bounds, Ranges, check_inside, ranges_of, theta_slope, to_scaled, to_theta
 
@@ -200,7 +201,7 @@ def _evaluate(function: ResidualsAndJacobian, theta: Array) -> tuple[Array, Arra
     return residual, jacobian, ok
 
 
-@jax.jit
+@jit_small
 def _begin(ranges: Ranges, theta: Array, options: RefineOptions) -> _State:
     """The first evaluation counts as a step from a point of infinite cost."""
 
@@ -234,7 +235,7 @@ def _begin(ranges: Ranges, theta: Array, options: RefineOptions) -> _State:
     return jax.vmap(one)(theta)
 
 
-@jax.jit
+@jit_small
 def _advance(
     ranges: Ranges, options: RefineOptions, state: _State, fixed: Array, residual: Array, jacobian: Array, ok: Array
 ) -> tuple[Array, _State]:
@@ -335,7 +336,7 @@ def _propose(ranges: Ranges, state: _State, fixed: Array) -> _State:
     )
 
 
-@jax.jit
+@jit_small
 def _finish(ranges: Ranges, state: _State, fixed: Array) -> RefineResult:
     low, high = (jnp.asarray(edge, state.scaled.dtype) for edge in (ranges.low, ranges.high))
     side = (state.scaled >= high).astype(jnp.int32) - (state.scaled <= low).astype(jnp.int32)
