@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -173,7 +174,7 @@ def run_evolution(study: EvolutionStudy, folder: Path) -> TracerReport:
             f"Dt of the exchange {math.exp(float(p['log_area'][k])):.4g} m² ± {float(errors['log_area'][k]):.1%}"
         )
         position = jnp.linspace(specimen.left, specimen.right, _CURVE_POINTS)
-        curve = jax.jit(model.profiles, static_argnums=1)(p, k, position)
+        curve = eqx.filter_jit(model.profiles)(p, k, position)
         labels = ["exchanged", *(f"+ {a.duration_h:g} h at {a.temperature_K:g} K" for a in entry.anneals)]
         measured = [specimen.exchanged, *(a.profile for a in specimen.anneals)]
         isotope_profiles(axes[k], measured, labels, position=position, fitted=curve)

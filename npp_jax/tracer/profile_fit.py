@@ -33,9 +33,9 @@ def fit_profile(
 ) -> TracerFit:
     """D of one profile, C = C₀ + (C₁ - C₀) f(x - x₀; D t), f a solution of `closed_forms`.
 
-    The parameters are `log_D` [ln m²/s], `surface` C₁ of the source, `base` C₀ unless it is given, `log_k` [ln m/s]
-    with surface exchange, and `origin` x₀ [units of √(D t) at the start] if it is not known. In front of x₀ the fraction
-    is that at x₀ (Hasegawa et al. 2024, eqn 4: the part of the sample that is immersed).
+    The parameters are `log_D` [ln m²/s], `surface` C₁ of the source, `base` C₀ unless it is given, `log_k`
+    [ln m/s] with surface exchange, and `origin` x₀ [units of √(D t) at the start] if it is not known.
+    In front of x₀ the fraction is that at x₀ (Hasegawa et al. 2024, eqn 4: the part of the sample that is immersed).
 
     Parameters
     ----------
