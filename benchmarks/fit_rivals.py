@@ -95,8 +95,8 @@ def table(name: str, outcome: FitOutcome) -> None:
         result = fitted.result
         bands = law_bands(fitted.model.problem, fitted.model.problem.measurements[0], result)
         assert bands is not None
-        # Compositions that the three profiles hold.
-        held = bands.fraction >= 0.03
+        # Compositions that the three profiles hold; D of the bulk is given.
+        held = (bands.fraction >= 0.03) & (bands.fraction < 1.0)
         true = np.asarray(truth.at(temperature)(jnp.asarray(bands.fraction)))[held]
         inside = np.mean((true >= bands.diffusivity.low[held]) & (true <= bands.diffusivity.high[held]))
         reason = Reason(int(result.refined.reason[result.best])).name

@@ -36,6 +36,8 @@ from npp_jax.simulate import ACCURATE, FAST, simulate  # noqa: E402
 NM = 1e-9
 NEUTRAL_ONLY = ("p4", "p5", "p7")
 """More than two ions, and reservoirs: simulated by the electroneutral model alone."""
+THIN = 0.3
+"""Width [nm] below which a front is compared by its depth alone."""
 SETTINGS = {"accurate": ACCURATE, "fast": FAST}
 # Front [nm, share], profile RMSE, plateau, relative error of charge, current, potential and time.
 LIMITS = {"accurate": (0.1, 1e-3, 1e-3, 1e-3, 2e-3), "fast": (0.25, 2.5e-3, 2e-3, 2e-3, 2e-3)}
@@ -45,9 +47,13 @@ def errors(solution, output, depth_nm, fractions, expected):
     """Errors of one output against a reference profile and its key numbers.
 
     Profiles are compared over one and a half front depths, the range that a measured profile shows. A charge, current
-    or potential of zero (rest, reservoir) has no relative error and is left out.
+    or potential of zero (rest, reservoir) has no relative error and is left out. Where the front is thinner than
+    0.3 nm, a shift of a few picometres is a large error of the profile in it: the front depth tells that, and the
+    profile is compared outside of one front width, as the notes of the reference solutions advise.
     """
     reach = depth_nm <= 1.5 * expected["front_depth_nm"]
+    if expected.get("width", np.inf) < THIN:
+        reach &= np.abs(depth_nm - expected["front_depth_nm"]) > expected["width"]
     depth = depth_nm[reach]
     profile = np.asarray(solution.profile(jnp.asarray(depth * NM), output))
     span = depth[-1] - depth[0]
@@ -156,6 +162,7 @@ def verify_candidates(folder: Path, model: str, setting: str) -> list[bool]:
         )
         wanted = {
             "front_depth_nm": float(row["front_depth_nm"]),
+            "width": float(row["front_width_16_84_nm"]),
             "plateau": float(row["plateau_half_depth"]),
             "charge": float(row["charge_C_m2"]),
             "current": float(row["current_density_end_A_m2"]),

@@ -163,6 +163,7 @@ def sweep(
     """Evaluate many candidates against measured profiles; resumes where it was interrupted."""
     _start_jax()
     from npp_jax.config import ConfigError
+    from npp_jax.fit import data_warnings
     from npp_jax.study import load_study
     from npp_jax.sweep import StoreError
     from npp_jax.sweep.run import SweepStopped
@@ -174,6 +175,8 @@ def sweep(
         study = load_study(file)
     except ConfigError as error:
         raise _wrong_input(str(error)) from None
+    for text in data_warnings(study.problem):
+        typer.echo(f"warning: {text}", err=True)
     try:
         output.mkdir(parents=True, exist_ok=True)
         result = run_study(
@@ -206,7 +209,7 @@ def fit(
     """Fit the parameters of a study to its measured profiles: sweep, refinement, uncertainties, report."""
     _start_jax()
     from npp_jax.config import ConfigError
-    from npp_jax.fit import REASON_ADVICE, Reason
+    from npp_jax.fit import REASON_ADVICE, Reason, data_warnings
     from npp_jax.fit_command import NoCandidate, run_fit
     from npp_jax.fit_report import intervals, warnings, write_fit
     from npp_jax.study import load_study
@@ -219,6 +222,10 @@ def fit(
         found = None if sweep is None else read_sweep(sweep)
         if found is not None and found.names != tuple(axis.name for axis in study.axes):
             raise ConfigError(f"{sweep}: its parameters are {', '.join(found.names)}; the study has others")
+        # Before the minutes that a fit may take.
+        known = data_warnings(study.problem)
+        for text in known:
+            typer.echo(f"warning: {text}", err=True)
         output.mkdir(parents=True, exist_ok=True)
         outcome = run_fit(study, sweep=found, quiet=quiet)
         written = write_fit(outcome, output, file.stem, command=" ".join(sys.argv))
@@ -238,7 +245,8 @@ def fit(
             typer.echo(f"rival '{rival.model.name}': misfit {rival.result.chi2:.1f}, BIC {-better:+.1f}")
         typer.echo("written: " + ", ".join(str(path) for path in written))
     for text in warnings(outcome.main):
-        typer.echo(f"warning: {text}")
+        if text not in known:
+            typer.echo(f"warning: {text}")
     reason = Reason(int(result.refined.reason[result.best]))
     typer.echo(f"status: {REASON_ADVICE[reason]}")
     if reason is not Reason.CONVERGED:

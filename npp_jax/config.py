@@ -238,13 +238,15 @@ class ExperimentTable(ConfigTable):
         return self
 
 
-def load_experiment(path: str | Path) -> Experiment:
+def load_experiment(path: str | Path, *, changes: Mapping[str, Any] | None = None) -> Experiment:
     """Read an experiment file.
 
     Parameters
     ----------
     path
         TOML file of schema version 1. Traces are looked for beside it.
+    changes
+        Keys that take another value than in the file, such as `Li.filling` or `stages.0.temperature_K`.
 
     Raises
     ------
@@ -259,9 +261,25 @@ def load_experiment(path: str | Path) -> Experiment:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not a TOML file: {error}") from None
     try:
+        for key, value in (changes or {}).items():
+            _table_of(table, key)[key.rpartition(".")[2]] = value
         return parse_experiment(table, folder=path.parent)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
+
+
+def _table_of(table: dict[str, Any], key: str) -> dict[str, Any]:
+    """Table of a file in which a key stands: that of the sample, of a stage, of a species or of its diffusivity."""
+    place, _, name = key.rpartition(".")
+    parts: dict[str, Any] = {"sample": table.get("sample")}
+    parts |= {f"stages.{k}": stage for k, stage in enumerate(table.get("stages", []))}
+    for species in table.get("species", []):
+        own = name in SpeciesTable.model_fields
+        parts[species.get("name")] = species if own else species.get("diffusivity")
+    found = parts.get(place)
+    if not isinstance(found, dict):
+        raise ConfigError(f"'{key}' has no place; known are {', '.join(f'{part}.KEY' for part in parts)}")
+    return found
 
 
 def parse_experiment(table: Mapping[str, Any], *, folder: Path = Path()) -> Experiment:

@@ -127,9 +127,12 @@ def _transfer(main: Rival, found: FitResult, starts: np.ndarray, rival: Rival) -
 
 
 def screen(study: Study) -> SweepResult:
-    """Evaluate the candidates of the design once, without error estimate: where to begin is all that is asked."""
+    """Evaluate the candidates of the design once, without error estimate and in single precision where the model holds
+    it: where to begin is all that is asked.
+    """
     objective = Objective(study.problem, dataclasses.replace(FAST, companion=False), study.sweep.model)
-    evaluator = Evaluator(objective, study.sweep.chunk, study.sweep.dtype, again=False)
+    dtype = "float32" if study.sweep.model == "electroneutral" else study.sweep.dtype
+    evaluator = Evaluator(objective, study.sweep.chunk, dtype, again=False)
     names = [parameter.name for parameter in study.problem.parameters]
     order = [study.design.parameters.index(name) for name in names]
     size, chunk = study.design.size, study.sweep.chunk

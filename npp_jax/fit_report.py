@@ -12,7 +12,7 @@ import h5py
 import jax
 import numpy as np
 
-from npp_jax.fit import REASON_ADVICE, Measurement, Reason, law_bands, likelihood_ratio
+from npp_jax.fit import REASON_ADVICE, Measurement, Reason, data_warnings, law_bands, likelihood_ratio
 from npp_jax.fit_command import FitOutcome, Fitted
 from npp_jax.fit_plots import (
     correlation,
@@ -101,7 +101,7 @@ def warnings(fitted: Fitted) -> list[str]:
     failed, made = int(result.refined.failed_evaluations.sum()), int(result.refined.evaluations.sum())
     if failed:
         found.append(f"{failed} of {made} evaluations failed; their steps were rejected.")
-    return found
+    return [*data_warnings(fitted.model.problem), *found]
 
 
 def report_lines(outcome: FitOutcome, figures: list[str]) -> Iterator[str]:

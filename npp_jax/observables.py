@@ -49,6 +49,7 @@ def interpolate_profile(depth: Array, points: Array, fraction: Array) -> Array:
     return jnp.stack([interpolate(depth, points, values) for values in fraction])
 
 
+@jax.jit
 def deepest_crossing(points: Array, values: Array, level: Array) -> Array:
     """Deepest depth at which a profile passes each of some levels, upwards or downwards; zero where it never does.
 

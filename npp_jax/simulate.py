@@ -36,6 +36,7 @@ FAST = Controls(
     iterations=2,
     extra_iterations=(8, 4, 2),
     tolerance=0.0,
+    start_share=0.01,
     trace=False,
 )
 """Default of sweeps."""
@@ -296,8 +297,10 @@ def integrate(
         looked_at = jax.tree.map(lambda leaf, r=rows: leaf[r], moments)
         passages.append(Passage(looked_at, passed[rows], elapsed, np.flatnonzero(np.isin(rows, at_output))))
         clocks.append(moments.clock)
-        late = np.flatnonzero(final)[len(moments.clock) // 4 :]
-        update = jnp.maximum(update, jnp.max(happened.update[late], axis=0))
+        # What is wrong early concerns few ions: it counts as far as the step has come.
+        kept = np.flatnonzero(final)
+        share = moments.clock[kept] / moments.clock[-1]
+        update = jnp.maximum(update, jnp.max(happened.update[kept] * share, axis=0))
         iterations = iterations + jnp.sum(happened.iterations, axis=0)
         if landing:
             wanted, reached = schedule.target[at_output - neutral_steps], moments.time[at_output]
@@ -338,7 +341,7 @@ def _profile(experiment: Experiment, stage: Stage, moment: Moment, model: Model)
     excess = excess.at[0].set(0.0).at[-1].set(0.0)
     u = moment.y[0]
     centre = 0.5 * (moment.faces[1:] + moment.faces[:-1])
-    surface = _surface_fraction(u, centre, moment.current / medium.foreign(u[:1])[0])
+    surface = _surface_fraction(u, moment.faces, moment.current / medium.foreign(u[:1])[0])
     ends = lambda first, cells, last: jnp.concatenate([first[None], cells, last[None]])  # noqa: E731
     one, zero = jnp.ones_like(surface), jnp.zeros_like(surface)
     native = ends(surface, u, one)
@@ -363,14 +366,21 @@ def _profile(experiment: Experiment, stage: Stage, moment: Moment, model: Model)
     )
 
 
-def _surface_fraction(u: Array, centre: Array, slope: Array) -> Array:
-    """Native fraction at x = 0: parabola through the first two cells that carries no native flux at the surface.
+def _surface_fraction(u: Array, faces: Array, slope: Array) -> Array:
+    """Native fraction at x = 0: cubic with the averages of the first three cells that carries no native flux there.
 
     Zero native flux means ∂u/∂x = (v₀/D₂) u at x = 0; `slope` is v₀/D₂.
     """
-    near, far = centre[0], centre[1]
-    weight = (1.0 + slope * near) * far**2 - (1.0 + slope * far) * near**2
-    surface = (u[0] * far**2 - u[1] * near**2) / weight
+
+    def moment(power: int) -> Array:
+        """Average of xᵖ over each cell, in units of the third face."""
+        edges = (faces[:4] / faces[3]) ** (power + 1)
+        return jnp.diff(edges, axis=0) / (power + 1) / jnp.diff(faces[:4] / faces[3], axis=0)
+
+    # u = a (1 + slope x) + c x² + d x³; a by Cramer's rule.
+    first, second, third = 1.0 + slope * faces[3] * moment(1), moment(2), moment(3)
+    minors = jnp.stack([second[i] * third[j] - second[j] * third[i] for i, j in ((1, 2), (2, 0), (0, 1))])
+    surface = jnp.sum(minors * u[:3], axis=0) / jnp.sum(minors * first, axis=0)
     return jnp.clip(surface, jnp.minimum(0.0, u[0]), 1.0)
 
 

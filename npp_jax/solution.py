@@ -31,7 +31,8 @@ class Report(eqx.Module):
     iterations: Int[Array, "*batch"]
     """Newton iterations in all."""
     newton_update: Float[Array, "*batch"]
-    """Largest last Newton update of any step (fraction of the bulk)."""
+    """Largest change in the last Newton iteration of a step, times the share of the charge (or time) of the stage that
+    has passed by then (fraction of the bulk)."""
     profile_error: Float[Array, "output *batch"]
     """Estimated root mean square error of the profiles (fraction of the bulk); NaN where no companion run was made."""
     front_error: Float[Array, "output *batch"]

@@ -7,7 +7,7 @@ import dataclasses
 import hashlib
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field, ValidationError, model_validator
@@ -16,6 +16,7 @@ from npp_jax.config import ConfigError, ConfigTable, load_experiment, one_line
 from npp_jax.fit import Bound, Bounds, Measurement, Parameter, Problem, with_free_form
 from npp_jax.io.profile_table import read_measured
 from npp_jax.observe import (
+    MINIMUM_POINTS,
     AbstractLikelihood,
     AbstractResponse,
     DowsettResponse,
@@ -124,6 +125,8 @@ class RivalTable(ConfigTable):
     without: list[str] = Field(default_factory=list)
     parameters: list[ParameterTable] = Field(default_factory=list)
     files: dict[str, str] = Field(default_factory=dict)
+    set: dict[str, Any] = Field(default_factory=dict)
+    contains_first: bool | None = None
     free_form_knots: Annotated[int, Field(ge=4, le=60)] | None = None
 
 
@@ -183,6 +186,8 @@ class SweepTable(ConfigTable):
     def _complete(self) -> "SweepTable":
         if self.profile_grid is not None and not self.profiles:
             raise ValueError("profile_grid belongs to profiles = true, and only there")
+        if self.model == "full" and self.dtype == "float32":
+            raise ValueError("dtype = 'float32' does not resolve the currents of the full model; allowed is 'float64'")
         return self
 
     @property
@@ -342,15 +347,36 @@ def _rival(rival: RivalTable, study: StudyTable, measurements: tuple[Measurement
             tables += [table.model_copy(update={"name": f"{table.name}_{n}", "experiments": [n]}) for n in own]
         elif table.name not in rival.without:
             tables.append(table)
-    with_files = tuple(
-        dataclasses.replace(m, experiment=load_experiment(folder / rival.files[m.name])) if m.name in rival.files else m
-        for m in measurements
-    )
+    with_files = _changed(rival, study.experiments, measurements, folder)
     if rival.free_form_knots is not None:
         return _free_form(rival, with_files, [*tables, *rival.parameters])
-    contains = not rival.without and not rival.files and len(tables) + len(rival.parameters) > len(study.parameters)
+    more = len(tables) + len(rival.parameters) > len(study.parameters)
+    contains = rival.contains_first
+    if contains is None:
+        contains = more and not (rival.without or rival.files or rival.set)
+    if contains and not more:
+        raise ConfigError(f"rival '{rival.name}': a model that contains the first has more parameters than it")
     model = _model(rival.name, with_files, [*tables, *rival.parameters])
     return dataclasses.replace(model, contains_main=contains)
+
+
+def _changed(
+    rival: RivalTable, entries: list[ExperimentEntry], measurements: tuple[Measurement, ...], folder: Path
+) -> tuple[Measurement, ...]:
+    """The measurements with the experiments of a rival: other files, other keys where an experiment has their place."""
+    if not rival.files and not rival.set:
+        return measurements
+    found, placed = [], set()
+    for entry, measurement in zip(entries, measurements, strict=True):
+        species = {s.name for s in measurement.experiment.species}
+        own = {k: v for k, v in rival.set.items() if k.split(".")[0] in {"sample", "stages", *species}}
+        placed |= set(own)
+        path = folder / rival.files.get(entry.name, entry.file)
+        found.append(dataclasses.replace(measurement, experiment=load_experiment(path, changes=own)))
+    lost = [key for key in rival.set if key not in placed]
+    if lost:
+        raise ConfigError(f"rival '{rival.name}': set = '{lost[0]}' has no place in any experiment")
+    return tuple(found)
 
 
 def _free_form(rival: RivalTable, measurements: tuple[Measurement, ...], tables: list[ParameterTable]) -> Rival:
@@ -391,6 +417,12 @@ def _measurement(entry: ExperimentEntry, folder: Path) -> Measurement:
     profile = read_measured(
         folder / entry.profile, first_depth=entry.first_depth_nm, counts_per_fraction=entry.counts_per_fraction
     )
+    left = int(np.sum(np.asarray(profile.weight)[0] > 0.0))
+    if left < MINIMUM_POINTS:
+        raise ConfigError(
+            f"{entry.name}: {left} points of {entry.profile} lie below first_depth_nm = {entry.first_depth_nm:g}; at "
+            f"least {MINIMUM_POINTS} are needed"
+        )
     likelihood = _likelihood(entry.likelihood)
     if isinstance(likelihood, PoissonLikelihood) and profile.counts is None:
         raise ConfigError(f"{entry.name}: a poisson likelihood needs counts; give counts_per_fraction")

@@ -7,6 +7,9 @@ import os
 import random
 from pathlib import Path
 
+# Most of the time of the tests is compilation of programs that run once. Set before JAX reads it.
+os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_backend_optimization_level=0".strip()
+
 import jax
 import numpy as np
 import pytest

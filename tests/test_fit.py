@@ -5,6 +5,7 @@ import json
 import tomllib
 from pathlib import Path
 
+import equinox as eqx
 import h5py
 import jax
 import jax.numpy as jnp
@@ -16,6 +17,7 @@ from npp_jax.cli import app
 from npp_jax.config import ConfigError
 from npp_jax.fit import (
     FitResult,
+    LawBands,
     LinearModel,
     Objective,
     Reason,
@@ -108,8 +110,39 @@ def test_bands_are_the_scatter_of_the_draws(study: Study, model: LinearModel, fi
     law = study.problem.experiment(study.problem.measurements[0], jnp.asarray(truth)).species[0].diffusivity
     temperature = study.problem.measurements[0].experiment.stages[0].temperature
     true = np.asarray(law.at(temperature)(jnp.asarray(bands.fraction)))
-    held = bands.fraction > 0.02
+    # D of the bulk is no parameter: the band ends in a point.
+    held = (bands.fraction > 0.02) & (bands.fraction < 1.0)
     assert np.all((true >= bands.diffusivity.low)[held]) and np.all((true <= bands.diffusivity.high)[held])
+    assert [float(edge[-1] / true[-1]) for edge in bands.diffusivity] == pytest.approx([1.0, 1.0, 1.0], rel=1e-12)
+
+
+def test_bands_to_first_order_and_beyond(study: Study, fitted: FitResult):
+    measurement = study.problem.measurements[0]
+
+    def bands_of(factor: float) -> LawBands:
+        spread = eqx.tree_at(lambda c: c.scaled, fitted.covariance, factor * fitted.covariance.scaled)
+        bands = law_bands(study.problem, measurement, fitted._replace(covariance=spread))
+        assert bands is not None
+        return bands
+
+    narrow = bands_of(1e-2)
+    # Small enough to be linear: half widths are those of draws.
+    drawn = jnp.asarray(fitted.theta + 0.1 * (draw(fitted, 200) - fitted.theta))
+    at = lambda theta: study.problem.experiment(measurement, theta).species[0].diffusivity  # noqa: E731
+    fraction = jnp.asarray(narrow.fraction)
+    curves = jax.vmap(lambda theta: at(theta).at(measurement.experiment.stages[0].temperature)(fraction))(drawn)
+    seen = narrow.fraction < 0.95
+    scatter = np.std(np.log(np.asarray(curves)), axis=0)[seen]
+    half = np.log(narrow.diffusivity.high / narrow.diffusivity.low)[seen] / (2 * 1.96)
+    np.testing.assert_allclose(half, scatter, rtol=0.2)
+    # A factor e of uncertainty: 1/D, which the data see, reaches zero, and D of the bulk is the only limit left.
+    wide = bands_of(1e5)
+    free = wide.diffusivity.low < wide.diffusivity.best * np.exp(-1.0)
+    assert free.any()
+    np.testing.assert_allclose(wide.diffusivity.high[free], wide.diffusivity.high[-1], rtol=1e-6)
+    assert np.all(wide.activation.low[free] == 0.0)
+    for band in (wide.diffusivity, wide.activation, wide.density):
+        assert np.all((band.low <= band.best) & (band.best <= band.high))
 
 
 def test_free_form_with_equal_slopes_is_the_gaussian(study: Study):
@@ -197,3 +230,44 @@ def test_depth_scale_and_sensitivity_as_parameters(tmp_path: Path):
     np.testing.assert_allclose(potassium[2, 1], 1.1 * potassium[0, 1], rtol=1e-9)
     np.testing.assert_allclose(potassium[2, 0], potassium[0, 0], rtol=1e-9)
     np.testing.assert_allclose(rubidium, np.broadcast_to(rubidium[0], rubidium.shape), rtol=1e-9)
+
+
+def test_rivals_that_set_keys_of_the_experiments():
+    study = load_study(SWEEPS / "rival_distributions.toml")
+    filled, foreign = study.rivals[-2:]
+    for measurement in filled.problem.measurements:
+        first, second = measurement.experiment.species
+        assert first.diffusivity.filling == "fermi-dirac" and not hasattr(second.diffusivity, "filling")
+    assert filled.bounds == study.main.bounds and not filled.contains_main
+    for measurement, ion in zip(foreign.problem.measurements, ("K", "Rb", "Cs"), strict=True):
+        assert [p.name for p in foreign.problem.parameters if foreign.problem.enters(p, measurement)] == [
+            "sed_fwhm_eV",
+            "vacancy_fraction",
+            f"D_{ion}_m2_s",
+            f"fwhm_{ion}_eV",
+        ]
+    assert foreign.contains_main and len(foreign.bounds) == 8
+    # At the narrowest width D is constant to a few per cent where the ion is.
+    theta = jnp.asarray([TRUTH.get(bound.name, bound.low) for bound in foreign.bounds])
+    potassium = foreign.problem.experiment(foreign.problem.measurements[0], theta).species[1].diffusivity
+    found = potassium.at(jnp.asarray(350.0))(jnp.linspace(0.05, 1.0, 20))
+    np.testing.assert_allclose(found, TRUTH["D_K_m2_s"], rtol=0.05)
+
+
+@pytest.mark.parametrize(
+    ("rival", "message"),
+    [
+        ('set = { "Na.filling" = "sharp" }', "set = 'Na.filling' has no place in any experiment"),
+        ('set = { "Li.filing" = "sharp" }', "did you mean 'filling'?"),
+        ('set = { "stages.3.temperature_K" = 300.0 }', "'stages.3.temperature_K' has no place; known are sample.KEY"),
+        ('set = { "Li.filling" = "sharp" }\ncontains_first = true', "has more parameters than it"),
+    ],
+)
+def test_wrong_rivals_end_in_one_line(tmp_path: Path, rival: str, message: str):
+    text = _absolute((SWEEPS / "one_distribution.toml").read_text(encoding="utf-8"))
+    path = tmp_path / "study.toml"
+    path.write_text(text.replace("[fit]\n", f'[fit]\n[[fit.rivals]]\nname = "r"\n{rival}\n[fit_]\n'), encoding="utf-8")
+    path.write_text(path.read_text(encoding="utf-8").replace('[fit_]\nsetting = "fast"\n', ""), encoding="utf-8")
+    with pytest.raises(ConfigError) as error:
+        load_study(path)
+    assert message in str(error.value) and "\n" not in str(error.value)

@@ -103,6 +103,18 @@ def test_batch_equals_loop_and_failures_stay_alone() -> None:
     np.testing.assert_allclose(mapped.front_depth[:, 0], batch.front_depth[0], rtol=1e-10)
 
 
+def test_nothing_undershoots_behind_a_thin_front() -> None:
+    """A front far thinner than its depth, with next to nothing left behind it, from the first steps on."""
+    law = {"law": "sed", "D_bulk_m2_s": 1e-18, "sed_fwhm_eV": 0.3, "vacancy_fraction": 0.27}
+    native = {**BASE["species"][0], "diffusivity": law}
+    foreign = {**BASE["species"][1], "diffusivity": {"law": "constant", "D_m2_s": 7.6e-24}}
+    stage = {**BASE["stages"][0], "temperature_K": 373.0, "potential_V": 19.2, "charge_C_m2": 59.0}
+    thin = parse_experiment({**BASE, "species": [native, foreign], "stages": [stage]})
+    solution = jax.jit(lambda e: simulate(e, replace(FAST, companion=False)))(thin)
+    assert int(solution.report.status) != Status.NOT_CONVERGED
+    assert float(solution.fraction.min()) > -1e-6
+
+
 def test_constant_current_front_follows_theory() -> None:
     """High field: the front moves with the speed of the quasi-neutral theory."""
     experiment = base(potential_V=None, current_density_A_m2=2e-3)

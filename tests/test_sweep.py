@@ -147,6 +147,7 @@ def test_four_devices_compile_once_and_find_what_one_finds(folder, study, evalua
         ("profiles = true", "profile_grid = { last_nm = 9.0, points = 5 }", "belongs to profiles = true"),
         ("profiles = true", "profile_grid = { first_nm = 9.0, last_nm = 9.0, points = 5 }", "less than last_nm"),
         ("profiles = true", "profile_grid = { last_nm = 9.0, point = 5 }", "did you mean 'points'"),
+        ('dtype = "float64"', 'model = "full"\ndtype = "float32"', "allowed is 'float64'"),
         ('name = "sed_fwhm_eV"', 'name = "misfit"', "'misfit' is taken"),
         ('profile = "synthetic/K.csv"', 'profile = "synthetic/L.csv"', "No such file"),
         ('file = "lithium_borate_K.toml"', 'file = "lithium_borate_L.toml"', "No such file"),

@@ -7,6 +7,7 @@ from npp_jax.fit.identifiability import Combination, Identifiability, identifiab
 from npp_jax.fit.jacobian import Expansion, LinearModel
 from npp_jax.fit.objective import Evaluation, Measurement, Objective, Predicted, Problem
 from npp_jax.fit.parameters import Parameter, ParameterError, known_keys, place, value_of
+from npp_jax.fit.plausible import data_warnings, replaced_depth
 from npp_jax.fit.prior import with_priors
 from npp_jax.fit.profile import DELTA_CHI2_95, Profile, profile_grid, profile_likelihood
 from npp_jax.fit.refine import REASON_ADVICE, Reason, RefineOptions, RefineResult, refine
@@ -63,6 +64,7 @@ __all__ = [
     "RefineOptions",
     "RefineResult",
     "covariance",
+    "data_warnings",
     "draw",
     "fit",
     "from_unbounded",
@@ -77,6 +79,7 @@ __all__ = [
     "ranges_of",
     "reduced_chi2",
     "refine",
+    "replaced_depth",
     "signal_sigma",
     "start_values",
     "theta_slope",

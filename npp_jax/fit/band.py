@@ -7,13 +7,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from npp_jax.constants import BOLTZMANN_EV
 from npp_jax.fit.fitting import FitResult
 from npp_jax.fit.objective import Measurement, Problem
 from npp_jax.fit.transform import ranges_of, theta_slope, to_scaled, to_theta
+from npp_jax.fit.uncertainty import NORMAL_95
 from npp_jax.physics import SEDDiffusivity
 
 SAMPLES = 400
-"""Draws of the parameters for a band."""
+"""Draws of the parameters, unless told otherwise."""
 
 
 class Band(NamedTuple):
@@ -67,6 +69,10 @@ def draw(result: FitResult, count: int = SAMPLES, *, seed: int = 0) -> Float[np.
 def law_bands(problem: Problem, measurement: Measurement, result: FitResult) -> LawBands | None:
     """Bands of the diffusivity, the activation energy and the site energies of one experiment.
 
+    The covariance is propagated to first order: draws of many correlated parameters would leave the narrow region that
+    the data allow. A profile depends on D₁(n) through the resistance D₂/D₁, which fades as D₁ grows: towards high D
+    the band is linear in 1/D, and where it finds no limit D of the bulk is one, as D rises with the fraction.
+
     Returns
     -------
     None if no ion of the experiment has a site energy distribution.
@@ -92,19 +98,34 @@ def law_bands(problem: Problem, measurement: Measurement, result: FitResult) -> 
     low, high = np.asarray(jax.jit(support)(best))
     energy = jnp.linspace(0.6 * low, min(0.6 * high, 0.25 * (high - low)), 300)
 
-    def curves(theta: Array) -> tuple[Array, Array, Array]:
-        law, temperature = law_of(theta)
+    def curves(scaled: Array) -> tuple[Array, Array, Array, Array]:
+        law, temperature = law_of(to_theta(ranges, scaled))
         bulk = law.fermi_energy(jnp.ones(1), temperature)[0]
-        return (
-            law.at(temperature)(fraction),
-            law.activation_energy(fraction, temperature),
-            law.sed.density(energy + bulk),
-        )
+        found, activation = law.at(temperature)(fraction), law.activation_energy(fraction, temperature)
+        return jnp.log(found), activation, law.sed.density(energy + bulk), BOLTZMANN_EV * temperature
 
-    drawn = jnp.concatenate([best[None], jnp.asarray(draw(result))])
-    bands = [
-        Band(np.asarray(samples[0]), *np.percentile(np.asarray(samples[1:]), [2.5, 97.5], axis=0))
-        for samples in jax.jit(jax.vmap(curves))(drawn)
+    ranges = ranges_of(result.bounds)
+    scaled = to_scaled(ranges, best)
+    logarithm, activation, density, kt = (np.asarray(curve) for curve in jax.jit(curves)(scaled))
+    slopes = jax.jit(jax.jacfwd(curves))(scaled)
+    matrix = np.asarray(result.covariance.scaled)
+    half = [
+        NORMAL_95 * np.sqrt(np.maximum(np.einsum("xp,pq,xq->x", g, matrix, g), 0.0))
+        for g in (np.asarray(slope) for slope in slopes[:3])
     ]
+    lower, upper = _resistive(half[0])
+    most = logarithm[-1] + half[0][-1]  # D rises with the fraction
+    diffusivity = Band(
+        np.exp(logarithm), np.exp(logarithm - lower), np.exp(np.maximum(np.minimum(logarithm + upper, most), logarithm))
+    )
+    lower, upper = _resistive(half[1] / kt)
+    barrier = Band(activation, np.maximum(activation - kt * upper, 0.0), activation + kt * lower)
+    sites = Band(density, np.maximum(density - half[2], 0.0), density + half[2])
     name = measurement.experiment.species[index].name
-    return LawBands(name, np.asarray(fraction), bands[0], bands[1], np.asarray(energy), bands[2])
+    return LawBands(name, np.asarray(fraction), diffusivity, barrier, np.asarray(energy), sites)
+
+
+def _resistive(half: Float[np.ndarray, " point"]) -> tuple[np.ndarray, np.ndarray]:
+    """How far ln D may lie below and above, if its half width to first order is `half`; the latter from 1/D."""
+    bounded = half < 1.0
+    return half, np.where(bounded, -np.log1p(-np.where(bounded, half, 0.0)), np.inf)

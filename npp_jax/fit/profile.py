@@ -3,9 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike
+from jaxtyping import ArrayLike
 
 from npp_jax.fit.refine import Reason, RefineOptions, RefineResult, ResidualsAndJacobian, refine
 from npp_jax.fit.transform import Bounds, ranges_of, to_scaled, to_theta
@@ -58,7 +57,7 @@ def profile_grid(
         raise ValueError(f"{bounds[index].name}: not determined and without a finite range; give the values")
     grid = np.repeat(scaled[None], points, axis=0)
     grid[:, index] = np.linspace(low, high, points)
-    return np.asarray(to_theta(ranges, jnp.asarray(grid)))[:, index]
+    return np.asarray(to_theta(ranges, grid))[:, index]
 
 
 def profile_likelihood(
@@ -105,15 +104,15 @@ def profile_likelihood(
     unknown = sorted(set(grids) - set(names))
     if unknown:
         raise ValueError(f"{unknown[0]!r} is not a parameter; there are {', '.join(names)}")
-    best = jnp.asarray(best)
+    best = np.asarray(best)
     always = np.zeros(len(bounds), bool) if fixed is None else np.asarray(fixed, bool)
     starts, held = [best[None]], [always[None]]
     for name, values in grids.items():
         index = names.index(name)
-        ascending = jnp.sort(jnp.asarray(values, best.dtype))
+        ascending = np.sort(np.asarray(values, best.dtype))
         starts.append(_follow(bounds, best, index, ascending, covariance, always))
         held.append(np.repeat((always | (np.arange(len(bounds)) == index))[None], len(ascending), axis=0))
-    result = refine(function, bounds, jnp.concatenate(starts), fixed=np.concatenate(held), options=options)
+    result = refine(function, bounds, np.concatenate(starts), fixed=np.concatenate(held), options=options)
     minimum = 2.0 * float(result.cost[0]) / variance
     profiles, first = [], 1
     for name, values in grids.items():
@@ -124,22 +123,25 @@ def profile_likelihood(
 
 
 def _follow(
-    bounds: Bounds, best: Array, index: int, values: Array, covariance: Covariance | None, always: np.ndarray
-) -> Array:
+    bounds: Bounds, best: ArrayLike, index: int, values: np.ndarray, covariance: Covariance | None, always: np.ndarray
+) -> np.ndarray:
     """Starts [grid, parameter]: conditional means of the others, cov[others, k]/cov[k, k] times the shift of k."""
     ranges = ranges_of(bounds)
-    start = jnp.repeat(best[None], len(values), axis=0)
-    at = start.at[:, index].set(values)
-    if covariance is None or not float(covariance.scaled[index, index]) > 0.0:
+    start = np.repeat(np.asarray(best)[None], len(values), axis=0)
+    at = start.copy()
+    at[:, index] = values
+    relation = None if covariance is None else np.asarray(covariance.scaled)[index]
+    if relation is None or not relation[index] > 0.0:
         return at
-    shift = (to_scaled(ranges, at) - to_scaled(ranges, start))[:, index]
-    slope = jnp.where(always, 0.0, covariance.scaled[:, index] / covariance.scaled[index, index])
-    moved = to_scaled(ranges, start) + shift[:, None] * slope
-    margin = 0.01 * jnp.where(jnp.isfinite(ranges.low), ranges.high - ranges.low, 0.0)
-    scaled = to_scaled(ranges, start)
+    scaled, shifted = np.asarray(to_scaled(ranges, start)), np.asarray(to_scaled(ranges, at))
+    slope = np.where(always, 0.0, relation / relation[index])
+    moved = scaled + (shifted - scaled)[:, [index]] * slope
+    margin = 0.01 * np.where(np.isfinite(ranges.low), ranges.high - ranges.low, 0.0)
     # Others that would leave their range start just inside of it, or where they were if that is nearer.
-    inside = jnp.clip(moved, jnp.minimum(ranges.low + margin, scaled), jnp.maximum(ranges.high - margin, scaled))
-    return to_theta(ranges, inside).at[:, index].set(values)
+    inside = np.clip(moved, np.minimum(ranges.low + margin, scaled), np.maximum(ranges.high - margin, scaled))
+    theta = np.array(to_theta(ranges, inside))
+    theta[:, index] = values
+    return theta
 
 
 def _profile(
@@ -154,7 +156,7 @@ def _profile(
     high, open_high = _crossing(centre, at, delta, threshold, +1)
     ends = np.asarray(scaled[:1]).repeat(2, axis=0)
     ends[:, index] = low, high
-    interval = np.asarray(to_theta(ranges, jnp.asarray(ends)))[:, index]
+    interval = np.asarray(to_theta(ranges, ends))[:, index]
     return Profile(
         name=bound.name,
         values=theta[:, index],

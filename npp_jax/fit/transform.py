@@ -106,6 +106,7 @@ def ranges_of(bounds: Bounds) -> Ranges:
     )
 
 
+@jax.jit
 def to_scaled(ranges: Ranges, theta: Float[Array, "*batch parameter"]) -> Float[Array, "*batch parameter"]:
     """Return s: θ, ln θ or ln[θ/(1 - θ)] by the scale of each parameter."""
     # The branches that are not taken stay finite, so that derivatives do too.
@@ -114,6 +115,7 @@ def to_scaled(ranges: Ranges, theta: Float[Array, "*batch parameter"]) -> Float[
     return jnp.where(ranges.is_log, logarithm, jnp.where(ranges.is_logit, logit, theta))
 
 
+@jax.jit
 def to_theta(ranges: Ranges, scaled: Float[Array, "*batch parameter"]) -> Float[Array, "*batch parameter"]:
     """Return θ of the scaled coordinate, kept inside the range where the exponential rounds."""
     exponential = jnp.exp(jnp.where(ranges.is_log, scaled, 0.0))
@@ -122,6 +124,7 @@ def to_theta(ranges: Ranges, scaled: Float[Array, "*batch parameter"]) -> Float[
     return jnp.clip(theta, low, high)
 
 
+@jax.jit
 def theta_slope(ranges: Ranges, theta: Float[Array, "*batch parameter"]) -> Float[Array, "*batch parameter"]:
     """Return dθ/ds: 1, θ or θ (1 - θ)."""
     logit = jnp.where(ranges.is_logit, theta * (1.0 - theta), jnp.ones_like(theta))

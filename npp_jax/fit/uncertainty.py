@@ -53,6 +53,7 @@ class Covariance(eqx.Module):
 
 
 @partial(jax.jit, static_argnames="tolerance")
+@jax.jit
 def covariance(
     jacobian: Float[Array, "residual parameter"],
     theta: Float[Array, " parameter"],

@@ -8,7 +8,7 @@ import numpy as np
 from npp_jax.config import ConfigError
 from npp_jax.io.sims.errors import SimsFileError
 from npp_jax.io.sims.storage import read_profile
-from npp_jax.observe import DepthProfile
+from npp_jax.observe import MINIMUM_POINTS, DepthProfile
 
 
 def read_measured(path: Path, *, first_depth: float = 0.0, counts_per_fraction: float | None = None) -> DepthProfile:
@@ -90,6 +90,7 @@ def read_profile_table(
                 table[row, column] = float(field)
             except ValueError:
                 raise ConfigError(f"{path}: line {number}: {names[column]} = '{field}' is not a number") from None
+    _check_rows(path, [number for number, _ in lines[1:]], names, table, first_depth, counts_per_fraction is not None)
     fraction, exposure = table[:, 1::2].T, counts_per_fraction
     try:
         return DepthProfile(
@@ -103,3 +104,27 @@ def read_profile_table(
         )
     except ValueError as error:
         raise ConfigError(f"{path}: {error}") from None
+
+
+def _check_rows(
+    path: Path, lines: list[int], names: list[str], table: np.ndarray, first_depth: float, counted: bool
+) -> None:
+    """Refuse what no profile holds, with the line of the file; points above the first depth are not looked at."""
+    if len(table) < MINIMUM_POINTS:
+        raise ConfigError(f"{path}: {len(table)} points; a profile needs at least {MINIMUM_POINTS}")
+    depth = table[:, 0]
+    used = np.broadcast_to((depth >= first_depth)[:, None], table.shape).copy()
+    used[:, 0] = True
+    at_least_zero = np.array([name.endswith("_sigma") or (counted and k > 0) for k, name in enumerate(names)])
+    for wrong, text in (
+        (~np.isfinite(table), "is not a finite number"),
+        ((table < 0.0) & at_least_zero, "is negative: counts and standard deviations are not"),
+    ):
+        if (wrong & used).any():
+            row, column = np.argwhere(wrong & used)[0]
+            raise ConfigError(f"{path}: line {lines[row]}: {names[column]} = {table[row, column]:.6g} {text}")
+    back = np.flatnonzero(np.diff(depth) <= 0.0)
+    if back.size:
+        row = int(back[0]) + 1
+        text = "is given twice" if depth[row] == depth[row - 1] else f"comes after {depth[row - 1]:.6g} nm"
+        raise ConfigError(f"{path}: line {lines[row]}: depth_nm = {depth[row]:.6g} {text}; depths must increase")

@@ -15,10 +15,11 @@ from npp_jax.observe.observation import (
     observe_sampled,
     solve_linear_nuisance,
 )
-from npp_jax.observe.profile import DepthProfile, check, within
+from npp_jax.observe.profile import MINIMUM_POINTS, DepthProfile, check, within
 from npp_jax.observe.response import AbstractResponse, DowsettResponse, GaussianResponse, MRIResponse, NoResponse
 
 __all__ = [
+    "MINIMUM_POINTS",
     "AbstractLikelihood",
     "AbstractResponse",
     "DepthProfile",

@@ -109,7 +109,7 @@ def sample_response(
         raise ValueError(f"refine = {refine}: at least 1 is needed")
     last = points[-1] + 0.5 * steps[-1]
     reaches = steps[-1] * np.arange(1, 1001)
-    felt = np.asarray(response.cdf(jnp.asarray(-reaches))) > _REACH_TOLERANCE
+    felt = np.asarray(_cumulative(response, -reaches)) > _REACH_TOLERANCE
     reach = reaches[min(int(felt.sum()), reaches.size - 1)]
     start = max(points[0] - 0.5 * steps[0], surface)
     before = np.linspace(surface, start, 1 + int(np.ceil((start - surface) / steps[0] - 1e-9)))[:-1]
@@ -120,6 +120,12 @@ def sample_response(
     fine = (coarse[:-1, None] + np.diff(coarse)[:, None] * parts).ravel()
     edges = jnp.asarray(np.append(fine, coarse[-1]), points.dtype)
     return SampledResponse(edges, _weights(response, edges, jnp.asarray(points)))
+
+
+@jax.jit
+def _cumulative(response: AbstractResponse, offset: Array) -> Array:
+    """Share of the signal that comes from below each offset."""
+    return response.cdf(offset)
 
 
 @jax.jit

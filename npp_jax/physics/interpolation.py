@@ -1,5 +1,6 @@
 """Interpolation in tables whose first axis is the knot and whose other axes are a batch."""
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
@@ -28,9 +29,10 @@ def locate(x: Array, knots: Array) -> Array:
 
 
 def take(values: Array, index: Array) -> Array:
-    """Entries values[index] along the first axis, batch axis by batch axis."""
+    """Entries values[index] along the first axis, batch axis by batch axis; indices from 0 to len(values) - 1."""
     values = values.reshape(values.shape + (1,) * (index.ndim - values.ndim))
-    return jnp.take_along_axis(jnp.broadcast_to(values, (values.shape[0], *index.shape[1:])), index, axis=0)
+    table = jnp.broadcast_to(values, (values.shape[0], *index.shape[1:]))
+    return jnp.take_along_axis(table, index, axis=0, mode="promise_in_bounds")
 
 
 def hermite_slopes(knots: Array, values: Array) -> Array:
@@ -52,6 +54,7 @@ def hermite(t: Array, y0: Array, y1: Array, m0: Array, m1: Array) -> Array:
     return y0 + t * (m0 + t * (3.0 * (y1 - y0) - 2.0 * m0 - m1 + t * (2.0 * (y0 - y1) + m0 + m1)))
 
 
+@jax.jit
 def interpolate(x: Array, knots: Array, values: Array) -> Array:
     """Piecewise cubic Hermite interpolation with limited second-order slopes, linear beyond the ends.
 

@@ -44,6 +44,7 @@ def _polynomial(coefficients: tuple[float, ...], x: Array) -> Array:
 
 
 @jax.custom_jvp
+@jax.jit
 def normal_quantile(p: Float[Array, "..."]) -> Float[Array, "..."]:
     """Return z with Φ(z) = p, the inverse of the standard normal distribution function.
 

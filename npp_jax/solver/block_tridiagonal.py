@@ -110,26 +110,25 @@ def probe(matrix: Callable[[Vector], Vector], like: Vector) -> tuple[Block, Bloc
     Lower, diagonal and upper blocks, as `solve` takes them.
     """
     cells = len(like[0])
-    column = (slice(None), *(None,) * (like[0].ndim - 1))
     position = np.arange(cells)
     size = range(len(like))
-    image = [
-        [
-            matrix(
-                tuple(
-                    jnp.zeros_like(a) + (jnp.asarray(position % 3 == k, a.dtype)[column] if i == j else 0.0)
-                    for i, a in enumerate(like)
-                )
-            )
-            for k in range(3)
-        ]
-        for j in size
-    ]
+    colours = position[None] % 3 == np.arange(3)[:, None]
+
+    def seed(i: int) -> Array:
+        """Unknown i of all probes, [unknown and colour, cell, *batch]: one in the cells of a colour, else zero."""
+        chosen = np.zeros((len(like), *colours.shape))
+        chosen[i] = colours
+        column = chosen.reshape(-1, cells, *(1,) * (like[i].ndim - 1))
+        return jnp.zeros_like(like[i]) + jnp.asarray(column, like[i].dtype)
+
+    # Mapped over the probes: the linear map is compiled once.
+    images = jax.vmap(matrix)(tuple(seed(i) for i in size))
+    column = (slice(None), *(None,) * (like[0].ndim - 1))
 
     def entry(i: int, j: int, shift: int) -> Array:
         """Derivative of row i of each cell by unknown j of the cell `shift` further on."""
         colour = (position + shift) % 3
-        return _total(jnp.asarray(colour == k, like[j].dtype)[column] * image[j][k][i] for k in range(3))
+        return _total(jnp.asarray(colour == k, like[j].dtype)[column] * images[i][3 * j + k] for k in range(3))
 
     lower, diagonal, upper = (tuple(tuple(entry(i, j, shift) for j in size) for i in size) for shift in (-1, 0, 1))
     return lower, diagonal, upper

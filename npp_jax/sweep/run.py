@@ -57,14 +57,22 @@ class Evaluator:
         chunk
             Candidates of a chunk.
         dtype
-            Precision, `float64` or `float32`.
+            Precision of the first evaluation, `float64` or `float32`; candidates in doubt are evaluated again in
+            `float64`.
         kept
             Profiles that are among the results.
         mesh
             Devices that share the work, along its one axis `candidate`; by default all of this process.
         again
             Whether candidates in doubt are evaluated again.
+
+        Raises
+        ------
+        ValueError
+            For the full model in single precision.
         """
+        if objective.model == "full" and dtype == "float32":
+            raise ValueError("dtype = 'float32' does not resolve the currents of the full model; allowed is 'float64'")
         self._made_of = (objective, chunk, dtype, kept)
         self._dtype = np.dtype(dtype)
         self._chunk, self._again = chunk, -(-chunk // _AGAIN)
@@ -105,7 +113,7 @@ class Evaluator:
         Arrays by name, first axis candidate; `again` is 0 where the first evaluation stands, 1 where finer settings
         replaced it, 2 where the full model did.
         """
-        found = self._batch(self._plain, theta, self._chunk)
+        found = self._batch(self._plain, theta, self._chunk, self._dtype)
         found["again"] = np.zeros(len(theta), np.int8)
         if not self._again:
             return found
@@ -118,17 +126,19 @@ class Evaluator:
         places = np.flatnonzero(which)
         for start in range(0, len(places), self._again):
             part = places[start : start + self._again]
-            better = self._batch(evaluate, theta[part], self._again)
+            better = self._batch(evaluate, theta[part], self._again, np.dtype(np.float64))
             # Numbers are not given up for none.
             kept = np.asarray(better["status"] != Status.NOT_FINITE).all(axis=1)
             for name, values in better.items():
                 found[name][part[kept]] = values[kept]
             found["again"][part[kept]] = mark
 
-    def _batch(self, evaluate: Callable[[jax.Array], dict[str, jax.Array]], theta: np.ndarray, size: int) -> Arrays:
+    def _batch(
+        self, evaluate: Callable[[jax.Array], dict[str, jax.Array]], theta: np.ndarray, size: int, dtype: np.dtype
+    ) -> Arrays:
         """Evaluate with the batch filled up by its first candidate, so that one compilation serves all."""
         whole = size + -size % self._parts.num_devices
-        padded = np.concatenate([theta, np.repeat(theta[:1], whole - len(theta), axis=0)]).astype(self._dtype)
+        padded = np.concatenate([theta, np.repeat(theta[:1], whole - len(theta), axis=0)]).astype(dtype)
         result = evaluate(jax.device_put(padded, self._parts))
         return {name: np.array(values[: len(theta)]) for name, values in jax.device_get(result).items()}
 
