@@ -60,7 +60,7 @@ def simulate(
     try:
         experiment = load_experiment(file)
         # Before compilation, inside which the bulk fractions have no values to check.
-        check_supported(experiment)
+        check_supported(experiment, model)
         controls = {"accurate": ACCURATE, "fast": FAST}[setting]
         with _spinner(f"simulating {file.name} ({model}, {setting})", quiet=quiet):
             solution = jax.block_until_ready(jax.jit(lambda e: run(e, controls, model=model))(experiment))

@@ -107,6 +107,7 @@ class DiffusivityTable(ConfigTable):
     vacancy_fraction: Annotated[float, Field(gt=0.0, lt=1.0)] | None = None
     immobile_fraction: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
     filling: Literal["sharp", "fermi-dirac"] = "sharp"
+    populations: Literal["separate", "intermixed"] = "separate"
     activation_energy_eV: Annotated[float, Field(ge=0.0, le=5.0)] | None = None
     reference_temperature_K: Temperature | None = None
 
@@ -161,6 +162,7 @@ class StageTable(ConfigTable):
     current_density_end_A_m2: Current | None = None
     current_density_trace: str | None = None
     reservoir_fraction: dict[str, Fraction] | None = None
+    exchange_rate_m_s: Annotated[float, Field(gt=0.0, le=1.0)] | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> "StageTable":
@@ -187,6 +189,8 @@ class StageTable(ConfigTable):
             raise ValueError(f"front = '{self.front}' takes no beam")
         if (self.front == "reservoir") != (self.reservoir_fraction is not None):
             raise ValueError("reservoir_fraction belongs to front = 'reservoir', and only there")
+        if self.front != "reservoir" and self.exchange_rate_m_s is not None:
+            raise ValueError("exchange_rate_m_s belongs to front = 'reservoir', and only there")
         if self.front != "ion-beam" and self.duration is None:
             raise ValueError(f"front = '{self.front}' ends at a duration")
         for ramp, level in (("potential_end_V", "potential_V"), ("current_density_end_A_m2", "current_density_A_m2")):
@@ -339,6 +343,7 @@ def _law(species: SpeciesTable, density: float, temperature: float) -> AbstractD
         _known(table.vacancy_fraction),
         table.immobile_fraction,
         filling=table.filling,
+        populations=table.populations,
         arrhenius=arrhenius,
     )
 
@@ -373,7 +378,8 @@ def _front(table: StageTable, folder: Path, number: int) -> AbstractFront:
     if table.front == "closed":
         return Closed()
     if table.front == "reservoir":
-        return Reservoir({name: jnp.asarray(value) for name, value in _known(table.reservoir_fraction).items()})
+        fraction = {name: jnp.asarray(value) for name, value in _known(table.reservoir_fraction).items()}
+        return Reservoir(fraction, table.exchange_rate_m_s)
     if table.potential_trace is not None or table.potential_V is not None:
         drive = _drive(table, "potential", "V", folder, number)
         return Blocking(drive) if table.front == "blocking" else IonBeamPotential(_known(table.beam), drive)

@@ -6,7 +6,8 @@ a time, the charge of the output is unknown: its last step is repeated from the 
 corrected by the missing time, until it lands.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import NamedTuple
 
@@ -20,13 +21,15 @@ from npp_jax.discretisation.geometry import geometry
 from npp_jax.discretisation.path import Path
 from npp_jax.discretisation.track import Track
 from npp_jax.physics.front_theory import quasi_steady_profile
-from npp_jax.physics.protocol import IonBeamCurrent, IonBeamPotential, Stage, drive_value
+from npp_jax.physics.protocol import Blocking, IonBeamCurrent, IonBeamPotential, Stage, drive_value
 from npp_jax.solver.newton import LinearSystem
 from npp_jax.solver.sdirk import EULER_GAMMA, GAMMA, System, sdirk_step
 from npp_jax.solver.sdirk import Stage as StageEquations
 
 EULER_STEPS = 3
 """Steps from the untouched sample that are of first order; the charge that passes in them is a few percent."""
+BLOCKING_STEPS = 3
+"""Steps under a blocking electrode, as a multiple of those of other stages: a current that decays sets their length."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,17 @@ class Controls:
     """Keep the history over the steps; otherwise the trace holds the outputs alone."""
     companion: bool = True
     """Make a second, coarser run for the error estimate."""
+
+
+def coarser(controls: Controls) -> Controls:
+    """Settings of the companion run: half the cells, 0.6 of the steps."""
+    return replace(
+        controls,
+        cells_behind=controls.cells_behind // 2,
+        cells_ahead=controls.cells_ahead // 2,
+        steps=max(4, round(0.6 * controls.steps)),
+        trace=False,
+    )
 
 
 class Moment(NamedTuple):
@@ -97,10 +111,26 @@ class Schedule(NamedTuple):
     """The step ends at an output."""
 
 
-def make_schedule(path: Path | Track, stage: Stage, controls: Controls, *, first: bool) -> Schedule:
-    """Lay out the steps of a stage: evenly in the logarithm of the clock between outputs."""
+def make_schedule(
+    path: Path | Track, stage: Stage, controls: Controls, *, first: bool, surface_charge: bool = False
+) -> Schedule:
+    """Lay out the steps of a stage: evenly in the logarithm of the clock between outputs.
+
+    Parameters
+    ----------
+    path
+        Prediction of current and charge.
+    stage
+        What is done to the sample.
+    controls
+        Numerical settings.
+    first
+        Whether the stage starts from the untouched sample.
+    surface_charge
+        Whether a part of the charge stays at the surface and has to be made up for where a stage ends at a charge.
+    """
     shares = np.asarray(stage.outputs)
-    landing = stage.duration is not None and isinstance(stage.front, IonBeamPotential)
+    unknown_end = isinstance(stage.front, IonBeamPotential) and (stage.duration is not None or surface_charge)
     like = stage.temperature
     if path.resting:
         ends = [share * stage.duration for share in shares]
@@ -113,13 +143,14 @@ def make_schedule(path: Path | Track, stage: Stage, controls: Controls, *, first
         times = [jnp.full_like(like, jnp.inf) for _ in shares]
     clocks, targets, again, final, output = [], [], [], [], []
     previous = controls.start_share * ends[0]
-    repeats = controls.landings if landing else 0
+    repeats = 0 if not unknown_end else controls.landings if stage.duration is not None else 1
+    steps = controls.steps * (BLOCKING_STEPS if isinstance(stage.front, Blocking) else 1)
     for k, (end, time) in enumerate(zip(ends, times, strict=True)):
         if k == 0:
-            exponents = np.linspace(0.0, 1.0, controls.steps)
+            exponents = np.linspace(0.0, 1.0, steps)
         else:
             span = np.log(shares[k] / shares[k - 1]) / -np.log(controls.start_share)
-            count = max(3, int(np.ceil(span * controls.steps)))
+            count = max(3, int(np.ceil(span * steps)))
             exponents = np.arange(1, count + 1) / count
         exponents = np.concatenate([exponents, np.ones(repeats)]).reshape(-1, *(1,) * jnp.ndim(like))
         size = len(exponents)
@@ -177,13 +208,15 @@ def march(
     *,
     landing: bool,
     held: Array | None = None,
+    surface_charge: Callable[[Unknowns], Array] | None = None,
 ) -> tuple[Moment, Moment, Happened]:
     """Take the steps of a schedule.
 
     Parameters
     ----------
     model
-        `electroneutral` or `full` of the discretisation.
+        `electroneutral`, `full`, `mixture` or `mixture_full` of the discretisation; without derivatives of its own the
+        iteration takes those of the residual.
     path, actual
         Prediction that places the mesh, and the same with the parameters by which the result is differentiated.
     schedule
@@ -195,17 +228,20 @@ def march(
     controls
         Numerical settings.
     landing
-        Whether steps are repeated to end at their target time.
+        Whether steps are repeated to end at their target time, or charge.
     held
         Clock values at which the mesh is placed instead of those of the steps, [step, *batch]: the discrete map with
         its mesh held, as differentiation sees it.
+    surface_charge
+        What of the charge since the start of the stage has stayed at the surface [nm], where steps are repeated to end
+        at a charge.
 
     Returns
     -------
     Last state, states after all steps, and what the steps took.
     """
     medium = actual.medium
-    driven = isinstance(actual.front, IonBeamPotential)
+    driven = isinstance(actual.front, IonBeamPotential | Blocking)
     rest = actual.resting
     given_current = isinstance(actual.front, IonBeamCurrent)
 
@@ -218,7 +254,9 @@ def march(
         base = jax.tree.map(lambda a, b: jnp.where(again, a, b), before, now) if landing else now
         if landing:
             ahead = jnp.where(now.clock > 0.0, now.clock * ratio, clock)
-            landed = jnp.maximum(now.clock + (target - now.time) * now.current, base.clock * 1.0001)
+            missing = (target - now.time) * now.current
+            wanted = now.clock + missing if surface_charge is None else clock + surface_charge(now.y)
+            landed = jnp.maximum(wanted, base.clock * 1.0001)
             clock = jnp.where(again, landed, ahead)
         size = clock - base.clock
         faces = path.faces_at(
@@ -231,7 +269,6 @@ def march(
         def equations(start: Unknowns, time: Array, share: Array, weight: Array) -> StageEquations:
             """Equations at a position within the step, for the amounts and the time from which it starts."""
             here = geometry(old + share * (faces - old), velocity, medium.thickness)
-            mass = model.masses(medium, here.width)
 
             def amount(y: Unknowns) -> Unknowns:
                 return model.amounts(medium, y, here.width)
@@ -245,7 +282,7 @@ def march(
                     return jnp.zeros_like(v), jnp.ones_like(v)
 
                 def applied(v: Array) -> Array:
-                    return drive_value(actual.drive, time + weight / v) / medium.thermal_potential
+                    return drive_value(actual.drive, time + weight * tempo(v)) / medium.thermal_potential
 
                 value, slope = jax.jvp(applied, (v,), (jnp.ones_like(v),))
                 return drop - value, drop_by_current - slope
@@ -256,6 +293,7 @@ def march(
 
             def linearise(y: Unknowns, v: Array) -> LinearSystem:
                 lin = model.linearise(medium, y, v, tempo, here)
+                mass = model.masses(medium, here.width)
                 size = range(len(y))
                 scaled = lambda block: tuple(tuple(-weight * entry for entry in line) for line in block)  # noqa: E731
                 diagonal = scaled(lin.diagonal)
@@ -273,7 +311,7 @@ def march(
                     response=lin.response,
                 )
 
-            return StageEquations(residual, linearise, amount)
+            return StageEquations(residual, linearise if hasattr(model, "linearise") else None, amount)
 
         def given(share: Array) -> Array:
             return actual.current_at(base.clock + share * size) if given_current else jnp.zeros_like(clock)
@@ -283,8 +321,9 @@ def march(
             tempo=tempo,
             given=None if driven else given,
             limit=lambda y, change: model.limit(medium, y, change),
-            # The fractions; a field, the last unknown of the full model, has another scale.
-            watched=len(now.y) - (model.NAME == "full"),
+            change=lambda y, change: model.change(medium, y, change),
+            # Where the clock is time, nothing keeps a current from changing its sign.
+            positive=not rest,
         )
         start = model.amounts(medium, base.y, jnp.diff(old, axis=0))
         result = sdirk_step(

@@ -8,9 +8,9 @@ from jaxtyping import Array
 from npp_jax.constants import BOLTZMANN, ELEMENTARY_CHARGE, VACUUM_PERMITTIVITY
 from npp_jax.discretisation.medium import Medium
 from npp_jax.discretisation.mixture import Mixture
-from npp_jax.physics.diffusivity import SEDDiffusivity
+from npp_jax.physics.diffusivity import AbstractDiffusivity, SEDDiffusivity
 from npp_jax.physics.experiment import Experiment
-from npp_jax.physics.protocol import Closed, Reservoir, Stage
+from npp_jax.physics.protocol import Blocking, Closed, Reservoir, Stage
 from npp_jax.physics.species import Species
 
 NM = 1e-9
@@ -36,11 +36,13 @@ def medium_of(experiment: Experiment, stage: Stage) -> Medium:
     law_native = experiment.species[native].diffusivity.at(temperature)
     law_foreign = experiment.species[foreign].diffusivity.at(temperature)
     law = experiment.species[native].diffusivity
+    apart = [not intermixed(experiment.species[k].diffusivity) for k in (native, foreign)]
     immobile = law.immobile_fraction if isinstance(law, SEDDiffusivity) else jnp.zeros_like(temperature)
     one = jnp.ones((1, *jnp.shape(temperature)), jnp.result_type(temperature))
     return Medium(
-        native=lambda u: law_native(u) * _DIFFUSIVITY,
-        foreign=lambda u: law_foreign(1.0 - u) * _DIFFUSIVITY,
+        # Two ions of equal charge always add up: filling one distribution together they keep its Fermi energy.
+        native=lambda u: law_native(u if apart[0] else jnp.ones_like(u)) * _DIFFUSIVITY,
+        foreign=lambda u: law_foreign(1.0 - u if apart[1] else jnp.ones_like(u)) * _DIFFUSIVITY,
         bulk=law_native(one)[0] * _DIFFUSIVITY,
         immobile=immobile,
         debye_squared=_DEBYE * sample.permittivity * temperature / (charge**2 * sample.bulk_density),
@@ -57,7 +59,12 @@ def native_and_foreign(experiment: Experiment) -> tuple[int, int]:
     return 1 - foreign, foreign
 
 
-def mixture_of(experiment: Experiment, stage: Stage, upwind: float) -> Mixture:
+def intermixed(law: AbstractDiffusivity) -> bool:
+    """Whether a law takes the sum of all fractions instead of that of its own ion."""
+    return isinstance(law, SEDDiffusivity) and law.populations == "intermixed"
+
+
+def mixture_of(experiment: Experiment, stage: Stage, upwind: float | Array) -> Mixture:
     """Material and ends of a stage with any number of ions, in solver units.
 
     Parameters
@@ -72,14 +79,17 @@ def mixture_of(experiment: Experiment, stage: Stage, upwind: float) -> Mixture:
     sample, temperature = experiment.sample, stage.temperature
     names = [species.name for species in experiment.species]
     beam = getattr(stage.front, "beam", None)
-    surface = None
+    surface, exchange = None, None
     if isinstance(stage.front, Reservoir):
         surface = tuple(stage.front.fraction[name] for name in names)
+        exchange = stage.front.exchange_rate
 
     def law(species: Species) -> Callable[[Array], Array]:
         own = species.diffusivity.at(temperature)
         # The laws see n/n_bulk for an ion of the bulk, n/N for a foreign one.
         scale = jnp.where(species.bulk_fraction > 0.0, species.bulk_fraction, 1.0)
+        if intermixed(species.diffusivity):
+            return lambda total: own(total) * _DIFFUSIVITY
         return lambda c: own(c / scale) * _DIFFUSIVITY
 
     return Mixture(
@@ -92,6 +102,9 @@ def mixture_of(experiment: Experiment, stage: Stage, upwind: float) -> Mixture:
         charge_density=ELEMENTARY_CHARGE * sample.bulk_density,
         beam=None if beam is None else names.index(beam),
         surface=surface,
+        exchange=None if exchange is None else exchange / NM,
+        intermixed=tuple(intermixed(species.diffusivity) for species in experiment.species),
+        blocking=isinstance(stage.front, Blocking),
         closed=isinstance(stage.front, Closed),
         upwind=jnp.asarray(upwind, jnp.result_type(temperature)),
     )

@@ -10,17 +10,18 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array
 
-from npp_jax import mixture
+from npp_jax import mixture, mixture_result
 from npp_jax.discretisation import electroneutral, full
+from npp_jax.discretisation.flux import Unknowns
 from npp_jax.discretisation.geometry import geometry
 from npp_jax.discretisation.medium import Medium
 from npp_jax.discretisation.path import NM, Path, Place
-from npp_jax.integrate import Controls, Moment, make_schedule, march, untouched
+from npp_jax.integrate import Controls, Moment, coarser, make_schedule, march, untouched
 from npp_jax.observables import FrontObservables, front_observables, interpolate_profile
 from npp_jax.physics.experiment import Experiment, named_species
 from npp_jax.physics.front_theory import front_theory
 from npp_jax.physics.protocol import Blocking, Closed, IonBeamCurrent, IonBeamPotential, Reservoir, Stage
-from npp_jax.scaling import medium_of, native_and_foreign
+from npp_jax.scaling import intermixed, medium_of, native_and_foreign
 from npp_jax.solution import Report, Solution, Trace
 from npp_jax.solver.status import Status
 
@@ -85,21 +86,27 @@ def two_ions(experiment: Experiment) -> bool:
     return len(species) == 2 and species[0].charge == species[1].charge and usual and len(beams) == 1
 
 
-def check_supported(experiment: Experiment) -> None:
+def check_supported(experiment: Experiment, model: Model = "electroneutral") -> None:
     """Refuse what the engine does not simulate, in one line.
 
     Raises
     ------
     Unsupported
-        For a single species, blocking fronts, a rest of the untouched sample, a charged or incomplete reservoir, or a
-        bulk of both ions where there are two.
+        For blocking fronts without space charge, a single species under another front, a rest of the untouched sample,
+        a charged or incomplete reservoir, or a bulk of both ions where there are two.
     """
     species = experiment.species
-    if len(species) < 2:
-        raise Unsupported("at least two mobile species are simulated, the experiment has 1")
+    blocking = [isinstance(stage.front, Blocking) for stage in experiment.stages]
+    if any(blocking) and model != "full":
+        raise Unsupported(
+            f"stages[{blocking.index(True)}]: a blocking front depletes the surface of ions, which the electroneutral "
+            "model cannot hold: use the full model"
+        )
+    if len(species) < 2 and not all(blocking):
+        raise Unsupported("at least two mobile species are simulated, one only under a blocking front")
+    if model == "full" and len(species) > 1 and any(intermixed(s.diffusivity) for s in species):
+        raise Unsupported("intermixed populations of several ions are simulated by the electroneutral model only")
     for k, stage in enumerate(experiment.stages):
-        if isinstance(stage.front, Blocking):
-            raise Unsupported(f"stages[{k}]: front Blocking is not simulated, only ion beams, reservoirs and rest")
         if isinstance(stage.front, Closed | Reservoir) and stage.duration is None:
             raise ValueError(f"stages[{k}]: a stage without a beam ends at a duration, no charge passes")
         if isinstance(stage.front, Reservoir):
@@ -167,29 +174,19 @@ def simulate(experiment: Experiment, controls: Controls = ACCURATE, *, model: Mo
     ----------
     Gunawan, Schäfer and Weitzel, Phys. Chem. Chem. Phys. 26 (2024) 14430, eqn (1) and Poisson's equation.
     """
-    check_supported(experiment)
+    check_supported(experiment, model)
     experiment = _common_shape(experiment)
-    if two_ions(experiment):
-        solve = lambda e, c: assemble(e, integrate(e, e, c, model), c, model)  # noqa: E731
-    elif model == "electroneutral":
-        solve = lambda e, c: _rated(mixture.assemble(e, mixture.integrate(e, c), c))  # noqa: E731
-    else:
-        raise Unsupported("the full model is for two ions and beams; other experiments run with 'electroneutral'")
-    solution = solve(experiment, controls)
+    if not two_ions(experiment):
+        fine, coarse = mixture.integrate(experiment, controls, model)
+        solution = _rated(mixture_result.assemble(experiment, fine, model))
+        if not controls.companion:
+            return solution
+        return judge(solution, mixture_result.assemble(jax.lax.stop_gradient(experiment), coarse, model))
+    solution = assemble(experiment, integrate(experiment, experiment, controls, model), controls, model)
     if not controls.companion:
         return solution
-    return judge(solution, solve(jax.lax.stop_gradient(experiment), coarser(controls)))
-
-
-def coarser(controls: Controls) -> Controls:
-    """Settings of the companion run: half the cells, 0.6 of the steps."""
-    return replace(
-        controls,
-        cells_behind=controls.cells_behind // 2,
-        cells_ahead=controls.cells_ahead // 2,
-        steps=max(4, round(0.6 * controls.steps)),
-        trace=False,
-    )
+    held, controls = jax.lax.stop_gradient(experiment), coarser(controls)
+    return judge(solution, assemble(held, integrate(held, held, controls, model), controls, model))
 
 
 def _common_shape(experiment: Experiment) -> Experiment:
@@ -253,8 +250,9 @@ def integrate(
         first = moment is None
         path = Path(mesh_medium, theory, meshed.stages[k].front, place, jax.lax.stop_gradient(charge))
         actual = path._replace(medium=medium, front=stage.front)
-        schedule = make_schedule(actual, stage, controls, first=first)
+        schedule = make_schedule(actual, stage, controls, first=first, surface_charge=model == "full")
         landing = bool(np.any(schedule.again))
+        before = zero if moment is None or model != "full" else _surface_charge(medium, moment.y)
         if moment is None:
             moment, guess = untouched(path, jax.lax.stop_gradient(schedule), controls)
         else:
@@ -280,8 +278,20 @@ def integrate(
             parts.append((jax.tree.map(lambda leaf: leaf[None], moment), happened))
             schedule = jax.tree.map(lambda leaf: leaf[1:], schedule)
             mesh_clock = None if mesh_clock is None else mesh_clock[1:]
+        stays = None
+        if model == "full" and stage.duration is None:
+            stays = lambda y, medium=medium, before=before: _surface_charge(medium, y) - before  # noqa: E731
         moment, moments, happened = march(
-            _MODELS[model], path, actual, schedule, moment, pair(guess), controls, landing=landing, held=mesh_clock
+            _MODELS[model],
+            path,
+            actual,
+            schedule,
+            moment,
+            pair(guess),
+            controls,
+            landing=landing,
+            held=mesh_clock,
+            surface_charge=stays,
         )
         parts.append((moments, happened))
         moments, happened = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *parts)
@@ -292,7 +302,7 @@ def integrate(
         passed = flowed
         if model == "full":
             # What has flowed in is the foreign ions and the charge that carries the field at the surface.
-            passed = flowed - medium.debye_squared * (moments.y[1][:, 0] - moments.y[1][:, -2])
+            passed = flowed - jax.vmap(lambda y, medium=medium: _surface_charge(medium, y))(moments.y)
         rows = np.flatnonzero(final) if controls.trace else at_output
         looked_at = jax.tree.map(lambda leaf, r=rows: leaf[r], moments)
         passages.append(Passage(looked_at, passed[rows], elapsed, np.flatnonzero(np.isin(rows, at_output))))
@@ -302,13 +312,18 @@ def integrate(
         share = moments.clock[kept] / moments.clock[-1]
         update = jnp.maximum(update, jnp.max(happened.update[kept] * share, axis=0))
         iterations = iterations + jnp.sum(happened.iterations, axis=0)
-        if landing:
+        if landing and stage.duration is not None:
             wanted, reached = schedule.target[at_output - neutral_steps], moments.time[at_output]
             time_error = jnp.maximum(time_error, jnp.max(jnp.abs(reached / wanted - 1.0), axis=0))
         place = path.place_at(jax.lax.stop_gradient(moment.clock))
         elapsed = elapsed + moment.time
         charge = flowed[-1]
     return Run(passages, clocks, update, iterations, time_error)
+
+
+def _surface_charge(medium: Medium, y: Unknowns) -> Array:
+    """Charge that carries the field at the surface, as a length [nm]; that behind the front belongs to the bulk."""
+    return medium.debye_squared * (y[1][0] - y[1][-2])
 
 
 def _with_field(medium: Medium, moment: Moment) -> Moment:

@@ -15,7 +15,7 @@ PHYSICAL = {"_typing", "constants"}
 
 ENGINE = {"physics", "discretisation", "solver"}
 RESULT = {"solution", "observables"}
-WIRING = {"integrate", "scaling", "mixture"}
+WIRING = {"integrate", "scaling", "mixture", "mixture_result"}
 LIBRARY = PHYSICAL | ENGINE | RESULT | WIRING | {"simulate", "observe", "fit", "sweep", "tracer"}
 LEAVES = {
     "io",
@@ -48,7 +48,8 @@ MAY_IMPORT = {
     "solution": PHYSICAL | {"observables"},
     "scaling": PHYSICAL | {"physics", "discretisation"},
     "integrate": PHYSICAL | ENGINE,
-    "mixture": PHYSICAL | ENGINE | RESULT | {"scaling", "integrate"},
+    "mixture": PHYSICAL | ENGINE | {"scaling", "integrate"},
+    "mixture_result": PHYSICAL | ENGINE | RESULT | {"scaling", "integrate", "mixture"},
     "simulate": PHYSICAL | ENGINE | RESULT | WIRING,
     "observe": VOCABULARY,
     "fit": PHYSICAL | RESULT | {"physics", "solver", "integrate", "simulate", "observe"},

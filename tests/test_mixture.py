@@ -1,5 +1,6 @@
 """Any number of ions: references, conservation, limits, derivatives, and what is refused."""
 
+import functools
 import importlib.util
 import json
 from dataclasses import replace
@@ -10,11 +11,24 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from npp_jax.config import load_experiment, parse_experiment
+from npp_jax.config import ConfigError, load_experiment, parse_experiment
+from npp_jax.constants import ELEMENTARY_CHARGE
+from npp_jax.discretisation import mixture
 from npp_jax.discretisation.equidistribution import even_error_faces, graded_faces, remap
-from npp_jax.physics import Experiment
-from npp_jax.simulate import ACCURATE, FAST, Unsupported, simulate
+from npp_jax.discretisation.mixture import diffusivities
+from npp_jax.mixture import first_tables, one_pass
+from npp_jax.physics import (
+    Experiment,
+    GaussianSED,
+    SEDDiffusivity,
+    effective_diffusivity,
+    onsager_coefficient,
+    onsager_conductivity,
+)
+from npp_jax.scaling import mixture_of
+from npp_jax.simulate import ACCURATE, FAST, Unsupported, _common_shape, simulate
 from npp_jax.solver.status import Status
+from npp_jax.tracer.transport import nernst_einstein_conductivity, tracer_from_cait
 
 NM = 1e-9
 ROOT = Path(__file__).resolve().parent.parent
@@ -62,59 +76,164 @@ def test_reference_of_three_ions(reference_dir: Path) -> None:
         assert float(solution.surface_potential[k]) == pytest.approx(expected["surface_potential_V"], rel=2e-3)
 
 
-@pytest.mark.slow
-def test_four_ions_three_stages_conserve_each_ion() -> None:
-    """Between two outputs of the rest nothing enters or leaves; the beam brings exactly its charge."""
-    experiment = four_ions(output_times_s=[5e3, 1e4])
-    solution = jax.jit(lambda e: simulate(e, replace(SMALL, trace=True)))(experiment)
-    assert int(solution.report.status) == Status.DONE
-    width = np.diff(np.asarray(solution.faces), axis=1)
-    amount = np.einsum("oc,osc->os", width, np.asarray(solution.fraction)[:, :, 1:-1])
-    np.testing.assert_allclose(amount[3], amount[2], rtol=1e-10)
-    np.testing.assert_allclose(amount[2], amount[1], rtol=1e-10)
-    caesium = (amount[1, 3] - amount[0, 3]) * 1.602176634e-19 * 1.4e28
-    assert caesium == pytest.approx(60.0, rel=1e-10)
-    charges = np.asarray([1.0, 1.0, 2.0, 1.0])
-    np.testing.assert_allclose(np.einsum("s,osp->op", charges, np.asarray(solution.fraction)), 1.1, atol=1e-9)
+def test_four_ions_three_stages_conserve_and_differentiate() -> None:
+    """Between outputs of the rest nothing enters or leaves, the beam brings exactly its charge; forward, reverse and
+    differences of the discrete map on a mesh that is held agree."""
+    controls = replace(
+        SMALL, cells_behind=20, cells_ahead=10, steps=6, start_share=0.05, iterations=30, tolerance=1e-12
+    )
+    experiment = _common_shape(four_ions(output_times_s=[5e3, 1e4]))
+    tables = jax.jit(lambda e: first_tables(e, controls))(experiment)
+
+    def amounts(scales: jax.Array) -> jax.Array:
+        """Amounts of all ions at the outputs [nm], with some parameters scaled."""
+        species = tuple(
+            replace(one, diffusivity=replace(one.diffusivity, D=one.diffusivity.D * scales[k]))
+            for k, one in enumerate(experiment.species)
+        )
+        melt, beam, rest = experiment.stages
+        melt = replace(melt, temperature=melt.temperature * scales[4])
+        beam = replace(beam, temperature=beam.temperature * scales[5])
+        changed = replace(experiment, species=species, stages=(melt, beam, rest))
+        run = one_pass(changed, controls, tables, mixture, jnp.asarray(1.0))
+        found = []
+        for stage, passage in zip(changed.stages, run.passages, strict=True):
+            medium = mixture_of(changed, stage, 0.0)
+            for k in passage.outputs:
+                width = jnp.diff(passage.moments.faces[k])
+                cells = jnp.stack(mixture.complete(medium, tuple(c[k] for c in passage.moments.y)))
+                found.append(jnp.concatenate([width * cells, jnp.sum(width * cells, axis=1)[:, None]], axis=1))
+        return jnp.stack(found)
+
+    ones = jnp.ones(6)
+    direction = jnp.asarray([0.3, -0.4, 0.5, 0.2, 0.05, -0.04])
+
+    # A test of three small runs: code that is quickly compiled.
+    @functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
+    def all_ways(scales: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+        value, tangent = jax.linearize(amounts, scales)
+        weights = jnp.cos(jnp.arange(value.size, dtype=value.dtype)).reshape(value.shape)
+        (reverse,) = jax.linear_transpose(tangent, scales)(weights)
+        forward = tangent(direction)
+        return value, forward, (jnp.sum(weights * forward), reverse @ direction)
+
+    value, forward, (one, other) = all_ways(ones)
+    total = np.asarray(value[:, :, -1])
+    np.testing.assert_allclose(total[3], total[2], rtol=1e-10)
+    np.testing.assert_allclose(total[2], total[1], rtol=1e-10)
+    brought = (total[1, 3] - total[0, 3]) * NM * ELEMENTARY_CHARGE * 1.4e28
+    assert brought == pytest.approx(60.0, rel=1e-10)
+    np.testing.assert_allclose(total @ [1.0, 1.0, 2.0, 1.0], 1.1 * 1000.0, rtol=1e-12)
+    assert float(one) == pytest.approx(float(other), rel=1e-9)
+    step = 1e-5
+    difference = (all_ways(ones + step * direction)[0] - all_ways(ones - step * direction)[0]) / (2.0 * step)
+    scale = float(jnp.max(jnp.abs(difference)))
+    assert scale > 1.0
+    np.testing.assert_allclose(forward, difference, atol=1e-5 * scale)
 
 
-def test_interdiffusion_of_equal_ions_and_its_derivative() -> None:
-    """Equal coefficients: ordinary diffusion without a potential. Derivatives forward, reverse, and by differences."""
+def test_exchange_of_equal_ions_and_its_derivative() -> None:
+    """Equal coefficients: ordinary diffusion without a potential, from a surface that is held or exchanges at a rate.
+
+    J. Crank, The Mathematics of Diffusion (1975), eqns (3.13) and (3.35). Derivatives forward, reverse, by differences.
+    """
     held = {"Na": 0.25, "K": 0.75}
+    stage = {"front": "reservoir", "temperature_K": 350.0, "duration_s": 1e4, "reservoir_fraction": held}
     experiment = parse_experiment(
         {
             "schema_version": 1,
             "sample": {"thickness_um": 100.0, "permittivity": 7.0, "bulk_density_m3": 1e28},
             "species": [ion("Na", 1.0, 1e-16), ion("K", 0.0, 1e-16)],
-            "stages": [{"front": "reservoir", "temperature_K": 350.0, "duration_s": 1e4, "reservoir_fraction": held}],
+            "stages": [{**stage, "exchange_rate_m_s": 1e-10}],
         }
     )
     depth = jnp.linspace(0.0, 5e-6, 60)
     controls = replace(SMALL, steps=14)
+    front = experiment.stages[0].front
 
-    def outputs(factor: jax.Array) -> jax.Array:
+    def outputs(factor: jax.Array, rate: jax.Array) -> jax.Array:
         law = experiment.species[1].diffusivity
         foreign = replace(experiment.species[1], diffusivity=replace(law, D=law.D * factor))
-        solution = simulate(replace(experiment, species=(experiment.species[0], foreign)), controls)
+        stages = (replace(experiment.stages[0], front=replace(front, exchange_rate=rate)),)
+        solution = simulate(replace(experiment, species=(experiment.species[0], foreign), stages=stages), controls)
         return jnp.concatenate([solution.profile(depth)[1], solution.surface_potential])
 
     @jax.jit
     @jax.vmap
-    def all_ways(factor: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-        value, tangent = jax.linearize(outputs, factor)
+    def all_ways(factor: jax.Array, rate: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+        value, tangent = jax.linearize(lambda f: outputs(f, rate), factor)
         weights = jnp.cos(jnp.arange(len(value)))
         (reverse,) = jax.linear_transpose(tangent, factor)(weights)
         forward = tangent(jnp.ones_like(factor))
         return value, forward, weights @ forward - reverse
 
-    value, forward, mismatch = all_ways(jnp.asarray([1.0, 1.01, 0.99]))
-    exact = 0.75 * jax.scipy.special.erfc(depth / (2.0 * np.sqrt(1e-16 * 1e4)))
-    np.testing.assert_allclose(value[0, :-1], exact, atol=1e-3)
+    # A rate far above D over a cell holds the surface.
+    fast, slow = 1e-2, 2e-10
+    value, forward, mismatch = all_ways(jnp.asarray([1.0, 1.01, 0.99, 1.0]), jnp.asarray([fast, fast, fast, slow]))
+    length = np.sqrt(1e-16 * 1e4)
+    erfc = jax.scipy.special.erfc
+    surface = erfc(depth / (2.0 * length))
+    np.testing.assert_allclose(value[0, :-1], 0.75 * surface, atol=1e-3)
+    share = slow / 1e-16
+    lag = jnp.exp(share * depth + (share * length) ** 2) * erfc(depth / (2.0 * length) + share * length)
+    np.testing.assert_allclose(value[3, :-1], 0.75 * (surface - lag), atol=1e-3)
+    assert float(value[3, 0]) < 0.6
     assert abs(float(value[0, -1])) < 1e-12
     np.testing.assert_allclose(mismatch, 0.0, atol=1e-9)
     difference = (value[1] - value[2]) / 0.02
     assert float(jnp.max(jnp.abs(difference))) > 0.02
     np.testing.assert_allclose(forward[0], difference, atol=0.03 * float(jnp.max(jnp.abs(difference))))
+
+
+def test_laws_of_separate_and_intermixed_populations() -> None:
+    """Alone in the distribution an ion is both; among others of equal charge a common Fermi energy never moves."""
+    sed = {"law": "sed", "D_bulk_m2_s": 1e-18, "sed_fwhm_eV": 0.25, "vacancy_fraction": 0.1}
+    species = [
+        {"name": "Li", "charge": 1, "bulk_fraction": 1.0, "diffusivity": sed},
+        {"name": "Rb", "charge": 1, "bulk_fraction": 0.0, "diffusivity": {**sed, "D_bulk_m2_s": 1e-20}},
+        {"name": "Ca", "charge": 2, "bulk_fraction": 0.0, "diffusivity": {**sed, "populations": "intermixed"}},
+    ]
+    stage = {"front": "ion-beam", "beam": "Rb", "temperature_K": 350.0, "charge_C_m2": 1.0, "potential_V": 1.0}
+    sample = {"thickness_um": 1.0, "permittivity": 9.0, "bulk_density_m3": 1.4e28}
+
+    def laws(kind: str, *cells: float) -> list[float]:
+        for table in species:
+            table["diffusivity"]["populations"] = kind
+        parsed = parse_experiment({"schema_version": 1, "sample": sample, "species": species, "stages": [stage]})
+        medium = mixture_of(parsed, parsed.stages[0], 0.0)
+        return [float(D[0]) for D in diffusivities(medium, tuple(jnp.asarray([c]) for c in cells))]
+
+    # No ion but the native one: what fills the sites is the same.
+    np.testing.assert_allclose(laws("separate", 0.3, 0.0, 0.0)[0], laws("intermixed", 0.3, 0.0, 0.0)[0], rtol=1e-12)
+    # A foreign ion has its law of its own fraction n/N.
+    separate = laws("separate", 0.7, 0.3, 0.0)
+    np.testing.assert_allclose(separate[1] * 100.0, laws("separate", 0.3, 0.7, 0.0)[0], rtol=1e-12)
+    # Replacement one for one keeps the common Fermi energy; two for one empties the distribution.
+    np.testing.assert_allclose(laws("intermixed", 0.4, 0.6, 0.0), [1.0, 0.01, 1.0], rtol=1e-12)
+    np.testing.assert_allclose(laws("intermixed", 0.4, 0.0, 0.3)[0], laws("separate", 0.7, 0.0, 0.0)[0], rtol=1e-12)
+    assert laws("separate", 0.4, 0.6, 0.0)[0] < 1e-2
+
+
+def test_onsager_coefficients_are_another_basis() -> None:
+    """L = D_eff n/kT; all ions together give the Nernst–Einstein conductivity."""
+    D, n, T = jnp.asarray([1e-18, 3e-20]), jnp.asarray([1.0e28, 0.2e28]), 350.0
+    L = onsager_coefficient(D, n, T)
+    np.testing.assert_allclose(effective_diffusivity(L, n, T), D, rtol=1e-14)
+    sigma = nernst_einstein_conductivity(D[0], n[0], T) + nernst_einstein_conductivity(D[1], n[1], T, charge_number=2)
+    assert float(onsager_conductivity(L, jnp.asarray([1.0, 2.0]))) == pytest.approx(float(sigma), rel=1e-12)
+    # Eqns (8), (9): D_eff = 2 D*.
+    np.testing.assert_allclose(2.0 * tracer_from_cait(effective_diffusivity(L, n, T)), D, rtol=1e-14)
+
+
+def test_exchange_rate_and_intermixed_populations_where_they_do_not_belong() -> None:
+    closed = {"front": "closed", "temperature_K": 350.0, "duration_s": 1.0, "exchange_rate_m_s": 1e-9}
+    with pytest.raises(ConfigError, match="exchange_rate_m_s belongs to front = 'reservoir'"):
+        four_ions(**closed)
+    experiment = four_ions()
+    law = SEDDiffusivity(1e-18, GaussianSED(0.25), 0.1, populations="intermixed")
+    mixed = replace(experiment, species=(replace(experiment.species[0], diffusivity=law), *experiment.species[1:]))
+    with pytest.raises(Unsupported, match="intermixed populations"):
+        simulate(mixed, model="full")
 
 
 def test_mesh_follows_two_fronts_and_remap_keeps_amounts() -> None:
@@ -166,5 +285,3 @@ def test_charged_or_incomplete_reservoir_is_refused() -> None:
         )
         with pytest.raises(Unsupported, match=words):
             simulate(experiment)
-    with pytest.raises(Unsupported, match="electroneutral"):
-        simulate(four_ions(), model="full")

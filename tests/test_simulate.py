@@ -63,24 +63,31 @@ def test_wrong_reference_is_rejected(reference_dir: Path) -> None:
 def test_conserves_ions(model: str) -> None:
     solution = jax.jit(lambda e: simulate(e, PLAIN, model=model))(base())
     assert float(solution.report.ion_balance) < 1e-10
-    assert float(solution.charge[0]) == pytest.approx(200.0, rel=1e-5 if model == "full" else 1e-12)
+    assert float(solution.charge[0]) == pytest.approx(200.0, rel=1e-6 if model == "full" else 1e-12)
 
 
 def test_full_tends_to_electroneutral() -> None:
-    """The difference of the two models vanishes with the square of the Debye length."""
+    """The difference of the two models vanishes with the square of the Debye length.
 
-    def difference(permittivity: float) -> float:
+    At equal uptake the excess charge -ε(E(0) - E(d))/eN of the exchanged layer is missing native ions, so that the
+    front of the full model lies deeper by so much.
+    """
+    depth = jnp.linspace(1.0, 150.0, 200) * NM
+
+    def compare(permittivity: float) -> tuple[float, float]:
         experiment = parse_experiment({**BASE, "sample": {**BASE["sample"], "permittivity": permittivity}})
-        depth = jnp.linspace(1.0, 150.0, 200) * NM
-        neutral, full = (run[model](experiment).profile(depth)[0] for model in ("electroneutral", "full"))
-        return float(jnp.max(jnp.abs(neutral - full)))
+        neutral, full = (run[model](experiment) for model in ("electroneutral", "full"))
+        difference = jnp.max(jnp.abs(neutral.profile(depth)[0] - full.profile(depth)[0]))
+        shift = 8.8541878128e-12 * permittivity * full.field[0, 0] / (1.602176634e-19 * 1.4e28)
+        slope = jnp.max(jnp.abs(jnp.diff(full.profile(depth)[0]) / jnp.diff(depth)))
+        return float(difference), float(shift * slope)
 
     run = {
         model: jax.jit(lambda e, model=model: simulate(e, PLAIN, model=model)) for model in ("electroneutral", "full")
     }
-    coarse, fine = difference(90.0), difference(9.0)
-    assert fine < 1e-4
-    assert fine < 0.2 * coarse
+    (coarse, expected), (fine, _) = compare(90.0), compare(9.0)
+    assert coarse < 1.5 * expected
+    assert fine < 0.15 * coarse
 
 
 def test_batch_equals_loop_and_failures_stay_alone() -> None:

@@ -170,8 +170,8 @@ def test_a_wrong_study_ends_in_one_line(folder, old, new, message):
         ("3.5,0.1,0.01,x,0.02", "K = 'x' is not a number"),
         ("3.5,0.1,0.01", "3 fields, the header has 5"),
         ("0.1,0.1,0.01,0.2,0.02", "depths must increase"),
-        ("3.5,nan,0.01,0.2,0.02", "fraction of Li"),
-        ("3.5,0.1,-0.01,0.2,0.02", "sigma of Li"),
+        ("3.5,nan,0.01,0.2,0.02", "Li = nan is not a finite number"),
+        ("3.5,0.1,-0.01,0.2,0.02", "Li_sigma = -0.01 is negative"),
     ],
 )
 def test_a_wrong_profile_ends_in_one_line(folder, tmp_path, line, message):

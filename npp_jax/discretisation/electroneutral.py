@@ -22,6 +22,7 @@ from npp_jax.discretisation.flux import (
     Tempo,
     Unknowns,
     between,
+    fraction_change,
     gain,
     in_blocks,
     limit_fraction,
@@ -130,3 +131,8 @@ def linearise(medium: Medium, y: Unknowns, current: Array, tempo: Tempo, geometr
 def limit(medium: Medium, y: Unknowns, change: Unknowns) -> Unknowns:
     """Apply a Newton correction so that the native fraction stays in (0, 1]."""
     return (limit_fraction(y[0], change[0], 1.0, medium.immobile),)
+
+
+def change(medium: Medium, y: Unknowns, step: Unknowns) -> Array:
+    """Size of a Newton step: that of the native fraction."""
+    return fraction_change(step[:1])

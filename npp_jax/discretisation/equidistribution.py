@@ -65,6 +65,15 @@ def even_error_faces(
     return placed.at[0].set(faces[0]).at[-1].set(faces[-1])
 
 
+def divided(faces: Float[Array, "face *batch"], cells: int) -> Array:
+    """As many cells as wanted with the density of those of a mesh: position as a function of the number of a face."""
+    count = jnp.linspace(0.0, len(faces) - 1.0, cells + 1, dtype=faces.dtype).reshape(-1, *(1,) * (faces.ndim - 1))
+    number = jnp.arange(len(faces), dtype=faces.dtype).reshape(-1, *(1,) * (faces.ndim - 1))
+    count, number = jnp.broadcast_to(count, (cells + 1, *faces.shape[1:])), jnp.broadcast_to(number, faces.shape)
+    new = interpolate(count, number, faces)
+    return new.at[0].set(faces[0]).at[-1].set(faces[-1])
+
+
 def linear(x: Array, knots: Array, values: Array) -> Array:
     """Piecewise linear interpolation, shapes [point, *batch] and [knot, *batch], linear beyond the ends."""
     index = locate(x, knots)

@@ -1,5 +1,6 @@
 """What the two models share: stabilised central fluxes, boundary flux, potential drop, limits of a Newton step."""
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple, TypeVar
 
@@ -142,6 +143,11 @@ def gain(flux: Float[Array, "inner *batch"], current: Array, tempo: Array, geome
 def potential_drop(medium: Medium, field: Float[Array, "inner *batch"], current: Array, geometry: Geometry) -> Array:
     """∫E dx from the surface to the back electrode; beyond the mesh the bulk conducts [kT/e]."""
     return jnp.sum(geometry.field_weight * field, axis=0) + geometry.beyond * current / medium.bulk
+
+
+def fraction_change(change: Unknowns) -> Array:
+    """Largest change of a fraction in a Newton step."""
+    return functools.reduce(jnp.maximum, [jnp.max(jnp.abs(part), axis=0) for part in change])
 
 
 def limit_fraction(u: Array, step: Array, ceiling: float | Array, immobile: float | Array = 0.0) -> Array:

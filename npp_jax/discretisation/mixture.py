@@ -1,24 +1,24 @@
 """Electroneutral Nernst–Planck model of any number of ions on a moving finite-volume mesh.
 
-With fractions c_i = n_i/N, charge numbers z_i and neutrality, Σ z_i c_i = Z, the last fraction follows from the others,
-and the field from the total current v₀ = j/(eN):
+With fractions c_i = n_i/N, charge numbers z_i and neutrality, Σ z_i c_i = Z, one fraction follows from the others, and
+the field from the total current v₀ = j/(eN):
 
     J_i = D_i (z_i c_i E - ∂c_i/∂x),     E = [v₀ + Σ z_k D_k ∂c_k/∂x] / Σ z_k² D_k c_k.
 
 No current (reservoir, rest) is v₀ = 0, the generalised Doremus equation of interdiffusion. Lengths in nm, times in s,
 potentials in kT/e.
-Unknowns of a cell are the fractions of all species but the last; fluxes are taken relative to the moving faces.
+Unknowns of a cell are the fractions of all species but one, that of the beam or else the last; fluxes are taken
+relative to the moving faces.
 """
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array
+from jaxtyping import Array, Float
 
-from npp_jax.discretisation.flux import Linearisation, Rates, Tempo, Unknowns, between, limit_fraction
+from npp_jax.discretisation.flux import Rates, Tempo, Unknowns, between, fraction_change, limit_fraction
 from npp_jax.discretisation.geometry import Geometry
 
 NAME = "electroneutral"
@@ -47,7 +47,13 @@ class Mixture(NamedTuple):
     beam: int | None
     """Index of the species in the beam."""
     surface: tuple[Array, ...] | None
-    """Fractions that a reservoir holds at the surface."""
+    """Fractions that a reservoir holds at the surface, or that the surface approaches at a rate."""
+    exchange: Array | None
+    """Rate k at which the surface approaches those of the reservoir [nm/s]; None: at once."""
+    intermixed: tuple[bool, ...]
+    """Whether the law of a species takes the sum of all fractions instead of its own."""
+    blocking: bool
+    """Whether an electrode at the surface passes no ion and carries charge."""
     closed: bool
     """Whether no ion passes either end."""
     upwind: Array
@@ -58,99 +64,147 @@ class Mixture(NamedTuple):
         """Z = Σ z_i c_i, the charge of the immobile network with its sign turned."""
         return sum(z * c for z, c in zip(self.charges, self.bulk, strict=True))  # pyright: ignore
 
+    @property
+    def held(self) -> tuple[Array, ...] | None:
+        """Fractions that the surface has whatever flows."""
+        return self.surface if self.exchange is None else None
+
+    @property
+    def sheet(self) -> bool:
+        """Whether the charge that carries the field sits on the surface, outside of the first cell."""
+        return self.beam is not None or self.exchange is not None
+
+    @property
+    def rest(self) -> int:
+        """Index of the species whose fraction follows from the charge: that of the beam, or else the last."""
+        return len(self.charges) - 1 if self.beam is None else self.beam
+
+    @property
+    def carried(self) -> tuple[int, ...]:
+        """Indices of the species whose fractions are unknowns."""
+        return tuple(k for k in range(len(self.charges)) if k != self.rest)
+
 
 class Faces(NamedTuple):
-    """Fluxes of all species but the last relative to the faces per unit of the clock, and the field [kT/(e nm)]."""
+    """Fluxes of all species relative to the faces per unit of the clock, and the field [kT/(e nm)]."""
 
-    flux: Unknowns
+    flux: Float[Array, "species face *batch"]
     field: Array
 
 
-def complete(medium: Mixture, y: Unknowns) -> Unknowns:
-    """Fractions of all species: the last one makes the mixture neutral."""
-    charge = sum(z * c for z, c in zip(medium.charges, y, strict=False))
-    return (*y, (medium.background - charge) / medium.charges[-1])
+def complete(medium: Mixture, y: Unknowns, excess: Array | float = 0.0) -> Unknowns:
+    """Fractions of all species, one being what the excess charge [1] leaves to it."""
+    others = dict(zip(medium.carried, y, strict=False))
+    charge = sum(medium.charges[k] * c for k, c in others.items())
+    others[medium.rest] = (medium.background + excess - charge) / medium.charges[medium.rest]
+    return tuple(others[k] for k in range(len(medium.charges)))
+
+
+def fractions(medium: Mixture, y: Unknowns, width: Array) -> Unknowns:
+    """Fractions of all species in the cells."""
+    return complete(medium, y)
+
+
+def diffusivities(medium: Mixture, fractions: Unknowns) -> Unknowns:
+    """Diffusion coefficients of all species at a composition [nm²/s]."""
+    total = functools.reduce(jnp.add, fractions)
+    terms = zip(medium.laws, fractions, medium.intermixed, strict=True)
+    return tuple(law(total if mixed else c) for law, c, mixed in terms)
 
 
 def conductance(medium: Mixture, fractions: Unknowns) -> Array:
     """Σ z² D c, the conductivity in units of N e²/kT [nm²/s]."""
-    terms = zip(medium.charges, medium.laws, fractions, strict=True)
-    return sum(z * z * law(c) * jnp.maximum(c, TRACE_FRACTION) for z, law, c in terms)  # pyright: ignore
+    terms = zip(medium.charges, diffusivities(medium, fractions), fractions, strict=True)
+    return sum(z * z * d * jnp.maximum(c, TRACE_FRACTION) for z, d, c in terms)  # pyright: ignore
 
 
-def through_faces(
-    medium: Mixture, left: Unknowns, right: Unknowns, current: Array, tempo: Array, distance: Array, velocity: Array
-) -> Faces:
-    """Fluxes and field at faces between two compositions a distance apart.
-
-    Parameters
-    ----------
-    medium
-        Material.
-    left, right
-        Fractions on either side, all species but the last, shape [face, *batch].
-    current
-        v₀. [nm/s]
-    tempo
-        dt/ds of the clock s.
-    distance, velocity
-        Distance of the two compositions, velocity of the face.
-    """
-    first, last = complete(medium, left), complete(medium, right)
-    middle = tuple(0.5 * (a + b) for a, b in zip(first, last, strict=True))
-    D = tuple(law(c) for law, c in zip(medium.laws, middle, strict=True))
-    terms = zip(medium.charges, D, middle, strict=True)
-    resistivity = 1.0 / sum(z * z * d * jnp.maximum(c, TRACE_FRACTION) for z, d, c in terms)  # pyright: ignore
-
-    def gradient(k: int) -> Array:
-        """∂c/∂x, steepened where a cell is longer than the diffusion length in the moving frame."""
-        speed = medium.charges[k] * current * resistivity - velocity / (tempo * D[k])
-        steepness = jnp.sqrt(1.0 + medium.upwind * (0.5 * distance * speed) ** 2)
-        return jax.lax.stop_gradient(steepness) * (last[k] - first[k]) / distance
-
-    slopes = tuple(gradient(k) for k in range(len(D)))
-    diffusion = sum(z * d * g for z, d, g in zip(medium.charges, D, slopes, strict=True))
-    field = (current + diffusion) * resistivity
-    flux = tuple(
-        tempo * D[k] * (medium.charges[k] * middle[k] * field - slopes[k]) - velocity * middle[k]
-        for k in range(len(left))
-    )
-    return Faces(flux, field)
-
-
-class _Ends(NamedTuple):
+class Ends(NamedTuple):
     """Compositions on either side of every face, boundaries included, with distances and velocities."""
 
-    left: Unknowns
-    right: Unknowns
+    left: Float[Array, "species face *batch"]
+    right: Float[Array, "species face *batch"]
     distance: Array
     velocity: Array
 
 
-def _around(medium: Mixture, y: Unknowns, here: Geometry) -> _Ends:
+def around(medium: Mixture, cells: Unknowns, here: Geometry) -> Ends:
     """Neighbours of all faces; a boundary whose composition is not given sees its own cell."""
-    bulk = tuple(jnp.broadcast_to(c, y[0][:1].shape) for c in medium.bulk)
-    surface = None if medium.surface is None else tuple(jnp.broadcast_to(c, y[0][:1].shape) for c in medium.surface)
-    left = tuple(between(c[:1] if surface is None else surface[k], c) for k, c in enumerate(y))
-    right = tuple(between(c, c[-1:] if medium.closed else bulk[k]) for k, c in enumerate(y))
-    still = jnp.zeros_like(here.velocity[:1])
-    return _Ends(
-        left,
-        right,
+    inside = jnp.stack(cells)
+
+    def given(fractions: tuple[Array, ...]) -> Array:
+        return jnp.stack([jnp.broadcast_to(c, inside[0, :1].shape) for c in fractions])
+
+    surface = inside[:, :1] if medium.held is None else given(medium.held)
+    back = inside[:, -1:] if medium.closed else given(medium.bulk)
+    return Ends(
+        jnp.concatenate([surface, inside], axis=1),
+        jnp.concatenate([inside, back], axis=1),
         between(0.5 * here.width[:1], here.distance, 0.5 * here.width[-1:]),
-        between(still, here.velocity, here.outer_velocity[None]),
+        between(jnp.zeros_like(here.velocity[:1]), here.velocity, here.outer_velocity[None]),
     )
 
 
-def _edges(medium: Mixture, flux: Unknowns, current: Array, tempo: Array) -> Unknowns:
-    """Put the fluxes that the ends prescribe in the place of those of the faces there."""
-    fixed = list(flux)
-    for k, f in enumerate(fixed):
-        if medium.surface is None:
-            entering = tempo * current / medium.charges[k] if k == medium.beam else jnp.zeros_like(f[0])
-            f = f.at[0].set(entering)
-        fixed[k] = f.at[-1].set(0.0) if medium.closed else f
-    return tuple(fixed)
+class AtFaces(NamedTuple):
+    """Fractions and diffusion coefficients of all species at the faces."""
+
+    fraction: Float[Array, "species face *batch"]
+    D: Float[Array, "species face *batch"]
+
+
+def at_faces(medium: Mixture, ends: Ends) -> AtFaces:
+    """What the faces see of the compositions on their sides."""
+    middle = 0.5 * (ends.left + ends.right)
+    return AtFaces(middle, jnp.stack(diffusivities(medium, tuple(middle))))
+
+
+def valence(medium: Mixture, like: Array) -> Float[Array, "species #face *#batch"]:
+    """Charge numbers, to be multiplied with an array of all species."""
+    return jnp.asarray(medium.charges, like.dtype).reshape(-1, *(1,) * (like.ndim - 1))
+
+
+def gradients(medium: Mixture, at: AtFaces, ends: Ends, pull: Array, tempo: Array) -> Array:
+    """∂c/∂x of all species, steepened where a cell is longer than the diffusion length in the moving frame.
+
+    The factor √(1 + P²), P the Péclet number of the cell in the field `pull` [kT/(e nm)], turns the central flux into
+    an upwind one; `Mixture.upwind` weights it.
+    """
+    speed = valence(medium, at.D) * pull - ends.velocity / (tempo * at.D)
+    steepness = jnp.sqrt(1.0 + medium.upwind * (0.5 * ends.distance * speed) ** 2)
+    return steepness * (ends.right - ends.left) / ends.distance
+
+
+def fluxes(medium: Mixture, at: AtFaces, ends: Ends, slopes: Array, field: Array, tempo: Array) -> Array:
+    """Fluxes of all species relative to the faces per unit of the clock; none where the ends pass none."""
+    flux = tempo * at.D * (valence(medium, at.D) * at.fraction * field - slopes) - ends.velocity * at.fraction
+    if medium.held is None:
+        flux = flux.at[:, 0].set(tempo * _exchanged(medium, ends))
+    return flux.at[:, -1].set(0.0) if medium.closed else flux
+
+
+def at_surface(cells: Float[Array, "species cell *batch"], distance: Array) -> Float[Array, "species *batch"]:
+    """Values at the surface, continued from the first two cells, whose distances from it and each other are given."""
+    return cells[:, 0] + distance[0] / distance[1] * (cells[:, 0] - cells[:, 1])
+
+
+def _exchanged(medium: Mixture, ends: Ends) -> Float[Array, "species *batch"]:
+    """What a surface of no given composition takes up: k times what it lacks of that of a reservoir [nm/s]."""
+    here = at_surface(ends.right, ends.distance)
+    if medium.surface is None or medium.exchange is None:
+        return jnp.zeros_like(here)
+    return medium.exchange * (jnp.stack([jnp.broadcast_to(c, here[0].shape) for c in medium.surface]) - here)
+
+
+def through_faces(medium: Mixture, y: Unknowns, current: Array, tempo: Array, here: Geometry) -> Faces:
+    """Fluxes and field at all faces, the two ends included, at the current v₀ [nm/s] and the tempo dt/ds."""
+    ends = around(medium, complete(medium, y), here)
+    at = at_faces(medium, ends)
+    z = valence(medium, at.D)
+    resistivity = 1.0 / jnp.sum(z * z * at.D * jnp.maximum(at.fraction, TRACE_FRACTION), axis=0)
+    slopes = gradients(medium, at, ends, current * resistivity, tempo)
+    field = (current + jnp.sum(z * at.D * slopes, axis=0)) * resistivity
+    flux = fluxes(medium, at, ends, slopes, field, tempo)
+    # A surface without given composition: the field of the next face, as in the models of two ions.
+    return Faces(flux, field if medium.held is not None else field.at[0].set(field[1]))
 
 
 def amounts(medium: Mixture, y: Unknowns, width: Array) -> Unknowns:
@@ -158,82 +212,29 @@ def amounts(medium: Mixture, y: Unknowns, width: Array) -> Unknowns:
     return tuple(width * c for c in y)
 
 
-def masses(medium: Mixture, width: Array) -> Unknowns:
-    """Derivatives of the conserved amounts with respect to the unknowns."""
-    return (width,) * (len(medium.charges) - 1)
-
-
 def face_field(medium: Mixture, y: Unknowns, current: Array, tempo: Array, here: Geometry) -> Array:
     """Field at all faces, the two ends included [kT/(e nm)]."""
-    ends = _around(medium, y, here)
-    field = through_faces(medium, ends.left, ends.right, current, tempo, ends.distance, ends.velocity).field
-    # A surface without given composition: the field at the next face, as in the models of two ions.
-    return field if medium.surface is not None else field.at[0].set(field[1])
+    return through_faces(medium, y, current, tempo, here).field
 
 
-def _lengths(here: Geometry) -> Array:
+def lengths(here: Geometry) -> Array:
     """Lengths over which the field at each face is integrated."""
     return between(0.5 * here.width[:1], here.distance, here.beyond[None])
 
 
-def potential_drop(field: Array, here: Geometry) -> Array:
-    """∫E dx from the surface to the back electrode [kT/e], from the field at all faces."""
-    return jnp.sum(_lengths(here) * field, axis=0)
-
-
 def rates(medium: Mixture, y: Unknowns, current: Array, tempo: Tempo, here: Geometry) -> Rates:
-    """Rates of the conserved amounts and potential drop."""
-    dt = tempo(current)
-    ends = _around(medium, y, here)
-    through = through_faces(medium, ends.left, ends.right, current, dt, ends.distance, ends.velocity)
-    field = through.field if medium.surface is not None else through.field.at[0].set(through.field[1])
-    flux = _edges(medium, through.flux, current, dt)
-    return Rates(tuple(-jnp.diff(f, axis=0) for f in flux), potential_drop(field, here))
-
-
-def linearise(medium: Mixture, y: Unknowns, current: Array, tempo: Tempo, here: Geometry) -> Linearisation:
-    """The same, with the derivatives of an iteration; the current enters one iteration behind."""
-    dt = tempo(current)
-    ends = _around(medium, y, here)
-    size = range(len(y))
-
-    def through(left: Unknowns, right: Unknowns) -> Faces:
-        return through_faces(medium, left, right, current, dt, ends.distance, ends.velocity)
-
-    faces, tangent = jax.linearize(through, ends.left, ends.right)
-    sides = (ends.left, ends.right)
-    # One direction for each species on each side, all at once.
-    directions = np.eye(2 * len(y)).reshape(2, len(y), 2 * len(y))
-    basis = tuple(
-        tuple(
-            jnp.asarray(row, c.dtype).reshape(-1, *(1,) * c.ndim) * jnp.ones_like(c)
-            for row, c in zip(*part, strict=True)
-        )
-        for part in zip(directions, sides, strict=True)
-    )
-    flux_by = jax.vmap(lambda left, right: tangent(left, right).flux)(*basis)
-    inside = np.ones(len(ends.distance), bool)
-    inside[0], inside[-1] = medium.surface is not None, not medium.closed
-    mask = jnp.asarray(inside, y[0].dtype).reshape(-1, *(1,) * (y[0].ndim - 1))
-    by_left = [[mask * flux_by[i][j] for i in size] for j in size]
-    by_right = [[mask * flux_by[i][len(y) + j] for i in size] for j in size]
-    field = faces.field if medium.surface is not None else faces.field.at[0].set(faces.field[1])
-    resistivity = 1.0 / conductance(
-        medium,
-        complete(medium, tuple(0.5 * (a + b) for a, b in zip(ends.left, ends.right, strict=True))),
-    )
-    flux = _edges(medium, faces.flux, current, dt)
-    return Linearisation(
-        rate=tuple(-jnp.diff(f, axis=0) for f in flux),
-        lower=tuple(tuple(by_left[j][i][:-1] for j in size) for i in size),
-        diagonal=tuple(tuple(by_right[j][i][:-1] - by_left[j][i][1:] for j in size) for i in size),
-        upper=tuple(tuple(-by_right[j][i][1:] for j in size) for i in size),
-        drop=potential_drop(field, here),
-        drop_by_current=potential_drop(resistivity, here),
-    )
+    """Rates of the conserved amounts, and potential drop ∫E dx from the surface to the back electrode [kT/e]."""
+    through = through_faces(medium, y, current, tempo(current), here)
+    gained = -jnp.diff(through.flux, axis=1)
+    return Rates(tuple(gained[k] for k in medium.carried), jnp.sum(lengths(here) * through.field, axis=0))
 
 
 def limit(medium: Mixture, y: Unknowns, change: Unknowns) -> Unknowns:
     """Apply a Newton correction so that every carried fraction stays positive and below the neutral limit."""
-    ceilings = (medium.background / z for z in medium.charges)
-    return tuple(limit_fraction(c, d, top) for c, d, top in zip(y, change, ceilings, strict=False))  # pyright: ignore
+    tops = (medium.background / medium.charges[k] for k in medium.carried)
+    return tuple(limit_fraction(c, d, top) for c, d, top in zip(y, change, tops, strict=True))
+
+
+def change(medium: Mixture, y: Unknowns, step: Unknowns) -> Array:
+    """Size of a Newton step: the largest change of a carried fraction."""
+    return fraction_change(step)

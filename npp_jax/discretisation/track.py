@@ -15,6 +15,7 @@ from npp_jax.discretisation.equidistribution import linear
 from npp_jax.discretisation.mixture import Mixture
 from npp_jax.physics.protocol import (
     AbstractFront,
+    Blocking,
     Drive,
     IonBeamCurrent,
     IonBeamPotential,
@@ -46,16 +47,16 @@ class Track(NamedTuple):
 
     @property
     def resting(self) -> bool:
-        """Whether no current flows: the clock is then time."""
+        """Whether no ion enters by a beam: the clock is then time."""
         return not isinstance(self.front, IonBeamPotential | IonBeamCurrent)
 
     @property
     def drive(self) -> Drive:
-        """Potential or current density of the beam."""
+        """Potential or current density of the beam or the electrode."""
         match self.front:
-            case IonBeamPotential(potential=drive) | IonBeamCurrent(current_density=drive):
+            case IonBeamPotential(potential=drive) | IonBeamCurrent(current_density=drive) | Blocking(potential=drive):
                 return drive
-        raise TypeError(f"no beam: {type(self.front).__name__}")
+        raise TypeError(f"no drive: {type(self.front).__name__}")
 
     def current_unit(self) -> Array:
         """Current density [A/m²] of v₀ = 1 nm/s."""

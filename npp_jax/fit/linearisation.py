@@ -20,6 +20,11 @@ class Linearisation(NamedTuple):
     cost: Float[Array, ""]
     """½ |r|²."""
 
+    @property
+    def gradient(self) -> Float[Array, " parameter"]:
+        """Jᵀ r."""
+        return self.factor.T @ self.projection
+
 
 class Stationarity(NamedTuple):
     """How far a point is from a minimum."""
@@ -64,7 +69,7 @@ def stationarity(
     rank: Float[ArrayLike, ""],
 ) -> Stationarity:
     """Measures of convergence at a point; `rank` is the relative singular value that counts as zero."""
-    gradient = model.factor.T @ model.projection
+    gradient = model.gradient
     free = ~fixed & ~_held_by_range(gradient, scaled, low, high)
     column = jnp.linalg.norm(model.factor, axis=0)
     unit = jnp.where(column > 0.0, column, 1.0)
@@ -109,7 +114,7 @@ def damped_step(
         leaves = ~held & (end != scaled + step)
         return jnp.where(leaves, end - scaled, step), held | leaves
 
-    gradient = model.factor.T @ model.projection
+    gradient = model.gradient
     held = fixed | _held_by_range(gradient, scaled, low, high)
     step, _ = jax.lax.fori_loop(0, size, solve, (jnp.zeros_like(scaled), held))
     change = model.factor @ step

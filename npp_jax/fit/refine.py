@@ -133,7 +133,7 @@ _SMALLEST_DAMPING = 1e-14
 _LARGEST_DAMPING = 1e20
 _SMALLEST_STEP = 1e-13  # fraction of the range
 _VANISHED = 1e-8  # residual over the first one, below which the step may decide on convergence
-_ROUNDING_OFFSET = 3e-6  # below it the decrease, ½ offset², drowns in the rounding of the cost
+_ROUNDING_OFFSET = 3e-6  # below it the decrease, ½ offset², drowns in the rounding of the cost: gradients give it
 _NO_EFFECT = 1e-12  # change of the residual across the range, as a fraction of it
 _MEMORY = 0.9  # of the recent share of failures
 _WALL = 0.25  # recent share of failures that makes the iteration limit a wall
@@ -266,12 +266,10 @@ def _judge(
     there, finite = linearise(residual, jacobian * slope)
     failed = ~(ok & finite)
     first = state.evaluations == 0
-    actual = state.here.cost - there.cost
+    between = -0.5 * jnp.dot(state.here.gradient + there.gradient, state.trial - state.scaled)
+    actual = jnp.where(state.offset <= _ROUNDING_OFFSET, between, state.here.cost - there.cost)
     gain = jnp.where(first, 1.0, actual / state.predicted)
-    rounding = 64.0 * jnp.finfo(residual.dtype).eps * state.here.cost
-    within_rounding = (state.offset <= _ROUNDING_OFFSET) & (jnp.abs(actual) <= rounding)
-    lower = (state.predicted > 0.0) & ((actual > 0.0) & (gain >= _GAIN) | within_rounding)
-    accepted = ~failed & (first | lower)
+    accepted = ~failed & (first | (state.predicted > 0.0) & (actual > 0.0) & (gain >= _GAIN))
 
     here = jax.tree.map(lambda new, old: jnp.where(accepted, new, old), there, state.here)
     scaled = jnp.where(accepted, state.trial, state.scaled)

@@ -10,6 +10,7 @@ from npp_jax.physics.front_wave import (
     front_slope,
     front_width,
 )
+from npp_jax.physics.onsager import effective_diffusivity, onsager_coefficient, onsager_conductivity
 from npp_jax.physics.protocol import (
     AbstractFront,
     Blocking,
@@ -63,6 +64,7 @@ __all__ = [
     "drive_integral",
     "drive_inverse_integral",
     "drive_value",
+    "effective_diffusivity",
     "expected_excess_charge",
     "fermi_dirac_energy",
     "fermi_dirac_occupied",
@@ -71,5 +73,7 @@ __all__ = [
     "front_width",
     "normal_distribution",
     "normal_quantile",
+    "onsager_coefficient",
+    "onsager_conductivity",
     "populated_fwhm",
 ]

@@ -24,6 +24,7 @@ FILLING_FLOOR = 1e-6
 _TABLE_KNOTS = 96
 
 Filling = Literal["sharp", "fermi-dirac"]
+Populations = Literal["separate", "intermixed"]
 DiffusivityFunction = Callable[[Float[Array, "*shape"]], Float[Array, "*shape"]]
 
 
@@ -66,7 +67,9 @@ class SEDDiffusivity(AbstractDiffusivity):
     """D that follows the Fermi energy of a site energy distribution.
 
     D(x) = D_bulk exp{[E_F(y) - E_F(1)]/kT},   y = (x - x_imm)/(1 - x_imm),
-    with the fraction (1 - v) y of the sites occupied (Gunawan et al. 2024, eqn (2): E_act = E_DC - E_F).
+    with the fraction (1 - v) y of the sites occupied (Gunawan et al. 2024, eqn (2): E_act = E_DC - E_F). With
+    intermixed populations x is the sum of the fractions n_j/N of all ions: one Fermi energy for all that fill the
+    distribution, which the source takes for the equilibrium that separate populations approach in time.
     """
 
     D_bulk: Float[Array, "*#batch"] = eqx.field(converter=as_leaf)
@@ -79,6 +82,8 @@ class SEDDiffusivity(AbstractDiffusivity):
     """Fraction x_imm of the ions that never moves [1]."""
     filling: Filling = eqx.field(static=True, default="sharp")
     """Occupation of the sites: `sharp` (T = 0 edge) or `fermi-dirac` at the temperature of the stage."""
+    populations: Populations = eqx.field(static=True, default="separate")
+    """What fills the sites: this ion alone (`separate`), or all ions together (`intermixed`)."""
     arrhenius: Arrhenius | None = None
     """Further thermal activation, on top of the temperature in the SED factor."""
 

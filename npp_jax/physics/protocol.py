@@ -65,12 +65,18 @@ class Closed(AbstractFront):
 
 
 class Reservoir(AbstractFront):
-    """Ion exchange with a melt or solution: fixed composition of the surface, no total current."""
+    """Ion exchange with a melt or solution of fixed composition, no total current.
+
+    The surface has the composition of the reservoir, or, with an exchange rate k, approaches it:
+    J_i(0) = k [n_i,reservoir - n_i(0)], one k for all ions as no current flows.
+    """
 
     fraction: dict[str, Float[Array, "*#batch"]] = eqx.field(
         converter=lambda fraction: {name: as_leaf(value) for name, value in fraction.items()}
     )
-    """Surface fraction n(0)/N of each species [1]."""
+    """Fraction n/N of each species that is in equilibrium with the reservoir [1]."""
+    exchange_rate: Float[Array, "*#batch"] | None = eqx.field(converter=as_optional_leaf, default=None)
+    """Surface exchange coefficient k; None for an exchange too fast to matter [m/s]."""
 
 
 class Blocking(AbstractFront):

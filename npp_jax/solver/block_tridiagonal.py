@@ -109,26 +109,22 @@ def probe(matrix: Callable[[Vector], Vector], like: Vector) -> tuple[Block, Bloc
     -------
     Lower, diagonal and upper blocks, as `solve` takes them.
     """
-    cells = len(like[0])
-    position = np.arange(cells)
+    position = np.arange(len(like[0]))
     size = range(len(like))
-    colours = position[None] % 3 == np.arange(3)[:, None]
+    # Directions on a leading axis: the map is traced once, whatever their number.
+    directions = [(j, k) for j in size for k in range(3)]
 
-    def seed(i: int) -> Array:
-        """Unknown i of all probes, [unknown and colour, cell, *batch]: one in the cells of a colour, else zero."""
-        chosen = np.zeros((len(like), *colours.shape))
-        chosen[i] = colours
-        column = chosen.reshape(-1, cells, *(1,) * (like[i].ndim - 1))
-        return jnp.zeros_like(like[i]) + jnp.asarray(column, like[i].dtype)
+    def along(i: int, a: Array) -> Array:
+        hit = np.stack([(i == j) * (position % 3 == k) for j, k in directions])
+        return jnp.asarray(hit, a.dtype).reshape(*hit.shape, *(1,) * (a.ndim - 1)) * jnp.ones_like(a)
 
-    # Mapped over the probes: the linear map is compiled once.
-    images = jax.vmap(matrix)(tuple(seed(i) for i in size))
-    column = (slice(None), *(None,) * (like[0].ndim - 1))
+    image = jnp.stack(jax.vmap(matrix)(tuple(along(i, a) for i, a in enumerate(like))))
+    image = image.reshape(len(like), len(like), 3, *image.shape[2:])
 
-    def entry(i: int, j: int, shift: int) -> Array:
-        """Derivative of row i of each cell by unknown j of the cell `shift` further on."""
-        colour = (position + shift) % 3
-        return _total(jnp.asarray(colour == k, like[j].dtype)[column] * images[i][3 * j + k] for k in range(3))
+    def blocks(shift: int) -> Block:
+        """Derivatives of the rows of each cell by the unknowns of the cell `shift` further on."""
+        found = image[:, :, (position + shift) % 3, position]
+        return tuple(tuple(found[i, j] for j in size) for i in size)
 
-    lower, diagonal, upper = (tuple(tuple(entry(i, j, shift) for j in size) for i in size) for shift in (-1, 0, 1))
+    lower, diagonal, upper = (blocks(shift) for shift in (-1, 0, 1))
     return lower, diagonal, upper

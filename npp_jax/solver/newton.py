@@ -1,9 +1,9 @@
 """Newton's method for one implicit stage, with the derivative of its solution.
 
 Solves   M(y) - base - w k(y, v) = 0,   g(y, v) = 0
-for the unknowns y of the cells and one scalar v that couples to all of them. The iteration uses an approximate, block
-tridiagonal matrix and takes v one step behind; it is never differentiated. The derivative follows from the implicit
-function theorem with the complete, bordered matrix, forward and reverse.
+for the unknowns y of the cells and one scalar v that couples to all of them. The derivative follows from the implicit
+function theorem with the complete, bordered matrix, forward and reverse. The iteration, which is never differentiated,
+uses the same matrix, or, where one is written out, an approximate block tridiagonal one that takes v one step behind.
 """
 
 import functools
@@ -53,15 +53,16 @@ class NewtonResult(NamedTuple):
 
 def newton(
     residual: Residual,
-    linearise: Callable[[Vector, Array], LinearSystem],
+    linearise: Callable[[Vector, Array], LinearSystem] | None,
     limit: Callable[[Vector, Vector], Vector],
+    change: Callable[[Vector, Vector], Array],
     y: Vector,
     v: Array,
     *,
     prescribed: bool,
     cap: Array,
     tolerance: float,
-    watched: int = 1,
+    positive: bool = True,
 ) -> NewtonResult:
     """Solve one stage.
 
@@ -70,9 +71,11 @@ def newton(
     residual
         What shall vanish; differentiated.
     linearise
-        The same with the derivatives of the iteration.
+        The same with the derivatives of the iteration; None: those of the residual.
     limit
         Applies a correction to the unknowns within their bounds.
+    change
+        (y, correction) ↦ its size, which tells convergence, shape [*batch].
     y, v
         Start.
     prescribed
@@ -80,39 +83,49 @@ def newton(
     cap
         Iterations after which the loop stops, apart from the last one.
     tolerance
-        A batch member whose largest change of the watched unknowns is below this is left as it is.
-    watched
-        How many unknowns, from the first on, tell convergence.
+        A batch member whose change is below this is left as it is.
+    positive
+        Whether v stays positive: an iteration changes it by a factor of two at most.
     """
 
-    def largest(change: Vector) -> Array:
-        sizes = [jnp.max(jnp.abs(part), axis=0) for part in change[:watched]]
-        return functools.reduce(jnp.maximum, sizes)
+    def within(new_v: Array, v: Array) -> Array:
+        return jnp.clip(new_v, 0.5 * v, 2.0 * v) if positive else new_v
 
     def correct(y: Vector, v: Array) -> tuple[Vector, Array]:
+        if linearise is None:
+            return exact(y, v)
         system = linearise(y, v)
         (change,) = solve(system.lower, system.diagonal, system.upper, system.residual)
         step = jax.tree.map(jnp.negative, change)
         if prescribed:
             return step, v
         closure = system.closure if system.row is None else system.closure + _dot(system.row, step)
-        new_v = jnp.clip(v - closure / system.corner, 0.5 * v, 2.0 * v)
+        new_v = within(v - closure / system.corner, v)
         if system.response is not None:
             step = tuple(d + r * (new_v - v) for d, r in zip(step, system.response, strict=True))
         return step, new_v
+
+    def exact(y: Vector, v: Array) -> tuple[Vector, Array]:
+        if prescribed:
+            value, jacobian = jax.linearize(lambda y: residual(y, v)[0], y)
+            return jax.tree.map(jnp.negative, _solve_tangents(jacobian, value)), v
+        value, jacobian = jax.linearize(lambda x: residual(*x), (y, v))
+        plain, response, rise = _bordered(jacobian, value)
+        new_v = within(v - rise, v)
+        return tuple(r * (v - new_v) - p for p, r in zip(plain, response, strict=True)), new_v
 
     def body(state: tuple) -> tuple:
         y, v, update, count, turn, _ = state
         last = (turn >= cap) | jnp.all(update <= tolerance)
         step, new_v = correct(y, v)
         # Near the solution the last step is the plain one, which conserves exactly what the rates conserve.
-        near = last & (largest(step) < NEAR)
+        near = last & (change(y, step) < NEAR)
         new_y = jax.tree.map(lambda a, d, b: jnp.where(near, a + d, b), y, step, limit(y, step))
-        change = largest(jax.tree.map(jnp.subtract, new_y, y))
+        size = change(y, jax.tree.map(jnp.subtract, new_y, y))
         active = last | ~(update <= tolerance)
         keep = lambda new, old: jnp.where(active, new, old)  # noqa: E731
         y = jax.tree.map(keep, new_y, y)
-        return y, keep(new_v, v), keep(change, update), count + active, turn + 1, last
+        return y, keep(new_v, v), keep(size, update), count + active, turn + 1, last
 
     def iterate(start: Vector, v: Array) -> tuple[tuple[Vector, Array], tuple[Array, Array]]:
         within = limit(start, jax.tree.map(jnp.zeros_like, start))
@@ -151,6 +164,14 @@ def _solve_bordered_tangents(
     jacobian: Callable[[tuple[Vector, Array]], tuple[Vector, Array]], rhs: tuple[Vector, Array]
 ) -> tuple[Vector, Array]:
     """The same with one row and column more: ∂g/∂y, ∂residual/∂v and ∂g/∂v."""
+    plain, response, v = _bordered(jacobian, rhs)
+    return tuple(p - r * v for p, r in zip(plain, response, strict=True)), v
+
+
+def _bordered(
+    jacobian: Callable[[tuple[Vector, Array]], tuple[Vector, Array]], rhs: tuple[Vector, Array]
+) -> tuple[Vector, Vector, Array]:
+    """Solution for the cells at given v, -dy/dv by which they follow it, and v."""
     right, bottom = rhs
     zero = jnp.zeros_like(bottom)
     nothing = jax.tree.map(jnp.zeros_like, right)
@@ -158,5 +179,4 @@ def _solve_bordered_tangents(
     by_cells = jax.linear_transpose(lambda y: jacobian((y, zero))[1], nothing)
     (row,) = by_cells(jnp.ones_like(bottom))
     plain, response = solve(*probe(lambda y: jacobian((y, zero))[0], nothing), right, column)
-    v = (bottom - _dot(row, plain)) / (corner - _dot(row, response))
-    return tuple(p - r * v for p, r in zip(plain, response, strict=True)), v
+    return plain, response, (bottom - _dot(row, plain)) / (corner - _dot(row, response))

@@ -30,8 +30,8 @@ class Stage(NamedTuple):
 
     residual: Residual
     """(y, v) ↦ M(y) - base - weight·k(y, v), and the closure."""
-    linearise: Callable[[Vector, Array], LinearSystem]
-    """The same with the derivatives of the iteration."""
+    linearise: Callable[[Vector, Array], LinearSystem] | None
+    """The same with the derivatives of the iteration; None where the iteration takes those of the residual."""
     amount: Callable[[Vector], Vector]
     """y ↦ M."""
 
@@ -47,8 +47,10 @@ class System(NamedTuple):
     """share ↦ v where it is prescribed; None where it is an unknown."""
     limit: Callable[[Vector, Vector], Vector]
     """Applies a Newton correction within bounds."""
-    watched: int = 1
-    """How many unknowns, from the first on, tell convergence."""
+    change: Callable[[Vector, Vector], Array]
+    """Size of a correction, which tells convergence."""
+    positive: bool = True
+    """Whether v stays positive."""
 
 
 class StepResult(NamedTuple):
@@ -111,12 +113,13 @@ def sdirk_step(
             equations.residual,
             equations.linearise,
             system.limit,
+            system.change,
             y,
             v if system.given is None else system.given(share),
             prescribed=system.given is not None,
             cap=cap,
             tolerance=tolerance,
-            watched=system.watched,
+            positive=system.positive,
         )
         end = equations.amount(result.y)
         tempo = system.tempo(result.v)

@@ -1,0 +1,108 @@
+"""Nernst–Planck–Poisson model of any number of ions on a moving finite-volume mesh.
+
+Unknowns of a cell are the fractions of all species but one, as in `mixture`, and the field E at its left face. Gauss's
+law leaves the excess charge λ² ∂E/∂x to the species that is not carried, and the total current, displacement included,
+is the same everywhere:
+
+    ∂c_i/∂s + ∂/∂x (τ J_i) = 0,     λ² ∂E/∂s = τ (v₀ - Σ z_i J_i),     J_i = D_i (z_i c_i E - ∂c_i/∂x),
+
+so that this species is conserved to round-off as well. At the surface
+- an ion beam leaves the charge that carries the field in a sheet on the surface: the first cell is neutral, and the
+  fluxes there are those of the electroneutral model;
+- a blocking electrode passes no ion: its charge grows by the current, λ² ∂E/∂t = v₀;
+- a closed surface keeps its charge, and a reservoir has a neutral surface of given composition, or a neutral first cell
+  where it exchanges ions at a rate.
+
+At the back electrode the last cell is neutral, or, where no ion passes, free of field.
+"""
+
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from npp_jax.discretisation import mixture
+from npp_jax.discretisation.flux import Rates, Tempo, Unknowns, between, fraction_change, limit_fraction
+from npp_jax.discretisation.geometry import Geometry
+from npp_jax.discretisation.mixture import (
+    Faces,
+    Mixture,
+    around,
+    at_faces,
+    complete,
+    fluxes,
+    gradients,
+    lengths,
+    valence,
+)
+
+NAME = "full"
+
+CEILING = 1.002
+"""Greatest fraction of a Newton iterate over the neutral one: a little excess charge is legitimate."""
+
+
+def all_faces(medium: Mixture, y: Unknowns) -> Array:
+    """Field at all faces, the back electrode included [kT/(e nm)]."""
+    return between(y[-1], jnp.zeros_like(y[-1][-1:]) if medium.closed else y[-1][-1:])
+
+
+def fractions(medium: Mixture, y: Unknowns, width: Array) -> Unknowns:
+    """Fractions of all species in the cells."""
+    excess = medium.debye_squared * jnp.diff(all_faces(medium, y), axis=0) / width
+    if medium.sheet:
+        excess = excess.at[0].set(0.0)
+    return complete(medium, y[:-1], excess)
+
+
+def amounts(medium: Mixture, y: Unknowns, width: Array) -> Unknowns:
+    """Conserved amounts, (h c, λ² E)."""
+    charge = medium.debye_squared * y[-1]
+    if medium.sheet:
+        # The field at the surface follows that of the next face at once.
+        charge = charge.at[0].set(0.0)
+    return (*(width * c for c in y[:-1]), charge)
+
+
+def face_field(medium: Mixture, y: Unknowns, current: Array, tempo: Array, here: Geometry) -> Array:
+    """Field at all faces, the two ends included [kT/(e nm)]."""
+    return all_faces(medium, y)
+
+
+def through_faces(medium: Mixture, y: Unknowns, tempo: Array, here: Geometry) -> Faces:
+    """Fluxes and field at all faces, the two ends included."""
+    field = all_faces(medium, y)
+    ends = around(medium, fractions(medium, y, here.width), here)
+    at = at_faces(medium, ends)
+    return Faces(fluxes(medium, at, ends, gradients(medium, at, ends, field, tempo), field, tempo), field)
+
+
+def rates(medium: Mixture, y: Unknowns, current: Array, tempo: Tempo, here: Geometry) -> Rates:
+    """Rates of the conserved amounts, and potential drop from the surface to the back electrode [kT/e]."""
+    dt = tempo(current)
+    through = through_faces(medium, y, dt, here)
+    ionic = jnp.sum(valence(medium, through.flux) * through.flux, axis=0)
+    # Relative to a moving face the background charge flows as well.
+    moved = medium.background * between(jnp.zeros_like(here.velocity[:1]), here.velocity)
+    displacement = dt * current - ionic[:-1] - moved
+    if medium.sheet:
+        displacement = displacement.at[0].set(y[-1][1] - y[-1][0])
+    gained = -jnp.diff(through.flux, axis=1)
+    return Rates((*(gained[k] for k in medium.carried), displacement), jnp.sum(lengths(here) * through.field, axis=0))
+
+
+def limit(medium: Mixture, y: Unknowns, change: Unknowns) -> Unknowns:
+    """Apply a Newton correction so that every carried fraction stays positive; the field is free."""
+    tops = (CEILING * medium.background / medium.charges[k] for k in medium.carried)
+    held = (limit_fraction(c, d, top) for c, d, top in zip(y[:-1], change[:-1], tops, strict=True))
+    return (*held, y[-1] + change[-1])
+
+
+def change(medium: Mixture, y: Unknowns, step: Unknowns) -> Array:
+    """Size of a Newton step: the largest change of a carried fraction, or of the field by λ/(1 + λE)."""
+    debye = jnp.sqrt(medium.debye_squared)
+    field = debye * step[-1] / (1.0 + debye * jnp.abs(y[-1]))
+    return fraction_change((*step[:-1], field))
+
+
+def start(medium: Mixture, y: Unknowns, current: Array, tempo: Array, here: Geometry) -> Unknowns:
+    """Unknowns of a neutral sample with the carried fractions y at the current v₀."""
+    return (*y, mixture.face_field(medium, y, current, tempo, here)[:-1])
