@@ -253,6 +253,41 @@ def fit(
         raise typer.Exit(3)
 
 
+@app.command()
+def tracer(
+    file: Annotated[Path, typer.Argument(help="Tracer study file (TOML).")],
+    output: Annotated[Path, typer.Option(help="Folder of the results.")] = Path(),
+    format: Annotated[Literal["png", "pdf"], typer.Option(help="Format of the figure.")] = "png",
+    quiet: Annotated[bool, typer.Option(help="Print the status only.")] = False,
+) -> None:
+    """Isotope exchange and grain boundaries: profiles, evolution, chains and maps of grains, Arrhenius lines."""
+    _start_jax()
+    from npp_jax.config import ConfigError
+    from npp_jax.tracer_command import run_tracer, write_report
+    from npp_jax.tracer_study import load_tracer_study
+
+    try:
+        study = load_tracer_study(file)
+        with _spinner(f"{study.kind}: {file.name}", quiet=quiet):
+            report = run_tracer(study, file.parent)
+        output.mkdir(parents=True, exist_ok=True)
+        text = file.read_text(encoding="utf-8")
+        written = write_report(report, study, output, file.stem, text=text, command=" ".join(sys.argv), format=format)
+    except ConfigError as error:
+        prefix = "" if str(error).startswith(str(file.parent)) else f"{file}: "
+        raise _wrong_input(f"{prefix}{error}") from None
+    except OSError as error:
+        raise _wrong_input(f"cannot write results: {error}") from None
+    if not quiet:
+        typer.echo("\n".join(report.lines))
+        typer.echo("written: " + ", ".join(str(path) for path in written))
+    for text in report.warnings:
+        typer.echo(f"warning: {text}")
+    typer.echo(f"status: {report.status}")
+    if report.code:
+        raise typer.Exit(report.code)
+
+
 @app.command(name="import-sims")
 def import_sims(
     file: Annotated[Path, typer.Argument(help="SIMS file: SurfaceLab text, CAMECA ASCII, or a table.")],

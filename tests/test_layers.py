@@ -29,7 +29,12 @@ LEAVES = {
     "fit_plots",
     "fit_report",
     "plots",
+    "tracer_command",
+    "tracer_lines",
+    "tracer_maps",
     "tracer_plots",
+    "tracer_report",
+    "tracer_study",
     "sweep_plots",
     "cli",
 }
@@ -51,8 +56,8 @@ MAY_IMPORT = {
     "observe": VOCABULARY,
     "fit": PHYSICAL | COMPILER | RESULT | {"physics", "solver", "integrate", "simulate", "observe"},
     "sweep": PHYSICAL | COMPILER | RESULT | {"solver", "fit", "simulate", "observe"},
-    "tracer": PHYSICAL | ENGINE | RESULT | {"observe"},
-    "io": LIBRARY | {"config"},
+    "tracer": PHYSICAL | ENGINE | RESULT | {"observe", "fit"},
+    "io": LIBRARY | {"config", "tracer_report"},
     "config": LIBRARY,
     "study": LIBRARY | {"config", "io"},
     # The version of the package goes into what it writes.
@@ -64,11 +69,16 @@ MAY_IMPORT = {
     "fit_report": LIBRARY | {"fit_command", "fit_plots", "study"},
     "plots": LIBRARY,
     "tracer_plots": LIBRARY | {"plots"},
+    "tracer_report": LIBRARY,
+    "tracer_study": LIBRARY | {"config"},
+    "tracer_lines": LIBRARY | {"config", "io", "tracer_plots", "tracer_report", "tracer_study"},
+    "tracer_maps": LIBRARY | {"config", "io", "tracer_plots", "tracer_report", "tracer_study"},
+    "tracer_command": LIBRARY | {"io", "tracer_lines", "tracer_maps", "tracer_plots", "tracer_report", "tracer_study"},
     "sweep_plots": LIBRARY | {"plots"},
     "cli": LIBRARY | LEAVES | {"__init__"},
     "__main__": {"cli"},
     # The public face gathers names from all parts; only the commands are not among them.
-    "__init__": LIBRARY | (LEAVES - {"cli", "sweep_cluster", "sweep_command", "sweep_progress"}),
+    "__init__": LIBRARY | (LEAVES - {"cli", "sweep_cluster", "sweep_command", "sweep_progress", "tracer_command"}),
 }
 
 

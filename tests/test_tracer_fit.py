@@ -9,8 +9,9 @@ from npp_jax.constants import BOLTZMANN_EV
 from npp_jax.tracer.boundaries import chain_of_grains
 from npp_jax.tracer.diffusion import Closed, ConstantSurface, DiffusionStage, diffuse, profile_at
 from npp_jax.tracer.evolution import evolve_exchange_profile, exchange_profile
-from npp_jax.tracer.fit import Anneal, MeasuredProfile, Specimen, fit_boundaries, fit_evolution, fit_exchange
+from npp_jax.tracer.fit import Anneal, MeasuredProfile, Specimen, fit_boundaries, fit_evolution
 from npp_jax.tracer.least_squares import least_squares
+from npp_jax.tracer.profile_fit import fit_profile
 
 HOUR, DAY = 3600.0, 86400.0
 BASE, SURFACE = 0.0759, 0.95
@@ -50,13 +51,11 @@ def test_exchange_fit_returns_D_with_its_error(base: float | None, key: jax.Arra
     exact = BASE + (SURFACE - BASE) * exchange_profile(POSITION, D * duration)
     draws = exact + NOISE * jax.random.normal(key, (100, exact.shape[0]))
 
-    @jax.jit
-    @jax.vmap
-    def measure(values: jax.Array):
-        fit = fit_exchange(MeasuredProfile(POSITION, values, NOISE), duration, start=2e-12, base=base)
-        return fit.parameters, fit.errors, fit.chi_square, fit.converged
-
-    parameters, errors, chi_square, converged = measure(draws)
+    fits = [fit_profile(MeasuredProfile(POSITION, y, NOISE), duration, start=2e-12, base=base) for y in draws]
+    parameters = {name: np.asarray([fit.parameters[name] for fit in fits]) for name in fits[0].parameters}
+    errors = {name: np.asarray([fit.errors[name] for fit in fits]) for name in parameters}
+    chi_square = np.asarray([fit.chi_square for fit in fits])
+    converged = [fit.converged for fit in fits]
     assert np.all(converged)
     for name, truth in {"log_D": np.log(D), "surface": SURFACE, "base": BASE}.items():
         if name in parameters:

@@ -1,4 +1,4 @@
-"""Diffusion coefficients from measured isotope profiles: exchange, evolution in time, temperatures, single boundaries.
+"""Diffusion coefficients from measured isotope profiles: evolution in time, temperatures, single boundaries.
 
 All are weighted least-squares fits. Diffusion coefficients and permeabilities are fitted as logarithms.
 """
@@ -56,41 +56,6 @@ class Specimen(eqx.Module):
     """Other end of the sample [m]."""
 
 
-def fit_exchange(
-    profile: MeasuredProfile, duration: LeafLike, *, start: LeafLike, base: LeafLike | None = None
-) -> TracerFit:
-    """D of the exchange from one profile, C = C₀ + (C₁ - C₀) erfc(x/2√(Dt)) (Hasegawa et al. 2024, eqn 4).
-
-    The parameters are `log_D` [ln m²/s], `surface` C₁ and, unless `base` is given, `base` C₀.
-
-    Parameters
-    ----------
-    profile
-        Profile after the exchange; x from the level of the liquid.
-    duration
-        Duration of the exchange. [s]
-    start
-        D to start from. [m²/s]
-    base
-        Fraction C₀ of the untouched sample, if known. [1]
-    """
-    parameters = {"log_D": jnp.log(as_leaf(start)), "surface": jnp.max(profile.fraction)}
-    if base is None:
-        parameters["base"] = jnp.min(profile.fraction)
-    return least_squares(_ExchangeResidual(profile, as_leaf(duration), as_optional_leaf(base)), _strong(parameters))
-
-
-class _ExchangeResidual(eqx.Module):
-    profile: MeasuredProfile
-    duration: Array
-    base: Array | None
-
-    def __call__(self, p: dict[str, Array]) -> Array:
-        low = p["base"] if self.base is None else self.base
-        shape = exchange_profile(self.profile.position, jnp.exp(p["log_D"]) * self.duration)
-        return self.profile.residual(low + (p["surface"] - low) * shape)
-
-
 def fit_evolution(
     specimens: Sequence[Specimen],
     *,
@@ -130,46 +95,56 @@ def fit_evolution(
     parameters["log_area"] = jnp.stack([jnp.log(_first_area(s.exchanged)) for s in specimens])
     if base is None:
         parameters["base"] = jnp.stack([jnp.min(s.exchanged.fraction) for s in specimens])
-    model = _EvolutionResidual(tuple(specimens), reference, as_optional_leaf(base), energy is not None, cells, steps)
-    return least_squares(model, _strong(parameters))
+    model = EvolutionModel(tuple(specimens), reference, as_optional_leaf(base), energy is not None, cells, steps)
+    return least_squares(model, strong(parameters))
 
 
-class _EvolutionResidual(eqx.Module):
+class EvolutionModel(eqx.Module):
+    """Profiles of the specimens, and their weighted residuals, as functions of the parameters of `fit_evolution`."""
+
     specimens: tuple[Specimen, ...]
     reference: Array
+    """Reference temperature [K]."""
     base: Array | None
+    """Fraction of the untouched samples, if known [1]."""
     activated: bool = eqx.field(static=True)
-    cells: int = eqx.field(static=True)
-    steps: int = eqx.field(static=True)
+    """Whether D depends on temperature."""
+    cells: int = eqx.field(static=True, default=200)
+    steps: int = eqx.field(static=True, default=32)
 
-    def diffusivity(self, p: dict[str, Array], temperature: Array) -> Array:
+    def diffusivity(self, p: dict[str, Array], temperature: LeafLike) -> Array:
+        """D at a temperature [m²/s]."""
         if not self.activated:
             return jnp.exp(p["log_D"])
-        return jnp.exp(p["log_D"] - p["energy"] / BOLTZMANN_EV * (1.0 / temperature - 1.0 / self.reference))
+        inverse = 1.0 / as_leaf(temperature) - 1.0 / self.reference
+        return jnp.exp(p["log_D"] - p["energy"] / BOLTZMANN_EV * inverse)
 
-    def of_specimen(self, p: dict[str, Array], k: int) -> list[Array]:
+    def profiles(self, p: dict[str, Array], k: int, position: Float[Array, " point"]) -> Float[Array, "profile point"]:
+        """Fractions of specimen k after the exchange and after each anneal, at positions [m]."""
         specimen = self.specimens[k]
         low = p["base"][k] if self.base is None else self.base
-        span, area = p["surface"][k] - low, jnp.exp(p["log_area"][k])
-        first = specimen.exchanged
-        parts = [first.residual(low + span * exchange_profile(first.position, area))]
+        area = jnp.exp(p["log_area"][k])
         areas = jnp.cumsum(jnp.stack([a.duration * self.diffusivity(p, a.temperature) for a in specimen.anneals]))
-        everywhere = jnp.concatenate([a.profile.position for a in specimen.anneals])
         ends = {"left": specimen.left, "right": specimen.right, "cells": self.cells, "steps": self.steps}
-        begin = 0
-        for anneal, shape in zip(
-            specimen.anneals, evolve_exchange_profile(everywhere, area, areas, **ends), strict=True
-        ):
-            count = anneal.profile.position.shape[0]
-            parts.append(anneal.profile.residual(low + span * shape[begin : begin + count]))
-            begin += count
-        return parts
+        evolved = evolve_exchange_profile(position, area, areas, **ends)
+        shapes = jnp.concatenate([exchange_profile(position, area)[None], evolved])
+        return low + (p["surface"][k] - low) * shapes
 
     def __call__(self, p: dict[str, Array]) -> Array:
-        return jnp.concatenate([part for k in range(len(self.specimens)) for part in self.of_specimen(p, k)])
+        """Weighted residuals of all profiles [1]."""
+        parts = []
+        for k, specimen in enumerate(self.specimens):
+            measured = (specimen.exchanged, *(a.profile for a in specimen.anneals))
+            everywhere = self.profiles(p, k, jnp.concatenate([m.position for m in measured]))
+            begin = 0
+            for m, fraction in zip(measured, everywhere, strict=True):
+                count = m.position.shape[0]
+                parts.append(m.residual(fraction[begin : begin + count]))
+                begin += count
+        return jnp.concatenate(parts)
 
 
-def _strong(parameters: dict[str, Array]) -> dict[str, Array]:
+def strong(parameters: dict[str, Array]) -> dict[str, Array]:
     """Parameters of one type, none of them weakly typed."""
     dtype = jnp.result_type(*parameters.values(), float)
     return {name: leaf.astype(dtype) for name, leaf in parameters.items()}

@@ -1,0 +1,200 @@
+"""A tracer study from its file to results on disk: what `npp-jax tracer` does."""
+
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+
+from npp_jax.io.tracer_results import write_tracer
+from npp_jax.tracer.transport import ArrheniusFit, fit_arrhenius, haven_ratio, nernst_einstein
+from npp_jax.tracer.uncertainty import Estimate
+from npp_jax.tracer_lines import run_chain, run_evolution, run_profile
+from npp_jax.tracer_maps import run_map
+from npp_jax.tracer_plots import Activated, arrhenius
+from npp_jax.tracer_report import Stored, TracerReport, linear_row, logarithmic_row
+from npp_jax.tracer_study import (
+    ArrheniusStudy,
+    ChainStudy,
+    EvolutionStudy,
+    LineTable,
+    MapStudy,
+    ProfileStudy,
+    TracerStudy,
+)
+
+
+def run_tracer(study: TracerStudy, folder: Path) -> TracerReport:
+    """Run a study of any kind.
+
+    Parameters
+    ----------
+    study
+        What to do.
+    folder
+        Where the files lie that it names.
+
+    Raises
+    ------
+    ConfigError
+        One of them is wrong.
+    """
+    match study:
+        case ProfileStudy():
+            return run_profile(study, folder)
+        case EvolutionStudy():
+            return run_evolution(study, folder)
+        case ChainStudy():
+            return run_chain(study, folder)
+        case MapStudy():
+            return run_map(study, folder)
+        case ArrheniusStudy():
+            return run_arrhenius(study)
+
+
+def write_report(
+    report: TracerReport, study: TracerStudy, output: Path, stem: str, *, text: str, command: str, format: str = "png"
+) -> list[Path]:
+    """Write result and figure of a study; return the paths.
+
+    Parameters
+    ----------
+    report, study
+        Result and what it is of.
+    output, stem
+        Folder, which exists, and name of the files without ending.
+    text, command
+        Study file and command, kept as provenance.
+    format
+        Format of the figure.
+    """
+    result, drawn = output / f"{stem}.h5", output / f"{stem}.{format}"
+    write_tracer(result, report, kind=study.kind, study_text=text, command=command)
+    report.figure.savefig(drawn, dpi=150)
+    return [result, drawn]
+
+
+def run_arrhenius(study: ArrheniusStudy) -> TracerReport:
+    """Diffusion coefficients from conductivities, Arrhenius lines, Haven ratios."""
+    from matplotlib.figure import Figure
+
+    given = [T for line in study.lines for T in line.temperature_K or ()]
+    given += [T for pair in study.haven for T in pair.temperature_K]
+    span = (min(given), max(given)) if given else (250.0, 500.0)
+    lines: list[str] = []
+    warnings: list[str] = []
+    arrays: dict[str, Stored] = {}
+    fits: dict[str, ArrheniusFit] = {}
+    points: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
+    drawn: dict[str, Activated] = {}
+    for k, line in enumerate(study.lines):
+        if line.prefactor_m2_s is not None:
+            fits[line.name] = _law(line)
+            drawn[line.name] = Activated(jnp.asarray(span), None, fit=fits[line.name])
+            lines.append(f"{line.name}: D₀ {line.prefactor_m2_s:.4g} m²/s, E_a {line.energy_eV:g} eV as given")
+            continue
+        temperature, D, relative = points[line.name] = _points(line)
+        axis, head = f"line{k + 1}_temperature", f"line{k + 1}_"
+        arrays[axis] = Stored(temperature, "K", f"temperature, {line.name}", (axis,))
+        arrays[f"{head}D"] = Stored(D, "m2 s-1", f"diffusion coefficient, {line.name}", (axis,))
+        if line.conductivity_S_m is not None:
+            lines += [f"{line.name}: D_σ {value:.4g} m²/s at {T:g} K" for T, value in zip(temperature, D, strict=True)]
+        with_errors = line.relative_error is not None
+        if len(set(temperature.tolist())) >= 2:
+            fit = fits[line.name] = fit_arrhenius(temperature, D, relative if with_errors else None)
+            lines += _fit_lines(line.name, fit)
+            arrays[f"{head}log_prefactor"] = Stored(
+                np.asarray(fit.log_prefactor), "1", f"ln of D₀ in m2 s-1, {line.name}"
+            )
+            arrays[f"{head}energy"] = Stored(np.asarray(fit.energy), "eV", f"activation energy, {line.name}")
+            arrays[f"{head}covariance"] = Stored(
+                np.asarray(fit.covariance),
+                "1",
+                f"covariance of ln D₀ and E_a, {line.name}",
+                ("parameter", "parameter2"),
+            )
+            if not bool(jnp.all(jnp.isfinite(fit.covariance))):
+                warnings.append(f"{line.name}: two points without relative_error give a line, and no error of it.")
+        drawn[line.name] = Activated(
+            jnp.asarray(temperature),
+            jnp.asarray(D),
+            jnp.asarray(relative) if with_errors else None,
+            fits.get(line.name),
+        )
+    for k, pair in enumerate(study.haven):
+        at = np.asarray(pair.temperature_K)
+        ratio = haven_ratio(*(_at(name, at, fits, points) for name in (pair.tracer, pair.conductivity)))
+        value, error = np.asarray(ratio.value), np.asarray(ratio.error)
+        axis = f"haven{k + 1}_temperature"
+        arrays[axis] = Stored(at, "K", "temperature", (axis,))
+        named = f"Haven ratio, {pair.tracer} over {pair.conductivity}"
+        arrays[f"haven{k + 1}"] = Stored(value, "1", named, (axis,))
+        arrays[f"haven{k + 1}_error"] = Stored(error, "1", f"standard error of it, {named}", (axis,))
+        for T, v, e in zip(at, value, error, strict=True):
+            known = f" ± {e:.2g}" if np.isfinite(e) else " (error not known)"
+            lines.append(f"{named}, at {T:g} K: {v:.4g}{known if np.isfinite(v) else ''}")
+        if not np.all(np.isfinite(value)):
+            warnings.append(f"{named}: a line without a fit has a value only at its own temperatures.")
+    figure = Figure(figsize=(6.0, 4.4), layout="constrained")
+    arrhenius(figure.subplots(), drawn)
+    finite = all(np.all(np.isfinite(D)) for _, D, _ in points.values())
+    return TracerReport(
+        lines, arrays, figure, warnings, "done" if finite else "no finite result: check the values", 0 if finite else 4
+    )
+
+
+def _points(line: LineTable) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Temperatures [K], D [m²/s] and relative errors; those are NaN where none are given."""
+    temperature = np.asarray(line.temperature_K)
+    if line.D_m2_s is not None:
+        D = np.asarray(line.D_m2_s)
+    else:
+        D = np.asarray(
+            nernst_einstein(
+                np.asarray(line.conductivity_S_m),
+                line.number_density_m3 or np.nan,
+                temperature,
+                charge_number=line.charge,
+            )
+        )
+    given = np.nan if line.relative_error is None else line.relative_error
+    return temperature, D, np.broadcast_to(np.asarray(given, float), D.shape)
+
+
+def _law(line: LineTable) -> ArrheniusFit:
+    """A published law, of which the errors are not known."""
+    return ArrheniusFit(
+        jnp.log(jnp.asarray(line.prefactor_m2_s)),
+        jnp.asarray(line.energy_eV),
+        jnp.full((2, 2), jnp.nan),
+        jnp.asarray(0.0),
+        0,
+    )
+
+
+def _fit_lines(name: str, fit: ArrheniusFit) -> list[str]:
+    error = np.sqrt(np.diag(np.asarray(fit.covariance)))
+    if not np.all(np.isfinite(error)):
+        return [
+            f"{name}: D₀ {np.exp(float(fit.log_prefactor)):.4g} m²/s, E_a {float(fit.energy):.4f} eV, errors not known"
+        ]
+    return [
+        f"{name}:",
+        "  " + logarithmic_row("D₀", float(fit.log_prefactor), float(error[0]), "m²/s"),
+        "  " + linear_row("E_a", float(fit.energy), float(error[1]), "eV"),
+    ]
+
+
+def _at(
+    name: str,
+    temperature: np.ndarray,
+    fits: dict[str, ArrheniusFit],
+    points: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]],
+) -> Estimate:
+    """D of a line at temperatures [K]: of its fit, or of a point at that temperature; else NaN."""
+    if name in fits:
+        return fits[name].at(jnp.asarray(temperature))
+    known, D, relative = points[name]
+    same = np.isclose(known[None], temperature[:, None], rtol=0.0, atol=0.5)
+    index = same.argmax(axis=1)
+    value = np.where(same.any(axis=1), D[index], np.nan)
+    return Estimate(jnp.asarray(value), jnp.asarray(value * relative[index]))
