@@ -212,6 +212,7 @@ def fit(
     from npp_jax.fit import REASON_ADVICE, Reason, data_warnings
     from npp_jax.fit_command import NoCandidate, run_fit
     from npp_jax.fit_report import intervals, warnings, write_fit
+    from npp_jax.simulate import Unsupported
     from npp_jax.study import load_study
     from npp_jax.sweep import SweepFileError, read_sweep
 
@@ -229,7 +230,7 @@ def fit(
         output.mkdir(parents=True, exist_ok=True)
         outcome = run_fit(study, sweep=found, quiet=quiet)
         written = write_fit(outcome, output, file.stem, command=" ".join(sys.argv))
-    except (ConfigError, SweepFileError, OSError) as error:
+    except (ConfigError, SweepFileError, OSError, Unsupported) as error:
         raise _wrong_input(str(error)) from None
     except NoCandidate as error:
         typer.echo(f"npp-jax: {error}", err=True)
