@@ -80,7 +80,8 @@ class Run(NamedTuple):
 
 def two_ions(experiment: Experiment) -> bool:
     """Whether a beam replaces one native ion by one foreign ion of the same charge, both free to leave at the back: the
-    mesh has a closed form."""
+    mesh has a closed form.
+    """
     species = experiment.species
     beams = set().union(*(named_species(stage.front) for stage in experiment.stages))
     usual = all(isinstance(s.front, IonBeamPotential | IonBeamCurrent | Closed) for s in experiment.stages)

@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -60,7 +59,7 @@ def test_what_piles_up_has_crossed_the_bulk() -> None:
 
 
 def test_sheet_that_exchanges_from_one_side() -> None:
-    """Half of a sheet in a melt: nothing passes its middle. J. Crank, The Mathematics of Diffusion (1975), eqn (4.17)."""
+    """Half of a sheet in a melt: nothing passes its middle. J. Crank, Mathematics of Diffusion (1975), eqn (4.17)."""
     ions = [ion("Na", 1.0, 1e-16, "blocking"), ion("K", 0.0, 1e-16, "blocking")]
     melt = {"Na": 0.25, "K": 0.75}
     half = experiment(1.0, ions, front="reservoir", duration_s=5e3, reservoir_fraction=melt)
