@@ -63,7 +63,10 @@ def simulate(
         check_supported(experiment, model)
         controls = {"accurate": ACCURATE, "fast": FAST}[setting]
         with _spinner(f"simulating {file.name} ({model}, {setting})", quiet=quiet):
-            solution = jax.block_until_ready(jax.jit(lambda e: run(e, controls, model=model))(experiment))
+            # What runs once is not worth a compiler's care: half of the time of a first run.
+            options = {"xla_backend_optimization_level": 0}
+            compiled = jax.jit(lambda e: run(e, controls, model=model), compiler_options=options)
+            solution = jax.block_until_ready(compiled(experiment))
     except (ConfigError, Unsupported) as error:
         prefix = "" if str(error).startswith(str(file)) else f"{file}: "
         raise _wrong_input(f"{prefix}{error}") from None

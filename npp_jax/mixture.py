@@ -37,13 +37,13 @@ UPWIND = (1.0, 1.0, 0.0, 0.0)
 PILOT_CELLS = 100
 """Cells with which a coarse pass finds the fronts whatever the settings, as far as these have as many."""
 
-PILOT_TOLERANCE = 1e-6
+PILOT_TOLERANCE = 1e-4
 """Newton tolerance of the coarse passes."""
 
-ITERATIONS = 16
-"""Least cap on the Newton iterations."""
+ITERATIONS = 6
+"""Least cap on the Newton iterations: in a batch every candidate waits for the slowest."""
 
-SETTLED = 1e-7
+SETTLED = 1e-6
 """Newton tolerance of settings with a lower cap, which for two ions count iterations instead."""
 
 
