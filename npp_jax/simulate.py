@@ -132,8 +132,12 @@ def check_supported(experiment: Experiment, model: Model = "electroneutral") -> 
 
 def _check_back(experiment: Experiment) -> None:
     """A current needs an ion of the bulk that leaves at the back; without current the back may hold all ions."""
+    if all(ion.back == "releasing" for ion in experiment.species):
+        return
     native = [
-        ion for ion in experiment.species if isinstance(ion.bulk_fraction, Tracer) or np.any(ion.bulk_fraction != 0.0)
+        ion
+        for ion in experiment.species
+        if isinstance(ion.bulk_fraction, Tracer) or np.any(np.asarray(ion.bulk_fraction) != 0.0)
     ]
     if any(ion.back == "releasing" for ion in native):
         return
