@@ -47,7 +47,7 @@ def test_what_piles_up_has_crossed_the_bulk() -> None:
     """Far from front and back the transport number of the bulk is the share of K in the current, t = 1/11."""
     ions = [ion("Na", 0.5, 1e-18), ion("K", 0.5, 1e-19, "blocking"), ion("Cs", 0.0, 1e-21)]
     beam = experiment(500.0, ions, front="ion-beam", beam="Cs", potential_V=40.0, charge_C_m2=300.0)
-    solution = jax.jit(lambda e: simulate(e, CONTROLS))(beam)
+    solution = jax.jit(lambda e: simulate(e, replace(CONTROLS, cells_behind=110)))(beam)
     assert int(solution.report.status) == Status.DONE
     passed = 300.0 / (ELEMENTARY_CHARGE * 1e28)
     bulk = np.asarray([0.5, 0.5, 0.0])[:, None]
