@@ -63,7 +63,10 @@ def simulate(
         check_supported(experiment, model)
         controls = {"accurate": ACCURATE, "fast": FAST}[setting]
         with _spinner(f"simulating {file.name} ({model}, {setting})", quiet=quiet):
-            solution = jax.block_until_ready(jax.jit(lambda e: run(e, controls, model=model))(experiment))
+            # What runs once is not worth a compiler's care: half of the time of a first run.
+            options = {"xla_backend_optimization_level": 0}
+            compiled = jax.jit(lambda e: run(e, controls, model=model), compiler_options=options)
+            solution = jax.block_until_ready(compiled(experiment))
     except (ConfigError, Unsupported) as error:
         prefix = "" if str(error).startswith(str(file)) else f"{file}: "
         raise _wrong_input(f"{prefix}{error}") from None
@@ -212,6 +215,7 @@ def fit(
     from npp_jax.fit import REASON_ADVICE, Reason, data_warnings
     from npp_jax.fit_command import NoCandidate, run_fit
     from npp_jax.fit_report import intervals, warnings, write_fit
+    from npp_jax.simulate import Unsupported
     from npp_jax.study import load_study
     from npp_jax.sweep import SweepFileError, read_sweep
 
@@ -229,7 +233,7 @@ def fit(
         output.mkdir(parents=True, exist_ok=True)
         outcome = run_fit(study, sweep=found, quiet=quiet)
         written = write_fit(outcome, output, file.stem, command=" ".join(sys.argv))
-    except (ConfigError, SweepFileError, OSError) as error:
+    except (ConfigError, SweepFileError, OSError, Unsupported) as error:
         raise _wrong_input(str(error)) from None
     except NoCandidate as error:
         typer.echo(f"npp-jax: {error}", err=True)

@@ -140,6 +140,7 @@ class SpeciesTable(ConfigTable):
     name: str = Field(min_length=1)
     charge: Annotated[int, Field(ge=1, le=4)] = 1
     bulk_fraction: Fraction
+    back: Literal["releasing", "blocking"] = "releasing"
     diffusivity: DiffusivityTable
 
 
@@ -303,7 +304,7 @@ def parse_experiment(table: Mapping[str, Any], *, folder: Path = Path()) -> Expe
     return Experiment(
         sample=Sample(sample.thickness_um * 1e-6, sample.permittivity, sample.bulk_density_m3),
         species=tuple(
-            Species(s.name, _law(s, sample.bulk_density_m3, temperature), s.bulk_fraction, s.charge)
+            Species(s.name, _law(s, sample.bulk_density_m3, temperature), s.bulk_fraction, s.charge, s.back)
             for s in checked.species
         ),
         stages=tuple(_stage(stage, folder, k) for k, stage in enumerate(checked.stages)),

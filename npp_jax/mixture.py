@@ -37,13 +37,13 @@ UPWIND = (1.0, 1.0, 0.0, 0.0)
 PILOT_CELLS = 100
 """Cells with which a coarse pass finds the fronts whatever the settings, as far as these have as many."""
 
-PILOT_TOLERANCE = 1e-6
+PILOT_TOLERANCE = 1e-4
 """Newton tolerance of the coarse passes."""
 
-ITERATIONS = 16
-"""Least cap on the Newton iterations."""
+ITERATIONS = 6
+"""Least cap on the Newton iterations: in a batch every candidate waits for the slowest."""
 
-SETTLED = 1e-7
+SETTLED = 1e-6
 """Newton tolerance of settings with a lower cap, which for two ions count iterations instead."""
 
 
@@ -132,7 +132,7 @@ def _suggest(experiment: Experiment, stage: Stage, passage: Passage, model: Modu
 
     def mesh(moment: Moment) -> Array:
         cells = model.fractions(medium, moment.y, jnp.diff(moment.faces, axis=0))
-        return even_error_faces(moment.faces, jnp.stack(cells), bulk)
+        return even_error_faces(moment.faces, jnp.stack(cells), bulk, both_ends=medium.piling_up)
 
     rising = lambda a: jax.lax.cummax(a, axis=0)  # noqa: E731
     return Table(rising(moments.clock), rising(moments.time), jax.vmap(mesh)(moments))
@@ -158,6 +158,8 @@ def first_tables(experiment: Experiment, controls: Controls) -> tuple[Table, ...
             growth = 1.0 / mixture.conductance(medium, pure)[0] - bulk
             resistance = medium.thickness * bulk + grown
             volts = drive_integral(stage.front.potential, end) / medium.thermal_potential
+            # An ion of the sample in the beam may pass many times through it: what it replaces ends with the sample.
+            growth = jnp.maximum(growth, -0.25 * resistance**2 / jnp.where(volts > 0.0, volts, 1.0))
             root = jnp.sqrt(jnp.maximum(resistance**2 + 2.0 * growth * volts, 0.0))
             mean = jnp.where(end > 0.0, volts / jnp.where(end > 0.0, end, 1.0), stage.front.potential.value[0])
             end = 2.0 * volts / (resistance + root)

@@ -12,7 +12,7 @@ from npp_jax.discretisation import mixture, mixture_full
 from npp_jax.discretisation.geometry import geometry
 from npp_jax.discretisation.mixture import Mixture
 from npp_jax.integrate import Moment
-from npp_jax.mixture import MODELS, Run, bulk_conductance
+from npp_jax.mixture import MODELS, Run
 from npp_jax.observables import front_observables
 from npp_jax.physics.experiment import Experiment
 from npp_jax.physics.protocol import IonBeamCurrent, IonBeamPotential, Stage
@@ -43,7 +43,8 @@ def _seen(experiment: Experiment, stage: Stage, foreign: int, model: ModuleType,
     centre = 0.5 * (moment.faces[1:] + moment.faces[:-1])
     cells = jnp.stack(model.fractions(medium, moment.y, here.width))
     bulk = jnp.stack([jnp.broadcast_to(c, centre.shape[1:]) for c in medium.bulk])
-    back = cells[:, -1] if medium.closed else bulk
+    last = jnp.stack([here.distance[-1], here.beyond])
+    back = jnp.stack([jnp.broadcast_to(c, centre.shape[1:]) for c in mixture.at_back(medium, cells, last)])
     if medium.held is not None:
         surface = jnp.stack([jnp.broadcast_to(c, centre.shape[1:]) for c in medium.held])
     elif medium.surface is not None:
@@ -107,7 +108,13 @@ def _ionic_current(medium: Mixture, moments: Moment, model: ModuleType) -> Array
     """v₀ of the ions: under a blocking electrode that through the back, which the displacement current leaves out."""
     if not medium.blocking or model is not mixture_full:
         return moments.current
-    return moments.y[-1][:, -1] * bulk_conductance(medium)
+
+    def through(moment: Moment) -> Array:
+        here = geometry(moment.faces, moment.velocity, medium.thickness)
+        flux = mixture_full.through_faces(medium, moment.y, jnp.ones_like(moment.current), here).flux[:, -1:]
+        return jnp.sum(mixture.valence(medium, flux) * flux, axis=0)[0]
+
+    return jax.vmap(through)(moments)
 
 
 def assemble(experiment: Experiment, run: Run, model: str) -> Solution:
@@ -132,9 +139,10 @@ def assemble(experiment: Experiment, run: Run, model: str) -> Solution:
         uptake = [jnp.sum(width * (c - b), axis=0) for c, b in zip(last, medium.bulk, strict=True)]
         for k, gained in enumerate(uptake):
             if any(getattr(s.front, "beam", None) == names[k] for s in experiment.stages):
-                known = jnp.where(passed[k] > 0.0, passed[k], 1.0)
+                # An ion of the bulk leaves at the back as well.
+                told = (passed[k] > 0.0) & (experiment.species[k].bulk_fraction == 0.0)
                 charged = experiment.species[k].charge * gained
-                balance.append(jnp.where(passed[k] > 0.0, jnp.abs(charged / known - 1.0), 0.0))
+                balance.append(jnp.where(told, jnp.abs(charged / jnp.where(told, passed[k], 1.0) - 1.0), 0.0))
     seen, *course = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *states)
     front = jax.vmap(front_observables)(seen.depth, seen.native, seen.foreign)
     trace = Trace(*course, surface_potential=seen.potential[:, 0], front_depth=front.depth)

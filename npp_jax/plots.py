@@ -22,6 +22,11 @@ def _near_front(solution: Solution) -> float:
     return max(1.3 * float(np.max(np.asarray(solution.front_depth))) / NM, deepest, 1.0)
 
 
+def _depth_unit(solution: Solution) -> tuple[float, str]:
+    """Unit of the depth axis [nm] and its name: tick labels of five digits would run into each other."""
+    return (1e3, "µm") if _near_front(solution) > 1e4 else (1.0, "nm")
+
+
 def _label(solution: Solution, output: int) -> str:
     return f"{float(solution.time[output]) / 3600.0:.3g} h"
 
@@ -29,16 +34,17 @@ def _label(solution: Solution, output: int) -> str:
 def profiles(ax: "Axes", solution: Solution, *, logarithmic: bool = False) -> "Axes":
     """Depth profiles of all species; later outputs are drawn stronger."""
     count = len(solution.time)
+    unit, symbol = _depth_unit(solution)
     for k in range(count):
         for i, name in enumerate(solution.species):
             ax.plot(
-                np.asarray(solution.depth[k]) / NM,
+                np.asarray(solution.depth[k]) / NM / unit,
                 np.asarray(solution.fraction[k, i]),
                 color=COLOURS[i],
                 alpha=0.35 + 0.65 * (k + 1) / count,
                 label=name if k == count - 1 else None,
             )
-    ax.set(xlim=(0.0, _near_front(solution)), xlabel="depth / nm", ylabel="$n_i/N$")
+    ax.set(xlim=(0.0, _near_front(solution) / unit), xlabel=f"depth / {symbol}", ylabel="$n_i/N$")
     if logarithmic:
         ax.set(yscale="log", ylim=(1e-5, 2.0))
     ax.legend(frameon=False)
@@ -47,12 +53,13 @@ def profiles(ax: "Axes", solution: Solution, *, logarithmic: bool = False) -> "A
 
 def potential(ax: "Axes", solution: Solution) -> "Axes":
     """Electric potential (left axis) and field (right axis) of the last output."""
-    depth = np.asarray(solution.depth[-1]) / NM
+    unit, symbol = _depth_unit(solution)
+    depth, reach = np.asarray(solution.depth[-1]) / NM / unit, _near_front(solution) / unit
     ax.plot(depth, np.asarray(solution.potential[-1]), color=COLOURS[0])
-    shown = depth <= _near_front(solution)
+    shown = depth <= reach
     low, high = (float(f(np.asarray(solution.potential[-1])[shown])) for f in (np.min, np.max))
     margin = 0.05 * (high - low) or 1.0
-    ax.set(xlim=(0.0, _near_front(solution)), ylim=(low - margin, high + margin), xlabel="depth / nm")
+    ax.set(xlim=(0.0, reach), ylim=(low - margin, high + margin), xlabel=f"depth / {symbol}")
     ax.set_ylabel("potential / V", color=COLOURS[0])
     twin = ax.twinx()
     twin.plot(depth, np.asarray(solution.field[-1]) * 1e-6, color=COLOURS[1])
@@ -62,15 +69,16 @@ def potential(ax: "Axes", solution: Solution) -> "Axes":
 
 def excess_charge(ax: "Axes", solution: Solution) -> "Axes":
     """Excess charge of each output, in per mille of the bulk density."""
+    unit, symbol = _depth_unit(solution)
     for k in range(len(solution.time)):
         ax.plot(
-            np.asarray(solution.depth[k]) / NM,
+            np.asarray(solution.depth[k]) / NM / unit,
             1e3 * np.asarray(solution.excess_charge[k]),
             color=COLOURS[k % len(COLOURS)],
             label=_label(solution, k),
         )
     ax.axhline(0.0, color="0.7", lw=0.8, zorder=0)
-    ax.set(xlim=(0.0, _near_front(solution)), xlabel="depth / nm", ylabel="excess charge / ‰")
+    ax.set(xlim=(0.0, _near_front(solution) / unit), xlabel=f"depth / {symbol}", ylabel="excess charge / ‰")
     ax.legend(frameon=False)
     return ax
 
@@ -119,10 +127,7 @@ def current(ax: "Axes", solution: Solution) -> "Axes":
     hours = np.asarray(solution.trace.time) / 3600.0
     ax.plot(hours, np.asarray(solution.trace.current_density) * 1e5, color=COLOURS[0], marker=".")
     ax.set(xlabel="time / h", ylim=(0.0, None))
-    ax.set_ylabel(
-        "current density / (µA cm$^{-2}$ · 10$^{-3}$)".replace("µA cm$^{-2}$ · 10$^{-3}$", "nA cm$^{-2}$"),
-        color=COLOURS[0],
-    )
+    ax.set_ylabel("current density / (nA cm$^{-2}$)", color=COLOURS[0])
     twin = ax.twinx()
     twin.plot(hours, np.asarray(solution.trace.charge) * 0.1, color=COLOURS[1], marker=".")
     twin.set_ylabel("charge / (mC cm$^{-2}$)", color=COLOURS[1])

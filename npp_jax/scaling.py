@@ -106,5 +106,6 @@ def mixture_of(experiment: Experiment, stage: Stage, upwind: float | Array) -> M
         intermixed=tuple(intermixed(species.diffusivity) for species in experiment.species),
         blocking=isinstance(stage.front, Blocking),
         closed=isinstance(stage.front, Closed),
+        held_back=tuple(species.back == "blocking" for species in experiment.species),
         upwind=jnp.asarray(upwind, jnp.result_type(temperature)),
     )

@@ -79,11 +79,14 @@ class Run(NamedTuple):
 
 
 def two_ions(experiment: Experiment) -> bool:
-    """Whether a beam replaces one native ion by one foreign ion of the same charge: the mesh has a closed form."""
+    """Whether a beam replaces one native ion by one foreign ion of the same charge, both free to leave at the back: the
+    mesh has a closed form.
+    """
     species = experiment.species
     beams = set().union(*(named_species(stage.front) for stage in experiment.stages))
     usual = all(isinstance(s.front, IonBeamPotential | IonBeamCurrent | Closed) for s in experiment.stages)
-    return len(species) == 2 and species[0].charge == species[1].charge and usual and len(beams) == 1
+    free = all(ion.back == "releasing" for ion in species)
+    return len(species) == 2 and species[0].charge == species[1].charge and usual and free and len(beams) == 1
 
 
 def check_supported(experiment: Experiment, model: Model = "electroneutral") -> None:
@@ -93,7 +96,8 @@ def check_supported(experiment: Experiment, model: Model = "electroneutral") -> 
     ------
     Unsupported
         For blocking fronts without space charge, a single species under another front, a rest of the untouched sample,
-        a charged or incomplete reservoir, or a bulk of both ions where there are two.
+        a charged or incomplete reservoir, a current that no ion carries out at the back, or a bulk of both ions where
+        there are two.
     """
     species = experiment.species
     blocking = [isinstance(stage.front, Blocking) for stage in experiment.stages]
@@ -106,6 +110,7 @@ def check_supported(experiment: Experiment, model: Model = "electroneutral") -> 
         raise Unsupported("at least two mobile species are simulated, one only under a blocking front")
     if model == "full" and len(species) > 1 and any(intermixed(s.diffusivity) for s in species):
         raise Unsupported("intermixed populations of several ions are simulated by the electroneutral model only")
+    _check_back(experiment)
     for k, stage in enumerate(experiment.stages):
         if isinstance(stage.front, Closed | Reservoir) and stage.duration is None:
             raise ValueError(f"stages[{k}]: a stage without a beam ends at a duration, no charge passes")
@@ -123,6 +128,24 @@ def check_supported(experiment: Experiment, model: Model = "electroneutral") -> 
                 "the bulk must hold the native ion alone: bulk fractions 1 and 0, and the beam the foreign ion, got "
                 f"{[np.asarray(value).tolist() for value in bulk]}"
             )
+
+
+def _check_back(experiment: Experiment) -> None:
+    """A current needs an ion of the bulk that leaves at the back; without current the back may hold all ions."""
+    if all(ion.back == "releasing" for ion in experiment.species):
+        return
+    native = [
+        ion
+        for ion in experiment.species
+        if isinstance(ion.bulk_fraction, Tracer) or np.any(np.asarray(ion.bulk_fraction) != 0.0)
+    ]
+    if any(ion.back == "releasing" for ion in native):
+        return
+    if any(ion.back == "releasing" for ion in experiment.species):
+        raise Unsupported("a back electrode that holds every ion of the bulk must hold the foreign ions as well")
+    for k, stage in enumerate(experiment.stages):
+        if not isinstance(stage.front, Closed | Reservoir):
+            raise Unsupported(f"stages[{k}]: no current flows while back = 'blocking' holds every ion of the bulk")
 
 
 def _check_reservoir(experiment: Experiment, front: Reservoir, number: int) -> None:

@@ -29,7 +29,7 @@ from npp_jax.observe import (
     StudentLikelihood,
 )
 from npp_jax.physics import SEDDiffusivity
-from npp_jax.simulate import Unsupported
+from npp_jax.simulate import Unsupported, check_supported
 from npp_jax.sweep import (
     OBSERVABLES,
     AbstractDesign,
@@ -292,6 +292,9 @@ def load_study(path: str | Path) -> Study:
         design = _design(table.design, main.axes, path.parent)
         rivals = tuple(_rival(rival, table, measurements, path.parent) for rival in table.fit.rivals)
         _check_names(main.problem, table.sweep)
+        for model in (main, *rivals):
+            for measurement in model.problem.measurements:
+                check_supported(measurement.experiment, table.sweep.model)
     except ConfigError:
         raise
     except (DesignError, Unsupported, ValueError) as error:

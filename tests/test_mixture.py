@@ -214,6 +214,33 @@ def test_laws_of_separate_and_intermixed_populations() -> None:
     assert laws("separate", 0.4, 0.6, 0.0)[0] < 1e-2
 
 
+def test_double_exchange_tells_separate_from_intermixed_populations() -> None:
+    """Cs after Rb on Li. In a common distribution ions that replace each other one for one never move the Fermi energy:
+    profiles are those of constant D, here of a separate distribution without a width."""
+
+    def profiles(kind: str, *widths: float) -> np.ndarray:
+        sed = {"law": "sed", "sed_fwhm_eV": 0.2, "vacancy_fraction": 0.1, "populations": kind}
+        native = {"name": "Li", "bulk_fraction": 1.0, "diffusivity": {**sed, "D_bulk_m2_s": 1e-18}}
+        species = [native, ion("Rb", 0.0, 2e-20), ion("Cs", 0.0, 1e-20)]
+        stages = [
+            {"front": "ion-beam", "beam": beam, "temperature_K": 350.0, "potential_V": 0.5, "charge_C_m2": charge}
+            for beam, charge in (("Rb", 200.0), ("Cs", 100.0))
+        ]
+        sample = {"thickness_um": 1.0, "permittivity": 9.0, "bulk_density_m3": 1.4e28}
+        double = parse_experiment({"schema_version": 1, "sample": sample, "species": species, "stages": stages})
+        lithium, *foreign = double.species
+        law = replace(lithium.diffusivity, sed=GaussianSED(jnp.asarray(widths)))
+        double = replace(double, species=(replace(lithium, diffusivity=law), *foreign))
+        solution = jax.jit(lambda e: simulate(e, SMALL))(double)
+        assert np.asarray(solution.report.status).max() == Status.DONE
+        return np.asarray(solution.profile(jnp.linspace(0.0, 400.0 * NM, 100)))
+
+    separate = profiles("separate", 0.2, 1e-5)
+    (intermixed,) = np.moveaxis(profiles("intermixed", 0.2), -1, 0)
+    np.testing.assert_allclose(intermixed, separate[..., 1], atol=1e-3)
+    assert np.abs(intermixed - separate[..., 0]).max() > 0.1
+
+
 def test_onsager_coefficients_are_another_basis() -> None:
     """L = D_eff n/kT; all ions together give the Nernst–Einstein conductivity."""
     D, n, T = jnp.asarray([1e-18, 3e-20]), jnp.asarray([1.0e28, 0.2e28]), 350.0

@@ -11,6 +11,8 @@ import pytest
 
 from npp_jax.config import parse_experiment
 from npp_jax.constants import BOLTZMANN, ELEMENTARY_CHARGE, VACUUM_PERMITTIVITY
+from npp_jax.fit import Measurement, Objective, Parameter, Problem
+from npp_jax.observe import DepthProfile, GaussianResponse, Observation
 from npp_jax.physics import Blocking, Drive, Experiment
 from npp_jax.simulate import FAST, Unsupported, simulate
 from npp_jax.solver.status import Status
@@ -86,3 +88,24 @@ def test_depleted_layer_at_the_end(density: float, temperature: float, U: float)
 def test_electroneutral_model_refuses_a_blocking_front() -> None:
     with pytest.raises(Unsupported, match=r"stages\[0\]: a blocking front .* full model"):
         simulate(poling())
+
+
+def test_objective_of_a_poling_experiment() -> None:
+    """Candidates of the potential against the step of a depleted layer (synthetic): charge by theory, the true one fits
+    best; the electroneutral model is refused here as in a simulation."""
+    experiment, truth = poling(D=1e-16), 100.0
+    potentials = np.array([truth, 80.0, 120.0])
+    carried = potentials - BOLTZMANN * 473.0 / ELEMENTARY_CHARGE
+    exact = np.sqrt(2.0 * 9.0 * VACUUM_PERMITTIVITY * ELEMENTARY_CHARGE * 1e26 * carried)
+    depth = np.linspace(1.0, 60.0, 60)
+    step = (depth > exact[0] / (ELEMENTARY_CHARGE * 1e26) / NM).astype(float)[None]
+    seen = Observation(GaussianResponse(0.5), np.ones(1), np.zeros(1))
+    measured = Measurement("poled", experiment, DepthProfile(depth, ("Na",), step, 0.1), seen)
+    problem = Problem((measured,), (Parameter("U_V", ("stages.0.potential_V",)),))
+    objective = Objective(problem, CONTROLS, "full")
+    found = jax.jit(objective.evaluate)(jnp.asarray(potentials)[:, None])
+    assert found.status.tolist() == [[Status.DONE] * 3]
+    np.testing.assert_allclose(found.charge[0], exact, rtol=1e-4)
+    assert float(found.misfit[0, 0]) < 0.5 * float(jnp.min(found.misfit[0, 1:]))
+    with pytest.raises(Unsupported, match="full model"):
+        Objective(problem, CONTROLS)

@@ -29,6 +29,8 @@ def even_error_faces(
     faces: Float[Array, "face *batch"],
     fractions: Float[Array, "species cell *batch"],
     bulk: Float[Array, "species *batch"],
+    *,
+    both_ends: bool = False,
 ) -> Float[Array, "face *batch"]:
     """Faces that resolve a profile, as many as it is given on.
 
@@ -40,6 +42,8 @@ def even_error_faces(
         Profile of every species.
     bulk
         Fractions of the untouched sample, from which the changed depth is told.
+    both_ends
+        Whether the profile changes from the back electrode on as well: each half has a changed depth of its own.
     """
     width = jnp.diff(faces, axis=0)
     centre = 0.5 * (faces[1:] + faces[:-1])
@@ -51,13 +55,21 @@ def even_error_faces(
         padded = jnp.concatenate([curvature[:1], curvature, curvature[-1:]])
         curvature = 0.25 * padded[:-2] + 0.5 * padded[1:-1] + 0.25 * padded[2:]
     changed = jnp.sum(jnp.abs(fractions - bulk[:, None]), axis=0) * width + jnp.finfo(width.dtype).tiny
-    depth = 2.0 * jnp.sum(changed * centre, axis=0) / jnp.sum(changed, axis=0)
-    even = 1.0 / (1.0 + (centre / (1.5 * depth)) ** 4)
-    logarithmic = 1.0 / (centre + 0.02 * depth)
-    density = sum(
-        share * part / jnp.sum(part * width, axis=0)
-        for share, part in zip(SHARES, (curvature, even, logarithmic), strict=True)
-    )
+    from_back = faces[-1] - centre
+    ends = ((centre, changed),)
+    if both_ends:
+        near, little = centre < from_back, 1e-6 * changed
+        ends = (
+            (centre, jnp.where(near, changed, little)),
+            (from_back, jnp.where(near, little, changed)),
+        )
+    of_all = lambda part: part / jnp.sum(part * width, axis=0)  # noqa: E731
+    density = SHARES[0] * of_all(curvature)
+    for distance, weight in ends:
+        depth = 2.0 * jnp.sum(weight * distance, axis=0) / jnp.sum(weight, axis=0)
+        even = 1.0 / (1.0 + (distance / (1.5 * depth)) ** 4)
+        logarithmic = 1.0 / (distance + 0.02 * depth)
+        density = density + (SHARES[1] * of_all(even) + SHARES[2] * of_all(logarithmic)) / len(ends)
     cumulated = jnp.concatenate([jnp.zeros_like(width[:1]), jnp.cumsum(density * width, axis=0)])
     wanted = jnp.linspace(0.0, 1.0, len(faces), dtype=faces.dtype).reshape(-1, *(1,) * (faces.ndim - 1))
     wanted = jnp.broadcast_to(wanted, faces.shape) * cumulated[-1]

@@ -56,6 +56,8 @@ class Mixture(NamedTuple):
     """Whether an electrode at the surface passes no ion and carries charge."""
     closed: bool
     """Whether no ion passes either end."""
+    held_back: tuple[bool, ...]
+    """Whether a species does not pass the back electrode."""
     upwind: Array
     """Weight of the upwinding: one while the mesh is sought, zero on the mesh that resolves the fronts."""
 
@@ -68,6 +70,16 @@ class Mixture(NamedTuple):
     def held(self) -> tuple[Array, ...] | None:
         """Fractions that the surface has whatever flows."""
         return self.surface if self.exchange is None else None
+
+    @property
+    def sealed(self) -> bool:
+        """Whether no ion at all passes the back electrode."""
+        return self.closed or all(self.held_back)
+
+    @property
+    def piling_up(self) -> bool:
+        """Whether the back electrode holds some ions back and passes others."""
+        return any(self.held_back) and not all(self.held_back)
 
     @property
     def sheet(self) -> bool:
@@ -128,20 +140,39 @@ class Ends(NamedTuple):
 
 
 def around(medium: Mixture, cells: Unknowns, here: Geometry) -> Ends:
-    """Neighbours of all faces; a boundary whose composition is not given sees its own cell."""
+    """Neighbours of all faces; a surface whose composition is not given sees its own cell."""
     inside = jnp.stack(cells)
 
     def given(fractions: tuple[Array, ...]) -> Array:
         return jnp.stack([jnp.broadcast_to(c, inside[0, :1].shape) for c in fractions])
 
     surface = inside[:, :1] if medium.held is None else given(medium.held)
-    back = inside[:, -1:] if medium.closed else given(medium.bulk)
+    distance = between(0.5 * here.width[:1], here.distance, 0.5 * here.width[-1:])
+    back = given(at_back(medium, inside, distance[-2:]))
     return Ends(
         jnp.concatenate([surface, inside], axis=1),
         jnp.concatenate([inside, back], axis=1),
-        between(0.5 * here.width[:1], here.distance, 0.5 * here.width[-1:]),
+        distance,
         between(jnp.zeros_like(here.velocity[:1]), here.velocity, here.outer_velocity[None]),
     )
+
+
+def at_back(medium: Mixture, cells: Array, distance: Array) -> tuple[Array, ...]:
+    """Fractions at the back electrode: those of the bulk, next to the ions that it holds back.
+
+    These are continued from the last two cells, whose distances from each other and the end are given; the others keep
+    their proportions to one another in what charge is left.
+    """
+    if medium.sealed:
+        return tuple(cells[:, -1])
+    if not medium.piling_up:
+        return medium.bulk
+    beyond = jnp.maximum(at_surface(cells[:, ::-1], distance[::-1]), 0.0)
+    each = range(len(medium.charges))
+    kept = sum(medium.charges[k] * beyond[k] for k in each if medium.held_back[k])
+    passing = sum(medium.charges[k] * medium.bulk[k] for k in each if not medium.held_back[k])
+    share = jnp.maximum(medium.background - kept, 0.0) / passing
+    return tuple(beyond[k] if medium.held_back[k] else share * medium.bulk[k] for k in each)
 
 
 class AtFaces(NamedTuple):
@@ -178,7 +209,26 @@ def fluxes(medium: Mixture, at: AtFaces, ends: Ends, slopes: Array, field: Array
     flux = tempo * at.D * (valence(medium, at.D) * at.fraction * field - slopes) - ends.velocity * at.fraction
     if medium.held is None:
         flux = flux.at[:, 0].set(tempo * _exchanged(medium, ends))
-    return flux.at[:, -1].set(0.0) if medium.closed else flux
+    return flux.at[:, -1].set(0.0) if medium.sealed else flux
+
+
+class Back(NamedTuple):
+    """Fluxes of all species through the back electrode [nm/s], and the field there [kT/(e nm)]."""
+
+    flux: Float[Array, "species *batch"]
+    field: Array
+
+
+def through_back(medium: Mixture, at: AtFaces, slopes: Array, current: Array) -> Back:
+    """What an electrode that holds ions back passes: the others carry the ionic current v₀ [nm/s] alone."""
+    passed = [k for k, held in enumerate(medium.held_back) if not held]
+    end = [(medium.charges[k], at.D[k, -1], at.fraction[k, -1], slopes[k, -1]) for k in passed]
+    conductance = functools.reduce(jnp.add, [z * z * D * jnp.maximum(c, TRACE_FRACTION) for z, D, c, _ in end])
+    field = (current + functools.reduce(jnp.add, [z * D * slope for z, D, _, slope in end])) / conductance
+    flux = jnp.zeros_like(slopes[:, -1])
+    for k, (z, D, c, slope) in zip(passed, end, strict=True):
+        flux = flux.at[k].set(D * (z * jnp.maximum(c, TRACE_FRACTION) * field - slope))
+    return Back(flux, field)
 
 
 def at_surface(cells: Float[Array, "species cell *batch"], distance: Array) -> Float[Array, "species *batch"]:
@@ -203,6 +253,9 @@ def through_faces(medium: Mixture, y: Unknowns, current: Array, tempo: Array, he
     slopes = gradients(medium, at, ends, current * resistivity, tempo)
     field = (current + jnp.sum(z * at.D * slopes, axis=0)) * resistivity
     flux = fluxes(medium, at, ends, slopes, field, tempo)
+    if medium.piling_up and not medium.sealed:
+        back = through_back(medium, at, slopes, current)
+        flux, field = flux.at[:, -1].set(tempo * back.flux), field.at[-1].set(back.field)
     # A surface without given composition: the field of the next face, as in the models of two ions.
     return Faces(flux, field if medium.held is not None else field.at[0].set(field[1]))
 

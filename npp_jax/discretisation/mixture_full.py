@@ -13,7 +13,8 @@ so that this species is conserved to round-off as well. At the surface
 - a closed surface keeps its charge, and a reservoir has a neutral surface of given composition, or a neutral first cell
   where it exchanges ions at a rate.
 
-At the back electrode the last cell is neutral, or, where no ion passes, free of field.
+At the back electrode the last cell is neutral, or, where no ion at all passes, free of field. Where some ions are held
+back, the others carry what current enters the last cell.
 """
 
 import jax.numpy as jnp
@@ -31,6 +32,7 @@ from npp_jax.discretisation.mixture import (
     fluxes,
     gradients,
     lengths,
+    through_back,
     valence,
 )
 
@@ -42,7 +44,7 @@ CEILING = 1.002
 
 def all_faces(medium: Mixture, y: Unknowns) -> Array:
     """Field at all faces, the back electrode included [kT/(e nm)]."""
-    return between(y[-1], jnp.zeros_like(y[-1][-1:]) if medium.closed else y[-1][-1:])
+    return between(y[-1], jnp.zeros_like(y[-1][-1:]) if medium.sealed else y[-1][-1:])
 
 
 def fractions(medium: Mixture, y: Unknowns, width: Array) -> Unknowns:
@@ -72,7 +74,13 @@ def through_faces(medium: Mixture, y: Unknowns, tempo: Array, here: Geometry) ->
     field = all_faces(medium, y)
     ends = around(medium, fractions(medium, y, here.width), here)
     at = at_faces(medium, ends)
-    return Faces(fluxes(medium, at, ends, gradients(medium, at, ends, field, tempo), field, tempo), field)
+    slopes = gradients(medium, at, ends, field, tempo)
+    flux = fluxes(medium, at, ends, slopes, field, tempo)
+    if medium.piling_up and not medium.sealed:
+        # The last cell stays neutral: what enters it leaves it.
+        entering = jnp.sum(valence(medium, flux)[:, 0] * flux[:, -2], axis=0) + medium.background * ends.velocity[-2]
+        flux = flux.at[:, -1].set(tempo * through_back(medium, at, slopes, entering / tempo).flux)
+    return Faces(flux, field)
 
 
 def rates(medium: Mixture, y: Unknowns, current: Array, tempo: Tempo, here: Geometry) -> Rates:

@@ -36,7 +36,7 @@ from npp_jax.observe import (
     sample_response,
     solve_linear_nuisance,
 )
-from npp_jax.physics import Experiment, IonBeamCurrent, IonBeamPotential
+from npp_jax.physics import Experiment, IonBeamCurrent, IonBeamPotential, Reservoir
 from npp_jax.simulate import Model, check_supported, simulate
 from npp_jax.solution import Solution
 from npp_jax.solver.status import Status
@@ -91,7 +91,6 @@ class Problem:
             if len(set(found)) != len(found):
                 raise ValueError(f"the names of the {kind}s must differ, got {', '.join(found)}")
         for measurement in self.measurements:
-            check_supported(measurement.experiment)
             species = {s.name for s in measurement.experiment.species}
             unknown = set(measurement.profile.species if measurement.profile is not None else ()) - species
             if unknown:
@@ -182,13 +181,21 @@ class Predicted(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Objective:
-    """Evaluates candidates of a problem; `evaluate` and `residuals` are pure and natively batched."""
+    """Evaluates candidates of a problem; `evaluate` and `residuals` are pure and natively batched.
+
+    Raises
+    ------
+    Unsupported
+        The model does not simulate one of the experiments.
+    """
 
     problem: Problem
     controls: Controls
     model: Model = "electroneutral"
 
     def __post_init__(self) -> None:
+        for measurement in self.problem.measurements:
+            check_supported(measurement.experiment, self.model)
         # Prepared here, as it cannot be in compiled code.
         _ = self._responses
 
@@ -309,6 +316,8 @@ def _anonymous(experiment: Experiment) -> Experiment:
     def renamed(front: object) -> object:
         if isinstance(front, IonBeamPotential | IonBeamCurrent):
             return dataclasses.replace(front, beam=numbers[front.beam])
+        if isinstance(front, Reservoir):
+            return dataclasses.replace(front, fraction={numbers[name]: c for name, c in front.fraction.items()})
         return front
 
     return dataclasses.replace(

@@ -18,6 +18,7 @@ from jaxtyping import Array, ArrayLike, Float
 from npp_jax.constants import BOLTZMANN, ELEMENTARY_CHARGE
 from npp_jax.observe import DowsettResponse, GaussianResponse, Observation
 from npp_jax.physics import (
+    Blocking,
     ConstantDiffusivity,
     Experiment,
     GaussianSED,
@@ -130,7 +131,7 @@ def _stage_keys(stage: Stage) -> dict[str, tuple[Callable[[Stage], Array], float
         keys["charge_mC_cm2"] = (lambda s: s.charge, 10.0)
     front = stage.front
     # A trace is no single number.
-    if isinstance(front, IonBeamPotential) and front.potential.time is None:
+    if isinstance(front, IonBeamPotential | Blocking) and front.potential.time is None:
         keys["potential_V"] = (lambda s: s.front.potential.value, 1.0)
     if isinstance(front, IonBeamCurrent) and front.current_density.time is None:
         keys["current_density_A_m2"] = (lambda s: s.front.current_density.value, 1.0)

@@ -1,10 +1,14 @@
 """Mobile species: name, charge number, bulk fraction and diffusivity law."""
 
+from typing import Literal
+
 import equinox as eqx
 from jaxtyping import Array, Float
 
 from npp_jax.physics.diffusivity import AbstractDiffusivity
 from npp_jax.physics.leaf import as_leaf
+
+Back = Literal["releasing", "blocking"]
 
 
 class Species(eqx.Module):
@@ -22,3 +26,5 @@ class Species(eqx.Module):
     """Share of the mobile ions in the untouched sample, n_bulk/N [1]."""
     charge: int = eqx.field(static=True, default=1)
     """Charge number z."""
+    back: Back = eqx.field(static=True, default="releasing")
+    """Whether the back electrode takes up and releases this ion, or passes none of it and lets it pile up."""
