@@ -130,6 +130,16 @@ class RivalTable(ConfigTable):
     free_form_knots: Annotated[int, Field(ge=4, le=60)] | None = None
 
 
+class PosteriorTable(ConfigTable):
+    """[fit.posterior]: draws from the posterior; no table, no draws."""
+
+    chains: Annotated[int, Field(ge=4, le=1024)] = 16
+    warm_up: Annotated[int, Field(ge=20, le=100_000)] = 100
+    draws: Annotated[int, Field(ge=20, le=1_000_000)] = 150
+    steps: Annotated[int, Field(ge=1, le=100)] = 3
+    seed: Annotated[int, Field(ge=0)] = 0
+
+
 class FitTable(ConfigTable):
     """[fit]."""
 
@@ -138,6 +148,7 @@ class FitTable(ConfigTable):
     model: Literal["electroneutral", "full"] = "electroneutral"
     iterations: Annotated[int, Field(ge=1, le=1000)] = 40
     profile_points: Annotated[int, Field(ge=0, le=101)] = 9
+    posterior: PosteriorTable | None = None
     rivals: list[RivalTable] = Field(default_factory=list)
 
 
@@ -217,6 +228,7 @@ _TABLES: dict[str, type[ConfigTable]] = {
     "nuisance": NuisanceTable,
     "likelihood": LikelihoodTable,
     "fit": FitTable,
+    "posterior": PosteriorTable,
     "rivals": RivalTable,
     "parameters": ParameterTable,
     "design": DesignTable,

@@ -8,9 +8,17 @@ from npp_jax.fit.jacobian import Expansion, LinearModel
 from npp_jax.fit.objective import Evaluation, Measurement, Objective, Predicted, Problem
 from npp_jax.fit.parameters import Parameter, ParameterError, known_keys, place, value_of
 from npp_jax.fit.plausible import data_warnings, replaced_depth
+from npp_jax.fit.posterior import (
+    MissingExtra,
+    Posterior,
+    PosteriorError,
+    PosteriorOptions,
+    check_blackjax,
+    sample_posterior,
+)
 from npp_jax.fit.prior import with_priors
 from npp_jax.fit.profile import DELTA_CHI2_95, Profile, profile_grid, profile_likelihood
-from npp_jax.fit.refine import REASON_ADVICE, Reason, RefineOptions, RefineResult, refine
+from npp_jax.fit.refine import REASON_ADVICE, Reason, RefineOptions, RefineResult, ResidualsAndJacobian, refine
 from npp_jax.fit.transform import (
     Bound,
     Bounds,
@@ -53,9 +61,13 @@ __all__ = [
     "LikelihoodRatio",
     "LinearModel",
     "Measurement",
+    "MissingExtra",
     "Objective",
     "Parameter",
     "ParameterError",
+    "Posterior",
+    "PosteriorError",
+    "PosteriorOptions",
     "Predicted",
     "Problem",
     "Profile",
@@ -63,6 +75,8 @@ __all__ = [
     "Reason",
     "RefineOptions",
     "RefineResult",
+    "ResidualsAndJacobian",
+    "check_blackjax",
     "covariance",
     "data_warnings",
     "draw",
@@ -80,6 +94,7 @@ __all__ = [
     "reduced_chi2",
     "refine",
     "replaced_depth",
+    "sample_posterior",
     "signal_sigma",
     "start_values",
     "theta_slope",

@@ -55,7 +55,8 @@ _QUICK = {"xla_backend_optimization_level": 1, "xla_cpu_use_fusion_emitters": Fa
 """Halves the time of compilation on a CPU; this program, which runs some hundred times, is as fast with it."""
 
 
-def _compiled(lowered: jax.stages.Lowered) -> jax.stages.Compiled:
+def compiled(lowered: jax.stages.Lowered) -> jax.stages.Compiled:
+    """Compile for speed of compilation first."""
     if jax.default_backend() != "cpu":
         return lowered.compile()
     try:
@@ -96,7 +97,7 @@ class LinearModel:
     def compile(self) -> None:
         """Compile ahead, for example in a thread of its own."""
         shape = (self._chunk, len(self.objective.problem.parameters))
-        self._expand = _compiled(jax.jit(self._expansion).lower(jax.ShapeDtypeStruct(shape, jnp.result_type(float))))
+        self._expand = compiled(jax.jit(self._expansion).lower(jax.ShapeDtypeStruct(shape, jnp.result_type(float))))
 
     def expand(self, theta: Float[Array, "start parameter"]) -> Expansion:
         """Residuals, signals and their derivatives."""
@@ -113,6 +114,11 @@ class LinearModel:
     def __call__(self, theta: Float[Array, "start parameter"]) -> tuple[Array, Array, Array]:
         """Residuals, Jacobian and success: the signature of `refine`."""
         found = self.expand(theta)
+        return found.residual, found.jacobian, found.finite
+
+    def traced(self, theta: Float[Array, "start parameter"]) -> tuple[Array, Array, Array]:
+        """The same as a call, for use inside of compiled code."""
+        found = self._expansion(theta)
         return found.residual, found.jacobian, found.finite
 
     def _expansion(self, theta: Array) -> Expansion:
