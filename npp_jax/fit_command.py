@@ -36,6 +36,9 @@ OFFSET = 1e-3
 """Relative offset of a converged fit. The mesh moves with the parameters and its derivative is left out, so that the
 gradient of the misfit is right to the discretisation error and no further."""
 
+_ITERATIONS = {"levenberg-marquardt": 40, "lbfgs": 400, "adam": 2000}
+"""Evaluations of each start, where the study does not say."""
+
 
 class NoCandidate(Exception):
     """No candidate of the sweep could be evaluated."""
@@ -115,9 +118,12 @@ def _linear_model(study: Study, rival: Rival) -> LinearModel:
 def _fit(
     study: Study, rival: Rival, model: LinearModel, starts: Float[np.ndarray, "start parameter"], *, profile_points: int
 ) -> Fitted:
-    options = RefineOptions(iterations=study.fit.iterations, offset=OFFSET)
+    method = study.fit.method
+    options = RefineOptions(iterations=study.fit.iterations or _ITERATIONS[method], offset=OFFSET)
     penalty = _penalty(rival)
-    result = fit(model, rival.bounds, starts, penalty=penalty, profile_points=profile_points, options=options)
+    result = fit(
+        model, rival.bounds, starts, penalty=penalty, method=method, profile_points=profile_points, options=options
+    )
     return Fitted(rival, result)
 
 

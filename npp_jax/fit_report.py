@@ -162,7 +162,7 @@ def _posterior_lines(fitted: Fitted) -> Iterator[str]:
     yield ""
     yield (
         f"{posterior.theta.shape[0]} chains of {posterior.theta.shape[1]} draws; uniform on the scale of each "
-        f"parameter inside its range, times its prior. {100 * posterior.accepted:.0f} % of the trajectories were accepted."
+        f"parameter inside its range, times its prior. {100 * posterior.accepted:.0f} % of the trajectories accepted."
     )
     yield ""
     yield (

@@ -146,7 +146,8 @@ class FitTable(ConfigTable):
     starts: Annotated[int, Field(ge=1, le=4096)] = 16
     setting: Literal["accurate", "fast"] = "accurate"
     model: Literal["electroneutral", "full"] = "electroneutral"
-    iterations: Annotated[int, Field(ge=1, le=1000)] = 40
+    method: Literal["levenberg-marquardt", "lbfgs", "adam"] = "levenberg-marquardt"
+    iterations: Annotated[int, Field(ge=1, le=10_000)] | None = None
     profile_points: Annotated[int, Field(ge=0, le=101)] = 9
     posterior: PosteriorTable | None = None
     rivals: list[RivalTable] = Field(default_factory=list)

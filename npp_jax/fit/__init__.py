@@ -1,6 +1,7 @@
 """Fits: parameters with ranges, least squares from many starts, and what the data determine."""
 
 from npp_jax.fit.band import Band, LawBands, draw, law_bands, signal_sigma
+from npp_jax.fit.descent import descend
 from npp_jax.fit.fitting import FitResult, fit
 from npp_jax.fit.free_form import with_free_form, with_smoothness
 from npp_jax.fit.identifiability import Combination, Identifiability, identifiability
@@ -79,6 +80,7 @@ __all__ = [
     "check_blackjax",
     "covariance",
     "data_warnings",
+    "descend",
     "draw",
     "fit",
     "from_unbounded",

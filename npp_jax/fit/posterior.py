@@ -39,7 +39,7 @@ LEAST_ESS = 400.0
 """Effective draws below which R-hat, mean and interval are not to be trusted (the same source)."""
 
 _TARGET_ACCEPTANCE = 0.8
-_JITTER = 0.2  # of the step, so that no trajectory closes on itself
+_JITTER = 0.5  # of the step, so that no trajectory closes on itself and a chain in a tail finds a short one
 _APART = 2.0  # standard deviations of the starts, in those of the fit
 _DEEPEST = 4.0  # fall of ln density for each parameter, twice what is expected there, beyond which a start is nearer
 _RETREATS = 8
@@ -62,7 +62,7 @@ class PosteriorOptions(eqx.Module):
     """Draws of each chain that adapt step and mass and are thrown away."""
     draws: int = 100
     """Draws of each chain that are kept."""
-    steps: int = 2
+    steps: int = 3
     """Leapfrog steps, that is Jacobians, for one draw."""
     seed: int = 0
 
@@ -133,7 +133,7 @@ def check_blackjax() -> None:
 
 
 def log_density(function: ResidualsAndJacobian, ranges: Ranges) -> Callable[[Array], Array]:
-    """Logarithm of the density of one z; its gradient is -Jᵀ r, and a batch mapped over it is evaluated as one batch."""
+    """Logarithm of the density of one z, with the gradient -Jᵀ r; mapped over a batch it is evaluated as one batch."""
 
     @jax.custom_batching.custom_vmap
     def both(z: Array) -> tuple[Array, Array]:
@@ -202,7 +202,7 @@ def sample_posterior(
     centre, spread = _geometry(bounds, ranges, best, jacobian)
     key = jax.random.key(options.seed)
     kernel: Callable[..., Any] = hmc.build_kernel()
-    started: Callable[..., hmc.HMCState] = hmc.HMCState
+    started: Any = hmc.HMCState
 
     def one(key: Array, state: hmc.HMCState, step: Array, mass: Array):
         after, info = kernel(key, state, density, step, mass, options.steps)
@@ -213,7 +213,7 @@ def sample_posterior(
     advance = _in_groups(jax.vmap(one, in_axes=(0, 0, 0, None)), options.chains)
     mass, half, kept, accepted, failed = jnp.asarray(spread), options.warm_up // 2, [], [], 0
 
-    def at(position: np.ndarray) -> hmc.HMCState:
+    def at(position: np.ndarray) -> Any:
         # From density zero a trajectory of step zero is accepted: it evaluates where it stands, and compiles nothing.
         nowhere = jnp.full(options.chains, -jnp.inf), jnp.zeros_like(position)
         keys = jax.random.split(key, options.chains)
