@@ -212,7 +212,7 @@ def fit(
     """Fit the parameters of a study to its measured profiles: sweep, refinement, uncertainties, report."""
     _start_jax()
     from npp_jax.config import ConfigError
-    from npp_jax.fit import REASON_ADVICE, Reason, data_warnings
+    from npp_jax.fit import REASON_ADVICE, MissingExtra, PosteriorError, Reason, data_warnings
     from npp_jax.fit_command import NoCandidate, run_fit
     from npp_jax.fit_report import intervals, warnings, write_fit
     from npp_jax.simulate import Unsupported
@@ -233,9 +233,9 @@ def fit(
         output.mkdir(parents=True, exist_ok=True)
         outcome = run_fit(study, sweep=found, quiet=quiet)
         written = write_fit(outcome, output, file.stem, command=" ".join(sys.argv))
-    except (ConfigError, SweepFileError, OSError, Unsupported) as error:
+    except (ConfigError, SweepFileError, MissingExtra, OSError, Unsupported) as error:
         raise _wrong_input(str(error)) from None
-    except NoCandidate as error:
+    except (NoCandidate, PosteriorError) as error:
         typer.echo(f"npp-jax: {error}", err=True)
         raise typer.Exit(4) from None
     result = outcome.main.result
@@ -243,6 +243,14 @@ def fit(
         for bound, best in zip(outcome.main.model.bounds, result.theta, strict=True):
             low, high, source = intervals(outcome.main)[bound.name]
             typer.echo(f"{bound.name:24s} {best:12.5g}   95 %: {low:.5g} … {high:.5g}   ({source})")
+        if outcome.main.posterior is not None:
+            for bound, (low, high), r_hat in zip(
+                outcome.main.model.bounds,
+                outcome.main.posterior.interval,
+                outcome.main.posterior.r_hat,
+                strict=True,
+            ):
+                typer.echo(f"{bound.name:24s} {'posterior':>12s}   95 %: {low:.5g} … {high:.5g}   (R-hat {r_hat:.3f})")
         typer.echo(f"misfit {result.chi2:.1f} for {result.points} points, probability {result.p_value:.2g}")
         for rival in outcome.rivals:
             better = outcome.main.result.criteria.bic - rival.result.criteria.bic

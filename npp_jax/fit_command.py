@@ -1,15 +1,31 @@
 """A fit from its study file to a report: sweep, best candidates, refinement, rivals; what `npp-jax fit` does."""
 
 import dataclasses
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 from rich.console import Console
+from rich.progress import Progress
 
 from npp_jax.constants import FWHM_PER_SIGMA
-from npp_jax.fit import FitResult, LinearModel, Objective, RefineOptions, fit, with_smoothness
+from npp_jax.fit import (
+    FitResult,
+    LinearModel,
+    Objective,
+    Posterior,
+    PosteriorOptions,
+    RefineOptions,
+    ResidualsAndJacobian,
+    check_blackjax,
+    fit,
+    sample_posterior,
+    with_priors,
+    with_smoothness,
+)
 from npp_jax.physics import SEDDiffusivity, SlopeSED
 from npp_jax.simulate import ACCURATE, FAST
 from npp_jax.study import SLOPE, Rival, Study
@@ -19,6 +35,9 @@ from npp_jax.sweep.run import Evaluator, evaluate_chunks
 OFFSET = 1e-3
 """Relative offset of a converged fit. The mesh moves with the parameters and its derivative is left out, so that the
 gradient of the misfit is right to the discretisation error and no further."""
+
+_ITERATIONS = {"levenberg-marquardt": 40, "lbfgs": 400, "adam": 2000}
+"""Evaluations of each start, where the study does not say."""
 
 
 class NoCandidate(Exception):
@@ -30,6 +49,8 @@ class Fitted(NamedTuple):
 
     model: Rival
     result: FitResult
+    posterior: Posterior | None = None
+    """Draws, where they were asked for."""
 
 
 class FitOutcome(NamedTuple):
@@ -57,7 +78,13 @@ def run_fit(study: Study, *, sweep: SweepResult | None = None, quiet: bool = Fal
     ------
     NoCandidate
         There is no candidate to start from.
+    MissingExtra
+        A posterior is asked for, and blackjax is not installed.
+    PosteriorError
+        It could not be sampled.
     """
+    if study.fit.posterior is not None:
+        check_blackjax()
     console = Console(stderr=True, quiet=quiet)
     with ThreadPoolExecutor(1) as pool:
         # The fit is compiled while the sweep runs.
@@ -72,6 +99,8 @@ def run_fit(study: Study, *, sweep: SweepResult | None = None, quiet: bool = Fal
         raise NoCandidate("no candidate of the sweep could be evaluated")
     console.print(f"refinement of {len(chosen)} starts", highlight=False)
     main = _fit(study, study.main, model, sweep.theta[chosen], profile_points=study.fit.profile_points)
+    if study.fit.posterior is not None:
+        main = _sample(study, main, model, console)
     rivals = []
     for rival in study.rivals:
         console.print(f"rival: {rival.name}", highlight=False)
@@ -89,14 +118,44 @@ def _linear_model(study: Study, rival: Rival) -> LinearModel:
 def _fit(
     study: Study, rival: Rival, model: LinearModel, starts: Float[np.ndarray, "start parameter"], *, profile_points: int
 ) -> Fitted:
-    options = RefineOptions(iterations=study.fit.iterations, offset=OFFSET)
-    penalty = None
-    if rival.free_form:
-        slopes = np.flatnonzero([bound.name.startswith(SLOPE) for bound in rival.bounds])
-        z = _knots(rival)
-        penalty = lambda function: with_smoothness(function, slopes, float(z[1] - z[0]))  # noqa: E731
-    result = fit(model, rival.bounds, starts, penalty=penalty, profile_points=profile_points, options=options)
+    method = study.fit.method
+    options = RefineOptions(iterations=study.fit.iterations or _ITERATIONS[method], offset=OFFSET)
+    penalty = _penalty(rival)
+    result = fit(
+        model, rival.bounds, starts, penalty=penalty, method=method, profile_points=profile_points, options=options
+    )
     return Fitted(rival, result)
+
+
+def _penalty(rival: Rival) -> Callable[[ResidualsAndJacobian], ResidualsAndJacobian] | None:
+    if not rival.free_form:
+        return None
+    slopes = np.flatnonzero([bound.name.startswith(SLOPE) for bound in rival.bounds])
+    z = _knots(rival)
+    return lambda function: with_smoothness(function, slopes, float(z[1] - z[0]))
+
+
+def _sample(study: Study, fitted: Fitted, model: LinearModel, console: Console) -> Fitted:
+    """The fit with draws from its posterior."""
+    asked = study.fit.posterior
+    assert asked is not None
+    options = PosteriorOptions(**asked.model_dump())
+    rival, best = fitted.model, fitted.result.theta
+    penalty = _penalty(rival) or (lambda function: function)
+    _, jacobian, _ = penalty(with_priors(model, rival.bounds))(jnp.asarray(best[None]))
+    total = options.warm_up + options.draws
+    console.print(f"posterior: {options.chains} chains of {total} trajectories", highlight=False)
+    with Progress(console=console, transient=True) as bar:
+        task = bar.add_task("posterior", total=total)
+        posterior = sample_posterior(
+            penalty(with_priors(model.traced, rival.bounds)),
+            rival.bounds,
+            best,
+            np.asarray(jacobian[0]),
+            options=options,
+            on_draw=lambda made: bar.update(task, completed=made),
+        )
+    return fitted._replace(posterior=posterior)
 
 
 def _knots(rival: Rival) -> np.ndarray:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float
 
-from npp_jax.fit import NORMAL_95, FitResult, Measurement, Profile, signal_sigma
+from npp_jax.fit import NORMAL_95, FitResult, Measurement, Posterior, Profile, signal_sigma
 from npp_jax.fit.band import Band, LawBands
 from npp_jax.fit.profile import DELTA_CHI2_95
 from npp_jax.plots import COLOURS
@@ -13,6 +13,7 @@ from npp_jax.sweep import SweepResult
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _DATA = {"marker": ".", "ms": 3.5, "ls": "none", "alpha": 0.6}
 
@@ -132,3 +133,50 @@ def landscape(ax: "Axes", sweep: SweepResult, pair: tuple[int, int], result: Fit
     ax.set(xlabel=sweep.names[pair[0]], ylabel=sweep.names[pair[1]])
     ax.figure.colorbar(drawn, ax=ax, label="log$_{10}$ misfit")
     return ax
+
+
+_PAIRED = 8
+"""Parameters in one pair plot; more do not fit on a page."""
+
+
+def pair_plot(posterior: Posterior, result: FitResult) -> "Figure":
+    """Draws of the posterior over each pair of parameters, with the best fit, and each parameter alone."""
+    from matplotlib.figure import Figure
+
+    bounds = result.bounds[:_PAIRED]
+    count = len(bounds)
+    draws = posterior.theta.reshape(-1, len(result.bounds))
+    figure = Figure(figsize=(1.0 + 1.9 * count, 1.0 + 1.7 * count), layout="constrained")
+    axes = figure.subplots(count, count, squeeze=False)
+    edges = np.quantile(draws, [0.001, 0.999], axis=0)
+    for row in range(count):
+        for column in range(count):
+            ax = axes[row, column]
+            if column > row:
+                ax.set_axis_off()
+                continue
+            if column == row:
+                ax.hist(draws[:, row], bins=30, range=tuple(edges[:, row]), color=COLOURS[0], alpha=0.6)
+                for end in posterior.interval[row]:
+                    ax.axvline(end, color="0.5", lw=0.8, ls="--")
+                ax.axvline(result.theta[row], color=COLOURS[1], lw=1.0)
+                ax.set_yticks([])
+            else:
+                ax.plot(draws[:, column], draws[:, row], ".", ms=1.5, alpha=0.3, color=COLOURS[0], mew=0)
+                ax.plot(result.theta[column], result.theta[row], "*", color=COLOURS[1], ms=9, mec="white", mew=0.5)
+                ax.set_ylim(edges[:, row])
+            ax.set_xlim(edges[:, column])
+            ax.ticklabel_format(axis="both", style="sci", scilimits=(-3, 4), useMathText=True)
+            ax.tick_params(labelsize="small")
+            ax.locator_params(axis="x", nbins=3)
+            if row == count - 1:
+                ax.set_xlabel(bounds[column].name, fontsize="small")
+            else:
+                ax.tick_params(labelbottom=False)
+                ax.xaxis.offsetText.set_visible(False)
+            if column == 0 and row > 0:
+                ax.set_ylabel(bounds[row].name, fontsize="small")
+            elif column < row:
+                ax.tick_params(labelleft=False)
+                ax.yaxis.offsetText.set_visible(False)
+    return figure

@@ -19,6 +19,7 @@ from npp_jax.fit_plots import (
     data_and_fit,
     diffusivity,
     landscape,
+    pair_plot,
     profile_likelihood,
     residuals,
     site_energies,
@@ -101,6 +102,8 @@ def warnings(fitted: Fitted) -> list[str]:
     failed, made = int(result.refined.failed_evaluations.sum()), int(result.refined.evaluations.sum())
     if failed:
         found.append(f"{failed} of {made} evaluations failed; their steps were rejected.")
+    if fitted.posterior is not None:
+        found += fitted.posterior.warnings([bound.name for bound in fitted.model.bounds])
     return [*data_warnings(fitted.model.problem), *found]
 
 
@@ -132,6 +135,8 @@ def report_lines(outcome: FitOutcome, figures: list[str]) -> Iterator[str]:
         f"{name} {value:.1f}" for name, value in result.chi2_of.items()
     )
     yield ""
+    if main.posterior is not None:
+        yield from _posterior_lines(main)
     yield "## What the data determine"
     yield ""
     for text in [*result.identifiability.lines(), *_outside(main)]:
@@ -147,6 +152,33 @@ def report_lines(outcome: FitOutcome, figures: list[str]) -> Iterator[str]:
     for name in figures:
         yield f"![{name}]({name})"
         yield ""
+
+
+def _posterior_lines(fitted: Fitted) -> Iterator[str]:
+    posterior, covariance = fitted.posterior, fitted.result.covariance
+    assert posterior is not None
+    profiles = {profile.name: profile.interval for profile in fitted.result.profiles}
+    yield "## Posterior"
+    yield ""
+    yield (
+        f"{posterior.theta.shape[0]} chains of {posterior.theta.shape[1]} draws; uniform on the scale of each "
+        f"parameter inside its range, times its prior. {100 * posterior.accepted:.0f} % of the trajectories accepted."
+    )
+    yield ""
+    yield (
+        "| parameter | mean | standard deviation | 95 % of the draws | 95 % by profile likelihood | 95 % by covariance "
+        "| R-hat | ESS bulk | ESS tail |"
+    )
+    yield "|---|---|---|---|---|---|---|---|---|"
+    for k, bound in enumerate(fitted.model.bounds):
+        between = lambda pair: f"{float(pair[0]):.5g} … {float(pair[1]):.5g}"  # noqa: E731
+        yield (
+            f"| {bound.name} | {posterior.mean[k]:.5g} | {posterior.standard_deviation[k]:.2g} | "
+            f"{between(posterior.interval[k])} | {between(profiles[bound.name]) if bound.name in profiles else ''} | "
+            f"{between(covariance.interval[k])} | {posterior.r_hat[k]:.3f} | {posterior.ess_bulk[k]:.0f} | "
+            f"{posterior.ess_tail[k]:.0f} |"
+        )
+    yield ""
 
 
 def _outside(fitted: Fitted) -> Iterator[str]:
@@ -245,6 +277,8 @@ def _figures(outcome: FitOutcome) -> Iterator[tuple[str, Any]]:
         for ax in places[len(result.profiles) :]:
             ax.set_axis_off()
         yield "profile_likelihood", figure
+    if main.posterior is not None:
+        yield "posterior", pair_plot(main.posterior, result)
     if len(main.model.bounds) > 1:
         figure = Figure(figsize=(5.2, 4.0), layout="constrained")
         landscape(figure.subplots(), outcome.sweep, (0, 1), result)
@@ -282,6 +316,7 @@ def _numbers(outcome: FitOutcome) -> dict[str, Any]:
                 }
                 for k, bound in enumerate(fitted.model.bounds)
             },
+            **({} if fitted.posterior is None else {"posterior": _posterior_numbers(fitted)}),
         }
 
     return {
@@ -291,6 +326,30 @@ def _numbers(outcome: FitOutcome) -> dict[str, Any]:
         "candidates": len(outcome.sweep.theta),
         "fit": of(outcome.main),
         "rivals": [of(rival) for rival in outcome.rivals],
+    }
+
+
+def _posterior_numbers(fitted: Fitted) -> dict[str, Any]:
+    posterior = fitted.posterior
+    assert posterior is not None
+    chains, draws, _ = posterior.theta.shape
+    return {
+        "chains": chains,
+        "draws": draws,
+        "accepted": posterior.accepted,
+        "trajectories": posterior.trajectories,
+        "failed": posterior.failed,
+        "parameters": {
+            bound.name: {
+                "mean": float(posterior.mean[k]),
+                "standard_deviation": float(posterior.standard_deviation[k]),
+                "interval_95": posterior.interval[k].tolist(),
+                "r_hat": float(posterior.r_hat[k]),
+                "ess_bulk": float(posterior.ess_bulk[k]),
+                "ess_tail": float(posterior.ess_tail[k]),
+            }
+            for k, bound in enumerate(fitted.model.bounds)
+        },
     }
 
 
@@ -332,3 +391,13 @@ def _write_arrays(path: Path, outcome: FitOutcome, command: str) -> None:
         for profile in result.profiles:
             group = file.create_group(f"profile_likelihood/{profile.name}")
             group["values"], group["delta_chi2"], group["theta"] = profile.values, profile.delta_chi2, profile.theta
+        if outcome.main.posterior is not None:
+            for key, text in (
+                ("theta", "draws [chain, draw, parameter], in the units of the names"),
+                ("log_density", "ln density of each draw in the unbounded coordinate, up to a constant"),
+                ("r_hat", "rank-normalised split R-hat"),
+                ("ess_bulk", "effective draws for the mean"),
+                ("ess_tail", "effective draws for the 5 and 95 % quantiles"),
+            ):
+                file[f"posterior/{key}"] = getattr(outcome.main.posterior, key)
+                file[f"posterior/{key}"].attrs["long_name"] = text

@@ -130,14 +130,26 @@ class RivalTable(ConfigTable):
     free_form_knots: Annotated[int, Field(ge=4, le=60)] | None = None
 
 
+class PosteriorTable(ConfigTable):
+    """[fit.posterior]: draws from the posterior; no table, no draws."""
+
+    chains: Annotated[int, Field(ge=4, le=1024)] = 16
+    warm_up: Annotated[int, Field(ge=20, le=100_000)] = 100
+    draws: Annotated[int, Field(ge=20, le=1_000_000)] = 150
+    steps: Annotated[int, Field(ge=1, le=100)] = 3
+    seed: Annotated[int, Field(ge=0)] = 0
+
+
 class FitTable(ConfigTable):
     """[fit]."""
 
     starts: Annotated[int, Field(ge=1, le=4096)] = 16
     setting: Literal["accurate", "fast"] = "accurate"
     model: Literal["electroneutral", "full"] = "electroneutral"
-    iterations: Annotated[int, Field(ge=1, le=1000)] = 40
+    method: Literal["levenberg-marquardt", "lbfgs", "adam"] = "levenberg-marquardt"
+    iterations: Annotated[int, Field(ge=1, le=10_000)] | None = None
     profile_points: Annotated[int, Field(ge=0, le=101)] = 9
+    posterior: PosteriorTable | None = None
     rivals: list[RivalTable] = Field(default_factory=list)
 
 
@@ -217,6 +229,7 @@ _TABLES: dict[str, type[ConfigTable]] = {
     "nuisance": NuisanceTable,
     "likelihood": LikelihoodTable,
     "fit": FitTable,
+    "posterior": PosteriorTable,
     "rivals": RivalTable,
     "parameters": ParameterTable,
     "design": DesignTable,

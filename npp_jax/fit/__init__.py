@@ -1,6 +1,7 @@
 """Fits: parameters with ranges, least squares from many starts, and what the data determine."""
 
 from npp_jax.fit.band import Band, LawBands, draw, law_bands, signal_sigma
+from npp_jax.fit.descent import descend
 from npp_jax.fit.fitting import FitResult, fit
 from npp_jax.fit.free_form import with_free_form, with_smoothness
 from npp_jax.fit.identifiability import Combination, Identifiability, identifiability
@@ -8,9 +9,17 @@ from npp_jax.fit.jacobian import Expansion, LinearModel
 from npp_jax.fit.objective import Evaluation, Measurement, Objective, Predicted, Problem
 from npp_jax.fit.parameters import Parameter, ParameterError, known_keys, place, value_of
 from npp_jax.fit.plausible import data_warnings, replaced_depth
+from npp_jax.fit.posterior import (
+    MissingExtra,
+    Posterior,
+    PosteriorError,
+    PosteriorOptions,
+    check_blackjax,
+    sample_posterior,
+)
 from npp_jax.fit.prior import with_priors
 from npp_jax.fit.profile import DELTA_CHI2_95, Profile, profile_grid, profile_likelihood
-from npp_jax.fit.refine import REASON_ADVICE, Reason, RefineOptions, RefineResult, refine
+from npp_jax.fit.refine import REASON_ADVICE, Reason, RefineOptions, RefineResult, ResidualsAndJacobian, refine
 from npp_jax.fit.transform import (
     Bound,
     Bounds,
@@ -53,9 +62,13 @@ __all__ = [
     "LikelihoodRatio",
     "LinearModel",
     "Measurement",
+    "MissingExtra",
     "Objective",
     "Parameter",
     "ParameterError",
+    "Posterior",
+    "PosteriorError",
+    "PosteriorOptions",
     "Predicted",
     "Problem",
     "Profile",
@@ -63,8 +76,11 @@ __all__ = [
     "Reason",
     "RefineOptions",
     "RefineResult",
+    "ResidualsAndJacobian",
+    "check_blackjax",
     "covariance",
     "data_warnings",
+    "descend",
     "draw",
     "fit",
     "from_unbounded",
@@ -80,6 +96,7 @@ __all__ = [
     "reduced_chi2",
     "refine",
     "replaced_depth",
+    "sample_posterior",
     "signal_sigma",
     "start_values",
     "theta_slope",

@@ -1,13 +1,14 @@
 """A fit from its starts to what it says: best parameters, how it ended, covariance, profile likelihoods, words."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 from scipy import stats
 
+from npp_jax.fit.descent import Method, descend, with_rows
 from npp_jax.fit.identifiability import Identifiability, identifiability
 from npp_jax.fit.jacobian import Expansion, LinearModel
 from npp_jax.fit.prior import with_priors
@@ -67,6 +68,7 @@ def fit(
     starts: Float[np.ndarray, "start parameter"],
     *,
     penalty: Callable[[ResidualsAndJacobian], ResidualsAndJacobian] | None = None,
+    method: Literal["levenberg-marquardt"] | Method = "levenberg-marquardt",
     profile_points: int = 9,
     options: RefineOptions | None = None,
     on_iteration: Callable[[int, Array], Any] | None = None,
@@ -83,6 +85,8 @@ def fit(
         Where to begin. [units of the parameters]
     penalty
         Appends further residuals, for example a prior of smoothness.
+    method
+        How the starts are refined; profile likelihoods are by Levenberg–Marquardt always.
     profile_points
         Values at which each profile likelihood is evaluated; none for zero.
     options
@@ -95,15 +99,34 @@ def fit(
     ValueError
         A start is outside of its range.
     """
-    posterior = with_priors(model, bounds)
-    posterior = posterior if penalty is None else penalty(posterior)
+
+    def augment(function: ResidualsAndJacobian) -> ResidualsAndJacobian:
+        function = with_priors(function, bounds)
+        return function if penalty is None else penalty(function)
+
+    posterior = augment(model)
     visited: list[np.ndarray] = []
 
     def recorded(theta: Array) -> tuple[Array, ...]:
         visited.append(np.asarray(theta))
         return posterior(theta)
 
-    refined = refine(recorded, bounds, jnp.asarray(starts), options=options, on_iteration=on_iteration)
+    def recorded_gradient(theta: Array) -> tuple[Array, Array, Array]:
+        visited.append(np.asarray(theta))
+        return model.cost_and_gradient(theta)
+
+    if method == "levenberg-marquardt":
+        refined = refine(recorded, bounds, jnp.asarray(starts), options=options, on_iteration=on_iteration)
+    else:
+        refined = descend(
+            with_rows(recorded_gradient, augment),
+            posterior,
+            bounds,
+            starts,
+            method=method,
+            options=options,
+            on_iteration=on_iteration,
+        )
     best = refined.best()
     theta = refined.theta[best]
     ranges = ranges_of(bounds)

@@ -8,7 +8,7 @@ starts of a fit, its profile likelihoods and its single best point.
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -79,15 +79,36 @@ class LinearModel:
             for m in measured
         ]
         self._expand: Callable[[Array], Expansion] = jax.jit(self._expansion, compiler_options=quick())
+        self._reverse: Callable[[Array], tuple[Array, Array, Array]] | None = None
 
     def compile(self) -> None:
         """Compile ahead, for example in a thread of its own."""
-        shape = (self._chunk, len(self.objective.problem.parameters))
-        lowered = jax.jit(self._expansion).lower(jax.ShapeDtypeStruct(shape, jnp.result_type(float)))
-        self._expand = lowered.compile(compiler_options=quick())
+        self._expand = jax.jit(self._expansion).lower(self._shape()).compile(compiler_options=quick())
 
     def expand(self, theta: Float[Array, "start parameter"]) -> Expansion:
         """Residuals, signals and their derivatives."""
+        return self._in_chunks(self._expand, theta)
+
+    def cost_and_gradient(self, theta: Float[Array, "start parameter"]) -> tuple[Array, Array, Array]:
+        """½ Σ r², its gradient by one reverse pass, and success: the signature of `descend`."""
+        if self._reverse is None:
+            self._reverse = jax.jit(self._descent).lower(self._shape()).compile(compiler_options=quick())
+        return self._in_chunks(self._reverse, theta)
+
+    def _shape(self) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct((self._chunk, len(self.objective.problem.parameters)), jnp.result_type(float))
+
+    def _descent(self, theta: Array) -> tuple[Array, Array, Array]:
+        def total(theta: Array) -> tuple[Array, tuple[Array, Array]]:
+            found = self.objective.residuals(theta)
+            cost = 0.5 * jnp.sum(jnp.concatenate(found.residuals, axis=1) ** 2, axis=1)
+            # No candidate depends on another: the gradient of the sum is that of each.
+            return jnp.sum(cost), (cost, found.finite)
+
+        (_, (cost, finite)), gradient = jax.value_and_grad(total, has_aux=True)(theta)
+        return cost, gradient, finite
+
+    def _in_chunks(self, function: Callable[[Array], Any], theta: Array) -> Any:
         # Cut and joined by NumPy, which compiles nothing for each new number of candidates.
         rows = np.asarray(theta)
         count = len(rows)
@@ -95,12 +116,17 @@ class LinearModel:
         padded = np.concatenate([rows, np.repeat(rows[:1], chunks * self._chunk - count, axis=0)])
         parts = np.split(padded, chunks)
         with ThreadPoolExecutor(self._workers) as pool:
-            done = list(pool.map(lambda part: jax.device_get(self._expand(part)), parts))
+            done = list(pool.map(lambda part: jax.device_get(function(part)), parts))
         return jax.tree.map(lambda *leaves: jnp.asarray(np.concatenate(leaves)[:count]), *done)
 
     def __call__(self, theta: Float[Array, "start parameter"]) -> tuple[Array, Array, Array]:
         """Residuals, Jacobian and success: the signature of `refine`."""
         found = self.expand(theta)
+        return found.residual, found.jacobian, found.finite
+
+    def traced(self, theta: Float[Array, "start parameter"]) -> tuple[Array, Array, Array]:
+        """The same as a call, for use inside of compiled code."""
+        found = self._expansion(theta)
         return found.residual, found.jacobian, found.finite
 
     def _expansion(self, theta: Array) -> Expansion:

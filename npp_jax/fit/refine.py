@@ -299,7 +299,7 @@ def _judge(
     reason = jnp.where(converged, success, jnp.where(first & failed, Reason.FAILURE_WALL, _RUNNING))
     recent = _MEMORY * state.recent_failures + (1.0 - _MEMORY) * failed
     exhausted = (reason == _RUNNING) & (state.evaluations >= options.iterations)
-    reason = jnp.where(exhausted, jnp.where(recent >= _WALL, Reason.FAILURE_WALL, Reason.ITERATION_LIMIT), reason)
+    reason = jnp.where(exhausted, jnp.where(share_is_wall(recent), Reason.FAILURE_WALL, Reason.ITERATION_LIMIT), reason)
     return _State(
         scaled=scaled,
         trial=scaled,
@@ -320,6 +320,11 @@ def _judge(
         reason=reason.astype(state.reason.dtype),
         insensitive=insensitive,
     )
+
+
+def share_is_wall(recent: Any) -> Any:
+    """Whether the recent share of failures makes the iteration limit a wall."""
+    return recent >= _WALL
 
 
 def _propose(ranges: Ranges, state: _State, fixed: Array) -> _State:

@@ -154,6 +154,12 @@ def unbounded_slope(ranges: Ranges, z: Float[Array, "*batch parameter"]) -> Floa
     return slope * theta_slope(ranges, from_unbounded(ranges, z))
 
 
+def log_volume(ranges: Ranges, z: Float[Array, "*batch parameter"]) -> Float[Array, "*batch"]:
+    """Return ln |ds/dz| up to a constant: the density in z of what is uniform in s."""
+    finite, _, _ = _box(ranges, z)
+    return jnp.sum(jnp.where(finite, jax.nn.log_sigmoid(z) + jax.nn.log_sigmoid(-z), 0.0), axis=-1)
+
+
 def _box(ranges: Ranges, like: Array) -> tuple[Array, Array, Array]:
     """Whether the range of s is finite, its low end and width; 0 and 1 where it is not."""
     low, high = jnp.asarray(ranges.low, like.dtype), jnp.asarray(ranges.high, like.dtype)
