@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -336,7 +337,7 @@ def _profile_arrays(
     return found
 
 
-def _figure(panels: int | None = None):
+def _figure(panels: int | None = None) -> tuple[Any, Any]:
     """Figure with one panel, or a row of several."""
     from matplotlib.figure import Figure
 

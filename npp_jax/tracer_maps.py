@@ -1,5 +1,6 @@
 """Study of `npp-jax tracer` on an image of grains: isotope map, and D_gb/δ from measured counts."""
 
+import functools
 from pathlib import Path
 
 import jax
@@ -147,6 +148,10 @@ def _fitted_arrays(grains: GrainMap, fit: MapFit) -> dict[str, Stored]:
     }
 
 
+def _in_metres(place: tuple[float, float]) -> tuple[float, float]:
+    return UM * place[0], UM * place[1]
+
+
 def _measured(counts: list[np.ndarray]) -> np.ndarray:
     """Measured fractions, NaN where nothing was counted."""
     fraction = np.asarray(isotope_fraction(*counts).value)
@@ -159,7 +164,7 @@ def _drawn(
     """Maps above one another, and the cuts below; the cuts go into the arrays too."""
     from matplotlib.figure import Figure
 
-    ends = [(tuple(UM * v for v in cut.start_um), tuple(UM * v for v in cut.end_um)) for cut in study.cuts]
+    ends = [(_in_metres(cut.start_um), _in_metres(cut.end_um)) for cut in study.cuts]
     panels = 1 + (counts is not None) + bool(study.cuts)
     figure = Figure(figsize=(7.0, 3.2 * panels), layout="constrained")
     axes = list(figure.subplots(panels, 1, squeeze=False)[:, 0])
@@ -168,10 +173,22 @@ def _drawn(
         isotope_map(axes[0], _measured(counts), grains, limits=limits, cuts=ends).set_title("measured")
     isotope_map(axes[1 if counts is not None else 0], model, grains, limits=limits, cuts=ends).set_title("model")
     for k, (cut, (start, end)) in enumerate(zip(study.cuts, ends, strict=True)):
-        options = {"pixel_size": grains.pixel_size, "width": cut.width_um * UM, "interval": cut.interval_um * UM}
+        scanned = functools.partial(
+            line_scan,
+            start=start,
+            end=end,
+            pixel_size=grains.pixel_size,
+            width=cut.width_um * UM,
+            interval=cut.interval_um * UM,
+        )
+        size = [UM * study.map.pixel_um * n for n in grains.shape]
+        if not all(
+            -0.5 * grains.pixel_size <= v <= s for place in (start, end) for v, s in zip(place, size, strict=True)
+        ):
+            raise ConfigError(f"cuts[{k}]: leaves the map of {size[0] / UM:g} × {size[1] / UM:g} µm (row, column)")
         try:
-            smooth = line_scan(_EVEN * model, _EVEN * (1.0 - model), start, end, **options)
-            scan = None if counts is None else line_scan(counts[0], counts[1], start, end, **options)
+            smooth = scanned(_EVEN * model, _EVEN * (1.0 - model))
+            scan = None if counts is None else scanned(*counts)
         except ValueError as error:
             raise ConfigError(f"cuts[{k}]: {error}") from None
         if not smooth.position.size:

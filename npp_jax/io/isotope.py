@@ -132,7 +132,8 @@ def _imported(
     if not np.all(np.isfinite(counts)):
         raise ConfigError(f"{path}: its signals are not counts; an isotope fraction needs the counts of both isotopes")
     taken_off = np.where(np.isfinite(taken_off), taken_off, 0.0) + np.asarray(background)[:, None]
-    return depth, *_fraction(path, *counts, tuple(taken_off), mass_bias)
+    light, heavy = counts
+    return depth, *_fraction(path, light, heavy, tuple(taken_off), mass_bias)
 
 
 def _fraction(path: Path, light: np.ndarray, heavy: np.ndarray, background, mass_bias: float):

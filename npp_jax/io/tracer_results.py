@@ -42,12 +42,14 @@ def write_tracer(path: Path, report: TracerReport, *, kind: str, study_text: str
             status=report.status,
             warnings=report.warnings,
         )
+        datasets: dict[str, h5py.Dataset] = {}
         for name, stored in report.arrays.items():
             values = np.asarray(stored.values)
             is_text = values.dtype.kind == "U"
             data = file.create_dataset(
                 name, data=values.astype(object) if is_text else values, dtype=h5py.string_dtype() if is_text else None
             )
+            datasets[name] = data
             data.attrs.update(units=stored.units, long_name=stored.long_name)
             if stored.axes == (name,):
                 data.make_scale(name)
@@ -55,7 +57,9 @@ def write_tracer(path: Path, report: TracerReport, *, kind: str, study_text: str
             for axis, label in enumerate(stored.axes):
                 if label == name:
                     continue
-                if label not in file:
-                    file.create_dataset(label, data=np.arange(np.shape(stored.values)[axis])).make_scale(label)
-                file[name].dims[axis].label = label
-                file[name].dims[axis].attach_scale(file[label])
+                if label not in datasets:
+                    datasets[label] = file.create_dataset(label, data=np.arange(np.shape(stored.values)[axis]))
+                    datasets[label].make_scale(label)
+                dimension = datasets[name].dims[axis]
+                dimension.label = label
+                dimension.attach_scale(datasets[label])

@@ -111,10 +111,10 @@ class ProfileModel(eqx.Module):
                 return cf.surface_exchange(depth, t, D, jnp.exp(p["log_k"]))
             case "surface-exchange", thickness:
                 return cf.plate_surface_exchange(inside, t, D, jnp.exp(p["log_k"]), thickness)
-            case _, None:
-                return cf.slab_source(depth, t, D, self.width)
-            case _, thickness:
-                return cf.plate_slab_source(inside, t, D, self.width, thickness)
+        assert self.width is not None
+        if self.thickness is None:
+            return cf.slab_source(depth, t, D, self.width)
+        return cf.plate_slab_source(inside, t, D, self.width, self.thickness)
 
     def __call__(self, p: dict[str, Array]) -> Array:
         """Weighted residuals [1]."""
