@@ -292,10 +292,13 @@ def _steps(
     lines = []
     for j, edge in enumerate(edges):
         reach = 0.9 * min(sizes_um[j], sizes_um[j + 1]) * UM
-        sides = [np.sum((side * (position - edge) > 0.0) & (np.abs(position - edge) <= reach)) for side in (-1, 1)]
-        if min(sides) < _STEP_POINTS:
+        away = position - edge
+        # A point on the boundary belongs to neither side.
+        kept = (np.abs(away) > 0.5 * np.min(np.diff(position))) & (np.abs(away) <= reach)
+        if min(np.sum(kept & (away < 0.0)), np.sum(kept & (away > 0.0))) < _STEP_POINTS:
             continue
-        step = measure_step(profile.position, profile.fraction, jnp.asarray(error), edge, reach)
+        fraction = np.asarray(profile.fraction)
+        step = measure_step(*(jnp.asarray(values[kept]) for values in (position, fraction, error)), edge, reach)
         value = permeability_of_step(step, Estimate(D, jnp.zeros_like(D)))
         found[j] = float(value.value), float(value.error)
         lines.append(f"{f'boundary {j + 1}, step and gradient':28s} {found[j, 0]:11.4g} m/s      ± {found[j, 1]:.2g}")
