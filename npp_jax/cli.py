@@ -280,14 +280,16 @@ def tracer(
 
     try:
         study = load_tracer_study(file)
+    except ConfigError as error:
+        raise _wrong_input(str(error)) from None
+    try:
         with _spinner(f"{study.kind}: {file.name}", quiet=quiet):
             report = run_tracer(study, file.parent)
         output.mkdir(parents=True, exist_ok=True)
         text = file.read_text(encoding="utf-8")
         written = write_report(report, study, output, file.stem, text=text, command=" ".join(sys.argv), format=format)
     except ConfigError as error:
-        prefix = "" if str(error).startswith(str(file.parent)) else f"{file}: "
-        raise _wrong_input(f"{prefix}{error}") from None
+        raise _wrong_input(f"{file}: {error}") from None
     except OSError as error:
         raise _wrong_input(f"cannot write results: {error}") from None
     if not quiet:

@@ -95,8 +95,8 @@ def run_profile(study: ProfileStudy, folder: Path) -> TracerReport:
                 "position of the surface", float(p["origin"]) * reach / UM, float(errors["origin"]) * reach / UM, "µm"
             )
         )
-        arrays["origin"] = Stored(np.asarray(p["origin"]) * reach, "m", "position of the surface")
-        arrays["origin_error"] = Stored(np.asarray(errors["origin"]) * reach, "m", "standard error of it")
+        arrays["origin"] = Stored(np.asarray(p["origin"] * reach), "m", "position of the surface")
+        arrays["origin_error"] = Stored(np.asarray(errors["origin"] * reach), "m", "standard error of it")
     position = jnp.linspace(measured.position[0], measured.position[-1], _CURVE_POINTS)
     model = ProfileModel(
         measured, jnp.asarray(duration), jnp.asarray(reach), table.source,
@@ -298,7 +298,8 @@ def _steps(
         if min(np.sum(kept & (away < 0.0)), np.sum(kept & (away > 0.0))) < _STEP_POINTS:
             continue
         fraction = np.asarray(profile.fraction)
-        step = measure_step(*(jnp.asarray(values[kept]) for values in (position, fraction, error)), edge, reach)
+        x, C, sigma = (jnp.asarray(values[kept]) for values in (position, fraction, error))
+        step = measure_step(x, C, sigma, edge, reach)
         value = permeability_of_step(step, Estimate(D, jnp.zeros_like(D)))
         found[j] = float(value.value), float(value.error)
         lines.append(f"{f'boundary {j + 1}, step and gradient':28s} {found[j, 0]:11.4g} m/s      ± {found[j, 1]:.2g}")
@@ -313,7 +314,7 @@ def _logarithmic(
     """A quantity that was fitted as a logarithm, and its interval, for the result file."""
     plain = {"m²/s": "m2 s-1", "m/s": "m s-1", "m²": "m2", "m": "m"}[unit]
     return {
-        name: Stored(np.exp(log_value), plain, name, axes),
+        name: Stored(np.asarray(np.exp(log_value)), plain, name, axes),
         f"{name}_interval": Stored(
             intervals(log_value, log_error), plain, f"ends of the 95 % interval of {name}", (*axes, "end")
         ),

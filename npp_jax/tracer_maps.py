@@ -34,6 +34,7 @@ def run_map(study: MapStudy, folder: Path) -> TracerReport:
         grains = grain_map(labels, table.pixel_um * UM, classes=table.boundaries)
     except ValueError as error:
         raise ConfigError(f"{folder / table.labels}: {error}") from None
+    _check_cuts(study, grains)
     stages = tuple(MapStage(s.duration_h * HOUR, s.source, steps=s.steps) for s in study.stages)
     counts = None
     if study.counts is not None:
@@ -148,6 +149,17 @@ def _fitted_arrays(grains: GrainMap, fit: MapFit) -> dict[str, Stored]:
     }
 
 
+def _check_cuts(study: MapStudy, grains: GrainMap) -> None:
+    height, width = (n * study.map.pixel_um for n in grains.shape)
+    margin = 0.5 * study.map.pixel_um
+    for k, cut in enumerate(study.cuts):
+        for row, column in (cut.start_um, cut.end_um):
+            if not (-margin <= row <= height - margin and -margin <= column <= width - margin):
+                raise ConfigError(
+                    f"cuts[{k}]: ({row:g}, {column:g}) lies outside of the map, {height:g} × {width:g} µm"
+                )
+
+
 def _in_metres(place: tuple[float, float]) -> tuple[float, float]:
     return UM * place[0], UM * place[1]
 
@@ -181,11 +193,6 @@ def _drawn(
             width=cut.width_um * UM,
             interval=cut.interval_um * UM,
         )
-        size = [UM * study.map.pixel_um * n for n in grains.shape]
-        if not all(
-            -0.5 * grains.pixel_size <= v <= s for place in (start, end) for v, s in zip(place, size, strict=True)
-        ):
-            raise ConfigError(f"cuts[{k}]: leaves the map of {size[0] / UM:g} × {size[1] / UM:g} µm (row, column)")
         try:
             smooth = scanned(_EVEN * model, _EVEN * (1.0 - model))
             scan = None if counts is None else scanned(*counts)

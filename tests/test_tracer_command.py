@@ -1,0 +1,103 @@
+"""`npp-jax tracer`: every kind of study finds what its synthetic data was made with; wrong input ends in one line."""
+
+import re
+import shutil
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from typer.testing import CliRunner, Result
+
+from npp_jax.cli import app
+
+SWEEPS = Path(__file__).parents[1] / "sweeps"
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ["tracer", *map(str, arguments)])
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A copy of the studies, to be changed."""
+    shutil.copytree(SWEEPS / "synthetic_tracer", tmp_path / "synthetic_tracer")
+    for study in [*SWEEPS.glob("tracer_*.toml"), SWEEPS / "llto_arrhenius.toml"]:
+        shutil.copy(study, tmp_path)
+    return tmp_path
+
+
+def interval(name: str, text: str) -> tuple[float, float]:
+    """Ends of a printed 95 % interval."""
+    found = re.search(rf"^\s*{re.escape(name)} .*95 %: (\S+) … (\S+)", text, re.MULTILINE)
+    assert found, text
+    return float(found[1]), float(found[2])
+
+
+@pytest.mark.parametrize(
+    ("study", "truth"),
+    [
+        ("tracer_exchange", {"D": 8.0e-13}),
+        ("tracer_map", {"D_gb/δ": 1.4e-8}),
+        (
+            "tracer_chain",
+            {"D_gb/δ of boundary 1": 1.4e-8, "D_gb/δ of boundary 2": 3e-8, "D_gb/δ of boundary 3": 1e-8},
+        ),
+    ],
+)
+def test_truth_of_synthetic_data_is_found(study: str, truth: dict[str, float], tmp_path: Path) -> None:
+    done = run(SWEEPS / f"{study}.toml", "--output", tmp_path)
+    assert done.exit_code == 0, done.output
+    for name, value in truth.items():
+        low, high = interval(name, done.output)
+        # A 99.7 % interval: the data is one draw.
+        assert low * (low / high) ** 0.27 < value < high * (high / low) ** 0.27
+    assert (tmp_path / f"{study}.png").stat().st_size > 10_000
+    with h5py.File(tmp_path / f"{study}.h5") as file:
+        assert file.attrs["status"].startswith("converged")
+        for values in file.values():
+            assert isinstance(values, h5py.Dataset)
+            assert values.is_scale or all(len(dimension) == 1 for dimension in values.dims)
+
+
+def test_published_lines(tmp_path: Path) -> None:
+    """Haven ratio of two lines of one energy: the ratio of their prefactors, 0.048/0.20, at every temperature."""
+    done = run(SWEEPS / "llto_arrhenius.toml", "--output", tmp_path)
+    assert done.exit_code == 0, done.output
+    with h5py.File(tmp_path / "llto_arrhenius.h5") as file:
+        np.testing.assert_allclose(file["haven1"], 0.24, rtol=1e-12)
+        np.testing.assert_allclose(file["line3_energy"], 0.3627, rtol=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("study", "old", "new", "message"),
+    [
+        ("tracer_map", "pixel_um = 1.0", "", "map.pixel_um: missing key"),
+        ("tracer_map", "pixel_um = 1.0", "pixel_nm = 1.0", "pixel_nm"),
+        ("tracer_map", "[16.0, 60.0]", "[16.0, 64.0]", "cuts[0]: (16, 64) lies outside of the map, 32 × 64 µm"),
+        ("tracer_map", "light.npy", "negative.npy", "counts must be zero or positive numbers"),
+        ("tracer_map", "light.npy", "short.npy", "shape (5, 64); the image of grains has (32, 64)"),
+        ("tracer_chain", "D_bulk_m2_s = 2.6e-12", "D_bulk_m2_s = 0.0", "chain.D_bulk_m2_s = 0.0"),
+        ("tracer_chain", "chain0.csv", "missing.csv", "missing.csv: No such file"),
+        ("tracer_exchange", "cool0.csv", "nan.csv", "nan.csv: "),
+        ("tracer_exchange", 'kind = "profile"', 'kind = "profil"', "kind: "),
+    ],
+)
+def test_wrong_input_ends_in_one_line(folder: Path, study: str, old: str, new: str, message: str) -> None:
+    data = folder / "synthetic_tracer"
+    counts = np.load(data / "light.npy")
+    np.save(data / "short.npy", counts[:5])
+    np.save(data / "negative.npy", counts.astype(float) - 1e3)
+    lines = (data / "cool0.csv").read_text(encoding="utf-8").splitlines()
+    header = next(k for k, line in enumerate(lines) if not line.startswith("#"))
+    lines[header + 3] = ",".join([lines[header + 3].split(",")[0], "nan", "0.1"])
+    (data / "nan.csv").write_text("\n".join(lines), encoding="utf-8")
+    file = folder / f"{study}.toml"
+    text = file.read_text(encoding="utf-8")
+    assert old in text
+    file.write_text(text.replace(old, new), encoding="utf-8")
+    done = run(file, "--output", folder, "--quiet")
+    assert done.exit_code == 2
+    assert message in done.output
+    assert len(done.output.strip().splitlines()) == 1
+    assert not list(folder.glob("*.h5"))
