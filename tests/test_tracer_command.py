@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 from npp_jax.cli import app
 
 SWEEPS = Path(__file__).parents[1] / "sweeps"
+OSLO = Path(__file__).parents[2] / "shared/data/zno-izo-li-sims-oslo/160112d.dp_rpc_asc"
 
 
 def run(*arguments: object) -> Result:
@@ -67,6 +68,20 @@ def test_published_lines(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "llto_arrhenius.h5") as file:
         np.testing.assert_allclose(file["haven1"], 0.24, rtol=1e-12)
         np.testing.assert_allclose(file["line3_energy"], 0.3627, rtol=1e-2)
+
+
+@pytest.mark.skipif(not OSLO.is_file(), reason=f"no measured profile at {OSLO}")
+def test_measured_profile_that_one_law_does_not_explain(tmp_path: Path) -> None:
+    """Lithium in ZnO: Dt is found, D is not named, as the duration is unknown; the misfit is told."""
+    options = ["--species", "Li=7Li", "--normalise", "Li=bulk", "--bulk-nm", "1500:2200"]
+    imported = CliRunner().invoke(app, ["import-sims", str(OSLO), *options, "--out", str(tmp_path / "zno_li_700C.h5")])
+    assert imported.exit_code == 0, imported.output
+    done = run(shutil.copy(SWEEPS / "zno_lithium.toml", tmp_path), "--output", tmp_path)
+    assert done.exit_code == 0, done.output
+    low, high = interval("2√(Dt)", done.output)
+    assert 1.0 < low < high < 2.5
+    assert not re.search(r"^D ", done.output, re.MULTILINE)
+    assert "The model does not explain the data" in done.output
 
 
 @pytest.mark.parametrize(
