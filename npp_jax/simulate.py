@@ -37,7 +37,7 @@ FAST = Controls(
     iterations=2,
     extra_iterations=(8, 4, 2),
     tolerance=0.0,
-    start_share=0.01,
+    start_share=0.005,
     trace=False,
 )
 """Default of sweeps."""

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 SURFACE_SLOPE = 0.1
-SURFACE_WIDTH = 0.15
+SURFACE_WIDTH = 0.3
 FRONT_SHARE = 0.6
 _NEWTON_STEPS = 8
 
