@@ -1,17 +1,18 @@
-"""Baseline of the speed figures: SUNDIALS IDA with banded Jacobian and compiled residual, looped over all cores.
+"""Baselines of the speed figures: SUNDIALS IDA with banded Jacobian and compiled residual, looped over all cores.
 
-Usage: python benchmarks/sundials_baseline.py [--candidates N] [--processes P] [--models ...] [--reference DIR]
+Usage: python benchmarks/sundials_baseline.py [--meshes fixed moving] [--candidates N] [--processes P] [--models ...]
 
-The same equations, candidates and clock as the library, solved one candidate at a time by the variable-order,
-variable-step BDF method of IDA on a mesh that moves with the front, where the solution is nearly at rest: a fixed mesh
-costs a step for every cell that the front passes. Cells and tolerances are the cheapest found that keep the practical
-accuracy, front within 0.25 nm or 0.25 % and profile RMSE below 2e-3. Accuracy is printed against refined runs of
-the same model and, where they are at hand, against the converged full solutions p9, two of which (front as thin as
-the Debye length, 9 and 11 % of excess charge) no electroneutral model meets.
+Two of them, both solving one candidate at a time by the variable-order, variable-step BDF method of IDA. `fixed` is the
+conventional one (`sundials_fixed`): time as variable and a fixed graded mesh, which costs steps for every cell that the
+front passes. `moving` borrows the formulation of the library: charge as clock and a mesh that moves with the front,
+where the solution is nearly at rest. Cells and tolerances are the cheapest found that keep the practical accuracy,
+front within 0.25 nm or 0.25 % and profile RMSE below 2e-3. Accuracy is printed against refined runs of the same model
+and, where they are at hand, against the converged full solutions p9, two of which (front as thin as the Debye length, 9
+and 11 % of excess charge) no electroneutral model meets.
 
-The linear solver is banded although the current depends on all cells: the Jacobian is taken at fixed current, which
-Newton's method does not notice, as the charge is the clock. About half of the time is the binding's own overhead of
-some 17 µs for each evaluation of the residual, whatever the number of cells.
+The linear solver of `moving` is banded although the current depends on all cells: the Jacobian is taken at fixed
+current, which Newton's method does not notice, as the charge is the clock. About half of the time is the binding's own
+overhead of some 17 µs for each evaluation of the residual, whatever the number of cells.
 """
 
 import argparse
@@ -23,6 +24,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import Literal
 
@@ -30,6 +32,7 @@ import numpy as np
 from scipy.interpolate import PchipInterpolator
 
 try:
+    import sundials_fixed
     import sundials_kernels as kernels
     from sksundae.ida import IDA
 except ImportError as missing:
@@ -46,11 +49,12 @@ OUTPUTS = 33
 """Charges at which the current is kept, for the time that has passed."""
 
 Model = Literal["electroneutral", "full"]
+Mesh = Literal["fixed", "moving"]
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Cells and tolerances of one run."""
+    """Cells and tolerances of one run on the moving mesh."""
 
     behind: int
     """Cells behind the front."""
@@ -68,11 +72,19 @@ class Settings:
     """Steps between two kept charges after which a run is given up."""
 
 
-TUNED: dict[str, Settings] = {
-    "electroneutral": Settings(behind=60, ahead=30, rtol=3e-4, atol=3e-4, first=0.03),
-    "full": Settings(behind=70, ahead=30, rtol=1e-4, atol=2e-4, first=0.03, field=100.0),
+AnySettings = Settings | sundials_fixed.FixedSettings
+
+TUNED: dict[Mesh, dict[Model, AnySettings]] = {
+    "fixed": {
+        "electroneutral": sundials_fixed.FixedSettings(share=0.15, grading=0.05, surface=0.01, rtol=1e-4, atol=1e-5),
+        "full": sundials_fixed.FixedSettings(share=0.15, grading=0.05, surface=0.01, rtol=1e-4, atol=1e-5),
+    },
+    "moving": {
+        "electroneutral": Settings(behind=60, ahead=30, rtol=3e-4, atol=3e-4, first=0.03),
+        "full": Settings(behind=70, ahead=30, rtol=1e-4, atol=2e-4, first=0.03, field=100.0),
+    },
 }
-"""Cheapest settings found with which at least 99 % of the box of p9 are inside the practical accuracy."""
+"""Cheapest settings found that keep the practical accuracy."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +125,7 @@ def parameters(candidate: dict, model: Model) -> tuple[np.ndarray, float]:
     return p, float(candidate["charge_C_m2"]) / (ELEMENTARY_CHARGE * BULK_DENSITY * NM)
 
 
-def solve(candidate: dict, *, model: Model = "electroneutral", settings: Settings | None = None) -> Outcome:
+def solve(candidate: dict, *, model: Model = "electroneutral", settings: AnySettings | None = None) -> Outcome:
     """Simulate one candidate.
 
     Parameters
@@ -124,13 +136,26 @@ def solve(candidate: dict, *, model: Model = "electroneutral", settings: Setting
     model
         `electroneutral`, or `full` for Nernst–Planck with Poisson's equation.
     settings
-        Cells and tolerances; those of `TUNED` by default.
+        Cells and tolerances, which choose the mesh; those of `TUNED` for the moving one by default.
     """
-    use = settings or TUNED[model]
+    use = settings or TUNED["moving"][model]
     neutral = model == "electroneutral"
     p, wanted = parameters(candidate, model)
     position, fraction = np.empty(RAMP_POINTS), np.empty(RAMP_POINTS)
     kernels.front_theory(p, position, fraction)
+    unit = ELEMENTARY_CHARGE * BULK_DENSITY * NM
+    if isinstance(use, sundials_fixed.FixedSettings):
+        run = sundials_fixed.integrate(p, wanted, use, neutral=neutral)
+        return Outcome(
+            success=run.success,
+            depth=run.depth * NM,
+            native=run.native,
+            foreign=run.foreign,
+            time=run.time,
+            charge=unit * run.charge,
+            current_density=unit * run.current,
+            evaluations=run.evaluations,
+        )
     ell = p[kernels.D_FOREIGN] * p[kernels.THICKNESS] / (p[kernels.D_BULK] * p[kernels.POTENTIAL])
     begin = use.first * wanted
     if begin < 30.0 * ell:
@@ -189,7 +214,6 @@ def solve(candidate: dict, *, model: Model = "electroneutral", settings: Setting
     depth = np.concatenate(([0.0], 0.5 * (faces[1:] + faces[:-1])))
     # No native ion crosses the surface: u = ℓ du/dx there.
     surface = native[0] / (1.0 + depth[1] * current[-1] / p[kernels.D_FOREIGN])
-    unit = ELEMENTARY_CHARGE * BULK_DENSITY * NM
     return Outcome(
         success=bool(run.success and np.all(np.isfinite(last))),
         depth=depth * NM,
@@ -202,7 +226,7 @@ def solve(candidate: dict, *, model: Model = "electroneutral", settings: Setting
     )
 
 
-def solve_timed(job: tuple[dict, Model, Settings]) -> tuple[bool, float, float]:
+def solve_timed(job: tuple[dict, Model, AnySettings]) -> tuple[bool, float, float]:
     """Whether a candidate was solved, the seconds it took, and those of them on a processor."""
     candidate, model, settings = job
     begin, busy = time.perf_counter(), time.process_time()
@@ -232,7 +256,7 @@ def rate(
     processes: int,
     *,
     model: Model = "electroneutral",
-    settings: Settings | None = None,
+    settings: AnySettings | None = None,
     repeats: int = 3,
 ) -> Rate:
     """Measure the speed of a loop over candidates, processes and compiled code being warm.
@@ -248,15 +272,15 @@ def rate(
     repeats
         Number of times the loop is run.
     """
-    use = settings or TUNED[model]
-    jobs: list[tuple[dict, Model, Settings]] = [(candidate, model, use) for candidate in candidates]
+    use = settings or TUNED["moving"][model]
+    jobs: list[tuple[dict, Model, AnySettings]] = [(candidate, model, use) for candidate in candidates]
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     with multiprocessing.get_context("spawn").Pool(processes) as pool:
         pool.map(solve_timed, jobs[: 4 * processes], chunksize=1)
         seconds, results = [], []
         for _ in range(repeats):
             begin = time.perf_counter()
-            results = pool.map(solve_timed, jobs, chunksize=8)
+            results = pool.map(solve_timed, jobs, chunksize=1 if len(jobs) < 128 else 8)
             seconds.append(time.perf_counter() - begin)
     success, spent, busy = np.array(results).T
     return Rate(
@@ -332,7 +356,7 @@ def compare(found: Outcome, wanted: Reference) -> tuple[float, float, float]:
     return front, max(rmse), abs(found.time / wanted.time - 1.0)
 
 
-def accuracy(folder: Path, *, model: Model = "electroneutral", settings: Settings | None = None) -> Accuracy:
+def accuracy(folder: Path, *, model: Model = "electroneutral", settings: AnySettings | None = None) -> Accuracy:
     """Solve the candidates of p9 and compare with their converged solutions of the full model."""
     with (folder / "candidates.csv").open() as file:
         table = list(csv.DictReader(file))
@@ -347,11 +371,14 @@ def accuracy(folder: Path, *, model: Model = "electroneutral", settings: Setting
 
 
 def convergence(
-    candidates: Sequence[dict], *, model: Model = "electroneutral", settings: Settings | None = None
+    candidates: Sequence[dict], *, model: Model = "electroneutral", settings: AnySettings | None = None
 ) -> Accuracy:
-    """Compare with runs of the same model on cells three times as fine with tolerances of 1e-6."""
-    use = settings or TUNED[model]
-    fine = replace(use, behind=3 * use.behind, ahead=3 * use.ahead, rtol=1e-6, atol=1e-6, field=1.0, first=0.003)
+    """Compare with runs of the same model on a moving mesh three times as fine, with tolerances of 1e-6."""
+    moving = TUNED["moving"][model]
+    assert isinstance(moving, Settings)
+    fine = replace(
+        moving, behind=3 * moving.behind, ahead=3 * moving.ahead, rtol=1e-6, atol=1e-6, field=1.0, first=0.003
+    )
     errors = []
     for candidate in candidates:
         converged = solve(candidate, model=model, settings=fine)
@@ -361,35 +388,41 @@ def convergence(
         depth = converged.depth / NM
         front = front_depth(depth, converged.native)
         wanted = Reference(depth, converged.native, converged.foreign, front, converged.time)
-        errors.append(compare(solve(candidate, model=model, settings=use), wanted))
+        try:
+            errors.append(compare(solve(candidate, model=model, settings=settings), wanted))
+        except (RuntimeError, ValueError, ArithmeticError):
+            errors.append((np.inf, np.inf, np.inf))
     return Accuracy(*np.array(errors).T)
 
 
 def main() -> None:
     """Print speed on the candidates of the throughput benchmark, and accuracy beside it."""
-    parser = argparse.ArgumentParser(description="Speed and accuracy of the SUNDIALS baseline.")
-    parser.add_argument("--candidates", type=int, default=512)
+    parser = argparse.ArgumentParser(description="Speed and accuracy of the SUNDIALS baselines.")
+    parser.add_argument("--meshes", nargs="*", default=list(TUNED), choices=list(TUNED))
+    parser.add_argument("--candidates", type=int, default=512, help="a sixteenth of them on the fixed mesh")
     parser.add_argument("--checked", type=int, default=128, help="candidates compared with a refined run")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--models", nargs="*", default=list(TUNED))
+    parser.add_argument("--models", nargs="*", default=["electroneutral", "full"])
     parser.add_argument("--reference", type=Path, default=Path(__file__).parents[2] / "shared" / "reference" / "p9")
     options = parser.parse_args()
     from throughput import spread  # not at the top, or every worker process would start JAX
 
-    table = spread(options.candidates)
-    print(f"{platform.machine()}, {options.processes} processes, {len(table)} candidates")
-    print("model           mesh    cells   rtol   atol   median ms  processor ms  candidates/s  failed %")
-    for model in options.models:
-        use = TUNED[model]
-        found = rate(table, options.processes, model=model)
+    print(f"{platform.machine()}, {options.processes} processes")
+    print("model           mesh    candidates  median ms  processor ms  candidates/s  failed %")
+    for model, mesh in product(options.models, options.meshes):
+        fixed = mesh == "fixed"
+        table = spread(options.candidates // 16 if fixed else options.candidates)
+        use = TUNED[mesh][model]
+        found = rate(table, options.processes, model=model, settings=use, repeats=1 if fixed else 3)
         speed = (1e3 * found.median_seconds, 1e3 * found.processor_seconds, found.per_second, 100.0 * found.failed)
         print(
-            f"{model:15s} moving  {use.behind:3d}+{use.ahead:<3d} {use.rtol:.0e}  {use.atol:.0e} "
-            "{:10.2f} {:13.2f} {:13.1f} {:9.2f}".format(*speed),
+            f"{model:15s} {mesh:7s} {len(table):10d} {{:10.2f}} {{:13.2f}} {{:13.2f}} {{:9.2f}}".format(*speed),
             flush=True,
         )
-        checked = convergence(table[: options.checked], model=model)
+        checked = convergence(table[: options.checked], model=model, settings=use)
         print(f"  {len(checked.front)} of these against refined runs of the same model: {checked}", flush=True)
+        if fixed:
+            continue
         if (options.reference / "candidates.csv").is_file():
             print(f"  p9, converged full model: {accuracy(options.reference, model=model)}", flush=True)
         else:

@@ -88,12 +88,14 @@ def test_theory_agrees_with_the_library(baseline: ModuleType) -> None:
     assert p[kernels.SPEED] == pytest.approx(float(theory.speed), rel=1e-6)
 
 
+@pytest.mark.parametrize("mesh", ["fixed", "moving"])
 @pytest.mark.parametrize("model", ["electroneutral", "full"])
-def test_charge_is_passed_and_the_run_converged(baseline: ModuleType, model: str) -> None:
-    found = baseline.solve(CANDIDATE, model=model)
+def test_charge_is_passed_and_the_run_converged(baseline: ModuleType, model: str, mesh: str) -> None:
+    settings = baseline.TUNED[mesh][model]
+    found = baseline.solve(CANDIDATE, model=model, settings=settings)
     assert found.success
     assert found.charge == pytest.approx(CANDIDATE["charge_C_m2"], rel=1e-3)
-    assert baseline.convergence([CANDIDATE], model=model).inside == 1.0
+    assert baseline.convergence([CANDIDATE], model=model, settings=settings).inside == 1.0
 
 
 @pytest.mark.parametrize("model", ["electroneutral", "full"])
@@ -108,5 +110,5 @@ def test_accuracy_against_the_reference(baseline: ModuleType, reference_dir: Pat
 
 
 def test_a_run_that_is_given_up_is_no_success(baseline: ModuleType) -> None:
-    settings = baseline.replace(baseline.TUNED["electroneutral"], max_steps=1)
+    settings = baseline.replace(baseline.TUNED["moving"]["electroneutral"], max_steps=1)
     assert not baseline.solve(CANDIDATE, settings=settings).success
