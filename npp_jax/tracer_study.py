@@ -108,8 +108,15 @@ class EvolutionTable(ConfigTable):
     reference_temperature_K: Temperature
     start_energy_eV: Energy | None = None
     base: Fraction | None = None
+    start_profile: Literal["exchange", "measured"] = "exchange"
     cells: Annotated[int, Field(ge=20, le=5000)] = 200
     steps: Annotated[int, Field(ge=4, le=1000)] = 32
+
+    @model_validator(mode="after")
+    def _complete(self) -> "EvolutionTable":
+        if self.base is not None and self.start_profile == "measured":
+            raise ValueError("base belongs to start_profile = 'exchange'")
+        return self
 
 
 class EvolutionStudy(ConfigTable):
@@ -311,6 +318,23 @@ _TABLES: dict[str, type[ConfigTable]] = {
     "lines": LineTable,
     "haven": HavenTable,
 }
+
+
+def data_files(study: TracerStudy) -> list[str]:
+    """Names of the files that a study reads, as it gives them."""
+    match study:
+        case ProfileStudy():
+            return [study.profile.file]
+        case EvolutionStudy():
+            anneals = [anneal.profile.file for specimen in study.specimens for anneal in specimen.anneals]
+            return [specimen.exchanged.file for specimen in study.specimens] + anneals
+        case ChainStudy():
+            return [stage.profile.file for stage in study.stages if stage.profile is not None]
+        case MapStudy():
+            counts = [] if study.counts is None else [study.counts.light, study.counts.heavy]
+            return [study.map.labels, *counts]
+        case ArrheniusStudy():
+            return []
 
 
 def load_tracer_study(path: str | Path) -> TracerStudy:

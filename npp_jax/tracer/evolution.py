@@ -118,9 +118,24 @@ def evolve_measured_profile(
         Finite volumes, and time steps to each output.
     """
     faces = jnp.linspace(left, right, cells + 1, dtype=position.dtype)
-    low, high = measured_position[0], measured_position[-1]
-    knots = lambda x: interpolate(jnp.clip(x, low, high).ravel(), measured_position, measured).reshape(x.shape)  # noqa: E731
-    return _at_positions(position, faces, evolve_closed(faces, cell_means(knots, faces), areas, steps=steps))
+    initial = cell_means(lambda x: measured_start(x, measured_position, measured), faces)
+    return _at_positions(position, faces, evolve_closed(faces, initial, areas, steps=steps))
+
+
+def measured_start(
+    position: Float[Array, "*shape"], measured_position: Float[Array, " knot"], measured: Float[Array, " knot"]
+) -> Float[Array, "*shape"]:
+    """A measured profile between its points, by monotone cubics, and beyond them, where it is constant.
+
+    Parameters
+    ----------
+    position
+        Wanted positions. [m]
+    measured_position, measured
+        Measured profile: positions, increasing [m], and fractions [1].
+    """
+    inside = jnp.clip(position, measured_position[0], measured_position[-1])
+    return interpolate(inside.ravel(), measured_position, measured).reshape(position.shape)
 
 
 def _at_positions(position: Array, faces: Array, fractions: Array) -> Array:
