@@ -13,6 +13,7 @@ import numpy as np
 from record import save
 
 from npp_jax.constants import BOLTZMANN_EV
+from npp_jax.physics.nernst_einstein import nernst_einstein_conductivity
 from npp_jax.tracer.boundaries import (
     boundary_permeability,
     chain_of_grains,
@@ -22,7 +23,7 @@ from npp_jax.tracer.boundaries import (
 from npp_jax.tracer.closed_forms import plate_constant_surface
 from npp_jax.tracer.diffusion import DiffusionStage, SurfaceExchange, diffuse
 from npp_jax.tracer.evolution import evolve_exchange_profile
-from npp_jax.tracer.transport import diffusion_length, fit_arrhenius, nernst_einstein_conductivity
+from npp_jax.tracer.transport import diffusion_length, fit_arrhenius
 from npp_jax.tracer.uncertainty import Estimate
 
 CM, CM2 = 1e-2, 1e-4

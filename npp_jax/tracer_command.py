@@ -7,7 +7,8 @@ import numpy as np
 
 from npp_jax.config import ConfigError
 from npp_jax.io.tracer_results import write_tracer
-from npp_jax.tracer.transport import ArrheniusFit, fit_arrhenius, haven_ratio, nernst_einstein
+from npp_jax.physics.nernst_einstein import nernst_einstein, tracer_from_cait
+from npp_jax.tracer.transport import ArrheniusFit, fit_arrhenius, haven_ratio
 from npp_jax.tracer.uncertainty import Estimate
 from npp_jax.tracer_lines import run_chain, run_evolution, run_profile
 from npp_jax.tracer_maps import run_map
@@ -120,6 +121,9 @@ def run_arrhenius(study: ArrheniusStudy) -> TracerReport:
         axis, head = f"line{k + 1}_temperature", f"line{k + 1}_"
         arrays[axis] = Stored(temperature, "K", f"temperature, {line.name}", (axis,))
         arrays[f"{head}D"] = Stored(D, "m2 s-1", f"diffusion coefficient, {line.name}", (axis,))
+        if line.D_cait_m2_s is not None:
+            halves = zip(temperature, np.asarray(tracer_from_cait(D)), strict=True)
+            lines += [f"{line.name}: D* {value:.4g} m²/s at {T:g} K, if D_CAIT = 2 D*" for T, value in halves]
         if line.conductivity_S_m is not None:
             lines += [f"{line.name}: D_σ {value:.4g} m²/s at {T:g} K" for T, value in zip(temperature, D, strict=True)]
         with_errors = line.relative_error is not None
@@ -169,8 +173,9 @@ def run_arrhenius(study: ArrheniusStudy) -> TracerReport:
 def _points(line: LineTable) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Temperatures [K], D [m²/s] and relative errors; those are NaN where none are given."""
     temperature = np.asarray(line.temperature_K)
-    if line.D_m2_s is not None:
-        D = np.asarray(line.D_m2_s)
+    direct = line.D_m2_s or line.D_cait_m2_s
+    if direct is not None:
+        D = np.asarray(direct)
     else:
         D = np.asarray(
             nernst_einstein(

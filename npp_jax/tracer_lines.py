@@ -178,8 +178,7 @@ def run_evolution(study: EvolutionStudy, folder: Path) -> TracerReport:
         lines.append(linear_row("activation energy", float(p["energy"]), float(errors["energy"]), "eV"))
         arrays["energy"] = Stored(np.asarray(p["energy"]), "eV", "activation energy")
         arrays["energy_error"] = Stored(np.asarray(errors["energy"]), "eV", "standard error of the activation energy")
-        log_prefactor = law.log_prefactor, jnp.sqrt(law.covariance[0, 0])
-        lines.append(logarithmic_row("D₀", *map(float, log_prefactor), "m²/s"))
+        lines.append(logarithmic_row("D₀", float(law.log_prefactor), float(jnp.sqrt(law.covariance[0, 0])), "m²/s"))
         arrays["log_prefactor"] = Stored(np.asarray(law.log_prefactor), "1", "ln of D₀ in m2 s-1")
         arrays["arrhenius_covariance"] = Stored(
             np.asarray(law.covariance),

@@ -233,11 +233,15 @@ class MapStudy(ConfigTable):
 
 
 class LineTable(ConfigTable):
-    """[[lines]]: diffusion coefficients or conductivities at several temperatures, or a published law."""
+    """[[lines]]: diffusion coefficients or conductivities at several temperatures, or a published law.
+
+    D_cait_m2_s are those of charge attachment induced transport, which are of conductivity and not of a tracer.
+    """
 
     name: str = Field(min_length=1)
     temperature_K: list[Temperature] | None = None
     D_m2_s: list[Positive] | None = None
+    D_cait_m2_s: list[Positive] | None = None
     conductivity_S_m: list[Positive] | None = None
     relative_error: list[Positive] | Positive | None = None
     number_density_m3: Annotated[float, Field(ge=1e20, le=1e30)] | None = None
@@ -248,9 +252,9 @@ class LineTable(ConfigTable):
     @model_validator(mode="after")
     def _complete(self) -> "LineTable":
         is_law = self.prefactor_m2_s is not None
-        values = [v for v in (self.D_m2_s, self.conductivity_S_m) if v is not None]
+        values = [v for v in (self.D_m2_s, self.D_cait_m2_s, self.conductivity_S_m) if v is not None]
         if is_law != (self.energy_eV is not None) or len(values) + is_law != 1:
-            raise ValueError("give D_m2_s, or conductivity_S_m, or prefactor_m2_s and energy_eV")
+            raise ValueError("give D_m2_s, D_cait_m2_s, conductivity_S_m, or prefactor_m2_s and energy_eV")
         if (self.conductivity_S_m is not None) != (self.number_density_m3 is not None):
             raise ValueError("number_density_m3 belongs to conductivity_S_m, which needs it")
         if is_law:

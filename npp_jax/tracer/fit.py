@@ -25,7 +25,6 @@ from npp_jax.tracer.evolution import (
 from npp_jax.tracer.least_squares import TracerFit, least_squares
 from npp_jax.tracer.transport import ArrheniusFit
 
-
 Start: TypeAlias = Literal["exchange", "measured"]
 """What the first profile of a specimen is: an exchange of its immersed part, or a profile of any form."""
 
