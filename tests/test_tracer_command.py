@@ -140,6 +140,7 @@ def test_measured_profile_that_one_law_does_not_explain(tmp_path: Path) -> None:
         ("tracer_chain", "D_bulk_m2_s = 2.6e-12", "D_bulk_m2_s = 0.0", "chain.D_bulk_m2_s = 0.0"),
         ("tracer_chain", "chain0.csv", "missing.csv", "missing.csv: No such file"),
         ("tracer_exchange", "cool0.csv", "nan.csv", "nan.csv: "),
+        ("tracer_exchange", 'cool0.csv"', 'gone.h5"\nspecies = "Li"', "gone.h5: No such file"),
         ("tracer_exchange", 'kind = "profile"', 'kind = "profil"', "kind: "),
     ],
 )
