@@ -1,16 +1,20 @@
 """Isotope map of a Voronoi polycrystal at full size, and D_gb/δ recovered from synthetic counts of it.
 
 Usage: python benchmarks/grain_map.py [--rows N] [--columns N] [--counts N] [--refinement R] [--seed S] [--no-fit]
+       [--batch N] [--save]
 
 Grains of 16 µm, ⁶Li exchange for 59 h into natural lithium lanthanum titanate at room temperature. The counts are
 Poisson distributed around a map with R times finer pixels, so that the fit has to live with the staircase of its own.
+With --batch, maps of N permeabilities are also run side by side.
 """
 
 import argparse
 import time
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+from record import save
 
 jax.config.update("jax_enable_x64", True)
 
@@ -42,6 +46,8 @@ def main():
     parser.add_argument("--steps", type=int, default=24)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--no-fit", action="store_true")
+    parser.add_argument("--batch", type=int, default=1, help="also run maps of so many permeabilities at once")
+    parser.add_argument("--save", action="store_true", help="write benchmarks/results/grain_map.json")
     options = parser.parse_args()
     crystal = voronoi_polycrystal((options.rows * UM, options.columns * UM), GRAIN, options.seed)
     stages = (MapStage(59 * HOUR, ENRICHED, steps=options.steps),)
@@ -51,7 +57,7 @@ def main():
 
     print(f"device {jax.devices()[0].device_kind}, float64, batch 1, grains {len(crystal.seeds)}")
     print("pixels        compile_s  run_s  iterations  max_residual  uptake_error")
-    maps = {}
+    maps, rows, batches, fits = {}, [], [], []
     for refinement in sorted({1, options.refinement}):
         grains = grain_map(crystal.labels(UM / refinement), UM / refinement)
         solution, compile_s, run_s = timed(exchanged, grains)
@@ -62,12 +68,40 @@ def main():
             f"{int(solution.iterations[0]):10d}  {float(solution.residual[0]):12.1e}  {error:12.1e}",
             flush=True,
         )
+        rows.append(
+            {
+                "pixels": list(grains.shape),
+                "grains": grains.grains,
+                "exchange_h": 59,
+                "steps": options.steps,
+                "compile_s": compile_s,
+                "run_s": run_s,
+                "iterations": int(solution.iterations[0]),
+                "max_residual": float(solution.residual[0]),
+                "uptake_error": error,
+            }
+        )
         fine = np.asarray(solution.fraction[0])
         maps[refinement] = fine.reshape(options.rows, refinement, options.columns, refinement).mean(axis=(1, 3))
     truth = maps[options.refinement]
-    print(f"rms difference of the maps {np.sqrt(np.mean((maps[1] - truth) ** 2)):.1e}")
-    if options.no_fit:
-        return
+    difference = float(np.sqrt(np.mean((maps[1] - truth) ** 2)))
+    print(f"rms difference of the maps {difference:.1e}")
+    if options.batch > 1:
+        grains = grain_map(crystal.labels(UM), UM)
+        candidates = PERMEABILITY * jnp.logspace(-0.5, 0.5, options.batch)
+        batched = jax.vmap(lambda k: simulate_map(grains, D_BULK, k, NATURAL, stages).uptake)
+        uptake, compile_s, run_s = timed(batched, candidates)
+        assert bool(jnp.all(jnp.diff(uptake[:, 0]) > 0.0))
+        print(f"batch of {options.batch}: compiled in {compile_s:.1f} s, {run_s / options.batch:.2f} s a map")
+        batches.append({"batch": options.batch, "compile_s": compile_s, "run_s_per_map": run_s / options.batch})
+    if not options.no_fit:
+        fits = recovered(options, crystal, stages, truth)
+    if options.save:
+        save("grain_map", {"map": rows, "rms_difference_of_the_maps": difference, "batch": batches, "fit": fits})
+
+
+def recovered(options, crystal, stages, truth):
+    """Print and return D_gb/δ fitted to synthetic counts of a map, with the staircase corrected and not."""
     rng = np.random.default_rng(options.seed)
     intensity = options.counts * rng.lognormal(0.0, 0.3, truth.shape)
     counts = IsotopeCounts(rng.poisson(intensity * truth) * 1.0, rng.poisson(intensity * (1.0 - truth)) * 1.0)
@@ -80,6 +114,7 @@ def main():
     print(
         "\nstaircase    compile_s  run_s  evaluations  D_gb/δ [cm/s]  95 % interval          truth     deviance/pixel"
     )
+    fits = []
     for staircase in (False, True):
         grains = grain_map(crystal.labels(UM), UM, staircase=staircase)
         fit, compile_s, run_s = timed(fitted, grains, counts)
@@ -91,6 +126,21 @@ def main():
             f"{float(fit.deviance_per_pixel):.4f}          {bool(fit.converged)}",
             flush=True,
         )
+        fits.append(
+            {
+                "staircase": name,
+                "permeability_cm_s": 100.0 * float(fit.permeability[0]),
+                "interval_cm_s": [float(low), float(high)],
+                "truth_cm_s": 100.0 * PERMEABILITY,
+                "inside": bool(low < 100.0 * PERMEABILITY < high),
+                "deviance_per_pixel": float(fit.deviance_per_pixel),
+                "evaluations": int(fit.iterations),
+                "converged": bool(fit.converged),
+                "compile_s": compile_s,
+                "run_s": run_s,
+            }
+        )
+    return fits
 
 
 if __name__ == "__main__":

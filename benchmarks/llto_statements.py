@@ -1,16 +1,19 @@
 """The numbers of Hasegawa et al., J. Mater. Chem. A 12 (2024) 731, beside values recomputed from one another.
 
-Run it from anywhere: python benchmarks/llto_statements.py. Units are those of the paper, cm and s; the functions of
-npp_jax.tracer take m and s. Some exponents of the text at hand were read from their consistency.
+Run it from anywhere: python benchmarks/llto_statements.py [--save]. Units are those of the paper, cm and s; the
+functions of npp_jax.tracer take m and s. Some exponents of the text at hand were read from their consistency.
 """
 
+import argparse
 import textwrap
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from record import save
 
 from npp_jax.constants import BOLTZMANN_EV
+from npp_jax.physics.nernst_einstein import nernst_einstein_conductivity
 from npp_jax.tracer.boundaries import (
     boundary_permeability,
     chain_of_grains,
@@ -20,7 +23,7 @@ from npp_jax.tracer.boundaries import (
 from npp_jax.tracer.closed_forms import plate_constant_surface
 from npp_jax.tracer.diffusion import DiffusionStage, SurfaceExchange, diffuse
 from npp_jax.tracer.evolution import evolve_exchange_profile
-from npp_jax.tracer.transport import diffusion_length, fit_arrhenius, nernst_einstein_conductivity
+from npp_jax.tracer.transport import diffusion_length, fit_arrhenius
 from npp_jax.tracer.uncertainty import Estimate
 
 CM, CM2 = 1e-2, 1e-4
@@ -39,8 +42,12 @@ D_GB_MEAN, D_GB_HEADLINE, PERMEABILITY_IN_SERIES = 6.8e-14, 1.4e-13, 2.8e-6
 PREFACTOR_TRACER, PREFACTOR_SIGMA, ENERGY = 0.048, 0.20, 0.43
 LITHIUM = 5.0e21
 
+ROWS: list[dict[str, str]] = []
+"""Rows of the table, in the order of printing."""
+
 
 def row(statement: str, computed: str, verdict: str) -> None:
+    ROWS.append({"statement": statement, "computed": computed, "remark": verdict})
     columns = [textwrap.wrap(text, width) for text, width in ((statement, 46), (computed, 54), (verdict, 38))]
     for k in range(max(map(len, columns))):
         cells = [column[k] if k < len(column) else "" for column in columns]
@@ -260,6 +267,9 @@ def temperatures() -> None:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--save", action="store_true", help="write benchmarks/results/llto_statements.json")
+    options = parser.parse_args()
     jax.config.update("jax_enable_x64", True)
     print(f"{'statement':<48}{'computed':<56}remark\n{'-' * 142}")
     bulk()
@@ -267,6 +277,8 @@ def main() -> None:
     effective()
     profiles()
     temperatures()
+    if options.save:
+        save("llto_statements", {"rows": ROWS})
 
 
 if __name__ == "__main__":

@@ -275,7 +275,7 @@ def tracer(
     """Isotope exchange and grain boundaries: profiles, evolution, chains and maps of grains, Arrhenius lines."""
     _start_jax()
     from npp_jax.config import ConfigError
-    from npp_jax.tracer_command import run_tracer, write_report
+    from npp_jax.tracer_command import result_files, run_tracer, write_report
     from npp_jax.tracer_study import load_tracer_study
 
     try:
@@ -283,11 +283,12 @@ def tracer(
     except ConfigError as error:
         raise _wrong_input(str(error)) from None
     try:
+        written = result_files(study, file.parent, output, file.stem, format=format)
         with _spinner(f"{study.kind}: {file.name}", quiet=quiet):
             report = run_tracer(study, file.parent)
         output.mkdir(parents=True, exist_ok=True)
         text = file.read_text(encoding="utf-8")
-        written = write_report(report, study, output, file.stem, text=text, command=" ".join(sys.argv), format=format)
+        write_report(report, study, written, text=text, command=" ".join(sys.argv))
     except ConfigError as error:
         raise _wrong_input(f"{file}: {error}") from None
     except OSError as error:

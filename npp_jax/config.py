@@ -15,7 +15,6 @@ from typing import Annotated, Any, Literal, TypeVar
 import jax.numpy as jnp
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from npp_jax.constants import BOLTZMANN, ELEMENTARY_CHARGE
 from npp_jax.physics import (
     AbstractDiffusivity,
     AbstractFront,
@@ -37,6 +36,7 @@ from npp_jax.physics import (
     Stage,
     TabulatedSED,
 )
+from npp_jax.physics.nernst_einstein import nernst_einstein
 
 Diffusion = Annotated[float, Field(gt=0.0, le=1e-4)]
 Energy = Annotated[float, Field(gt=0.0, le=2.0)]
@@ -333,11 +333,10 @@ def _law(species: SpeciesTable, density: float, temperature: float) -> AbstractD
         return ConstantDiffusivity(_known(table.D_m2_s), arrhenius)
     bulk = table.D_bulk_m2_s
     if bulk is None:
-        # Nernst–Einstein: D = σ kT/(n z² e²).
-        carriers = species.bulk_fraction * density * (species.charge * ELEMENTARY_CHARGE) ** 2
+        carriers = species.bulk_fraction * density
         if carriers == 0.0:
             raise ConfigError(f"species '{species.name}': conductivity_S_m needs an ion that is present in the bulk")
-        bulk = _known(table.conductivity_S_m) * BOLTZMANN * temperature / carriers
+        bulk = nernst_einstein(_known(table.conductivity_S_m), carriers, temperature, charge_number=species.charge)
     return SEDDiffusivity(
         bulk,
         _sed(table),

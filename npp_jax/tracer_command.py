@@ -5,8 +5,10 @@ from pathlib import Path
 import jax.numpy as jnp
 import numpy as np
 
+from npp_jax.config import ConfigError
 from npp_jax.io.tracer_results import write_tracer
-from npp_jax.tracer.transport import ArrheniusFit, fit_arrhenius, haven_ratio, nernst_einstein
+from npp_jax.physics.nernst_einstein import nernst_einstein, tracer_from_cait
+from npp_jax.tracer.transport import ArrheniusFit, fit_arrhenius, haven_ratio
 from npp_jax.tracer.uncertainty import Estimate
 from npp_jax.tracer_lines import run_chain, run_evolution, run_profile
 from npp_jax.tracer_maps import run_map
@@ -20,6 +22,7 @@ from npp_jax.tracer_study import (
     MapStudy,
     ProfileStudy,
     TracerStudy,
+    data_files,
 )
 
 
@@ -51,26 +54,48 @@ def run_tracer(study: TracerStudy, folder: Path) -> TracerReport:
             return run_arrhenius(study)
 
 
-def write_report(
-    report: TracerReport, study: TracerStudy, output: Path, stem: str, *, text: str, command: str, format: str = "png"
-) -> list[Path]:
-    """Write result and figure of a study; return the paths.
+def result_files(study: TracerStudy, folder: Path, output: Path, stem: str, *, format: str = "png") -> list[Path]:
+    """Paths of result and figure of a study, none of which is a file that it reads.
+
+    Parameters
+    ----------
+    study, folder
+        Study, and where the files lie that it names.
+    output, stem
+        Folder of the results, and name of the files without ending.
+    format
+        Format of the figure.
+
+    Raises
+    ------
+    ConfigError
+        A result would replace a data file.
+    """
+    written = [output / f"{stem}.{ending}" for ending in ("h5", format)]
+    read = {(folder / name).resolve() for name in data_files(study)}
+    for path in written:
+        if path.resolve() in read:
+            raise ConfigError(f"the result {path} would replace a data file of the study: give another --output")
+    return written
+
+
+def write_report(report: TracerReport, study: TracerStudy, files: list[Path], *, text: str, command: str) -> None:
+    """Write result and figure of a study.
 
     Parameters
     ----------
     report, study
         Result and what it is of.
-    output, stem
-        Folder, which exists, and name of the files without ending.
+    files
+        Paths of result and figure, as from `result_files`, in a folder that exists.
     text, command
         Study file and command, kept as provenance.
-    format
-        Format of the figure.
     """
-    result, drawn = output / f"{stem}.h5", output / f"{stem}.{format}"
+    result, drawn = files
     write_tracer(result, report, kind=study.kind, study_text=text, command=command)
+    if study.title:
+        report.figure.suptitle(study.title)
     report.figure.savefig(drawn, dpi=150)
-    return [result, drawn]
 
 
 def run_arrhenius(study: ArrheniusStudy) -> TracerReport:
@@ -96,6 +121,9 @@ def run_arrhenius(study: ArrheniusStudy) -> TracerReport:
         axis, head = f"line{k + 1}_temperature", f"line{k + 1}_"
         arrays[axis] = Stored(temperature, "K", f"temperature, {line.name}", (axis,))
         arrays[f"{head}D"] = Stored(D, "m2 s-1", f"diffusion coefficient, {line.name}", (axis,))
+        if line.D_cait_m2_s is not None:
+            halves = zip(temperature, np.asarray(tracer_from_cait(D)), strict=True)
+            lines += [f"{line.name}: D* {value:.4g} m²/s at {T:g} K, if D_CAIT = 2 D*" for T, value in halves]
         if line.conductivity_S_m is not None:
             lines += [f"{line.name}: D_σ {value:.4g} m²/s at {T:g} K" for T, value in zip(temperature, D, strict=True)]
         with_errors = line.relative_error is not None
@@ -145,8 +173,9 @@ def run_arrhenius(study: ArrheniusStudy) -> TracerReport:
 def _points(line: LineTable) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Temperatures [K], D [m²/s] and relative errors; those are NaN where none are given."""
     temperature = np.asarray(line.temperature_K)
-    if line.D_m2_s is not None:
-        D = np.asarray(line.D_m2_s)
+    direct = line.D_m2_s or line.D_cait_m2_s
+    if direct is not None:
+        D = np.asarray(direct)
     else:
         D = np.asarray(
             nernst_einstein(

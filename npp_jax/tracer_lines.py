@@ -21,7 +21,15 @@ from npp_jax.tracer.diffusion import (
     SurfaceExchange,
     diffuse,
 )
-from npp_jax.tracer.fit import Anneal, EvolutionModel, MeasuredProfile, Specimen, fit_boundaries, fit_evolution
+from npp_jax.tracer.fit import (
+    Anneal,
+    EvolutionModel,
+    MeasuredProfile,
+    Specimen,
+    activation,
+    fit_boundaries,
+    fit_evolution,
+)
 from npp_jax.tracer.profile_fit import ProfileModel, fit_profile
 from npp_jax.tracer.uncertainty import Estimate
 from npp_jax.tracer_plots import Activated, arrhenius, boundary_steps, isotope_profiles
@@ -104,7 +112,12 @@ def run_profile(study: ProfileStudy, folder: Path) -> TracerReport:
     )  # fmt: skip
     curve = np.asarray(model.at(p, position))
     figure, ax = _figure()
-    isotope_profiles(ax, [measured], ["measured"], position=position, fitted=jnp.asarray(curve)[None])
+    quantity = "isotope fraction $C$" if study.profile.species is None else f"fraction of {study.profile.species}"
+    isotope_profiles(
+        ax, [measured], ["measured"], position=position, fitted=jnp.asarray(curve)[None], quantity=quantity
+    )
+    if not timed:
+        lines.append("D alone is not determined: without duration_h a profile gives Dt.")
     logs = [(names[key][0], float(errors[key])) for key in names if key in p]
     told, doubt = misfit_lines(fit)
     status, code = ending(fit)
@@ -139,6 +152,7 @@ def run_evolution(study: EvolutionStudy, folder: Path) -> TracerReport:
         jnp.asarray(table.reference_temperature_K),
         None if table.base is None else jnp.asarray(table.base),
         table.start_energy_eV is not None,
+        table.start_profile,
         table.cells,
         table.steps,
     )
@@ -148,6 +162,7 @@ def run_evolution(study: EvolutionStudy, folder: Path) -> TracerReport:
         reference_temperature=table.reference_temperature_K,
         energy=table.start_energy_eV,
         base=table.base,
+        start=table.start_profile,
         cells=table.cells,
         steps=table.steps,
     )
@@ -156,34 +171,45 @@ def run_evolution(study: EvolutionStudy, folder: Path) -> TracerReport:
     value, error = np.asarray(at.value), np.asarray(at.error)
     lines = [logarithmic_row(f"D at {T:g} K", v, e, "m²/s") for T, v, e in zip(temperatures, value, error, strict=True)]
     p, errors = fit.parameters, fit.errors
+    law = None if table.start_energy_eV is None else activation(fit, table.reference_temperature_K)
     arrays = {"temperature": Stored(np.asarray(temperatures), "K", "temperature", ("temperature",))}
     arrays |= _logarithmic("D", value, error, "m²/s", ("temperature",))
-    if "energy" in p:
+    if law is not None:
         lines.append(linear_row("activation energy", float(p["energy"]), float(errors["energy"]), "eV"))
         arrays["energy"] = Stored(np.asarray(p["energy"]), "eV", "activation energy")
         arrays["energy_error"] = Stored(np.asarray(errors["energy"]), "eV", "standard error of the activation energy")
+        lines.append(logarithmic_row("D₀", float(law.log_prefactor), float(jnp.sqrt(law.covariance[0, 0])), "m²/s"))
+        arrays["log_prefactor"] = Stored(np.asarray(law.log_prefactor), "1", "ln of D₀ in m2 s-1")
+        arrays["arrhenius_covariance"] = Stored(
+            np.asarray(law.covariance),
+            "1",
+            "covariance of ln D₀ and E_a",
+            ("arrhenius_parameter", "arrhenius_parameter2"),
+        )
     arrays["covariance"] = Stored(
         np.asarray(fit.covariance),
         "1",
         "covariance of the parameters in alphabetical order",
         ("parameter", "parameter2"),
     )
-    figure, axes = _figure(len(specimens) + ("energy" in p))
+    figure, axes = _figure(len(specimens) + (law is not None))
     for k, (entry, specimen) in enumerate(zip(study.specimens, specimens, strict=True)):
-        lines.append(
-            f"{entry.name}: C of the source {float(p['surface'][k]):.4f} ± {float(errors['surface'][k]):.4f}, "
-            f"Dt of the exchange {math.exp(float(p['log_area'][k])):.4g} m² ± {float(errors['log_area'][k]):.1%}"
-        )
+        if table.start_profile == "exchange":
+            lines.append(
+                f"{entry.name}: C of the source {float(p['surface'][k]):.4f} ± {float(errors['surface'][k]):.4f}, "
+                f"Dt of the exchange {math.exp(float(p['log_area'][k])):.4g} m² ± {float(errors['log_area'][k]):.1%}"
+            )
         position = jnp.linspace(specimen.left, specimen.right, _CURVE_POINTS)
         curve = eqx.filter_jit(model.profiles)(p, k, position)
-        labels = ["exchanged", *(f"+ {a.duration_h:g} h at {a.temperature_K:g} K" for a in entry.anneals)]
+        first = {"exchange": "exchanged", "measured": "start"}[table.start_profile]
+        labels = [first, *(f"+ {a.duration_h:g} h at {a.temperature_K:g} K" for a in entry.anneals)]
         measured = [specimen.exchanged, *(a.profile for a in specimen.anneals)]
         isotope_profiles(axes[k], measured, labels, position=position, fitted=curve)
         axes[k].set_title(entry.name)
         named = [(f"{entry.name}: {label}", m) for label, m in zip(labels, measured, strict=True)]
         arrays |= _profile_arrays(named, np.asarray(position), np.asarray(curve), prefix=f"specimen{k + 1}_")
-    if "energy" in p:
-        arrhenius(axes[-1], {"D": Activated(jnp.asarray(temperatures), jnp.exp(at.value), at.error)})
+    if law is not None:
+        arrhenius(axes[-1], {"D of the fit": Activated(jnp.asarray(temperatures), jnp.exp(at.value), at.error, law)})
     told, doubt = misfit_lines(fit)
     status, code = ending(fit)
     return TracerReport(

@@ -3,6 +3,7 @@
 import functools
 from pathlib import Path
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -55,7 +56,7 @@ def run_map(study: MapStudy, folder: Path) -> TracerReport:
         reason = Reason.CONVERGED if bool(fit.converged) else Reason.ITERATION_LIMIT
         status = REASON_ADVICE[reason] if finite else "no finite result: check the counts and the values to start from"
         code = (0 if bool(fit.converged) else 3) if finite else 4
-    solution = jax.jit(lambda: simulate_map(grains, D, permeability, table.initial, stages))()
+    solution = eqx.filter_jit(simulate_map)(grains, D, permeability, jnp.asarray(table.initial), stages)
     modelled = np.asarray(solution.fraction)
     if not np.all(np.isfinite(modelled)):
         status, code = "no finite result: check the values of the study", 4
@@ -79,8 +80,9 @@ def run_map(study: MapStudy, folder: Path) -> TracerReport:
 def _fitted(study: MapStudy, grains: GrainMap, counts: IsotopeCounts, stages: tuple[MapStage, ...]) -> MapFit:
     table = study.map
 
-    @jax.jit
-    def run(data: IsotopeCounts) -> MapFit:
+    # Arguments, not constants: the compiler would work on those.
+    @eqx.filter_jit
+    def run(grains: GrainMap, data: IsotopeCounts, stages: tuple[MapStage, ...]) -> MapFit:
         return fit_permeability(
             grains,
             data,
@@ -92,7 +94,7 @@ def _fitted(study: MapStudy, grains: GrainMap, counts: IsotopeCounts, stages: tu
             iterations=table.iterations,
         )
 
-    return run(counts)
+    return run(grains, counts, stages)
 
 
 def _rows(study: MapStudy, grains: GrainMap, fit: MapFit) -> list[str]:
@@ -184,6 +186,8 @@ def _drawn(
     if counts is not None:
         isotope_map(axes[0], _measured(counts), grains, limits=limits, cuts=ends).set_title("measured")
     isotope_map(axes[1 if counts is not None else 0], model, grains, limits=limits, cuts=ends).set_title("model")
+    if study.cuts:
+        axes[-1].set_title("model (lines)" if counts is None else "measured (points), model (lines)")
     for k, (cut, (start, end)) in enumerate(zip(study.cuts, ends, strict=True)):
         scanned = functools.partial(
             line_scan,

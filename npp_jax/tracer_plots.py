@@ -43,6 +43,7 @@ def isotope_profiles(
     *,
     position: Float[Array, " point"] | None = None,
     fitted: Float[Array, "profile point"] | None = None,
+    quantity: str = "isotope fraction $C$",
 ) -> "Axes":
     """Measured isotope profiles at several times (points with errors), and the fitted ones (lines).
 
@@ -54,6 +55,8 @@ def isotope_profiles(
         Profiles and what to call them.
     position, fitted
         Positions [m] and fractions of the fits, in the order of the profiles.
+    quantity
+        What the fraction is.
     """
     extent = max(float(np.ptp(np.asarray(profile.position))) for profile in measured)
     unit, length = next((pair for pair in _LENGTHS if extent > pair[1]), _LENGTHS[-1])
@@ -67,7 +70,7 @@ def isotope_profiles(
         )  # fmt: skip
         if position is not None and fitted is not None:
             ax.plot(np.asarray(position) / length, np.asarray(fitted[k]), color=colour)
-    ax.set(xlabel=f"position / {unit}", ylabel="isotope fraction $C$")
+    ax.set(xlabel=f"position / {unit}", ylabel=quantity)
     ax.legend(frameon=False)
     return ax
 

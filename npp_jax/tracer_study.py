@@ -108,8 +108,15 @@ class EvolutionTable(ConfigTable):
     reference_temperature_K: Temperature
     start_energy_eV: Energy | None = None
     base: Fraction | None = None
+    start_profile: Literal["exchange", "measured"] = "exchange"
     cells: Annotated[int, Field(ge=20, le=5000)] = 200
     steps: Annotated[int, Field(ge=4, le=1000)] = 32
+
+    @model_validator(mode="after")
+    def _complete(self) -> "EvolutionTable":
+        if self.base is not None and self.start_profile == "measured":
+            raise ValueError("base belongs to start_profile = 'exchange'")
+        return self
 
 
 class EvolutionStudy(ConfigTable):
@@ -226,11 +233,15 @@ class MapStudy(ConfigTable):
 
 
 class LineTable(ConfigTable):
-    """[[lines]]: diffusion coefficients or conductivities at several temperatures, or a published law."""
+    """[[lines]]: diffusion coefficients or conductivities at several temperatures, or a published law.
+
+    D_cait_m2_s are those of charge attachment induced transport, which are of conductivity and not of a tracer.
+    """
 
     name: str = Field(min_length=1)
     temperature_K: list[Temperature] | None = None
     D_m2_s: list[Positive] | None = None
+    D_cait_m2_s: list[Positive] | None = None
     conductivity_S_m: list[Positive] | None = None
     relative_error: list[Positive] | Positive | None = None
     number_density_m3: Annotated[float, Field(ge=1e20, le=1e30)] | None = None
@@ -241,9 +252,9 @@ class LineTable(ConfigTable):
     @model_validator(mode="after")
     def _complete(self) -> "LineTable":
         is_law = self.prefactor_m2_s is not None
-        values = [v for v in (self.D_m2_s, self.conductivity_S_m) if v is not None]
+        values = [v for v in (self.D_m2_s, self.D_cait_m2_s, self.conductivity_S_m) if v is not None]
         if is_law != (self.energy_eV is not None) or len(values) + is_law != 1:
-            raise ValueError("give D_m2_s, or conductivity_S_m, or prefactor_m2_s and energy_eV")
+            raise ValueError("give D_m2_s, D_cait_m2_s, conductivity_S_m, or prefactor_m2_s and energy_eV")
         if (self.conductivity_S_m is not None) != (self.number_density_m3 is not None):
             raise ValueError("number_density_m3 belongs to conductivity_S_m, which needs it")
         if is_law:
@@ -311,6 +322,23 @@ _TABLES: dict[str, type[ConfigTable]] = {
     "lines": LineTable,
     "haven": HavenTable,
 }
+
+
+def data_files(study: TracerStudy) -> list[str]:
+    """Names of the files that a study reads, as it gives them."""
+    match study:
+        case ProfileStudy():
+            return [study.profile.file]
+        case EvolutionStudy():
+            anneals = [anneal.profile.file for specimen in study.specimens for anneal in specimen.anneals]
+            return [specimen.exchanged.file for specimen in study.specimens] + anneals
+        case ChainStudy():
+            return [stage.profile.file for stage in study.stages if stage.profile is not None]
+        case MapStudy():
+            counts = [] if study.counts is None else [study.counts.light, study.counts.heavy]
+            return [study.map.labels, *counts]
+        case ArrheniusStudy():
+            return []
 
 
 def load_tracer_study(path: str | Path) -> TracerStudy:

@@ -73,7 +73,8 @@ MAY_IMPORT = {
     "tracer_study": LIBRARY | {"config"},
     "tracer_lines": LIBRARY | {"config", "io", "tracer_plots", "tracer_report", "tracer_study"},
     "tracer_maps": LIBRARY | {"config", "io", "tracer_plots", "tracer_report", "tracer_study"},
-    "tracer_command": LIBRARY | {"io", "tracer_lines", "tracer_maps", "tracer_plots", "tracer_report", "tracer_study"},
+    "tracer_command": LIBRARY
+    | {"config", "io", "tracer_lines", "tracer_maps", "tracer_plots", "tracer_report", "tracer_study"},
     "sweep_plots": LIBRARY | {"plots"},
     "cli": LIBRARY | LEAVES | {"__init__"},
     "__main__": {"cli"},

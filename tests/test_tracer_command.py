@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from npp_jax.cli import app
+from npp_jax.constants import BOLTZMANN_EV
 
 SWEEPS = Path(__file__).parents[1] / "sweeps"
 OSLO = Path(__file__).parents[2] / "shared/data/zno-izo-li-sims-oslo/160112d.dp_rpc_asc"
@@ -61,6 +62,50 @@ def test_truth_of_synthetic_data_is_found(study: str, truth: dict[str, float], t
             assert values.is_scale or all(len(dimension) == 1 for dimension in values.dims)
 
 
+def test_evolution_over_times_and_temperatures(folder: Path) -> None:
+    """D at both temperatures and the energy of the law inside the fit, each within its interval; file as for xarray."""
+    study = folder / "tracer_evolution.toml"
+    text = study.read_text(encoding="utf-8").replace("[fit]", "[fit]\ncells = 100\nsteps = 16")
+    study.write_text(text, encoding="utf-8")
+    done = run(study, "--output", folder)
+    assert done.exit_code == 0, done.output
+    # The energy between the two D that the data was made with.
+    energy = np.log(6.6e-11 / 3.0e-13) * BOLTZMANN_EV / (1.0 / 295.15 - 1.0 / 473.15)
+    for name, value in {"D at 295.15 K": 3.0e-13, "D at 473.15 K": 6.6e-11, "activation energy": energy}.items():
+        low, high = interval(name, done.output)
+        assert low < value < high
+    with h5py.File(folder / "tracer_evolution.h5") as file:
+        np.testing.assert_allclose(np.diag(file["arrhenius_covariance"])[1], file["energy_error"][()] ** 2, rtol=1e-9)
+        assert file["specimen1_fitted"].shape == (3, file["specimen1_position"].size)
+        assert file["specimen1_fitted"].dims[1][0] == file["specimen1_position"]
+        assert file["specimen1_fitted"].dims[0].label == "specimen1_profile"
+        assert {"units", "long_name"} <= set(file["D"].attrs)
+
+
+def test_results_never_replace_data(folder: Path) -> None:
+    """A study that is named as the image that it reads: its figure would replace it."""
+    image = folder / "grains.png"
+    image.write_bytes(b"an image")
+    study = folder / "grains.toml"
+    text = (folder / "tracer_map.toml").read_text(encoding="utf-8").replace("synthetic_tracer/grains.npy", "grains.png")
+    study.write_text(text, encoding="utf-8")
+    done = run(study, "--output", folder)
+    assert done.exit_code == 2
+    assert "would replace a data file" in done.output
+    assert len(done.output.strip().splitlines()) == 1
+    assert image.read_bytes() == b"an image"
+
+
+def test_diffusion_of_charge_is_twice_that_of_the_tracer(tmp_path: Path) -> None:
+    study = tmp_path / "cait.toml"
+    lines = ["schema_version = 1", 'kind = "arrhenius"', "[[lines]]", 'name = "CAIT"']
+    lines += ["temperature_K = [350.0]", "D_cait_m2_s = [3e-20]"]
+    study.write_text("\n".join(lines), encoding="utf-8")
+    done = run(study, "--output", tmp_path)
+    assert done.exit_code == 0, done.output
+    assert "CAIT: D* 1.5e-20 m²/s at 350 K" in done.output
+
+
 def test_published_lines(tmp_path: Path) -> None:
     """Haven ratio of two lines of one energy: the ratio of their prefactors, 0.048/0.20, at every temperature."""
     done = run(SWEEPS / "llto_arrhenius.toml", "--output", tmp_path)
@@ -95,6 +140,7 @@ def test_measured_profile_that_one_law_does_not_explain(tmp_path: Path) -> None:
         ("tracer_chain", "D_bulk_m2_s = 2.6e-12", "D_bulk_m2_s = 0.0", "chain.D_bulk_m2_s = 0.0"),
         ("tracer_chain", "chain0.csv", "missing.csv", "missing.csv: No such file"),
         ("tracer_exchange", "cool0.csv", "nan.csv", "nan.csv: "),
+        ("tracer_exchange", 'cool0.csv"', 'gone.h5"\nspecies = "Li"', "gone.h5: No such file"),
         ("tracer_exchange", 'kind = "profile"', 'kind = "profil"', "kind: "),
     ],
 )

@@ -7,9 +7,10 @@ import pytest
 
 from npp_jax.constants import BOLTZMANN_EV
 from npp_jax.tracer.boundaries import chain_of_grains
+from npp_jax.tracer.closed_forms import plate_slab_source
 from npp_jax.tracer.diffusion import Closed, ConstantSurface, DiffusionStage, diffuse, profile_at
 from npp_jax.tracer.evolution import evolve_exchange_profile, exchange_profile
-from npp_jax.tracer.fit import Anneal, MeasuredProfile, Specimen, fit_boundaries, fit_evolution
+from npp_jax.tracer.fit import Anneal, MeasuredProfile, Specimen, activation, fit_boundaries, fit_evolution
 from npp_jax.tracer.least_squares import least_squares
 from npp_jax.tracer.profile_fit import fit_profile
 
@@ -98,6 +99,34 @@ def test_arrhenius_law_inside_the_fit(rng: np.random.Generator):
     # The error of D at a temperature needs the correlation of both.
     at = fit.estimate(lambda p: p["log_D"] - p["energy"] / BOLTZMANN_EV * (1.0 / 295.15 - 1.0 / 360.0))
     assert abs(pulls(at.value, np.log(truth(295.15)), at.error)) < 3.0
+    cold = activation(fit, 360.0).at(jnp.asarray(295.15))
+    np.testing.assert_allclose([np.log(cold.value), cold.error / cold.value], [at.value, at.error], rtol=1e-7)
+
+
+def test_start_of_any_form(rng: np.random.Generator):
+    """Two slabs, which no exchange makes: D with an error that has the noise of the first profile in it."""
+    truth = lambda T: 2e-12 * np.exp(-0.365 / BOLTZMANN_EV * (1.0 / T - 1.0 / 360.0))  # noqa: E731
+    width, length, first = 1.2e-3, 7e-3, 1e-7
+    x = POSITION[::2] + 1e-3
+    history = [(4 * DAY, 295.15), (4 * HOUR, 400.0)]
+    areas = first + np.cumsum([0.0, *(t * truth(T) for t, T in history)])
+    slabs = [
+        plate_slab_source(x, area, 1.0, width, length) + 0.5 * plate_slab_source(length - x, area, 1.0, width, length)
+        for area in areas
+    ]
+    start, *later = (MeasuredProfile(x - 1e-3, 0.6 * c + NOISE * rng.normal(size=c.shape), NOISE) for c in slabs)
+    sample = Specimen(start, tuple(Anneal(t, T, p) for (t, T), p in zip(history, later, strict=True)))
+    fit = fit_evolution(
+        [sample], D=1e-12, reference_temperature=360.0, energy=0.5, start="measured", cells=140, steps=16
+    )
+    assert fit.converged
+    assert fit.parameters["initial0"].shape == x.shape
+    np.testing.assert_allclose(fit.reduced_chi_square, 1.0, atol=4.0 * np.sqrt(2.0 / fit.degrees_of_freedom))
+    law = activation(fit, 360.0)
+    for T in (295.15, 400.0):
+        D = law.at(jnp.asarray(T))
+        assert abs(np.log(D.value / truth(T))) < 3.0 * D.error / D.value
+        assert D.error / D.value < 0.15
 
 
 @pytest.mark.parametrize("fit_bulk", [False, True])

@@ -6,14 +6,16 @@ import numpy as np
 import pytest
 
 from npp_jax.constants import BOLTZMANN, BOLTZMANN_EV, ELEMENTARY_CHARGE
-from npp_jax.tracer.transport import (
+from npp_jax.physics.nernst_einstein import (
     cait_from_tracer,
-    diffusion_length,
-    fit_arrhenius,
-    haven_ratio,
     nernst_einstein,
     nernst_einstein_conductivity,
     tracer_from_cait,
+)
+from npp_jax.tracer.transport import (
+    diffusion_length,
+    fit_arrhenius,
+    haven_ratio,
 )
 from npp_jax.tracer.uncertainty import Estimate, propagate
 

@@ -96,15 +96,14 @@ def damped_step(
 ) -> tuple[Float[Array, " parameter"], Float[Array, ""]]:
     """Step δ that minimises ½ |c + R δ|² + ½ μ |D δ|² in the box, and the decrease of the cost that it promises.
 
-    Parameters that would leave the box stop at its wall, and the others are solved for again; every pass holds at
-    least one more, so that as many passes as parameters suffice.
+    Parameters that would leave the box stop at its wall, and the others are solved for again, until none leaves.
     """
     size = model.projection.shape[0]
     unit = jnp.where(scale > 0.0, scale, 1.0)
     root = jnp.sqrt(damping) * jnp.eye(size, dtype=model.factor.dtype)
 
-    def solve(_: Array | int, carry: tuple[Array, Array]) -> tuple[Array, Array]:
-        step, held = carry
+    def solve(carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+        step, held, _ = carry
         matrix = jnp.concatenate([jnp.where(held, 0.0, model.factor / unit), root])
         target = -(model.projection + model.factor @ jnp.where(held, step, 0.0))
         q, r = jnp.linalg.qr(matrix)
@@ -112,10 +111,11 @@ def damped_step(
         step = jnp.where(held, step, moved)
         end = jnp.clip(scaled + step, low, high)
         leaves = ~held & (end != scaled + step)
-        return jnp.where(leaves, end - scaled, step), held | leaves
+        return jnp.where(leaves, end - scaled, step), held | leaves, jnp.any(leaves)
 
     gradient = model.gradient
     held = fixed | _held_by_range(gradient, scaled, low, high)
-    step, _ = jax.lax.fori_loop(0, size, solve, (jnp.zeros_like(scaled), held))
+    start = jnp.zeros_like(scaled), held, jnp.asarray(True)
+    step, _, _ = jax.lax.while_loop(lambda carry: carry[2], solve, start)
     change = model.factor @ step
     return step, -(change @ model.projection) - 0.5 * (change @ change)

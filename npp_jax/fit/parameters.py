@@ -15,7 +15,6 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
-from npp_jax.constants import BOLTZMANN, ELEMENTARY_CHARGE
 from npp_jax.observe import DowsettResponse, GaussianResponse, Observation
 from npp_jax.physics import (
     Blocking,
@@ -30,6 +29,7 @@ from npp_jax.physics import (
     Species,
     Stage,
 )
+from npp_jax.physics.nernst_einstein import nernst_einstein
 
 
 class ParameterError(ValueError):
@@ -69,9 +69,9 @@ def known_keys(experiment: Experiment) -> dict[str, Lens]:
         "sample.bulk_density_m3": Lens(lambda e: e.sample.bulk_density, 1.0, None),
     }
     for k, species in enumerate(experiment.species):
-        # Nernst–Einstein: D = σ kT/(n z² e²), at the temperature of the first stage.
-        carriers = species.bulk_fraction * sample.bulk_density * (species.charge * ELEMENTARY_CHARGE) ** 2
-        einstein = BOLTZMANN * experiment.stages[0].temperature / carriers
+        # D of one unit of conductivity, at the temperature of the first stage.
+        carriers, temperature = species.bulk_fraction * sample.bulk_density, experiment.stages[0].temperature
+        einstein = nernst_einstein(1.0, carriers, temperature, charge_number=species.charge)
         for name, (leaf, unit) in _species_keys(species).items():
             factor = einstein if name == "conductivity_S_m" else unit
             keys[f"{species.name}.{name}"] = Lens(lambda e, k=k, leaf=leaf: leaf(e.species[k]), factor, None)

@@ -116,6 +116,8 @@ def _imported(
     background: tuple[float, float],
     mass_bias: float,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    if not path.is_file():
+        raise ConfigError(f"{path}: No such file; `npp-jax import-sims` makes it")
     try:
         stored = read_profile(path)
     except (OSError, SimsFileError) as error:

@@ -117,7 +117,7 @@ def solve(
     factor: Float[Array, ""],
     b: Float[Array, "row column"],
     *,
-    tolerance: float,
+    tolerance: Float[ArrayLike, ""],
     iterations: int = 300,
 ) -> tuple[Float[Array, "row column"], Int[Array, ""]]:
     """Solve (m + f·L)u = b by preconditioned conjugate gradients.

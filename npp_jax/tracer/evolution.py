@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
-from npp_jax.physics.interpolation import interpolate
+from npp_jax.physics.interpolation import hermite, locate
 from npp_jax.tracer.diffusion import Closed, DiffusionStage, TracerMedium, cell_means, diffuse, profile_at
 
 
@@ -102,7 +102,7 @@ def evolve_measured_profile(
 ) -> Float[Array, "output point"]:
     """Fractions after a time in the closed sample, from a measured profile.
 
-    Between the points the profile is interpolated by monotone cubics, beyond them it is constant.
+    Between the points the profile is interpolated by `measured_start`, beyond them it is constant.
 
     Parameters
     ----------
@@ -118,9 +118,33 @@ def evolve_measured_profile(
         Finite volumes, and time steps to each output.
     """
     faces = jnp.linspace(left, right, cells + 1, dtype=position.dtype)
-    low, high = measured_position[0], measured_position[-1]
-    knots = lambda x: interpolate(jnp.clip(x, low, high).ravel(), measured_position, measured).reshape(x.shape)  # noqa: E731
-    return _at_positions(position, faces, evolve_closed(faces, cell_means(knots, faces), areas, steps=steps))
+    initial = cell_means(lambda x: measured_start(x, measured_position, measured), faces)
+    return _at_positions(position, faces, evolve_closed(faces, initial, areas, steps=steps))
+
+
+def measured_start(
+    position: Float[Array, "*shape"], measured_position: Float[Array, " knot"], measured: Float[Array, " knot"]
+) -> Float[Array, "*shape"]:
+    """A measured profile between its points, by cubics, and beyond them, where it is constant.
+
+    The slopes at the points are second-order differences without a limit, so that the profile is linear in the
+    measured values: limited ones would have kinks in noise, at which a fit of the values stalls.
+
+    Parameters
+    ----------
+    position
+        Wanted positions. [m]
+    measured_position, measured
+        Measured profile: positions, increasing [m], and fractions [1].
+    """
+    x = jnp.clip(position, measured_position[0], measured_position[-1]).ravel()
+    width = jnp.diff(measured_position)
+    secant = jnp.diff(measured) / width
+    inner = (secant[:-1] * width[1:] + secant[1:] * width[:-1]) / (width[1:] + width[:-1])
+    slope = jnp.concatenate([secant[:1], inner, secant[-1:]])
+    k = locate(x, measured_position)
+    t, unit = (x - measured_position[k]) / width[k], width[k]
+    return hermite(t, measured[k], measured[k + 1], slope[k] * unit, slope[k + 1] * unit).reshape(position.shape)
 
 
 def _at_positions(position: Array, faces: Array, fractions: Array) -> Array:

@@ -4,17 +4,29 @@ All are weighted least-squares fits. Diffusion coefficients and permeabilities a
 """
 
 from collections.abc import Sequence
+from typing import Literal, TypeAlias
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
 from npp_jax.constants import BOLTZMANN_EV
 from npp_jax.physics.leaf import LeafLike, as_leaf, as_optional_leaf
 from npp_jax.tracer.boundaries import chain_of_grains
 from npp_jax.tracer.diffusion import DiffusionStage, diffuse, profile_at
-from npp_jax.tracer.evolution import evolve_exchange_profile, exchange_profile
+from npp_jax.tracer.evolution import (
+    evolve_exchange_profile,
+    evolve_measured_profile,
+    exchange_profile,
+    measured_start,
+)
 from npp_jax.tracer.least_squares import TracerFit, least_squares
+from npp_jax.tracer.transport import ArrheniusFit
+
+Start: TypeAlias = Literal["exchange", "measured"]
+"""What the first profile of a specimen is: an exchange of its immersed part, or a profile of any form."""
 
 
 class MeasuredProfile(eqx.Module):
@@ -47,7 +59,7 @@ class Specimen(eqx.Module):
     """One sample: its profile after the exchange, then anneals in their order."""
 
     exchanged: MeasuredProfile
-    """Profile right after the exchange."""
+    """First profile, right after the exchange."""
     anneals: tuple[Anneal, ...]
     """What followed."""
     left: float = eqx.field(static=True, default=-1e-3)
@@ -63,6 +75,7 @@ def fit_evolution(
     reference_temperature: LeafLike,
     energy: LeafLike | None = None,
     base: LeafLike | None = None,
+    start: Start = "exchange",
     cells: int = 200,
     steps: int = 32,
 ) -> TracerFit:
@@ -70,7 +83,8 @@ def fit_evolution(
 
     D(T) = D_ref exp[-(E_a/k)(1/T - 1/T_ref)]. The parameters are `log_D` = ln D_ref [ln m²/s], `energy` = E_a [eV]
     unless it is not wanted, and for each specimen the `log_area` of its exchange [ln m²], `surface` C₁ and, unless
-    `base` is given, `base` C₀. The exchange profiles are data like the others, so that their errors enter that of D.
+    `base` is given, `base` C₀. From a measured start they are the fractions `initial` at the points of the first
+    profile instead. The first profiles are data like the others, so that their errors enter that of D.
 
     Parameters
     ----------
@@ -84,6 +98,8 @@ def fit_evolution(
         E_a to start from; None where all anneals are at T_ref. [eV]
     base
         Fraction C₀ of the untouched samples, if known. [1]
+    start
+        What the first profiles are: an `exchange` of the immersed part (eqn 4), or `measured`, of any form.
     cells, steps
         Finite volumes of a sample and time steps to each profile.
     """
@@ -91,11 +107,14 @@ def fit_evolution(
     parameters: dict[str, Array] = {"log_D": jnp.log(as_leaf(D))}
     if energy is not None:
         parameters["energy"] = as_leaf(energy)
-    parameters["surface"] = jnp.stack([jnp.max(s.exchanged.fraction) for s in specimens])
-    parameters["log_area"] = jnp.stack([jnp.log(_first_area(s.exchanged)) for s in specimens])
-    if base is None:
+    if start == "measured":
+        parameters |= {f"initial{k}": s.exchanged.fraction for k, s in enumerate(specimens)}
+    else:
+        parameters["surface"] = jnp.stack([jnp.max(s.exchanged.fraction) for s in specimens])
+        parameters["log_area"] = jnp.stack([jnp.log(_first_area(s.exchanged)) for s in specimens])
+    if base is None and start == "exchange":
         parameters["base"] = jnp.stack([jnp.min(s.exchanged.fraction) for s in specimens])
-    model = EvolutionModel(tuple(specimens), reference, as_optional_leaf(base), energy is not None, cells, steps)
+    model = EvolutionModel(tuple(specimens), reference, as_optional_leaf(base), energy is not None, start, cells, steps)
     return least_squares(model, strong(parameters))
 
 
@@ -109,6 +128,8 @@ class EvolutionModel(eqx.Module):
     """Fraction of the untouched samples, if known [1]."""
     activated: bool = eqx.field(static=True)
     """Whether D depends on temperature."""
+    start: Start = eqx.field(static=True, default="exchange")
+    """What the first profiles are."""
     cells: int = eqx.field(static=True, default=200)
     steps: int = eqx.field(static=True, default=32)
 
@@ -122,10 +143,14 @@ class EvolutionModel(eqx.Module):
     def profiles(self, p: dict[str, Array], k: int, position: Float[Array, " point"]) -> Float[Array, "profile point"]:
         """Fractions of specimen k after the exchange and after each anneal, at positions [m]."""
         specimen = self.specimens[k]
-        low = p["base"][k] if self.base is None else self.base
-        area = jnp.exp(p["log_area"][k])
         areas = jnp.cumsum(jnp.stack([a.duration * self.diffusivity(p, a.temperature) for a in specimen.anneals]))
         ends = {"left": specimen.left, "right": specimen.right, "cells": self.cells, "steps": self.steps}
+        if self.start == "measured":
+            knots, values = specimen.exchanged.position, p[f"initial{k}"]
+            evolved = evolve_measured_profile(position, knots, values, areas, **ends)
+            return jnp.concatenate([measured_start(position, knots, values)[None], evolved])
+        low = p["base"][k] if self.base is None else self.base
+        area = jnp.exp(p["log_area"][k])
         evolved = evolve_exchange_profile(position, area, areas, **ends)
         shapes = jnp.concatenate([exchange_profile(position, area)[None], evolved])
         return low + (p["surface"][k] - low) * shapes
@@ -142,6 +167,27 @@ class EvolutionModel(eqx.Module):
                 parts.append(m.residual(fraction[begin : begin + count]))
                 begin += count
         return jnp.concatenate(parts)
+
+
+def activation(fit: TracerFit, reference_temperature: LeafLike) -> ArrheniusFit:
+    """Arrhenius law of an evolution with an energy: ln D₀ = ln D_ref + E_a/(k T_ref), with the covariance of both.
+
+    Parameters
+    ----------
+    fit
+        Result of `fit_evolution`.
+    reference_temperature
+        T_ref of it. [K]
+    """
+    values, unravel = ravel_pytree(fit.parameters)
+
+    def law(vector: Array) -> Array:
+        p = unravel(vector)
+        return jnp.stack([p["log_D"] + p["energy"] / (BOLTZMANN_EV * as_leaf(reference_temperature)), p["energy"]])
+
+    slope, (log_prefactor, energy) = jax.jacfwd(law)(values), law(values)
+    covariance = slope @ fit.covariance @ slope.T
+    return ArrheniusFit(log_prefactor, energy, covariance, fit.chi_square, fit.degrees_of_freedom)
 
 
 def strong(parameters: dict[str, Array]) -> dict[str, Array]:

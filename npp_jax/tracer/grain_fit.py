@@ -21,6 +21,7 @@ _INTERVAL = 1.959963984540054
 # Where the map does not depend on a parameter, its standard deviation is 10⁴ in the logarithm rather than infinite.
 _LEAST_INFORMATION = 1e-8
 _LEAST_GAIN = 1e-4
+_SETTLED = 1.0
 _LOSS_NOISE = 0.1
 
 
@@ -166,8 +167,12 @@ def fit_permeability(
         )
 
     def damped(point: _Point, damping: Array) -> Array:
-        diagonal = jnp.diag(jnp.diag(point.information))
-        step = jnp.linalg.solve(point.information + damping * diagonal, point.score)
+        matrix = point.information + damping * jnp.diag(jnp.diag(point.information))
+        step = jnp.linalg.solve(matrix, point.score)
+        # Far from the minimum D_bulk would make up for wrong permeabilities: it joins when they have settled.
+        alone = jnp.linalg.solve(matrix[:count, :count], point.score[:count])
+        unsettled = 0.5 * point.score[:count] @ alone > _SETTLED
+        step = jnp.where(unsettled, jnp.zeros_like(step).at[:count].set(alone), step)
         return step * jnp.minimum(1.0, _LARGEST_STEP / jnp.maximum(jnp.max(jnp.abs(step)), 1e-30))
 
     def gain_left(point: _Point) -> Array:

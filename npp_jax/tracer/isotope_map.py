@@ -87,7 +87,7 @@ def simulate_map(
     initial: LeafLike,
     stages: tuple[MapStage, ...],
     *,
-    tolerance: float | None = None,
+    tolerance: LeafLike | None = None,
 ) -> MapSolution:
     """Diffuse an isotope through a grain map.
 
@@ -109,7 +109,7 @@ def simulate_map(
     D_bulk, permeability, initial = as_leaf(D_bulk), as_leaf(permeability), as_leaf(initial)
     dtype = jnp.result_type(D_bulk, permeability, initial)
     fraction = jnp.broadcast_to(initial, grains.shape).astype(dtype)
-    tolerance = (1e-7 if dtype == jnp.float64 else 1e-4) if tolerance is None else tolerance
+    tolerance = as_leaf((1e-7 if dtype == jnp.float64 else 1e-4) if tolerance is None else tolerance)
     results = []
     for stage in stages:
         physics = (grains, D_bulk, permeability, stage.source is None)
@@ -119,7 +119,7 @@ def simulate_map(
     return MapSolution(*(jnp.stack(parts) for parts in zip(*results, strict=True)))
 
 
-def _advance(network: Network, grids: Multigrid, pixel: float, fraction: Array, stage: MapStage, tolerance: float):
+def _advance(network: Network, grids: Multigrid, pixel: float, fraction: Array, stage: MapStage, tolerance: Array):
     """Map at the end of a stage, uptake, iterations and largest residual."""
     source = jnp.zeros(()) if stage.source is None else stage.source
     source = jnp.broadcast_to(source, network.side.shape).astype(fraction.dtype)

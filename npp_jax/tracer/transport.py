@@ -1,7 +1,7 @@
-"""From conductivity to diffusion and back: Nernst–Einstein, Haven ratio, Arrhenius law, CAIT and tracer.
+"""Diffusion coefficients of several measurements together: Haven ratio, Arrhenius law.
 
-D_σ, from a conductivity, counts the displacement of charge; D*, from an isotope, that of one ion. Their ratio
-H_R = D*/D_σ is below one where successive jumps of different ions are correlated.
+D_σ, from a conductivity (`npp_jax.physics.nernst_einstein`), counts the displacement of charge; D*, from an isotope,
+that of one ion. Their ratio H_R = D*/D_σ is below one where successive jumps of different ions are correlated.
 """
 
 from typing import NamedTuple
@@ -9,48 +9,8 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
-from npp_jax.constants import BOLTZMANN_EV, ELEMENTARY_CHARGE
+from npp_jax.constants import BOLTZMANN_EV
 from npp_jax.tracer.uncertainty import Estimate, propagate
-
-CAIT_HAVEN_RATIO = 0.5
-"""D*/D_CAIT from the statement D_CAIT = D_σ = 2 D* of Gunawan et al., Phys. Chem. Chem. Phys. 26 (2024) 14430."""
-
-
-def nernst_einstein(
-    conductivity: Float[ArrayLike, "*#shape"],
-    number_density: Float[ArrayLike, "*#shape"],
-    temperature: Float[ArrayLike, "*#shape"],
-    *,
-    charge_number: int = 1,
-) -> Float[Array, "*shape"]:
-    """Conductivity diffusion coefficient D_σ = σ k T/(n z² e²) [m²/s].
-
-    Parameters
-    ----------
-    conductivity
-        σ. [S/m]
-    number_density
-        Number density n of all ions of the species. [1/m³]
-    temperature
-        T. [K]
-    charge_number
-        z.
-    """
-    # n e² alone would be below the range of single precision divided by k T.
-    per_charge = jnp.asarray(conductivity) / (jnp.asarray(number_density) * (charge_number**2 * ELEMENTARY_CHARGE))
-    return per_charge * (BOLTZMANN_EV * jnp.asarray(temperature))
-
-
-def nernst_einstein_conductivity(
-    D_sigma: Float[ArrayLike, "*#shape"],
-    number_density: Float[ArrayLike, "*#shape"],
-    temperature: Float[ArrayLike, "*#shape"],
-    *,
-    charge_number: int = 1,
-) -> Float[Array, "*shape"]:
-    """Conductivity σ = n z² e² D_σ/(k T) [S/m]; arguments as for `nernst_einstein`, D_σ in [m²/s]."""
-    charge = jnp.asarray(number_density) * (charge_number**2 * ELEMENTARY_CHARGE)
-    return charge * jnp.asarray(D_sigma) / (BOLTZMANN_EV * jnp.asarray(temperature))
 
 
 def haven_ratio(tracer: Estimate, conductivity: Estimate) -> Estimate:
@@ -58,20 +18,6 @@ def haven_ratio(tracer: Estimate, conductivity: Estimate) -> Estimate:
     value = tracer.value / conductivity.value
     relative = jnp.hypot(tracer.error / tracer.value, conductivity.error / conductivity.value)
     return Estimate(value, value * relative)
-
-
-def tracer_from_cait(
-    D_cait: Float[ArrayLike, "*shape"], haven: Float[ArrayLike, ""] = CAIT_HAVEN_RATIO
-) -> Float[Array, "*shape"]:
-    """D* = H_R D_CAIT: a CAIT experiment moves charge, its D is the conductivity diffusion coefficient."""
-    return jnp.asarray(D_cait) * haven
-
-
-def cait_from_tracer(
-    D_tracer: Float[ArrayLike, "*shape"], haven: Float[ArrayLike, ""] = CAIT_HAVEN_RATIO
-) -> Float[Array, "*shape"]:
-    """D_CAIT = D_σ = D*/H_R."""
-    return jnp.asarray(D_tracer) / haven
 
 
 class ArrheniusFit(NamedTuple):
