@@ -31,7 +31,7 @@ from npp_jax.solver.sdirk import EULER_GAMMA
 
 MODELS: dict[str, ModuleType] = {"electroneutral": mixture, "full": mixture_full}
 
-UPWIND = (1.0, 1.0, 0.0, 0.0)
+UPWIND = (1.0, 1.0, 0.03, 0.03)
 """Weights of the upwinding in the coarse passes, in order. What one has found is the mesh of the next."""
 
 PILOT_CELLS = 100
