@@ -3,7 +3,7 @@
 Solves   M(y) - base - w k(y, v) = 0,   g(y, v) = 0
 for the unknowns y of the cells and one scalar v that couples to all of them. The derivative follows from the implicit
 function theorem with the complete, bordered matrix, forward and reverse. The iteration, which is never differentiated,
-uses the same matrix, or, where one is written out, an approximate block tridiagonal one that takes v one step behind.
+uses the same matrix, or one that is written out: bordered as well, or block tridiagonal with v taken one step behind.
 """
 
 import functools
