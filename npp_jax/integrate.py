@@ -18,6 +18,7 @@ from jaxtyping import Array
 
 from npp_jax.discretisation.flux import Unknowns
 from npp_jax.discretisation.geometry import geometry
+from npp_jax.discretisation.mixture import Mixture, linearised
 from npp_jax.discretisation.path import Path
 from npp_jax.discretisation.track import Track
 from npp_jax.physics.front_theory import quasi_steady_profile
@@ -241,6 +242,7 @@ def march(
     Last state, states after all steps, and what the steps took.
     """
     medium = actual.medium
+    written_out = hasattr(model, "linearise") and (not isinstance(medium, Mixture) or linearised(medium))
     driven = isinstance(actual.front, IonBeamPotential | Blocking)
     rest = actual.resting
     given_current = isinstance(actual.front, IonBeamCurrent)
@@ -309,9 +311,10 @@ def march(
                     corner=slope,
                     row=lin.drop_by_unknown,
                     response=lin.response,
+                    column=None if lin.rate_by_current is None else tuple(-weight * r for r in lin.rate_by_current),
                 )
 
-            return StageEquations(residual, linearise if hasattr(model, "linearise") else None, amount)
+            return StageEquations(residual, linearise if written_out else None, amount)
 
         def given(share: Array) -> Array:
             return actual.current_at(base.clock + share * size) if given_current else jnp.zeros_like(clock)

@@ -31,8 +31,12 @@ from npp_jax.solver.sdirk import EULER_GAMMA
 
 MODELS: dict[str, ModuleType] = {"electroneutral": mixture, "full": mixture_full}
 
-UPWIND = (1.0, 1.0, 0.0, 0.0)
-"""Weights of the upwinding in the coarse passes, in order. What one has found is the mesh of the next."""
+UPWIND = (1.0, 1.0, 0.1, 0.1)
+"""Weights of the upwinding in the coarse passes, in order. What one has found is the mesh of the next.
+
+The last is that of the run as well: where the cells of a setting are few for the fronts, central fluxes alone would ask
+for negative fractions, which no iteration reaches.
+"""
 
 PILOT_CELLS = 100
 """Cells with which a coarse pass finds the fronts whatever the settings, as far as these have as many."""
@@ -219,7 +223,9 @@ def one_pass(
     for number, (stage, table) in enumerate(zip(experiment.stages, tables, strict=True)):
         depleted = depleted or isinstance(stage.front, Blocking)
         # A depleted layer stays upwinded: its field is far too strong for its cells, and nothing is left to smear.
-        before, medium = medium, mixture_of(experiment, stage, 1.0 if depleted else upwind)
+        # At rest fronts only widen.
+        flowing = 0.0 * upwind if isinstance(stage.front, Closed) else upwind
+        before, medium = medium, mixture_of(experiment, stage, 1.0 if depleted else flowing)
         track = Track(medium, stage.front, table)
         first = moment is None
         schedule = make_schedule(track, stage, controls, first=first)

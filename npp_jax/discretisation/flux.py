@@ -50,6 +50,8 @@ class Linearisation(NamedTuple):
     """None where it is neglected."""
     response: Unknowns | None = None
     """What of the unknowns follows the current at given composition, as a derivative; None if nothing does."""
+    rate_by_current: Unknowns | None = None
+    """None where the current enters the rates one iteration behind."""
 
 
 def between(*parts: Array) -> Array:

@@ -3,7 +3,7 @@
 Solves   M(y) - base - w k(y, v) = 0,   g(y, v) = 0
 for the unknowns y of the cells and one scalar v that couples to all of them. The derivative follows from the implicit
 function theorem with the complete, bordered matrix, forward and reverse. The iteration, which is never differentiated,
-uses the same matrix, or, where one is written out, an approximate block tridiagonal one that takes v one step behind.
+uses the same matrix, or one that is written out: bordered as well, or block tridiagonal with v taken one step behind.
 """
 
 import functools
@@ -38,6 +38,8 @@ class LinearSystem(NamedTuple):
     """∂g/∂y, or None where g is taken as independent of y."""
     response: Vector | None
     """dy/dv by which y follows v at once; None where it does not."""
+    column: Vector | None = None
+    """∂residual/∂v; None where v is taken one iteration behind."""
 
 
 class NewtonResult(NamedTuple):
@@ -95,6 +97,11 @@ def newton(
         if linearise is None:
             return exact(y, v)
         system = linearise(y, v)
+        if system.column is not None and system.row is not None and not prescribed:
+            plain, along = solve(system.lower, system.diagonal, system.upper, system.residual, system.column)
+            rise = (system.closure - _dot(system.row, plain)) / (system.corner - _dot(system.row, along))
+            new_v = within(v - rise, v)
+            return tuple(r * (v - new_v) - p for p, r in zip(plain, along, strict=True)), new_v
         (change,) = solve(system.lower, system.diagonal, system.upper, system.residual)
         step = jax.tree.map(jnp.negative, change)
         if prescribed:
