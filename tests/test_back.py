@@ -13,7 +13,16 @@ from npp_jax.simulate import FAST, Unsupported, simulate
 from npp_jax.solver.status import Status
 
 NM = 1e-9
-CONTROLS = replace(FAST, cells_behind=50, cells_ahead=30, steps=10, iterations=12, tolerance=1e-10, companion=False)
+CONTROLS = replace(
+    FAST,
+    cells_behind=50,
+    cells_ahead=30,
+    steps=10,
+    start_share=0.01,
+    iterations=12,
+    tolerance=1e-10,
+    companion=False,
+)
 
 
 def ion(name: str, bulk: float, D: float, back: str = "releasing") -> dict:
