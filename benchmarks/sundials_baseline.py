@@ -77,7 +77,7 @@ AnySettings = Settings | sundials_fixed.FixedSettings
 TUNED: dict[Mesh, dict[Model, AnySettings]] = {
     "fixed": {
         "electroneutral": sundials_fixed.FixedSettings(share=0.15, grading=0.05, surface=0.01, rtol=1e-4, atol=1e-5),
-        "full": sundials_fixed.FixedSettings(share=0.15, grading=0.05, surface=0.01, rtol=1e-4, atol=1e-5),
+        "full": sundials_fixed.FixedSettings(share=0.2, grading=0.05, surface=0.01, rtol=1e-4, atol=1e-5),
     },
     "moving": {
         "electroneutral": Settings(behind=60, ahead=30, rtol=3e-4, atol=3e-4, first=0.03),
