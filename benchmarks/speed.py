@@ -9,19 +9,14 @@ benchmarks/results/speed.json.
 """
 
 import argparse
-import json
 import os
-import platform
-import sys
 from dataclasses import asdict
-from pathlib import Path
 
-import jax
 import jax.numpy as jnp
+import record
 import sundials_baseline as baseline
 from throughput import measure, spread
 
-ROOT = Path(__file__).resolve().parents[1]
 DTYPES = {"float64": jnp.float64, "float32": jnp.float32}
 
 
@@ -55,15 +50,7 @@ def main() -> None:
     parser.add_argument("--dtypes", nargs="*", default=list(DTYPES))
     parser.add_argument("--save", action="store_true", help="write benchmarks/results/speed.json")
     options = parser.parse_args()
-    device = jax.devices()[0]
-    about = {
-        "machine": platform.machine(),
-        "cores": options.cores,
-        "device": f"{device.platform} {device.device_kind}",
-        "jax": jax.__version__,
-        "python": sys.version.split()[0],
-    }
-    print(", ".join(f"{key} {value}" for key, value in about.items()))
+    print(", ".join(f"{key} {value}" for key, value in record.machine().items()))
     rows, slow = [], {}
     for model in options.models:
         slow[model] = baselines(options, model)
@@ -81,11 +68,7 @@ def main() -> None:
             print(row, "  times SUNDIALS: " + ", ".join(f"{r:.0f} ({mesh})" for mesh, r in ratios.items()), flush=True)
             rows.append({**asdict(row), "ratio": ratios})
     if options.save:
-        target = ROOT / "benchmarks" / "results" / "speed.json"
-        target.parent.mkdir(exist_ok=True)
-        content = {"about": about, "baselines": slow, "library": rows}
-        target.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-        print(f"written: {target}")
+        record.save("speed", {"cores": options.cores, "baselines": slow, "library": rows})
 
 
 if __name__ == "__main__":

@@ -1,25 +1,27 @@
 """Cost and memory of whole sweeps, storing included, against the number of candidates.
 
 Usage: python benchmarks/sweep_scaling.py [--sizes N ...] [--study FILE] [--dtype T] [--chunk B] [--workers W]
-       [--no-error-estimate] [--profiles] [--save]
+       [--no-error-estimate] [--profiles] [--baseline N] [--save]
 
 Each size is a sweep in a process of its own, from the study to the final file, so that its peak memory is its own.
 `first` is the time until the first chunk is stored, most of which is compilation; the rate counts from there, with all
 that is done again. Memory is the peak resident set, and what of it came after the imports. `--sizes 1000000` and more
-is meant for a machine that has nothing else to do.
+is meant for a machine that has nothing else to do. With `--baseline`, the conventional SUNDIALS baseline of
+`sundials_baseline` simulates all experiments of that many candidates of the same design on all cores, before the
+sweeps; it makes no error estimate, compares with no data and stores nothing.
 """
 
 import argparse
 import dataclasses
 import json
-import os
-import platform
 import resource
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+import record
 
 ROOT = Path(__file__).resolve().parents[1]
 MIB = 1024.0
@@ -63,6 +65,41 @@ def one(options: argparse.Namespace) -> dict:
         }
 
 
+def baseline(options: argparse.Namespace, cores: int) -> dict:
+    """Simulations per second of the baseline on candidates of the study."""
+    import jax
+    import jax.numpy as jnp
+    import sundials_baseline
+
+    jax.config.update("jax_enable_x64", True)
+    from npp_jax.study import load_study
+    from npp_jax.sweep import Sobol, rows
+
+    study = load_study(options.study)
+    table = []
+    for theta in rows(Sobol(study.axes, candidates=options.baseline, seed=0), 0, options.baseline):
+        for measurement in study.problem.measurements:
+            experiment = study.problem.experiment(measurement, jnp.asarray(theta))
+            (stage,), (native, foreign) = experiment.stages, (s.diffusivity for s in experiment.species)
+            # The baseline has one D of the bulk; profiles depend on the ratio to it alone.
+            scale = sundials_baseline.D_BULK / float(native.D_bulk)
+            table.append(
+                {
+                    "temperature_K": float(stage.temperature),
+                    "sed_fwhm_eV": float(native.sed.sed_fwhm),
+                    "vacancy_fraction": float(native.vacancy_fraction),
+                    "D_foreign_m2_s": scale * float(foreign.D),
+                    "potential_V": float(stage.front.potential.value[0]),
+                    "thickness_um": 1e6 * float(experiment.sample.thickness),
+                    "charge_C_m2": float(stage.charge),
+                }
+            )
+    use = sundials_baseline.TUNED["fixed"]["electroneutral"]
+    rate = sundials_baseline.rate(table, cores, settings=use, repeats=1)
+    inside = sundials_baseline.convergence(table, settings=use).inside
+    return {"simulations": len(table), **dataclasses.asdict(rate), "inside": inside, "cores": cores}
+
+
 def main() -> None:
     """Run all sizes, print a row for each."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -73,13 +110,21 @@ def main() -> None:
     parser.add_argument("--workers", type=int, help="threads; by default one a core on a CPU")
     parser.add_argument("--no-error-estimate", dest="error_estimate", action="store_false")
     parser.add_argument("--profiles", action="store_true", help="keep the profiles")
+    parser.add_argument("--baseline", type=int, help="candidates that the SUNDIALS baseline simulates")
     parser.add_argument("--folder", type=Path, help="where the files are written for the time being")
-    parser.add_argument("--save", action="store_true", help="write benchmarks/results/sweep_scaling.json")
+    parser.add_argument("--save", action="store_true", help="write benchmarks/results/sweep_scaling_DTYPE.json")
     parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
         print(json.dumps(one(options)))
         return
+    slow = baseline(options, os.cpu_count() or 1) if options.baseline else None
+    if slow is not None:
+        print(
+            f"SUNDIALS, time and fixed mesh, {slow['cores']} cores: {slow['per_second']:.2f} simulations per s, "
+            f"median {slow['median_seconds']:.3f} s, inside the limits {100 * slow['inside']:.1f} %",
+            flush=True,
+        )
     rows = []
     names = ("candidates", "first_s", "total_s", "per_s", "cpu_s", "peak_MiB", "beyond_start_up_MiB", "file_MiB")
     print("  ".join(f"{name:>20s}" for name in names), flush=True)
@@ -90,18 +135,9 @@ def main() -> None:
         shown = ("" if rows[-1][name] is None else f"{rows[-1][name]:.5g}" for name in names)
         print("  ".join(f"{value:>20s}" for value in shown), flush=True)
     if options.save:
-        machine = {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count()}
         settings = {k: str(v) for k, v in vars(options).items() if k not in ("one", "save", "folder", "sizes", "study")}
-        target = ROOT / "benchmarks" / "results" / "sweep_scaling.json"
-        target.parent.mkdir(exist_ok=True)
-        content = {
-            "study": options.study.name,
-            "settings": settings,
-            "machine": machine,
-            "python": sys.version.split()[0],
-        }
-        target.write_text(json.dumps({**content, "rows": rows}, indent=2) + "\n", encoding="utf-8")
-        print(f"written: {target}")
+        content = {"study": options.study.name, "settings": settings, "baseline": slow, "rows": rows}
+        record.save(f"sweep_scaling_{options.dtype}", content)
 
 
 if __name__ == "__main__":

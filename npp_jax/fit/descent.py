@@ -5,6 +5,10 @@ the unbounded coordinate z of `transform`. A step of L-BFGS is taken if the cost
 shortened; Adam takes every step that can be evaluated, and goes back to its best point with half the rate when it has
 not improved for a while. Whether a start has converged is not for the gradient to say, which has the unit of the
 parameters: every few evaluations the Jacobian is asked, and the criteria are those of `refine`.
+
+The same Jacobian sets the metric of L-BFGS: its memory and its steps are in w = R z with Rᵀ R = Jᵀ J, in which a long
+valley is round. Without it the coefficients of a free-form distribution, of which data fix some combinations orders of
+magnitude better than others, take hundreds of steps.
 """
 
 from collections.abc import Callable
@@ -41,6 +45,7 @@ _INSIDE = 12.0  # largest |z| of a start; a start at an end of its range could n
 _AT_END = 1e-3  # of the range, within which a cost that falls outwards puts a parameter at the end
 _ARMIJO = 1e-4
 _SHORTEST = 1e-10
+_FLOOR = 1e-5  # of the largest column of the Jacobian
 _LONGEST = 4.0  # largest change of a z in one step: across a wall and back
 _VANISHED = 1e-16  # cost over the first one, below which there is no direction left to measure
 _RATE = 0.1
@@ -100,8 +105,7 @@ def descend(
     options = options or RefineOptions()
     check_inside(bounds, jnp.asarray(starts))
     ranges = ranges_of(bounds)
-    transform = optax.scale_by_lbfgs() if method == "lbfgs" else optax.scale_by_adam()
-    empty, ask = jax.jit(jax.vmap(transform.init)), jax.jit(jax.vmap(transform.update))
+    empty, ask = _DIRECTIONS[method]
 
     def evaluated(z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         cost, slope, ok = gradient(from_unbounded(ranges, jnp.asarray(z)))
@@ -114,15 +118,14 @@ def descend(
     cost, slope, good = evaluated(z)
     count, first = len(z), cost
     best, lowest = z.copy(), cost.copy()
-    memory = empty(jnp.asarray(z))
-    updates, memory = ask(jnp.asarray(slope), memory, jnp.asarray(z))
-    heading = -np.asarray(updates)
+    judged = _judge(function, ranges, options, best, slope)
+    memory = empty(z)
+    heading, memory = ask(judged["metric"], slope, memory, z)
     length = np.full(count, 1.0 if method == "lbfgs" else _RATE)
     idle, accepted, run_failures, run = (np.zeros(count, int) for _ in range(4))
     failed, evaluations = (~good).astype(int), np.ones(count, int)
     recent = np.zeros(count)
     reason = np.where(good, -1, Reason.FAILURE_WALL)
-    judged = _judge(function, ranges, options, best, slope)
     for iteration in range(1, options.iterations + 1):
         running = reason < 0
         if not running.any():
@@ -163,12 +166,6 @@ def descend(
             length = np.where(again, 0.5 * length, length)
             stuck = running & (length < _SLOWEST)
             asked = running
-        memory = _where(again, empty(jnp.asarray(z)), memory)
-        updates, remembered = ask(jnp.asarray(slope), memory, jnp.asarray(z))
-        memory = _where(asked, remembered, memory)
-        heading = np.where(asked[:, None], -np.asarray(updates), heading)
-        if on_iteration is not None:
-            on_iteration(iteration, jnp.asarray(lowest))
         last = iteration == options.iterations
         if last or stuck.any() or iteration % _JUDGED == 0:
             fresh = _judge(function, ranges, options, best, slope)
@@ -178,6 +175,14 @@ def descend(
             limit = np.where(share_is_wall(recent), Reason.FAILURE_WALL, Reason.ITERATION_LIMIT)
             reason = np.where(running & stuck, ended, np.where(running & last, limit, reason))
             reason = np.where(done, np.asarray(judged["reason"]), reason)
+            if method == "lbfgs":
+                again, asked, length = again | running, asked | running, np.where(running, 1.0, length)
+        memory = _where(again, empty(z), memory)
+        updates, remembered = ask(judged["metric"], slope, memory, z)
+        memory = _where(asked, remembered, memory)
+        heading = np.where(asked[:, None], updates, heading)
+        if on_iteration is not None:
+            on_iteration(iteration, jnp.asarray(lowest))
     known = np.isfinite(lowest)
     return RefineResult(
         theta=judged["theta"],
@@ -191,6 +196,38 @@ def descend(
         at_bound=judged["side"],
         insensitive=judged["insensitive"],
     )
+
+
+@jax.jit
+@jax.vmap
+def _metric(jacobian: Float[Array, "residual parameter"]) -> Float[Array, "parameter parameter"]:
+    """R of Rᵀ R = Jᵀ J + ε I, the identity where J is not known; ε keeps what the data do not fix from running away."""
+    size = jacobian.shape[1]
+    known = jnp.all(jnp.isfinite(jacobian)) & jnp.any(jacobian != 0.0)
+    jacobian = jnp.where(known, jacobian, 0.0)
+    floor = _FLOOR * jnp.max(jnp.linalg.norm(jacobian, axis=0))
+    ridge = jnp.where(known, floor, 1.0) * jnp.eye(size, dtype=jacobian.dtype)
+    return jnp.linalg.qr(jnp.concatenate([jacobian, ridge]), mode="r")
+
+
+def _directions(transform: optax.GradientTransformationExtraArgs, *, preconditioned: bool):
+    """The empty memory of each start, and the function that turns metric, gradient and memory into a direction."""
+
+    def ask(metric: Array, slope: Array, memory: Any, z: Array) -> tuple[Array, Any]:
+        if not preconditioned:
+            updates, memory = transform.update(slope, memory, z)
+            return -updates, memory
+        raised = jax.scipy.linalg.solve_triangular(metric, slope, trans="T")
+        updates, memory = transform.update(raised, memory, metric @ z)
+        return -jax.scipy.linalg.solve_triangular(metric, updates), memory
+
+    return jax.jit(jax.vmap(transform.init)), jax.jit(jax.vmap(ask))
+
+
+_DIRECTIONS = {
+    "lbfgs": _directions(optax.scale_by_lbfgs(scale_init_precond=False), preconditioned=True),
+    "adam": _directions(optax.scale_by_adam(), preconditioned=False),
+}
 
 
 def _where(which: Bool[np.ndarray, " start"], yes: Any, no: Any) -> Any:
@@ -212,6 +249,7 @@ def _judge(
     residual, jacobian, *_ = function(theta)
     return {
         "theta": theta,
+        "metric": _metric(jacobian * unbounded_slope(ranges, jnp.asarray(z))[:, None]),
         **_criteria(ranges, options, scaled, residual, jacobian * theta_slope(ranges, theta)[:, None]),
     }
 
