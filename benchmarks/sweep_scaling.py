@@ -14,6 +14,7 @@ sweeps; it makes no error estimate, compares with no data and stores nothing.
 import argparse
 import dataclasses
 import json
+import os
 import resource
 import subprocess
 import sys

@@ -58,16 +58,16 @@ def test_an_end_of_a_range_is_found_and_named(method, iterations: int):
 
 
 def test_many_parameters_that_the_data_fix_very_differently(rng: np.random.Generator):
-    """24 coefficients with singular values over four decades, and curved: a valley for the plain gradient."""
+    """24 coefficients, singular values over three decades, and curved: without a metric 400 iterations do not do."""
     size = 24
     left, right = (np.linalg.qr(rng.normal(size=(rows, size)))[0] for rows in (60, size))
-    matrix = jnp.asarray(left * np.logspace(2.0, -2.0, size) @ right.T)
+    matrix = jnp.asarray(left * np.logspace(2.0, -1.0, size) @ right.T)
     target = matrix @ rng.uniform(-0.5, 0.5, size) + 0.01 * rng.normal(size=60)
     residual = lambda b: matrix @ (b + 0.2 * jnp.sin(b)) - target  # noqa: E731
     gradient, function = functions(residual)
     bounds = tuple(Bound(f"c{k}", -4.0, 4.0) for k in range(size))
     starts = rng.uniform(-1.0, 1.0, (4, size))
-    found = descend(gradient, function, bounds, starts, options=RefineOptions(iterations=60))
+    found = descend(gradient, function, bounds, starts, options=RefineOptions(iterations=100))
     assert [Reason(int(r)) for r in found.reason] == [Reason.CONVERGED] * 4
     best = refine(function, bounds, starts[:1])
     np.testing.assert_allclose(found.cost, np.repeat(best.cost, 4), rtol=1e-6)

@@ -203,8 +203,8 @@ def test_chunks_that_do_not_fit_one_another_are_refused(store: Store, tmp_path: 
         finish(store, tmp_path / "out.h5")
 
 
-def test_the_final_file_is_written_in_the_memory_of_one_chunk(tmp_path: Path):
-    run, values = Manifest("", "0.1.0", "float64", 3200, 100), np.zeros((100, 400))
+def test_the_final_file_is_written_in_the_memory_of_a_few_chunks(tmp_path: Path):
+    run, values = Manifest("", "0.1.0", "float64", 9600, 100), np.zeros((100, 800))
     with Store.open(tmp_path / "run.sweep", run) as store:
         for chunk in store.pending():
             store.write(chunk, {"x": values + chunk})
@@ -212,9 +212,9 @@ def test_the_final_file_is_written_in_the_memory_of_one_chunk(tmp_path: Path):
         store.finish(tmp_path / "out.h5", {"x": Variable("1", "x", ("point",))})
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-    assert peak < 3 * values.nbytes < run.chunks * values.nbytes / 10
+    assert peak < 6 * values.nbytes < run.chunks * values.nbytes / 10
     with h5py.File(tmp_path / "out.h5") as file:
-        np.testing.assert_array_equal(file["x"][:, 0], np.repeat(np.arange(32.0), 100))
+        np.testing.assert_array_equal(file["x"][:, 0], np.repeat(np.arange(96.0), 100))
 
 
 # -- kills
@@ -464,7 +464,7 @@ def test_a_final_file_that_grows_too_large_at_any_size_leaves_the_former_one(tmp
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.h5", "whole"]
 
 
-@pytest.mark.parametrize("size", ["300k", "900k"])
+@pytest.mark.parametrize("size", ["300k", "700k"])
 def test_a_small_disk_is_filled_enlarged_and_the_run_resumed(size: str, tmp_path: Path):
     """A real file system of its own: too small for all chunks, or for the final file."""
     disk = tmp_path / "disk"

@@ -210,7 +210,7 @@ def _metric(jacobian: Float[Array, "residual parameter"]) -> Float[Array, "param
     return jnp.linalg.qr(jnp.concatenate([jacobian, ridge]), mode="r")
 
 
-def _directions(transform: optax.GradientTransformationExtraArgs, *, preconditioned: bool):
+def _directions(transform: optax.GradientTransformation, *, preconditioned: bool):
     """The empty memory of each start, and the function that turns metric, gradient and memory into a direction."""
 
     def ask(metric: Array, slope: Array, memory: Any, z: Array) -> tuple[Array, Any]:

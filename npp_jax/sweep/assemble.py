@@ -18,6 +18,8 @@ _CANDIDATE = "candidate"
 # Compressed pieces of about this size [bytes]; the cache of a data set holds a few, so that each is written once.
 _PIECE = 1 << 19
 _CACHE = 1 << 22
+# Chunks of the sweep are gathered up to this size [bytes]: handing a few rows to HDF5 costs as much as many.
+_GATHERED = 1 << 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,15 +76,23 @@ def assemble(
             # An attribute holds no more than 64 KiB.
             file.create_dataset("configuration", data=manifest.configuration, dtype=h5py.string_dtype())
             form = None
+            waiting: list[Mapping[str, np.ndarray]] = []
+            first = size = 0
             for chunk in range(manifest.chunks):
                 arrays = read(chunk)
                 form = _described(form, arrays, variables, chunk)
                 if chunk == 0:
                     _prepare(file, manifest.candidates, form, variables, coordinates, compression)
-                start, stop = manifest.span(chunk)
-                _dataset(file, _CANDIDATE)[start:stop] = np.arange(start, stop)
-                for name, values in arrays.items():
-                    _dataset(file, name)[start:stop] = values
+                waiting.append(arrays)
+                size += sum(values.nbytes for values in arrays.values())
+                _, stop = manifest.span(chunk)
+                if size < _GATHERED and stop < manifest.candidates:
+                    continue
+                _dataset(file, _CANDIDATE)[first:stop] = np.arange(first, stop)
+                for name in arrays:
+                    _dataset(file, name)[first:stop] = np.concatenate([part[name] for part in waiting])
+                first, size = stop, 0
+                waiting.clear()
                 if disk.error is not None:
                     break
         disk.check()

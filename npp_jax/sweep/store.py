@@ -190,7 +190,7 @@ class Store:
         attributes: Mapping[str, Any] | None = None,
         compression: int = 1,
     ) -> None:
-        """Stream all chunks into one HDF5 file, in the memory of one chunk; the same run gives the same bytes.
+        """Stream all chunks into one HDF5 file, in the memory of some chunks; the same run gives the same bytes.
 
         Parameters
         ----------
