@@ -9,17 +9,16 @@ without its error estimate. Accuracy against refined runs of the library stands 
 """
 
 import argparse
-import json
 import platform
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import record
 from jaxtyping import Array
 
 try:
@@ -40,7 +39,6 @@ from npp_jax.physics.front_theory import front_theory, quasi_steady_profile
 from npp_jax.scaling import medium_of
 from npp_jax.simulate import FAST, replace, simulate
 
-ROOT = Path(__file__).resolve().parents[1]
 SOLVERS = {"kvaerno3": diffrax.Kvaerno3, "kvaerno5": diffrax.Kvaerno5}
 START_SHARE = 0.003
 MAX_STEPS = 2000
@@ -72,7 +70,7 @@ def solve(experiment: Experiment, solver: diffrax.AbstractSolver, rtol: float) -
     solver
         Implicit Runge–Kutta method.
     rtol
-        Relative tolerance; the absolute one, on fractions, is a tenth of it.
+        Relative tolerance; the absolute one, on fractions at the end, is a tenth of it.
     """
     (stage,) = experiment.stages
     medium = medium_of(experiment, stage)
@@ -85,13 +83,13 @@ def solve(experiment: Experiment, solver: diffrax.AbstractSolver, rtol: float) -
     def faces_at(clock: Array) -> Array:
         return path.faces_at(clock, FAST.cells_behind, FAST.cells_ahead)
 
-    def rate(log_clock: Array, u: Array, _: None) -> Array:
-        """du/d ln q: the amounts h u change by the fluxes, the widths h by the motion of the mesh."""
+    def rate(log_clock: Array, amount: Array, _: None) -> Array:
+        """d(h u)/d ln q; what flows past a moving face is among the fluxes, so that the ions are conserved."""
         clock = jnp.exp(log_clock)
         step = 1e-5 * clock
         velocity = (faces_at(clock + step) - faces_at(clock - step)) / (2.0 * step)
         here = geometry(faces_at(clock), velocity, medium.thickness)
-        positive = jnp.clip(u, 1e-9, CEILING)
+        positive = jnp.clip(amount / here.width, 1e-9, CEILING)
 
         def rates(v: Array) -> electroneutral.Rates:
             return electroneutral.rates(medium, (positive,), v, lambda v: 1.0 / v, here)
@@ -100,27 +98,28 @@ def solve(experiment: Experiment, solver: diffrax.AbstractSolver, rtol: float) -
         guess = path.current_at(clock)
         base, slope = jax.jvp(lambda v: rates(v).drop, (guess,), (jnp.ones_like(guess),))
         gained = rates(guess + (drop - base) / slope).rate[0]
-        return clock * (gained - u * jnp.diff(velocity)) / here.width
+        return clock * gained
 
     # From the theory of the front where that is thin, from a fraction of the front scale otherwise.
     start, ell = START_SHARE * end, path.front_scale(zero)
     start = jnp.where(start < 30.0 * ell, jnp.minimum(start, 0.01 * ell), start)
     faces = faces_at(start)
     first = quasi_steady_profile(theory, 0.5 * (faces[1:] + faces[:-1]), start, path.front_scale(start))
+    width = jnp.diff(faces_at(end))
     solution = diffrax.diffeqsolve(
         diffrax.ODETerm(rate),
         solver,
         jnp.log(start),
         jnp.log(end),
         0.05,
-        first,
-        stepsize_controller=diffrax.PIDController(rtol=rtol, atol=0.1 * rtol),
+        first * jnp.diff(faces),
+        stepsize_controller=diffrax.PIDController(rtol=rtol, atol=0.1 * rtol * width),
         max_steps=MAX_STEPS,
         throw=False,
     )
     faces = faces_at(end)
     centre = 0.5 * (faces[1:] + faces[:-1])
-    u = solution.ys[-1]
+    u = solution.ys[-1] / width
     depth = NM * jnp.concatenate([jnp.zeros(1), centre, medium.thickness[None]])
     native = jnp.concatenate([u[:1], u, jnp.ones(1)])
     front = front_observables(depth, native, 1.0 - native).depth
@@ -169,11 +168,7 @@ def main() -> None:
     rows[-1] |= {"inside": float(inside(found, wanted).mean())}
     print(rows[-1])
     if options.save:
-        about = {"machine": platform.machine(), "jax": jax.__version__, "diffrax": diffrax.__version__}
-        target = ROOT / "benchmarks" / "results" / "diffrax.json"
-        target.parent.mkdir(exist_ok=True)
-        target.write_text(json.dumps({"about": about, "rows": rows}, indent=2) + "\n", encoding="utf-8")
-        print(f"written: {target}")
+        record.save("diffrax", {"diffrax": diffrax.__version__, "rtol": options.rtol, "rows": rows})
 
 
 if __name__ == "__main__":
