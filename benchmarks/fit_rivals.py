@@ -1,10 +1,11 @@
 """Does the right model win? Fits of synthetic data whose law is known, by the rivals of the bundled study.
 
-Usage: python benchmarks/fit_rivals.py [gaussian] [immobile] [bimodal] [skewed]
+Usage: python benchmarks/fit_rivals.py [gaussian] [immobile] [bimodal] [skewed] [--seeds S ...] [--save]
 
 `immobile`: 8 % of the Li never moves, so that the plateau is flat and no smooth Gaussian explains it. `bimodal` and
 `skewed`: sums of two Gaussians; the band of the free-form fit is compared with the true D(n). The data are simulated
-with the accurate setting and counted; the fits use the fast one.
+with the accurate setting and counted, anew for each seed; the fits use the fast one. `--save` writes
+benchmarks/results/fit_rivals.json.
 """
 
 import argparse
@@ -15,6 +16,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import record
 from jaxtyping import Array
 
 jax.config.update("jax_enable_x64", True)
@@ -84,13 +86,14 @@ def with_data(study: Study, name: str, seed: int) -> Study:
     return dataclasses.replace(study, main=renewed(study.main), rivals=tuple(renewed(rival) for rival in study.rivals))
 
 
-def table(name: str, outcome: FitOutcome) -> None:
-    """Print how the models compare and how well D(n) is known."""
-    print(f"truth: {name}")
+def compare(name: str, seed: int, outcome: FitOutcome) -> list[dict]:
+    """Print how the models compare and how well D(n) is known; a row for each."""
+    print(f"truth: {name}, seed {seed}")
     everyone = [outcome.main, *outcome.rivals]
     lowest = min(f.result.criteria.bic for f in everyone)
     truth = law_of(with_law(outcome.study.problem.measurements[0].experiment, name))
     temperature = outcome.study.problem.measurements[0].experiment.stages[0].temperature
+    rows = []
     for fitted in everyone:
         result = fitted.result
         bands = law_bands(fitted.model.problem, fitted.model.problem.measurements[0], result)
@@ -98,29 +101,49 @@ def table(name: str, outcome: FitOutcome) -> None:
         # Compositions that the three profiles hold; D of the bulk is given.
         held = (bands.fraction >= 0.03) & (bands.fraction < 1.0)
         true = np.asarray(truth.at(temperature)(jnp.asarray(bands.fraction)))[held]
-        inside = np.mean((true >= bands.diffusivity.low[held]) & (true <= bands.diffusivity.high[held]))
-        reason = Reason(int(result.refined.reason[result.best])).name
+        inside = float(np.mean((true >= bands.diffusivity.low[held]) & (true <= bands.diffusivity.high[held])))
+        row = {
+            "truth": name,
+            "seed": seed,
+            "model": fitted.model.name,
+            "misfit": float(result.chi2),
+            "probability": float(result.p_value),
+            "delta_bic": float(result.criteria.bic - lowest),
+            "share_of_D_in_band": inside,
+            "reason": Reason(int(result.refined.reason[result.best])).name,
+        }
+        rows.append(row)
         print(
-            f"  {fitted.model.name:40s} misfit {result.chi2:8.1f}  probability {result.p_value:8.1e}  "
-            f"ΔBIC {result.criteria.bic - lowest:8.1f}  true D(n) in the band {100 * inside:5.1f} %  {reason}",
+            f"  {row['model']:40s} misfit {row['misfit']:8.1f}  probability {row['probability']:8.1e}  "
+            f"ΔBIC {row['delta_bic']:8.1f}  true D(n) in the band {100 * inside:5.1f} %  {row['reason']}",
             flush=True,
         )
         values = {b.name: f"{t:.4g}" for b, t in zip(fitted.model.bounds, result.theta, strict=True)}
         if len(values) < 10:
             print("    " + ", ".join(f"{key} {value}" for key, value in values.items()))
+    return rows
 
 
 def main() -> None:
     """Fit the data of each law."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("laws", nargs="*", help="gaussian, immobile, bimodal, skewed; all by default")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[7], help="of the counting noise")
+    parser.add_argument("--models", nargs="*", help="names of the rivals to fit; all by default")
+    parser.add_argument("--save", action="store_true", help="write benchmarks/results/fit_rivals.json")
+    options = parser.parse_args()
     study = load_study(STUDY)
+    if options.models is not None:
+        study = dataclasses.replace(study, rivals=tuple(r for r in study.rivals if r.name in options.models))
     known = ["gaussian", "immobile", *SHAPES]
-    laws = parser.parse_args().laws or known
-    for name in laws:
+    rows = []
+    for name in options.laws or known:
         if name not in known:
             parser.error(f"'{name}' is no law; known are {', '.join(known)}")
-        table(name, run_fit(with_data(study, name, seed=7), quiet=True))
+        for seed in options.seeds:
+            rows += compare(name, seed, run_fit(with_data(study, name, seed), quiet=True))
+    if options.save:
+        record.save("fit_rivals", {"study": STUDY.name, "rows": rows})
 
 
 if __name__ == "__main__":
