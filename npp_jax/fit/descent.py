@@ -12,7 +12,7 @@ magnitude better than others, take hundreds of steps.
 """
 
 from collections.abc import Callable
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, cast
 
 import jax
 import jax.numpy as jnp
@@ -213,12 +213,15 @@ def _metric(jacobian: Float[Array, "residual parameter"]) -> Float[Array, "param
 def _directions(transform: optax.GradientTransformation, *, preconditioned: bool):
     """The empty memory of each start, and the function that turns metric, gradient and memory into a direction."""
 
+    # optax is written for trees of arrays; here the tree is one array.
+    update = cast(Callable[[Array, Any, Array], tuple[Array, Any]], transform.update)
+
     def ask(metric: Array, slope: Array, memory: Any, z: Array) -> tuple[Array, Any]:
         if not preconditioned:
-            updates, memory = transform.update(slope, memory, z)
+            updates, memory = update(slope, memory, z)
             return -updates, memory
         raised = jax.scipy.linalg.solve_triangular(metric, slope, trans="T")
-        updates, memory = transform.update(raised, memory, metric @ z)
+        updates, memory = update(raised, memory, metric @ z)
         return -jax.scipy.linalg.solve_triangular(metric, updates), memory
 
     return jax.jit(jax.vmap(transform.init)), jax.jit(jax.vmap(ask))
