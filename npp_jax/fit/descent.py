@@ -212,7 +212,6 @@ def _metric(jacobian: Float[Array, "residual parameter"]) -> Float[Array, "param
 
 def _directions(transform: optax.GradientTransformation, *, preconditioned: bool):
     """The empty memory of each start, and the function that turns metric, gradient and memory into a direction."""
-
     # optax is written for trees of arrays; here the tree is one array.
     update = cast(Callable[[Array, Any, Array], tuple[Array, Any]], transform.update)
 
