@@ -100,11 +100,14 @@ def solve(experiment: Experiment, solver: diffrax.AbstractSolver, rtol: float) -
         gained = rates(guess + (drop - base) / slope).rate[0]
         return clock * gained
 
-    # From the theory of the front where that is thin, from a fraction of the front scale otherwise.
+    # A front as wide as what has diffused so far, with exactly the ions that have passed: what a start has too much of
+    # it keeps to the end.
     start, ell = START_SHARE * end, path.front_scale(zero)
     start = jnp.where(start < 30.0 * ell, jnp.minimum(start, 0.01 * ell), start)
     faces = faces_at(start)
-    first = quasi_steady_profile(theory, 0.5 * (faces[1:] + faces[:-1]), start, path.front_scale(start))
+    young = ell / jnp.sqrt(1.0 + ell / start)
+    replaced = 1.0 - quasi_steady_profile(theory, 0.5 * (faces[1:] + faces[:-1]), start, young)
+    first = 1.0 - replaced * jnp.minimum(start / jnp.sum(replaced * jnp.diff(faces)), 1.0)
     width = jnp.diff(faces_at(end))
     solution = diffrax.diffeqsolve(
         diffrax.ODETerm(rate),
