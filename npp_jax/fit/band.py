@@ -120,7 +120,9 @@ def law_bands(problem: Problem, measurement: Measurement, result: FitResult) -> 
         np.exp(logarithm), np.exp(logarithm - lower), np.exp(np.maximum(np.minimum(logarithm + upper, most), logarithm))
     )
     lower, upper = _resistive(half[1] / kt)
-    barrier = Band(activation, np.maximum(activation - kt * upper, 0.0), activation + kt * lower)
+    # The barrier of the bulk, zero, may round below it.
+    least = np.minimum(activation, np.maximum(activation - kt * upper, 0.0))
+    barrier = Band(activation, least, activation + kt * lower)
     sites = Band(density, np.maximum(density - half[2], 0.0), density + half[2])
     name = measurement.experiment.species[index].name
     return LawBands(name, np.asarray(fraction), diffusivity, barrier, np.asarray(energy), sites)
