@@ -37,7 +37,7 @@ OFFSET = 1e-3
 gradient of the misfit is right to the discretisation error and no further."""
 
 SCREENING = dataclasses.replace(FAST, cells_behind=40, cells_ahead=18, steps=10, companion=False, observables=False)
-"""Settings of the sweep before a fit: half the time of `FAST`. On the bundled study misfits move by 0.1 %, and the order
+"""Settings of the sweep before a fit: half the time of `FAST`. On the bundled study misfits move by 0.1 % and the order
 of the best candidates by one place at most."""
 
 _ITERATIONS = {"levenberg-marquardt": 40, "lbfgs": 400, "adam": 2000}

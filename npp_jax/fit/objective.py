@@ -251,16 +251,26 @@ class Objective:
             rows = jnp.asarray([solution.species.index(name) for name in profile.species])
             values = solution.fraction[-1][rows, 1:-1]
             numbered = dataclasses.replace(profile, species=[f"ion {i}" for i in range(len(profile.species))])
-            given = (
-                jax.vmap(lambda row, m=measurement: self.problem.observation(m, row))(theta),
-                self._responses[k],
-                numbered,
-                measurement.nuisance,
-                measurement.likelihood,
+            made[k] = jax.tree.map(
+                lambda leaf, dtype=values.dtype: jnp.asarray(leaf, dtype),
+                Comparison(
+                    faces=solution.faces[-1] / NM,
+                    fraction=values,
+                    observation=self._observations(measurement, theta),
+                    response=self._responses[k],
+                    profile=numbered,
+                    nuisance=measurement.nuisance,
+                    likelihood=measurement.likelihood,
+                    solved=measurement.solved,
+                ),
             )
-            given = jax.tree.map(lambda leaf, dtype=values.dtype: jnp.asarray(leaf, dtype), given)
-            made[k] = Comparison(solution.faces[-1] / NM, values, *given, measurement.solved)
         return made
+
+    def _observations(self, measurement: Measurement, theta: Array) -> Observation:
+        """How one experiment is seen, for each candidate."""
+        seen = jax.vmap(lambda row: self.problem.observation(measurement, row))(theta)
+        assert seen is not None
+        return seen
 
     @functools.cached_property
     def _responses(self) -> list[SampledResponse | None]:
