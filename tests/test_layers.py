@@ -56,7 +56,7 @@ MAY_IMPORT = {
     "mixture": PHYSICAL | ENGINE | {"scaling", "integrate"},
     "mixture_result": PHYSICAL | ENGINE | RESULT | {"scaling", "integrate", "mixture"},
     "simulate": PHYSICAL | ENGINE | RESULT | WIRING,
-    "observe": VOCABULARY,
+    "observe": VOCABULARY | COMPILER,
     "fit": PHYSICAL | COMPILER | RESULT | {"physics", "solver", "integrate", "simulate", "observe"},
     "sweep": PHYSICAL | COMPILER | RESULT | {"solver", "fit", "simulate", "observe"},
     "tracer": PHYSICAL | ENGINE | RESULT | {"observe", "fit"},
