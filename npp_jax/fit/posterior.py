@@ -304,7 +304,7 @@ def _in_groups(function: Callable[..., Any], chains: int) -> Callable[..., Any]:
     size = chains // groups
     program: list[Callable[..., Any]] = []
 
-    def advance(words: Array, state: Any, step: Array, mass: Array) -> Any:
+    def advance(words: Array | np.ndarray, state: Any, step: Array | np.ndarray, mass: Array) -> Any:
         parts = [
             jax.tree.map(lambda leaf, k=k: np.asarray(leaf)[k * size : (k + 1) * size], (words, state, step))
             for k in range(groups)
