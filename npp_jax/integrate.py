@@ -57,6 +57,9 @@ class Controls:
     """Keep the history over the steps; otherwise the trace holds the outputs alone."""
     companion: bool = True
     """Make a second, coarser run for the error estimate."""
+    observables: bool = True
+    """Read the front off the profiles; otherwise its depth, width, plateau and leading edge are NaN. The error estimate
+    needs them."""
 
 
 def coarser(controls: Controls) -> Controls:

@@ -366,7 +366,7 @@ class _Profile(NamedTuple):
     observables: FrontObservables
 
 
-def _profile(experiment: Experiment, stage: Stage, moment: Moment, model: Model) -> _Profile:
+def _profile(experiment: Experiment, stage: Stage, moment: Moment, model: Model, controls: Controls) -> _Profile:
     """Profiles of a state at the surface, the cell centres and the back electrode, in SI units."""
     medium = medium_of(experiment, stage)
     here = geometry(moment.faces, moment.velocity, medium.thickness)
@@ -400,7 +400,9 @@ def _profile(experiment: Experiment, stage: Stage, moment: Moment, model: Model)
         potential=medium.thermal_potential * ends(potential[0] + inner[0] * centre[0], potential, zero),
         field=scale * ends(inner[0], 0.5 * (faces[1:] + faces[:-1]), bulk_field[0]),
         excess=charge,
-        observables=front_observables(depth, native, foreign),
+        observables=front_observables(depth, native, foreign)
+        if controls.observables
+        else FrontObservables(*[jnp.full_like(surface, jnp.nan)] * 4),
     )
 
 
@@ -429,7 +431,7 @@ def assemble(experiment: Experiment, run: Run, controls: Controls, model: Model)
     traces, columns = [], []
     for stage, passage in zip(experiment.stages, run.passages, strict=True):
         moments = passage.moments
-        seen = jax.vmap(lambda moment, stage=stage: _profile(experiment, stage, moment, model))(moments)
+        seen = jax.vmap(lambda moment, stage=stage: _profile(experiment, stage, moment, model, controls))(moments)
         trace = Trace(
             time=passage.start + moments.time,
             charge=passage.charge * unit,
