@@ -1,0 +1,18 @@
+"""Files of the user: experiment files, and what all of them have in common."""
+
+from npp_jax.config.errors import ConfigError, ConfigTable, one_line
+from npp_jax.config.experiment import experiment_schema, load_experiment, parse_experiment
+from npp_jax.config.tables import Diffusion, Fraction, Temperature, Time
+
+__all__ = [
+    "ConfigError",
+    "ConfigTable",
+    "Diffusion",
+    "Fraction",
+    "Temperature",
+    "Time",
+    "experiment_schema",
+    "load_experiment",
+    "one_line",
+    "parse_experiment",
+]
