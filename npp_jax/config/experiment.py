@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from pydantic import ValidationError
 
 from npp_jax.config.errors import ConfigError, known, one_line
+from npp_jax.config.limits import Limits, limits_of
 from npp_jax.config.tables import TABLES, DiffusivityTable, ExperimentTable, SpeciesTable, StageTable
 from npp_jax.physics import (
     AbstractDiffusivity,
@@ -82,6 +83,15 @@ def _table_of(table: dict[str, Any], key: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise ConfigError(f"'{key}' has no place; known are {', '.join(f'{part}.KEY' for part in parts)}")
     return found
+
+
+def allowed_range(key: str) -> Limits:
+    """Range of a key such as `Li.vacancy_fraction` or `stages.0.potential_V`; none for what is no key of a file."""
+    place, _, name = key.rpartition(".")
+    kinds = {"sample": "sample", "stages": "stages", "observation": "observation"}
+    kind = kinds.get(place.split(".")[0], "species" if name in SpeciesTable.model_fields else "diffusivity")
+    table = TABLES.get(kind)
+    return limits_of(table.model_fields[name]) if table is not None and name in table.model_fields else Limits()
 
 
 def parse_experiment(table: Mapping[str, Any], *, folder: Path = Path()) -> Experiment:
@@ -199,6 +209,10 @@ def _read_trace(path: Path, column: str, key: str) -> Drive:
             f"{key}: {path}: needs the columns time_s and {column}, filled with numbers ({error})"
         ) from None
     increasing = all(a < b for a, b in itertools.pairwise(time))
-    if len(time) < 2 or not increasing or not all(0.0 < v < 1e6 for v in value):
-        raise ConfigError(f"{key}: {path}: needs two or more rows, times that increase, and positive values")
+    if len(time) < 2 or not increasing:
+        raise ConfigError(f"{key}: {path}: needs two or more rows, and times that increase")
+    limits = limits_of(StageTable.model_fields[column])
+    wrong = [v for v in value if not limits.hold(v)]
+    if wrong:
+        raise ConfigError(f"{key}: {path}: {column} = {wrong[0]:g}: must be {limits}")
     return Drive.trace(jnp.asarray(time), jnp.asarray(value))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from npp_jax.config import ConfigError, one_line
+from npp_jax.config import ConfigError, allowed_range, one_line
 from npp_jax.fit import Problem
 from npp_jax.simulate import Unsupported, check_supported
 from npp_jax.study.measured import make_measurement
@@ -24,6 +24,7 @@ from npp_jax.sweep import (
     Grid,
     LatinHypercube,
     Sobol,
+    Table,
     Uniform,
     read_table,
     shared_values,
@@ -79,12 +80,15 @@ def load_study(path: str | Path) -> Study:
         measurements = tuple(make_measurement(entry, path.parent) for entry in table.experiments)
         main = make_model(table.title or path.stem, measurements, table.parameters)
         design = _design(table.design, main.axes, path.parent)
+        _check_ranges(main, design)
         rivals = tuple(make_rival(rival, table, measurements, path.parent) for rival in table.fit.rivals)
         _check_names(main.problem, table.sweep)
         for model in (main, *rivals):
+            _check_axes(model)
             for measurement in model.problem.measurements:
                 check_supported(measurement.experiment, table.sweep.model)
     except ConfigError:
+        # It names the file that it is about.
         raise
     except (DesignError, Unsupported, ValueError) as error:
         raise ConfigError(f"{path}: {error}") from None
@@ -105,6 +109,29 @@ def load_study(path: str | Path) -> Study:
             ]
         ),
     )
+
+
+def _check_axes(model: Rival) -> None:
+    """Ranges of the parameters within those of their keys; an end may be where the key has an open one."""
+    for axis, parameter in zip(model.axes, model.problem.parameters, strict=True):
+        for key in parameter.keys:
+            limits = allowed_range(key)
+            for name, value in (("low", axis.low), ("high", axis.high)):
+                if not limits.low <= value <= limits.high:
+                    raise ValueError(f"{axis.name}: {name} = {value:g}: {key} must be {limits}")
+
+
+def _check_ranges(main: Rival, design: AbstractDesign) -> None:
+    """Candidates of a table within the ranges of the keys."""
+    if not isinstance(design, Table):
+        return
+    for parameter in main.problem.parameters:
+        column = design.values[:, design.parameters.index(parameter.name)]
+        for key in parameter.keys:
+            limits = allowed_range(key)
+            wrong = [value for value in (float(column.min()), float(column.max())) if not limits.hold(value)]
+            if wrong:
+                raise ValueError(f"the table of candidates has {parameter.name} = {wrong[0]:g}: {key} must be {limits}")
 
 
 def _check_names(problem: Problem, sweep: SweepTable) -> None:

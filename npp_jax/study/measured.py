@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from npp_jax.config import ConfigError, load_experiment
+from npp_jax.config import load_experiment
 from npp_jax.fit import Measurement
 from npp_jax.io.profile_table import read_measured
 from npp_jax.observe import (
@@ -33,13 +33,13 @@ def make_measurement(entry: ExperimentEntry, folder: Path) -> Measurement:
     )
     left = int(np.sum(np.asarray(profile.weight)[0] > 0.0))
     if left < MINIMUM_POINTS:
-        raise ConfigError(
+        raise ValueError(
             f"{entry.name}: {left} points of {entry.profile} lie below first_depth_nm = {entry.first_depth_nm:g}; at "
             f"least {MINIMUM_POINTS} are needed"
         )
     likelihood = _likelihood(entry.likelihood)
     if isinstance(likelihood, PoissonLikelihood) and profile.counts is None:
-        raise ConfigError(f"{entry.name}: a poisson likelihood needs counts; give counts_per_fraction")
+        raise ValueError(f"{entry.name}: a poisson likelihood needs counts; give counts_per_fraction")
     count = len(profile.species)
     return Measurement(
         entry.name,

@@ -3,7 +3,7 @@
 import dataclasses
 from pathlib import Path
 
-from npp_jax.config import ConfigError, load_experiment
+from npp_jax.config import load_experiment
 from npp_jax.fit import Bound, Bounds, Measurement, Parameter, Problem, with_free_form
 from npp_jax.physics import SEDDiffusivity
 from npp_jax.study.tables import ExperimentEntry, ParameterTable, RivalTable, StudyTable
@@ -55,7 +55,7 @@ def make_rival(rival: RivalTable, study: StudyTable, measurements: tuple[Measure
     ):
         unknown = [name for name in given if name not in allowed]
         if unknown:
-            raise ConfigError(f"rival '{rival.name}': {kind} = '{unknown[0]}'; known are {', '.join(allowed)}")
+            raise ValueError(f"rival '{rival.name}': {kind} = '{unknown[0]}'; known are {', '.join(allowed)}")
     tables: list[ParameterTable] = []
     for table in study.parameters:
         if table.name in rival.separate:
@@ -71,7 +71,7 @@ def make_rival(rival: RivalTable, study: StudyTable, measurements: tuple[Measure
     if contains is None:
         contains = more and not (rival.without or rival.files or rival.set)
     if contains and not more:
-        raise ConfigError(f"rival '{rival.name}': a model that contains the first has more parameters than it")
+        raise ValueError(f"rival '{rival.name}': a model that contains the first has more parameters than it")
     model = make_model(rival.name, with_files, [*tables, *rival.parameters])
     return dataclasses.replace(model, contains_main=contains)
 
@@ -91,7 +91,7 @@ def _changed(
         found.append(dataclasses.replace(measurement, experiment=load_experiment(path, changes=own)))
     lost = [key for key in rival.set if key not in placed]
     if lost:
-        raise ConfigError(f"rival '{rival.name}': set = '{lost[0]}' has no place in any experiment")
+        raise ValueError(f"rival '{rival.name}': set = '{lost[0]}' has no place in any experiment")
     return tuple(found)
 
 
@@ -99,7 +99,7 @@ def _free_form(rival: RivalTable, measurements: tuple[Measurement, ...], tables:
     """The native ion of every experiment gets a distribution given by its slopes, each of them a parameter."""
     natives = {s.name for m in measurements for s in m.experiment.species if isinstance(s.diffusivity, SEDDiffusivity)}
     if len(natives) != 1:
-        raise ConfigError(f"rival '{rival.name}': free_form_knots needs one ion with a site energy distribution")
+        raise ValueError(f"rival '{rival.name}': free_form_knots needs one ion with a site energy distribution")
     (native,) = natives
     replaced = tuple(
         dataclasses.replace(m, experiment=with_free_form(m.experiment, rival.free_form_knots or 0))
