@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field, ValidationError, model_validator
 
-from npp_jax.config import ConfigError, ConfigTable, Diffusion, Fraction, Temperature, Time, one_line
+from npp_jax.config import ConfigError, ConfigTable, Diffusion, Fraction, Temperature, Time, one_line, other_file
 
 Positive = Annotated[float, Field(gt=0.0)]
 NotNegative = Annotated[float, Field(ge=0.0)]
@@ -358,8 +358,9 @@ def load_tracer_study(path: str | Path) -> TracerStudy:
         raise ConfigError(f"{path}: not a TOML file: {error}") from None
     kind = raw.get("kind")
     if not isinstance(kind, str) or kind not in _KINDS:
-        shown = "missing key" if kind is None else f"kind = {kind!r}"
-        raise ConfigError(f"{path}: kind: {shown}; allowed are {', '.join(_KINDS)}")
+        shown = "kind: missing key" if kind is None else f"kind = {kind!r}"
+        other = None if "kind" in raw else other_file(raw, ProfileStudy)
+        raise ConfigError(f"{path}: " + (other or f"{shown}; allowed are {', '.join(_KINDS)}"))
     root: Any = _KINDS[kind]
     try:
         return root.model_validate(raw)

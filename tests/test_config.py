@@ -43,7 +43,13 @@ WRONG = {
     "missing": (_at("sample"), {"permittivity": None}, "sample.permittivity: missing"),
     "unit": (_at("sample"), {"thickness_um": None, "thickness_mm": 0.5}, "did you mean 'thickness_um'"),
     "negative": (_at("sample"), {"thickness_um": -1.0}, "sample.thickness_um = -1.0"),
-    "vacancies": (_at("species", 0, "diffusivity"), {"vacancy_fraction": 1.0}, "less than 1"),
+    "vacancies": (_at("species", 0, "diffusivity"), {"vacancy_fraction": 1.0}, "greater than 0 and less than 1"),
+    "truth": (_at("sample"), {"thickness_um": True}, "sample.thickness_um = true: a number is needed"),
+    "quotes": (_at("sample"), {"thickness_um": "500"}, "sample.thickness_um = '500': a number is needed"),
+    "one stage": (_at(), {"stages": {"front": "closed"}}, "write [[stages]] in double brackets"),
+    "two samples": (_at(), {"sample": [{}]}, "write [sample] in single brackets"),
+    "study": (_at(), {"experiments": []}, "this is a study file, for `npp-jax sweep`"),
+    "tracer": (_at(), {"kind": "map"}, "this is a tracer study, for `npp-jax tracer`"),
     "stranger": (_at("stages", 0), {"beam": "Rb"}, "known are Li, K"),
     "zero D": (_at("species", 1, "diffusivity"), {"D_m2_s": 0.0}, "greater than 0"),
     "NaN": (_at("species", 1, "diffusivity"), {"D_m2_s": float("nan")}, "finite"),
@@ -82,6 +88,9 @@ def test_trace_file(tmp_path: Path) -> None:
     assert drive.value.tolist() == [5.0, 10.0]
     (tmp_path / "trace.csv").write_text("time_s,potential_V\n0,5\n0,x\n")
     with pytest.raises(ConfigError, match="filled with numbers"):
+        parse_experiment(table, folder=tmp_path)
+    (tmp_path / "trace.csv").write_text("time_s,potential_V\n0,5\n10,2e5\n")
+    with pytest.raises(ConfigError, match="potential_V = 200000: must be greater than 0"):
         parse_experiment(table, folder=tmp_path)
 
 

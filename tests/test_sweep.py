@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -142,6 +143,8 @@ def test_four_devices_compile_once_and_find_what_one_finds(folder, study, evalua
     [
         ('keys = ["Li.sed_fwhm_eV"]', 'keys = ["Li.sed_fwhm"]', "did you mean 'Li.sed_fwhm_eV'"),
         ("low = 0.15", "low = 0.5", "increase"),
+        ("low = 0.15", "low = -0.15", r"low = -0\.15: Li\.sed_fwhm_eV must be greater than 0 and less than"),
+        ("candidates = 20", "candidates = true", "a number is needed"),
         ('kind = "sobol"', 'kind = "sobl"', "design.kind"),
         ("candidates = 20", "candidate = 20", "did you mean 'candidates'"),
         ("profiles = true", "profile_grid = { last_nm = 9.0, points = 5 }", "belongs to profiles = true"),
@@ -162,6 +165,16 @@ def test_a_wrong_study_ends_in_one_line(folder, old, new, message):
     with pytest.raises(ConfigError, match=message) as error:
         load_study(wrong)
     assert "\n" not in str(error.value)
+
+
+def test_candidates_of_a_table_are_within_the_ranges_of_their_keys(folder):
+    text = (folder / "study.toml").read_text(encoding="utf-8")
+    names = re.findall(r'^name = "(\w+_(?:eV|m2_s)|vacancy_fraction)"', text, re.M)
+    (folder / "candidates.csv").write_text(f"{','.join(names)}\n{','.join('-1.0' for _ in names)}\n", encoding="utf-8")
+    design = re.sub(r"\[design\][^\[]*", '[design]\nkind = "table"\nfile = "candidates.csv"\n\n', text)
+    (folder / "wrong.toml").write_text(design, encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"the table of candidates has sed_fwhm_eV = -1: .* greater than 0"):
+        load_study(folder / "wrong.toml")
 
 
 @pytest.mark.parametrize(

@@ -142,7 +142,7 @@ def test_measured_profile_that_one_law_does_not_explain(tmp_path: Path) -> None:
         ("tracer_chain", "chain0.csv", "missing.csv", "missing.csv: No such file"),
         ("tracer_exchange", "cool0.csv", "nan.csv", "nan.csv: "),
         ("tracer_exchange", 'cool0.csv"', 'gone.h5"\nspecies = "Li"', "gone.h5: No such file"),
-        ("tracer_exchange", 'kind = "profile"', 'kind = "profil"', "kind: "),
+        ("tracer_exchange", 'kind = "profile"', 'kind = "profil"', "kind = 'profil'; allowed are"),
     ],
 )
 def test_wrong_input_ends_in_one_line(folder: Path, study: str, old: str, new: str, message: str) -> None:

@@ -74,12 +74,12 @@ def read_profile_table(
         raise ConfigError(f"{path}: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not a text file: {error}") from None
-    names = [name.strip() for name in lines[0][1].split(",")] if lines else []
+    if not lines:
+        raise ConfigError(f"{path}: no line but comments; the columns depth_nm, NAME, NAME_sigma, … were expected")
+    names = [name.strip() for name in lines[0][1].split(",")]
     species = [name for name in names[1:] if not name.endswith("_sigma")]
     if not species or names != ["depth_nm", *(x for s in species for x in (s, f"{s}_sigma"))]:
-        raise ConfigError(
-            f"{path}: the columns must be depth_nm, NAME, NAME_sigma, …, got {', '.join(names) or 'none'}"
-        )
+        raise ConfigError(f"{path}: the columns must be depth_nm, NAME, NAME_sigma, …, got {', '.join(names)}")
     table = np.empty((len(lines) - 1, len(names)))
     fields_of = csv.reader(line for _, line in lines[1:])
     for row, ((number, _), fields) in enumerate(zip(lines[1:], fields_of, strict=True)):

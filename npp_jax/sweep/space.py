@@ -41,9 +41,11 @@ class Axis:
         lowest, highest = {"linear": (-math.inf, math.inf), "log": (0.0, math.inf), "logit": (0.0, 1.0)}[self.scale]
         # Written so that NaN is refused as well.
         if not lowest < self.low < self.high < highest:
+            within = {"linear": "", "log": "; on a log scale they are positive"}.get(
+                self.scale, "; on a logit scale they lie between 0 and 1"
+            )
             raise DesignError(
-                f"{self.name}: low = {self.low:g}, high = {self.high:g} must be finite and increase, "
-                f"and on a {self.scale} scale lie between {lowest:g} and {highest:g}"
+                f"{self.name}: low = {self.low:g}, high = {self.high:g} must be finite and increase{within}"
             )
         if not math.isfinite(float(self.high) - float(self.low)):
             raise DesignError(f"{self.name}: the range from {self.low:g} to {self.high:g} overflows")

@@ -1,0 +1,28 @@
+"""Command line: `npp-jax simulate`, `sweep`, `fit`, `tracer`, `import-sims`, `plot`, `export`, `schema`, `info`.
+
+Exit codes: 0 done, 2 wrong input (one line on standard error), 3 the result carries a warning in its status, 4 no
+finite result.
+"""
+
+import typer
+
+from npp_jax.cli.about import info, schema
+from npp_jax.cli.sims import import_sims
+from npp_jax.cli.simulation import simulate
+from npp_jax.cli.stored import export, plot
+from npp_jax.cli.studies import fit, sweep
+from npp_jax.cli.tracing import tracer
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="Nernst–Planck–Poisson simulation of ion exchange.")
+
+for _command in (simulate, sweep, fit, tracer, import_sims, plot, export, schema, info):
+    app.command()(_command)
+
+
+def main() -> None:
+    """Entry point of the command line."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        typer.echo("npp-jax: interrupted", err=True)
+        raise SystemExit(130) from None

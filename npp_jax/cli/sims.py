@@ -1,0 +1,66 @@
+"""`npp-jax import-sims`."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from npp_jax.cli.terminal import wrong_input
+
+
+def import_sims(
+    file: Annotated[Path, typer.Argument(help="SIMS file: SurfaceLab text, CAMECA ASCII, or a table.")],
+    species: Annotated[list[str] | None, typer.Option(help="K=39K+; none: list the channels.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Profile (HDF5); beside the file if not given.")] = None,
+    figure: Annotated[Path | None, typer.Option(help="Figure; its ending gives the format.")] = None,
+    format: Annotated[str, typer.Option(help="auto, surfacelab, cameca or table.")] = "auto",
+    crater_depth_nm: Annotated[float | None, typer.Option(help="Depth of the crater.")] = None,
+    crater_sigma_nm: Annotated[float, typer.Option(help="Its standard deviation.")] = 0.0,
+    duration_s: Annotated[float | None, typer.Option(help="Sputter time of the whole crater.")] = None,
+    normalise: Annotated[list[str] | None, typer.Option(help="Li=bulk, K=uptake, … or one word for all.")] = None,
+    bulk_nm: Annotated[str | None, typer.Option(help="Depths of the untouched bulk, 800:1000.")] = None,
+    reference: Annotated[str | None, typer.Option(help="Channel of the matrix.")] = None,
+    background: Annotated[list[str] | None, typer.Option(help="K=800:1000 in nm, or K=0.4 ions a point.")] = None,
+    sputter_rate: Annotated[list[str] | None, typer.Option(help="K=1.3, relative, for each species.")] = None,
+    close_sum: Annotated[bool, typer.Option(help="Scale so that all species add up to one.")] = False,
+    surface_nm: Annotated[float, typer.Option(help="Points above are cut: the surface transient.")] = 0.0,
+    deepest_nm: Annotated[float | None, typer.Option(help="Points below are cut.")] = None,
+    charge_mC_cm2: Annotated[float | None, typer.Option("--charge-mC-cm2", help="Charge passed.")] = None,
+    density_m3: Annotated[float | None, typer.Option(help="Mobile ions of the bulk.")] = None,
+    dwell_s: Annotated[float | None, typer.Option(help="Acquisition time of a point.")] = None,
+    as_counts: Annotated[bool, typer.Option(help="Take signals of unknown unit for counts.")] = False,
+    sigma_relative: Annotated[float, typer.Option(help="Relative uncertainty beside counting.")] = 0.0,
+) -> None:
+    """Read a SIMS depth profile: depth scale, normalisation, counting statistics."""
+    from npp_jax.io.sims.errors import SimsFileError
+    from npp_jax.io.sims.importing import command
+
+    try:
+        lines = command(
+            file,
+            species or [],
+            out=out,
+            figure=figure,
+            format=format,
+            crater_depth_nm=crater_depth_nm,
+            crater_sigma_nm=crater_sigma_nm,
+            duration_s=duration_s,
+            normalise=normalise or [],
+            bulk_nm=bulk_nm,
+            reference=reference,
+            background=background or [],
+            sputter_rate=sputter_rate or [],
+            close_sum=close_sum,
+            surface_nm=surface_nm,
+            deepest_nm=deepest_nm,
+            charge_mC_cm2=charge_mC_cm2,
+            density_m3=density_m3,
+            dwell_s=dwell_s,
+            as_counts=as_counts,
+            sigma_relative=sigma_relative,
+            command_line=" ".join(sys.argv),
+        )
+    except (SimsFileError, OSError) as error:
+        raise wrong_input(str(error)) from None
+    typer.echo("\n".join(lines))

@@ -1,0 +1,114 @@
+"""`npp-jax simulate`."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from npp_jax.cli.terminal import spinner, start_jax, wrong_input
+
+if TYPE_CHECKING:
+    from npp_jax.solution import Solution
+
+Model = Literal["electroneutral", "full"]
+
+
+def simulate(
+    file: Annotated[Path, typer.Argument(help="Experiment file (TOML).")],
+    model: Annotated[Model, typer.Option(help="Equations to solve.")] = "electroneutral",
+    setting: Annotated[Literal["accurate", "fast"], typer.Option(help="Cells, steps, iterations.")] = "accurate",
+    output: Annotated[Path, typer.Option(help="Folder of the results.")] = Path(),
+    csv: Annotated[Path | None, typer.Option(help="Folder for profiles_<k>.csv and trace.csv.")] = None,
+    figures: Annotated[bool, typer.Option(help="Draw the summary figure.")] = True,
+    format: Annotated[Literal["png", "pdf"], typer.Option(help="Format of the figure.")] = "png",
+    quiet: Annotated[bool, typer.Option(help="Print the status only.")] = False,
+) -> None:
+    """Simulate one experiment: depth profiles, potential, current, report."""
+    start_jax()
+    import jax
+
+    from npp_jax.config import ConfigError, load_experiment
+    from npp_jax.io.results import write_csv, write_solution
+    from npp_jax.simulate import ACCURATE, FAST, Unsupported, check_supported
+    from npp_jax.simulate import simulate as run
+    from npp_jax.solver.status import STATUS_ADVICE, Status
+
+    try:
+        experiment = load_experiment(file)
+        # Before compilation, inside which the bulk fractions have no values to check.
+        check_supported(experiment, model)
+        controls = {"accurate": ACCURATE, "fast": FAST}[setting]
+        with spinner(f"simulating {file.name} ({model}, {setting})", quiet=quiet):
+            # What runs once is not worth a compiler's care: half of the time of a first run.
+            options = {"xla_backend_optimization_level": 0}
+            compiled = jax.jit(lambda e: run(e, controls, model=model), compiler_options=options)
+            solution = jax.block_until_ready(compiled(experiment))
+    except (ConfigError, Unsupported) as error:
+        prefix = "" if str(error).startswith(str(file)) else f"{file}: "
+        raise wrong_input(f"{prefix}{error}") from None
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        result = output / f"{file.stem}.h5"
+        write_solution(result, solution, experiment_text=file.read_text(encoding="utf-8"), command=" ".join(sys.argv))
+        written = [result]
+        if csv is not None:
+            written += write_csv(csv, solution)
+        if figures:
+            from npp_jax.plots import figure_summary
+
+            figure = output / f"{file.stem}.{format}"
+            figure_summary(experiment, solution).savefig(figure, dpi=150)
+            written.append(figure)
+    except OSError as error:
+        raise wrong_input(f"cannot write results: {error}") from None
+    status = Status(int(solution.report.status))
+    if not quiet:
+        print_table(solution)
+        typer.echo("written: " + ", ".join(str(path) for path in written))
+    typer.echo(f"status: {STATUS_ADVICE[status]}")
+    if status is Status.NOT_FINITE:
+        raise typer.Exit(4)
+    if status is not Status.DONE:
+        raise typer.Exit(3)
+
+
+def print_table(solution: "Solution") -> None:
+    """One row an output, and what the run cost."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=f"{solution.model}: {', '.join(solution.species)}")
+    names = (
+        "time / h",
+        "charge / mC cm⁻²",
+        "front / nm",
+        "width / nm",
+        "plateau",
+        "j / nA cm⁻²",
+        "U / V",
+        "excess / ‰",
+    )
+    for name in (*names, "front error / nm", "profile error"):
+        table.add_column(name, justify="right")
+    for k in range(len(solution.time)):
+        excess = solution.excess_charge[k]
+        extreme = float(excess[abs(excess).argmax()])
+        table.add_row(
+            f"{float(solution.time[k]) / 3600.0:.4g}",
+            f"{float(solution.charge[k]) * 0.1:.4g}",
+            f"{float(solution.front_depth[k]) * 1e9:.3f}",
+            f"{float(solution.front_width[k]) * 1e9:.3f}",
+            f"{float(solution.plateau[k]):.4f}",
+            f"{float(solution.current_density[k]) * 1e5:.4g}",
+            f"{float(solution.surface_potential[k]):.4g}",
+            f"{1e3 * extreme:.3g}",
+            f"{float(solution.report.front_error[k]) * 1e9:.2g}",
+            f"{float(solution.report.profile_error[k]):.1e}",
+        )
+    Console(width=max(120, Console().width)).print(table)
+    report = solution.report
+    typer.echo(
+        f"{report.cells} cells, {report.steps} steps, {int(report.iterations)} Newton iterations; "
+        f"ion balance {float(report.ion_balance):.1e}"
+    )

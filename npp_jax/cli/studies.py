@@ -1,0 +1,129 @@
+"""`npp-jax sweep` and `npp-jax fit`."""
+
+import dataclasses
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from npp_jax.cli.terminal import start_jax, wrong_input
+
+
+def sweep(
+    file: Annotated[Path, typer.Argument(help="Study file (TOML).")],
+    output: Annotated[Path, typer.Option(help="Folder of the results.")] = Path(),
+    force: Annotated[bool, typer.Option(help="Discard the results of another run in the same place.")] = False,
+    workers: Annotated[int | None, typer.Option(min=1, help="Threads; by default one a core on a CPU.")] = None,
+    processes: Annotated[int | None, typer.Option(min=1, help="Processes on this machine instead of threads.")] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="dask.distributed scheduler, tcp://HOST:8786 or its file: its workers evaluate.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option(help="Print the summary only.")] = False,
+) -> None:
+    """Evaluate many candidates against measured profiles; resumes where it was interrupted."""
+    start_jax()
+    from npp_jax.config import ConfigError
+    from npp_jax.fit import data_warnings
+    from npp_jax.study import load_study
+    from npp_jax.sweep import StoreError
+    from npp_jax.sweep.run import SweepStopped
+    from npp_jax.sweep_command import run_study, summary
+
+    if sum(option is not None for option in (workers, processes, scheduler)) > 1:
+        raise wrong_input("workers, processes and scheduler exclude one another")
+    try:
+        study = load_study(file)
+    except ConfigError as error:
+        raise wrong_input(str(error)) from None
+    for text in data_warnings(study.problem):
+        typer.echo(f"warning: {text}", err=True)
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        result = run_study(
+            study,
+            output / f"{file.stem}.h5",
+            force=force,
+            workers=workers,
+            quiet=quiet,
+            scheduler=scheduler,
+            processes=processes,
+        )
+    except (OSError, StoreError, SweepStopped) as error:
+        raise wrong_input(str(error)) from None
+    lines, failed, total = summary(result)
+    typer.echo("\n".join(lines))
+    typer.echo(f"written: {result}")
+    if failed == total:
+        raise typer.Exit(4)
+    if failed:
+        raise typer.Exit(3)
+
+
+def fit(
+    file: Annotated[Path, typer.Argument(help="Study file (TOML).")],
+    sweep: Annotated[Path | None, typer.Option(help="Result of `npp-jax sweep` to start from.")] = None,
+    method: Annotated[
+        Literal["levenberg-marquardt", "lbfgs", "adam"] | None,
+        typer.Option(help="How the starts are refined, in place of what the study says."),
+    ] = None,
+    output: Annotated[Path, typer.Option(help="Folder of the results.")] = Path(),
+    quiet: Annotated[bool, typer.Option(help="Print the status only.")] = False,
+) -> None:
+    """Fit the parameters of a study to its measured profiles: sweep, refinement, uncertainties, report."""
+    start_jax()
+    from npp_jax.config import ConfigError
+    from npp_jax.fit import REASON_ADVICE, MissingExtra, PosteriorError, Reason, data_warnings
+    from npp_jax.fit_command import NoCandidate, run_fit
+    from npp_jax.fit_files import write_fit
+    from npp_jax.fit_summary import intervals, warnings
+    from npp_jax.simulate import Unsupported
+    from npp_jax.study import load_study
+    from npp_jax.sweep import SweepFileError, read_sweep
+
+    try:
+        study = load_study(file)
+        if method is not None:
+            study = dataclasses.replace(study, fit=study.fit.model_copy(update={"method": method}))
+        if all(measurement.profile is None for measurement in study.problem.measurements):
+            raise ConfigError(f"{file}: no experiment has a profile; there is nothing to fit to")
+        found = None if sweep is None else read_sweep(sweep)
+        if found is not None and found.names != tuple(axis.name for axis in study.axes):
+            raise ConfigError(f"{sweep}: its parameters are {', '.join(found.names)}; the study has others")
+        # Before the minutes that a fit may take.
+        known = data_warnings(study.problem)
+        for text in known:
+            typer.echo(f"warning: {text}", err=True)
+        output.mkdir(parents=True, exist_ok=True)
+        outcome = run_fit(study, sweep=found, quiet=quiet)
+        written = write_fit(outcome, output, file.stem, command=" ".join(sys.argv))
+    except (ConfigError, SweepFileError, MissingExtra, OSError, Unsupported) as error:
+        raise wrong_input(str(error)) from None
+    except (NoCandidate, PosteriorError) as error:
+        typer.echo(f"npp-jax: {error}", err=True)
+        raise typer.Exit(4) from None
+    result = outcome.main.result
+    if not quiet:
+        for bound, best in zip(outcome.main.model.bounds, result.theta, strict=True):
+            low, high, source = intervals(outcome.main)[bound.name]
+            typer.echo(f"{bound.name:24s} {best:12.5g}   95 %: {low:.5g} … {high:.5g}   ({source})")
+        if outcome.main.posterior is not None:
+            for bound, (low, high), r_hat in zip(
+                outcome.main.model.bounds,
+                outcome.main.posterior.interval,
+                outcome.main.posterior.r_hat,
+                strict=True,
+            ):
+                typer.echo(f"{bound.name:24s} {'posterior':>12s}   95 %: {low:.5g} … {high:.5g}   (R-hat {r_hat:.3f})")
+        typer.echo(f"misfit {result.chi2:.1f} for {result.points} points, probability {result.p_value:.2g}")
+        for rival in outcome.rivals:
+            better = outcome.main.result.criteria.bic - rival.result.criteria.bic
+            typer.echo(f"rival '{rival.model.name}': misfit {rival.result.chi2:.1f}, BIC {-better:+.1f}")
+        typer.echo("written: " + ", ".join(str(path) for path in written))
+    for text in warnings(outcome.main):
+        if text not in known:
+            typer.echo(f"warning: {text}")
+    reason = Reason(int(result.refined.reason[result.best]))
+    typer.echo(f"status: {REASON_ADVICE[reason]}")
+    if reason is not Reason.CONVERGED:
+        raise typer.Exit(3)

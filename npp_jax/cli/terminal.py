@@ -1,0 +1,42 @@
+"""What all commands do alike: refuse wrong input in one line, start JAX, show that they work."""
+
+import os
+from pathlib import Path
+
+import typer
+
+
+def wrong_input(message: str) -> typer.Exit:
+    """Say in one line what is wrong; raise what is returned."""
+    typer.echo(f"npp-jax: {' '.join(str(message).split())}", err=True)
+    return typer.Exit(2)
+
+
+def start_jax() -> None:
+    """Double precision, compiled code kept between runs, and a collector of garbage that seldom looks."""
+    import gc
+
+    import jax
+
+    # A program being traced is some million small objects that all live: looking through them is a tenth of the time.
+    gc.set_threshold(100_000, 50, 100)
+    jax.config.update("jax_enable_x64", True)
+    if not os.environ.get("JAX_COMPILATION_CACHE_DIR"):
+        home = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
+        jax.config.update("jax_compilation_cache_dir", str(home / "npp_jax"))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+
+
+def spinner(text: str, *, quiet: bool):
+    """Moving sign of life in a terminal, one plain line elsewhere."""
+    import contextlib
+
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if quiet:
+        return contextlib.nullcontext()
+    if console.is_terminal:
+        return console.status(text)
+    typer.echo(text, err=True)
+    return contextlib.nullcontext()
