@@ -11,13 +11,13 @@ from jaxtyping import Array
 from npp_jax.discretisation import mixture, mixture_full
 from npp_jax.discretisation.geometry import geometry
 from npp_jax.discretisation.mixture import Mixture
-from npp_jax.integrate import Moment
 from npp_jax.mixture import MODELS, Run
 from npp_jax.observables import front_observables
 from npp_jax.physics.experiment import Experiment
 from npp_jax.physics.protocol import IonBeamCurrent, IonBeamPotential, Stage
 from npp_jax.scaling import NM, mixture_of
 from npp_jax.solution import Report, Solution, Trace
+from npp_jax.step import Moment
 
 
 class Seen(NamedTuple):
