@@ -26,6 +26,9 @@ from npp_jax.step import Effort, Happened, Moment, take_step
 
 EULER_STEPS = 3
 """Steps from the untouched sample that are of first order; the charge that passes in them is a few percent."""
+LATER_POWER = 2.5
+"""Power of the step number to which the clock of a later stage with several fronts grows."""
+
 BLOCKING_STEPS = 3
 """Steps under a blocking electrode, as a multiple of those of other stages: a current that decays sets their length."""
 
@@ -95,7 +98,7 @@ class Schedule(NamedTuple):
 def make_schedule(
     path: Path | Track, stage: Stage, controls: Controls, *, first: bool, surface_charge: bool = False
 ) -> Schedule:
-    """Lay out the steps of a stage: evenly in the logarithm of the clock between outputs.
+    """Lay out the steps of a stage: evenly in the logarithm of the clock between outputs, or by `LATER_POWER`.
 
     Parameters
     ----------
@@ -135,7 +138,14 @@ def make_schedule(
             exponents = np.arange(1, count + 1) / count
         exponents = np.concatenate([exponents, np.ones(repeats)]).reshape(-1, *(1,) * jnp.ndim(like))
         size = len(exponents)
-        clocks.append(previous * (end / previous) ** jnp.asarray(exponents, like.dtype))
+        if k == 0 and not first and not path.resting and isinstance(path, Track):
+            # The front runs into what earlier stages have left: nothing is self-similar, and even ratios would make
+            # the last steps too long.
+            root = controls.start_share ** (1.0 / LATER_POWER)
+            shared = (root + (1.0 - root) * exponents) ** LATER_POWER
+            clocks.append(end * jnp.asarray(shared, like.dtype))
+        else:
+            clocks.append(previous * (end / previous) ** jnp.asarray(exponents, like.dtype))
         targets.append(jnp.broadcast_to(time, (size, *like.shape)))
         position = np.arange(size)
         again.append(position >= size - repeats)

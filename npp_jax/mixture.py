@@ -205,8 +205,10 @@ def one_pass(
         looked_at = jax.tree.map(lambda leaf, r=rows: leaf[r], moments)
         outputs = tuple(np.flatnonzero(np.isin(rows, at_output)).tolist())
         passages.append(Passage(looked_at, charge + passed[rows], taken, elapsed, outputs))
-        late = np.flatnonzero(final)[len(moments.clock) // 4 :]
-        update = jnp.maximum(update, jnp.max(happened.update[late], axis=0))
+        # What is wrong early concerns few ions: it counts as far as the step has come.
+        kept = np.flatnonzero(final)
+        share = moments.clock[kept] / moments.clock[-1]
+        update = jnp.maximum(update, jnp.max(happened.update[kept] * share, axis=0))
         iterations = iterations + jnp.sum(happened.iterations, axis=0)
         if landing:
             wanted = schedule.target[at_output - neutral_steps]

@@ -13,12 +13,10 @@ from npp_jax.physics.interpolation import interpolate, locate, take
 SHARES = (0.6, 0.2, 0.2)
 """Shares of the cells that go to curvature, the changed depth and the logarithm."""
 
-import os
-UNSEEN = float(os.environ.get("UNSEEN","1e-6"))
-_X=1
+UNSEEN = 1e-6
 """Second difference of a fraction from cell to cell below which nothing is resolved."""
 
-_SMOOTHINGS = int(os.environ.get('SM','6'))
+_SMOOTHINGS = 6
 
 
 def graded_faces(cells: int, scale: Array, thickness: Array) -> Float[Array, "face *batch"]:
