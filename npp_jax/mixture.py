@@ -1,6 +1,5 @@
 """Simulation of any number of ions: a coarse pass over the protocol that seeks the mesh, and the run on this mesh."""
 
-from dataclasses import replace
 from types import ModuleType
 
 import equinox as eqx
@@ -13,7 +12,7 @@ from npp_jax.discretisation import mixture, mixture_full
 from npp_jax.discretisation.equidistribution import divided
 from npp_jax.discretisation.flux import Unknowns
 from npp_jax.discretisation.geometry import geometry
-from npp_jax.discretisation.mixture import Mixture
+from npp_jax.discretisation.mixture_medium import Mixture, complete
 from npp_jax.discretisation.track import Table, Track
 from npp_jax.integrate import Controls, Schedule, coarser, make_schedule, march
 from npp_jax.mixture_start import (
@@ -159,8 +158,15 @@ def one_pass(
         parts = []
 
         def take(
-            scheme: ModuleType, schedule: Schedule, moment: Moment, guess: Unknowns, *, landing: bool, fresh: bool,
-            track: Track = track, exchanged: Array = exchanged,
+            scheme: ModuleType,
+            schedule: Schedule,
+            moment: Moment,
+            guess: Unknowns,
+            *,
+            landing: bool,
+            fresh: bool,
+            track: Track = track,
+            exchanged: Array = exchanged,
         ) -> tuple[Moment, Moment, Happened]:
             if seeking:
                 return seek(scheme, track, schedule, moment, exchanged, guess, controls, landing=landing, fresh=fresh)
@@ -223,7 +229,7 @@ def one_pass(
 def _exchanged(medium: Mixture, moment: Moment) -> Array:
     """Charge of the ions that have taken the place of others [nm]."""
     width = jnp.diff(moment.faces, axis=0)
-    cells = mixture.complete(medium, moment.y[: len(medium.carried)])
+    cells = complete(medium, moment.y[: len(medium.carried)])
     terms = zip(medium.charges, cells, medium.bulk, strict=True)
     return 0.5 * sum(z * jnp.sum(width * jnp.abs(c - b), axis=0) for z, c, b in terms)  # pyright: ignore
 

@@ -7,10 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from npp_jax.discretisation import mixture, mixture_full
+from npp_jax.discretisation import mixture_full
 from npp_jax.discretisation.equidistribution import graded_faces, linear, remap
 from npp_jax.discretisation.geometry import Geometry, geometry
-from npp_jax.discretisation.mixture import Mixture
+from npp_jax.discretisation.mixture_faces import lengths
+from npp_jax.discretisation.mixture_medium import Mixture, conductance, diffusivities
 from npp_jax.discretisation.track import Table, Track
 from npp_jax.integrate import Controls, Schedule, make_schedule
 from npp_jax.physics.experiment import Experiment
@@ -37,7 +38,7 @@ def first_tables(experiment: Experiment, controls: Controls) -> tuple[Table, ...
     for stage in experiment.stages:
         medium = mixture_of(experiment, stage, 1.0)
         column = tuple(jnp.broadcast_to(c, (1, *like.shape)) for c in medium.bulk)
-        bulk = 1.0 / mixture.conductance(medium, column)[0]
+        bulk = 1.0 / conductance(medium, column)[0]
         end = jnp.zeros_like(like) if stage.duration is None else stage.duration
         time_of = lambda clock: clock  # noqa: E731
         if isinstance(stage.front, IonBeamPotential):
@@ -45,7 +46,7 @@ def first_tables(experiment: Experiment, controls: Controls) -> tuple[Table, ...
                 (medium.background / z if k == medium.beam else 0.0) * jnp.ones_like(column[0])
                 for k, z in enumerate(medium.charges)
             )
-            growth = 1.0 / mixture.conductance(medium, pure)[0] - bulk
+            growth = 1.0 / conductance(medium, pure)[0] - bulk
             resistance = medium.thickness * bulk + grown
             volts = drive_integral(stage.front.potential, end) / medium.thermal_potential
             # An ion of the sample in the beam may pass many times through it: what it replaces ends with the sample.
@@ -68,7 +69,7 @@ def first_tables(experiment: Experiment, controls: Controls) -> tuple[Table, ...
         schedule = make_schedule(Track(medium, stage.front, planned), stage, controls, first=False)
         clock = jnp.broadcast_to(schedule.clock[np.flatnonzero(schedule.final)], (schedule.final.sum(), *like.shape))
         if isinstance(stage.front, Reservoir):
-            slowest = jnp.min(jnp.stack(mixture.diffusivities(medium, column)), axis=0)[0]
+            slowest = jnp.min(jnp.stack(diffusivities(medium, column)), axis=0)[0]
             scale = 0.3 * jnp.sqrt(2.0 * slowest * clock)
         elif isinstance(stage.front, Blocking):
             scale = 0.3 * _depleted(medium, drive_value(stage.front.potential, end), bulk, clock)
@@ -139,7 +140,7 @@ def _untouched(medium: Mixture, faces: Array) -> tuple[Array, ...]:
 def _bulk_conductance(medium: Mixture) -> Array:
     """Conductivity of the untouched sample in units of N e²/kT [nm²/s]."""
     column = tuple(jnp.broadcast_to(c, (1, *medium.thickness.shape)) for c in medium.bulk)
-    return mixture.conductance(medium, column)[0]
+    return conductance(medium, column)[0]
 
 
 def _remapped(
@@ -166,7 +167,7 @@ def _adjusted(medium: Mixture, stage: Stage, field: Array, current: Array, here:
         field = field.at[0].set(field[1])
     if isinstance(stage.front, IonBeamPotential | Blocking):
         wanted = drive_value(stage.front.potential, jnp.zeros_like(current)) / medium.thermal_potential
-        share = mixture.lengths(here)
+        share = lengths(here)
         return field + (wanted - jnp.sum(share * field, axis=0)) / jnp.sum(share, axis=0)
     return field + current / _bulk_conductance(medium) - field[-1]
 

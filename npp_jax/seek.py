@@ -14,7 +14,7 @@ from jaxtyping import Array
 
 from npp_jax.discretisation.equidistribution import even_error_faces, linear
 from npp_jax.discretisation.flux import Unknowns
-from npp_jax.discretisation.mixture import Mixture
+from npp_jax.discretisation.mixture_medium import Mixture
 from npp_jax.discretisation.track import Track
 from npp_jax.integrate import Controls, Schedule, landed
 from npp_jax.physics.protocol import Closed, IonBeamCurrent, IonBeamPotential
@@ -22,6 +22,7 @@ from npp_jax.step import Effort, Happened, Moment, take_step
 
 ROUGH_ITERATIONS = 3
 """Cap on the iterations of a rough step, the last one and the further ones of first steps apart."""
+
 
 def resolving(model: ModuleType, medium: Mixture, moment: Moment) -> Array:
     """Faces that resolve the profile of a moment evenly."""

@@ -9,7 +9,8 @@ from jaxtyping import Array
 
 from npp_jax.discretisation.flux import Unknowns
 from npp_jax.discretisation.geometry import geometry
-from npp_jax.discretisation.mixture import Mixture, linearised
+from npp_jax.discretisation.mixture_linear import linearised
+from npp_jax.discretisation.mixture_medium import Mixture
 from npp_jax.discretisation.path import Path
 from npp_jax.discretisation.track import Track
 from npp_jax.physics.protocol import Blocking, IonBeamCurrent, IonBeamPotential, drive_value

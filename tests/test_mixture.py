@@ -16,7 +16,7 @@ from npp_jax.constants import ELEMENTARY_CHARGE
 from npp_jax.discretisation import mixture
 from npp_jax.discretisation.equidistribution import even_error_faces, graded_faces, remap
 from npp_jax.discretisation.geometry import geometry
-from npp_jax.discretisation.mixture import diffusivities
+from npp_jax.discretisation.mixture_medium import complete, diffusivities
 from npp_jax.mixture import one_pass
 from npp_jax.mixture_start import first_tables
 from npp_jax.physics import (
@@ -104,7 +104,7 @@ def test_four_ions_three_stages_conserve_and_differentiate() -> None:
             medium = mixture_of(changed, stage, 0.0)
             for k in passage.outputs:
                 width = jnp.diff(passage.moments.faces[k])
-                cells = jnp.stack(mixture.complete(medium, tuple(c[k] for c in passage.moments.y)))
+                cells = jnp.stack(complete(medium, tuple(c[k] for c in passage.moments.y)))
                 found.append(jnp.concatenate([width * cells, jnp.sum(width * cells, axis=1)[:, None]], axis=1))
         return jnp.stack(found)
 

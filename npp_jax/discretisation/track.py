@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from npp_jax.discretisation.equidistribution import linear
-from npp_jax.discretisation.mixture import Mixture
+from npp_jax.discretisation.mixture_medium import Mixture
 from npp_jax.physics.protocol import (
     AbstractFront,
     Blocking,
