@@ -154,35 +154,14 @@ def one_pass(
         moment = entered(track, stage, schedule, faces, before, model, neutral=bool(neutral_steps))
         guess = first_guess(medium, faces, schedule, moment.y)
         landing = bool(np.any(schedule.again))
-        exchanged = _exchanged(medium, moment)
+        exchanged = _exchanged(medium, moment) if seeking else None
         parts = []
-
-        def take(
-            scheme: ModuleType,
-            schedule: Schedule,
-            moment: Moment,
-            guess: Unknowns,
-            *,
-            landing: bool,
-            fresh: bool,
-            track: Track = track,
-            exchanged: Array = exchanged,
-        ) -> tuple[Moment, Moment, Happened]:
-            if seeking:
-                return seek(scheme, track, schedule, moment, exchanged, guess, controls, landing=landing, fresh=fresh)
-
-            def guesses(begin: Array, end: Array, gamma: Array) -> Unknowns:
-                early, late = track.state_at(begin + gamma * (end - begin)), track.state_at(end)
-                pairs = zip(early, late, guess, strict=False)
-                return tuple(jnp.stack([jnp.where(begin > 0.0, a, g[0]), b]) for a, b, g in pairs)
-
-            known = guesses if table.state else guess
-            return march(scheme, track, track, schedule, moment, known, controls, landing=landing)
-
         if neutral_steps:
             # From a step profile Poisson's equation adds nothing but stiffness.
             head = jax.tree.map(lambda leaf: leaf[:1], schedule)
-            moment, _, happened = take(mixture, head, moment, guess, landing=False, fresh=True)
+            moment, _, happened = _steps(
+                mixture, track, head, moment, exchanged, guess, controls, landing=False, fresh=True
+            )
             here = geometry(moment.faces, moment.velocity, medium.thickness)
             filled = mixture_full.start(medium, moment.y, moment.current, 1.0 / moment.current, here)
             moment = moment._replace(y=filled)
@@ -190,12 +169,16 @@ def one_pass(
             schedule = jax.tree.map(lambda leaf: leaf[1:], schedule)
             guess = tuple(jnp.stack([c, c]) for c in moment.y)
         start = moment
-        moment, *part = take(model, schedule, moment, guess, landing=landing, fresh=not neutral_steps)
-        parts.append(tuple(part))
+        fresh = not neutral_steps
+        moment, moments, happened = _steps(
+            model, track, schedule, moment, exchanged, guess, controls, landing=landing, fresh=fresh
+        )
+        parts.append((moments, happened))
         moments, happened = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *parts)
         final = np.concatenate([np.ones(neutral_steps, bool), schedule.final])
         if seeking:
-            known = jax.tree.map(lambda leaf, r=np.flatnonzero(final): leaf[r], moments)
+            rows_of_table = np.flatnonzero(final)
+            known = jax.tree.map(lambda leaf, r=rows_of_table: leaf[r], moments)
             table = Table(known.clock, known.time, known.faces, known.y)
         found.append(table)
         at_output = np.flatnonzero(np.concatenate([np.zeros(neutral_steps, bool), schedule.output]))
@@ -224,6 +207,32 @@ def one_pass(
         elapsed, steps = elapsed + moment.time, steps + len(moments.clock)
     cells = controls.cells_behind + controls.cells_ahead
     return Run(tuple(passages), update, iterations, time_error, steps, cells), tuple(found)
+
+
+def _steps(
+    model: ModuleType,
+    track: Track,
+    schedule: Schedule,
+    moment: Moment,
+    exchanged: Array | None,
+    guess: Unknowns,
+    controls: Controls,
+    *,
+    landing: bool,
+    fresh: bool,
+) -> tuple[Moment, Moment, Happened]:
+    """Steps of a schedule: where `exchanged` is given, as of `seek`, on meshes sought on the way, else on those of the
+    table, starting from the states there.
+    """
+    if exchanged is not None:
+        return seek(model, track, schedule, moment, exchanged, guess, controls, landing=landing, fresh=fresh)
+
+    def known(begin: Array, end: Array, gamma: Array) -> Unknowns:
+        early, late = track.state_at(begin + gamma * (end - begin)), track.state_at(end)
+        pairs = zip(early, late, guess, strict=False)
+        return tuple(jnp.stack([jnp.where(begin > 0.0, a, g[0]), b]) for a, b, g in pairs)
+
+    return march(model, track, track, schedule, moment, known, controls, landing=landing)
 
 
 def _exchanged(medium: Mixture, moment: Moment) -> Array:

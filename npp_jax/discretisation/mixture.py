@@ -31,6 +31,7 @@ __all__ = [
     "linearised",
     "masses",
     "rates",
+    "through_faces",
 ]
 
 NAME = "electroneutral"
