@@ -16,7 +16,7 @@ from npp_jax.discretisation.flux import Unknowns
 from npp_jax.discretisation.geometry import geometry
 from npp_jax.discretisation.medium import Medium
 from npp_jax.discretisation.path import NM, Path, Place
-from npp_jax.integrate import Controls, Moment, coarser, make_schedule, march, untouched
+from npp_jax.integrate import Controls, coarser, make_schedule, march, untouched
 from npp_jax.observables import FrontObservables, front_observables, interpolate_profile
 from npp_jax.physics.experiment import Experiment, named_species
 from npp_jax.physics.front_theory import front_theory
@@ -24,6 +24,7 @@ from npp_jax.physics.protocol import Blocking, Closed, IonBeamCurrent, IonBeamPo
 from npp_jax.scaling import intermixed, medium_of, native_and_foreign
 from npp_jax.solution import Report, Solution, Trace
 from npp_jax.solver.status import Status
+from npp_jax.step import Moment
 
 Model = Literal["electroneutral", "full"]
 
