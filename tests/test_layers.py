@@ -16,7 +16,18 @@ COMPILER = {"_compile"}
 
 ENGINE = {"physics", "discretisation", "solver"}
 RESULT = {"solution", "observables"}
-WIRING = {"integrate", "scaling", "mixture", "mixture_result"}
+WIRING = {
+    "scaling",
+    "step",
+    "integrate",
+    "seek",
+    "two_ions",
+    "two_ions_result",
+    "mixture",
+    "mixture_start",
+    "mixture_result",
+    "supported",
+}
 LIBRARY = PHYSICAL | ENGINE | RESULT | WIRING | {"simulate", "observe", "fit", "sweep", "tracer"}
 LEAVES = {
     "io",
@@ -52,12 +63,18 @@ MAY_IMPORT = {
     "observables": PHYSICAL | {"physics"},
     "solution": PHYSICAL | {"observables"},
     "scaling": PHYSICAL | {"physics", "discretisation"},
-    "integrate": PHYSICAL | ENGINE,
-    "mixture": PHYSICAL | ENGINE | {"scaling", "integrate"},
-    "mixture_result": PHYSICAL | ENGINE | RESULT | {"scaling", "integrate", "mixture"},
+    "supported": PHYSICAL | {"physics", "scaling", "solution"},
+    "step": PHYSICAL | ENGINE,
+    "integrate": PHYSICAL | ENGINE | {"step"},
+    "seek": PHYSICAL | ENGINE | {"step", "integrate"},
+    "two_ions": PHYSICAL | ENGINE | {"scaling", "step", "integrate", "solution"},
+    "two_ions_result": PHYSICAL | ENGINE | RESULT | {"scaling", "step", "integrate", "two_ions"},
+    "mixture_start": PHYSICAL | ENGINE | {"scaling", "step", "integrate"},
+    "mixture": PHYSICAL | ENGINE | {"scaling", "step", "integrate", "seek", "mixture_start"},
+    "mixture_result": PHYSICAL | ENGINE | RESULT | {"scaling", "step", "integrate", "mixture"},
     "simulate": PHYSICAL | ENGINE | RESULT | WIRING,
     "observe": VOCABULARY | COMPILER,
-    "fit": PHYSICAL | COMPILER | RESULT | {"physics", "solver", "integrate", "simulate", "observe"},
+    "fit": PHYSICAL | COMPILER | RESULT | {"physics", "solver", "integrate", "supported", "simulate", "observe"},
     "sweep": PHYSICAL | COMPILER | RESULT | {"solver", "fit", "simulate", "observe"},
     "tracer": PHYSICAL | ENGINE | RESULT | {"observe", "fit"},
     "io": LIBRARY | {"config", "tracer_report"},

@@ -29,9 +29,10 @@ from npp_jax.physics import (
 )
 from npp_jax.physics.nernst_einstein import nernst_einstein_conductivity, tracer_from_cait
 from npp_jax.scaling import mixture_of
-from npp_jax.simulate import ACCURATE, FAST, Unsupported, _common_shape, simulate
+from npp_jax.simulate import ACCURATE, FAST, _common_shape, simulate
 from npp_jax.solver.block_tridiagonal import probe
 from npp_jax.solver.status import Status
+from npp_jax.supported import Unsupported
 
 NM = 1e-9
 ROOT = Path(__file__).resolve().parent.parent

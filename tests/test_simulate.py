@@ -10,8 +10,9 @@ import pytest
 
 from npp_jax.config import load_experiment, parse_experiment
 from npp_jax.physics import Experiment
-from npp_jax.simulate import ACCURATE, FAST, Unsupported, simulate
+from npp_jax.simulate import ACCURATE, FAST, simulate
 from npp_jax.solver.status import Status
+from npp_jax.supported import Unsupported
 
 NM = 1e-9
 PLAIN = replace(ACCURATE, companion=False)

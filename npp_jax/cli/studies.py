@@ -77,8 +77,8 @@ def fit(
     from npp_jax.fit_command import NoCandidate, run_fit
     from npp_jax.fit_files import write_fit
     from npp_jax.fit_summary import intervals, warnings
-    from npp_jax.simulate import Unsupported
     from npp_jax.study import load_study
+    from npp_jax.supported import Unsupported
     from npp_jax.sweep import SweepFileError, read_sweep
 
     try:

@@ -36,9 +36,10 @@ from npp_jax.observe import (
     sample_response,
 )
 from npp_jax.physics import Experiment, IonBeamCurrent, IonBeamPotential, Reservoir
-from npp_jax.simulate import Model, check_supported, simulate
-from npp_jax.solution import Solution
+from npp_jax.simulate import simulate
+from npp_jax.solution import Model, Solution
 from npp_jax.solver.status import Status
+from npp_jax.supported import check_supported
 
 NM = 1e-9
 
