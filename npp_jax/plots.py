@@ -47,6 +47,8 @@ def profiles(ax: "Axes", solution: Solution, *, logarithmic: bool = False) -> "A
     ax.set(xlim=(0.0, _near_front(solution) / unit), xlabel=f"depth / {symbol}", ylabel="$n_i/N$")
     if logarithmic:
         ax.set(yscale="log", ylim=(1e-5, 2.0))
+    elif count > 1:
+        ax.set_title("paler: earlier", fontsize="medium")
     ax.legend(frameon=False)
     return ax
 
@@ -61,6 +63,8 @@ def potential(ax: "Axes", solution: Solution) -> "Axes":
     margin = 0.05 * (high - low) or 1.0
     ax.set(xlim=(0.0, reach), ylim=(low - margin, high + margin), xlabel=f"depth / {symbol}")
     ax.set_ylabel("potential / V", color=COLOURS[0])
+    if len(solution.time) > 1:
+        ax.set_title(f"after {_label(solution, -1)}", fontsize="medium")
     twin = ax.twinx()
     twin.plot(depth, np.asarray(solution.field[-1]) * 1e-6, color=COLOURS[1])
     twin.set_ylabel("field / (MV m$^{-1}$)", color=COLOURS[1])

@@ -122,6 +122,8 @@ def statuses_along(ax: "Axes", result: SweepResult, parameter: int) -> "Axes":
             top = below + shares[status]
             ax.stairs(100.0 * top, limits, baseline=100.0 * below, fill=True, color=_STATUS[status][0])
             below = top
+    if not below.any():
+        ax.text(0.5, 0.5, "all done", ha="center", va="center", color="0.5", transform=ax.transAxes)
     ax.set(ylabel="share / %", ylim=(0.0, max(1.0, 110.0 * float(below.max()))))
     return _scaled(ax, result, parameter, "x")
 

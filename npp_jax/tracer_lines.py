@@ -113,9 +113,7 @@ def run_profile(study: ProfileStudy, folder: Path) -> TracerReport:
     curve = np.asarray(model.at(p, position))
     figure, ax = _figure()
     quantity = "isotope fraction $C$" if study.profile.species is None else f"fraction of {study.profile.species}"
-    isotope_profiles(
-        ax, [measured], ["measured"], position=position, fitted=jnp.asarray(curve)[None], quantity=quantity
-    )
+    isotope_profiles(ax, [measured], ["data"], position=position, fitted=jnp.asarray(curve)[None], quantity=quantity)
     if not timed:
         lines.append("D alone is not determined: without duration_h a profile gives Dt.")
     logs = [(names[key][0], float(errors[key])) for key in names if key in p]

@@ -60,7 +60,7 @@ def linear_row(name: str, value: float, error: float, unit: str) -> str:
 
 
 def _row(name: str, value: float, low: float, high: float, unit: str) -> str:
-    return f"{name:28s} {value:11.4g} {unit:8s} 95 %: {low:.4g} … {high:.4g}"
+    return f"{name:28s} {value:11.4g} {'' if unit == '1' else unit:8s} 95 %: {low:.4g} … {high:.4g}"
 
 
 def _factor(log_error: float) -> float:

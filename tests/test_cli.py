@@ -1,13 +1,18 @@
 """The command line as a user meets it: results on disk, exit codes, one line for wrong input."""
 
+import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from npp_jax.cli import app
 from npp_jax.io.results import read_solution
 
 STUDY = Path(__file__).parents[1] / "sweeps" / "lithium_borate_K.toml"
@@ -72,3 +77,51 @@ def test_wrong_input(tmp_path: Path, text: str | None, expected: str) -> None:
     assert last.startswith("npp-jax: ")
     assert expected in last
     assert "Traceback" not in done.stderr
+
+
+def test_draws_a_result_whose_trace_lies_elsewhere(results: Path, tmp_path: Path) -> None:
+    moved = tmp_path / "case.h5"
+    shutil.copy(results / "lithium_borate_K.h5", moved)
+    with h5py.File(moved, "r+") as file:
+        file.attrs["experiment"] = STUDY.read_text().replace("potential_V = 10.0", 'potential_trace = "trace.csv"')
+    done = CliRunner().invoke(app, ["plot", str(moved)])
+    assert done.exit_code == 0, done.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["simulate", STUDY, "--output", "taken"], "taken: a file is there; a folder is needed"),
+        (["simulate", STUDY, "--csv", "taken"], "taken: a file is there; a folder is needed"),
+        (["sweep", STUDY.with_name("one_distribution.toml"), "--output", "taken"], "taken: a file is there"),
+        (["tracer", STUDY.with_name("llto_arrhenius.toml"), "--output", "taken"], "taken: a file is there"),
+        (["plot", "taken"], "taken: not a result of `npp-jax simulate` or `npp-jax sweep`"),
+        (["plot", "none.h5"], "none.h5: no such file"),
+        (["plot", "none.h5", "--output", "figure.xyz"], "figure.xyz: the ending of a figure is one of"),
+        (["export", "taken", "--csv", "table.csv"], "taken: not a file of `npp-jax sweep`"),
+    ],
+)
+def test_what_cannot_be_read_or_written_is_one_line(
+    arguments: list, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("taken").write_text("")
+    done = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert done.exit_code == 2
+    assert done.output.strip().startswith(f"npp-jax: {expected}") and "\n" not in done.output.strip()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_an_interrupted_sweep_says_how_to_go_on(tmp_path: Path) -> None:
+    study = STUDY.with_name("one_distribution.toml")
+    command = [sys.executable, "-m", "npp_jax", "sweep", str(study), "--output", str(tmp_path)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        store = tmp_path / "one_distribution.sweep"
+        until = time.monotonic() + 100.0
+        while not store.exists() and time.monotonic() < until:
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=100)
+    assert process.returncode == 130
+    assert "the same command resumes" in told and told.strip().endswith("npp-jax: interrupted")
+    assert "Traceback" not in told

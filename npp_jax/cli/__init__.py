@@ -4,6 +4,9 @@ Exit codes: 0 done, 2 wrong input (one line on standard error), 3 the result car
 finite result.
 """
 
+import os
+import sys
+
 import typer
 
 from npp_jax.cli.about import info, schema
@@ -12,6 +15,8 @@ from npp_jax.cli.simulation import simulate
 from npp_jax.cli.stored import export, plot
 from npp_jax.cli.studies import fit, sweep
 from npp_jax.cli.tracing import tracer
+
+_INTERRUPTED = 130
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Nernst–Planck–Poisson simulation of ion exchange.")
 
@@ -23,6 +28,12 @@ def main() -> None:
     """Entry point of the command line."""
     try:
         app()
-    except KeyboardInterrupt:
+    except SystemExit as end:
+        if end.code != _INTERRUPTED:
+            raise
         typer.echo("npp-jax: interrupted", err=True)
-        raise SystemExit(130) from None
+        sys.stdout.flush()
+        sys.stderr.flush()
+        # Threads that still compile or compute would abort the process as the interpreter ends, with a core dump; all
+        # files are written aside and moved into place, so that none is half done.
+        os._exit(_INTERRUPTED)

@@ -18,7 +18,10 @@ def import_sims(
     crater_depth_nm: Annotated[float | None, typer.Option(help="Depth of the crater.")] = None,
     crater_sigma_nm: Annotated[float, typer.Option(help="Its standard deviation.")] = 0.0,
     duration_s: Annotated[float | None, typer.Option(help="Sputter time of the whole crater.")] = None,
-    normalise: Annotated[list[str] | None, typer.Option(help="Li=bulk, K=uptake, … or one word for all.")] = None,
+    normalise: Annotated[
+        list[str] | None,
+        typer.Option(help="Li=bulk, K=uptake, … or one word for all; bulk if not given."),
+    ] = None,
     bulk_nm: Annotated[str | None, typer.Option(help="Depths of the untouched bulk, 800:1000.")] = None,
     reference: Annotated[str | None, typer.Option(help="Channel of the matrix.")] = None,
     background: Annotated[list[str] | None, typer.Option(help="K=800:1000 in nm, or K=0.4 ions a point.")] = None,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from npp_jax.cli.terminal import spinner, start_jax, wrong_input
+from npp_jax.cli.terminal import cannot_write, make_folder, spinner, start_jax, wrong_input
 
 if TYPE_CHECKING:
     from npp_jax.solution import Solution
@@ -39,6 +39,8 @@ def simulate(
         experiment = load_experiment(file)
         # Before compilation, inside which the bulk fractions have no values to check.
         check_supported(experiment, model)
+        for folder in (output, output if csv is None else csv):
+            make_folder(folder)
         controls = {"accurate": ACCURATE, "fast": FAST}[setting]
         with spinner(f"simulating {file.name} ({model}, {setting})", quiet=quiet):
             # What runs once is not worth a compiler's care: half of the time of a first run.
@@ -49,7 +51,6 @@ def simulate(
         prefix = "" if str(error).startswith(str(file)) else f"{file}: "
         raise wrong_input(f"{prefix}{error}") from None
     try:
-        output.mkdir(parents=True, exist_ok=True)
         result = output / f"{file.stem}.h5"
         write_solution(result, solution, experiment_text=file.read_text(encoding="utf-8"), command=" ".join(sys.argv))
         written = [result]
@@ -62,7 +63,7 @@ def simulate(
             figure_summary(experiment, solution).savefig(figure, dpi=150)
             written.append(figure)
     except OSError as error:
-        raise wrong_input(f"cannot write results: {error}") from None
+        raise cannot_write(error) from None
     status = Status(int(solution.report.status))
     if not quiet:
         print_table(solution)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from npp_jax.cli.terminal import start_jax, wrong_input
+from npp_jax.cli.terminal import cannot_write, make_folder, start_jax, wrong_input
 
 
 def sweep(
@@ -38,8 +38,8 @@ def sweep(
         raise wrong_input(str(error)) from None
     for text in data_warnings(study.problem):
         typer.echo(f"warning: {text}", err=True)
+    make_folder(output)
     try:
-        output.mkdir(parents=True, exist_ok=True)
         result = run_study(
             study,
             output / f"{file.stem}.h5",
@@ -49,8 +49,13 @@ def sweep(
             scheduler=scheduler,
             processes=processes,
         )
-    except (OSError, StoreError, SweepStopped) as error:
+    except (StoreError, SweepStopped) as error:
         raise wrong_input(str(error)) from None
+    except OSError as error:
+        raise cannot_write(error) from None
+    except KeyboardInterrupt:
+        typer.echo(f"npp-jax: {output / file.stem}.sweep keeps what is done; the same command resumes", err=True)
+        raise
     lines, failed, total = summary(result)
     typer.echo("\n".join(lines))
     typer.echo(f"written: {result}")
@@ -94,11 +99,13 @@ def fit(
         known = data_warnings(study.problem)
         for text in known:
             typer.echo(f"warning: {text}", err=True)
-        output.mkdir(parents=True, exist_ok=True)
+        make_folder(output)
         outcome = run_fit(study, sweep=found, quiet=quiet)
         written = write_fit(outcome, output, file.stem, command=" ".join(sys.argv))
-    except (ConfigError, SweepFileError, MissingExtra, OSError, Unsupported) as error:
+    except (ConfigError, SweepFileError, MissingExtra, Unsupported) as error:
         raise wrong_input(str(error)) from None
+    except OSError as error:
+        raise cannot_write(error) from None
     except (NoCandidate, PosteriorError) as error:
         typer.echo(f"npp-jax: {error}", err=True)
         raise typer.Exit(4) from None

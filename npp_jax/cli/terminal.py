@@ -12,6 +12,22 @@ def wrong_input(message: str) -> typer.Exit:
     return typer.Exit(2)
 
 
+def cannot_write(error: OSError) -> typer.Exit:
+    """The same for a file or folder that cannot be written."""
+    if isinstance(error, FileExistsError):
+        return wrong_input(f"{error.filename}: a file is there; a folder is needed")
+    # That of HDF5 has no name of the system for what is wrong.
+    return wrong_input(f"{error.filename}: cannot be written: {error.strerror}" if error.filename else str(error))
+
+
+def make_folder(path: Path) -> None:
+    """Make the folder of the results, before any work is done for them."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(error) from None
+
+
 def start_jax() -> None:
     """Double precision, compiled code kept between runs, and a collector of garbage that seldom looks."""
     import gc

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from npp_jax.cli.terminal import spinner, start_jax, wrong_input
+from npp_jax.cli.terminal import cannot_write, make_folder, spinner, start_jax, wrong_input
 
 
 def tracer(
@@ -27,15 +27,15 @@ def tracer(
         raise wrong_input(str(error)) from None
     try:
         written = result_files(study, file.parent, output, file.stem, format=format)
+        make_folder(output)
         with spinner(f"{study.kind}: {file.name}", quiet=quiet):
             report = run_tracer(study, file.parent)
-        output.mkdir(parents=True, exist_ok=True)
         text = file.read_text(encoding="utf-8")
         write_report(report, study, written, text=text, command=" ".join(sys.argv))
     except ConfigError as error:
         raise wrong_input(f"{file}: {error}") from None
     except OSError as error:
-        raise wrong_input(f"cannot write results: {error}") from None
+        raise cannot_write(error) from None
     if not quiet:
         typer.echo("\n".join(report.lines))
         typer.echo("written: " + ", ".join(str(path) for path in written))

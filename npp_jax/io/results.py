@@ -126,8 +126,9 @@ def read_solution(path: str | Path) -> Solution:
             report = Report(**{**kept, "steps": int(fields["steps"]), "cells": int(fields["cells"])})
             species = tuple(name.decode() for name in _values(file, "species"))
             return Solution(species=species, model=str(file.attrs["model"]), trace=trace, report=report, **arrays)
-    except (OSError, KeyError) as error:
-        raise ValueError(f"{path}: not a result file of npp_jax ({error})") from None
+    except (OSError, KeyError):
+        missing = None if Path(path).exists() else "no such file"
+        raise ValueError(f"{path}: {missing or 'not a result of `npp-jax simulate` or `npp-jax sweep`'}") from None
 
 
 def _values(file: h5py.File, name: str) -> np.ndarray:

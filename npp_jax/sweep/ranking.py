@@ -107,8 +107,8 @@ def read_sweep(path: str | Path) -> SweepResult:
             )
     except FileNotFoundError:
         raise SweepFileError(f"{path}: no such file") from None
-    except (OSError, KeyError) as error:
-        raise SweepFileError(f"{path}: not a file of `npp-jax sweep` ({error})") from None
+    except (OSError, KeyError):
+        raise SweepFileError(f"{path}: not a file of `npp-jax sweep`") from None
 
 
 def rank(result: SweepResult) -> Int[np.ndarray, " candidate"]:

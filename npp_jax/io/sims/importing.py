@@ -43,7 +43,7 @@ def describe(raw: RawProfile) -> list[str]:
     width = min(max(len(c.name) for c in raw.channels), 40)
     for c in raw.channels:
         top = float(np.max(np.nan_to_num(c.values)))
-        lines.append(f"  {c.name[:40]:<{width}}  {c.kind:<13} up to {top:.4g} {c.unit}")
+        lines.append(f"  {c.name[:40]:<{width}}  {c.kind:<13} up to {top:.4g} {c.unit}".removesuffix(" 1"))
     return lines
 
 
@@ -133,8 +133,11 @@ def command(
         as_counts=as_counts,
         sigma_relative=sigma_relative,
     )
-    profile = convert(raw, options)
     target = out or Path(file).with_suffix(".h5")
+    for path in (target, target if figure is None else figure):
+        if not path.parent.is_dir():
+            raise fault(path, "cannot be written: there is no such folder")
+    profile = convert(raw, options)
     if target.resolve() == Path(file).resolve():
         raise fault(file, "the profile would replace the file it is made of; give another --out")
     write_profile(target, profile, command=command_line)
