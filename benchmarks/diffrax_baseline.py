@@ -13,6 +13,7 @@ import platform
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 import jax
@@ -37,7 +38,7 @@ from npp_jax.observables import front_observables, interpolate_profile
 from npp_jax.physics import Experiment
 from npp_jax.physics.front_theory import front_theory, quasi_steady_profile
 from npp_jax.scaling import medium_of
-from npp_jax.simulate import FAST, replace, simulate
+from npp_jax.simulate import FAST, simulate
 
 SOLVERS = {"kvaerno3": diffrax.Kvaerno3, "kvaerno5": diffrax.Kvaerno5}
 START_SHARE = 0.003

@@ -1,10 +1,11 @@
 """Coverage of the intervals of the bundled fit, and how many starts find the minimum. All data are synthetic.
 
-Usage: python benchmarks/fit_coverage.py [--replicates 200] [--starts 64]
+Usage: python benchmarks/fit_coverage.py [--replicates 200] [--starts 64] [--save]
 
 The three synthetic profiles of sweeps/ are counted anew many times, each is fitted from the truth, and the share of
-95 % intervals that contain the truth is printed for each parameter, with the range that chance alone allows. Then one
-of them is fitted from the best candidates of a sweep, and from random points of the whole box without one.
+95 % intervals that contain the truth is printed for each parameter, with the range that chance alone allows. Then the
+bundled profiles are fitted from the best candidates of a sweep, from the best of small sweeps of random candidates of
+their own, and from random points of the whole box without one. `--save` writes benchmarks/results/fit_coverage.json.
 """
 
 import argparse
@@ -12,10 +13,12 @@ import dataclasses
 import time
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import record
 from jaxtyping import Array, Float
 from scipy import stats
 
@@ -34,11 +37,15 @@ from npp_jax.fit import (  # noqa: E402
     refine,
     to_scaled,
 )
+from npp_jax.fit.fitting import SAME_MINIMUM  # noqa: E402
 from npp_jax.fit_command import OFFSET, screen  # noqa: E402
 from npp_jax.observe import DepthProfile, measure  # noqa: E402
 from npp_jax.simulate import ACCURATE, FAST  # noqa: E402
 from npp_jax.study import Study, load_study  # noqa: E402
-from npp_jax.sweep import best  # noqa: E402
+from npp_jax.sweep import Uniform, best  # noqa: E402
+
+SMALL = 64
+"""Candidates of each small sweep."""
 
 SWEEPS = Path(__file__).resolve().parent.parent / "sweeps"
 
@@ -91,7 +98,7 @@ def residuals_of_replicates(model: LinearModel, replicates: list[list[DepthProfi
     return function
 
 
-def coverage(study: Study, replicates: int, setting: str = "fast") -> Float[np.ndarray, " parameter"]:
+def coverage(study: Study, replicates: int, setting: str = "fast") -> dict[str, Any]:
     """Share of the 95 % intervals that contain the truth; the data are simulated with the accurate setting."""
     truth = jnp.asarray(truth_of(study))
     model = model_of(study, study.problem, setting)
@@ -105,35 +112,66 @@ def coverage(study: Study, replicates: int, setting: str = "fast") -> Float[np.n
     ranges = ranges_of(study.main.bounds)
     found = jax.vmap(lambda j, t: covariance(j, t, ranges).standard_error_scaled)(jacobian, fitted.theta)
     away = (to_scaled(ranges, fitted.theta) - to_scaled(ranges, truth)) / found
+    away, names = np.asarray(away), [axis.name for axis in study.axes]
     reasons = np.asarray(fitted.reason)
     print(f"{replicates} replicates: {np.sum(reasons == Reason.CONVERGED)} converged")
-    for k, axis in enumerate(study.axes):
-        share = float(jnp.mean(jnp.abs(away[:, k]) <= NORMAL_95))
-        print(f"  {axis.name:20s} {100 * share:5.1f} %   mean {float(away[:, k].mean()):+.2f} standard errors")
-    chance = stats.binom(replicates, 0.95).interval(0.99)
-    print(f"  chance alone: {100 * chance[0] / replicates:.1f} to {100 * chance[1] / replicates:.1f} %")
-    return np.asarray(jnp.mean(jnp.abs(away) <= NORMAL_95, axis=0))
+    for k, name in enumerate(names):
+        share = float(np.mean(np.abs(away[:, k]) <= NORMAL_95))
+        print(f"  {name:20s} {100 * share:5.1f} %   mean {float(away[:, k].mean()):+.2f} standard errors")
+    chance = np.array(stats.binom(replicates, 0.95).interval(0.99)) / replicates
+    print(f"  chance alone: {100 * chance[0]:.1f} to {100 * chance[1]:.1f} %", flush=True)
+    return {
+        "replicates": replicates,
+        "setting": setting,
+        "converged": int(np.sum(reasons == Reason.CONVERGED)),
+        "chance_99": chance.tolist(),
+        "share_inside": {
+            axis.name: float(np.mean(np.abs(away[:, k]) <= NORMAL_95)) for k, axis in enumerate(study.axes)
+        },
+        "mean_standard_errors": {axis.name: float(away[:, k].mean()) for k, axis in enumerate(study.axes)},
+    }
 
 
-def minima(study: Study, starts: int) -> None:
-    """How many starts end in the best minimum, after a sweep and without one."""
+def minima(study: Study, starts: int) -> list[dict[str, Any]]:
+    """How many starts end in the best minimum of all, after a sweep and without one."""
     model = model_of(study, study.problem)
     sweep = screen(study)
     rng = np.random.default_rng(0)
     box = np.stack([axis.at(rng.uniform(size=starts)) for axis in study.axes], axis=1)
-    for name, theta in (
-        ("best of the sweep", sweep.theta[best(sweep, starts, apart=0.0)]),
-        ("best of the sweep, apart from each other", sweep.theta[best(sweep, starts)]),
-        ("random, without a sweep", box),
-    ):
-        found = refine(model, study.main.bounds, jnp.asarray(theta), options=RefineOptions(offset=OFFSET))
-        cost = np.asarray(found.cost)
-        same = 2.0 * (cost - cost.min()) <= 0.01
-        claimed = np.isin(np.asarray(found.reason), [Reason.CONVERGED])
+    small = screen(dataclasses.replace(study, design=Uniform(study.axes, SMALL * starts, seed=1)))
+    winners = np.argmin(np.where(np.isfinite(small.total), small.total, np.inf).reshape(starts, SMALL), axis=1)
+    kinds = {
+        "best of the sweep": sweep.theta[best(sweep, starts, apart=0.0)],
+        "best of the sweep, apart from each other": sweep.theta[best(sweep, starts)],
+        f"best of {SMALL} random candidates, each": small.theta[SMALL * np.arange(starts) + winners],
+        "random, without a sweep": box,
+    }
+    ended = {
+        name: refine(model, study.main.bounds, jnp.asarray(theta), options=RefineOptions(offset=OFFSET))
+        for name, theta in kinds.items()
+    }
+    lowest = min(float(found.cost.min()) for found in ended.values())
+    rows = []
+    for name, found in ended.items():
+        same = 2.0 * (np.asarray(found.cost) - lowest) <= SAME_MINIMUM
+        claimed = np.asarray(found.reason) == Reason.CONVERGED
+        row = {
+            "starts": name,
+            "fits": len(same),
+            "in_the_best_minimum": int(same.sum()),
+            "said_converged": int(claimed.sum()),
+            "said_converged_elsewhere": int(np.sum(claimed & ~same)),
+            "failed_evaluations": int(found.failed_evaluations.sum()),
+            "evaluations": int(found.evaluations.sum()),
+        }
+        rows.append(row)
         print(
-            f"{name}: {same.sum()} of {len(theta)} in the best minimum; {claimed.sum()} said converged, "
-            f"{np.sum(claimed & ~same)} of them elsewhere; {int(found.failed_evaluations.sum())} failed evaluations"
+            f"{name}: {row['in_the_best_minimum']} of {len(same)} in the best minimum; {row['said_converged']} said "
+            f"converged, {row['said_converged_elsewhere']} of them elsewhere; {row['failed_evaluations']} of "
+            f"{row['evaluations']} evaluations failed",
+            flush=True,
         )
+    return rows
 
 
 def main() -> None:
@@ -142,12 +180,15 @@ def main() -> None:
     parser.add_argument("--replicates", type=int, default=200)
     parser.add_argument("--starts", type=int, default=64)
     parser.add_argument("--setting", choices=["fast", "accurate"], default="fast")
+    parser.add_argument("--save", action="store_true", help="write benchmarks/results/fit_coverage.json")
     options = parser.parse_args()
     study = load_study(SWEEPS / "one_distribution.toml")
     began = time.perf_counter()
-    coverage(study, options.replicates, options.setting)
-    print(f"{time.perf_counter() - began:.0f} s with compilation")
-    minima(study, options.starts)
+    covered = coverage(study, options.replicates, options.setting)
+    print(f"{time.perf_counter() - began:.0f} s with compilation", flush=True)
+    rows = minima(study, options.starts)
+    if options.save:
+        record.save("fit_coverage", {"study": "one_distribution.toml", "coverage": covered, "minima": rows})
 
 
 if __name__ == "__main__":

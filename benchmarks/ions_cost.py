@@ -20,7 +20,8 @@ from throughput import spread
 from verify import candidates
 
 from npp_jax.physics import ConstantDiffusivity, Drive, Experiment, IonBeamPotential, Species, Stage
-from npp_jax.simulate import FAST, Model, simulate
+from npp_jax.simulate import FAST, simulate
+from npp_jax.solution import Model
 from npp_jax.solver.status import Status
 
 TARGET = 1.0 / 6.0

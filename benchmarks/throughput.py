@@ -29,8 +29,8 @@ jax.config.update("jax_enable_x64", True)
 from verify import candidates  # noqa: E402
 
 from npp_jax.physics import Experiment  # noqa: E402
-from npp_jax.simulate import ACCURATE, FAST, Model, simulate  # noqa: E402
-from npp_jax.solution import Solution  # noqa: E402
+from npp_jax.simulate import ACCURATE, FAST, simulate  # noqa: E402
+from npp_jax.solution import Model, Solution  # noqa: E402
 from npp_jax.solver.status import Status  # noqa: E402
 
 NM = 1e-9

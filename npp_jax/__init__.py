@@ -3,9 +3,10 @@
 from npp_jax.config import ConfigError, load_experiment
 from npp_jax.integrate import Controls
 from npp_jax.physics import Experiment
-from npp_jax.simulate import ACCURATE, FAST, Unsupported, simulate
+from npp_jax.simulate import ACCURATE, FAST, simulate
 from npp_jax.solution import Report, Solution, Trace
 from npp_jax.solver.status import STATUS_ADVICE, Status
+from npp_jax.supported import Unsupported
 
 __version__ = "0.1.0"
 

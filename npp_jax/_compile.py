@@ -25,6 +25,6 @@ def quick() -> dict[str, Any]:
     return dict(_QUICK)
 
 
-def jit_small(function: Callable[..., Any]) -> Callable[..., Any]:
+def jit_small(function: Callable[..., Any], *, static: tuple[str, ...] = ()) -> Callable[..., Any]:
     """`jax.jit` of a short program that is not part of another: optimising its machine code is not worth the time."""
-    return jax.jit(function, compiler_options={"xla_backend_optimization_level": 0})
+    return jax.jit(function, static_argnames=static, compiler_options={"xla_backend_optimization_level": 0})

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+_VISIBLE = 0.01
+"""Share of an axis below which a shaded range cannot be seen."""
+
 _DATA = {"marker": ".", "ms": 3.5, "ls": "none", "alpha": 0.6}
 
 
@@ -59,7 +62,8 @@ def diffusivity(ax: "Axes", bands: LawBands, supported: tuple[float, float]) -> 
     ax.axvspan(0.0, supported[0], color="0.92", lw=0)
     _banded(ax, bands.fraction, bands.diffusivity, COLOURS[0], bands.species)
     ax.set(yscale="log", xlim=(0.0, 1.0), xlabel="$n/n_{\\mathrm{bulk}}$", ylabel="$D$ / (m$^2$ s$^{-1}$)")
-    ax.text(0.98, 0.05, "shaded: no data", ha="right", va="bottom", color="0.5", transform=ax.transAxes)
+    if supported[0] > _VISIBLE:
+        ax.text(0.98, 0.05, "shaded: no data", ha="right", va="bottom", color="0.5", transform=ax.transAxes)
     return ax
 
 
@@ -70,7 +74,7 @@ def site_energies(ax: "Axes", bands: LawBands, supported: tuple[float, float]) -
     activation = np.interp(supported[0], bands.fraction, bands.activation.best)
     emptied = (energy <= 0.0) & (energy >= -activation)
     kept = energy <= -activation
-    ax.fill_between(energy, bands.density.best, where=kept, color=COLOURS[5], alpha=0.5, lw=0, label="populated")
+    ax.fill_between(energy, bands.density.best, where=kept, color=COLOURS[5], alpha=0.5, lw=0, label="stay populated")
     ax.fill_between(energy, bands.density.best, where=emptied, color=COLOURS[1], alpha=0.5, lw=0, label="emptied")
     ax.set(xlabel="$E - E_{\\mathrm{F}}$(bulk) / eV", ylabel="density / eV$^{-1}$", ylim=(0.0, None))
     ax.legend(frameon=False, fontsize="small")
@@ -87,7 +91,8 @@ def correlation(ax: "Axes", result: FitResult) -> "Axes":
     if len(names) <= 12:
         for (i, j), value in np.ndenumerate(table):
             if np.isfinite(value):
-                ax.text(j, i, f"{value:.2f}", ha="center", va="center", fontsize="small")
+                colour = "white" if abs(value) > 0.6 else "black"
+                ax.text(j, i, f"{value:.2f}", ha="center", va="center", fontsize="small", color=colour)
     ax.figure.colorbar(image, ax=ax, label="correlation", shrink=0.8)
     return ax
 
@@ -96,17 +101,26 @@ def profile_likelihood(ax: "Axes", profile: Profile, result: FitResult) -> "Axes
     """Δχ² along one parameter, the 95 % threshold, and the parabola of the covariance."""
     k = [bound.name for bound in result.bounds].index(profile.name)
     scale = result.bounds[k].scale
-    ax.plot(profile.values, profile.delta_chi2, "o-", color=COLOURS[0], ms=3.5, label="profile")
     x = np.linspace(profile.values[0], profile.values[-1], 200)
     s = {"log": np.log, "logit": lambda p: np.log(p / (1.0 - p)), "linear": np.asarray}[scale]
     error = float(result.covariance.standard_error_scaled[k])
-    ax.plot(x, ((s(x) - s(result.theta[k])) / error) ** 2, color="0.6", ls="--", label="covariance")
+    best = s(result.theta[k])
+    known = np.isfinite(profile.delta_chi2)
+    # Straight in √Δχ², as between the values where the ends of the interval are looked for.
+    side = np.sign(s(profile.values[known]) - best) * np.sqrt(np.maximum(profile.delta_chi2[known], 0.0))
+    ax.plot(x, ((s(x) - best) / error) ** 2, color="0.6", ls="--", label="covariance")
+    ax.plot(x, np.interp(s(x), s(profile.values[known]), side) ** 2, color=COLOURS[0], label="profile")
+    ax.plot(profile.values, profile.delta_chi2, "o", color=COLOURS[0], ms=3.5)
     ax.axhline(DELTA_CHI2_95, color="0.7", lw=0.8)
     for end, is_open in zip(profile.interval, profile.open_ends, strict=True):
         if not is_open:
             ax.axvline(end, color=COLOURS[1], lw=0.8)
     ax.set(xlabel=profile.name, ylabel="$\\Delta\\chi^2$", ylim=(0.0, 10.0))
     return ax
+
+
+_DECADES = 2.5
+"""Of the misfit, from black to white, in the figure of the candidates."""
 
 
 def landscape(ax: "Axes", sweep: SweepResult, pair: tuple[int, int], result: FitResult) -> "Axes":
@@ -120,9 +134,9 @@ def landscape(ax: "Axes", sweep: SweepResult, pair: tuple[int, int], result: Fit
         sweep.theta[order, pair[1]],
         c=np.log10(total[order]),
         s=5,
-        cmap="viridis_r",
+        cmap="Greys_r",
         vmin=np.log10(low),
-        vmax=np.log10(low) + 2.0,
+        vmax=np.log10(low) + _DECADES,
         lw=0,
     )
     ax.plot(result.path[:, pair[0]], result.path[:, pair[1]], ".-", color=COLOURS[1], lw=1.0, ms=4)

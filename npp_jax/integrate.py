@@ -17,20 +17,24 @@ import numpy as np
 from jaxtyping import Array
 
 from npp_jax.discretisation.flux import Unknowns
-from npp_jax.discretisation.geometry import geometry
-from npp_jax.discretisation.mixture import Mixture, linearised
 from npp_jax.discretisation.path import Path
 from npp_jax.discretisation.track import Track
 from npp_jax.physics.front_theory import quasi_steady_profile
-from npp_jax.physics.protocol import Blocking, IonBeamCurrent, IonBeamPotential, Stage, drive_value
-from npp_jax.solver.newton import LinearSystem
-from npp_jax.solver.sdirk import EULER_GAMMA, GAMMA, System, sdirk_step
-from npp_jax.solver.sdirk import Stage as StageEquations
+from npp_jax.physics.protocol import Blocking, IonBeamPotential, Stage
+from npp_jax.solver.sdirk import EULER_GAMMA, GAMMA
+from npp_jax.step import Effort, Happened, Moment, take_step
 
 EULER_STEPS = 3
 """Steps from the untouched sample that are of first order; the charge that passes in them is a few percent."""
+LATER_POWER = 2.5
+"""Power of the step number to which the clock of a later stage with several fronts grows."""
+
 BLOCKING_STEPS = 3
 """Steps under a blocking electrode, as a multiple of those of other stages: a current that decays sets their length."""
+
+
+Guess = Callable[[Array, Array, Array], Unknowns]
+"""Start and end of a step in the clock, γ ↦ guesses of the unknowns at its stages."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,9 @@ class Controls:
     """Keep the history over the steps; otherwise the trace holds the outputs alone."""
     companion: bool = True
     """Make a second, coarser run for the error estimate."""
+    observables: bool = True
+    """Read the front off the profiles; otherwise its depth, width, plateau and leading edge are NaN. The error estimate
+    needs them."""
 
 
 def coarser(controls: Controls) -> Controls:
@@ -68,27 +75,6 @@ def coarser(controls: Controls) -> Controls:
         steps=max(4, round(0.6 * controls.steps)),
         trace=False,
     )
-
-
-class Moment(NamedTuple):
-    """State of the sample after a step."""
-
-    y: Unknowns
-    faces: Array
-    velocity: Array
-    """Velocities of the faces during the step."""
-    current: Array
-    clock: Array
-    """Charge [nm] or time [s] since the start of the stage."""
-    time: Array
-    """Time since the start of the stage [s]."""
-
-
-class Happened(NamedTuple):
-    """What a step took."""
-
-    update: Array
-    iterations: Array
 
 
 class Schedule(NamedTuple):
@@ -115,7 +101,7 @@ class Schedule(NamedTuple):
 def make_schedule(
     path: Path | Track, stage: Stage, controls: Controls, *, first: bool, surface_charge: bool = False
 ) -> Schedule:
-    """Lay out the steps of a stage: evenly in the logarithm of the clock between outputs.
+    """Lay out the steps of a stage: evenly in the logarithm of the clock between outputs, or by `LATER_POWER`.
 
     Parameters
     ----------
@@ -155,7 +141,14 @@ def make_schedule(
             exponents = np.arange(1, count + 1) / count
         exponents = np.concatenate([exponents, np.ones(repeats)]).reshape(-1, *(1,) * jnp.ndim(like))
         size = len(exponents)
-        clocks.append(previous * (end / previous) ** jnp.asarray(exponents, like.dtype))
+        if k == 0 and not first and not path.resting and isinstance(path, Track):
+            # The front runs into what earlier stages have left: nothing is self-similar, and even ratios would make
+            # the last steps too long.
+            root = controls.start_share ** (1.0 / LATER_POWER)
+            shared = (root + (1.0 - root) * exponents) ** LATER_POWER
+            clocks.append(end * jnp.asarray(shared, like.dtype))
+        else:
+            clocks.append(previous * (end / previous) ** jnp.asarray(exponents, like.dtype))
         targets.append(jnp.broadcast_to(time, (size, *like.shape)))
         position = np.arange(size)
         again.append(position >= size - repeats)
@@ -198,13 +191,26 @@ def untouched(path: Path, schedule: Schedule, controls: Controls) -> tuple[Momen
     return moment, jax.lax.stop_gradient(jnp.stack(guess))
 
 
+def landed(
+    now: Moment, base: Moment, clock: Array, ratio: Array, target: Array, again: Array, stays: Array | None = None
+) -> Array:
+    """Where in the clock a step ends whose output is told by its time, or by the charge less what `stays` outside.
+
+    Steps towards it keep their planned ratio; a repeated one corrects the clock by the time, or the charge, that the
+    one before has missed.
+    """
+    ahead = jnp.where(now.clock > 0.0, now.clock * ratio, clock)
+    wanted = now.clock + (target - now.time) * now.current if stays is None else clock + stays
+    return jnp.where(again, jnp.maximum(wanted, base.clock * 1.0001), ahead)
+
+
 def march(
     model: ModuleType,
     path: Path | Track,
     actual: Path | Track,
     schedule: Schedule,
     moment: Moment,
-    guess: Unknowns,
+    guess: Unknowns | Guess,
     controls: Controls,
     *,
     landing: bool,
@@ -225,7 +231,8 @@ def march(
     moment
         Start.
     guess
-        First guesses for a step from the untouched sample, [stage, cell, *batch].
+        First guesses of the unknowns at the stages, [stage, cell, *batch]: those of the step from the untouched sample
+        alone, or of every step as a function of its start and end in the clock and the coefficient of its scheme.
     controls
         Numerical settings.
     landing
@@ -241,111 +248,22 @@ def march(
     -------
     Last state, states after all steps, and what the steps took.
     """
-    medium = actual.medium
-    written_out = hasattr(model, "linearise") and (not isinstance(medium, Mixture) or linearised(medium))
-    driven = isinstance(actual.front, IonBeamPotential | Blocking)
-    rest = actual.resting
-    given_current = isinstance(actual.front, IonBeamCurrent)
-
-    def tempo(v: Array) -> Array:
-        return jnp.ones_like(v) if rest else 1.0 / v
 
     def step(carry: tuple[Moment, Moment], row: tuple) -> tuple[tuple[Moment, Moment], tuple[Moment, Happened]]:
         now, before = carry
         clock, ratio, target, again, begin, gamma, cap, place = row
         base = jax.tree.map(lambda a, b: jnp.where(again, a, b), before, now) if landing else now
         if landing:
-            ahead = jnp.where(now.clock > 0.0, now.clock * ratio, clock)
-            missing = (target - now.time) * now.current
-            wanted = now.clock + missing if surface_charge is None else clock + surface_charge(now.y)
-            landed = jnp.maximum(wanted, base.clock * 1.0001)
-            clock = jnp.where(again, landed, ahead)
-        size = clock - base.clock
+            stays = None if surface_charge is None else surface_charge(now.y)
+            clock = landed(now, base, clock, ratio, target, again, stays)
         faces = path.faces_at(
             jax.lax.stop_gradient(clock) if held is None else place, controls.cells_behind, controls.cells_ahead
         )
-        old = jnp.where(begin, faces, base.faces)
-        # Geometry belongs to the mesh: held where its derivative is stopped, the size of the step apart.
-        velocity = (faces - old) / size
-
-        def equations(start: Unknowns, time: Array, share: Array, weight: Array) -> StageEquations:
-            """Equations at a position within the step, for the amounts and the time from which it starts."""
-            here = geometry(old + share * (faces - old), velocity, medium.thickness)
-
-            def amount(y: Unknowns) -> Unknowns:
-                return model.amounts(medium, y, here.width)
-
-            def remainder(y: Unknowns, rate: Unknowns) -> Unknowns:
-                return tuple(m - s - weight * r for m, s, r in zip(amount(y), start, rate, strict=True))
-
-            def closure(drop: Array, drop_by_current: Array, v: Array) -> tuple[Array, Array]:
-                """Potential drop less the potential applied at the end of the stage, and its derivative."""
-                if not driven:
-                    return jnp.zeros_like(v), jnp.ones_like(v)
-
-                def applied(v: Array) -> Array:
-                    return drive_value(actual.drive, time + weight * tempo(v)) / medium.thermal_potential
-
-                value, slope = jax.jvp(applied, (v,), (jnp.ones_like(v),))
-                return drop - value, drop_by_current - slope
-
-            def residual(y: Unknowns, v: Array) -> tuple[Unknowns, Array]:
-                rate, drop = model.rates(medium, y, v, tempo, here)
-                return remainder(y, rate), closure(drop, drop, v)[0]
-
-            def linearise(y: Unknowns, v: Array) -> LinearSystem:
-                lin = model.linearise(medium, y, v, tempo, here)
-                mass = model.masses(medium, here.width)
-                size = range(len(y))
-                scaled = lambda block: tuple(tuple(-weight * entry for entry in line) for line in block)  # noqa: E731
-                diagonal = scaled(lin.diagonal)
-                value, slope = closure(lin.drop, lin.drop_by_current, v)
-                return LinearSystem(
-                    residual=remainder(y, lin.rate),
-                    lower=scaled(lin.lower),
-                    diagonal=tuple(
-                        tuple(diagonal[i][j] + mass[i] if i == j else diagonal[i][j] for j in size) for i in size
-                    ),
-                    upper=scaled(lin.upper),
-                    closure=value,
-                    corner=slope,
-                    row=lin.drop_by_unknown,
-                    response=lin.response,
-                    column=None if lin.rate_by_current is None else tuple(-weight * r for r in lin.rate_by_current),
-                )
-
-            return StageEquations(residual, linearise if written_out else None, amount)
-
-        def given(share: Array) -> Array:
-            return actual.current_at(base.clock + share * size) if given_current else jnp.zeros_like(clock)
-
-        system = System(
-            stage=equations,
-            tempo=tempo,
-            given=None if driven else given,
-            limit=lambda y, change: model.limit(medium, y, change),
-            change=lambda y, change: model.change(medium, y, change),
-            # Where the clock is time, nothing keeps a current from changing its sign.
-            positive=not rest,
-        )
-        start = model.amounts(medium, base.y, jnp.diff(old, axis=0))
-        result = sdirk_step(
-            system,
-            now.y,
-            start,
-            now.current,
-            base.time,
-            size,
-            guess=guess,
-            begin=begin,
-            gamma=gamma,
-            cap=cap,
-            tolerance=controls.tolerance,
-        )
-        after = Moment(result.y, faces, velocity, result.v, clock, result.time)
-        if given_current:
-            after = after._replace(time=actual.time_at(clock))
-        return (after, base), (after, Happened(result.update, result.iterations))
+        still = base._replace(faces=jnp.where(begin, faces, base.faces))
+        first, guessed = (guess, begin) if not callable(guess) else (guess(base.clock, clock, gamma), jnp.bool_(True))
+        effort = Effort(gamma, cap, controls.tolerance)
+        after, happened = take_step(model, actual, still, now, clock, faces, effort, guess=first, guessed=guessed)
+        return (after, base), (after, happened)
 
     dtype = moment.clock.dtype
     rows = (

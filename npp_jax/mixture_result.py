@@ -8,16 +8,17 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from npp_jax.discretisation import mixture, mixture_full
+from npp_jax.discretisation import mixture_full
 from npp_jax.discretisation.geometry import geometry
-from npp_jax.discretisation.mixture import Mixture
-from npp_jax.integrate import Moment
+from npp_jax.discretisation.mixture_faces import at_back, at_surface, lengths
+from npp_jax.discretisation.mixture_medium import Mixture, conductance, valence
 from npp_jax.mixture import MODELS, Run
 from npp_jax.observables import front_observables
 from npp_jax.physics.experiment import Experiment
 from npp_jax.physics.protocol import IonBeamCurrent, IonBeamPotential, Stage
 from npp_jax.scaling import NM, mixture_of
 from npp_jax.solution import Report, Solution, Trace
+from npp_jax.step import Moment
 
 
 class Seen(NamedTuple):
@@ -44,12 +45,12 @@ def _seen(experiment: Experiment, stage: Stage, foreign: int, model: ModuleType,
     cells = jnp.stack(model.fractions(medium, moment.y, here.width))
     bulk = jnp.stack([jnp.broadcast_to(c, centre.shape[1:]) for c in medium.bulk])
     last = jnp.stack([here.distance[-1], here.beyond])
-    back = jnp.stack([jnp.broadcast_to(c, centre.shape[1:]) for c in mixture.at_back(medium, cells, last)])
+    back = jnp.stack([jnp.broadcast_to(c, centre.shape[1:]) for c in at_back(medium, cells, last)])
     if medium.held is not None:
         surface = jnp.stack([jnp.broadcast_to(c, centre.shape[1:]) for c in medium.held])
     elif medium.surface is not None:
         between = jnp.stack([centre[0], centre[1] - centre[0]])
-        surface = mixture.at_surface(cells, between)
+        surface = at_surface(cells, between)
     elif medium.blocking:
         surface = _unpassed(medium, cells, centre, faces[0])
     else:
@@ -63,7 +64,7 @@ def _seen(experiment: Experiment, stage: Stage, foreign: int, model: ModuleType,
     else:
         begin, excess = edge, excess.at[0].set(0.0)
     inner = excess.at[-1].set(0.0)
-    steps = mixture.lengths(here) * faces
+    steps = lengths(here) * faces
     potential = jnp.concatenate([jnp.cumsum(steps[::-1], axis=0)[::-1], edge])
     depth = jnp.concatenate([edge, centre, medium.thickness[None]]) * NM
     native = jnp.argmax(bulk, axis=0)[None]
@@ -83,7 +84,7 @@ def _seen(experiment: Experiment, stage: Stage, foreign: int, model: ModuleType,
 
 def _drift(medium: Mixture, cells: Array, current: Array) -> Array:
     """Field that carries the current through the first cell [kT/(e nm)]."""
-    return current / mixture.conductance(medium, tuple(cells[:, :1]))[0]
+    return current / conductance(medium, tuple(cells[:, :1]))[0]
 
 
 def _unpassed(medium: Mixture, cells: Array, centre: Array, field: Array) -> Array:
@@ -112,7 +113,7 @@ def _ionic_current(medium: Mixture, moments: Moment, model: ModuleType) -> Array
     def through(moment: Moment) -> Array:
         here = geometry(moment.faces, moment.velocity, medium.thickness)
         flux = mixture_full.through_faces(medium, moment.y, jnp.ones_like(moment.current), here).flux[:, -1:]
-        return jnp.sum(mixture.valence(medium, flux) * flux, axis=0)[0]
+        return jnp.sum(valence(medium, flux) * flux, axis=0)[0]
 
     return jax.vmap(through)(moments)
 

@@ -7,7 +7,7 @@ from jaxtyping import Array
 
 from npp_jax.constants import BOLTZMANN, ELEMENTARY_CHARGE, VACUUM_PERMITTIVITY
 from npp_jax.discretisation.medium import Medium
-from npp_jax.discretisation.mixture import Mixture
+from npp_jax.discretisation.mixture_medium import Mixture
 from npp_jax.physics.diffusivity import AbstractDiffusivity, SEDDiffusivity
 from npp_jax.physics.experiment import Experiment
 from npp_jax.physics.protocol import Blocking, Closed, Reservoir, Stage

@@ -1,9 +1,13 @@
 """What a simulation returns: profiles at the output points, a trace over the steps, and a report."""
 
+from typing import Literal
+
 import equinox as eqx
 from jaxtyping import Array, Float, Int
 
 from npp_jax.observables import interpolate_profile
+
+Model = Literal["electroneutral", "full"]
 
 
 class Trace(eqx.Module):

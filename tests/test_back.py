@@ -9,8 +9,9 @@ import pytest
 from npp_jax.config import ConfigError, parse_experiment
 from npp_jax.constants import BOLTZMANN, ELEMENTARY_CHARGE
 from npp_jax.physics import Experiment
-from npp_jax.simulate import FAST, Unsupported, simulate
+from npp_jax.simulate import FAST, simulate
 from npp_jax.solver.status import Status
+from npp_jax.supported import Unsupported
 
 NM = 1e-9
 CONTROLS = replace(

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from typer.testing import CliRunner
@@ -12,6 +13,7 @@ from npp_jax.cli import app
 from npp_jax.config import load_experiment
 from npp_jax.fit import data_warnings, replaced_depth
 from npp_jax.fit_command import NoCandidate
+from npp_jax.io.sims import ImportOptions, import_sims, write_profile
 from npp_jax.physics import Drive, IonBeamCurrent, IonBeamPotential, Reservoir
 from npp_jax.study import Study, load_study
 
@@ -61,6 +63,67 @@ def test_a_wrong_number_ends_in_one_line(tmp_path: Path, command: str, change: C
     assert result.exit_code == 2
     line = result.output.strip()
     assert message in line and "K.csv" in line and "\n" not in line
+
+
+def imported(folder: Path, change: Callable[[h5py.File], None]) -> Path:
+    """The bundled study with K from a file of `npp-jax import-sims`, changed."""
+    table = np.loadtxt(SWEEPS / "synthetic" / "K.csv", delimiter=",", skiprows=2)
+    lines = [f"{d:g},{round(2000 * a)},{round(2000 * b)}" for d, a, b in zip(*table[:, [0, 1, 3]].T, strict=True)]
+    (folder / "raw.csv").write_text("\n".join(["depth_nm,7Li+ (counts),39K+ (counts)", *lines]), encoding="utf-8")
+    options = ImportOptions({"Li": "7Li+", "K": "39K+"}, normalise={"Li": "5e-4", "K": "5e-4"})
+    write_profile(folder / "K.h5", import_sims(folder / "raw.csv", options))
+    with h5py.File(folder / "K.h5", "r+") as file:
+        change(file)
+    path = written(folder, lambda rows: rows)
+    first = 'K.csv"\ncounts_per_fraction = 2000.0\nlikelihood = { kind = "poisson" }'
+    text = path.read_text(encoding="utf-8")
+    assert first in text
+    path.write_text(text.replace(first, 'K.h5"'), encoding="utf-8")
+    return path
+
+
+def set_to(name: str, place: tuple, value: float) -> Callable[[h5py.File], None]:
+    def change(file: h5py.File) -> None:
+        file[name][place] = value
+
+    return change
+
+
+def only_three(file: h5py.File) -> None:
+    """Keep the first three points of everything."""
+    for name in ("fraction", "sigma", "counts", "counts_per_fraction", "background", "background_sigma", "depth_nm"):
+        values = np.asarray(file[name])[..., :3]
+        del file[name]
+        file[name] = values
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (set_to("fraction", (0, 10), np.nan), "column 'fraction': Li, point 10: nan is not a finite number"),
+        (set_to("counts", (1, 4), -3.0), "column 'counts': K, point 4: -3 is negative"),
+        (set_to("sigma", (1, 4), 0.0), "column 'sigma': K, point 4: 0 is not positive"),
+        (set_to("depth_nm", (6,), 1.0), "column 'depth_nm': point 6: 1 nm after 5.5 nm; depths must increase"),
+        (set_to("depth_nm", (159,), np.inf), "column 'depth_nm': point 159 is not a finite number"),
+        (only_three, "2 species at 3 depths"),
+    ],
+)
+def test_a_wrong_number_of_an_imported_profile_ends_in_one_line(tmp_path: Path, change: Callable, message: str):
+    result = CliRunner().invoke(app, ["fit", str(imported(tmp_path, change)), "--output", str(tmp_path)])
+    assert result.exit_code == 2
+    line = result.output.strip()
+    assert message in line and "K.h5" in line and "\n" not in line
+
+
+@pytest.mark.parametrize(
+    ("factor", "words"), [(1.0, None), (1e-3, "are they in micrometres"), (1e3, "are the depths in picometres")]
+)
+def test_an_imported_profile_in_another_unit_is_reported(tmp_path: Path, factor: float, words: str | None):
+    def scaled(file: h5py.File) -> None:
+        file["depth_nm"][...] = factor * np.asarray(file["depth_nm"])
+
+    found = data_warnings(load_study(imported(tmp_path, scaled)).problem)
+    assert any(words in text for text in found) if words else found == []
 
 
 def test_a_first_depth_beyond_the_profile_is_refused(tmp_path: Path):

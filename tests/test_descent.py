@@ -101,7 +101,9 @@ def test_reverse_gradient_and_fit_of_a_glass_are_those_of_the_jacobian():
     fwhm, d_k = study.problem.parameters[0], study.problem.parameters[2]
     problem = Problem((k,), (dataclasses.replace(fwhm, experiments=("K",)), d_k))
     bounds = (dataclasses.replace(study.main.bounds[0], prior_mean=0.25, prior_sigma=0.02), study.main.bounds[2])
-    model = LinearModel(Objective(problem, dataclasses.replace(FAST, companion=False, trace=False)), chunk=4)
+    model = LinearModel(
+        Objective(problem, dataclasses.replace(FAST, companion=False, trace=False, observables=False)), chunk=4
+    )
     starts = np.array([[0.2, 5e-22], [0.3, 2e-21]])
 
     augment = lambda function: with_priors(function, bounds)  # noqa: E731

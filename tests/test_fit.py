@@ -1,6 +1,7 @@
 """Fits of the bundled synthetic profiles: derivatives, truth within the intervals, rivals, report, wrong input."""
 
 import dataclasses
+import importlib
 import json
 import tomllib
 from pathlib import Path
@@ -11,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy import stats
 from typer.testing import CliRunner
 
 from npp_jax.cli import app
@@ -22,10 +24,12 @@ from npp_jax.fit import (
     Objective,
     Reason,
     RefineOptions,
+    covariance,
     draw,
     fit,
     law_bands,
     ranges_of,
+    refine,
     signal_sigma,
     theta_slope,
     with_free_form,
@@ -51,7 +55,7 @@ def truth(study: Study) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def model(study: Study) -> LinearModel:
-    return LinearModel(Objective(study.problem, dataclasses.replace(FAST, companion=False)))
+    return LinearModel(Objective(study.problem, dataclasses.replace(FAST, companion=False, observables=False)))
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +99,26 @@ def test_truth_lies_within_the_intervals(fitted: FitResult, truth: np.ndarray):
     assert 0.001 < fitted.p_value < 0.9999
     assert sum(fitted.chi2_of.values()) == pytest.approx(fitted.chi2)
     assert fitted.points == 960 and fitted.effective == pytest.approx(5.0)
+
+
+def test_intervals_of_replicates_hold_the_truth(
+    study: Study, model: LinearModel, truth: np.ndarray, project_root: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The bundled glasses counted 48 times anew: the small brother of benchmarks/fit_coverage.py."""
+    monkeypatch.syspath_prepend(str(project_root / "benchmarks"))
+    benchmark = importlib.import_module("fit_coverage")
+    clean = [signal[0] for signal in model.expand(jnp.asarray(truth[None])).signals]
+    data = [benchmark.count_again(clean, study.problem.measurements, seed) for seed in range(48)]
+    function = benchmark.residuals_of_replicates(model, data)
+    found = refine(
+        function, study.main.bounds, np.repeat(truth[None], 48, axis=0), options=RefineOptions(offset=OFFSET)
+    )
+    assert set(np.asarray(found.reason).tolist()) == {Reason.CONVERGED}
+    ranges = ranges_of(study.main.bounds)
+    _, jacobian, _ = function(found.theta)
+    errors = jax.vmap(lambda j, theta: covariance(j, theta, ranges))(jacobian, found.theta)
+    covered = np.sum((errors.interval[..., 0] <= truth) & (truth <= errors.interval[..., 1]), axis=0)
+    assert np.all(covered >= stats.binom.ppf(1e-3, 48, 0.95)), covered
 
 
 def test_bands_are_the_scatter_of_the_draws(study: Study, model: LinearModel, fitted: FitResult, truth: np.ndarray):
@@ -157,7 +181,8 @@ def test_report_of_the_command(tmp_path: Path):
     text = (SWEEPS / "one_distribution.toml").read_text(encoding="utf-8").replace("= 4096", "= 85")
     text = text.replace('setting = "fast"', 'setting = "fast"\nstarts = 4\nprofile_points = 0')
     (tmp_path / "study.toml").write_text(_absolute(text), encoding="utf-8")
-    result = CliRunner().invoke(app, ["fit", str(tmp_path / "study.toml"), "--output", str(tmp_path / "out")])
+    command = ["fit", str(tmp_path / "study.toml"), "--output", str(tmp_path / "out")]
+    result = CliRunner().invoke(app, [*command, "--method", "levenberg-marquardt"])
     assert result.exit_code == 0, result.output
     numbers = json.loads((tmp_path / "out" / "study_fit.json").read_text(encoding="utf-8"))
     assert numbers["fit"]["ended"] == "CONVERGED" and numbers["candidates"] == 85
@@ -218,7 +243,7 @@ def test_depth_scale_and_sensitivity_as_parameters(tmp_path: Path):
     )
     (tmp_path / "study.toml").write_text(text.replace("\n[design]", more), encoding="utf-8")
     problem = load_study(tmp_path / "study.toml").problem
-    objective = Objective(problem, dataclasses.replace(FAST, companion=False))
+    objective = Objective(problem, dataclasses.replace(FAST, companion=False, observables=False))
     plain = [TRUTH[p.name] for p in problem.parameters[:5]]
     theta = jnp.asarray([[*plain, 1.0, 1.0], [*plain, 1.02, 1.0], [*plain, 1.0, 1.1]])
     predicted = jax.jit(objective.residuals)(theta)

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from test_simulate import PLAIN, base
 
-from npp_jax.simulate import _common_shape, assemble, integrate
+from npp_jax.simulate import _common_shape
+from npp_jax.two_ions import integrate
+from npp_jax.two_ions_result import assemble
 
 CONTROLS = replace(PLAIN, cells_behind=50, cells_ahead=20, steps=8, trace=False)
 DEPTH = jnp.linspace(5e-9, 120e-9, 24)

@@ -16,8 +16,9 @@ from npp_jax.constants import ELEMENTARY_CHARGE
 from npp_jax.discretisation import mixture
 from npp_jax.discretisation.equidistribution import even_error_faces, graded_faces, remap
 from npp_jax.discretisation.geometry import geometry
-from npp_jax.discretisation.mixture import diffusivities
-from npp_jax.mixture import first_tables, one_pass
+from npp_jax.discretisation.mixture_medium import complete, diffusivities
+from npp_jax.mixture import one_pass
+from npp_jax.mixture_start import first_tables
 from npp_jax.physics import (
     Experiment,
     GaussianSED,
@@ -28,9 +29,10 @@ from npp_jax.physics import (
 )
 from npp_jax.physics.nernst_einstein import nernst_einstein_conductivity, tracer_from_cait
 from npp_jax.scaling import mixture_of
-from npp_jax.simulate import ACCURATE, FAST, Unsupported, _common_shape, simulate
+from npp_jax.simulate import ACCURATE, FAST, _common_shape, simulate
 from npp_jax.solver.block_tridiagonal import probe
 from npp_jax.solver.status import Status
+from npp_jax.supported import Unsupported
 
 NM = 1e-9
 ROOT = Path(__file__).resolve().parent.parent
@@ -85,7 +87,7 @@ def test_four_ions_three_stages_conserve_and_differentiate() -> None:
         SMALL, cells_behind=20, cells_ahead=10, steps=6, start_share=0.05, iterations=30, tolerance=1e-12
     )
     experiment = _common_shape(four_ions(output_times_s=[5e3, 1e4]))
-    tables = jax.jit(lambda e: first_tables(e, controls))(experiment)
+    tables = jax.jit(lambda e: one_pass(e, controls, first_tables(e, controls), mixture, seeking=True)[1])(experiment)
 
     def amounts(scales: jax.Array) -> jax.Array:
         """Amounts of all ions at the outputs [nm], with some parameters scaled."""
@@ -97,13 +99,13 @@ def test_four_ions_three_stages_conserve_and_differentiate() -> None:
         melt = replace(melt, temperature=melt.temperature * scales[4])
         beam = replace(beam, temperature=beam.temperature * scales[5])
         changed = replace(experiment, species=species, stages=(melt, beam, rest))
-        run = one_pass(changed, controls, tables, mixture, jnp.asarray(1.0))
+        run, _ = one_pass(changed, controls, tables, mixture)
         found = []
         for stage, passage in zip(changed.stages, run.passages, strict=True):
             medium = mixture_of(changed, stage, 0.0)
             for k in passage.outputs:
                 width = jnp.diff(passage.moments.faces[k])
-                cells = jnp.stack(mixture.complete(medium, tuple(c[k] for c in passage.moments.y)))
+                cells = jnp.stack(complete(medium, tuple(c[k] for c in passage.moments.y)))
                 found.append(jnp.concatenate([width * cells, jnp.sum(width * cells, axis=1)[:, None]], axis=1))
         return jnp.stack(found)
 

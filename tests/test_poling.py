@@ -14,8 +14,9 @@ from npp_jax.constants import BOLTZMANN, ELEMENTARY_CHARGE, VACUUM_PERMITTIVITY
 from npp_jax.fit import Measurement, Objective, Parameter, Problem
 from npp_jax.observe import DepthProfile, GaussianResponse, Observation
 from npp_jax.physics import Blocking, Drive, Experiment
-from npp_jax.simulate import FAST, Unsupported, simulate
+from npp_jax.simulate import FAST, simulate
 from npp_jax.solver.status import Status
+from npp_jax.supported import Unsupported
 
 NM = 1e-9
 CONTROLS = replace(FAST, cells_behind=120, cells_ahead=40, iterations=20, tolerance=1e-9, companion=False)

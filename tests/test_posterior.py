@@ -89,7 +89,9 @@ def test_posterior_of_a_glass_is_its_quadrature():
     fwhm, d_k = study.problem.parameters[0], study.problem.parameters[2]
     problem = Problem((k,), (dataclasses.replace(fwhm, experiments=("K",)), d_k))
     bounds = (study.main.bounds[0], study.main.bounds[2])
-    model = LinearModel(Objective(problem, dataclasses.replace(FAST, companion=False, trace=False)), chunk=8)
+    model = LinearModel(
+        Objective(problem, dataclasses.replace(FAST, companion=False, trace=False, observables=False)), chunk=8
+    )
     width, rate = np.linspace(0.20, 0.29, 41), np.exp(np.linspace(np.log(7e-22), np.log(1.35e-21), 41))
     table = np.stack(np.meshgrid(width, rate, indexing="ij"), axis=-1).reshape(-1, 2)
     residual, jacobian, _ = model(jnp.asarray(table))

@@ -94,9 +94,12 @@ def damaged(path: Path, change) -> Path:
         (lambda f: f.attrs.update(options="{"), "not a profile of npp_jax"),
         (lambda f: f.attrs.update(options="{}"), "not a profile of npp_jax"),
         (lambda f: f.attrs.update(options="[]"), "not a profile of npp_jax"),
-        (lambda f: f["sigma"].__setitem__((0, 3), 0.0), "column 'sigma': a standard deviation is not positive"),
-        (lambda f: f["fraction"].__setitem__((0, 3), np.nan), "a fraction is no number"),
-        (lambda f: f["depth_nm"].__setitem__(3, 0.0), "depths do not increase"),
+        (lambda f: f["sigma"].__setitem__((0, 3), 0.0), "column 'sigma': K, point 3: 0 is not positive"),
+        (
+            lambda f: f["fraction"].__setitem__((0, 3), np.nan),
+            "'fraction': K, point 3: nan is not a finite",
+        ),
+        (lambda f: f["depth_nm"].__setitem__(3, 0.0), "column 'depth_nm': point 3: 0 nm after"),
     ],
 )
 def test_a_wrong_file_is_refused_in_one_line(source: Path, tmp_path: Path, change, message: str):

@@ -30,9 +30,10 @@ def simulate(
 
     from npp_jax.config import ConfigError, load_experiment
     from npp_jax.io.results import write_csv, write_solution
-    from npp_jax.simulate import ACCURATE, FAST, Unsupported, check_supported
+    from npp_jax.simulate import ACCURATE, FAST
     from npp_jax.simulate import simulate as run
     from npp_jax.solver.status import STATUS_ADVICE, Status
+    from npp_jax.supported import Unsupported, check_supported
 
     try:
         experiment = load_experiment(file)

@@ -1,8 +1,9 @@
 """`npp-jax sweep` and `npp-jax fit`."""
 
+import dataclasses
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -67,6 +68,10 @@ def sweep(
 def fit(
     file: Annotated[Path, typer.Argument(help="Study file (TOML).")],
     sweep: Annotated[Path | None, typer.Option(help="Result of `npp-jax sweep` to start from.")] = None,
+    method: Annotated[
+        Literal["levenberg-marquardt", "lbfgs", "adam"] | None,
+        typer.Option(help="How the starts are refined, in place of what the study says."),
+    ] = None,
     output: Annotated[Path, typer.Option(help="Folder of the results.")] = Path(),
     quiet: Annotated[bool, typer.Option(help="Print the status only.")] = False,
 ) -> None:
@@ -75,13 +80,16 @@ def fit(
     from npp_jax.config import ConfigError
     from npp_jax.fit import REASON_ADVICE, MissingExtra, PosteriorError, Reason, data_warnings
     from npp_jax.fit_command import NoCandidate, run_fit
-    from npp_jax.fit_report import intervals, warnings, write_fit
-    from npp_jax.simulate import Unsupported
+    from npp_jax.fit_files import write_fit
+    from npp_jax.fit_summary import intervals, warnings
     from npp_jax.study import load_study
+    from npp_jax.supported import Unsupported
     from npp_jax.sweep import SweepFileError, read_sweep
 
     try:
         study = load_study(file)
+        if method is not None:
+            study = dataclasses.replace(study, fit=study.fit.model_copy(update={"method": method}))
         if all(measurement.profile is None for measurement in study.problem.measurements):
             raise ConfigError(f"{file}: no experiment has a profile; there is nothing to fit to")
         found = None if sweep is None else read_sweep(sweep)

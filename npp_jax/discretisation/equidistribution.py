@@ -13,6 +13,9 @@ from npp_jax.physics.interpolation import interpolate, locate, take
 SHARES = (0.6, 0.2, 0.2)
 """Shares of the cells that go to curvature, the changed depth and the logarithm."""
 
+UNSEEN = 1e-6
+"""Second difference of a fraction from cell to cell below which nothing is resolved."""
+
 _SMOOTHINGS = 6
 
 
@@ -48,12 +51,14 @@ def even_error_faces(
     width = jnp.diff(faces, axis=0)
     centre = 0.5 * (faces[1:] + faces[:-1])
     slope = jnp.diff(fractions, axis=1) / jnp.diff(centre, axis=0)
-    bend = jnp.diff(slope, axis=1) / width[1:-1]
+    # What is not seen of a tail is not resolved either.
+    bend = jnp.maximum(jnp.abs(jnp.diff(slope, axis=1)) / width[1:-1] - UNSEEN / width[1:-1] ** 2, 0.0)
     bend = jnp.concatenate([bend[:, :1], bend, bend[:, -1:]], axis=1)
-    curvature = jnp.sum((jnp.abs(bend) + jnp.finfo(bend.dtype).tiny) ** 0.4, axis=0)
+    curvature = width * jnp.sum((bend + jnp.finfo(bend.dtype).tiny) ** 0.4, axis=0)
     for _ in range(_SMOOTHINGS):
         padded = jnp.concatenate([curvature[:1], curvature, curvature[-1:]])
         curvature = 0.25 * padded[:-2] + 0.5 * padded[1:-1] + 0.25 * padded[2:]
+    curvature = curvature / width
     changed = jnp.sum(jnp.abs(fractions - bulk[:, None]), axis=0) * width + jnp.finfo(width.dtype).tiny
     from_back = faces[-1] - centre
     ends = ((centre, changed),)
@@ -68,7 +73,8 @@ def even_error_faces(
     for distance, weight in ends:
         depth = 2.0 * jnp.sum(weight * distance, axis=0) / jnp.sum(weight, axis=0)
         even = 1.0 / (1.0 + (distance / (1.5 * depth)) ** 4)
-        logarithmic = 1.0 / (distance + 0.02 * depth)
+        # In the untouched sample cells may be few.
+        logarithmic = (1.0 + 1.0 / (1.0 + (distance / (4.0 * depth)) ** 2)) / (distance + 0.02 * depth)
         density = density + (SHARES[1] * of_all(even) + SHARES[2] * of_all(logarithmic)) / len(ends)
     cumulated = jnp.concatenate([jnp.zeros_like(width[:1]), jnp.cumsum(density * width, axis=0)])
     wanted = jnp.linspace(0.0, 1.0, len(faces), dtype=faces.dtype).reshape(-1, *(1,) * (faces.ndim - 1))

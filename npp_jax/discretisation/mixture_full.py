@@ -23,18 +23,8 @@ from jaxtyping import Array
 from npp_jax.discretisation import mixture
 from npp_jax.discretisation.flux import Rates, Tempo, Unknowns, between, fraction_change, limit_fraction
 from npp_jax.discretisation.geometry import Geometry
-from npp_jax.discretisation.mixture import (
-    Faces,
-    Mixture,
-    around,
-    at_faces,
-    complete,
-    fluxes,
-    gradients,
-    lengths,
-    through_back,
-    valence,
-)
+from npp_jax.discretisation.mixture_faces import Faces, around, at_faces, fluxes, gradients, lengths, through_back
+from npp_jax.discretisation.mixture_medium import Mixture, complete, valence
 
 NAME = "full"
 

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from npp_jax.discretisation.equidistribution import linear
-from npp_jax.discretisation.mixture import Mixture
+from npp_jax.discretisation.mixture_medium import Mixture
 from npp_jax.physics.protocol import (
     AbstractFront,
     Blocking,
@@ -36,6 +36,8 @@ class Table(NamedTuple):
     """Time since the start of the stage [s]."""
     faces: Float[Array, "row face *batch"]
     """Mesh to be used [nm]."""
+    state: tuple[Float[Array, "row cell *batch"], ...] = ()
+    """Unknowns on that mesh, from which iterations may start."""
 
 
 class Track(NamedTuple):
@@ -85,3 +87,10 @@ class Track(NamedTuple):
         held = jnp.clip(clock, rows[0], rows[-1])
         flat = lambda faces: linear(held[None], rows, faces)[0]  # noqa: E731
         return jax.lax.stop_gradient(jax.vmap(flat, in_axes=1)(self.table.faces))
+
+    def state_at(self, clock: Array) -> tuple[Array, ...]:
+        """Unknowns on that mesh, of the pass that found it."""
+        rows = self.table.clock
+        held = jnp.clip(clock, rows[0], rows[-1])
+        flat = lambda cells: linear(held[None], rows, cells)[0]  # noqa: E731
+        return jax.lax.stop_gradient(tuple(jax.vmap(flat, in_axes=1)(c) for c in self.table.state))

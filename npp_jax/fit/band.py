@@ -99,20 +99,21 @@ def law_bands(problem: Problem, measurement: Measurement, result: FitResult) -> 
     low, high = np.asarray(jit_small(support)(best))
     energy = jnp.linspace(0.6 * low, min(0.6 * high, 0.25 * (high - low)), 300)
 
-    def curves(scaled: Array) -> tuple[Array, Array, Array, Array]:
+    def curves(scaled: Array) -> tuple[tuple[Array, Array, Array], tuple[Array, Array, Array, Array]]:
         law, temperature = law_of(to_theta(ranges, scaled))
         bulk = law.fermi_energy(jnp.ones(1), temperature)[0]
         found, activation = law.at(temperature)(fraction), law.activation_energy(fraction, temperature)
-        return jnp.log(found), activation, law.sed.density(energy + bulk), BOLTZMANN_EV * temperature
+        drawn = jnp.log(found), activation, law.sed.density(energy + bulk)
+        return drawn, (*drawn, BOLTZMANN_EV * temperature)
 
     ranges = ranges_of(result.bounds)
     scaled = to_scaled(ranges, best)
-    values, slopes = jit_small(lambda s: (curves(s), jax.jacfwd(curves)(s)))(scaled)
+    slopes, values = jit_small(jax.jacfwd(curves, has_aux=True))(scaled)
     logarithm, activation, density, kt = (np.asarray(curve) for curve in values)
     matrix = np.asarray(result.covariance.scaled)
     half = [
         NORMAL_95 * np.sqrt(np.maximum(np.einsum("xp,pq,xq->x", g, matrix, g), 0.0))
-        for g in (np.asarray(slope) for slope in slopes[:3])
+        for g in (np.asarray(slope) for slope in slopes)
     ]
     lower, upper = _resistive(half[0])
     most = logarithm[-1] + half[0][-1]  # D rises with the fraction

@@ -6,7 +6,7 @@ in the batch, so that three glasses cost one compilation.
 
 import dataclasses
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import equinox as eqx
@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
+from npp_jax.fit.comparison import Comparison, Found, for_each
 from npp_jax.fit.parameters import (
     Parameter,
     ParameterError,
@@ -32,14 +33,13 @@ from npp_jax.observe import (
     NuisancePrior,
     Observation,
     SampledResponse,
-    convolve,
     sample_response,
-    solve_linear_nuisance,
 )
 from npp_jax.physics import Experiment, IonBeamCurrent, IonBeamPotential, Reservoir
-from npp_jax.simulate import Model, check_supported, simulate
-from npp_jax.solution import Solution
+from npp_jax.simulate import simulate
+from npp_jax.solution import Model, Solution
 from npp_jax.solver.status import Status
+from npp_jax.supported import check_supported
 
 NM = 1e-9
 
@@ -232,32 +232,46 @@ class Objective:
         self, solutions: list[Solution], theta: Float[Array, "candidate parameter"]
     ) -> list[Float[Array, "candidate species depth"] | None]:
         """Signal of each measured profile at its depths, before sensitivities and backgrounds that are solved for."""
-        return [
-            None if measurement.profile is None else self._signal(measurement, response, solution, theta)
-            for measurement, response, solution in zip(
-                self.problem.measurements, self._responses, solutions, strict=True
+        return self._of_measured(solutions, theta, Comparison.signal)
+
+    def _of_measured(
+        self, solutions: list[Solution], theta: Array, function: Callable[[Comparison], Found]
+    ) -> list[Found | None]:
+        """What a function makes of each experiment; None where nothing was measured."""
+        made = self._comparisons(solutions, theta)
+        found = dict(zip(made, for_each(function, list(made.values())), strict=True))
+        return [found.get(k) for k in range(len(solutions))]
+
+    def _comparisons(self, solutions: list[Solution], theta: Array) -> dict[int, Comparison]:
+        """What was simulated of each measured experiment beside what was measured, by the number of the experiment."""
+        made = {}
+        for k, (measurement, solution) in enumerate(zip(self.problem.measurements, solutions, strict=True)):
+            profile = measurement.profile
+            if profile is None:
+                continue
+            rows = jnp.asarray([solution.species.index(name) for name in profile.species])
+            values = solution.fraction[-1][rows, 1:-1]
+            numbered = dataclasses.replace(profile, species=[f"ion {i}" for i in range(len(profile.species))])
+            made[k] = jax.tree.map(
+                lambda leaf, dtype=values.dtype: jnp.asarray(leaf, dtype),
+                Comparison(
+                    faces=solution.faces[-1] / NM,
+                    fraction=values,
+                    observation=self._observations(measurement, theta),
+                    response=self._responses[k],
+                    profile=numbered,
+                    nuisance=measurement.nuisance,
+                    likelihood=measurement.likelihood,
+                    solved=measurement.solved,
+                ),
             )
-        ]
+        return made
 
-    def _signal(
-        self, measurement: Measurement, response: SampledResponse | None, solution: Solution, theta: Array
-    ) -> Array:
-        profile = measurement.profile
-        assert profile is not None
-        rows = jnp.asarray([solution.species.index(name) for name in profile.species])
-        depth = profile.depth
-
-        def seen(faces: Array, values: Array, theta: Array) -> Array:
-            observation = self.problem.observation(measurement, theta)
-            assert observation is not None
-            fixed = jax.tree.map(lambda leaf: jnp.asarray(leaf, values.dtype), (observation, response))
-            observation, sampled = fixed
-            if sampled is not None:
-                return observation.signal(sampled(faces, values))
-            z = observation.true_depth(depth.astype(values.dtype))
-            return observation.signal(convolve(observation.response, faces, values, z))
-
-        return jax.vmap(seen, in_axes=(-1, -1, 0))(solution.faces[-1] / NM, solution.fraction[-1][rows, 1:-1], theta)
+    def _observations(self, measurement: Measurement, theta: Array) -> Observation:
+        """How one experiment is seen, for each candidate."""
+        seen = jax.vmap(lambda row: self.problem.observation(measurement, row))(theta)
+        assert seen is not None
+        return seen
 
     @functools.cached_property
     def _responses(self) -> list[SampledResponse | None]:
@@ -274,14 +288,9 @@ class Objective:
         backgrounds where these are solved for.
         """
         solutions = self.solve(theta)
-        residuals, signals = [], []
-        for measurement, signal in zip(self.problem.measurements, self.signals(solutions, theta), strict=True):
-            if signal is not None:
-                residual, seen = jax.vmap(lambda s, m=measurement: _compare(m, s))(signal)
-                residuals.append(residual)
-                signals.append(seen)
+        compared = for_each(Comparison.residuals, list(self._comparisons(solutions, theta).values()))
         finite = jnp.stack([s.report.status != Status.NOT_FINITE for s in solutions]).all(axis=0)
-        return Predicted(residuals, signals, finite)
+        return Predicted([r for r, _ in compared], [seen for _, seen in compared], finite)
 
     def evaluate(self, theta: Float[Array, "candidate parameter"]) -> Evaluation:
         """Observables and misfit of each candidate."""
@@ -289,12 +298,8 @@ class Objective:
 
     def assess(self, solutions: list[Solution], theta: Float[Array, "candidate parameter"]) -> Evaluation:
         """Observables and misfit of candidates that were simulated by `solve`."""
-        misfit = []
-        for measurement, signal in zip(self.problem.measurements, self.signals(solutions, theta), strict=True):
-            if signal is None:
-                misfit.append(jnp.full_like(solutions[0].plateau[-1], jnp.nan))
-            else:
-                misfit.append(jax.vmap(lambda s, m=measurement: jnp.sum(_compare(m, s)[0] ** 2))(signal))
+        unknown = jnp.full_like(solutions[0].plateau[-1], jnp.nan)
+        misfit = [unknown if m is None else m for m in self._of_measured(solutions, theta, Comparison.misfit)]
         each = lambda read: jnp.stack([read(solution) for solution in solutions])  # noqa: E731
         return Evaluation(
             front_depth=each(lambda s: s.front_depth[-1]),
@@ -326,30 +331,3 @@ def _anonymous(experiment: Experiment) -> Experiment:
         species=tuple(dataclasses.replace(s, name=numbers[s.name]) for s in experiment.species),
         stages=tuple(dataclasses.replace(s, front=renamed(s.front)) for s in experiment.stages),
     )
-
-
-def _compare(measurement: Measurement, signal: Float[Array, "species depth"]) -> tuple[Array, Array]:
-    """Residuals, those of a prior included, so that Σ² is the misfit; and the signal that they belong to."""
-    profile = measurement.profile
-    assert profile is not None
-    dtype = signal.dtype
-    profile, prior, likelihood = jax.tree.map(
-        lambda leaf: jnp.asarray(leaf, dtype), (profile, measurement.nuisance, measurement.likelihood)
-    )
-    if not measurement.solved:
-        return likelihood.residuals(signal, profile).ravel(), signal
-    best = solve_linear_nuisance(signal, profile.fraction, profile.sigma, prior, weight=profile.weight)
-    seen = best.sensitivity[:, None] * signal + best.background[:, None]
-
-    def pull(value: Array, mean: Array, sigma: Array) -> Array:
-        # Known exactly or not at all: nothing is pulled.
-        soft = (sigma > 0.0) & jnp.isfinite(sigma)
-        return jnp.where(soft, (value - mean) / jnp.where(soft, sigma, 1.0), 0.0)
-
-    pulls = jnp.stack(
-        [
-            pull(best.sensitivity, prior.sensitivity, prior.sensitivity_sigma),
-            pull(best.background, prior.background, prior.background_sigma),
-        ]
-    )
-    return jnp.concatenate([likelihood.residuals(seen, profile).ravel(), pulls.ravel()]), seen

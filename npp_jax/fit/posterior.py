@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from npp_jax._compile import quick
+from npp_jax._compile import jit_small, quick
 from npp_jax.fit.refine import ResidualsAndJacobian
 from npp_jax.fit.transform import (
     Bounds,
@@ -204,8 +204,8 @@ def sample_posterior(
     kernel: Callable[..., Any] = hmc.build_kernel()
     started: Any = hmc.HMCState
 
-    def one(key: Array, state: hmc.HMCState, step: Array, mass: Array):
-        after, info = kernel(key, state, density, step, mass, options.steps)
+    def one(words: Array, state: hmc.HMCState, step: Array, mass: Array):
+        after, info = kernel(jax.random.wrap_key_data(words), state, density, step, mass, options.steps)
         return after, info.acceptance_rate, info.is_accepted, jnp.isneginf(info.proposal.logdensity)
 
     noise = np.asarray(jax.random.normal(jax.random.fold_in(key, 0), (options.chains, len(bounds))))
@@ -216,8 +216,8 @@ def sample_posterior(
     def at(position: np.ndarray) -> Any:
         # From density zero a trajectory of step zero is accepted: it evaluates where it stands, and compiles nothing.
         nowhere = jnp.full(options.chains, -jnp.inf), jnp.zeros_like(position)
-        keys = jax.random.split(key, options.chains)
-        return advance(keys, started(jnp.asarray(position), *nowhere), jnp.zeros(options.chains), mass)[0]
+        words = jax.random.key_data(jax.random.split(key, options.chains))
+        return advance(words, started(jnp.asarray(position), *nowhere), jnp.zeros(options.chains), mass)[0]
 
     highest = np.asarray(at(np.broadcast_to(centre, shift.shape)).logdensity)
     state = at(centre + shift)
@@ -233,10 +233,9 @@ def sample_posterior(
     begin, learn, settle = (jax.jit(jax.vmap(part)) for part in dual_averaging_adaptation(_TARGET_ACCEPTANCE))
     step = np.full(options.chains, 1.6 / len(bounds) ** 0.25)
     tuned = begin(step)
-    for draw in range(options.warm_up + options.draws):
-        keys = jax.random.split(jax.random.fold_in(key, 2 * draw + 1), options.chains)
-        jitter = 1.0 + _JITTER * jax.random.uniform(jax.random.fold_in(key, 2 * draw + 2), minval=-1.0)
-        state, rate, taken, wrong = advance(keys, state, jnp.asarray(step * jitter), mass)
+    words, jitters = _random_numbers(key, options.warm_up + options.draws, options.chains)
+    for draw, (word, jitter) in enumerate(zip(words, jitters, strict=True)):
+        state, rate, taken, wrong = advance(word, state, step * jitter, mass)
         kept.append((np.asarray(state.position), np.asarray(state.logdensity)))
         accepted.append(float(np.mean(np.asarray(taken))))
         failed += int(np.sum(np.asarray(wrong)))
@@ -261,13 +260,26 @@ def sample_posterior(
     return _summary(ranges, z, value, share, failed, trajectories, trajectories * options.steps)
 
 
+def _random_numbers(key: Array, draws: int, chains: int) -> tuple[np.ndarray, np.ndarray]:
+    """Words of the keys [draw, chain, word], and factors of the steps [draw]."""
+
+    def of(draw: Array) -> tuple[Array, Array]:
+        keys = jax.random.split(jax.random.fold_in(key, 2 * draw + 1), chains)
+        return jax.random.key_data(keys), jax.random.uniform(jax.random.fold_in(key, 2 * draw + 2), minval=-1.0)
+
+    words, share = jit_small(jax.vmap(of))(jnp.arange(draws))
+    return np.asarray(words), 1.0 + _JITTER * np.asarray(share)
+
+
 def _geometry(bounds: Bounds, ranges: Ranges, best: np.ndarray, jacobian: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Centre of the starts in z, and the covariance of the linear model there; an unknown one has that of its range."""
     z = np.asarray(to_unbounded(ranges, jnp.asarray(best)))
     limit = np.log(1.0 / _MARGIN - 1.0)
     z = np.where(np.isfinite(ranges.low), np.clip(z, -limit, limit), z)
     sensitivity = jacobian * np.asarray(unbounded_slope(ranges, jnp.asarray(z)))
-    curvature = -np.asarray(jax.jacfwd(jax.grad(lambda x: log_volume(ranges, x)))(jnp.asarray(z)))
+    # -d²/dz² ln [σ(z) σ(-z)] = 2 σ(z) σ(-z).
+    fraction = 1.0 / (1.0 + np.exp(-z))
+    curvature = np.diag(np.where(np.isfinite(ranges.low), 2.0 * fraction * (1.0 - fraction), 0.0))
     precision = sensitivity.T @ sensitivity + curvature
     unit = np.sqrt(np.diag(precision))
     loose = [bound.name for bound, value in zip(bounds, unit, strict=True) if not value > 0.0]
@@ -292,15 +304,17 @@ def _in_groups(function: Callable[..., Any], chains: int) -> Callable[..., Any]:
     size = chains // groups
     program: list[Callable[..., Any]] = []
 
-    def advance(keys: Array, state: Any, step: Array, mass: Array) -> Any:
+    def advance(words: Array | np.ndarray, state: Any, step: Array | np.ndarray, mass: Array) -> Any:
         parts = [
-            jax.tree.map(lambda leaf, k=k: leaf[k * size : (k + 1) * size], (keys, state, step)) for k in range(groups)
+            jax.tree.map(lambda leaf, k=k: np.asarray(leaf)[k * size : (k + 1) * size], (words, state, step))
+            for k in range(groups)
         ]
         if not program:
             program.append(jax.jit(function).lower(*parts[0], mass).compile(compiler_options=quick()))
         with ThreadPoolExecutor(groups) as pool:
-            done = list(pool.map(lambda part: jax.block_until_ready(program[0](*part, mass)), parts))
-        return jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *done)
+            done = list(pool.map(lambda part: jax.device_get(program[0](*part, mass)), parts))
+        # In NumPy, as everything between two steps: an operation of JAX by itself takes longer than a step.
+        return jax.tree.map(lambda *leaves: np.concatenate(leaves), *done)
 
     return advance
 
@@ -311,17 +325,18 @@ def _summary(
     from blackjax import diagnostics
 
     theta = np.asarray(from_unbounded(ranges, jnp.asarray(z)))
-    of = lambda measure: np.atleast_1d(np.asarray(measure(jnp.asarray(z))))  # noqa: E731
+    # Ranks do not ask for the coordinate.
+    measures = jit_small(lambda z: (diagnostics.rhat(z), diagnostics.ess_bulk(z), diagnostics.ess_tail(z)))
+    r_hat, ess_bulk, ess_tail = (np.atleast_1d(np.asarray(found)) for found in measures(jnp.asarray(z)))
     return Posterior(
         theta=theta,
         log_density=value,
         mean=theta.mean(axis=(0, 1)),
         standard_deviation=theta.std(axis=(0, 1), ddof=1),
         interval=np.quantile(theta, [0.025, 0.975], axis=(0, 1)).T,
-        # Ranks do not ask for the coordinate.
-        r_hat=of(diagnostics.rhat),
-        ess_bulk=of(diagnostics.ess_bulk),
-        ess_tail=of(diagnostics.ess_tail),
+        r_hat=r_hat,
+        ess_bulk=ess_bulk,
+        ess_tail=ess_tail,
         accepted=accepted,
         failed=failed,
         trajectories=trajectories,

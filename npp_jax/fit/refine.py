@@ -28,6 +28,7 @@ from typing import Any, TypeAlias
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Float, Int
 
 from npp_jax._compile import jit_small
@@ -128,6 +129,7 @@ class _State(eqx.Module):
 
 
 _RUNNING = -1
+_BLOCK = 16  # starts judged at once: one compilation serves any number of them
 _FORGET = 0.1  # what is kept of the largest column norm: a start far out must not brake all later steps
 _GAIN = 1e-4  # least gain ratio of an accepted step
 _SMALLEST_DAMPING = 1e-14
@@ -180,14 +182,31 @@ def refine(
     check_inside(bounds, theta)
     held = jnp.broadcast_to(jnp.asarray(False if fixed is None else fixed), theta.shape)
     ranges = ranges_of(bounds)
-    state = _begin(ranges, theta, options)
+    count = len(theta)
+    blocks = -(-count // _BLOCK)
+    # The last start fills the last block up.
+    filled = np.minimum(np.arange(blocks * _BLOCK), count - 1)
+
+    def cut(whole: Array) -> list[np.ndarray]:
+        return np.split(np.asarray(whole)[filled], blocks)
+
+    def joined(parts: Sequence[Any]) -> Any:
+        return jax.tree.map(lambda *leaves: jnp.asarray(np.concatenate(leaves)[:count]), *parts)
+
+    fixed_parts = cut(held)
+    states = [_begin(ranges, part, options) for part in cut(theta)]
     for iteration in range(options.iterations + 1):
-        theta, state = _advance(ranges, options, state, held, *_evaluate(function, theta))
+        evaluated = zip(*(cut(whole) for whole in _evaluate(function, theta)), strict=True)
+        advanced = [
+            _advance(ranges, options, state, part, *found)
+            for state, part, found in zip(states, fixed_parts, evaluated, strict=True)
+        ]
+        theta, states = joined([trial for trial, _ in advanced]), [state for _, state in advanced]
         if on_iteration is not None:
-            on_iteration(iteration, state.here.cost)
-        if bool(jnp.all(state.reason != _RUNNING)):
+            on_iteration(iteration, joined([state.here.cost for state in states]))
+        if all(bool(np.all(np.asarray(state.reason) != _RUNNING)) for state in states):
             break
-    return _finish(ranges, state, held)
+    return joined([_finish(ranges, state, part) for state, part in zip(states, fixed_parts, strict=True)])
 
 
 def _evaluate(function: ResidualsAndJacobian, theta: Array) -> tuple[Array, Array, Array]:

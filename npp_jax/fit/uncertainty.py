@@ -11,11 +11,11 @@ from functools import partial
 from typing import NamedTuple
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Bool, Float, Int
 from scipy import stats
 
+from npp_jax._compile import jit_small
 from npp_jax.fit.transform import Ranges, theta_slope, to_scaled, to_theta
 
 NORMAL_95 = 1.959963984540054
@@ -52,8 +52,7 @@ class Covariance(eqx.Module):
     leave the residuals unchanged."""
 
 
-@partial(jax.jit, static_argnames="tolerance")
-@jax.jit
+@partial(jit_small, static=("tolerance",))
 def covariance(
     jacobian: Float[Array, "residual parameter"],
     theta: Float[Array, " parameter"],

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float
 from numpy.typing import ArrayLike
 
+from npp_jax._compile import jit_small
 from npp_jax.observe.arrays import as_leaf
 from npp_jax.observe.response import AbstractResponse
 
@@ -122,13 +123,13 @@ def sample_response(
     return SampledResponse(edges, _weights(response, edges, jnp.asarray(points)))
 
 
-@jax.jit
+@jit_small
 def _cumulative(response: AbstractResponse, offset: Array) -> Array:
     """Share of the signal that comes from below each offset."""
     return response.cdf(offset)
 
 
-@jax.jit
+@jit_small
 def _weights(response: AbstractResponse, edges: Array, depth: Array) -> Array:
     """Share of each interval in the signal at each depth."""
     return convolve(response, edges, jnp.eye(edges.size - 1, dtype=edges.dtype), depth).T

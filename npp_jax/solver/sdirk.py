@@ -73,10 +73,11 @@ def sdirk_step(
     size: Array,
     *,
     guess: Vector,
-    begin: Array,
+    guessed: Array,
     gamma: Array,
     cap: Array,
     tolerance: float,
+    euler: bool = False,
 ) -> StepResult:
     """Advance the conserved amounts by one step of the clock.
 
@@ -90,15 +91,18 @@ def sdirk_step(
         Conserved amounts and time at the start of the step.
     size
         Length of the step in the clock, shape [*batch].
-    guess, begin
-        First guesses of the unknowns at the two stages, stacked on a leading axis, used instead of `y` where `begin`
+    guess, guessed
+        First guesses of the unknowns at the stages, stacked on a leading axis, used instead of `y` where `guessed`
         holds.
     gamma
         `GAMMA` or `EULER_GAMMA`.
     cap, tolerance
         See `newton`.
+    euler
+        One stage, backward Euler over the whole step, instead of two; `gamma` is then not looked at.
     """
     dtype = size.dtype
+    gamma = jnp.ones_like(gamma) if euler else gamma
     shares = jnp.stack([gamma, jnp.ones_like(gamma)]).astype(dtype)
     # Weight of this stage's rate in the explicit part of the next one.
     passed_on = jnp.stack([1.0 - gamma, jnp.zeros_like(gamma)]).astype(dtype)
@@ -106,7 +110,7 @@ def sdirk_step(
     def stage(carry: tuple, coefficients: tuple[Array, Array, Vector]) -> tuple[tuple, tuple]:
         y, v, base, base_time, update, count = carry
         share, following, first = coefficients
-        y = jax.tree.map(lambda a, b: jnp.where(begin, b, a), y, first)
+        y = jax.tree.map(lambda a, b: jnp.where(guessed, b, a), y, first)
         weight = size * gamma
         equations = system.stage(base, base_time, share, weight)
         result = newton(
@@ -138,6 +142,9 @@ def sdirk_step(
         )
 
     carry = (y, v, amount, time, jnp.zeros_like(v), jnp.zeros(v.shape, jnp.int32))
-    (y, v, _, _, update, count), (amounts, times) = jax.lax.scan(stage, carry, (shares, passed_on, guess))
+    rows = (shares, passed_on, guess)
+    if euler:
+        rows = jax.tree.map(lambda a: a[-1:], rows)
+    (y, v, _, _, update, count), (amounts, times) = jax.lax.scan(stage, carry, rows)
     last = lambda a: a[-1]  # noqa: E731
     return StepResult(y, jax.tree.map(last, amounts), v, times[-1], update, count)

@@ -12,10 +12,10 @@ from pydantic import ValidationError
 
 from npp_jax.config import ConfigError, allowed_range, one_line
 from npp_jax.fit import Problem
-from npp_jax.simulate import Unsupported, check_supported
 from npp_jax.study.measured import make_measurement
 from npp_jax.study.rivals import Rival, make_model, make_rival
 from npp_jax.study.tables import TABLES, DesignTable, FitTable, StudyTable, SweepTable
+from npp_jax.supported import Unsupported, check_supported
 from npp_jax.sweep import (
     OBSERVABLES,
     AbstractDesign,

@@ -150,7 +150,21 @@ def _check(path: str | Path, profile: SimsProfile) -> None:
     for name in _GRIDS:
         if getattr(profile, name).shape != shape:
             raise fault(path, f"shape {getattr(profile, name).shape}; {shape} was expected", column=name)
-    if not np.all(np.diff(profile.depth_nm) > 0.0) or not np.all(np.isfinite(profile.fraction)):
-        raise fault(path, "depths do not increase, or a fraction is no number")
-    if not np.all(profile.sigma > 0.0):
-        raise fault(path, "a standard deviation is not positive", column="sigma")
+    depth = profile.depth_nm
+    if not np.all(np.isfinite(depth)):
+        raise fault(path, f"point {int(np.argmin(np.isfinite(depth)))} is not a finite number", column="depth_nm")
+    if not np.all(np.diff(depth) > 0.0):
+        row = int(np.argmax(np.diff(depth) <= 0.0)) + 1
+        text = f"point {row}: {depth[row]:.6g} nm after {depth[row - 1]:.6g} nm; depths must increase"
+        raise fault(path, text, column="depth_nm")
+    # Counts and what was taken off may be unknown, and are then no numbers.
+    for name, wrong, text in (
+        ("fraction", ~np.isfinite(profile.fraction), "is not a finite number"),
+        ("sigma", ~(profile.sigma > 0.0), "is not positive"),
+        ("counts", profile.counts < 0.0, "is negative"),
+        ("counts_per_fraction", profile.counts_per_fraction <= 0.0, "is not positive"),
+    ):
+        if wrong.any():
+            row, column = np.argwhere(wrong)[0]
+            found = getattr(profile, name)[row, column]
+            raise fault(path, f"{profile.species[row]}, point {column}: {found:.6g} {text}", column=name)

@@ -1,0 +1,99 @@
+"""What was simulated of one experiment, seen as it would be measured, and its distance from what was measured.
+
+Experiments whose data are of one form are compared in a loop, so that three glasses cost one compilation.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from npp_jax.observe import (
+    AbstractLikelihood,
+    DepthProfile,
+    NuisancePrior,
+    Observation,
+    SampledResponse,
+    convolve,
+    solve_linear_nuisance,
+)
+
+Found = TypeVar("Found")
+
+
+class Comparison(eqx.Module):
+    """Profiles of some candidates of one experiment, and what they are compared with."""
+
+    faces: Float[Array, "face candidate"]
+    """Boundaries of the cells [nm]."""
+    fraction: Float[Array, "species cell candidate"]
+    """Fractions of the measured species, in the order of the profile [1]."""
+    observation: Observation
+    """How the experiment is seen; all leaves with a first axis of candidates."""
+    response: SampledResponse | None
+    """The response at the depths of the profile, where it is the same for all candidates."""
+    profile: DepthProfile
+    nuisance: NuisancePrior
+    likelihood: AbstractLikelihood
+    solved: bool = eqx.field(static=True)
+    """Whether sensitivities or backgrounds are solved for."""
+
+    def signal(self) -> Float[Array, "candidate species depth"]:
+        """Signal at the depths of the profile, before sensitivities and backgrounds that are solved for."""
+
+        def seen(faces: Array, values: Array, observation: Observation) -> Array:
+            if self.response is not None:
+                return observation.signal(self.response(faces, values))
+            depth = observation.true_depth(self.profile.depth)
+            return observation.signal(convolve(observation.response, faces, values, depth))
+
+        return jax.vmap(seen, in_axes=(-1, -1, 0))(self.faces, self.fraction, self.observation)
+
+    def residuals(self) -> tuple[Float[Array, "candidate residual"], Float[Array, "candidate species depth"]]:
+        """Residuals, those of a prior included, so that Σ² is the misfit; and the signal that they belong to."""
+        return jax.vmap(self._residuals)(self.signal())
+
+    def misfit(self) -> Float[Array, " candidate"]:
+        """χ² with the best sensitivities and backgrounds."""
+        return jnp.sum(self.residuals()[0] ** 2, axis=1)
+
+    def _residuals(self, signal: Float[Array, "species depth"]) -> tuple[Array, Array]:
+        profile, prior = self.profile, self.nuisance
+        if not self.solved:
+            return self.likelihood.residuals(signal, profile).ravel(), signal
+        best = solve_linear_nuisance(signal, profile.fraction, profile.sigma, prior, weight=profile.weight)
+        seen = best.sensitivity[:, None] * signal + best.background[:, None]
+
+        def pull(value: Array, mean: Array, sigma: Array) -> Array:
+            # Known exactly or not at all: nothing is pulled.
+            soft = (sigma > 0.0) & jnp.isfinite(sigma)
+            return jnp.where(soft, (value - mean) / jnp.where(soft, sigma, 1.0), 0.0)
+
+        pulls = jnp.stack(
+            [
+                pull(best.sensitivity, prior.sensitivity, prior.sensitivity_sigma),
+                pull(best.background, prior.background, prior.background_sigma),
+            ]
+        )
+        return jnp.concatenate([self.likelihood.residuals(seen, profile).ravel(), pulls.ravel()]), seen
+
+
+def for_each(function: Callable[[Comparison], Found], comparisons: Sequence[Comparison]) -> list[Found]:
+    """What a function makes of each comparison; those of one form are worked through in a compiled loop."""
+    groups: dict[object, list[int]] = {}
+    for k, comparison in enumerate(comparisons):
+        leaves, structure = jax.tree.flatten(comparison)
+        groups.setdefault((structure, tuple((leaf.shape, leaf.dtype) for leaf in leaves)), []).append(k)
+    found: dict[int, Found] = {}
+    for members in groups.values():
+        if len(members) == 1:
+            found[members[0]] = function(comparisons[members[0]])
+            continue
+        stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *(comparisons[k] for k in members))
+        together = jax.lax.map(function, stacked)
+        for place, k in enumerate(members):
+            found[k] = jax.tree.map(lambda leaf, place=place: leaf[place], together)
+    return [found[k] for k in range(len(comparisons))]
