@@ -34,6 +34,6 @@ def main() -> None:
         typer.echo("npp-jax: interrupted", err=True)
         sys.stdout.flush()
         sys.stderr.flush()
-        # Threads that still compile or compute would abort the process as the interpreter ends, with a core dump; all
-        # files are written aside and moved into place, so that none is half done.
+        # Threads that still compile or compute would abort the process as the interpreter ends, with a core dump;
+        # results are written aside and moved into place, so that none is half done.
         os._exit(_INTERRUPTED)
