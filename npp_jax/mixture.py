@@ -1,5 +1,6 @@
 """Simulation of any number of ions: a coarse pass over the protocol that seeks the mesh, and the run on this mesh."""
 
+from dataclasses import replace
 from types import ModuleType
 
 import equinox as eqx
@@ -83,6 +84,8 @@ def integrate(experiment: Experiment, controls: Controls, model: str) -> tuple[R
     rough, tables = one_pass(held, coarse, first_tables(held, coarse), scheme, seeking=True)
     cells = controls.cells_behind + controls.cells_ahead
     tables = jax.lax.stop_gradient(tuple(finer(table, cells) for table in tables))
+    # Only the half of the first step has no state of the coarse pass to start from.
+    controls = replace(controls, extra_iterations=controls.extra_iterations[:1])
     return one_pass(experiment, controls, tables, scheme)[0], rough
 
 
