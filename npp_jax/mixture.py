@@ -79,13 +79,13 @@ def integrate(experiment: Experiment, controls: Controls, model: str) -> tuple[R
     The run, and the coarse pass for an error estimate.
     """
     held = jax.lax.stop_gradient(experiment)
+    # Only the first step of a stage has no state of a rough step or of the coarse pass to start from.
+    controls = replace(controls, extra_iterations=controls.extra_iterations[:1])
     coarse = coarser(controls)
     scheme = MODELS[model]
     rough, tables = one_pass(held, coarse, first_tables(held, coarse), scheme, seeking=True)
     cells = controls.cells_behind + controls.cells_ahead
     tables = jax.lax.stop_gradient(tuple(finer(table, cells) for table in tables))
-    # Only the half of the first step has no state of the coarse pass to start from.
-    controls = replace(controls, extra_iterations=controls.extra_iterations[:1])
     return one_pass(experiment, controls, tables, scheme)[0], rough
 
 
