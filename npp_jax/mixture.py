@@ -1,5 +1,6 @@
 """Simulation of any number of ions: a coarse pass over the protocol that seeks the mesh, and the run on this mesh."""
 
+from dataclasses import replace
 from types import ModuleType
 
 import equinox as eqx
@@ -78,6 +79,8 @@ def integrate(experiment: Experiment, controls: Controls, model: str) -> tuple[R
     The run, and the coarse pass for an error estimate.
     """
     held = jax.lax.stop_gradient(experiment)
+    # Only the first step of a stage has no state of a rough step or of the coarse pass to start from.
+    controls = replace(controls, extra_iterations=controls.extra_iterations[:1])
     coarse = coarser(controls)
     scheme = MODELS[model]
     rough, tables = one_pass(held, coarse, first_tables(held, coarse), scheme, seeking=True)

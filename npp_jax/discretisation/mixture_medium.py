@@ -45,7 +45,7 @@ class Mixture(NamedTuple):
     held_back: tuple[bool, ...]
     """Whether a species does not pass the back electrode."""
     upwind: Array
-    """Weight of the upwinding: one while the mesh is sought, little on the mesh that resolves the fronts."""
+    """Weight of the upwinding: one for a rough step, little on the mesh that resolves the fronts."""
 
     @property
     def background(self) -> Array:
