@@ -39,14 +39,19 @@ def limits_of(field: FieldInfo) -> Limits:
     for mark in _marks(field):
         match mark:
             case Gt(gt=low):
-                limits = dataclasses.replace(limits, low=low, low_open=True)
+                limits = dataclasses.replace(limits, low=_number(low), low_open=True)
             case Ge(ge=low):
-                limits = dataclasses.replace(limits, low=low, low_open=False)
+                limits = dataclasses.replace(limits, low=_number(low), low_open=False)
             case Lt(lt=high):
-                limits = dataclasses.replace(limits, high=high, high_open=True)
+                limits = dataclasses.replace(limits, high=_number(high), high_open=True)
             case Le(le=high):
-                limits = dataclasses.replace(limits, high=high, high_open=False)
+                limits = dataclasses.replace(limits, high=_number(high), high_open=False)
     return limits
+
+
+def _number(end: Any) -> float:
+    """End of a range; the types of `annotated_types` promise no more than an order."""
+    return float(end)
 
 
 def _marks(part: Any) -> Iterator[Any]:
