@@ -66,7 +66,7 @@ def through_faces(medium: Medium, left: Array, right: Array, current: Array, tem
     """
     u = 0.5 * (left + right)
     at = transport(medium, u)
-    steepness = stabiliser(at, current, tempo, geometry) / geometry.distance
+    steepness = stabiliser(at, u - medium.immobile, current, tempo, geometry) / geometry.distance
     gradient = steepness * (right - left)
     conductance = tempo * at.mutual * steepness
     drift = 0.5 * (tempo * (current * at.share_slope - at.mutual_slope * gradient) - geometry.velocity)

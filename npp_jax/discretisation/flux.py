@@ -18,6 +18,13 @@ Tempo = Callable[[Array], Array]
 FRACTION_FLOOR = 1e-9
 """Least native fraction of a Newton iterate."""
 
+HELD_BELOW = 1e-3
+"""Mobile native fraction below which derivatives pass the stabilising factor by.
+
+Where the last mobile ions leave a cell, D₁ changes by orders of magnitude over a fraction of 1e-4, and with it the
+factor: the linearised scheme then loses the monotony that the factor is there for, and derivatives grow from step to
+step. Nothing seen of the sample depends on the factor there.
+"""
 
 Result = TypeVar("Result", bound=tuple)
 
@@ -104,16 +111,19 @@ def transport(medium: Medium, u: Float[Array, "inner *batch"]) -> Transport:
     )
 
 
-def stabiliser(at: Transport, current: Array, tempo: Array, geometry: Geometry) -> Float[Array, "inner *batch"]:
+def stabiliser(
+    at: Transport, mobile: Float[Array, "inner *batch"], current: Array, tempo: Array, geometry: Geometry
+) -> Float[Array, "inner *batch"]:
     """Factor √(1 + P²) on the diffusive flux, P the Péclet number of the cell in the moving frame.
 
     The speed in P is that of a composition relative to the mesh, which vanishes on the self-similar ramp, so that
     second order survives where cells are longer than the diffusion length; elsewhere the factor turns the central flux
-    into an upwind one.
+    into an upwind one. Where less than `HELD_BELOW` of the native ions is `mobile`, its derivative is taken as zero.
     """
     speed = tempo * current * at.share_slope - geometry.velocity
     peclet = 0.5 * geometry.distance * speed / (tempo * at.mutual)
-    return jnp.sqrt(1.0 + peclet * peclet)
+    factor = jnp.sqrt(1.0 + peclet * peclet)
+    return jnp.where(mobile < HELD_BELOW, jax.lax.stop_gradient(factor), factor)
 
 
 def in_blocks(function: Callable[..., Result], *arrays: Float[Array, "inner *batch"]) -> Result:

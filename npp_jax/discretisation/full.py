@@ -122,7 +122,7 @@ def through_faces(medium: Medium, face: Around, current: Array, tempo: Array, ge
     foreign_right = 1.0 - face.right + face.gauss_right * (face.after - here)
     native, foreign = 0.5 * (face.left + face.right), 0.5 * (foreign_left + foreign_right)
     at = transport(medium, native)
-    steepness = stabiliser(at, current, tempo, geometry) / face.distance
+    steepness = stabiliser(at, native - medium.immobile, current, tempo, geometry) / face.distance
     # D₂ belongs to the foreign ion's own fraction, which excess charge makes differ from 1 - u: by its tangent.
     D_native, D_foreign = tempo * at.native, tempo * (at.foreign + at.foreign_slope * (1.0 - foreign - native))
     pull = native * here - steepness * (face.right - face.left)
