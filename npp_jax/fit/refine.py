@@ -61,6 +61,10 @@ REASON_ADVICE = {
 """What each reason means and what to try."""
 
 
+SAME_MINIMUM = 0.01
+"""Difference of the cost ½χ² below which two ends are taken for the same minimum: 0.14 standard deviations."""
+
+
 class RefineOptions(eqx.Module):
     """Numerical choices of `refine`."""
 
@@ -101,8 +105,13 @@ class RefineResult(eqx.Module):
     """Parameters on which the residuals do not depend at the end."""
 
     def best(self) -> int:
-        """Index of the start of lowest cost."""
-        return int(jnp.argmin(self.cost))
+        """Index of the start of lowest cost; of those within `SAME_MINIMUM` of it, the lowest that ended in a minimum.
+
+        Where the residuals are not quite smooth, starts end side by side in the same minimum and not all can tell.
+        """
+        ended = (self.reason == Reason.CONVERGED) | (self.reason == Reason.AT_BOUND)
+        same = ended & (self.cost <= jnp.min(self.cost) + SAME_MINIMUM)
+        return int(jnp.argmin(jnp.where(same | ~jnp.any(same), self.cost, jnp.inf)))
 
 
 class _State(eqx.Module):
