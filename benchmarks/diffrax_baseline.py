@@ -30,10 +30,11 @@ except ImportError:
 from throughput import REFINED, inside, spread
 from verify import candidates
 
+from npp_jax.constants import NM
 from npp_jax.discretisation import electroneutral
 from npp_jax.discretisation.geometry import geometry
-from npp_jax.discretisation.path import NM, Place
 from npp_jax.discretisation.path import Path as FrontPath
+from npp_jax.discretisation.path import Place
 from npp_jax.observables import front_observables, interpolate_profile
 from npp_jax.physics import Experiment
 from npp_jax.physics.front_theory import front_theory, quasi_steady_profile

@@ -1,4 +1,4 @@
-"""Physical constants (CODATA 2018; e and k are exact in the SI)."""
+"""Physical constants (CODATA 2018; e and k are exact in the SI), and the unit of length of the solver."""
 
 ELEMENTARY_CHARGE = 1.602176634e-19
 """Elementary charge e [C]."""
@@ -14,3 +14,6 @@ BOLTZMANN_EV = BOLTZMANN / ELEMENTARY_CHARGE
 
 FWHM_PER_SIGMA = 2.3548200450309493
 """Full width at half maximum of a Gaussian in units of its standard deviation, 2√(2 ln 2)."""
+
+NM = 1e-9
+"""Nanometre, the unit of length of the solver and of figures [m]."""

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from npp_jax.constants import NM
 from npp_jax.discretisation import mixture_full
 from npp_jax.discretisation.geometry import geometry
 from npp_jax.discretisation.mixture_faces import at_back, at_surface, lengths
@@ -16,7 +17,7 @@ from npp_jax.mixture import MODELS, Run
 from npp_jax.observables import front_observables
 from npp_jax.physics.experiment import Experiment
 from npp_jax.physics.protocol import IonBeamCurrent, IonBeamPotential, Stage
-from npp_jax.scaling import NM, mixture_of
+from npp_jax.scaling import mixture_of
 from npp_jax.solution import Report, Solution, Trace
 from npp_jax.step import Moment
 

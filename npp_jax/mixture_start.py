@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from npp_jax.constants import NM
 from npp_jax.discretisation import mixture_full
 from npp_jax.discretisation.equidistribution import graded_faces, linear, remap
 from npp_jax.discretisation.geometry import Geometry, geometry
@@ -25,7 +26,7 @@ from npp_jax.physics.protocol import (
     drive_integral,
     drive_value,
 )
-from npp_jax.scaling import NM, mixture_of
+from npp_jax.scaling import mixture_of
 from npp_jax.step import Moment
 
 

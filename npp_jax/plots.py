@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import jax.numpy as jnp
 import numpy as np
 
+from npp_jax.constants import NM
 from npp_jax.physics import Experiment, SEDDiffusivity
 from npp_jax.solution import Solution
 
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-NM = 1e-9
 
 
 def _near_front(solution: Solution) -> float:

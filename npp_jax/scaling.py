@@ -5,7 +5,7 @@ from collections.abc import Callable
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from npp_jax.constants import BOLTZMANN, ELEMENTARY_CHARGE, VACUUM_PERMITTIVITY
+from npp_jax.constants import BOLTZMANN, ELEMENTARY_CHARGE, NM, VACUUM_PERMITTIVITY
 from npp_jax.discretisation.medium import Medium
 from npp_jax.discretisation.mixture_medium import Mixture
 from npp_jax.physics.diffusivity import AbstractDiffusivity, SEDDiffusivity
@@ -13,7 +13,6 @@ from npp_jax.physics.experiment import Experiment
 from npp_jax.physics.protocol import Blocking, Closed, Reservoir, Stage
 from npp_jax.physics.species import Species
 
-NM = 1e-9
 _DIFFUSIVITY = 1e18
 # One constant in double precision: e² and ε₀k would leave the range of single precision on the way.
 _DEBYE = VACUUM_PERMITTIVITY * BOLTZMANN / ELEMENTARY_CHARGE**2 * 1e18

@@ -7,11 +7,11 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from npp_jax import mixture, mixture_result, two_ions, two_ions_result
+from npp_jax.constants import NM
 from npp_jax.integrate import Controls, coarser
 from npp_jax.observables import interpolate_profile
 from npp_jax.physics.experiment import Experiment
 from npp_jax.physics.protocol import Reservoir, Stage
-from npp_jax.scaling import NM
 from npp_jax.solution import Model, Solution
 from npp_jax.solver.status import Status
 from npp_jax.supported import check_supported, is_two_ions

@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from npp_jax.constants import NM
 from npp_jax.discretisation.geometry import geometry
-from npp_jax.discretisation.path import NM
 from npp_jax.integrate import Controls
 from npp_jax.observables import FrontObservables, front_observables
 from npp_jax.physics.experiment import Experiment

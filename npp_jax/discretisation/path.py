@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from npp_jax.constants import NM
 from npp_jax.discretisation.medium import Medium
 from npp_jax.discretisation.mesh import front_mesh
 from npp_jax.physics.front_theory import FrontTheory
@@ -24,8 +25,6 @@ from npp_jax.physics.protocol import (
     drive_inverse_integral,
     drive_value,
 )
-
-NM = 1e-9
 
 REACH = 10.0
 """Extent of the mesh ahead of the front, in the length resolved around it."""

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from npp_jax.constants import NM
 from npp_jax.discretisation.equidistribution import linear
 from npp_jax.discretisation.mixture_medium import Mixture
 from npp_jax.physics.protocol import (
@@ -23,8 +24,6 @@ from npp_jax.physics.protocol import (
     drive_inverse_integral,
     drive_value,
 )
-
-NM = 1e-9
 
 
 class Table(NamedTuple):

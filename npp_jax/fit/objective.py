@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
+from npp_jax.constants import NM
 from npp_jax.fit.comparison import Comparison, Found, for_each
 from npp_jax.fit.parameters import (
     Parameter,
@@ -40,8 +41,6 @@ from npp_jax.simulate import simulate
 from npp_jax.solution import Model, Solution
 from npp_jax.solver.status import Status
 from npp_jax.supported import check_supported
-
-NM = 1e-9
 
 _REFINE = 4
 """Intervals for each measured point over which profiles are averaged before they are seen."""
@@ -94,15 +93,13 @@ class Problem:
             species = {s.name for s in measurement.experiment.species}
             unknown = set(measurement.profile.species if measurement.profile is not None else ()) - species
             if unknown:
-                raise ValueError(
-                    f"{measurement.name}: the profile names {sorted(unknown)}, species are {sorted(species)}"
-                )
+                named, known = (", ".join(sorted(group)) for group in (unknown, species))
+                raise ValueError(f"{measurement.name}: the profile names {named}, species are {known}")
         for parameter in self.parameters:
             wrong = set(parameter.experiments or ()) - set(names)
             if wrong:
-                raise ValueError(
-                    f"{parameter.name}: no experiment is called {sorted(wrong)}, known are {', '.join(names)}"
-                )
+                named = ", ".join(map(repr, sorted(wrong)))
+                raise ValueError(f"{parameter.name}: no experiment is called {named}, known are {', '.join(names)}")
         ones = jnp.ones(len(self.parameters))
         for measurement in self.measurements:
             self.experiment(measurement, ones)

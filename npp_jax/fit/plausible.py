@@ -3,12 +3,10 @@
 import jax.numpy as jnp
 import numpy as np
 
-from npp_jax.constants import BOLTZMANN, ELEMENTARY_CHARGE
+from npp_jax.constants import BOLTZMANN, ELEMENTARY_CHARGE, NM
 from npp_jax.fit.objective import Measurement, Problem
 from npp_jax.observe import PoissonLikelihood, check
 from npp_jax.physics import Closed, Experiment, IonBeamCurrent, IonBeamPotential, drive_integral
-
-NM = 1e-9
 
 _WRONG_DEPTH = 30.0
 """Ratio of measured and expected depth that no glass explains: a wrong unit is a thousand."""

@@ -11,12 +11,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float64, Int
 
+from npp_jax.constants import NM
 from npp_jax.fit import Objective, Problem
 from npp_jax.observe import DepthProfile, solve_linear_nuisance
 from npp_jax.solution import Solution
 from npp_jax.sweep.assemble import Coordinate, Variable
-
-NM = 1e-9
 
 _GRID = "depth_profile"
 
