@@ -1,5 +1,6 @@
 """Refinement: closed forms, certified regressions, another optimiser, ends of ranges, walls, and stopping."""
 
+import dataclasses
 from collections.abc import Callable
 
 import jax
@@ -363,3 +364,12 @@ def test_progress_is_reported_and_the_model_compiles_once():
 
 def test_every_reason_has_advice():
     assert set(REASON_ADVICE) == set(Reason)
+
+
+def test_one_that_could_tell_stands_for_its_minimum():
+    """A stalled start that is lower by less than noise gives way to a converged one, not to one in another minimum."""
+    result = refine(batched(lambda b: b - 1.0), unbounded(1), jnp.zeros((3, 1)))
+    reasons = jnp.array([Reason.STALLED, Reason.CONVERGED, Reason.CONVERGED])
+    ended = lambda *cost: dataclasses.replace(result, reason=reasons, cost=jnp.array(cost)).best()  # noqa: E731
+    assert ended(10.0, 10.005, 10.008) == 1
+    assert ended(10.0, 11.0, 12.0) == 0
