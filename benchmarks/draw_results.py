@@ -29,8 +29,7 @@ def draw_speed(axes: Axes) -> None:
     for model, color in COLORS.items():
         for dtype in LINES:
             shown = [row for row in rows if (row["model"], row["dtype"]) == (model, dtype)]
-            # Half of the box cannot be solved by the full model in single precision.
-            if not shown or (model, dtype) == ("full", "float32"):
+            if not shown:
                 continue
             axes.plot(
                 [row["batch"] for row in shown],

@@ -34,7 +34,7 @@ def one(options: argparse.Namespace) -> dict:
 
     jax.config.update("jax_enable_x64", True)
     from npp_jax.study import load_study
-    from npp_jax.sweep import Sobol
+    from npp_jax.sweep import Sobol, stored_chunk_size
     from npp_jax.sweep_command import run_study
 
     size = options.sizes[0]
@@ -51,7 +51,7 @@ def one(options: argparse.Namespace) -> dict:
         seconds = time.perf_counter() - begin
         first = (target.with_suffix(".sweep") / "00000000.chunk").stat().st_mtime - wall
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MIB
-        rest = size - min(size, study.sweep.chunk)
+        rest = size - min(size, stored_chunk_size(target.with_suffix(".sweep")) or size)
         return {
             "candidates": size,
             "first_s": first,
@@ -107,13 +107,17 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[1000, 10_000, 100_000])
     parser.add_argument("--study", type=Path, default=ROOT / "sweeps" / "one_distribution.toml")
     parser.add_argument("--dtype", choices=["float64", "float32"], default="float64")
-    parser.add_argument("--chunk", type=int, help="candidates of a chunk; by default that of the study")
+    parser.add_argument(
+        "--chunk", type=int, help="candidates of a chunk; by default that of the study, or what suits the device"
+    )
     parser.add_argument("--workers", type=int, help="threads; by default one a core on a CPU")
     parser.add_argument("--no-error-estimate", dest="error_estimate", action="store_false")
     parser.add_argument("--profiles", action="store_true", help="keep the profiles")
     parser.add_argument("--baseline", type=int, help="candidates that the SUNDIALS baseline simulates")
     parser.add_argument("--folder", type=Path, help="where the files are written for the time being")
-    parser.add_argument("--save", action="store_true", help="write benchmarks/results/sweep_scaling_DTYPE.json")
+    parser.add_argument(
+        "--save", action="store_true", help="write benchmarks/results/sweep_scaling_DTYPE[_DEVICE].json"
+    )
     parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
@@ -138,7 +142,8 @@ def main() -> None:
     if options.save:
         settings = {k: str(v) for k, v in vars(options).items() if k not in ("one", "save", "folder", "sizes", "study")}
         content = {"study": options.study.name, "settings": settings, "baseline": slow, "rows": rows}
-        record.save(f"sweep_scaling_{options.dtype}", content)
+        platform = rows[-1]["device"].split()[0]
+        record.save(f"sweep_scaling_{options.dtype}" + ("" if platform == "cpu" else f"_{platform}"), content)
 
 
 if __name__ == "__main__":

@@ -177,6 +177,9 @@ def main() -> None:
     rows = []
     for model in options.models:
         for name in options.dtypes:
+            if (model, name) == ("full", "float32"):
+                # Half of the box cannot be solved by the full model in single precision; sweeps refuse it.
+                continue
             for chunk in options.chunk:
                 row = measure(
                     table,

@@ -30,7 +30,7 @@ from npp_jax.physics import SEDDiffusivity, SlopeSED
 from npp_jax.simulate import ACCURATE, FAST
 from npp_jax.study import SLOPE, Rival, Study
 from npp_jax.sweep import SweepResult, best, shared_values
-from npp_jax.sweep.run import Evaluator, evaluate_chunks
+from npp_jax.sweep.run import Evaluator, evaluate_chunks, suited_chunk
 
 OFFSET = 1e-3
 """Relative offset of a converged fit. The mesh moves with the parameters and its derivative is left out, so that the
@@ -195,10 +195,11 @@ def screen(study: Study) -> SweepResult:
     """
     objective = Objective(study.problem, SCREENING, study.sweep.model)
     dtype = "float32" if study.sweep.model == "electroneutral" else study.sweep.dtype
-    evaluator = Evaluator(objective, study.sweep.chunk, dtype, screening=True)
+    size = study.design.size
+    chunk = study.sweep.chunk or suited_chunk(size, len(study.problem.measurements))
+    evaluator = Evaluator(objective, chunk, dtype, screening=True)
     names = [parameter.name for parameter in study.problem.parameters]
     order = [study.design.parameters.index(name) for name in names]
-    size, chunk = study.design.size, study.sweep.chunk
     spans = iter([(k, first, min(first + chunk, size)) for k, first in enumerate(range(0, size, chunk))])
     parts = list(evaluate_chunks(evaluator, study.design, spans, order=order))
     joined = {name: np.concatenate([found[name] for _, _, found in parts]) for name in ("misfit", "status", "again")}

@@ -23,8 +23,9 @@ from npp_jax.sweep import (
     parameter_variables,
     read_sweep,
     shared_values,
+    stored_chunk_size,
 )
-from npp_jax.sweep.run import Evaluator, SweepStopped, evaluate_chunks
+from npp_jax.sweep.run import Evaluator, SweepStopped, evaluate_chunks, suited_chunk
 from npp_jax.sweep_progress import progress
 
 
@@ -66,19 +67,22 @@ def run_study(
     """
     controls = dataclasses.replace(FAST, companion=study.sweep.error_estimate)
     objective, kept = Objective(study.problem, controls, study.sweep.model), study.sweep.kept
-    evaluator = Evaluator(objective, study.sweep.chunk, study.sweep.dtype, kept=kept)
+    folder = target.with_suffix(".sweep")
+    suited = suited_chunk(study.design.size, len(study.problem.measurements))
+    chunk_size = study.sweep.chunk or stored_chunk_size(folder) or suited
+    evaluator = Evaluator(objective, chunk_size, study.sweep.dtype, kept=kept)
     manifest = Manifest(
         configuration=study.text,
         version=npp_jax.__version__,
         dtype=study.sweep.dtype,
         candidates=study.design.size,
-        chunk_size=study.sweep.chunk,
+        chunk_size=chunk_size,
         design=fingerprint(study.design),
     )
     names = [parameter.name for parameter in study.problem.parameters]
     order = [study.design.parameters.index(name) for name in names]
     with contextlib.ExitStack() as stack:
-        store = stack.enter_context(Store.open(target.with_suffix(".sweep"), manifest, force=force))
+        store = stack.enter_context(Store.open(folder, manifest, force=force))
         for damaged in store.verify():
             Console(stderr=True).print(f"{damaged}: computed again", highlight=False)
             damaged.path.unlink()

@@ -34,7 +34,7 @@ def folder(tmp_path_factory, pytestconfig):
     for file in sweeps.glob("lithium_borate_*.toml"):
         shutil.copy(file, target)
     text = (sweeps / "one_distribution.toml").read_text(encoding="utf-8")
-    text = text.replace("candidates = 4096", "candidates = 20").replace("chunk = 85", "chunk = 8")
+    text = text.replace("candidates = 4096", "candidates = 20").replace("[sweep]", "[sweep]\nchunk = 8")
     (target / "study.toml").write_text(text + "error_estimate = false\nprofiles = true\n", encoding="utf-8")
     return target
 

@@ -127,11 +127,21 @@ def stabiliser(
 
 
 def in_blocks(function: Callable[..., Result], *arrays: Float[Array, "inner *batch"]) -> Result:
-    """Evaluate a function of the faces in blocks of some faces each.
+    """Evaluate a function of the faces so that what it returns is computed once and kept.
 
-    What it returns is then computed once and kept, where a compiler would fold the whole chain into each of its many
-    users and evaluate it over and over; and the intermediate values of a block stay in the cache.
+    A compiler would fold the whole chain into each of its many users and evaluate it over and over. On a CPU the faces
+    go in blocks of some each, whose intermediate values stay in the cache; an accelerator takes them all at once.
     """
+    return jax.lax.platform_dependent(
+        *arrays, cpu=functools.partial(_block_by_block, function), default=functools.partial(_at_once, function)
+    )
+
+
+def _at_once(function: Callable[..., Result], *arrays: Array) -> Result:
+    return jax.lax.optimization_barrier(function(*arrays))
+
+
+def _block_by_block(function: Callable[..., Result], *arrays: Array) -> Result:
     size = len(arrays[0])
     blocks = max(1, round(size / BLOCK))
     length = -(-size // blocks)

@@ -1,7 +1,8 @@
 """Direct solution of block-tridiagonal systems, one block row a cell.
 
 Blocks are nested tuples of arrays [cell, *batch], so that a block of size one is a plain tridiagonal system and every
-operation is elementwise over the batch: the loop runs over the cells, the batch is contiguous.
+operation is elementwise over the batch, which is contiguous. A CPU eliminates cell by cell, which is the least work. An
+accelerator, where each turn of a loop costs the launch of a kernel, eliminates every second cell at once, and again.
 """
 
 import functools
@@ -72,6 +73,12 @@ def solve(lower: Block, diagonal: Block, upper: Block, *rhs: Vector) -> tuple[Ve
     One solution for each right-hand side.
     """
 
+    return jax.lax.platform_dependent(lower, diagonal, upper, rhs, cpu=_in_order, default=_by_halves)
+
+
+def _in_order(lower: Block, diagonal: Block, upper: Block, rhs: tuple[Vector, ...]) -> tuple[Vector, ...]:
+    """Thomas's algorithm: through the cells and back."""
+
     def eliminate(carry, row):
         previous_upper, previous = carry
         low, mid, up, right = row
@@ -90,6 +97,54 @@ def solve(lower: Block, diagonal: Block, upper: Block, *rhs: Vector) -> tuple[Ve
     last = jax.tree.map(lambda a: jnp.zeros_like(a[0]), rhs)
     _, solution = jax.lax.scan(substitute, last, (upper, rhs), reverse=True)
     return solution
+
+
+def _by_halves(lower: Block, diagonal: Block, upper: Block, rhs: tuple[Vector, ...]) -> tuple[Vector, ...]:
+    """Cyclic reduction: every second cell is eliminated, which leaves a system of the same form for the others.
+
+    R. W. Hockney, J. ACM 12 (1965) 95.
+    """
+    system = (lower, diagonal, upper, rhs)
+    low, mid, up, right = jax.tree.map(lambda a: a[0::2], system)
+    inverse = _inverse(mid)
+    # A cell of these follows its neighbours as x = b - L x₋ - U x₊.
+    by_before, by_after = _multiply(inverse, low), _multiply(inverse, up)
+    own = tuple(_apply(inverse, b) for b in right)
+    if len(diagonal[0][0]) == 1:
+        return own
+    low, mid, up, right = jax.tree.map(lambda a: a[1::2], system)
+    kept = len(mid[0][0])
+
+    def before(tree):
+        return jax.tree.map(lambda a: a[:kept], tree)
+
+    def after(tree):
+        """The last of the kept cells may be the last of all."""
+        return jax.tree.map(lambda a: jnp.concatenate([a[1:], jnp.zeros_like(a[: kept + 1 - len(a)])]), tree)
+
+    mid = _subtract(_subtract(mid, _multiply(low, before(by_after))), _multiply(up, after(by_before)))
+    right = tuple(
+        _subtract(_subtract(b, _apply(low, p)), _apply(up, q))
+        for b, p, q in zip(right, before(own), after(own), strict=True)
+    )
+    low, up = _multiply(low, before(by_before)), _multiply(up, after(by_after))
+    solution = _by_halves(jax.tree.map(jnp.negative, low), mid, jax.tree.map(jnp.negative, up), right)
+
+    def woven(b: Vector, x: Vector) -> Vector:
+        """Solution in all cells, from that in the kept ones."""
+        edge = jax.tree.map(lambda a: jnp.zeros_like(a[:1]), x)
+        wide = jax.tree.map(lambda e, a: jnp.concatenate([e, a, e]), edge, x)
+        neighbours = (tuple(a[: len(b[0])] for a in wide), tuple(a[1 : len(b[0]) + 1] for a in wide))
+        others = _subtract(_subtract(b, _apply(by_before, neighbours[0])), _apply(by_after, neighbours[1]))
+        return jax.tree.map(_interleave, others, x)
+
+    return tuple(woven(b, x) for b, x in zip(own, solution, strict=True))
+
+
+def _interleave(first: Array, second: Array) -> Array:
+    """Rows of two arrays in turn; the first may be longer by one."""
+    pairs = jnp.stack([first[: len(second)], second], axis=1).reshape(2 * len(second), *second.shape[1:])
+    return jnp.concatenate([pairs, first[len(second) :]])
 
 
 def probe(matrix: Callable[[Vector], Vector], like: Vector) -> tuple[Block, Block, Block]:

@@ -9,7 +9,7 @@ from npp_jax.sweep.manifest import Manifest
 from npp_jax.sweep.profiles import KeptProfiles
 from npp_jax.sweep.ranking import SweepFileError, SweepResult, accepted, best, is_sweep, rank, read_sweep, weights
 from npp_jax.sweep.space import Axis, DesignError
-from npp_jax.sweep.store import Store, StoreMismatch
+from npp_jax.sweep.store import Store, StoreMismatch, stored_chunk_size
 from npp_jax.sweep.table import Table, read_table, write_table
 
 __all__ = [
@@ -44,6 +44,7 @@ __all__ = [
     "read_table",
     "rows",
     "shared_values",
+    "stored_chunk_size",
     "weights",
     "write_table",
 ]

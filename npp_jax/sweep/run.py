@@ -21,6 +21,10 @@ from npp_jax.solver.status import Status
 from npp_jax.sweep.designs import AbstractDesign, rows
 from npp_jax.sweep.profiles import KeptProfiles
 
+_AT_ONCE_ON_CPU = 256
+_AT_ONCE = 49_152
+"""Simulations in a batch: on a CPU what stays in the cache of a core, on an accelerator what keeps it busy."""
+
 _AGAIN = 8
 """One candidate in so many is room for in a batch that is evaluated again: unused room costs as much as used."""
 
@@ -31,6 +35,12 @@ _WRONG = (Status.NOT_CONVERGED, Status.MISSED_TIME, Status.NOT_FINITE, Status.CO
 
 class SweepStopped(Exception):
     """The evaluation cannot go on, or cannot begin; the message is one line. Finished chunks are kept."""
+
+
+def suited_chunk(candidates: int, experiments: int) -> int:
+    """How many of the candidates, of so many experiments each, the devices of this machine evaluate best at once."""
+    simulations = _AT_ONCE_ON_CPU if jax.default_backend() == "cpu" else _AT_ONCE * jax.local_device_count()
+    return min(candidates, max(1, simulations // experiments))
 
 
 class Evaluator:

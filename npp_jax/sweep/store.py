@@ -31,6 +31,15 @@ class StoreMismatch(StoreError):
     """The folder holds another run."""
 
 
+def stored_chunk_size(path: str | Path) -> int | None:
+    """Candidates of a chunk of the run in a folder; None where there is none that can be told."""
+    try:
+        manifest = read_manifest(Path(path) / _MANIFEST)
+    except (OSError, StoreError):
+        return None
+    return None if manifest is None else manifest.chunk_size
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Store:
     """Results of a run on the disk; a context manager that gives the lock back."""
