@@ -1,4 +1,4 @@
-"""Direct solution of block-tridiagonal systems: both algorithms against a dense solution, and which device takes which."""
+"""Block-tridiagonal systems: both algorithms against a dense solution, and which device takes which."""
 
 import jax
 import jax.numpy as jnp

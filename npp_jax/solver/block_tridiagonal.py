@@ -72,7 +72,6 @@ def solve(lower: Block, diagonal: Block, upper: Block, *rhs: Vector) -> tuple[Ve
     -------
     One solution for each right-hand side.
     """
-
     return jax.lax.platform_dependent(lower, diagonal, upper, rhs, cpu=_in_order, default=_by_halves)
 
 
