@@ -34,7 +34,8 @@ def one(options: argparse.Namespace) -> dict:
 
     jax.config.update("jax_enable_x64", True)
     from npp_jax.study import load_study
-    from npp_jax.sweep import Sobol, stored_chunk_size
+    from npp_jax.sweep import Sobol
+    from npp_jax.sweep.run import suited_chunk
     from npp_jax.sweep_command import run_study
 
     size = options.sizes[0]
@@ -51,7 +52,7 @@ def one(options: argparse.Namespace) -> dict:
         seconds = time.perf_counter() - begin
         first = (target.with_suffix(".sweep") / "00000000.chunk").stat().st_mtime - wall
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MIB
-        rest = size - min(size, stored_chunk_size(target.with_suffix(".sweep")) or size)
+        rest = size - min(size, study.sweep.chunk or suited_chunk(size, len(study.problem.measurements)))
         return {
             "candidates": size,
             "first_s": first,

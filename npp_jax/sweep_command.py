@@ -18,12 +18,12 @@ from npp_jax.sweep import (
     OBSERVABLES,
     Manifest,
     Store,
+    as_stored,
     best,
     fingerprint,
     parameter_variables,
     read_sweep,
     shared_values,
-    stored_chunk_size,
 )
 from npp_jax.sweep.run import Evaluator, SweepStopped, evaluate_chunks, suited_chunk
 from npp_jax.sweep_progress import progress
@@ -68,17 +68,17 @@ def run_study(
     controls = dataclasses.replace(FAST, companion=study.sweep.error_estimate)
     objective, kept = Objective(study.problem, controls, study.sweep.model), study.sweep.kept
     folder = target.with_suffix(".sweep")
-    suited = suited_chunk(study.design.size, len(study.problem.measurements))
-    chunk_size = study.sweep.chunk or stored_chunk_size(folder) or suited
-    evaluator = Evaluator(objective, chunk_size, study.sweep.dtype, kept=kept)
     manifest = Manifest(
         configuration=study.text,
         version=npp_jax.__version__,
         dtype=study.sweep.dtype,
         candidates=study.design.size,
-        chunk_size=chunk_size,
+        chunk_size=study.sweep.chunk or suited_chunk(study.design.size, len(study.problem.measurements)),
         design=fingerprint(study.design),
     )
+    if study.sweep.chunk is None:
+        manifest = as_stored(folder, manifest)
+    evaluator = Evaluator(objective, manifest.chunk_size, study.sweep.dtype, kept=kept)
     names = [parameter.name for parameter in study.problem.parameters]
     order = [study.design.parameters.index(name) for name in names]
     with contextlib.ExitStack() as stack:

@@ -30,6 +30,7 @@ from npp_jax.sweep import (
     StoreLocked,
     StoreMismatch,
     Variable,
+    as_stored,
 )
 
 SMALL = manifest(5, 2)
@@ -370,6 +371,13 @@ def test_another_run_is_refused_by_what_differs_and_replaced_on_demand(store: St
         assert resumed.manifest == other
     with pytest.raises(StoreMismatch):
         Store.open(store.path, SMALL)
+
+
+def test_only_the_same_run_passes_its_cut_on(store: Store):
+    assert as_stored(store.path, dataclasses.replace(store.manifest, chunk_size=999)) == store.manifest
+    other = dataclasses.replace(store.manifest, chunk_size=999, candidates=store.manifest.candidates + 1)
+    assert as_stored(store.path, other) == other
+    assert as_stored(store.path / "nothing", other) == other
 
 
 def test_force_keeps_the_chunks_of_the_same_run(store: Store):

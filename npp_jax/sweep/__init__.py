@@ -9,7 +9,7 @@ from npp_jax.sweep.manifest import Manifest
 from npp_jax.sweep.profiles import KeptProfiles
 from npp_jax.sweep.ranking import SweepFileError, SweepResult, accepted, best, is_sweep, rank, read_sweep, weights
 from npp_jax.sweep.space import Axis, DesignError
-from npp_jax.sweep.store import Store, StoreMismatch, stored_chunk_size
+from npp_jax.sweep.store import Store, StoreMismatch, as_stored
 from npp_jax.sweep.table import Table, read_table, write_table
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "Uniform",
     "Variable",
     "accepted",
+    "as_stored",
     "best",
     "fingerprint",
     "is_sweep",
@@ -44,7 +45,6 @@ __all__ = [
     "read_table",
     "rows",
     "shared_values",
-    "stored_chunk_size",
     "weights",
     "write_table",
 ]

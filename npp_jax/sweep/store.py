@@ -31,13 +31,17 @@ class StoreMismatch(StoreError):
     """The folder holds another run."""
 
 
-def stored_chunk_size(path: str | Path) -> int | None:
-    """Candidates of a chunk of the run in a folder; None where there is none that can be told."""
+def as_stored(path: str | Path, manifest: Manifest) -> Manifest:
+    """The manifest, with the chunks of the run in a folder where that is the same run cut otherwise."""
     try:
-        manifest = read_manifest(Path(path) / _MANIFEST)
+        stored = read_manifest(Path(path) / _MANIFEST)
     except (OSError, StoreError):
-        return None
-    return None if manifest is None else manifest.chunk_size
+        # Opening the store tells what is wrong.
+        return manifest
+    if stored is None:
+        return manifest
+    cut = dataclasses.replace(manifest, chunk_size=stored.chunk_size)
+    return cut if cut == stored else manifest
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
