@@ -150,7 +150,7 @@ class SweepTable(ConfigTable):
 
     model: Literal["electroneutral", "full"] = "electroneutral"
     dtype: Literal["float64", "float32"] = "float64"
-    chunk: Annotated[int, Field(ge=1, le=1_048_576)] | None = None
+    chunk: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     """Candidates evaluated at once; None for what suits the device."""
     error_estimate: bool = True
     profiles: bool = False
