@@ -114,10 +114,11 @@ def test_what_cannot_be_read_or_written_is_one_line(
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 def test_an_interrupted_sweep_says_how_to_go_on(tmp_path: Path) -> None:
     study = STUDY.with_name("one_distribution.toml")
-    command = [sys.executable, "-m", "npp_jax", "sweep", str(study), "--output", str(tmp_path)]
     # A shell has the jobs in its background ignore interrupts, and their children would too.
-    heard = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=heard) as process:
+    heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    run = f"{heard}; import runpy; runpy.run_module('npp_jax', run_name='__main__', alter_sys=True)"
+    command = [sys.executable, "-c", run, "sweep", str(study), "--output", str(tmp_path)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         store = tmp_path / "one_distribution.sweep"
         until = time.monotonic() + 100.0
         while not store.exists() and time.monotonic() < until:
