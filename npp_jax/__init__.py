@@ -1,5 +1,6 @@
 """Differentiable Nernst–Planck–Poisson simulation of ion exchange in solid electrolytes."""
 
+from npp_jax._version import __version__
 from npp_jax.config import ConfigError, load_experiment
 from npp_jax.integrate import Controls
 from npp_jax.physics import Experiment
@@ -7,8 +8,6 @@ from npp_jax.simulate import ACCURATE, FAST, simulate
 from npp_jax.solution import Report, Solution, Trace
 from npp_jax.solver.status import STATUS_ADVICE, Status
 from npp_jax.supported import Unsupported
-
-__version__ = "0.1.0"
 
 __all__ = [
     "ACCURATE",

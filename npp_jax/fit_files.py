@@ -1,7 +1,6 @@
 """The files of a fit: report with figures, JSON with the numbers, HDF5 with all arrays."""
 
 import json
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ import h5py
 import jax
 import numpy as np
 
+from npp_jax._version import __version__
 from npp_jax.fit import Reason
 from npp_jax.fit_command import FitOutcome, Fitted
 from npp_jax.fit_figures import figures
@@ -80,7 +80,7 @@ def _numbers(outcome: FitOutcome) -> dict[str, Any]:
 
     return {
         "schema_version": 1,
-        "npp_jax_version": version("npp_jax"),
+        "npp_jax_version": __version__,
         "study": outcome.study.title,
         "candidates": len(outcome.sweep.theta),
         "fit": of(outcome.main),
@@ -119,7 +119,7 @@ def _write_arrays(path: Path, outcome: FitOutcome, command: str) -> None:
         file.attrs.update(
             title="npp_jax fit",
             schema_version=1,
-            npp_jax_version=version("npp_jax"),
+            npp_jax_version=__version__,
             jax_version=jax.__version__,
             device=str(jax.devices()[0].device_kind),
             study=outcome.study.text,

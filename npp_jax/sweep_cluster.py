@@ -16,7 +16,7 @@ import jax
 import numpy as np
 from distributed import Client, Future, KilledWorker, LocalCluster, Worker, WorkerPlugin, as_completed, get_worker
 
-import npp_jax
+from npp_jax._version import __version__
 from npp_jax.sweep import AbstractDesign, rows
 from npp_jax.sweep.run import Arrays, Evaluator, SweepStopped
 
@@ -160,4 +160,4 @@ def _evaluate(name: str, start: int, stop: int) -> tuple[np.ndarray, Arrays]:
 
 
 def _versions() -> str:
-    return f"npp_jax {npp_jax.__version__} and jax {jax.__version__}"
+    return f"npp_jax {__version__} and jax {jax.__version__}"

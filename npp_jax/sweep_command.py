@@ -9,7 +9,7 @@ import jax
 import numpy as np
 from rich.console import Console
 
-import npp_jax
+from npp_jax._version import __version__
 from npp_jax.fit import Objective
 from npp_jax.simulate import FAST
 from npp_jax.solver.status import STATUS_ADVICE, Status
@@ -70,7 +70,7 @@ def run_study(
     folder = target.with_suffix(".sweep")
     manifest = Manifest(
         configuration=study.text,
-        version=npp_jax.__version__,
+        version=__version__,
         dtype=study.sweep.dtype,
         candidates=study.design.size,
         chunk_size=study.sweep.chunk or suited_chunk(study.design.size, len(study.problem.measurements)),

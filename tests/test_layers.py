@@ -28,6 +28,8 @@ WIRING = {
     "mixture_result",
     "supported",
 }
+# The version of the package goes into what it writes.
+VERSION = {"_version"}
 LIBRARY = PHYSICAL | ENGINE | RESULT | WIRING | {"simulate", "observe", "fit", "sweep", "tracer"}
 LEAVES = {
     "io",
@@ -56,6 +58,7 @@ LEAVES = {
 MAY_IMPORT = {
     "_typing": set(),
     "_compile": set(),
+    "_version": set(),
     "constants": set(),
     "physics": PHYSICAL,
     "discretisation": PHYSICAL | {"physics"},
@@ -77,19 +80,18 @@ MAY_IMPORT = {
     "fit": PHYSICAL | COMPILER | RESULT | {"physics", "solver", "integrate", "supported", "simulate", "observe"},
     "sweep": PHYSICAL | COMPILER | RESULT | {"solver", "fit", "simulate", "observe"},
     "tracer": PHYSICAL | ENGINE | RESULT | {"observe", "fit"},
-    "io": LIBRARY | {"config", "tracer_report"},
+    "io": LIBRARY | VERSION | {"config", "tracer_report"},
     "config": LIBRARY,
     "study": LIBRARY | {"config", "io"},
-    # The version of the package goes into what it writes.
-    "sweep_cluster": LIBRARY | {"__init__"},
+    "sweep_cluster": LIBRARY | VERSION,
     "sweep_progress": set(),
-    "sweep_command": LIBRARY | {"study", "sweep_cluster", "sweep_progress", "__init__"},
+    "sweep_command": LIBRARY | VERSION | {"study", "sweep_cluster", "sweep_progress"},
     "fit_command": LIBRARY | {"study"},
     "fit_plots": LIBRARY | {"plots"},
     "fit_summary": LIBRARY | {"fit_command"},
     "fit_figures": LIBRARY | {"fit_command", "fit_plots", "fit_summary"},
     "fit_report": LIBRARY | {"fit_command", "fit_summary"},
-    "fit_files": LIBRARY | {"fit_command", "fit_figures", "fit_report", "fit_summary"},
+    "fit_files": LIBRARY | VERSION | {"fit_command", "fit_figures", "fit_report", "fit_summary"},
     "plots": LIBRARY,
     "tracer_plots": LIBRARY | {"plots"},
     "tracer_report": LIBRARY,
@@ -102,7 +104,9 @@ MAY_IMPORT = {
     "cli": LIBRARY | LEAVES | {"__init__"},
     "__main__": {"cli"},
     # The public face gathers names from all parts; only the commands are not among them.
-    "__init__": LIBRARY | (LEAVES - {"cli", "sweep_cluster", "sweep_command", "sweep_progress", "tracer_command"}),
+    "__init__": LIBRARY
+    | VERSION
+    | (LEAVES - {"cli", "sweep_cluster", "sweep_command", "sweep_progress", "tracer_command"}),
 }
 
 

@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import os
 from collections.abc import Iterator
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from npp_jax._version import __version__
 from npp_jax.solution import Report, Solution, Trace
 
 SCHEMA_VERSION = 1
@@ -72,7 +72,7 @@ def write_solution(path: str | Path, solution: Solution, *, experiment_text: str
             schema_version=SCHEMA_VERSION,
             model=solution.model,
             title="npp_jax simulation",
-            npp_jax_version=version("npp_jax"),
+            npp_jax_version=__version__,
             jax_version=jax.__version__,
             numpy_version=np.__version__,
             device=str(jax.devices()[0].device_kind),

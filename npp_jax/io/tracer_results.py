@@ -1,12 +1,12 @@
 """Results of `npp-jax tracer` on disk: HDF5 with named axes, units and provenance."""
 
-from importlib.metadata import version
 from pathlib import Path
 
 import h5py
 import jax
 import numpy as np
 
+from npp_jax._version import __version__
 from npp_jax.io.results import replacing
 from npp_jax.tracer_report import TracerReport
 
@@ -33,7 +33,7 @@ def write_tracer(path: Path, report: TracerReport, *, kind: str, study_text: str
         file.attrs.update(
             schema_version=SCHEMA_VERSION,
             title=f"npp_jax tracer: {kind}",
-            npp_jax_version=version("npp_jax"),
+            npp_jax_version=__version__,
             jax_version=jax.__version__,
             numpy_version=np.__version__,
             device=str(jax.devices()[0].device_kind),

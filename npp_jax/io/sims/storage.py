@@ -5,13 +5,13 @@ import dataclasses
 import json
 import os
 from collections.abc import Iterator
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 
+from npp_jax._version import __version__
 from npp_jax.io.sims.errors import SimsFileError, fault
 from npp_jax.io.sims.options import ImportOptions
 from npp_jax.io.sims.profile import SimsProfile
@@ -63,7 +63,7 @@ def write_profile(path: str | Path, profile: SimsProfile, *, command: str = "") 
             file.attrs.update(
                 schema_version=SCHEMA_VERSION,
                 title=TITLE,
-                npp_jax_version=version("npp_jax"),
+                npp_jax_version=__version__,
                 numpy_version=np.__version__,
                 source=Path(profile.source).name,
                 source_sha256=profile.sha256,
