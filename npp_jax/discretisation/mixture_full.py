@@ -17,13 +17,24 @@ At the back electrode the last cell is neutral, or, where no ion at all passes, 
 back, the others carry what current enters the last cell.
 """
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
 from npp_jax.discretisation import mixture
-from npp_jax.discretisation.flux import Rates, Tempo, Unknowns, between, fraction_change, limit_fraction
+from npp_jax.discretisation.flux import (
+    Linearisation,
+    Rates,
+    Tempo,
+    Unknowns,
+    between,
+    fraction_change,
+    in_blocks,
+    limit_fraction,
+)
 from npp_jax.discretisation.geometry import Geometry
 from npp_jax.discretisation.mixture_faces import Faces, around, at_faces, fluxes, gradients, lengths, through_back
+from npp_jax.discretisation.mixture_full_linear import Linear, linear_faces
 from npp_jax.discretisation.mixture_medium import Mixture, complete, valence
 
 NAME = "full"
@@ -85,6 +96,88 @@ def rates(medium: Mixture, y: Unknowns, current: Array, tempo: Tempo, here: Geom
         displacement = displacement.at[0].set(y[-1][1] - y[-1][0])
     gained = -jnp.diff(through.flux, axis=1)
     return Rates((*(gained[k] for k in medium.carried), displacement), jnp.sum(lengths(here) * through.field, axis=0))
+
+
+def masses(medium: Mixture, width: Array) -> Unknowns:
+    """Derivatives of the conserved amounts with respect to the unknowns."""
+    charge = jnp.broadcast_to(medium.debye_squared, width.shape)
+    return (*(width,) * len(medium.carried), charge.at[0].set(0.0) if medium.sheet else charge)
+
+
+def linearise(medium: Mixture, y: Unknowns, current: Array, tempo: Tempo, here: Geometry) -> Linearisation:
+    """Rates and potential drop, with their derivatives by the unknowns and by the current."""
+    count = len(medium.charges)
+    dt, dt_slope = jax.jvp(tempo, (current,), (jnp.ones_like(current),))
+    field, share = all_faces(medium, y), lengths(here)
+    gauss = medium.debye_squared / here.width
+    if medium.sheet:
+        gauss = gauss.at[0].set(0.0)
+    if not medium.sealed:
+        gauss = gauss.at[-1].set(0.0)
+    edge = jnp.zeros_like(gauss[:1])
+    ends = around(medium, fractions(medium, y, here.width), here)
+
+    def block(*arrays: Array) -> Linear:
+        left, right = arrays[:count], arrays[count : 2 * count]
+        at, before, after, distance, velocity = arrays[2 * count :]
+        return linear_faces(medium, left, right, at, (before, after), dt, distance, velocity)
+
+    sides = (between(edge, gauss), between(gauss, edge))
+    through = in_blocks(block, *ends.left, *ends.right, field, *sides, ends.distance, ends.velocity)
+    # A surface of no given composition and a sealed back pass nothing.
+    open_face = jnp.ones((len(field), *(1,) * (field.ndim - 1)), field.dtype)
+    if medium.held is None:
+        open_face = open_face.at[0].set(0.0)
+    if medium.sealed:
+        open_face = open_face.at[-1].set(0.0)
+    through = jax.tree.map(lambda a: open_face * a, through)
+    entering = jax.tree.map(lambda a: a[:-1], through)
+    leaving = jax.tree.map(lambda a: a[1:], through)
+    moved = medium.background * between(jnp.zeros_like(here.velocity[:1]), here.velocity)
+    none = jnp.zeros_like(gauss)
+
+    def of_charge(entry: Array, first: float = 0.0) -> Array:
+        """Derivative of the displacement current; of the first field, where it follows the next one at once."""
+        return (-entry).at[0].set(first) if medium.sheet else -entry
+
+    displacement = dt * current - entering.charge - moved
+    displacement_by_current = dt_slope * current + dt - dt_slope * entering.charge_by_tempo
+    if medium.sheet:
+        displacement = displacement.at[0].set(y[-1][1] - y[-1][0])
+        displacement_by_current = displacement_by_current.at[0].set(0.0)
+    # The field at the back is that of the last face before it, or none.
+    diagonal_by_field = entering.by_here
+    if not medium.sealed:
+        diagonal_by_field = tuple(a.at[-1].add(-b[-1]) for a, b in zip(diagonal_by_field, through.by_here, strict=True))
+        share = share.at[-2].add(share[-1])
+    return Linearisation(
+        rate=(*(a - b for a, b in zip(entering.flux, leaving.flux, strict=True)), displacement),
+        lower=(
+            *((*line, none) for line in entering.by_left),
+            (*map(of_charge, entering.charge_by_left), of_charge(entering.charge_by_before)),
+        ),
+        diagonal=(
+            *(
+                (*(a - b for a, b in zip(right, left, strict=True)), by_field)
+                for right, left, by_field in zip(entering.by_right, leaving.by_left, diagonal_by_field, strict=True)
+            ),
+            (*map(of_charge, entering.charge_by_right), of_charge(entering.charge_by_here, -1.0)),
+        ),
+        upper=(
+            *(
+                (*(-a for a in line), -by_field)
+                for line, by_field in zip(leaving.by_right, leaving.by_here, strict=True)
+            ),
+            (*(none for _ in medium.carried), of_charge(entering.charge_by_after, 1.0)),
+        ),
+        drop=jnp.sum(lengths(here) * field, axis=0),
+        drop_by_current=jnp.zeros_like(current),
+        drop_by_unknown=(*(none for _ in medium.carried), jnp.broadcast_to(share[:-1], none.shape)),
+        rate_by_current=(
+            *(dt_slope * (a - b) for a, b in zip(entering.by_tempo, leaving.by_tempo, strict=True)),
+            displacement_by_current,
+        ),
+    )
 
 
 def limit(medium: Mixture, y: Unknowns, change: Unknowns) -> Unknowns:

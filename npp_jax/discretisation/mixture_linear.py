@@ -13,6 +13,19 @@ from npp_jax.discretisation.mixture_faces import around, lengths
 from npp_jax.discretisation.mixture_medium import TRACE_FRACTION, Mixture, complete
 
 
+def laws_at(medium: Mixture, mean: list[Array]) -> tuple[list[Array], list[Array]]:
+    """Diffusion coefficients of all species at a composition, and their derivatives by what each law takes."""
+    total = functools.reduce(jnp.add, mean)
+    seen = [total if mixed else m for m, mixed in zip(mean, medium.intermixed, strict=True)]
+    laws = [jax.jvp(law, (c,), (jnp.ones_like(c),)) for law, c in zip(medium.laws, seen, strict=True)]
+    return [law[0] for law in laws], [law[1] for law in laws]
+
+
+def replacement(medium: Mixture, j: int) -> float:
+    """Change of the fraction that is not carried by that of species j, in a neutral mixture."""
+    return -medium.charges[j] / medium.charges[medium.rest]
+
+
 class Linear(NamedTuple):
     """Fluxes of the carried species and field at faces, with derivatives; [i][j] is that of flux i by species j."""
 
@@ -56,10 +69,7 @@ def linear_faces(
     dt, dt_slope = tempo
     z, each = medium.charges, range(len(medium.charges))
     mean = [0.5 * (a + b) for a, b in zip(left, right, strict=True)]
-    total = functools.reduce(jnp.add, mean)
-    seen = [total if mixed else m for m, mixed in zip(mean, medium.intermixed, strict=True)]
-    laws = [jax.jvp(law, (c,), (jnp.ones_like(c),)) for law, c in zip(medium.laws, seen, strict=True)]
-    D, D_slope = [law[0] for law in laws], [law[1] for law in laws]
+    D, D_slope = laws_at(medium, mean)
     carrying = [jnp.maximum(m, TRACE_FRACTION) for m in mean]
     resistivity = 1.0 / functools.reduce(jnp.add, [z[k] ** 2 * D[k] * carrying[k] for k in each])
     pull = current * resistivity
@@ -72,7 +82,7 @@ def linear_faces(
     drift = [z[k] * mean[k] * field - slope[k] for k in each]
     by_left, by_right, field_by_left, field_by_right = [], [], [], []
     for j in medium.carried:
-        ratio = -z[j] / z[medium.rest]
+        ratio = replacement(medium, j)
         replaced = {j: 1.0, medium.rest: ratio}
         law_by_mean = [
             D_slope[k] * (1.0 + ratio if medium.intermixed[k] else replaced[k])
