@@ -123,7 +123,7 @@ def take_step(
             lin = model.linearise(medium, y, v, tempo, here)
             mass = model.masses(medium, here.width)
             size = range(len(y))
-            scaled = lambda block: tuple(tuple(-weight * entry for entry in line) for line in block)  # noqa: E731
+            scaled = lambda block: jax.tree.map(lambda entry: -weight * entry, block)  # noqa: E731
             diagonal = scaled(lin.diagonal)
             value, slope = closure(lin.drop, lin.drop_by_current, v)
             return LinearSystem(

@@ -39,6 +39,30 @@ def test_solution_is_that_of_the_dense_system(algorithm, size, cells):
         np.testing.assert_allclose(np.stack(found, axis=1), wanted, rtol=0.0, atol=1e-14)
 
 
+@pytest.mark.parametrize("algorithm", [_in_order, _by_halves])
+def test_an_entry_left_out_is_zero(algorithm):
+    (lower, diagonal, upper), vectors, _ = system(12, 3)
+    left_out = {
+        "lower": [(0, 1), (0, 2), (1, 0), (1, 2)],
+        "diagonal": [(0, 1), (2, 0)],
+        "upper": [(2, 0), (2, 1), (2, 2), (0, 1)],
+    }
+
+    def without(put, block, places):
+        rows = [
+            [put(entry) if (i, j) in places else entry for j, entry in enumerate(row)] for i, row in enumerate(block)
+        ]
+        return tuple(map(tuple, rows))
+
+    blocks = list(zip((lower, diagonal, upper), left_out.values(), strict=True))
+    zeros = [without(jnp.zeros_like, *pair) for pair in blocks]
+    sparse = [without(lambda _: None, *pair) for pair in blocks]
+    wanted = algorithm(*zeros, tuple(vectors))
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=0.0, atol=1e-14), algorithm(*sparse, tuple(vectors)), wanted
+    )
+
+
 def test_derivative_by_the_right_hand_side_is_the_solution_in_both_modes():
     blocks, (b, tangent), _ = system(10, 2)
     expected, found = jax.jvp(lambda b: solve(*blocks, b)[0], (b,), (tangent,))

@@ -47,9 +47,10 @@ class Linearisation(NamedTuple):
     """
 
     rate: Unknowns
-    lower: tuple[Unknowns, ...]
-    diagonal: tuple[Unknowns, ...]
-    upper: tuple[Unknowns, ...]
+    lower: tuple[tuple[Array | None, ...], ...]
+    """None where nothing couples."""
+    diagonal: tuple[tuple[Array | None, ...], ...]
+    upper: tuple[tuple[Array | None, ...], ...]
     drop: Array
     drop_by_current: Array
     """At given composition, the field following the current."""

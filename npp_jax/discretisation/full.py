@@ -180,12 +180,12 @@ def linearise(medium: Medium, y: Unknowns, current: Array, tempo: Tempo, geometr
     none = jnp.zeros_like(y[0])
     return Linearisation(
         rate=(gain(through.flux, current, dt, geometry), pad(through.displacement)),
-        lower=((by_left[:-1], by_field[:-1]), (none, pad(through.displacement_by_before).at[0].set(0.0))),
+        lower=((by_left[:-1], by_field[:-1]), (None, pad(through.displacement_by_before).at[0].set(0.0))),
         diagonal=(
             (by_right[:-1] - by_left[1:], -by_field[1:]),
             (pad(through.displacement_by_left), pad(through.displacement_by_here)),
         ),
-        upper=((-by_right[1:], none), (pad(through.displacement_by_right), pad(through.displacement_by_after))),
+        upper=((-by_right[1:], None), (pad(through.displacement_by_right), pad(through.displacement_by_after))),
         drop=potential_drop(medium, y[1][:-1], current, geometry),
         drop_by_current=potential_drop(medium, through.resistivity, jnp.ones_like(current), geometry),
         drop_by_unknown=(none, pad(geometry.field_weight)),

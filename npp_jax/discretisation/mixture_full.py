@@ -153,22 +153,22 @@ def linearise(medium: Mixture, y: Unknowns, current: Array, tempo: Tempo, here: 
     return Linearisation(
         rate=(*(a - b for a, b in zip(entering.flux, leaving.flux, strict=True)), displacement),
         lower=(
-            *((*line, none) for line in entering.by_left),
+            *((*line, None) for line in entering.by_left),
             (*map(of_charge, entering.charge_by_left), of_charge(entering.charge_by_before)),
         ),
         diagonal=(
             *(
-                (*(a - b for a, b in zip(right, left, strict=True)), by_field)
+                (*jax.tree.map(jnp.subtract, right, left), by_field)
                 for right, left, by_field in zip(entering.by_right, leaving.by_left, diagonal_by_field, strict=True)
             ),
             (*map(of_charge, entering.charge_by_right), of_charge(entering.charge_by_here, -1.0)),
         ),
         upper=(
             *(
-                (*(-a for a in line), -by_field)
+                (*jax.tree.map(jnp.negative, line), -by_field)
                 for line, by_field in zip(leaving.by_right, leaving.by_here, strict=True)
             ),
-            (*(none for _ in medium.carried), of_charge(entering.charge_by_after, 1.0)),
+            (*(None for _ in medium.carried), of_charge(entering.charge_by_after, 1.0)),
         ),
         drop=jnp.sum(lengths(here) * field, axis=0),
         drop_by_current=jnp.zeros_like(current),

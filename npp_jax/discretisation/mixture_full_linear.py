@@ -19,9 +19,9 @@ class Linear(NamedTuple):
     """
 
     flux: Unknowns
-    by_left: tuple[Unknowns, ...]
-    """[i][j] is that of flux i by species j."""
-    by_right: tuple[Unknowns, ...]
+    by_left: tuple[tuple[Array | None, ...], ...]
+    """[i][j] is that of flux i by species j, None where it does not depend on it."""
+    by_right: tuple[tuple[Array | None, ...], ...]
     by_here: Unknowns
     by_tempo: Unknowns
     charge: Array
@@ -92,10 +92,12 @@ def linear_faces(
     ratio = {j: replacement(medium, j) for j in medium.carried}
     charge_by_total = charge(by_total)
 
-    def of_flux(i: int, j: int, own: list) -> Array:
+    def of_flux(i: int, j: int, own: list) -> Array | None:
         """Of the flux of species i by species j; what excess charge adds to the sum of all is neglected."""
-        entry = own[i] if i == j else jnp.zeros_like(here)
-        return entry if by_total[i] is None else entry + (1.0 + ratio[j]) * by_total[i]
+        through_total = None if by_total[i] is None else (1.0 + ratio[j]) * by_total[i]
+        if i != j:
+            return through_total
+        return own[i] if through_total is None else own[i] + through_total
 
     def of_charge(j: int, own: list) -> Array:
         return z[j] * own[j] + ratio[j] * z[rest] * own[rest] + (1.0 + ratio[j]) * charge_by_total

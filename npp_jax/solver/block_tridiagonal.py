@@ -13,31 +13,51 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-Block = tuple[tuple[Array, ...], ...]
+Block = tuple[tuple[Array | None, ...], ...]
+"""Entries [i][j]; None where nothing couples."""
+Full = tuple[tuple[Array, ...], ...]
+"""A block of which all entries are there."""
 Vector = tuple[Array, ...]
 
 
-def _total(terms: Iterable[Array]) -> Array:
-    return functools.reduce(jnp.add, terms)
+def _product(a: Array | None, b: Array | None) -> Array | None:
+    return None if a is None or b is None else a * b
+
+
+def _total(terms: Iterable[Array | None]) -> Array | None:
+    present = [term for term in terms if term is not None]
+    return functools.reduce(jnp.add, present) if present else None
+
+
+def _difference(a: Array | None, b: Array | None) -> Array | None:
+    if a is None or b is None:
+        return a if b is None else -b
+    return a - b
 
 
 def _multiply(a: Block, b: Block) -> Block:
     size = range(len(a))
-    return tuple(tuple(_total(a[i][k] * b[k][j] for k in size) for j in size) for i in size)
+    return tuple(tuple(_total(_product(a[i][k], b[k][j]) for k in size) for j in size) for i in size)
 
 
-def _apply(a: Block, x: Vector) -> Vector:
+def _apply(a: Block, x: Vector) -> tuple:
     size = range(len(a))
-    return tuple(_total(a[i][k] * x[k] for k in size) for i in size)
+    return tuple(_total(_product(a[i][k], x[k]) for k in size) for i in size)
 
 
 def _subtract(a, b):
-    return jax.tree.map(jnp.subtract, a, b)
+    return jax.tree.map(_difference, a, b, is_leaf=lambda entry: entry is None)
 
 
-def _inverse(a: Block) -> Block:
+def _full(a: Block) -> Full:
+    """The same with zeros where nothing couples."""
+    zero = jnp.zeros_like(jax.tree.leaves(a)[0])
+    return tuple(tuple(zero if entry is None else entry for entry in row) for row in a)
+
+
+def _inverse(block: Block) -> Full:
     """Inverse of a small block by Gauss–Jordan elimination without pivoting."""
-    size = len(a)
+    size, a = len(block), _full(block)
     one, zero = jnp.ones_like(a[0][0]), jnp.zeros_like(a[0][0])
     if size == 1:
         return ((one / a[0][0],),)
@@ -64,7 +84,8 @@ def solve(lower: Block, diagonal: Block, upper: Block, *rhs: Vector) -> tuple[Ve
     Parameters
     ----------
     lower, diagonal, upper
-        Blocks; entry [i][j] has shape [cell, *batch]. `lower` of the first and `upper` of the last cell are ignored.
+        Blocks; entry [i][j] has shape [cell, *batch], or is None where nothing couples. `lower` of the first and
+        `upper` of the last cell are ignored.
     rhs
         One or more right-hand sides, each a tuple of arrays [cell, *batch].
 
@@ -82,7 +103,7 @@ def _in_order(lower: Block, diagonal: Block, upper: Block, rhs: tuple[Vector, ..
         previous_upper, previous = carry
         low, mid, up, right = row
         inverse = _inverse(_subtract(mid, _multiply(low, previous_upper)))
-        new_upper = _multiply(inverse, up)
+        new_upper = _full(_multiply(inverse, up))
         new = tuple(_apply(inverse, _subtract(b, _apply(low, x))) for b, x in zip(right, previous, strict=True))
         return (new_upper, new), (new_upper, new)
 
@@ -91,8 +112,8 @@ def _in_order(lower: Block, diagonal: Block, upper: Block, rhs: tuple[Vector, ..
         x = tuple(_subtract(b, _apply(up, y)) for b, y in zip(right, following, strict=True))
         return x, x
 
-    zero = jax.tree.map(lambda a: jnp.zeros_like(a[0]), (upper, rhs))
-    _, (upper, rhs) = jax.lax.scan(eliminate, zero, (lower, diagonal, upper, rhs))
+    none, nothing = jax.tree.map(lambda a: jnp.zeros_like(a[0]), (upper, rhs))
+    _, (upper, rhs) = jax.lax.scan(eliminate, (_full(none), nothing), (lower, diagonal, upper, rhs))
     last = jax.tree.map(lambda a: jnp.zeros_like(a[0]), rhs)
     _, solution = jax.lax.scan(substitute, last, (upper, rhs), reverse=True)
     return solution
@@ -109,10 +130,10 @@ def _by_halves(lower: Block, diagonal: Block, upper: Block, rhs: tuple[Vector, .
     # A cell of these follows its neighbours as x = b - L x₋ - U x₊.
     by_before, by_after = _multiply(inverse, low), _multiply(inverse, up)
     own = tuple(_apply(inverse, b) for b in right)
-    if len(diagonal[0][0]) == 1:
+    if len(rhs[0][0]) == 1:
         return own
     low, mid, up, right = jax.tree.map(lambda a: a[1::2], system)
-    kept = len(mid[0][0])
+    kept = len(right[0][0])
 
     def before(tree):
         return jax.tree.map(lambda a: a[:kept], tree)
@@ -126,7 +147,7 @@ def _by_halves(lower: Block, diagonal: Block, upper: Block, rhs: tuple[Vector, .
         _subtract(_subtract(b, _apply(low, p)), _apply(up, q))
         for b, p, q in zip(right, before(own), after(own), strict=True)
     )
-    low, up = _multiply(low, before(by_before)), _multiply(up, after(by_after))
+    low, up = _full(_multiply(low, before(by_before))), _full(_multiply(up, after(by_after)))
     solution = _by_halves(jax.tree.map(jnp.negative, low), mid, jax.tree.map(jnp.negative, up), right)
 
     def woven(b: Vector, x: Vector) -> Vector:
@@ -146,7 +167,7 @@ def _interleave(first: Array, second: Array) -> Array:
     return jnp.concatenate([pairs, first[len(second) :]])
 
 
-def probe(matrix: Callable[[Vector], Vector], like: Vector) -> tuple[Block, Block, Block]:
+def probe(matrix: Callable[[Vector], Vector], like: Vector) -> tuple[Full, Full, Full]:
     """Blocks of a block-tridiagonal linear map.
 
     Cells two apart do not meet in a row, so that every third cell can be probed at once: three applications for each
@@ -175,7 +196,7 @@ def probe(matrix: Callable[[Vector], Vector], like: Vector) -> tuple[Block, Bloc
     image = jnp.stack(jax.vmap(matrix)(tuple(along(i, a) for i, a in enumerate(like))))
     image = image.reshape(len(like), len(like), 3, *image.shape[2:])
 
-    def blocks(shift: int) -> Block:
+    def blocks(shift: int) -> Full:
         """Derivatives of the rows of each cell by the unknowns of the cell `shift` further on."""
         found = image[:, :, (position + shift) % 3, position]
         return tuple(tuple(found[i, j] for j in size) for i in size)
