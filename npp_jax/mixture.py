@@ -152,10 +152,10 @@ def one_pass(
         if seeking:
             faces = faces if moment is None else joined(faces, moment.faces)
             rough = entered(track, stage, schedule, faces, before, model, neutral=bool(neutral_steps))
-            guess = first_guess(medium, faces, schedule, rough.y)
+            guess = first_guess(medium, faces, schedule, rough)
             faces = first_faces(mixture if neutral_steps else model, track, schedule, rough, guess, controls)
         moment = entered(track, stage, schedule, faces, before, model, neutral=bool(neutral_steps))
-        guess = first_guess(medium, faces, schedule, moment.y)
+        guess = first_guess(medium, faces, schedule, moment)
         landing = bool(np.any(schedule.again))
         exchanged = _exchanged(medium, moment) if seeking else None
         parts = []

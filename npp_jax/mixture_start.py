@@ -173,14 +173,23 @@ def _adjusted(medium: Mixture, stage: Stage, field: Array, current: Array, here:
     return field + current / _bulk_conductance(medium) - field[-1]
 
 
-def first_guess(medium: Mixture, faces: Array, schedule: Schedule, start: tuple[Array, ...]) -> tuple[Array, ...]:
-    """First guesses at half and full first step: the beam has replaced the rest up to a rounded step."""
-    if medium.beam is None or len(start) > len(medium.carried):
-        return tuple(jnp.stack([c, c]) for c in start)
+def first_guess(medium: Mixture, faces: Array, schedule: Schedule, start: Moment) -> tuple[Array, ...]:
+    """First guesses at half and full first step.
+
+    The beam has replaced the rest up to a rounded step, or as far as its ions diffuse in the time, with as many of them.
+    """
+    if medium.beam is None or len(start.y) > len(medium.carried):
+        return tuple(jnp.stack([c, c]) for c in start.y)
     centre = 0.5 * (faces[1:] + faces[:-1])
+    column = tuple(jnp.broadcast_to(c, (1, *medium.thickness.shape)) for c in medium.bulk)
+    D = diffusivities(medium, column)[medium.beam][0]
 
-    def guess(c: Array, share: float) -> Array:
+    def left(share: float) -> Array:
+        """Share of the ions that are left."""
         depth = share * schedule.clock[0] / medium.background
-        return jnp.clip(c * jax.nn.sigmoid((centre - depth) / (0.1 * depth)), 1e-6, None)
+        reach = jnp.sqrt(D * share * schedule.clock[0] / start.current)
+        diffused = 1.0 - depth / reach * jnp.exp(-centre / reach)
+        return jnp.where(reach > depth, diffused, jax.nn.sigmoid((centre - depth) / (0.1 * depth)))
 
-    return jax.lax.stop_gradient(tuple(jnp.stack([guess(c, share) for share in (0.5, 1.0)]) for c in start))
+    remaining = jnp.stack([left(share) for share in (0.5, 1.0)])
+    return jax.lax.stop_gradient(tuple(jnp.clip(c * remaining, 1e-6, None) for c in start.y))

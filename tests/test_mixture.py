@@ -190,6 +190,29 @@ def test_exchange_of_equal_ions_and_its_derivative() -> None:
     np.testing.assert_allclose(forward[0], difference, atol=0.03 * float(jnp.max(jnp.abs(difference))))
 
 
+def test_a_front_that_diffuses_far_ahead_of_its_charge() -> None:
+    """With a third ion that is not there: the front that the model of two ions finds on a mesh known in closed form."""
+    sed = {"law": "sed", "D_bulk_m2_s": 1e-18, "sed_fwhm_eV": 0.298, "vacancy_fraction": 0.08}
+    constant = {"law": "constant", "D_m2_s": 8.17e-21}
+    ions = [
+        {"name": "Li", "charge": 1, "bulk_fraction": 1.0, "diffusivity": sed},
+        {"name": "K", "charge": 1, "bulk_fraction": 0.0, "diffusivity": constant},
+        {"name": "Cs", "charge": 1, "bulk_fraction": 0.0, "diffusivity": constant},
+    ]
+    table = {
+        "schema_version": 1,
+        "sample": {"thickness_um": 568.0, "permittivity": 9.0, "bulk_density_m3": 1.4e28},
+        "stages": [
+            {"front": "ion-beam", "beam": "K", "temperature_K": 396.0, "charge_C_m2": 64.6, "potential_V": 4.86}
+        ],
+    }
+    depth = jnp.linspace(0.0, 300e-9, 200)
+    two, three = (simulate(parse_experiment({**table, "species": ions[:count]}), PLAIN) for count in (2, 3))
+    assert int(three.report.status) == Status.DONE
+    assert float(jnp.abs(three.front_depth - two.front_depth)[-1]) < 0.1 * NM
+    np.testing.assert_allclose(three.profile(depth)[:2], two.profile(depth), atol=1e-3)
+
+
 def test_laws_of_separate_and_intermixed_populations() -> None:
     """Alone in the distribution an ion is both; among others of equal charge a common Fermi energy never moves."""
     sed = {"law": "sed", "D_bulk_m2_s": 1e-18, "sed_fwhm_eV": 0.25, "vacancy_fraction": 0.1}
