@@ -176,7 +176,7 @@ def _adjusted(medium: Mixture, stage: Stage, field: Array, current: Array, here:
 def first_guess(medium: Mixture, faces: Array, schedule: Schedule, start: Moment) -> tuple[Array, ...]:
     """First guesses at half and full first step.
 
-    The beam has replaced the rest up to a rounded step, or as far as its ions diffuse in the time, with as many of them.
+    The beam has replaced the rest up to a rounded step, or as far as its ions diffuse in the time where that is deeper.
     """
     if medium.beam is None or len(start.y) > len(medium.carried):
         return tuple(jnp.stack([c, c]) for c in start.y)
