@@ -137,7 +137,7 @@ def linearise(medium: Mixture, y: Unknowns, current: Array, tempo: Tempo, here: 
     none = jnp.zeros_like(gauss)
 
     def of_charge(entry: Array, first: float = 0.0) -> Array:
-        """Derivative of the displacement current; of the first field, where it follows the next one at once."""
+        """Entry of the field's equation; `first` where the field at the surface follows that of the next face."""
         return (-entry).at[0].set(first) if medium.sheet else -entry
 
     displacement = dt * current - entering.charge - moved

@@ -10,14 +10,13 @@ from jaxtyping import Array
 from npp_jax.discretisation.flux import Linearisation, Tempo, Unknowns, in_blocks
 from npp_jax.discretisation.geometry import Geometry
 from npp_jax.discretisation.mixture_faces import around, lengths
-from npp_jax.discretisation.mixture_medium import TRACE_FRACTION, Mixture, complete
+from npp_jax.discretisation.mixture_medium import TRACE_FRACTION, Mixture, arguments, complete
 
 
 def laws_at(medium: Mixture, mean: list[Array]) -> tuple[list[Array], list[Array]]:
     """Diffusion coefficients of all species at a composition, and their derivatives by what each law takes."""
-    total = functools.reduce(jnp.add, mean)
-    seen = [total if mixed else m for m, mixed in zip(mean, medium.intermixed, strict=True)]
-    laws = [jax.jvp(law, (c,), (jnp.ones_like(c),)) for law, c in zip(medium.laws, seen, strict=True)]
+    pairs = zip(medium.laws, arguments(medium, mean), strict=True)
+    laws = [jax.jvp(law, (c,), (jnp.ones_like(c),)) for law, c in pairs]
     return [law[0] for law in laws], [law[1] for law in laws]
 
 

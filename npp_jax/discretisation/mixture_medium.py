@@ -1,7 +1,7 @@
 """Material of any number of ions, in units of the solver, and compositions of it."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -91,11 +91,15 @@ def complete(medium: Mixture, y: Unknowns, excess: Array | float = 0.0) -> Unkno
     return tuple(others[k] for k in range(len(medium.charges)))
 
 
+def arguments(medium: Mixture, fractions: Sequence[Array]) -> Unknowns:
+    """What the law of each species takes: its own fraction, or the sum of all."""
+    total = functools.reduce(jnp.add, fractions)
+    return tuple(total if mixed else c for c, mixed in zip(fractions, medium.intermixed, strict=True))
+
+
 def diffusivities(medium: Mixture, fractions: Unknowns) -> Unknowns:
     """Diffusion coefficients of all species at a composition [nm²/s]."""
-    total = functools.reduce(jnp.add, fractions)
-    terms = zip(medium.laws, fractions, medium.intermixed, strict=True)
-    return tuple(law(total if mixed else c) for law, c, mixed in terms)
+    return tuple(law(c) for law, c in zip(medium.laws, arguments(medium, fractions), strict=True))
 
 
 def conductance(medium: Mixture, fractions: Unknowns) -> Array:
