@@ -31,15 +31,15 @@ from throughput import REFINED, inside, spread
 from verify import candidates
 
 from npp_jax.constants import NM
-from npp_jax.discretisation import electroneutral
-from npp_jax.discretisation.geometry import geometry
-from npp_jax.discretisation.path import Path as FrontPath
-from npp_jax.discretisation.path import Place
-from npp_jax.observables import front_observables, interpolate_profile
 from npp_jax.physics import Experiment
 from npp_jax.physics.front_theory import front_theory, quasi_steady_profile
-from npp_jax.scaling import medium_of
-from npp_jax.simulate import FAST, simulate
+from npp_jax.simulation.mesh.geometry import geometry
+from npp_jax.simulation.mesh.predicted import Path as FrontPath
+from npp_jax.simulation.mesh.predicted import Place
+from npp_jax.simulation.observables import front_observables, interpolate_profile
+from npp_jax.simulation.schemes import pair_neutral as electroneutral
+from npp_jax.simulation.simulate import FAST, simulate
+from npp_jax.simulation.units import medium_of
 
 SOLVERS = {"kvaerno3": diffrax.Kvaerno3, "kvaerno5": diffrax.Kvaerno5}
 START_SHARE = 0.003

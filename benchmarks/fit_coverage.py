@@ -24,25 +24,14 @@ from scipy import stats
 
 jax.config.update("jax_enable_x64", True)
 
-from npp_jax.fit import (  # noqa: E402
-    NORMAL_95,
-    LinearModel,
-    Measurement,
-    Objective,
-    Problem,
-    Reason,
-    RefineOptions,
-    covariance,
-    ranges_of,
-    refine,
-    to_scaled,
-)
-from npp_jax.fit.fitting import SAME_MINIMUM  # noqa: E402
-from npp_jax.fit_command import OFFSET, screen  # noqa: E402
-from npp_jax.observe import DepthProfile, measure  # noqa: E402
-from npp_jax.simulate import ACCURATE, FAST  # noqa: E402
-from npp_jax.study import Study, load_study  # noqa: E402
-from npp_jax.sweep import Uniform, best  # noqa: E402
+from npp_jax.commands.fit.run import OFFSET, screen
+from npp_jax.files.study import Study, load_study
+from npp_jax.fitting import LinearModel, Measurement, Objective, Problem
+from npp_jax.fitting.fitting import SAME_MINIMUM
+from npp_jax.inference import NORMAL_95, Reason, RefineOptions, covariance, ranges_of, refine, to_scaled
+from npp_jax.observe import DepthProfile, measure
+from npp_jax.simulation.simulate import ACCURATE, FAST
+from npp_jax.sweeping import Uniform, best
 
 SMALL = 64
 """Candidates of each small sweep."""

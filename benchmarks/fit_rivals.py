@@ -21,12 +21,14 @@ from jaxtyping import Array
 
 jax.config.update("jax_enable_x64", True)
 
-from npp_jax.fit import Measurement, Objective, Reason, law_bands  # noqa: E402
-from npp_jax.fit_command import FitOutcome, run_fit  # noqa: E402
-from npp_jax.observe import measure  # noqa: E402
-from npp_jax.physics import Experiment, MixtureSED, SEDDiffusivity  # noqa: E402
-from npp_jax.simulate import ACCURATE  # noqa: E402
-from npp_jax.study import Rival, Study, load_study  # noqa: E402
+from npp_jax.commands.fit.run import FitOutcome, run_fit
+from npp_jax.files.hypotheses import Rival
+from npp_jax.files.study import Study, load_study
+from npp_jax.fitting import Measurement, Objective, law_bands
+from npp_jax.inference import Reason
+from npp_jax.observe import measure
+from npp_jax.physics import Experiment, MixtureSED, SEDDiffusivity
+from npp_jax.simulation.simulate import ACCURATE
 
 STUDY = Path(__file__).resolve().parent.parent / "sweeps" / "rival_distributions.toml"
 

@@ -20,10 +20,10 @@ from scipy.stats import qmc
 
 jax.config.update("jax_enable_x64", True)
 
-from npp_jax.fit import Bound, Bounds, RefineOptions, RefineResult, covariance, ranges_of, refine  # noqa: E402
-from npp_jax.fit.refine import REASON_ADVICE, Reason  # noqa: E402
-from npp_jax.physics import ConstantDiffusivity, Experiment, Reservoir, Sample, Species, Stage  # noqa: E402
-from npp_jax.simulate import FAST, simulate  # noqa: E402
+from npp_jax.inference import Bound, Bounds, RefineOptions, RefineResult, covariance, ranges_of, refine
+from npp_jax.inference.refine import REASON_ADVICE, Reason
+from npp_jax.physics import ConstantDiffusivity, Experiment, Reservoir, Sample, Species, Stage
+from npp_jax.simulation.simulate import FAST, simulate
 
 TOTAL = 19.37
 """Alkali oxides of the glass, Li not being measured [mol%]."""

@@ -24,9 +24,9 @@ import numpy as np
 
 jax.config.update("jax_enable_x64", True)
 
-from throughput import spread  # noqa: E402
+from throughput import spread
 
-from npp_jax.physics import (  # noqa: E402
+from npp_jax.physics import (
     ConstantDiffusivity,
     Drive,
     Experiment,
@@ -37,7 +37,7 @@ from npp_jax.physics import (  # noqa: E402
     Species,
     Stage,
 )
-from npp_jax.simulate import ACCURATE, FAST, simulate  # noqa: E402
+from npp_jax.simulation.simulate import ACCURATE, FAST, simulate
 
 NAMES = (
     "sed_fwhm_eV",

@@ -18,10 +18,10 @@ from record import save
 
 jax.config.update("jax_enable_x64", True)
 
-from npp_jax.tracer.grain_fit import IsotopeCounts, fit_permeability  # noqa: E402
-from npp_jax.tracer.grain_map import grain_map  # noqa: E402
-from npp_jax.tracer.isotope_map import MapStage, simulate_map  # noqa: E402
-from npp_jax.tracer.polycrystal import voronoi_polycrystal  # noqa: E402
+from npp_jax.tracer.grain_fit import IsotopeCounts, fit_permeability
+from npp_jax.tracer.grain_map import grain_map
+from npp_jax.tracer.isotope_map import MapStage, simulate_map
+from npp_jax.tracer.polycrystal import voronoi_polycrystal
 
 UM, HOUR = 1e-6, 3600.0
 D_BULK, PERMEABILITY, NATURAL, ENRICHED = 2.6e-12, 1.4e-8, 0.0759, 0.95

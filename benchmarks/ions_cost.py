@@ -20,9 +20,9 @@ from throughput import spread
 from verify import candidates
 
 from npp_jax.physics import ConstantDiffusivity, Drive, Experiment, IonBeamPotential, Species, Stage
-from npp_jax.simulate import FAST, simulate
-from npp_jax.solution import Model
-from npp_jax.solver.status import Status
+from npp_jax.simulation.simulate import FAST, simulate
+from npp_jax.simulation.solution import Model
+from npp_jax.simulation.status import Status
 
 TARGET = 1.0 / 6.0
 BOX = {"D_foreign_m2_s": (1e-22, 1e-20), "sed_fwhm_eV": (0.2, 0.35), "vacancy_fraction": (0.05, 0.2)}

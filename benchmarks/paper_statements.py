@@ -14,8 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 from scipy import optimize, stats
 
-from npp_jax.config import load_experiment
 from npp_jax.constants import BOLTZMANN_EV, ELEMENTARY_CHARGE, VACUUM_PERMITTIVITY
+from npp_jax.files import load_experiment
 from npp_jax.physics import (
     Experiment,
     GaussianSED,
@@ -28,8 +28,8 @@ from npp_jax.physics import (
     populated_fwhm,
 )
 from npp_jax.physics.front_theory import FrontTheory, front_theory
-from npp_jax.simulate import simulate
-from npp_jax.solution import Solution
+from npp_jax.simulation.simulate import simulate
+from npp_jax.simulation.solution import Solution
 
 SWEEPS = Path(__file__).resolve().parent.parent / "sweeps"
 PLATEAU = {"K": 0.15, "Rb": 0.07, "Cs": 0.03}

@@ -33,10 +33,10 @@ def one(options: argparse.Namespace) -> dict:
     import jax
 
     jax.config.update("jax_enable_x64", True)
-    from npp_jax.study import load_study
-    from npp_jax.sweep import Sobol
-    from npp_jax.sweep.run import suited_chunk
-    from npp_jax.sweep_command import run_study
+    from npp_jax.commands.sweep import run_study
+    from npp_jax.files.study import load_study
+    from npp_jax.sweeping import Sobol
+    from npp_jax.sweeping.run import suited_chunk
 
     size = options.sizes[0]
     study = load_study(options.study)
@@ -74,8 +74,8 @@ def baseline(options: argparse.Namespace, cores: int) -> dict:
     import sundials_baseline
 
     jax.config.update("jax_enable_x64", True)
-    from npp_jax.study import load_study
-    from npp_jax.sweep import Sobol, rows
+    from npp_jax.files.study import load_study
+    from npp_jax.sweeping import Sobol, rows
 
     study = load_study(options.study)
     table = []

@@ -15,10 +15,10 @@ import numpy as np
 
 jax.config.update("jax_enable_x64", True)
 
-from npp_jax.config import load_experiment  # noqa: E402
-from npp_jax.fit import value_of  # noqa: E402
-from npp_jax.observe import DepthProfile, DowsettResponse, Observation, measure, observe  # noqa: E402
-from npp_jax.simulate import simulate  # noqa: E402
+from npp_jax.files import load_experiment
+from npp_jax.fitting import value_of
+from npp_jax.observe import DepthProfile, DowsettResponse, Observation, measure, observe
+from npp_jax.simulation.simulate import simulate
 
 SWEEPS = Path(__file__).resolve().parent.parent / "sweeps"
 RESPONSE = DowsettResponse(leading=0.8, trailing=2.5, sigma=1.5)

@@ -26,12 +26,12 @@ from scipy.stats import qmc
 
 jax.config.update("jax_enable_x64", True)
 
-from verify import candidates  # noqa: E402
+from verify import candidates
 
-from npp_jax.physics import Experiment  # noqa: E402
-from npp_jax.simulate import ACCURATE, FAST, simulate  # noqa: E402
-from npp_jax.solution import Model, Solution  # noqa: E402
-from npp_jax.solver.status import Status  # noqa: E402
+from npp_jax.physics import Experiment
+from npp_jax.simulation.simulate import ACCURATE, FAST, simulate
+from npp_jax.simulation.solution import Model, Solution
+from npp_jax.simulation.status import Status
 
 NM = 1e-9
 REFINED = replace(ACCURATE, cells_behind=200, cells_ahead=80, steps=24, companion=False, trace=False)

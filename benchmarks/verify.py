@@ -20,8 +20,8 @@ import numpy as np
 
 jax.config.update("jax_enable_x64", True)
 
-from npp_jax.config import load_experiment  # noqa: E402
-from npp_jax.physics import (  # noqa: E402
+from npp_jax.files import load_experiment
+from npp_jax.physics import (
     ConstantDiffusivity,
     Drive,
     Experiment,
@@ -32,8 +32,8 @@ from npp_jax.physics import (  # noqa: E402
     Species,
     Stage,
 )
-from npp_jax.simulate import ACCURATE, FAST, simulate  # noqa: E402
-from npp_jax.solver.status import Status  # noqa: E402
+from npp_jax.simulation.simulate import ACCURATE, FAST, simulate
+from npp_jax.simulation.status import Status
 
 NM = 1e-9
 THIN = 0.3

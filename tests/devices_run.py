@@ -10,11 +10,11 @@ import sys
 import jax
 import numpy as np
 
-from npp_jax.fit import Objective
-from npp_jax.integrate import Controls
-from npp_jax.study import load_study
-from npp_jax.sweep import KeptProfiles, rows
-from npp_jax.sweep.run import Evaluator
+from npp_jax.files.study import load_study
+from npp_jax.fitting import Objective
+from npp_jax.simulation.controls import Controls
+from npp_jax.sweeping import KeptProfiles, rows
+from npp_jax.sweeping.run import Evaluator
 
 COARSE = Controls(cells_behind=40, cells_ahead=16, steps=6, iterations=2, tolerance=0.0, trace=False, companion=False)
 DEPTHS = np.arange(30.0, 301.0, 30.0)

@@ -21,15 +21,15 @@ import numpy as np
 
 if __name__ == "__main__":
     # The store alone, without JAX and SciPy: it starts fast, and forks a hundred times as fast.
-    root = Path(__file__).resolve().parent.parent / "npp_jax"
-    for name, folder in (("npp_jax", root), ("npp_jax.sweep", root / "sweep")):
+    root = Path(__file__).resolve().parents[1]
+    for name in ("npp_jax", "npp_jax.sweeping", "npp_jax.sweeping.store"):
         sys.modules[name] = types.ModuleType(name)
-        sys.modules[name].__path__ = [str(folder)]
+        sys.modules[name].__path__ = [str(root / name.replace(".", "/"))]
 
-from npp_jax.sweep.assemble import Coordinate, Variable
-from npp_jax.sweep.disk import StoreError, StoreFull
-from npp_jax.sweep.manifest import Manifest
-from npp_jax.sweep.store import Store
+from npp_jax.sweeping.store.assemble import Coordinate, Variable
+from npp_jax.sweeping.store.disk import StoreError, StoreFull
+from npp_jax.sweeping.store.manifest import Manifest
+from npp_jax.sweeping.store.store import Store
 
 VARIABLES = {
     "fraction": Variable("1", "fraction of bulk", ("species", "depth")),

@@ -9,104 +9,28 @@ import pytest
 PACKAGE = "npp_jax"
 ROOT = Path(__file__).resolve().parent.parent / PACKAGE
 
-# Names of axes hold no code and serve every part. The constants of nature serve every part that knows physics.
-VOCABULARY = {"_typing"}
-PHYSICAL = {"_typing", "constants"}
-COMPILER = {"_compile"}
-
-ENGINE = {"physics", "discretisation", "solver"}
-RESULT = {"solution", "observables"}
-WIRING = {
-    "scaling",
-    "step",
-    "integrate",
-    "seek",
-    "two_ions",
-    "two_ions_result",
-    "mixture",
-    "mixture_start",
-    "mixture_result",
-    "supported",
-}
-# The version of the package goes into what it writes.
-VERSION = {"_version"}
-LIBRARY = PHYSICAL | ENGINE | RESULT | WIRING | {"simulate", "observe", "fit", "sweep", "tracer"}
-LEAVES = {
-    "io",
-    "config",
-    "study",
-    "sweep_cluster",
-    "sweep_command",
-    "sweep_progress",
-    "fit_command",
-    "fit_plots",
-    "fit_report",
-    "fit_summary",
-    "fit_figures",
-    "fit_files",
-    "plots",
-    "tracer_command",
-    "tracer_lines",
-    "tracer_maps",
-    "tracer_plots",
-    "tracer_report",
-    "tracer_study",
-    "sweep_plots",
-    "cli",
-}
+# What serves every part: constants of nature, choices of the compiler, the version that goes into files.
+COMMON = {"_compile", "_version", "constants"}
+GROUND = {"physics", "solver", "observe", "inference", "sims"}
+LIBRARY = GROUND | {"simulation", "tracer", "fitting", "sweeping"}
 
 MAY_IMPORT = {
-    "_typing": set(),
     "_compile": set(),
     "_version": set(),
     "constants": set(),
-    "physics": PHYSICAL,
-    "discretisation": PHYSICAL | {"physics"},
-    "solver": VOCABULARY,
-    "observables": PHYSICAL | {"physics"},
-    "solution": PHYSICAL | {"observables"},
-    "scaling": PHYSICAL | {"physics", "discretisation"},
-    "supported": PHYSICAL | {"physics", "scaling", "solution"},
-    "step": PHYSICAL | ENGINE,
-    "integrate": PHYSICAL | ENGINE | {"step"},
-    "seek": PHYSICAL | ENGINE | {"step", "integrate"},
-    "two_ions": PHYSICAL | ENGINE | {"scaling", "step", "integrate", "solution"},
-    "two_ions_result": PHYSICAL | ENGINE | RESULT | {"scaling", "step", "integrate", "two_ions"},
-    "mixture_start": PHYSICAL | ENGINE | {"scaling", "step", "integrate"},
-    "mixture": PHYSICAL | ENGINE | {"scaling", "step", "integrate", "seek", "mixture_start"},
-    "mixture_result": PHYSICAL | ENGINE | RESULT | {"scaling", "step", "integrate", "mixture"},
-    "simulate": PHYSICAL | ENGINE | RESULT | WIRING,
-    "observe": VOCABULARY | COMPILER,
-    "fit": PHYSICAL | COMPILER | RESULT | {"physics", "solver", "integrate", "supported", "simulate", "observe"},
-    "sweep": PHYSICAL | COMPILER | RESULT | {"solver", "fit", "simulate", "observe"},
-    "tracer": PHYSICAL | ENGINE | RESULT | {"observe", "fit"},
-    "io": LIBRARY | VERSION | {"config", "tracer_report"},
-    "config": LIBRARY,
-    "study": LIBRARY | {"config", "io"},
-    "sweep_cluster": LIBRARY | VERSION,
-    "sweep_progress": set(),
-    "sweep_command": LIBRARY | VERSION | {"study", "sweep_cluster", "sweep_progress"},
-    "fit_command": LIBRARY | {"study"},
-    "fit_plots": LIBRARY | {"plots"},
-    "fit_summary": LIBRARY | {"fit_command"},
-    "fit_figures": LIBRARY | {"fit_command", "fit_plots", "fit_summary"},
-    "fit_report": LIBRARY | {"fit_command", "fit_summary"},
-    "fit_files": LIBRARY | VERSION | {"fit_command", "fit_figures", "fit_report", "fit_summary"},
-    "plots": LIBRARY,
-    "tracer_plots": LIBRARY | {"plots"},
-    "tracer_report": LIBRARY,
-    "tracer_study": LIBRARY | {"config"},
-    "tracer_lines": LIBRARY | {"config", "io", "tracer_plots", "tracer_report", "tracer_study"},
-    "tracer_maps": LIBRARY | {"config", "io", "tracer_plots", "tracer_report", "tracer_study"},
-    "tracer_command": LIBRARY
-    | {"config", "io", "tracer_lines", "tracer_maps", "tracer_plots", "tracer_report", "tracer_study"},
-    "sweep_plots": LIBRARY | {"plots"},
-    "cli": LIBRARY | LEAVES | {"__init__"},
+    # Ground floor: none imports another.
+    **{part: COMMON for part in GROUND},
+    "simulation": COMMON | {"physics", "solver"},
+    "tracer": COMMON | {"physics", "solver", "inference"},
+    "fitting": COMMON | {"physics", "simulation", "observe", "inference"},
+    "sweeping": COMMON | {"physics", "simulation", "observe", "inference", "fitting"},
+    "files": COMMON | LIBRARY,
+    "figures": COMMON | LIBRARY,
+    "commands": COMMON | LIBRARY | {"files", "figures"},
+    "cli": COMMON | LIBRARY | {"files", "figures", "commands", "__init__"},
     "__main__": {"cli"},
-    # The public face gathers names from all parts; only the commands are not among them.
-    "__init__": LIBRARY
-    | VERSION
-    | (LEAVES - {"cli", "sweep_cluster", "sweep_command", "sweep_progress", "tracer_command"}),
+    # The public face gathers names from all parts but the commands.
+    "__init__": COMMON | LIBRARY | {"files", "figures"},
 }
 
 
@@ -169,9 +93,11 @@ def test_imports_go_one_way(path: Path):
         ("npp_jax.solver.newton", "from ..physics import sed"),
         ("npp_jax.solver.newton", "def f():\n    from npp_jax.physics.sed import GaussianSED"),
         ("npp_jax.physics.sample", "from npp_jax import VERSION"),
-        ("npp_jax.simulate", "from npp_jax.config import load_experiment"),
-        ("npp_jax.io.csv", "from npp_jax.plots import plot_profile"),
-        ("npp_jax.observe", "from npp_jax.simulate import Solution"),
+        ("npp_jax.simulation.simulate", "from npp_jax.files import load_experiment"),
+        ("npp_jax.files.solution", "from npp_jax.figures.simulation import figure_summary"),
+        ("npp_jax.observe.profile", "from npp_jax.simulation import Solution"),
+        ("npp_jax.inference.refine", "from npp_jax.fitting import Problem"),
+        ("npp_jax.commands.sweep", "from npp_jax.cli.terminal import start_jax"),
     ],
 )
 def test_a_wrong_import_is_found(module: str, source: str):
@@ -181,9 +107,9 @@ def test_a_wrong_import_is_found(module: str, source: str):
 @pytest.mark.parametrize(
     ("module", "source"),
     [
-        ("npp_jax.solver.newton", "from npp_jax.solver.status import Status\nfrom . import status\nimport jax"),
-        ("npp_jax.simulate", "from npp_jax.physics import theory\nfrom npp_jax.solver.newton import solve"),
-        ("npp_jax.cli", "from npp_jax import config, io, plots, __version__"),
+        ("npp_jax.solver.newton", "from npp_jax.solver.sdirk import System\nfrom . import sdirk\nimport jax"),
+        ("npp_jax.simulation.simulate", "from npp_jax.physics import theory\nfrom npp_jax.solver.newton import solve"),
+        ("npp_jax.cli", "from npp_jax import files, figures, commands, __version__"),
     ],
 )
 def test_a_right_import_passes(module: str, source: str):

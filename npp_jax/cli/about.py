@@ -9,7 +9,7 @@ from npp_jax.cli.terminal import start_jax
 
 def schema() -> None:
     """Print the JSON Schema of the experiment file."""
-    from npp_jax.config import experiment_schema
+    from npp_jax.files import experiment_schema
 
     typer.echo(json.dumps(experiment_schema(), indent=2))
 

@@ -36,8 +36,8 @@ def import_sims(
     sigma_relative: Annotated[float, typer.Option(help="Relative uncertainty beside counting.")] = 0.0,
 ) -> None:
     """Read a SIMS depth profile: depth scale, normalisation, counting statistics."""
-    from npp_jax.io.sims.errors import SimsFileError
-    from npp_jax.io.sims.importing import command
+    from npp_jax.commands.import_sims import command
+    from npp_jax.sims.errors import SimsFileError
 
     try:
         lines = command(

@@ -9,7 +9,7 @@ import typer
 from npp_jax.cli.terminal import cannot_write, make_folder, spinner, start_jax, wrong_input
 
 if TYPE_CHECKING:
-    from npp_jax.solution import Solution
+    from npp_jax.simulation.solution import Solution
 
 Model = Literal["electroneutral", "full"]
 
@@ -28,12 +28,12 @@ def simulate(
     start_jax()
     import jax
 
-    from npp_jax.config import ConfigError, load_experiment
-    from npp_jax.io.results import write_csv, write_solution
-    from npp_jax.simulate import ACCURATE, FAST
-    from npp_jax.simulate import simulate as run
-    from npp_jax.solver.status import STATUS_ADVICE, Status
-    from npp_jax.supported import Unsupported, check_supported
+    from npp_jax.files import ConfigError, load_experiment
+    from npp_jax.files.solution import write_csv, write_solution
+    from npp_jax.simulation.simulate import ACCURATE, FAST
+    from npp_jax.simulation.simulate import simulate as run
+    from npp_jax.simulation.status import STATUS_ADVICE, Status
+    from npp_jax.simulation.supported import Unsupported, check_supported
 
     try:
         experiment = load_experiment(file)
@@ -57,7 +57,7 @@ def simulate(
         if csv is not None:
             written += write_csv(csv, solution)
         if figures:
-            from npp_jax.plots import figure_summary
+            from npp_jax.figures.simulation import figure_summary
 
             figure = output / f"{file.stem}.{format}"
             figure_summary(experiment, solution).savefig(figure, dpi=150)

@@ -21,11 +21,11 @@ def plot(
     import h5py
     from matplotlib.figure import Figure
 
-    from npp_jax.config import ConfigError, parse_experiment
-    from npp_jax.io.results import read_solution
-    from npp_jax.plots import figure_summary
-    from npp_jax.sweep import SweepFileError, is_sweep
-    from npp_jax.sweep_plots import draw_sweep
+    from npp_jax.figures.simulation import figure_summary
+    from npp_jax.figures.sweep import draw_sweep
+    from npp_jax.files import ConfigError, parse_experiment
+    from npp_jax.files.solution import read_solution
+    from npp_jax.sweeping import SweepFileError, is_sweep
 
     target = output or file.with_suffix(".png")
     formats = Figure().canvas.get_supported_filetypes()
@@ -65,8 +65,8 @@ def export(
     npz: Annotated[Path | None, typer.Option(help="Arrays of NumPy: theta, profiles, statuses.")] = None,
 ) -> None:
     """Write a sweep as a table, or as arrays for simulation-based inference."""
-    from npp_jax.io.sweep_export import write_sweep_arrays, write_sweep_table
-    from npp_jax.sweep import SweepFileError, read_sweep
+    from npp_jax.files.sweep_export import write_sweep_arrays, write_sweep_table
+    from npp_jax.sweeping import SweepFileError, read_sweep
 
     if csv is None and npz is None:
         raise wrong_input("nothing to write; say where: --csv TABLE.csv, --npz ARRAYS.npz or both")

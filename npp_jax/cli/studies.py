@@ -23,12 +23,12 @@ def sweep(
 ) -> None:
     """Evaluate many candidates against measured profiles; resumes where it was interrupted."""
     start_jax()
-    from npp_jax.config import ConfigError
-    from npp_jax.fit import data_warnings
-    from npp_jax.study import load_study
-    from npp_jax.sweep import StoreError
-    from npp_jax.sweep.run import SweepStopped
-    from npp_jax.sweep_command import run_study, summary
+    from npp_jax.commands.sweep import run_study, summary
+    from npp_jax.files import ConfigError
+    from npp_jax.files.study import load_study
+    from npp_jax.fitting import data_warnings
+    from npp_jax.sweeping import StoreError
+    from npp_jax.sweeping.run import SweepStopped
 
     if sum(option is not None for option in (workers, processes, scheduler)) > 1:
         raise wrong_input("workers, processes and scheduler exclude one another")
@@ -77,14 +77,15 @@ def fit(
 ) -> None:
     """Fit the parameters of a study to its measured profiles: sweep, refinement, uncertainties, report."""
     start_jax()
-    from npp_jax.config import ConfigError
-    from npp_jax.fit import REASON_ADVICE, MissingExtra, PosteriorError, Reason, data_warnings
-    from npp_jax.fit_command import NoCandidate, run_fit
-    from npp_jax.fit_files import write_fit
-    from npp_jax.fit_summary import intervals, warnings
-    from npp_jax.study import load_study
-    from npp_jax.supported import Unsupported
-    from npp_jax.sweep import SweepFileError, read_sweep
+    from npp_jax.commands.fit.results import write_fit
+    from npp_jax.commands.fit.run import NoCandidate, run_fit
+    from npp_jax.commands.fit.summary import intervals, warnings
+    from npp_jax.files import ConfigError
+    from npp_jax.files.study import load_study
+    from npp_jax.fitting import data_warnings
+    from npp_jax.inference import REASON_ADVICE, MissingExtra, PosteriorError, Reason
+    from npp_jax.simulation.supported import Unsupported
+    from npp_jax.sweeping import SweepFileError, read_sweep
 
     try:
         study = load_study(file)

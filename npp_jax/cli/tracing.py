@@ -17,9 +17,9 @@ def tracer(
 ) -> None:
     """Isotope exchange and grain boundaries: profiles, evolution, chains and maps of grains, Arrhenius lines."""
     start_jax()
-    from npp_jax.config import ConfigError
-    from npp_jax.tracer_command import result_files, run_tracer, write_report
-    from npp_jax.tracer_study import load_tracer_study
+    from npp_jax.commands.tracer.run import result_files, run_tracer, write_report
+    from npp_jax.commands.tracer.study import load_tracer_study
+    from npp_jax.files import ConfigError
 
     try:
         study = load_tracer_study(file)

@@ -131,3 +131,8 @@ class SEDDiffusivity(AbstractDiffusivity):
             return D_bulk * jnp.exp(interpolate(normal_quantile(self.occupied(x)), z, log_ratio))
 
         return diffusivity
+
+
+def intermixed(law: AbstractDiffusivity) -> bool:
+    """Whether a law takes the sum of all fractions instead of that of its own ion."""
+    return isinstance(law, SEDDiffusivity) and law.populations == "intermixed"

@@ -46,3 +46,10 @@ def named_species(front: AbstractFront) -> set[str]:
         case Blocking() | Closed():
             return set()
     raise TypeError(f"unknown front {type(front).__name__}")
+
+
+def native_and_foreign(experiment: Experiment) -> tuple[int, int]:
+    """Indices of the native and of the foreign species: the foreign one is in a beam."""
+    beams = {getattr(stage.front, "beam", None) for stage in experiment.stages}
+    foreign = next(k for k, species in enumerate(experiment.species) if species.name in beams)
+    return 1 - foreign, foreign

@@ -16,12 +16,7 @@ from npp_jax.constants import BOLTZMANN_EV
 from npp_jax.physics.leaf import LeafLike, as_leaf, as_optional_leaf
 from npp_jax.tracer.boundaries import chain_of_grains
 from npp_jax.tracer.diffusion import DiffusionStage, diffuse, profile_at
-from npp_jax.tracer.evolution import (
-    evolve_exchange_profile,
-    evolve_measured_profile,
-    exchange_profile,
-    measured_start,
-)
+from npp_jax.tracer.evolution import evolve_exchange_profile, evolve_measured_profile, exchange_profile, measured_start
 from npp_jax.tracer.least_squares import TracerFit, least_squares
 from npp_jax.tracer.transport import ArrheniusFit
 

@@ -1,4 +1,4 @@
-"""Weighted least squares of isotope profiles: `npp_jax.fit.refine` on a pytree of parameters, and its covariance."""
+"""Weighted least squares of isotope profiles, on a pytree of parameters, and its covariance."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -11,7 +11,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, PyTree
 from scipy import stats
 
-from npp_jax.fit import Bound, Reason, RefineOptions, covariance, ranges_of, refine
+from npp_jax.inference import Bound, Reason, RefineOptions, covariance, ranges_of, refine
 from npp_jax.tracer.uncertainty import Estimate, propagate
 
 

@@ -1,0 +1,126 @@
+"""The report of a fit in Markdown."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from npp_jax.commands.fit.run import FitOutcome, Fitted
+from npp_jax.commands.fit.summary import intervals, warnings
+from npp_jax.inference import REASON_ADVICE, Reason, likelihood_ratio
+
+
+def report_lines(outcome: FitOutcome, figures: list[str]) -> Iterator[str]:
+    """The report in Markdown, line by line."""
+    main, result = outcome.main, outcome.main.result
+    reasons = np.asarray(result.refined.reason)
+    yield f"# Fit: {main.model.name}"
+    yield ""
+    yield (
+        f"{len(outcome.sweep.theta)} candidates swept, {len(reasons)} starts refined, {result.agreeing} of them to the "
+        f"best minimum; it ended thus: {REASON_ADVICE[Reason(int(reasons[result.best]))]}."
+    )
+    yield ""
+    for text in warnings(main):
+        yield f"**{text}**"
+        yield ""
+    yield "## Parameters"
+    yield ""
+    yield "| parameter | best | standard error | 95 % interval | from |"
+    yield "|---|---|---|---|---|"
+    found = intervals(main)
+    for k, bound in enumerate(main.model.bounds):
+        low, high, source = found[bound.name]
+        error = float(result.covariance.standard_error[k])
+        yield f"| {bound.name} | {result.theta[k]:.5g} | {error:.2g} | {low:.5g} … {high:.5g} | {source} |"
+    yield ""
+    yield f"Misfit {result.chi2:.1f} for {result.points} points, probability {result.p_value:.2g}: " + ", ".join(
+        f"{name} {value:.1f}" for name, value in result.chi2_of.items()
+    )
+    yield ""
+    if main.posterior is not None:
+        yield from _posterior_lines(main)
+    yield "## What the data determine"
+    yield ""
+    for text in [*result.identifiability.lines(), *_outside(main)]:
+        yield f"- {text}"
+    yield ""
+    if outcome.rivals:
+        yield "## Rivals"
+        yield ""
+        yield from _rival_lines(outcome)
+        yield ""
+    yield "## Figures"
+    yield ""
+    for name in figures:
+        yield f"![{name}]({name})"
+        yield ""
+
+
+def _posterior_lines(fitted: Fitted) -> Iterator[str]:
+    posterior, covariance = fitted.posterior, fitted.result.covariance
+    assert posterior is not None
+    profiles = {profile.name: profile.interval for profile in fitted.result.profiles}
+    yield "## Posterior"
+    yield ""
+    yield (
+        f"{posterior.theta.shape[0]} chains of {posterior.theta.shape[1]} draws; uniform on the scale of each "
+        f"parameter inside its range, times its prior. {100 * posterior.accepted:.0f} % of the trajectories accepted."
+    )
+    yield ""
+    yield (
+        "| parameter | mean | standard deviation | 95 % of the draws | 95 % by profile likelihood | 95 % by covariance "
+        "| R-hat | ESS bulk | ESS tail |"
+    )
+    yield "|---|---|---|---|---|---|---|---|---|"
+    for k, bound in enumerate(fitted.model.bounds):
+        between = lambda pair: f"{float(pair[0]):.5g} … {float(pair[1]):.5g}"  # noqa: E731
+        yield (
+            f"| {bound.name} | {posterior.mean[k]:.5g} | {posterior.standard_deviation[k]:.2g} | "
+            f"{between(posterior.interval[k])} | {between(profiles[bound.name]) if bound.name in profiles else ''} | "
+            f"{between(covariance.interval[k])} | {posterior.r_hat[k]:.3f} | {posterior.ess_bulk[k]:.0f} | "
+            f"{posterior.ess_tail[k]:.0f} |"
+        )
+    yield ""
+
+
+def _outside(fitted: Fitted) -> Iterator[str]:
+    """What has to be known from elsewhere."""
+    keys = {key.rpartition(".")[2] for p in fitted.model.problem.parameters for key in p.keys}
+    if not keys & {"D_bulk_m2_s", "conductivity_S_m"}:
+        yield "D_bulk of the native ion is taken from the files; profiles fix ratios of diffusivities"
+    if "temperature_K" not in keys:
+        yield "the temperature is taken from the files; the width of the distribution is proportional to it"
+    if "sed_fwhm_eV" in keys and "vacancy_fraction" not in keys:
+        yield "the vacancy fraction is taken from the files; the width that is found depends on it"
+
+
+def _rival_lines(outcome: FitOutcome) -> Iterator[str]:
+    everyone = [outcome.main, *outcome.rivals]
+    lowest = [min(getattr(f.result.criteria, kind) for f in everyone) for kind in ("aic", "bic")]
+    yield "| model | parameters | determined | misfit | probability | ΔAIC | ΔBIC | against the first | ended |"
+    yield "|---|---|---|---|---|---|---|---|---|"
+    for fitted in everyone:
+        result = fitted.result
+        reason = Reason(int(result.refined.reason[result.best])).name.lower().replace("_", " ")
+        yield (
+            f"| {fitted.model.name} | {len(fitted.model.bounds)} | {result.effective:.1f} | {result.chi2:.1f} | "
+            f"{result.p_value:.2g} | {result.criteria.aic - lowest[0]:.1f} | {result.criteria.bic - lowest[1]:.1f} | "
+            f"{_ratio_test(outcome.main, fitted)} | {reason} |"
+        )
+    yield ""
+    yield (
+        "The model with ΔAIC = 0 predicts best; a ΔBIC above 10 is very strong evidence against a model "
+        "(R. E. Kass, A. E. Raftery, J. Am. Stat. Assoc. 90 (1995) 773). Where a model contains the first, the "
+        "last column but one is the probability of so large a gain if the first is true (likelihood ratio)."
+    )
+
+
+def _ratio_test(main: Fitted, rival: Fitted) -> str:
+    """Probability of Wilks' test where the rival contains the main model."""
+    if not rival.model.contains_main:
+        return ""
+    extra = len(rival.model.bounds) - len(main.model.bounds)
+    try:
+        return f"{likelihood_ratio(main.result.chi2, rival.result.chi2, extra).p_value:.2g}"
+    except ValueError:
+        return "not at its minimum"

@@ -1,0 +1,212 @@
+"""A fit from its study file to a report: sweep, best candidates, refinement, rivals; what `npp-jax fit` does."""
+
+import dataclasses
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+from rich.console import Console
+from rich.progress import Progress
+
+from npp_jax.constants import FWHM_PER_SIGMA
+from npp_jax.files.hypotheses import SLOPE, Rival
+from npp_jax.files.study import Study
+from npp_jax.fitting import FitResult, LinearModel, Objective, fit, with_smoothness
+from npp_jax.inference import (
+    Posterior,
+    PosteriorOptions,
+    RefineOptions,
+    ResidualsAndJacobian,
+    check_blackjax,
+    sample_posterior,
+    with_priors,
+)
+from npp_jax.physics import SEDDiffusivity, SlopeSED
+from npp_jax.simulation.simulate import ACCURATE, FAST
+from npp_jax.sweeping import SweepResult, best, shared_values
+from npp_jax.sweeping.run import Evaluator, evaluate_chunks, suited_chunk
+
+OFFSET = 1e-3
+"""Relative offset of a converged fit. The mesh moves with the parameters and its derivative is left out, so that the
+gradient of the misfit is right to the discretisation error and no further."""
+
+SCREENING = dataclasses.replace(FAST, cells_behind=40, cells_ahead=18, steps=10, companion=False, observables=False)
+"""Settings of the sweep before a fit: half the time of `FAST`. On the bundled study misfits move by 0.1 % and the order
+of the best candidates by one place at most."""
+
+_ITERATIONS = {"levenberg-marquardt": 40, "lbfgs": 400, "adam": 2000}
+"""Evaluations of each start, where the study does not say."""
+
+
+class NoCandidate(Exception):
+    """No candidate of the sweep could be evaluated."""
+
+
+class Fitted(NamedTuple):
+    """A model and its fit."""
+
+    model: Rival
+    result: FitResult
+    posterior: Posterior | None = None
+    """Draws, where they were asked for."""
+
+
+class FitOutcome(NamedTuple):
+    """What `npp-jax fit` found."""
+
+    study: Study
+    sweep: SweepResult
+    main: Fitted
+    rivals: tuple[Fitted, ...]
+
+
+def run_fit(study: Study, *, sweep: SweepResult | None = None, quiet: bool = False) -> FitOutcome:
+    """Fit the model of a study and its rivals.
+
+    Parameters
+    ----------
+    study
+        What to fit.
+    sweep
+        A finished sweep of the same parameters; by default one is made, in memory.
+    quiet
+        No progress.
+
+    Raises
+    ------
+    NoCandidate
+        There is no candidate to start from.
+    MissingExtra
+        A posterior is asked for, and blackjax is not installed.
+    PosteriorError
+        It could not be sampled.
+    """
+    if study.fit.posterior is not None:
+        check_blackjax()
+    console = Console(stderr=True, quiet=quiet)
+    with ThreadPoolExecutor(1) as pool:
+        # The fit is compiled while the sweep runs.
+        model = _linear_model(study, study.main)
+        compiled = pool.submit(model.compile)
+        if sweep is None:
+            console.print(f"sweep of {study.design.size} candidates", highlight=False)
+            sweep = screen(study)
+        compiled.result()
+    chosen = best(sweep, study.fit.starts)
+    if not len(chosen):
+        raise NoCandidate("no candidate of the sweep could be evaluated")
+    console.print(f"refinement of {len(chosen)} starts", highlight=False)
+    main = _fit(study, study.main, model, sweep.theta[chosen], profile_points=study.fit.profile_points)
+    if study.fit.posterior is not None:
+        main = _sample(study, main, model, console)
+    rivals = []
+    for rival in study.rivals:
+        console.print(f"rival: {rival.name}", highlight=False)
+        starts = _transfer(study.main, main.result, sweep.theta[chosen], rival)
+        rivals.append(_fit(study, rival, _linear_model(study, rival), starts, profile_points=0))
+    return FitOutcome(study, sweep, main, tuple(rivals))
+
+
+def _linear_model(study: Study, rival: Rival) -> LinearModel:
+    controls = {"accurate": ACCURATE, "fast": FAST}[study.fit.setting]
+    lean = dataclasses.replace(controls, trace=False, companion=False, observables=False)
+    return LinearModel(Objective(rival.problem, lean, study.fit.model))
+
+
+def _fit(
+    study: Study, rival: Rival, model: LinearModel, starts: Float[np.ndarray, "start parameter"], *, profile_points: int
+) -> Fitted:
+    method = study.fit.method
+    options = RefineOptions(iterations=study.fit.iterations or _ITERATIONS[method], offset=OFFSET)
+    penalty = _penalty(rival)
+    result = fit(
+        model, rival.bounds, starts, penalty=penalty, method=method, profile_points=profile_points, options=options
+    )
+    return Fitted(rival, result)
+
+
+def _penalty(rival: Rival) -> Callable[[ResidualsAndJacobian], ResidualsAndJacobian] | None:
+    if not rival.free_form:
+        return None
+    slopes = np.flatnonzero([bound.name.startswith(SLOPE) for bound in rival.bounds])
+    z = _knots(rival)
+    return lambda function: with_smoothness(function, slopes, float(z[1] - z[0]))
+
+
+def _sample(study: Study, fitted: Fitted, model: LinearModel, console: Console) -> Fitted:
+    """The fit with draws from its posterior."""
+    asked = study.fit.posterior
+    assert asked is not None
+    options = PosteriorOptions(**asked.model_dump())
+    rival, best = fitted.model, fitted.result.theta
+    penalty = _penalty(rival) or (lambda function: function)
+    _, jacobian, _ = penalty(with_priors(model, rival.bounds))(jnp.asarray(best[None]))
+    total = options.warm_up + options.draws
+    console.print(f"posterior: {options.chains} chains of {total} trajectories", highlight=False)
+    with Progress(console=console, transient=True) as bar:
+        task = bar.add_task("posterior", total=total)
+        posterior = sample_posterior(
+            penalty(with_priors(model.traced, rival.bounds)),
+            rival.bounds,
+            best,
+            np.asarray(jacobian[0]),
+            options=options,
+            on_draw=lambda made: bar.update(task, completed=made),
+        )
+    return fitted._replace(posterior=posterior)
+
+
+def _knots(rival: Rival) -> np.ndarray:
+    for species in rival.problem.measurements[0].experiment.species:
+        match species.diffusivity:
+            case SEDDiffusivity(sed=SlopeSED(z=z)):
+                return np.asarray(z)
+    raise TypeError(f"'{rival.name}' has no distribution of free form")
+
+
+def _transfer(main: Rival, found: FitResult, starts: np.ndarray, rival: Rival) -> Float[np.ndarray, "start parameter"]:
+    """Starts of a rival: the best fit of the main model and its starts, new parameters in the middle of their range."""
+    known = {bound.name: k for k, bound in enumerate(main.bounds)}
+    table = np.concatenate([found.theta[None], starts])
+    widths = [k for k, p in enumerate(main.problem.parameters) if any(key.endswith(".sed_fwhm_eV") for key in p.keys)]
+    columns = []
+    for bound, axis in zip(rival.bounds, rival.axes, strict=True):
+        # A parameter that is split for each experiment begins where the common one is, slopes at those of the Gaussian.
+        source = next((k for name, k in known.items() if bound.name == name or bound.name.startswith(f"{name}_")), None)
+        if source is not None:
+            values = table[:, source]
+        elif rival.free_form and bound.name.startswith(SLOPE) and widths:
+            values = table[:, widths[0]] / FWHM_PER_SIGMA
+        else:
+            values = np.full(len(table), axis.at(np.array([0.5]))[0])
+        columns.append(np.clip(values, bound.low, bound.high))
+    return np.stack(columns, axis=1)
+
+
+def screen(study: Study) -> SweepResult:
+    """Evaluate the candidates of the design once, on a coarse mesh and in single precision where the model holds it:
+    where to begin is all that is asked.
+    """
+    objective = Objective(study.problem, SCREENING, study.sweep.model)
+    dtype = "float32" if study.sweep.model == "electroneutral" else study.sweep.dtype
+    size = study.design.size
+    chunk = study.sweep.chunk or suited_chunk(size, len(study.problem.measurements))
+    evaluator = Evaluator(objective, chunk, dtype, screening=True)
+    names = [parameter.name for parameter in study.problem.parameters]
+    order = [study.design.parameters.index(name) for name in names]
+    spans = iter([(k, first, min(first + chunk, size)) for k, first in enumerate(range(0, size, chunk))])
+    parts = list(evaluate_chunks(evaluator, study.design, spans, order=order))
+    joined = {name: np.concatenate([found[name] for _, _, found in parts]) for name in ("misfit", "status", "again")}
+    return SweepResult(
+        title=study.title,
+        axes=study.axes,
+        experiments=tuple(m.name for m in study.problem.measurements),
+        points=np.asarray(shared_values(study.problem)["points"].values),
+        theta=np.concatenate([theta for _, theta, _ in parts]),
+        misfit=joined["misfit"].T,
+        status=joined["status"].T,
+        again=joined["again"],
+    )

@@ -1,0 +1,167 @@
+"""`npp-jax import-sims`: from the words of the command line to a profile, its file and its figure."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from npp_jax.figures.sims import figure_import
+from npp_jax.sims.convert import convert
+from npp_jax.sims.errors import fault
+from npp_jax.sims.importing import describe
+from npp_jax.sims.options import ImportOptions
+from npp_jax.sims.profile import SimsProfile
+from npp_jax.sims.raw import RawProfile
+from npp_jax.sims.read import read_raw
+from npp_jax.sims.storage import write_profile
+
+
+def command(
+    file: Path,
+    species: Sequence[str],
+    out: Path | None = None,
+    figure: Path | None = None,
+    format: str = "auto",
+    crater_depth_nm: float | None = None,
+    crater_sigma_nm: float = 0.0,
+    duration_s: float | None = None,
+    normalise: Sequence[str] = (),
+    bulk_nm: str | None = None,
+    reference: str | None = None,
+    background: Sequence[str] = (),
+    sputter_rate: Sequence[str] = (),
+    close_sum: bool = False,
+    surface_nm: float = 0.0,
+    deepest_nm: float | None = None,
+    charge_mC_cm2: float | None = None,
+    density_m3: float | None = None,
+    dwell_s: float | None = None,
+    as_counts: bool = False,
+    sigma_relative: float = 0.0,
+    command_line: str = "",
+) -> list[str]:
+    """`npp-jax import-sims`: read, convert, write, draw; return the lines to print.
+
+    Parameters
+    ----------
+    file
+        SIMS file.
+    species
+        `K=39K+` for each species; none to be told what the file holds.
+    out
+        Profile (HDF5); beside the file with the ending .h5 if not given.
+    figure
+        Figure; its ending gives the format.
+    format
+        `auto`, `surfacelab`, `cameca` or `table`.
+    normalise
+        `K=uptake`, `Li=bulk`, … or one word for all species.
+    bulk_nm
+        `800:1000`.
+    background
+        `K=800:1000` in nm, or `K=0.4` ions a point.
+    sputter_rate
+        `K=1.3`, relative, for each species.
+    command_line
+        What was typed, kept in the profile.
+
+    The others are those of `ImportOptions`.
+
+    Raises
+    ------
+    SimsFileError
+        In one line.
+    """
+    raw = read_raw(file, format)
+    if not species:
+        return [*describe(raw), *(f"warning: {line}" for line in raw.warnings)]
+    channels = dict(_pair(file, "--species", item, item) for item in species)
+    if len(channels) != len(species):
+        raise fault(file, f"--species: {', '.join(species)} names a species twice")
+    everywhere = [item for item in normalise if "=" not in item]
+    ways = {name: everywhere[-1] for name in channels} if everywhere else {}
+    options = ImportOptions(
+        species=channels,
+        normalise={**ways, **dict(_pair(file, "--normalise", item) for item in normalise if "=" in item)},
+        bulk_nm=_range(file, "--bulk-nm", bulk_nm) if bulk_nm else None,
+        crater_depth_nm=crater_depth_nm,
+        crater_sigma_nm=crater_sigma_nm,
+        duration_s=duration_s,
+        sputter_rates={k: _float(file, "--sputter-rate", v) for k, v in _pairs(file, "--sputter-rate", sputter_rate)},
+        reference=reference,
+        background={
+            k: _range(file, "--background", v) if ":" in v else _float(file, "--background", v)
+            for k, v in _pairs(file, "--background", background)
+        },
+        close_sum=close_sum,
+        surface_nm=surface_nm,
+        deepest_nm=deepest_nm,
+        charge_mC_cm2=charge_mC_cm2,
+        density_m3=density_m3,
+        dwell_s=dwell_s,
+        as_counts=as_counts,
+        sigma_relative=sigma_relative,
+    )
+    target = out or Path(file).with_suffix(".h5")
+    for path in (target, target if figure is None else figure):
+        if not path.parent.is_dir():
+            raise fault(path, "cannot be written: there is no such folder")
+    profile = convert(raw, options)
+    if target.resolve() == Path(file).resolve():
+        raise fault(file, "the profile would replace the file it is made of; give another --out")
+    write_profile(target, profile, command=command_line)
+    written = [str(target)]
+    if figure is not None:
+        _save(figure, raw, profile)
+        written.append(str(figure))
+    return [*_summary(profile), f"written: {', '.join(written)}"]
+
+
+def _save(figure: Path, raw: RawProfile, profile: SimsProfile) -> None:
+    try:
+        figure_import(raw, profile).savefig(figure, dpi=200)
+    except (OSError, ValueError) as error:
+        raise fault(figure, f"cannot be written ({error})") from None
+
+
+def _summary(profile: SimsProfile) -> list[str]:
+    """Depths, and for each species the largest fraction, its uncertainty, and the smallest number of counts."""
+    depth = profile.depth_nm
+    lines = [f"{len(depth)} points from {depth[0]:.4g} to {depth[-1]:.4g} nm"]
+    for k, name in enumerate(profile.species):
+        top = int(np.argmax(profile.fraction[k]))
+        counts = profile.counts[k]
+        counted = f"{np.min(counts):.4g} to {np.max(counts):.4g} counts" if np.all(np.isfinite(counts)) else "no counts"
+        lines.append(
+            f"  {name}: fraction up to {profile.fraction[k, top]:.4g} ± {profile.sigma[k, top]:.2g} "
+            f"(scale ± {profile.scale_sigma[k]:.2%}), {counted}"
+        )
+    return lines + [f"warning: {line}" for line in profile.warnings]
+
+
+def _pair(file: Path, option: str, text: str, alone: str | None = None) -> tuple[str, str]:
+    """Both sides of `K=39K+`; without the sign, `alone` stands for both."""
+    name, sign, value = text.partition("=")
+    if not sign and alone:
+        return alone, alone
+    if not name.strip() or not value.strip():
+        raise fault(file, f"{option}: {text!r}; NAME=VALUE was expected")
+    return name.strip(), value.strip()
+
+
+def _pairs(file: Path, option: str, texts: Sequence[str]) -> list[tuple[str, str]]:
+    return [_pair(file, option, text) for text in texts]
+
+
+def _float(file: Path, option: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise fault(file, f"{option}: {text!r} is not a number") from None
+
+
+def _range(file: Path, option: str, text: str) -> tuple[float, float]:
+    low, sign, high = text.partition(":")
+    if not sign:
+        raise fault(file, f"{option}: {text!r}; two depths such as 800:1000 were expected")
+    return _float(file, option, low), _float(file, option, high)

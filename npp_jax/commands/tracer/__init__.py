@@ -1,0 +1,1 @@
+"""`npp-jax tracer`, one module a kind of study."""

@@ -1,0 +1,142 @@
+"""`npp-jax tracer` for Arrhenius lines and Haven ratios."""
+
+import jax.numpy as jnp
+import numpy as np
+
+from npp_jax.commands.tracer.report import Stored, TracerReport, linear_row, logarithmic_row
+from npp_jax.commands.tracer.study import ArrheniusStudy, LineTable
+from npp_jax.figures.tracer import Activated, arrhenius
+from npp_jax.physics.nernst_einstein import nernst_einstein, tracer_from_cait
+from npp_jax.tracer.transport import ArrheniusFit, fit_arrhenius, haven_ratio
+from npp_jax.tracer.uncertainty import Estimate
+
+
+def run_arrhenius(study: ArrheniusStudy) -> TracerReport:
+    """Diffusion coefficients from conductivities, Arrhenius lines, Haven ratios."""
+    from matplotlib.figure import Figure
+
+    given = [T for line in study.lines for T in line.temperature_K or ()]
+    given += [T for pair in study.haven for T in pair.temperature_K]
+    span = (min(given), max(given)) if given else (250.0, 500.0)
+    lines: list[str] = []
+    warnings: list[str] = []
+    arrays: dict[str, Stored] = {}
+    fits: dict[str, ArrheniusFit] = {}
+    points: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
+    drawn: dict[str, Activated] = {}
+    for k, line in enumerate(study.lines):
+        if line.prefactor_m2_s is not None:
+            fits[line.name] = _law(line)
+            drawn[line.name] = Activated(jnp.asarray(span), None, fit=fits[line.name])
+            lines.append(f"{line.name}: D₀ {line.prefactor_m2_s:.4g} m²/s, E_a {line.energy_eV:g} eV as given")
+            continue
+        temperature, D, relative = points[line.name] = _points(line)
+        axis, head = f"line{k + 1}_temperature", f"line{k + 1}_"
+        arrays[axis] = Stored(temperature, "K", f"temperature, {line.name}", (axis,))
+        arrays[f"{head}D"] = Stored(D, "m2 s-1", f"diffusion coefficient, {line.name}", (axis,))
+        if line.D_cait_m2_s is not None:
+            halves = zip(temperature, np.asarray(tracer_from_cait(D)), strict=True)
+            lines += [f"{line.name}: D* {value:.4g} m²/s at {T:g} K, if D_CAIT = 2 D*" for T, value in halves]
+        if line.conductivity_S_m is not None:
+            lines += [f"{line.name}: D_σ {value:.4g} m²/s at {T:g} K" for T, value in zip(temperature, D, strict=True)]
+        with_errors = line.relative_error is not None
+        if len(set(temperature.tolist())) >= 2:
+            fit = fits[line.name] = fit_arrhenius(temperature, D, relative if with_errors else None)
+            lines += _fit_lines(line.name, fit)
+            arrays[f"{head}log_prefactor"] = Stored(
+                np.asarray(fit.log_prefactor), "1", f"ln of D₀ in m2 s-1, {line.name}"
+            )
+            arrays[f"{head}energy"] = Stored(np.asarray(fit.energy), "eV", f"activation energy, {line.name}")
+            arrays[f"{head}covariance"] = Stored(
+                np.asarray(fit.covariance),
+                "1",
+                f"covariance of ln D₀ and E_a, {line.name}",
+                ("parameter", "parameter2"),
+            )
+            if not bool(jnp.all(jnp.isfinite(fit.covariance))):
+                warnings.append(f"{line.name}: two points without relative_error give a line, and no error of it.")
+        drawn[line.name] = Activated(
+            jnp.asarray(temperature),
+            jnp.asarray(D),
+            jnp.asarray(relative) if with_errors else None,
+            fits.get(line.name),
+        )
+    for k, pair in enumerate(study.haven):
+        at = np.asarray(pair.temperature_K)
+        ratio = haven_ratio(*(_at(name, at, fits, points) for name in (pair.tracer, pair.conductivity)))
+        value, error = np.asarray(ratio.value), np.asarray(ratio.error)
+        axis = f"haven{k + 1}_temperature"
+        arrays[axis] = Stored(at, "K", "temperature", (axis,))
+        named = f"Haven ratio, {pair.tracer} over {pair.conductivity}"
+        arrays[f"haven{k + 1}"] = Stored(value, "1", named, (axis,))
+        arrays[f"haven{k + 1}_error"] = Stored(error, "1", f"standard error of it, {named}", (axis,))
+        for T, v, e in zip(at, value, error, strict=True):
+            known = f" ± {e:.2g}" if np.isfinite(e) else " (error not known)"
+            lines.append(f"{named}, at {T:g} K: {v:.4g}{known if np.isfinite(v) else ''}")
+        if not np.all(np.isfinite(value)):
+            warnings.append(f"{named}: a line without a fit has a value only at its own temperatures.")
+    figure = Figure(figsize=(6.0, 4.4), layout="constrained")
+    arrhenius(figure.subplots(), drawn)
+    finite = all(np.all(np.isfinite(D)) for _, D, _ in points.values())
+    return TracerReport(
+        lines, arrays, figure, warnings, "done" if finite else "no finite result: check the values", 0 if finite else 4
+    )
+
+
+def _points(line: LineTable) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Temperatures [K], D [m²/s] and relative errors; those are NaN where none are given."""
+    temperature = np.asarray(line.temperature_K)
+    direct = line.D_m2_s or line.D_cait_m2_s
+    if direct is not None:
+        D = np.asarray(direct)
+    else:
+        D = np.asarray(
+            nernst_einstein(
+                np.asarray(line.conductivity_S_m),
+                line.number_density_m3 or np.nan,
+                temperature,
+                charge_number=line.charge,
+            )
+        )
+    given = np.nan if line.relative_error is None else line.relative_error
+    return temperature, D, np.broadcast_to(np.asarray(given, float), D.shape)
+
+
+def _law(line: LineTable) -> ArrheniusFit:
+    """A published law, of which the errors are not known."""
+    return ArrheniusFit(
+        jnp.log(jnp.asarray(line.prefactor_m2_s)),
+        jnp.asarray(line.energy_eV),
+        jnp.full((2, 2), jnp.nan),
+        jnp.asarray(0.0),
+        0,
+    )
+
+
+def _fit_lines(name: str, fit: ArrheniusFit) -> list[str]:
+    error = np.sqrt(np.diag(np.asarray(fit.covariance)))
+    if not np.all(np.isfinite(error)):
+        return [
+            f"{name}: D₀ {np.exp(float(fit.log_prefactor)):.4g} m²/s, E_a {float(fit.energy):.4f} eV, errors not known"
+        ]
+    return [
+        f"{name}:",
+        "  " + logarithmic_row("D₀", float(fit.log_prefactor), float(error[0]), "m²/s"),
+        "  " + linear_row("E_a", float(fit.energy), float(error[1]), "eV"),
+    ]
+
+
+def _at(
+    name: str,
+    temperature: np.ndarray,
+    fits: dict[str, ArrheniusFit],
+    points: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]],
+) -> Estimate:
+    """D of a line at temperatures [K]: of its fit, or of a point at that temperature; else NaN."""
+    if name in fits:
+        return fits[name].at(jnp.asarray(temperature))
+    known, D, relative = points[name]
+    same = np.isclose(known[None], temperature[:, None], rtol=0.0, atol=0.5)
+    index = same.argmax(axis=1)
+    value = np.where(same.any(axis=1), D[index], np.nan)
+    return Estimate(jnp.asarray(value), jnp.asarray(value * relative[index]))

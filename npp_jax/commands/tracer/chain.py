@@ -1,0 +1,138 @@
+"""Studies of `npp-jax tracer` along a line: one profile, evolution in time, chain of grains."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from npp_jax.commands.tracer.report import Stored, TracerReport, ending, logarithmic_row, misfit_lines, vague
+from npp_jax.commands.tracer.stored import HOUR, UM, logarithmic, profile_figure, read_profile_of
+from npp_jax.commands.tracer.study import ChainStudy, StageTable
+from npp_jax.figures.tracer import boundary_steps
+from npp_jax.files import ConfigError
+from npp_jax.tracer.boundaries import chain_diffusivity, chain_of_grains, measure_step, permeability_of_step
+from npp_jax.tracer.diffusion import AbstractEnd, Closed, ConstantSurface, DiffusionStage, SurfaceExchange, diffuse
+from npp_jax.tracer.fit import MeasuredProfile, fit_boundaries
+from npp_jax.tracer.uncertainty import Estimate
+
+_STEP_POINTS = 8
+"""Fewest points on either side of a boundary for a step and a gradient."""
+
+
+def run_chain(study: ChainStudy, folder: Path) -> TracerReport:
+    """Simulate a chain of grains; fit each D_gb/δ where a profile was measured."""
+    table = study.chain
+    sizes, edges = (
+        jnp.asarray(table.sizes_um) * UM,
+        jnp.cumsum(jnp.asarray(table.sizes_um))[:-1] * UM + table.start_um * UM,
+    )
+    stages = [DiffusionStage(s.duration_h * HOUR, left=_end(s)) for s in study.stages]
+    profiles = [None if s.profile is None else read_profile_of(s.profile, folder) for s in study.stages]
+    steps = max(s.steps for s in study.stages)
+    count = len(table.sizes_um) - 1
+    permeability, D = jnp.broadcast_to(jnp.asarray(table.permeability_m_s), (count,)), jnp.asarray(table.D_bulk_m2_s)
+    end = table.start_um * UM + float(jnp.sum(sizes))
+    for profile in profiles:
+        if (
+            profile is not None
+            and not table.start_um * UM <= float(profile.position[0]) <= float(profile.position[-1]) <= end
+        ):
+            raise ConfigError(f"stages: a profile reaches beyond the chain, {table.start_um:g} to {end / UM:g} µm")
+    names = [f"D_gb/δ of boundary {j + 1}" for j in range(count)]
+    lines: list[str] = []
+    warnings: list[str] = []
+    arrays: dict[str, Stored] = {}
+    status, code = "simulated; no profile to fit to", 0
+    if any(profile is not None for profile in profiles):
+        fit = fit_boundaries(
+            sizes, table.initial, stages, profiles, D_bulk=D, permeability=permeability, fit_bulk=table.fit_bulk,
+            start=table.start_um * UM, cells=table.cells, steps=steps,
+        )  # fmt: skip
+        logs, errors = np.asarray(fit.parameters["log_permeability"]), np.asarray(fit.errors["log_permeability"])
+        permeability = jnp.exp(fit.parameters["log_permeability"])
+        lines = [logarithmic_row(n, v, e, "m/s") for n, v, e in zip(names, logs, errors, strict=True)]
+        arrays |= logarithmic("permeability", logs, errors, "m/s", ("boundary",))
+        if table.boundary_nm is not None:
+            arrays["D_gb"] = Stored(
+                np.exp(logs) * table.boundary_nm * 1e-9,
+                "m2 s-1",
+                "D of a boundary of the assumed thickness",
+                ("boundary",),
+            )
+        warnings = vague(names, errors)
+        if table.fit_bulk:
+            D = jnp.exp(fit.parameters["log_D"])
+            lines.append(logarithmic_row("D of the grains", float(jnp.log(D)), float(fit.errors["log_D"]), "m²/s"))
+            arrays |= logarithmic("D_bulk", np.log(np.asarray(D)), np.asarray(fit.errors["log_D"]), "m²/s", ())
+            warnings += vague(["D of the grains"], np.asarray(fit.errors["log_D"]))
+        told, doubt = misfit_lines(fit)
+        lines, warnings = [*lines, *told], [*doubt, *warnings]
+        lines += _steps(profiles, np.asarray(edges), table.sizes_um, D, arrays)
+        status, code = ending(fit)
+    else:
+        arrays["permeability"] = Stored(np.asarray(permeability), "m s-1", "D_gb/δ", ("boundary",))
+    if table.boundary_nm is not None:
+        lines += [
+            f"{f'D_gb of boundary {j + 1}':28s} {value * table.boundary_nm * 1e-9:11.4g} m²/s     "
+            f"δ {table.boundary_nm:g} nm assumed"
+            for j, value in enumerate(np.asarray(permeability))
+        ]
+    effective = float(chain_diffusivity(sizes, permeability, D))
+    lines.append(f"{'D_eff of the chain':28s} {effective:11.4g} m²/s     grains and boundaries in series")
+    medium = chain_of_grains(sizes, permeability, D, cells=table.cells, start=table.start_um * UM)
+    solution = jax.jit(diffuse, static_argnames="steps")(
+        medium, jnp.full(len(table.sizes_um) * table.cells, table.initial), stages, steps=steps
+    )
+    figure, axes = profile_figure(len(stages))
+    for k, (profile, ax) in enumerate(zip(profiles, axes, strict=True)):
+        boundary_steps(ax, medium, solution.fraction[k], measured=profile, boundaries=edges)
+        ax.set_title(f"after {float(solution.time[k]) / HOUR:.3g} h")
+    arrays |= {
+        "D_eff": Stored(np.asarray(effective), "m2 s-1", "effective diffusion coefficient of the chain"),
+        "boundary_position": Stored(np.asarray(edges), "m", "position of a boundary", ("boundary",)),
+        "position": Stored(np.asarray(medium.centres), "m", "centre of a cell", ("position",)),
+        "time": Stored(np.asarray(solution.time), "s", "time from the start", ("time",)),
+        "fraction": Stored(np.asarray(solution.fraction), "1", "isotope fraction", ("time", "position")),
+    }
+    if not np.all(np.isfinite(np.asarray(solution.fraction))):
+        status, code = "no finite result: check the values of the study", 4
+    return TracerReport(lines, arrays, figure, warnings, status, code)
+
+
+def _end(stage: StageTable) -> AbstractEnd:
+    if stage.source is None:
+        return Closed()
+    return ConstantSurface(stage.source) if stage.k_m_s is None else SurfaceExchange(stage.source, stage.k_m_s)
+
+
+def _steps(
+    profiles: Sequence[MeasuredProfile | None],
+    edges: np.ndarray,
+    sizes_um: list[float],
+    D: jax.Array,
+    arrays: dict[str, Stored],
+) -> list[str]:
+    """D_gb/δ of each boundary from its step and the gradient beside it (eqn 3), in the last profile."""
+    profile = next(p for p in reversed(profiles) if p is not None)
+    position = np.asarray(profile.position)
+    error = np.broadcast_to(np.asarray(profile.error), position.shape)
+    found = np.full((len(edges), 2), np.nan)
+    lines = []
+    for j, edge in enumerate(edges):
+        reach = 0.9 * min(sizes_um[j], sizes_um[j + 1]) * UM
+        away = position - edge
+        # A point on the boundary belongs to neither side.
+        kept = (np.abs(away) > 0.5 * np.min(np.diff(position))) & (np.abs(away) <= reach)
+        if min(np.sum(kept & (away < 0.0)), np.sum(kept & (away > 0.0))) < _STEP_POINTS:
+            continue
+        fraction = np.asarray(profile.fraction)
+        x, C, sigma = (jnp.asarray(values[kept]) for values in (position, fraction, error))
+        step = measure_step(x, C, sigma, edge, reach)
+        value = permeability_of_step(step, Estimate(D, jnp.zeros_like(D)))
+        found[j] = float(value.value), float(value.error)
+        lines.append(f"{f'boundary {j + 1}, step and gradient':28s} {found[j, 0]:11.4g} m/s      ± {found[j, 1]:.2g}")
+    arrays["permeability_of_step"] = Stored(found[:, 0], "m s-1", "D_gb/δ from step and gradient, eqn 3", ("boundary",))
+    arrays["permeability_of_step_error"] = Stored(found[:, 1], "m s-1", "standard error of it", ("boundary",))
+    return lines

@@ -1,0 +1,199 @@
+"""Inputs of `npp-jax tracer`: isotope profiles, images of grains, maps of counts."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from npp_jax.files import ConfigError
+from npp_jax.sims.errors import SimsFileError
+from npp_jax.sims.storage import read_profile
+from npp_jax.tracer.fit import MeasuredProfile
+from npp_jax.tracer.isotope import isotope_fraction
+
+_METRES = {"nm": 1e-9, "um": 1e-6, "mm": 1e-3, "m": 1.0}
+_COUNTED = ("light_counts", "heavy_counts")
+_FRACTION = ("fraction", "fraction_sigma")
+MINIMUM_POINTS = 5
+"""Fewest points of a profile."""
+
+FEWEST_PIXELS = 4
+"""Fewest pixels of a grain in the mean over an image; photographs and smoothed edges have fewer a colour."""
+
+
+def read_isotope_profile(
+    path: Path,
+    *,
+    isotopes: tuple[str, str] | None = None,
+    species: str | None = None,
+    background: tuple[float, float] = (0.0, 0.0),
+    mass_bias: float = 1.0,
+    first: float | None = None,
+    last: float | None = None,
+    zero: float = 0.0,
+) -> MeasuredProfile:
+    """Read an isotope profile.
+
+    A table (CSV, comments after #) has the columns position_UNIT or depth_UNIT, in nm, um, mm or m, and either
+    fraction, fraction_sigma or light_counts, heavy_counts. From a file of `npp-jax import-sims` (.h5) the fraction is
+    made of the counts of two species, or taken as that of one.
+
+    Parameters
+    ----------
+    path
+        The file.
+    isotopes
+        Species of the light and of the heavy isotope, for a file of import-sims.
+    species
+        Species of which the fraction is taken as it is, for a file of import-sims.
+    background
+        Expected background counts of both isotopes at each point.
+    mass_bias
+        Sensitivity for the light isotope over that for the heavy one. [1]
+    first, last
+        Points in front of `first` and behind `last`, in the coordinate of the file, are left out. [m]
+    zero
+        Where the coordinate of the file has the zero of the profile. [m]
+
+    Raises
+    ------
+    ConfigError
+        One line: file, line, column, what is wrong.
+    """
+    if path.suffix == ".h5":
+        position, fraction, error = _imported(path, isotopes, species, background, mass_bias)
+    else:
+        position, fraction, error = _table(path, background, mass_bias)
+    used = (position >= (-np.inf if first is None else first)) & (position <= (np.inf if last is None else last))
+    if used.sum() < MINIMUM_POINTS:
+        raise ConfigError(f"{path}: {used.sum()} points to use; {MINIMUM_POINTS} are needed")
+    position, fraction, error = position[used], fraction[used], error[used]
+    if not np.all(np.diff(position) > 0.0):
+        raise ConfigError(f"{path}: the positions must increase")
+    if not (np.all(np.isfinite(fraction)) and np.all(np.isfinite(error)) and np.all(error > 0.0)):
+        raise ConfigError(f"{path}: fractions must be finite numbers, their standard deviations positive ones")
+    return MeasuredProfile(position - zero, fraction, error)
+
+
+def _table(path: Path, background: tuple[float, float], mass_bias: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            lines = [(number, line) for number, line in enumerate(file, 1) if line.strip() and line[0] != "#"]
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not a text file: {error}") from None
+    names = [name.strip() for name in lines[0][1].split(",")] if lines else []
+    quantity, _, unit = (names[0] if names else "").partition("_")
+    columns = tuple(names[1:])
+    if quantity not in ("position", "depth") or unit not in _METRES or columns not in (_FRACTION, _COUNTED):
+        raise ConfigError(
+            f"{path}: the columns must be position_UNIT or depth_UNIT (UNIT nm, um, mm, m) and {', '.join(_FRACTION)} "
+            f"or {', '.join(_COUNTED)}; got {', '.join(names) or 'none'}"
+        )
+    table = np.empty((len(lines) - 1, 3))
+    for row, ((number, _), fields) in enumerate(zip(lines[1:], csv.reader(line for _, line in lines[1:]), strict=True)):
+        if len(fields) != 3:
+            raise ConfigError(f"{path}: line {number}: {len(fields)} fields, the header has 3")
+        for column, field in enumerate(fields):
+            try:
+                table[row, column] = float(field)
+            except ValueError:
+                raise ConfigError(f"{path}: line {number}: {names[column]} = '{field}' is not a number") from None
+    position, first, second = table.T
+    if columns == _FRACTION:
+        if background != (0.0, 0.0) or mass_bias != 1.0:
+            raise ConfigError(f"{path}: backgrounds and mass_bias belong to counts; this table has fractions")
+        return position * _METRES[unit], first, second
+    return position * _METRES[unit], *_fraction(path, first, second, background, mass_bias)
+
+
+def _imported(
+    path: Path,
+    isotopes: tuple[str, str] | None,
+    species: str | None,
+    background: tuple[float, float],
+    mass_bias: float,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    if not path.is_file():
+        raise ConfigError(f"{path}: No such file; `npp-jax import-sims` makes it")
+    try:
+        stored = read_profile(path)
+    except (OSError, SimsFileError) as error:
+        raise ConfigError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from None
+    for name in isotopes or (species,):
+        if name not in stored.species:
+            raise ConfigError(f"{path}: no species '{name}'; it has {', '.join(stored.species)}")
+    depth = stored.depth_nm * 1e-9
+    if isotopes is None:
+        k = stored.species.index(str(species))
+        return depth, stored.fraction[k], stored.sigma[k]
+    rows = [stored.species.index(name) for name in isotopes]
+    counts, taken_off = stored.counts[rows], (stored.background * stored.counts_per_fraction)[rows]
+    if not np.all(np.isfinite(counts)):
+        raise ConfigError(f"{path}: its signals are not counts; an isotope fraction needs the counts of both isotopes")
+    taken_off = np.where(np.isfinite(taken_off), taken_off, 0.0) + np.asarray(background)[:, None]
+    light, heavy = counts
+    return depth, *_fraction(path, light, heavy, tuple(taken_off), mass_bias)
+
+
+def _fraction(path: Path, light: np.ndarray, heavy: np.ndarray, background, mass_bias: float):
+    if not (np.all(light >= 0.0) and np.all(heavy >= 0.0)):
+        raise ConfigError(f"{path}: counts must be zero or positive numbers")
+    found = isotope_fraction(light, heavy, background=background, mass_bias=mass_bias)
+    return np.asarray(found.value), np.asarray(found.error)
+
+
+def read_labels(path: Path) -> Int[np.ndarray, "row column"]:
+    """Read the grain of each pixel: an array of integers (.npy), or an image with one grey level or colour a grain.
+
+    Raises
+    ------
+    ConfigError
+        One line: file, what is wrong.
+    """
+    if path.suffix == ".npy":
+        labels = _array(path)
+        if labels.ndim != 2 or not np.issubdtype(labels.dtype, np.integer):
+            raise ConfigError(f"{path}: {labels.dtype} of shape {labels.shape}; integers [row, column] are needed")
+        return labels.astype(int)
+    import matplotlib.image
+
+    try:
+        image = matplotlib.image.imread(path)
+    except (OSError, ValueError, SyntaxError) as error:
+        raise ConfigError(f"{path}: not an image ({getattr(error, 'strerror', None) or error})") from None
+    flat = image.reshape(image.shape[0] * image.shape[1], -1)
+    colours, labels = np.unique(flat, axis=0, return_inverse=True)
+    if len(colours) > len(flat) // FEWEST_PIXELS:
+        raise ConfigError(
+            f"{path}: {len(colours)} colours in {len(flat)} pixels; a grain needs one colour, without smoothed edges"
+        )
+    return labels.reshape(image.shape[:2])
+
+
+def read_counts(path: Path, shape: tuple[int, int]) -> Float[np.ndarray, "row column"]:
+    """Read the counts of one channel (.npy), of the shape of the image of grains.
+
+    Raises
+    ------
+    ConfigError
+        One line: file, what is wrong.
+    """
+    counts = _array(path)
+    if counts.shape != shape:
+        raise ConfigError(f"{path}: shape {counts.shape}; the image of grains has {shape}")
+    if not (np.issubdtype(counts.dtype, np.number) and np.all(np.isfinite(counts)) and np.all(counts >= 0)):
+        raise ConfigError(f"{path}: counts must be zero or positive numbers")
+    return counts.astype(float)
+
+
+def _array(path: Path) -> np.ndarray:
+    try:
+        loaded = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise ConfigError(f"{path}: not an array ({getattr(error, 'strerror', None) or error})") from None
+    if not isinstance(loaded, np.ndarray):
+        raise ConfigError(f"{path}: several arrays; one (.npy) is needed")
+    return loaded

@@ -1,0 +1,122 @@
+"""`npp-jax tracer` for profiles of several anneals."""
+
+import math
+from pathlib import Path
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+
+from npp_jax.commands.tracer.report import (
+    Stored,
+    TracerReport,
+    ending,
+    linear_row,
+    logarithmic_row,
+    misfit_lines,
+    vague,
+)
+from npp_jax.commands.tracer.stored import (
+    CURVE_POINTS,
+    HOUR,
+    logarithmic,
+    profile_arrays,
+    profile_figure,
+    read_profile_of,
+)
+from npp_jax.commands.tracer.study import EvolutionStudy
+from npp_jax.figures.tracer import Activated, arrhenius, isotope_profiles
+from npp_jax.files import ConfigError
+from npp_jax.tracer.fit import (
+    Anneal,
+    EvolutionModel,
+    Specimen,
+    activation,
+    fit_evolution,
+)
+
+
+def run_evolution(study: EvolutionStudy, folder: Path) -> TracerReport:
+    """Fit D and its activation to profiles after several times and temperatures."""
+    table = study.fit
+    specimens = tuple(
+        Specimen(
+            read_profile_of(s.exchanged, folder),
+            tuple(Anneal(a.duration_h * HOUR, a.temperature_K, read_profile_of(a.profile, folder)) for a in s.anneals),
+            s.left_mm * 1e-3,
+            s.right_mm * 1e-3,
+        )
+        for s in study.specimens
+    )
+    for entry, specimen in zip(study.specimens, specimens, strict=True):
+        for profile in (specimen.exchanged, *(a.profile for a in specimen.anneals)):
+            if float(profile.position[0]) < specimen.left or float(profile.position[-1]) > specimen.right:
+                raise ConfigError(f"specimens: '{entry.name}' has profiles beyond left_mm or right_mm")
+    model = EvolutionModel(
+        specimens,
+        jnp.asarray(table.reference_temperature_K),
+        None if table.base is None else jnp.asarray(table.base),
+        table.start_energy_eV is not None,
+        table.start_profile,
+        table.cells,
+        table.steps,
+    )
+    fit = fit_evolution(
+        specimens,
+        D=table.start_D_m2_s,
+        reference_temperature=table.reference_temperature_K,
+        energy=table.start_energy_eV,
+        base=table.base,
+        start=table.start_profile,
+        cells=table.cells,
+        steps=table.steps,
+    )
+    temperatures = sorted({a.temperature_K for s in study.specimens for a in s.anneals})
+    at = fit.estimate(lambda p: jnp.stack([jnp.log(model.diffusivity(p, T)) for T in temperatures]))
+    value, error = np.asarray(at.value), np.asarray(at.error)
+    lines = [logarithmic_row(f"D at {T:g} K", v, e, "m²/s") for T, v, e in zip(temperatures, value, error, strict=True)]
+    p, errors = fit.parameters, fit.errors
+    law = None if table.start_energy_eV is None else activation(fit, table.reference_temperature_K)
+    arrays = {"temperature": Stored(np.asarray(temperatures), "K", "temperature", ("temperature",))}
+    arrays |= logarithmic("D", value, error, "m²/s", ("temperature",))
+    if law is not None:
+        lines.append(linear_row("activation energy", float(p["energy"]), float(errors["energy"]), "eV"))
+        arrays["energy"] = Stored(np.asarray(p["energy"]), "eV", "activation energy")
+        arrays["energy_error"] = Stored(np.asarray(errors["energy"]), "eV", "standard error of the activation energy")
+        lines.append(logarithmic_row("D₀", float(law.log_prefactor), float(jnp.sqrt(law.covariance[0, 0])), "m²/s"))
+        arrays["log_prefactor"] = Stored(np.asarray(law.log_prefactor), "1", "ln of D₀ in m2 s-1")
+        arrays["arrhenius_covariance"] = Stored(
+            np.asarray(law.covariance),
+            "1",
+            "covariance of ln D₀ and E_a",
+            ("arrhenius_parameter", "arrhenius_parameter2"),
+        )
+    arrays["covariance"] = Stored(
+        np.asarray(fit.covariance),
+        "1",
+        "covariance of the parameters in alphabetical order",
+        ("parameter", "parameter2"),
+    )
+    figure, axes = profile_figure(len(specimens) + (law is not None))
+    for k, (entry, specimen) in enumerate(zip(study.specimens, specimens, strict=True)):
+        if table.start_profile == "exchange":
+            lines.append(
+                f"{entry.name}: C of the source {float(p['surface'][k]):.4f} ± {float(errors['surface'][k]):.4f}, "
+                f"Dt of the exchange {math.exp(float(p['log_area'][k])):.4g} m² ± {float(errors['log_area'][k]):.1%}"
+            )
+        position = jnp.linspace(specimen.left, specimen.right, CURVE_POINTS)
+        curve = eqx.filter_jit(model.profiles)(p, k, position)
+        first = {"exchange": "exchanged", "measured": "start"}[table.start_profile]
+        labels = [first, *(f"+ {a.duration_h:g} h at {a.temperature_K:g} K" for a in entry.anneals)]
+        measured = [specimen.exchanged, *(a.profile for a in specimen.anneals)]
+        isotope_profiles(axes[k], measured, labels, position=position, fitted=curve)
+        axes[k].set_title(entry.name)
+        named = [(f"{entry.name}: {label}", m) for label, m in zip(labels, measured, strict=True)]
+        arrays |= profile_arrays(named, np.asarray(position), np.asarray(curve), prefix=f"specimen{k + 1}_")
+    if law is not None:
+        arrhenius(axes[-1], {"D of the fit": Activated(jnp.asarray(temperatures), jnp.exp(at.value), at.error, law)})
+    told, doubt = misfit_lines(fit)
+    status, code = ending(fit)
+    return TracerReport(
+        [*lines, *told], arrays, figure, [*doubt, *vague([f"D at {T:g} K" for T in temperatures], error)], status, code
+    )

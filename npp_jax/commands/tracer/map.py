@@ -1,0 +1,216 @@
+"""Study of `npp-jax tracer` on an image of grains: isotope map, and D_gb/δ from measured counts."""
+
+import functools
+from pathlib import Path
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from npp_jax.commands.tracer.data import read_counts, read_labels
+from npp_jax.commands.tracer.report import Stored, TracerReport, logarithmic_row, vague
+from npp_jax.commands.tracer.study import MapStudy
+from npp_jax.figures.tracer import cut_profile, isotope_map
+from npp_jax.files import ConfigError
+from npp_jax.inference import REASON_ADVICE, Reason
+from npp_jax.tracer.boundaries import series_diffusivity
+from npp_jax.tracer.grain_fit import IsotopeCounts, MapFit, fit_permeability
+from npp_jax.tracer.grain_map import GrainMap, grain_map
+from npp_jax.tracer.isotope import isotope_fraction, line_scan
+from npp_jax.tracer.isotope_map import MapStage, simulate_map
+
+UM, HOUR = 1e-6, 3600.0
+_ROWS = 12
+"""Boundaries that are printed one by one; the file holds all."""
+_EVEN = 1e6
+"""Counts a pixel of a model map along a cut: any number, the same everywhere."""
+
+
+def run_map(study: MapStudy, folder: Path) -> TracerReport:
+    """Simulate the isotope map; fit D_gb/δ first where counts were measured."""
+    table = study.map
+    labels = read_labels(folder / table.labels)
+    try:
+        grains = grain_map(labels, table.pixel_um * UM, classes=table.boundaries)
+    except ValueError as error:
+        raise ConfigError(f"{folder / table.labels}: {error}") from None
+    _check_cuts(study, grains)
+    stages = tuple(MapStage(s.duration_h * HOUR, s.source, steps=s.steps) for s in study.stages)
+    counts = None
+    if study.counts is not None:
+        counts = [read_counts(folder / name, grains.shape) for name in (study.counts.light, study.counts.heavy)]
+    D, permeability = jnp.asarray(table.D_bulk_m2_s), jnp.asarray(table.permeability_m_s)
+    lines = [f"{grains.grains} grains, {sum(map(len, grains.pairs))} pairs of neighbours, {labels.shape} pixels"]
+    warnings: list[str] = []
+    arrays: dict[str, Stored] = {}
+    status, code = "simulated; no counts to fit to", 0
+    if counts is not None:
+        fit = jax.block_until_ready(_fitted(study, grains, IsotopeCounts(*counts), stages))
+        permeability, D = fit.permeability, fit.D_bulk
+        lines += _rows(study, grains, fit)
+        arrays |= _fitted_arrays(grains, fit)
+        error = np.sqrt(np.diag(np.asarray(fit.covariance)))[: grains.classes]
+        warnings += _doubts(grains, error)
+        finite = bool(jnp.all(jnp.isfinite(permeability)))
+        reason = Reason.CONVERGED if bool(fit.converged) else Reason.ITERATION_LIMIT
+        status = REASON_ADVICE[reason] if finite else "no finite result: check the counts and the values to start from"
+        code = (0 if bool(fit.converged) else 3) if finite else 4
+    solution = eqx.filter_jit(simulate_map)(grains, D, permeability, jnp.asarray(table.initial), stages)
+    modelled = np.asarray(solution.fraction)
+    if not np.all(np.isfinite(modelled)):
+        status, code = "no finite result: check the values of the study", 4
+    size = float(np.sqrt(labels.size / grains.grains)) * grains.pixel_size
+    effective = float(series_diffusivity(D, jnp.exp(jnp.mean(jnp.log(permeability))), size))
+    lines.append(
+        f"{'D_eff':28s} {effective:11.4g} m²/s     in series, grains of {size / UM:.1f} µm (root of the mean area)"
+    )
+    arrays |= {
+        "time": Stored(np.cumsum([s.duration_h * HOUR for s in study.stages]), "s", "time from the start", ("time",)),
+        "fraction": Stored(modelled, "1", "isotope fraction of the model", ("time", "row", "column")),
+        "uptake": Stored(np.asarray(solution.uptake), "m2", "isotope fraction times area that came in", ("time",)),
+        "grain": Stored(np.asarray(grains.grain), "1", "number of a grain", ("row", "column")),
+    }
+    if counts is not None:
+        arrays["measured"] = Stored(_measured(counts), "1", "measured isotope fraction", ("row", "column"))
+    figure = _drawn(study, grains, counts, modelled[-1], arrays)
+    return TracerReport(lines, arrays, figure, warnings, status, code)
+
+
+def _fitted(study: MapStudy, grains: GrainMap, counts: IsotopeCounts, stages: tuple[MapStage, ...]) -> MapFit:
+    table = study.map
+
+    # Arguments, not constants: the compiler would work on those.
+    @eqx.filter_jit
+    def run(grains: GrainMap, data: IsotopeCounts, stages: tuple[MapStage, ...]) -> MapFit:
+        return fit_permeability(
+            grains,
+            data,
+            D_bulk=table.D_bulk_m2_s,
+            initial=table.initial,
+            stages=stages,
+            guess=table.permeability_m_s,
+            D_bulk_error=table.D_bulk_relative_error,
+            iterations=table.iterations,
+        )
+
+    return run(grains, counts, stages)
+
+
+def _rows(study: MapStudy, grains: GrainMap, fit: MapFit) -> list[str]:
+    """Lines of the permeabilities, of D, and of the misfit."""
+    error = np.sqrt(np.diag(np.asarray(fit.covariance)))
+    value = np.log(np.asarray(fit.permeability))
+    names = _names(grains)
+    lines = [logarithmic_row(name, v, e, "m/s") for name, v, e in list(zip(names, value, error, strict=False))[:_ROWS]]
+    if len(names) > _ROWS:
+        known = error[: len(names)] < 1.0
+        spread = np.exp(value[known]) if known.any() else np.array([np.nan])
+        lines.append(
+            f"… {len(names)} pairs, {known.sum()} of them known to a factor of e: D_gb/δ {spread.min():.3g} to "
+            f"{spread.max():.3g}, geometric mean {np.exp(np.log(spread).mean()):.3g} m/s"
+        )
+    if study.map.boundary_nm is not None and grains.classes == 1:
+        thick = np.log(study.map.boundary_nm * 1e-9)
+        lines.append(
+            logarithmic_row(f"D_gb (δ {study.map.boundary_nm:g} nm assumed)", value[0] + thick, error[0], "m²/s")
+        )
+    if study.map.D_bulk_relative_error is not None:
+        lines.append(logarithmic_row("D of the grains", float(jnp.log(fit.D_bulk)), error[-1], "m²/s"))
+    lines.append(f"deviance per pixel {float(fit.deviance_per_pixel):.3f}, {int(fit.iterations)} evaluations")
+    return lines
+
+
+def _names(grains: GrainMap) -> list[str]:
+    if grains.classes == 1:
+        return ["D_gb/δ"]
+    return [f"D_gb/δ between {a} and {b}" for ((a, b), *_) in grains.pairs]
+
+
+def _doubts(grains: GrainMap, error: np.ndarray) -> list[str]:
+    if grains.classes <= _ROWS:
+        return vague(_names(grains), error)
+    poor = int(np.sum(~(error < 1.0)))
+    if not poor:
+        return []
+    return [f"The data hardly determine {poor} of {grains.classes} boundaries: the isotope changes little across them."]
+
+
+def _fitted_arrays(grains: GrainMap, fit: MapFit) -> dict[str, Stored]:
+    pairs = np.asarray([pairs[0] for pairs in grains.pairs]) if grains.classes > 1 else np.zeros((1, 2), int) - 1
+    return {
+        "permeability": Stored(np.asarray(fit.permeability), "m s-1", "D_gb/δ", ("boundary",)),
+        "permeability_interval": Stored(
+            np.asarray(fit.interval), "m s-1", "ends of the 95 % interval of D_gb/δ", ("boundary", "end")
+        ),
+        "grains_of_boundary": Stored(pairs, "1", "numbers of both grains; -1 for all boundaries", ("boundary", "side")),
+        "D_bulk": Stored(np.asarray(fit.D_bulk), "m2 s-1", "D of the grains"),
+        "covariance": Stored(
+            np.asarray(fit.covariance), "1", "covariance of the logarithms", ("parameter", "parameter2")
+        ),
+    }
+
+
+def _check_cuts(study: MapStudy, grains: GrainMap) -> None:
+    height, width = (n * study.map.pixel_um for n in grains.shape)
+    margin = 0.5 * study.map.pixel_um
+    for k, cut in enumerate(study.cuts):
+        for row, column in (cut.start_um, cut.end_um):
+            if not (-margin <= row <= height - margin and -margin <= column <= width - margin):
+                raise ConfigError(
+                    f"cuts[{k}]: ({row:g}, {column:g}) lies outside of the map, {height:g} × {width:g} µm"
+                )
+
+
+def _in_metres(place: tuple[float, float]) -> tuple[float, float]:
+    return UM * place[0], UM * place[1]
+
+
+def _measured(counts: list[np.ndarray]) -> np.ndarray:
+    """Measured fractions, NaN where nothing was counted."""
+    fraction = np.asarray(isotope_fraction(*counts).value)
+    return np.where(counts[0] + counts[1] > 0.0, fraction, np.nan)
+
+
+def _drawn(
+    study: MapStudy, grains: GrainMap, counts: list[np.ndarray] | None, model: np.ndarray, arrays: dict[str, Stored]
+):
+    """Maps above one another, and the cuts below; the cuts go into the arrays too."""
+    from matplotlib.figure import Figure
+
+    ends = [(_in_metres(cut.start_um), _in_metres(cut.end_um)) for cut in study.cuts]
+    panels = 1 + (counts is not None) + bool(study.cuts)
+    figure = Figure(figsize=(7.0, 3.2 * panels), layout="constrained")
+    axes = list(figure.subplots(panels, 1, squeeze=False)[:, 0])
+    limits = (float(np.min(model)), float(np.max(model)))
+    if counts is not None:
+        isotope_map(axes[0], _measured(counts), grains, limits=limits, cuts=ends).set_title("data")
+    isotope_map(axes[1 if counts is not None else 0], model, grains, limits=limits, cuts=ends).set_title("model")
+    if study.cuts:
+        axes[-1].set_title("model (lines)" if counts is None else "data (points), model (lines)")
+    for k, (cut, (start, end)) in enumerate(zip(study.cuts, ends, strict=True)):
+        scanned = functools.partial(
+            line_scan,
+            start=start,
+            end=end,
+            pixel_size=grains.pixel_size,
+            width=cut.width_um * UM,
+            interval=cut.interval_um * UM,
+        )
+        try:
+            smooth = scanned(_EVEN * model, _EVEN * (1.0 - model))
+            scan = None if counts is None else scanned(*counts)
+        except ValueError as error:
+            raise ConfigError(f"cuts[{k}]: {error}") from None
+        if not smooth.position.size:
+            raise ConfigError(f"cuts[{k}]: no pixel lies in it")
+        cut_profile(axes[-1], k, smooth, scan)
+        line = f"cut{k + 1}_position"
+        arrays[line] = Stored(np.asarray(smooth.position), "m", "position along the cut", (line,))
+        arrays[f"cut{k + 1}_model"] = Stored(
+            np.asarray(smooth.fraction.value), "1", "isotope fraction of the model", (line,)
+        )
+        if scan is not None:
+            arrays[f"cut{k + 1}"] = Stored(np.asarray(scan.fraction.value), "1", "measured isotope fraction", (line,))
+            arrays[f"cut{k + 1}_error"] = Stored(np.asarray(scan.fraction.error), "1", "its standard error", (line,))
+    return figure

@@ -1,0 +1,103 @@
+"""What a study of `npp-jax tracer` found: lines to print, arrays to store, a figure, and how it ended."""
+
+import dataclasses
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from npp_jax.inference import NORMAL_95, REASON_ADVICE, Reason
+from npp_jax.tracer.least_squares import TracerFit
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+UNLIKELY = 1e-3
+"""Probability of the misfit below which the model is said not to explain the data."""
+
+_VAGUE = 1.0
+"""Standard error of a logarithm above which a quantity is said to be hardly determined: a factor of e."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Stored:
+    """An array of the result file."""
+
+    values: np.ndarray
+    units: str
+    long_name: str
+    axes: tuple[str, ...] = ()
+    """Name of each axis."""
+
+
+@dataclasses.dataclass(frozen=True)
+class TracerReport:
+    """Result of a study."""
+
+    lines: list[str]
+    """Table to print."""
+    arrays: dict[str, Stored]
+    """Arrays to store, by name."""
+    figure: "Figure"
+    """Figure of it all."""
+    warnings: list[str]
+    """What a reader of the numbers has to know, one sentence each."""
+    status: str
+    """How it ended, in words."""
+    code: int
+    """Exit code: 0 done, 3 with a warning in the status, 4 without a finite result."""
+
+
+def logarithmic_row(name: str, log_value: float, log_error: float, unit: str) -> str:
+    """Line of a quantity that was fitted as a logarithm, with its 95 % interval."""
+    value, factor = math.exp(log_value), _factor(log_error)
+    return _row(name, value, value / factor, value * factor, unit)
+
+
+def linear_row(name: str, value: float, error: float, unit: str) -> str:
+    """Line of a quantity with its 95 % interval."""
+    return _row(name, value, value - NORMAL_95 * error, value + NORMAL_95 * error, unit)
+
+
+def _row(name: str, value: float, low: float, high: float, unit: str) -> str:
+    return f"{name:28s} {value:11.4g} {'' if unit == '1' else unit:8s} 95 %: {low:.4g} … {high:.4g}"
+
+
+def _factor(log_error: float) -> float:
+    return math.exp(NORMAL_95 * log_error) if log_error < 300.0 else math.inf
+
+
+def intervals(log_value: np.ndarray, log_error: np.ndarray) -> np.ndarray:
+    """Ends of the 95 % intervals of quantities that were fitted as logarithms, along a new last axis."""
+    factor = np.asarray([_factor(float(error)) for error in np.ravel(log_error)]).reshape(np.shape(log_error))
+    value = np.exp(log_value)
+    return np.stack([value / factor, value * factor], axis=-1)
+
+
+def vague(names: list[str], log_errors: np.ndarray) -> list[str]:
+    """Warnings for quantities that the data hardly determine."""
+    return [
+        f"The data hardly determine {name}: its 95 % interval is wider than a factor of {math.exp(2 * NORMAL_95):.0f}."
+        for name, error in zip(names, np.ravel(log_errors), strict=True)
+        if not error < _VAGUE
+    ]
+
+
+def misfit_lines(fit: TracerFit) -> tuple[list[str], list[str]]:
+    """Line about the misfit, and the warning that belongs to it, if any."""
+    line = (
+        f"misfit {float(fit.chi_square):.1f} for {fit.degrees_of_freedom} degrees of freedom, "
+        f"probability {fit.p_value:.2g}"
+    )
+    if fit.p_value >= UNLIKELY:
+        return [line], []
+    return [line], [
+        "The model does not explain the data within their errors; the intervals hold only for a model that does."
+    ]
+
+
+def ending(fit: TracerFit) -> tuple[str, int]:
+    """Status in words and exit code of a fit."""
+    if not math.isfinite(float(fit.chi_square)):
+        return "no finite result: check the data and the values to start from", 4
+    return REASON_ADVICE[fit.reason], 0 if fit.reason is Reason.CONVERGED else 3

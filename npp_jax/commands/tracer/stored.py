@@ -1,0 +1,78 @@
+"""What the tracer commands share: profiles of a study, their arrays and figures."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from npp_jax.commands.tracer.data import read_isotope_profile
+from npp_jax.commands.tracer.report import (
+    Stored,
+    intervals,
+)
+from npp_jax.commands.tracer.study import ProfileFile
+from npp_jax.tracer.fit import MeasuredProfile
+
+UM, HOUR = 1e-6, 3600.0
+
+
+CURVE_POINTS = 400
+
+
+def read_profile_of(table: ProfileFile, folder: Path) -> MeasuredProfile:
+    """Read the profile that a table of a study names."""
+    return read_isotope_profile(
+        folder / table.file,
+        isotopes=None if table.light is None or table.heavy is None else (table.light, table.heavy),
+        species=table.species,
+        background=(table.background_light_counts, table.background_heavy_counts),
+        mass_bias=table.mass_bias,
+        first=None if table.first_um is None else table.first_um * UM,
+        last=None if table.last_um is None else table.last_um * UM,
+        zero=table.zero_um * UM,
+    )
+
+
+def logarithmic(
+    name: str, log_value: np.ndarray, log_error: np.ndarray, unit: str, axes: tuple[str, ...]
+) -> dict[str, Stored]:
+    """A quantity that was fitted as a logarithm, and its interval, for the result file."""
+    plain = {"m²/s": "m2 s-1", "m/s": "m s-1", "m²": "m2", "m": "m"}[unit]
+    return {
+        name: Stored(np.asarray(np.exp(log_value)), plain, name, axes),
+        f"{name}_interval": Stored(
+            intervals(log_value, log_error), plain, f"ends of the 95 % interval of {name}", (*axes, "end")
+        ),
+    }
+
+
+def profile_arrays(
+    measured: Sequence[tuple[str, MeasuredProfile]], position: np.ndarray, curves: np.ndarray, prefix: str = ""
+) -> dict[str, Stored]:
+    """Measured profiles and fitted curves, for the result file."""
+    line, which = f"{prefix}position", f"{prefix}profile"
+    found = {
+        line: Stored(position, "m", "position", (line,)),
+        which: Stored(np.asarray([name for name, _ in measured]), "1", "name of a profile", (which,)),
+        f"{prefix}fitted": Stored(curves, "1", "fitted isotope fraction", (which, line)),
+    }
+    for k, (name, profile) in enumerate(measured):
+        at = f"{prefix}measured_position{k + 1}"
+        values = np.asarray(profile.fraction)
+        found[at] = Stored(np.asarray(profile.position), "m", f"position, {name}", (at,))
+        found[f"{prefix}measured{k + 1}"] = Stored(values, "1", f"isotope fraction, {name}", (at,))
+        error = np.broadcast_to(np.asarray(profile.error), values.shape)
+        found[f"{prefix}measured_error{k + 1}"] = Stored(error, "1", f"standard error, {name}", (at,))
+    return found
+
+
+def profile_figure(panels: int | None = None) -> tuple[Any, Any]:
+    """Figure with one panel, or a row of several."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(5.6 * min(panels or 1, 3), 4.0 * -(-(panels or 1) // 3)), layout="constrained")
+    axes = figure.subplots(-(-(panels or 1) // 3), min(panels or 1, 3), squeeze=False).ravel()
+    for ax in axes[panels or 1 :]:
+        ax.set_axis_off()
+    return figure, axes[0] if panels is None else axes[: panels or 1]

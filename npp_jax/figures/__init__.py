@@ -1,0 +1,1 @@
+"""Figures: functions that take and return axes, one module a use case."""

@@ -1,0 +1,197 @@
+"""Figures of a fit: functions that draw into an `ax` and return it."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float
+
+from npp_jax.figures.simulation import COLOURS
+from npp_jax.fitting import FitResult, Measurement, signal_sigma
+from npp_jax.fitting.band import Band, LawBands
+from npp_jax.inference import NORMAL_95, Posterior, Profile
+from npp_jax.inference.profile import DELTA_CHI2_95
+from npp_jax.sweeping import SweepResult
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_VISIBLE = 0.01
+"""Share of an axis below which a shaded range cannot be seen."""
+
+_DATA = {"marker": ".", "ms": 3.5, "ls": "none", "alpha": 0.6}
+
+
+def data_and_fit(ax: "Axes", measurement: Measurement, result: FitResult, measured: int) -> "Axes":
+    """Measured profile and fit with its 95 % band."""
+    profile = measurement.profile
+    assert profile is not None
+    depth = np.asarray(profile.depth)
+    signal = np.asarray(result.expansion.signals[measured][0])
+    half = NORMAL_95 * signal_sigma(result, measured)
+    used = np.asarray(profile.weight) > 0.0
+    for k, name in enumerate(profile.species):
+        colour = COLOURS[k]
+        ax.plot(depth[used[k]], np.asarray(profile.fraction)[k, used[k]], color=colour, **_DATA)
+        ax.plot(depth, signal[k], color=colour, lw=1.2, label=name)
+        ax.fill_between(depth, signal[k] - half[k], signal[k] + half[k], color=colour, alpha=0.3, lw=0)
+    ax.set(ylabel="$n_i/N$", title=measurement.name, xlim=(0.0, depth[-1]))
+    ax.legend(frameon=False)
+    return ax
+
+
+def residuals(ax: "Axes", measurement: Measurement, residual: Float[np.ndarray, " residual"]) -> "Axes":
+    """Residuals of one experiment over their standard deviations."""
+    profile = measurement.profile
+    assert profile is not None
+    depth, used = np.asarray(profile.depth), np.asarray(profile.weight) > 0.0
+    table = residual[: used.size].reshape(used.shape)
+    ax.axhline(0.0, color="0.7", lw=0.8)
+    for k in range(len(profile.species)):
+        ax.plot(depth[used[k]], table[k, used[k]], color=COLOURS[k], **_DATA)
+    ax.set(xlabel="depth / nm", ylabel="residual / σ", xlim=(0.0, depth[-1]), ylim=(-5.0, 5.0))
+    return ax
+
+
+def _banded(ax: "Axes", x: np.ndarray, band: Band, colour: str, label: str) -> None:
+    ax.plot(x, band.best, color=colour, label=label)
+    ax.fill_between(x, band.low, band.high, color=colour, alpha=0.3, lw=0)
+
+
+def diffusivity(ax: "Axes", bands: LawBands, supported: tuple[float, float]) -> "Axes":
+    """D of the ion against its fraction; the compositions that the data hold are not shaded."""
+    ax.axvspan(0.0, supported[0], color="0.92", lw=0)
+    _banded(ax, bands.fraction, bands.diffusivity, COLOURS[0], bands.species)
+    ax.set(yscale="log", xlim=(0.0, 1.0), xlabel="$n/n_{\\mathrm{bulk}}$", ylabel="$D$ / (m$^2$ s$^{-1}$)")
+    if supported[0] > _VISIBLE:
+        ax.text(0.98, 0.05, "shaded: no data", ha="right", va="bottom", color="0.5", transform=ax.transAxes)
+    return ax
+
+
+def site_energies(ax: "Axes", bands: LawBands, supported: tuple[float, float]) -> "Axes":
+    """Density of sites, and which of them the experiment empties."""
+    energy = bands.energy
+    _banded(ax, energy, bands.density, "0.3", "sites")
+    activation = np.interp(supported[0], bands.fraction, bands.activation.best)
+    emptied = (energy <= 0.0) & (energy >= -activation)
+    kept = energy <= -activation
+    ax.fill_between(energy, bands.density.best, where=kept, color=COLOURS[5], alpha=0.5, lw=0, label="stay populated")
+    ax.fill_between(energy, bands.density.best, where=emptied, color=COLOURS[1], alpha=0.5, lw=0, label="emptied")
+    ax.set(xlabel="$E - E_{\\mathrm{F}}$(bulk) / eV", ylabel="density / eV$^{-1}$", ylim=(0.0, None))
+    ax.legend(frameon=False, fontsize="small")
+    return ax
+
+
+def correlation(ax: "Axes", result: FitResult) -> "Axes":
+    """Correlation matrix of the parameters."""
+    names = [bound.name for bound in result.bounds]
+    table = np.asarray(result.covariance.correlation)
+    image = ax.imshow(table, vmin=-1.0, vmax=1.0, cmap="RdBu_r")
+    ax.set_xticks(range(len(names)), names, rotation=40, ha="right")
+    ax.set_yticks(range(len(names)), names)
+    if len(names) <= 12:
+        for (i, j), value in np.ndenumerate(table):
+            if np.isfinite(value):
+                colour = "white" if abs(value) > 0.6 else "black"
+                ax.text(j, i, f"{value:.2f}", ha="center", va="center", fontsize="small", color=colour)
+    ax.figure.colorbar(image, ax=ax, label="correlation", shrink=0.8)
+    return ax
+
+
+def profile_likelihood(ax: "Axes", profile: Profile, result: FitResult) -> "Axes":
+    """Δχ² along one parameter, the 95 % threshold, and the parabola of the covariance."""
+    k = [bound.name for bound in result.bounds].index(profile.name)
+    scale = result.bounds[k].scale
+    x = np.linspace(profile.values[0], profile.values[-1], 200)
+    s = {"log": np.log, "logit": lambda p: np.log(p / (1.0 - p)), "linear": np.asarray}[scale]
+    error = float(result.covariance.standard_error_scaled[k])
+    best = s(result.theta[k])
+    known = np.isfinite(profile.delta_chi2)
+    # Straight in √Δχ², as between the values where the ends of the interval are looked for.
+    side = np.sign(s(profile.values[known]) - best) * np.sqrt(np.maximum(profile.delta_chi2[known], 0.0))
+    ax.plot(x, ((s(x) - best) / error) ** 2, color="0.6", ls="--", label="covariance")
+    ax.plot(x, np.interp(s(x), s(profile.values[known]), side) ** 2, color=COLOURS[0], label="profile")
+    ax.plot(profile.values, profile.delta_chi2, "o", color=COLOURS[0], ms=3.5)
+    ax.axhline(DELTA_CHI2_95, color="0.7", lw=0.8)
+    for end, is_open in zip(profile.interval, profile.open_ends, strict=True):
+        if not is_open:
+            ax.axvline(end, color=COLOURS[1], lw=0.8)
+    ax.set(xlabel=profile.name, ylabel="$\\Delta\\chi^2$", ylim=(0.0, 10.0))
+    return ax
+
+
+_DECADES = 2.5
+"""Of the misfit, from black to white, in the figure of the candidates."""
+
+
+def landscape(ax: "Axes", sweep: SweepResult, pair: tuple[int, int], result: FitResult) -> "Axes":
+    """Candidates of the sweep over two parameters, coloured by their misfit, with the path of the refinement."""
+    total = sweep.total
+    order = np.argsort(-np.where(np.isfinite(total), total, np.inf))
+    order = order[np.isfinite(total[order])]
+    low = float(total[order].min())
+    drawn = ax.scatter(
+        sweep.theta[order, pair[0]],
+        sweep.theta[order, pair[1]],
+        c=np.log10(total[order]),
+        s=5,
+        cmap="Greys_r",
+        vmin=np.log10(low),
+        vmax=np.log10(low) + _DECADES,
+        lw=0,
+    )
+    ax.plot(result.path[:, pair[0]], result.path[:, pair[1]], ".-", color=COLOURS[1], lw=1.0, ms=4)
+    ax.plot(result.theta[pair[0]], result.theta[pair[1]], "*", color=COLOURS[1], ms=10, mec="white", mew=0.5)
+    for set_scale, axis in zip((ax.set_xscale, ax.set_yscale), (sweep.axes[k] for k in pair), strict=True):
+        if axis.scale == "log":
+            set_scale("log")
+    ax.set(xlabel=sweep.names[pair[0]], ylabel=sweep.names[pair[1]])
+    ax.figure.colorbar(drawn, ax=ax, label="log$_{10}$ misfit")
+    return ax
+
+
+_PAIRED = 8
+"""Parameters in one pair plot; more do not fit on a page."""
+
+
+def pair_plot(posterior: Posterior, result: FitResult) -> "Figure":
+    """Draws of the posterior over each pair of parameters, with the best fit, and each parameter alone."""
+    from matplotlib.figure import Figure
+
+    bounds = result.bounds[:_PAIRED]
+    count = len(bounds)
+    draws = posterior.theta.reshape(-1, len(result.bounds))
+    figure = Figure(figsize=(1.0 + 1.9 * count, 1.0 + 1.7 * count), layout="constrained")
+    axes = figure.subplots(count, count, squeeze=False)
+    edges = np.quantile(draws, [0.001, 0.999], axis=0)
+    for row in range(count):
+        for column in range(count):
+            ax = axes[row, column]
+            if column > row:
+                ax.set_axis_off()
+                continue
+            if column == row:
+                ax.hist(draws[:, row], bins=30, range=tuple(edges[:, row]), color=COLOURS[0], alpha=0.6)
+                for end in posterior.interval[row]:
+                    ax.axvline(end, color="0.5", lw=0.8, ls="--")
+                ax.axvline(result.theta[row], color=COLOURS[1], lw=1.0)
+                ax.set_yticks([])
+            else:
+                ax.plot(draws[:, column], draws[:, row], ".", ms=1.5, alpha=0.3, color=COLOURS[0], mew=0)
+                ax.plot(result.theta[column], result.theta[row], "*", color=COLOURS[1], ms=9, mec="white", mew=0.5)
+                ax.set_ylim(edges[:, row])
+            ax.set_xlim(edges[:, column])
+            ax.ticklabel_format(axis="both", style="sci", scilimits=(-3, 4), useMathText=True)
+            ax.tick_params(labelsize="small")
+            ax.locator_params(axis="x", nbins=3)
+            if row == count - 1:
+                ax.set_xlabel(bounds[column].name, fontsize="small")
+            else:
+                ax.tick_params(labelbottom=False)
+                ax.xaxis.offsetText.set_visible(False)
+            if column == 0 and row > 0:
+                ax.set_ylabel(bounds[row].name, fontsize="small")
+            elif column < row:
+                ax.tick_params(labelleft=False)
+                ax.yaxis.offsetText.set_visible(False)
+    return figure

@@ -1,0 +1,81 @@
+"""Figures of an imported profile: functions that draw into an `ax` and return it."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from npp_jax.sims.errors import shorten
+from npp_jax.sims.profile import SimsProfile
+from npp_jax.sims.raw import RawProfile, plain_name
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+"""Colours of Okabe and Ito, which colour-blind readers can tell apart."""
+
+_AXIS_LABELS = {"time": "sputter time / s", "depth": "depth / nm", "cycle": "cycle"}
+_MOST_CURVES = len(COLOURS)
+
+
+def signals(ax: "Axes", raw: RawProfile, channels: Sequence[str] = ()) -> "Axes":
+    """Signals of a file as they were measured, on a logarithmic axis; points without a count stand on its lower edge.
+
+    Parameters
+    ----------
+    ax
+        Axes to draw into.
+    raw
+        File.
+    channels
+        Names; the seven strongest if none are given.
+    """
+    chosen = [raw.channel(name) for name in channels]
+    if not chosen:
+        drawn = [c for c in raw.channels if c.kind not in {"ratio", "other"} and np.any(c.values > 0.0)] or raw.channels
+        chosen = sorted(drawn, key=lambda c: -float(np.nan_to_num(c.values).max()))[:_MOST_CURVES]
+    positive = np.concatenate([c.values[c.values > 0.0] for c in chosen])
+    floor = 0.5 * float(positive.min()) if positive.size else 0.5
+    for k, channel in enumerate(chosen):
+        ax.plot(
+            channel.axis,
+            np.maximum(np.nan_to_num(channel.values, nan=floor), floor),
+            color=COLOURS[k % len(COLOURS)],
+            ls="-" if k < len(COLOURS) else "--",
+            lw=1.2,
+            label=shorten(plain_name(channel.name), 25),
+        )
+    units = " or ".join(dict.fromkeys(c.unit for c in chosen))
+    ax.set(yscale="log", ylim=(floor, None), xlabel=_AXIS_LABELS[raw.axis], ylabel=f"signal / {units}")
+    ax.margins(x=0.0)
+    ax.legend(frameon=False, fontsize="small")
+    return ax
+
+
+def fractions(ax: "Axes", profile: SimsProfile, *, logarithmic: bool = False) -> "Axes":
+    """Fractions of an imported profile with a band of one standard deviation."""
+    for k, name in enumerate(profile.species):
+        colour = COLOURS[k % len(COLOURS)]
+        value, sigma = profile.fraction[k], profile.sigma[k]
+        ax.plot(profile.depth_nm, value, color=colour, lw=1.2, label=name)
+        ax.fill_between(profile.depth_nm, value - sigma, value + sigma, color=colour, alpha=0.25, lw=0.0)
+    ax.set(xlim=(0.0, float(profile.depth_nm[-1])), xlabel="depth / nm", ylabel="$n_i/N$")
+    if logarithmic:
+        smallest = float(profile.sigma.min())
+        ax.set(yscale="log", ylim=(max(smallest, 1e-8), 2.0 * float(profile.fraction.max())))
+    ax.legend(frameon=False)
+    return ax
+
+
+def figure_import(raw: RawProfile, profile: SimsProfile) -> "Figure":
+    """Signals of the file beside the fractions made of them."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9.0, 3.6), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    chosen = [*profile.options.species.values(), *([profile.options.reference] if profile.options.reference else [])]
+    signals(left, raw, chosen)
+    fractions(right, profile)
+    return figure

@@ -1,0 +1,159 @@
+"""Figures: functions that draw into an `ax` and return it, in the colour-blind safe colours of Okabe and Ito."""
+
+from typing import TYPE_CHECKING
+
+import jax.numpy as jnp
+import numpy as np
+
+from npp_jax.constants import NM
+from npp_jax.physics import Experiment, SEDDiffusivity
+from npp_jax.simulation.solution import Solution
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+
+
+def _near_front(solution: Solution) -> float:
+    """Depth range worth showing [nm]: somewhat beyond the deepest front."""
+    deepest = float(np.max(np.asarray(solution.front_depth + 2.0 * solution.front_width))) / NM
+    return max(1.3 * float(np.max(np.asarray(solution.front_depth))) / NM, deepest, 1.0)
+
+
+def _depth_unit(solution: Solution) -> tuple[float, str]:
+    """Unit of the depth axis [nm] and its name: tick labels of five digits would run into each other."""
+    return (1e3, "µm") if _near_front(solution) > 1e4 else (1.0, "nm")
+
+
+def _label(solution: Solution, output: int) -> str:
+    return f"{float(solution.time[output]) / 3600.0:.3g} h"
+
+
+def profiles(ax: "Axes", solution: Solution, *, logarithmic: bool = False) -> "Axes":
+    """Depth profiles of all species; later outputs are drawn stronger."""
+    count = len(solution.time)
+    unit, symbol = _depth_unit(solution)
+    for k in range(count):
+        for i, name in enumerate(solution.species):
+            ax.plot(
+                np.asarray(solution.depth[k]) / NM / unit,
+                np.asarray(solution.fraction[k, i]),
+                color=COLOURS[i],
+                alpha=0.35 + 0.65 * (k + 1) / count,
+                label=name if k == count - 1 else None,
+            )
+    ax.set(xlim=(0.0, _near_front(solution) / unit), xlabel=f"depth / {symbol}", ylabel="$n_i/N$")
+    if logarithmic:
+        ax.set(yscale="log", ylim=(1e-5, 2.0))
+    elif count > 1:
+        ax.set_title("paler: earlier", fontsize="medium")
+    ax.legend(frameon=False)
+    return ax
+
+
+def potential(ax: "Axes", solution: Solution) -> "Axes":
+    """Electric potential (left axis) and field (right axis) of the last output."""
+    unit, symbol = _depth_unit(solution)
+    depth, reach = np.asarray(solution.depth[-1]) / NM / unit, _near_front(solution) / unit
+    ax.plot(depth, np.asarray(solution.potential[-1]), color=COLOURS[0])
+    shown = depth <= reach
+    low, high = (float(f(np.asarray(solution.potential[-1])[shown])) for f in (np.min, np.max))
+    margin = 0.05 * (high - low) or 1.0
+    ax.set(xlim=(0.0, reach), ylim=(low - margin, high + margin), xlabel=f"depth / {symbol}")
+    ax.set_ylabel("potential / V", color=COLOURS[0])
+    if len(solution.time) > 1:
+        ax.set_title(f"after {_label(solution, -1)}", fontsize="medium")
+    twin = ax.twinx()
+    twin.plot(depth, np.asarray(solution.field[-1]) * 1e-6, color=COLOURS[1])
+    twin.set_ylabel("field / (MV m$^{-1}$)", color=COLOURS[1])
+    return ax
+
+
+def excess_charge(ax: "Axes", solution: Solution) -> "Axes":
+    """Excess charge of each output, in per mille of the bulk density."""
+    unit, symbol = _depth_unit(solution)
+    for k in range(len(solution.time)):
+        ax.plot(
+            np.asarray(solution.depth[k]) / NM / unit,
+            1e3 * np.asarray(solution.excess_charge[k]),
+            color=COLOURS[k % len(COLOURS)],
+            label=_label(solution, k),
+        )
+    ax.axhline(0.0, color="0.7", lw=0.8, zorder=0)
+    ax.set(xlim=(0.0, _near_front(solution) / unit), xlabel=f"depth / {symbol}", ylabel="excess charge / ‰")
+    ax.legend(frameon=False)
+    return ax
+
+
+def diffusivities(ax: "Axes", experiment: Experiment) -> "Axes":
+    """D of each species against its own fraction, at the temperature of the first stage."""
+    temperature = experiment.stages[0].temperature
+    x = jnp.linspace(1e-3, 1.0, 400, dtype=temperature.dtype)
+    for i, species in enumerate(experiment.species):
+        ax.semilogy(
+            np.asarray(x), np.asarray(species.diffusivity.at(temperature)(x)), color=COLOURS[i], label=species.name
+        )
+    ax.set(xlim=(0.0, 1.0), xlabel="$n_i/n_{i,\\mathrm{ref}}$", ylabel="$D_i$ / (m$^2$ s$^{-1}$)")
+    ax.legend(frameon=False)
+    return ax
+
+
+def site_energies(ax: "Axes", experiment: Experiment, solution: Solution) -> "Axes":
+    """SED of the first species that has one: all sites, those populated in the bulk, those emptied behind the front."""
+    laws = [species.diffusivity for species in experiment.species]
+    index = next((i for i, law in enumerate(laws) if isinstance(law, SEDDiffusivity)), 0)
+    law = laws[index]
+    if not isinstance(law, SEDDiffusivity):
+        ax.set_axis_off()
+        ax.text(0.5, 0.5, "no site energy distribution", ha="center", va="center", transform=ax.transAxes)
+        return ax
+    temperature = experiment.stages[0].temperature
+    lower, upper = (float(edge) for edge in law.sed.support())
+    energy = jnp.linspace(0.6 * lower, 0.6 * upper, 600)
+    density = np.asarray(law.sed.density(energy))
+    energy = np.asarray(energy)
+    level = lambda x: float(law.fermi_energy(jnp.asarray([x]), temperature)[0])  # noqa: E731
+    bulk, plateau = level(1.0), level(max(float(solution.plateau[-1]), 1e-6))
+    ax.plot(energy, density, color="0.3", label="sites")
+    ax.fill_between(energy, density, where=energy <= bulk, color=COLOURS[5], alpha=0.5, label="populated in the bulk")
+    mobile = (energy <= bulk) & (energy >= plateau)
+    ax.fill_between(energy, density, where=mobile, color=COLOURS[1], alpha=0.6, label="emptied at the plateau")
+    ax.set(xlabel="site energy / eV", ylabel="density of sites / eV$^{-1}$", ylim=(0.0, 1.45 * density.max()))
+    ax.set_title(f"site energies of {solution.species[index]}", fontsize="medium")
+    ax.legend(frameon=False, loc="upper left", fontsize="small")
+    return ax
+
+
+def current(ax: "Axes", solution: Solution) -> "Axes":
+    """Current density (left axis) and charge passed (right axis) over time."""
+    hours = np.asarray(solution.trace.time) / 3600.0
+    ax.plot(hours, np.asarray(solution.trace.current_density) * 1e5, color=COLOURS[0], marker=".")
+    ax.set(xlabel="time / h", ylim=(0.0, None))
+    ax.set_ylabel("current density / (nA cm$^{-2}$)", color=COLOURS[0])
+    twin = ax.twinx()
+    twin.plot(hours, np.asarray(solution.trace.charge) * 0.1, color=COLOURS[1], marker=".")
+    twin.set_ylabel("charge / (mC cm$^{-2}$)", color=COLOURS[1])
+    twin.set_ylim(0.0, None)
+    return ax
+
+
+def figure_summary(experiment: Experiment, solution: Solution) -> "Figure":
+    """All figures of a simulation on one sheet."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(13.0, 6.5), layout="constrained")
+    axes = figure.subplots(2, 4).ravel()
+    profiles(axes[0], solution)
+    profiles(axes[1], solution, logarithmic=True)
+    potential(axes[2], solution)
+    excess_charge(axes[3], solution)
+    diffusivities(axes[4], experiment)
+    site_energies(axes[5], experiment, solution)
+    current(axes[6], solution)
+    for spare in axes[7:]:
+        spare.set_axis_off()
+    if experiment.title:
+        figure.suptitle(experiment.title)
+    return figure

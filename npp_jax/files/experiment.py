@@ -1,0 +1,218 @@
+"""Experiment files: TOML of schema version 1 → `Experiment`.
+
+A wrong file ends in a `ConfigError` that names file, key, value, what is allowed and, for an unknown key, the nearest
+known one.
+"""
+
+import csv
+import itertools
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax.numpy as jnp
+from pydantic import ValidationError
+
+from npp_jax.files.errors import ConfigError, known, one_line
+from npp_jax.files.experiment_tables import TABLES, DiffusivityTable, ExperimentTable, SpeciesTable, StageTable
+from npp_jax.files.limits import Limits, limits_of
+from npp_jax.physics import (
+    AbstractDiffusivity,
+    AbstractFront,
+    AbstractSED,
+    Arrhenius,
+    Blocking,
+    Closed,
+    ConstantDiffusivity,
+    Drive,
+    Experiment,
+    GaussianSED,
+    IonBeamCurrent,
+    IonBeamPotential,
+    MixtureSED,
+    Reservoir,
+    Sample,
+    SEDDiffusivity,
+    Species,
+    Stage,
+    TabulatedSED,
+)
+from npp_jax.physics.nernst_einstein import nernst_einstein
+
+
+def load_experiment(path: str | Path, *, changes: Mapping[str, Any] | None = None) -> Experiment:
+    """Read an experiment file.
+
+    Parameters
+    ----------
+    path
+        TOML file of schema version 1. Traces are looked for beside it.
+    changes
+        Keys that take another value than in the file, such as `Li.filling` or `stages.0.temperature_K`.
+
+    Raises
+    ------
+    ConfigError
+        One line: file, key, value, what is allowed.
+    """
+    path = Path(path)
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not a TOML file: {error}") from None
+    try:
+        for key, value in (changes or {}).items():
+            _table_of(table, key)[key.rpartition(".")[2]] = value
+        return parse_experiment(table, folder=path.parent)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
+def _table_of(table: dict[str, Any], key: str) -> dict[str, Any]:
+    """Table of a file in which a key stands: that of the sample, of a stage, of a species or of its diffusivity."""
+    place, _, name = key.rpartition(".")
+    parts: dict[str, Any] = {"sample": table.get("sample")}
+    parts |= {f"stages.{k}": stage for k, stage in enumerate(table.get("stages", []))}
+    for species in table.get("species", []):
+        own = name in SpeciesTable.model_fields
+        parts[species.get("name")] = species if own else species.get("diffusivity")
+    found = parts.get(place)
+    if not isinstance(found, dict):
+        raise ConfigError(f"'{key}' has no place; known are {', '.join(f'{part}.KEY' for part in parts)}")
+    return found
+
+
+def allowed_range(key: str) -> Limits:
+    """Range of a key such as `Li.vacancy_fraction` or `stages.0.potential_V`; none for what is no key of a file."""
+    place, _, name = key.rpartition(".")
+    kinds = {"sample": "sample", "stages": "stages", "observation": "observation"}
+    kind = kinds.get(place.split(".")[0], "species" if name in SpeciesTable.model_fields else "diffusivity")
+    table = TABLES.get(kind)
+    return limits_of(table.model_fields[name]) if table is not None and name in table.model_fields else Limits()
+
+
+def parse_experiment(table: Mapping[str, Any], *, folder: Path = Path()) -> Experiment:
+    """Turn the content of an experiment file into an `Experiment`.
+
+    Raises
+    ------
+    ConfigError
+        One line: key, value, what is allowed.
+    """
+    try:
+        checked = ExperimentTable.model_validate(table)
+    except ValidationError as error:
+        raise ConfigError(one_line(error, ExperimentTable, TABLES)) from None
+    temperature = checked.stages[0].temperature_K
+    sample = checked.sample
+    return Experiment(
+        sample=Sample(sample.thickness_um * 1e-6, sample.permittivity, sample.bulk_density_m3),
+        species=tuple(
+            Species(s.name, _law(s, sample.bulk_density_m3, temperature), s.bulk_fraction, s.charge, s.back)
+            for s in checked.species
+        ),
+        stages=tuple(_stage(stage, folder, k) for k, stage in enumerate(checked.stages)),
+        title=checked.title,
+    )
+
+
+def experiment_schema() -> dict[str, Any]:
+    """JSON Schema of the experiment file, for editors."""
+    return ExperimentTable.model_json_schema()
+
+
+def _law(species: SpeciesTable, density: float, temperature: float) -> AbstractDiffusivity:
+    table = species.diffusivity
+    arrhenius = None
+    if table.activation_energy_eV is not None:
+        arrhenius = Arrhenius(table.activation_energy_eV, known(table.reference_temperature_K))
+    if table.law == "constant":
+        return ConstantDiffusivity(known(table.D_m2_s), arrhenius)
+    bulk = table.D_bulk_m2_s
+    if bulk is None:
+        carriers = species.bulk_fraction * density
+        if carriers == 0.0:
+            raise ConfigError(f"species '{species.name}': conductivity_S_m needs an ion that is present in the bulk")
+        bulk = nernst_einstein(known(table.conductivity_S_m), carriers, temperature, charge_number=species.charge)
+    return SEDDiffusivity(
+        bulk,
+        _sed(table),
+        known(table.vacancy_fraction),
+        table.immobile_fraction,
+        filling=table.filling,
+        populations=table.populations,
+        arrhenius=arrhenius,
+    )
+
+
+def _sed(table: DiffusivityTable) -> AbstractSED:
+    if table.sed is None:
+        return GaussianSED(known(table.sed_fwhm_eV))
+    if table.sed.kind == "mixture":
+        return MixtureSED(
+            jnp.asarray(table.sed.energy_eV), jnp.asarray(table.sed.fwhm_eV), jnp.asarray(table.sed.weight)
+        )
+    return TabulatedSED(jnp.asarray(table.sed.occupied), jnp.asarray(table.sed.energy_eV))
+
+
+def _stage(table: StageTable, folder: Path, number: int) -> Stage:
+    end = known(table.duration if table.duration is not None else table.end_charge)
+    points = (table.output_times_s if table.duration is not None else table.output_charges_C_m2) or []
+    shares = [point / end for point in points]
+    if not shares or shares[-1] < 1.0 - 1e-9:
+        shares.append(1.0)
+    shares[-1] = 1.0
+    return Stage(
+        front=_front(table, folder, number),
+        temperature=table.temperature_K,
+        duration=None if table.duration is None else jnp.asarray(table.duration),
+        charge=None if table.end_charge is None else jnp.asarray(table.end_charge),
+        outputs=tuple(shares),
+    )
+
+
+def _front(table: StageTable, folder: Path, number: int) -> AbstractFront:
+    if table.front == "closed":
+        return Closed()
+    if table.front == "reservoir":
+        fraction = {name: jnp.asarray(value) for name, value in known(table.reservoir_fraction).items()}
+        return Reservoir(fraction, table.exchange_rate_m_s)
+    if table.potential_trace is not None or table.potential_V is not None:
+        drive = _drive(table, "potential", "V", folder, number)
+        return Blocking(drive) if table.front == "blocking" else IonBeamPotential(known(table.beam), drive)
+    return IonBeamCurrent(known(table.beam), _drive(table, "current_density", "A_m2", folder, number))
+
+
+def _drive(table: StageTable, name: str, unit: str, folder: Path, number: int) -> Drive:
+    level, end = getattr(table, f"{name}_{unit}"), getattr(table, f"{name}_end_{unit}")
+    if level is not None:
+        if end is None:
+            return Drive.constant(level)
+        return Drive.trace(jnp.asarray([0.0, table.duration]), jnp.asarray([level, end]))
+    return _read_trace(folder / getattr(table, f"{name}_trace"), f"{name}_{unit}", f"stages[{number}].{name}_trace")
+
+
+def _read_trace(path: Path, column: str, key: str) -> Drive:
+    """Measured trace: CSV with the columns time_s and the driven quantity."""
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        time = [float(row["time_s"]) for row in rows]
+        value = [float(row[column]) for row in rows]
+    except OSError as error:
+        raise ConfigError(f"{key}: {path}: {error.strerror}") from None
+    except (KeyError, TypeError, ValueError) as error:
+        raise ConfigError(
+            f"{key}: {path}: needs the columns time_s and {column}, filled with numbers ({error})"
+        ) from None
+    increasing = all(a < b for a, b in itertools.pairwise(time))
+    if len(time) < 2 or not increasing:
+        raise ConfigError(f"{key}: {path}: needs two or more rows, and times that increase")
+    limits = limits_of(StageTable.model_fields[column])
+    wrong = [v for v in value if not limits.hold(v)]
+    if wrong:
+        raise ConfigError(f"{key}: {path}: {column} = {wrong[0]:g}: must be {limits}")
+    return Drive.trace(jnp.asarray(time), jnp.asarray(value))

@@ -1,0 +1,208 @@
+"""Tables of an experiment file (TOML, schema version 1): keys with units, ranges, and what belongs together."""
+
+import itertools
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from npp_jax.files.errors import ConfigTable, known
+
+Diffusion = Annotated[float, Field(gt=0.0, le=1e-4)]
+Energy = Annotated[float, Field(gt=0.0, le=2.0)]
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+Temperature = Annotated[float, Field(ge=50.0, le=2000.0)]
+Potential = Annotated[float, Field(gt=0.0, le=1e5)]
+Current = Annotated[float, Field(gt=0.0, le=1e6)]
+Time = Annotated[float, Field(gt=0.0, le=1e12)]
+Charge = Annotated[float, Field(gt=0.0, le=1e9)]
+
+
+class SampleTable(ConfigTable):
+    """[sample]."""
+
+    thickness_um: Annotated[float, Field(ge=1e-2, le=1e5)]
+    permittivity: Annotated[float, Field(ge=1.0, le=1e4)]
+    bulk_density_m3: Annotated[float, Field(ge=1e20, le=1e30)]
+
+
+class SEDTable(ConfigTable):
+    """Distribution of site energies other than one Gaussian."""
+
+    kind: Literal["mixture", "table"]
+    energy_eV: list[float] = Field(min_length=1)
+    fwhm_eV: list[Energy] | None = None
+    weight: list[Annotated[float, Field(gt=0.0)]] | None = None
+    occupied: list[Annotated[float, Field(gt=0.0, lt=1.0)]] | None = None
+
+    @model_validator(mode="after")
+    def _columns(self) -> "SEDTable":
+        columns = {"mixture": ("fwhm_eV", "weight"), "table": ("occupied",)}[self.kind]
+        for name in ("fwhm_eV", "weight", "occupied"):
+            values = getattr(self, name)
+            if (values is not None) != (name in columns):
+                raise ValueError(f"kind = '{self.kind}' takes the columns energy_eV, {', '.join(columns)}")
+            if values is not None and len(values) != len(self.energy_eV):
+                raise ValueError(f"{name} must have as many entries as energy_eV ({len(self.energy_eV)})")
+        if self.kind == "table":
+            for name in ("energy_eV", "occupied"):
+                values = getattr(self, name)
+                if len(values) < 4 or any(a >= b for a, b in itertools.pairwise(values)):
+                    raise ValueError(f"{name} must increase and have at least 4 entries")
+        return self
+
+
+class DiffusivityTable(ConfigTable):
+    """[species.diffusivity]."""
+
+    law: Literal["constant", "sed"]
+    D_m2_s: Diffusion | None = None
+    D_bulk_m2_s: Diffusion | None = None
+    conductivity_S_m: Annotated[float, Field(ge=1e-30, le=1e6)] | None = None
+    sed_fwhm_eV: Energy | None = None
+    sed: SEDTable | None = None
+    vacancy_fraction: Annotated[float, Field(gt=0.0, lt=1.0)] | None = None
+    immobile_fraction: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    filling: Literal["sharp", "fermi-dirac"] = "sharp"
+    populations: Literal["separate", "intermixed"] = "separate"
+    activation_energy_eV: Annotated[float, Field(ge=0.0, le=5.0)] | None = None
+    reference_temperature_K: Temperature | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> "DiffusivityTable":
+        given = self.model_fields_set
+        if (self.activation_energy_eV is None) != (self.reference_temperature_K is None):
+            raise ValueError("activation_energy_eV and reference_temperature_K go together")
+        if self.law == "constant":
+            extra = sorted(given - {"law", "D_m2_s", "activation_energy_eV", "reference_temperature_K"})
+            if extra:
+                raise ValueError(f"law = 'constant' does not take {', '.join(extra)}")
+            if self.D_m2_s is None:
+                raise ValueError("law = 'constant' needs the key D_m2_s")
+            return self
+        if self.D_m2_s is not None:
+            raise ValueError("law = 'sed' takes D_bulk_m2_s or conductivity_S_m, not D_m2_s")
+        if (self.D_bulk_m2_s is None) == (self.conductivity_S_m is None):
+            raise ValueError("law = 'sed' needs exactly one of the keys D_bulk_m2_s and conductivity_S_m")
+        if (self.sed_fwhm_eV is None) == (self.sed is None):
+            raise ValueError("law = 'sed' needs exactly one of the keys sed_fwhm_eV and sed")
+        if self.vacancy_fraction is None:
+            raise ValueError("law = 'sed' needs the key vacancy_fraction")
+        return self
+
+
+class SpeciesTable(ConfigTable):
+    """[[species]]."""
+
+    name: str = Field(min_length=1)
+    charge: Annotated[int, Field(ge=1, le=4)] = 1
+    bulk_fraction: Fraction
+    back: Literal["releasing", "blocking"] = "releasing"
+    diffusivity: DiffusivityTable
+
+
+class StageTable(ConfigTable):
+    """[[stages]]."""
+
+    front: Literal["ion-beam", "closed", "reservoir", "blocking"]
+    temperature_K: Temperature
+    beam: str | None = None
+    duration_s: Time | None = None
+    duration_h: Time | None = None
+    charge_C_m2: Charge | None = None
+    charge_mC_cm2: Charge | None = None
+    output_times_s: list[Time] | None = None
+    output_charges_C_m2: list[Charge] | None = None
+    potential_V: Potential | None = None
+    potential_end_V: Potential | None = None
+    potential_trace: str | None = None
+    current_density_A_m2: Current | None = None
+    current_density_end_A_m2: Current | None = None
+    current_density_trace: str | None = None
+    reservoir_fraction: dict[str, Fraction] | None = None
+    exchange_rate_m_s: Annotated[float, Field(gt=0.0, le=1.0)] | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "StageTable":
+        ends = [k for k in ("duration_s", "duration_h", "charge_C_m2", "charge_mC_cm2") if getattr(self, k) is not None]
+        if len(ends) != 1:
+            raise ValueError(
+                f"a stage has exactly one end: duration_s, duration_h, charge_C_m2 or charge_mC_cm2; "
+                f"given: {ends or 'none'}"
+            )
+        drives = ("potential_V", "potential_trace", "current_density_A_m2", "current_density_trace")
+        given = [k for k in drives if getattr(self, k) is not None]
+        if self.front == "ion-beam":
+            if self.beam is None:
+                raise ValueError("front = 'ion-beam' needs the key beam")
+            if len(given) != 1:
+                raise ValueError(f"an ion beam has exactly one of {', '.join(drives)}; given: {given or 'none'}")
+        elif (self.front == "blocking" and [k for k in given if k.startswith("potential")] != given) or (
+            self.front == "blocking" and len(given) != 1
+        ):
+            raise ValueError("front = 'blocking' needs potential_V or potential_trace")
+        elif self.front in ("closed", "reservoir") and given:
+            raise ValueError(f"front = '{self.front}' takes no {given[0]}")
+        if self.front != "ion-beam" and self.beam is not None:
+            raise ValueError(f"front = '{self.front}' takes no beam")
+        if (self.front == "reservoir") != (self.reservoir_fraction is not None):
+            raise ValueError("reservoir_fraction belongs to front = 'reservoir', and only there")
+        if self.front != "reservoir" and self.exchange_rate_m_s is not None:
+            raise ValueError("exchange_rate_m_s belongs to front = 'reservoir', and only there")
+        if self.front != "ion-beam" and self.duration is None:
+            raise ValueError(f"front = '{self.front}' ends at a duration")
+        for ramp, level in (("potential_end_V", "potential_V"), ("current_density_end_A_m2", "current_density_A_m2")):
+            if getattr(self, ramp) is not None and (getattr(self, level) is None or self.duration is None):
+                raise ValueError(f"{ramp} needs {level} and a duration")
+        by_time = self.duration is not None
+        times, end = (self.output_times_s, self.duration) if by_time else (self.output_charges_C_m2, self.end_charge)
+        if (self.output_charges_C_m2 if by_time else self.output_times_s) is not None:
+            raise ValueError(
+                "outputs follow the end of the stage: output_times_s with a duration, output_charges_C_m2 with a charge"
+            )
+        if times and (any(a >= b for a, b in itertools.pairwise(times)) or times[-1] > known(end) * (1 + 1e-9)):
+            raise ValueError(f"output points must increase and not exceed the end of the stage ({end:g})")
+        return self
+
+    @property
+    def duration(self) -> float | None:
+        """Length of the stage [s]."""
+        return self.duration_s if self.duration_h is None else 3600.0 * self.duration_h
+
+    @property
+    def end_charge(self) -> float | None:
+        """Charge at which the stage ends [C/m²]."""
+        return self.charge_C_m2 if self.charge_mC_cm2 is None else 10.0 * self.charge_mC_cm2
+
+
+class ExperimentTable(ConfigTable):
+    """A whole experiment file."""
+
+    schema_version: Literal[1]
+    title: str = ""
+    sample: SampleTable
+    species: list[SpeciesTable] = Field(min_length=1)
+    stages: list[StageTable] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _names(self) -> "ExperimentTable":
+        names = [species.name for species in self.species]
+        if len(set(names)) != len(names):
+            raise ValueError(f"species names must differ, got {names}")
+        for k, stage in enumerate(self.stages):
+            named = [stage.beam] if stage.beam is not None else list(stage.reservoir_fraction or {})
+            for name in named:
+                if name not in names:
+                    raise ValueError(f"stages[{k}] names the species '{name}', known are {', '.join(names)}")
+        total = sum(species.bulk_fraction for species in self.species)
+        if abs(total - 1.0) > 1e-6:
+            raise ValueError(f"the bulk fractions must add up to 1, got {total:g}")
+        return self
+
+
+TABLES: dict[str, type[ConfigTable]] = {
+    "sample": SampleTable,
+    "species": SpeciesTable,
+    "diffusivity": DiffusivityTable,
+    "sed": SEDTable,
+    "stages": StageTable,
+}

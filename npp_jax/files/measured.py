@@ -1,0 +1,70 @@
+"""What was measured in an experiment of a study, and how it was seen."""
+
+from pathlib import Path
+
+import numpy as np
+
+from npp_jax.files import load_experiment
+from npp_jax.files.profile_table import read_measured
+from npp_jax.files.study_tables import ExperimentEntry, LikelihoodTable, ResponseTable
+from npp_jax.fitting import Measurement
+from npp_jax.observe import (
+    MINIMUM_POINTS,
+    AbstractLikelihood,
+    AbstractResponse,
+    DowsettResponse,
+    GaussianLikelihood,
+    GaussianResponse,
+    NoResponse,
+    NuisancePrior,
+    Observation,
+    PoissonLikelihood,
+    StudentLikelihood,
+)
+
+
+def make_measurement(entry: ExperimentEntry, folder: Path) -> Measurement:
+    """Experiment and profile of one entry of a study, from the files that it names."""
+    experiment = load_experiment(folder / entry.file)
+    if entry.profile is None:
+        return Measurement(entry.name, experiment)
+    profile = read_measured(
+        folder / entry.profile, first_depth=entry.first_depth_nm, counts_per_fraction=entry.counts_per_fraction
+    )
+    left = int(np.sum(np.asarray(profile.weight)[0] > 0.0))
+    if left < MINIMUM_POINTS:
+        raise ValueError(
+            f"{entry.name}: {left} points of {entry.profile} lie below first_depth_nm = {entry.first_depth_nm:g}; at "
+            f"least {MINIMUM_POINTS} are needed"
+        )
+    likelihood = _likelihood(entry.likelihood)
+    if isinstance(likelihood, PoissonLikelihood) and profile.counts is None:
+        raise ValueError(f"{entry.name}: a poisson likelihood needs counts; give counts_per_fraction")
+    count = len(profile.species)
+    return Measurement(
+        entry.name,
+        experiment,
+        profile,
+        Observation(_response(entry.response), np.ones(count), np.zeros(count), depth_scale=entry.depth_scale),
+        NuisancePrior(
+            sensitivity_sigma=entry.nuisance.sensitivity_sigma, background_sigma=entry.nuisance.background_sigma
+        ),
+        likelihood,
+    )
+
+
+def _likelihood(table: LikelihoodTable) -> AbstractLikelihood:
+    match table.kind:
+        case "poisson":
+            return PoissonLikelihood(relative_sigma=table.relative_sigma)
+        case "student":
+            return StudentLikelihood(degrees=table.degrees or 4.0, relative_sigma=table.relative_sigma)
+    return GaussianLikelihood(relative_sigma=table.relative_sigma)
+
+
+def _response(table: ResponseTable) -> AbstractResponse:
+    if table.kind == "gaussian":
+        return GaussianResponse(table.sigma_nm or 0.0)
+    if table.kind == "dowsett":
+        return DowsettResponse(table.leading_nm or 0.0, table.trailing_nm or 0.0, table.sigma_nm or 0.0)
+    return NoResponse()

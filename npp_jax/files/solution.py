@@ -1,0 +1,171 @@
+"""Results on disk: HDF5 with dimension scales, units and provenance; CSV tables of profiles and trace."""
+
+import contextlib
+import dataclasses
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import h5py
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from npp_jax._version import __version__
+from npp_jax.simulation.solution import Report, Solution, Trace
+
+SCHEMA_VERSION = 1
+
+_QUANTITIES: dict[str, tuple[str, str, tuple[str, ...]]] = {
+    "time": ("s", "time from the start of the protocol", ("output",)),
+    "charge": ("C m-2", "charge passed per area", ("output",)),
+    "current_density": ("A m-2", "current density", ("output",)),
+    "surface_potential": ("V", "potential of the surface", ("output",)),
+    "depth": ("m", "depth", ("output", "point")),
+    "fraction": ("1", "number density over that of all mobile ions of the bulk", ("output", "species", "point")),
+    "potential": ("V", "electric potential", ("output", "point")),
+    "faces": ("m", "boundary of a cell", ("output", "face")),
+    "field": ("V m-1", "electric field", ("output", "point")),
+    "excess_charge": ("1", "excess charge over the bulk density", ("output", "point")),
+    "front_depth": ("m", "depth of the front of the native ion", ("output",)),
+    "front_width": ("m", "16-84 % width of the front", ("output",)),
+    "plateau": ("1", "native fraction at half the depth of its half value", ("output",)),
+    "leading_edge": ("m", "deepest depth with half of the foreign maximum", ("output",)),
+}
+_TRACE: dict[str, tuple[str, str]] = {
+    "time": ("s", "time from the start of the protocol"),
+    "charge": ("C m-2", "charge passed per area"),
+    "current_density": ("A m-2", "current density"),
+    "surface_potential": ("V", "potential of the surface"),
+    "front_depth": ("m", "depth of the front of the native ion"),
+}
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Write beside the target and move into place, so that an interrupted write leaves no half file."""
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_solution(path: str | Path, solution: Solution, *, experiment_text: str = "", command: str = "") -> None:
+    """Write a solution to HDF5.
+
+    Parameters
+    ----------
+    path
+        Target; replaced as a whole.
+    solution
+        Solution of one candidate, without batch axes.
+    experiment_text
+        Text of the experiment file, kept as provenance.
+    command
+        Command that made the result, kept as provenance.
+    """
+    with replacing(Path(path)) as temporary, h5py.File(temporary, "w") as file:
+        file.attrs.update(
+            schema_version=SCHEMA_VERSION,
+            model=solution.model,
+            title="npp_jax simulation",
+            npp_jax_version=__version__,
+            jax_version=jax.__version__,
+            numpy_version=np.__version__,
+            device=str(jax.devices()[0].device_kind),
+            experiment=experiment_text,
+            command=command,
+        )
+        scales = {
+            "output": np.arange(len(solution.time)),
+            "point": np.arange(solution.depth.shape[1]),
+            "face": np.arange(solution.faces.shape[1]),
+            "step": np.arange(len(solution.trace.time)),
+        }
+        for name, values in scales.items():
+            file.create_dataset(name, data=values).make_scale(name)
+        file.create_dataset("species", data=list(solution.species), dtype=h5py.string_dtype()).make_scale("species")
+
+        def put(name: str, values: np.ndarray, unit: str, text: str, axes: tuple[str, ...]) -> None:
+            data = file.create_dataset(name, data=np.asarray(values))
+            data.attrs.update(units=unit, long_name=text)
+            for axis, label in enumerate(axes):
+                data.dims[axis].attach_scale(file[label])
+                data.dims[axis].label = label
+
+        for name, (unit, text, axes) in _QUANTITIES.items():
+            put(name, getattr(solution, name), unit, text, axes)
+        for name, (unit, text) in _TRACE.items():
+            put(f"trace_{name}", getattr(solution.trace, name), unit, text, ("step",))
+        for field in dataclasses.fields(Report):
+            values = np.asarray(getattr(solution.report, field.name))
+            put(f"report_{field.name}", values, "1", field.name.replace("_", " "), ("output",) * values.ndim)
+
+
+def read_solution(path: str | Path) -> Solution:
+    """Read a solution that `write_solution` wrote.
+
+    Raises
+    ------
+    ValueError
+        The file is not such a result, in one line.
+    """
+    try:
+        with h5py.File(path, "r") as file:
+            if file.attrs.get("schema_version") != SCHEMA_VERSION:
+                raise ValueError(
+                    f"{path}: schema_version {file.attrs.get('schema_version')}, this version reads {SCHEMA_VERSION}"
+                )
+            arrays = {name: jnp.asarray(_values(file, name)) for name in _QUANTITIES}
+            trace = Trace(**{name: jnp.asarray(_values(file, f"trace_{name}")) for name in _TRACE})
+            fields = {f.name: _values(file, f"report_{f.name}") for f in dataclasses.fields(Report)}
+            kept: dict[str, Any] = {name: jnp.asarray(values) for name, values in fields.items()}
+            report = Report(**{**kept, "steps": int(fields["steps"]), "cells": int(fields["cells"])})
+            species = tuple(name.decode() for name in _values(file, "species"))
+            return Solution(species=species, model=str(file.attrs["model"]), trace=trace, report=report, **arrays)
+    except (OSError, KeyError):
+        missing = None if Path(path).exists() else "no such file"
+        raise ValueError(f"{path}: {missing or 'not a result of `npp-jax simulate` or `npp-jax sweep`'}") from None
+
+
+def _values(file: h5py.File, name: str) -> np.ndarray:
+    return np.asarray(file[name])
+
+
+def write_csv(directory: str | Path, solution: Solution) -> list[Path]:
+    """Write `profiles_<k>.csv` for each output and `trace.csv`; return the paths.
+
+    Columns: depth_nm, one fraction a species, potential_V, field_V_m, excess_charge_fraction; and time_s,
+    current_density_A_m2, potential_V, charge_C_m2, front_depth_nm.
+    """
+    directory = Path(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    tables = []
+    for k in range(len(solution.time)):
+        names = ["depth_nm", *solution.species, "potential_V", "field_V_m", "excess_charge_fraction"]
+        columns = [
+            solution.depth[k] * 1e9,
+            *solution.fraction[k],
+            solution.potential[k],
+            solution.field[k],
+            solution.excess_charge[k],
+        ]
+        tables.append((directory / f"profiles_{k + 1}.csv", names, columns))
+    trace = solution.trace
+    names = ["time_s", "current_density_A_m2", "potential_V", "charge_C_m2", "front_depth_nm"]
+    columns = [trace.time, trace.current_density, trace.surface_potential, trace.charge, trace.front_depth * 1e9]
+    tables.append((directory / "trace.csv", names, columns))
+    for path, header, data in tables:
+        with replacing(path) as temporary:
+            np.savetxt(
+                temporary,
+                np.column_stack([np.asarray(c) for c in data]),
+                "%.10g",
+                ",",
+                header=",".join(header),
+                comments="",
+            )
+    return [path for path, _, _ in tables]

@@ -1,0 +1,156 @@
+"""Study files to studies: every file that they name is read and checked.
+
+A wrong file ends in a `ConfigError` of one line, like that of an experiment file.
+"""
+
+import dataclasses
+import hashlib
+import tomllib
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from npp_jax.files import ConfigError, allowed_range, one_line
+from npp_jax.files.hypotheses import Rival, make_model, make_rival
+from npp_jax.files.measured import make_measurement
+from npp_jax.files.study_tables import TABLES, DesignTable, FitTable, StudyTable, SweepTable
+from npp_jax.fitting import Problem
+from npp_jax.simulation.supported import Unsupported, check_supported
+from npp_jax.sweeping import (
+    OBSERVABLES,
+    AbstractDesign,
+    Axis,
+    DesignError,
+    Grid,
+    LatinHypercube,
+    Sobol,
+    Table,
+    Uniform,
+    read_table,
+    shared_values,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Study:
+    """A study file, read and checked."""
+
+    title: str
+    main: Rival
+    """The model of the study."""
+    design: AbstractDesign
+    sweep: SweepTable
+    fit: FitTable
+    rivals: tuple[Rival, ...]
+    text: str
+    """All files that make the study, the profiles by their checksum: its identity."""
+
+    @property
+    def problem(self) -> Problem:
+        """Experiments and parameters of the main model."""
+        return self.main.problem
+
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        """Range and scale of each parameter of the main model."""
+        return self.main.axes
+
+
+def load_study(path: str | Path) -> Study:
+    """Read a study file and the files that it names, which are looked for beside it.
+
+    Raises
+    ------
+    ConfigError
+        One line: file, key, value, what is allowed.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+        table = StudyTable.model_validate(tomllib.loads(text))
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not a TOML file: {error}") from None
+    except ValidationError as error:
+        raise ConfigError(f"{path}: {one_line(error, StudyTable, TABLES)}") from None
+    files = [path.parent / entry.file for entry in table.experiments]
+    profiles = [path.parent / entry.profile for entry in table.experiments if entry.profile is not None]
+    try:
+        measurements = tuple(make_measurement(entry, path.parent) for entry in table.experiments)
+        main = make_model(table.title or path.stem, measurements, table.parameters)
+        design = _design(table.design, main.axes, path.parent)
+        _check_ranges(main, design)
+        rivals = tuple(make_rival(rival, table, measurements, path.parent) for rival in table.fit.rivals)
+        _check_names(main.problem, table.sweep)
+        for model in (main, *rivals):
+            _check_axes(model)
+            for measurement in model.problem.measurements:
+                check_supported(measurement.experiment, table.sweep.model)
+    except ConfigError:
+        # It names the file that it is about.
+        raise
+    except (DesignError, Unsupported, ValueError) as error:
+        raise ConfigError(f"{path}: {error}") from None
+    # What is done with the results of a sweep is no part of its identity.
+    kept = [part for part in text.split("\n[") if not part.startswith(("fit]", "[fit."))]
+    return Study(
+        title=table.title,
+        main=main,
+        design=design,
+        sweep=table.sweep,
+        fit=table.fit,
+        rivals=rivals,
+        text="\n".join(
+            [
+                "\n[".join(kept),
+                *(file.read_text(encoding="utf-8") for file in files),
+                *(f"{file.name} sha256 {hashlib.sha256(file.read_bytes()).hexdigest()}" for file in profiles),
+            ]
+        ),
+    )
+
+
+def _check_axes(model: Rival) -> None:
+    """Ranges of the parameters within those of their keys; an end may be where the key has an open one."""
+    for axis, parameter in zip(model.axes, model.problem.parameters, strict=True):
+        for key in parameter.keys:
+            limits = allowed_range(key)
+            for name, value in (("low", axis.low), ("high", axis.high)):
+                if not limits.low <= value <= limits.high:
+                    raise ValueError(f"{axis.name}: {name} = {value:g}: {key} must be {limits}")
+
+
+def _check_ranges(main: Rival, design: AbstractDesign) -> None:
+    """Candidates of a table within the ranges of the keys."""
+    if not isinstance(design, Table):
+        return
+    for parameter in main.problem.parameters:
+        column = design.values[:, design.parameters.index(parameter.name)]
+        for key in parameter.keys:
+            limits = allowed_range(key)
+            wrong = [value for value in (float(column.min()), float(column.max())) if not limits.hold(value)]
+            if wrong:
+                raise ValueError(f"the table of candidates has {parameter.name} = {wrong[0]:g}: {key} must be {limits}")
+
+
+def _check_names(problem: Problem, sweep: SweepTable) -> None:
+    """Names that a file of results can hold."""
+    taken = {*OBSERVABLES, *shared_values(problem), "candidate", "configuration"}
+    if sweep.kept is not None:
+        taken |= {*sweep.kept.variables(problem), *sweep.kept.coordinates(problem)}
+    for parameter in problem.parameters:
+        if parameter.name in taken or "/" in parameter.name:
+            raise ValueError(f"parameters: the name '{parameter.name}' is taken or has a slash")
+    if sweep.profiles and sweep.profile_grid is None and all(m.profile is None for m in problem.measurements):
+        raise ValueError("sweep.profiles: nothing was measured, so that a profile_grid is needed")
+
+
+def _design(table: DesignTable, axes: tuple[Axis, ...], folder: Path) -> AbstractDesign:
+    names = [axis.name for axis in axes]
+    if table.kind == "grid":
+        return Grid(axes)
+    if table.kind == "table":
+        return read_table(folder / (table.file or ""), names, names)
+    kinds = {"sobol": Sobol, "latin-hypercube": LatinHypercube, "random": Uniform}
+    return kinds[table.kind](axes, candidates=table.candidates or 0, seed=table.seed)

@@ -1,0 +1,115 @@
+"""A sweep as a table (CSV) and as arrays (NPZ) for simulation-based inference, written part by part."""
+
+import csv
+import io
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from npp_jax.files.solution import replacing
+from npp_jax.simulation.status import Status
+from npp_jax.sweeping import OBSERVABLES, SweepFileError, SweepResult
+from npp_jax.sweeping.profiles import labels
+
+_ROWS = 4096
+"""Candidates that are in memory at once."""
+
+
+def write_sweep_table(path: Path, result: SweepResult, target: Path) -> Path:
+    """Write one row a candidate: parameters, total misfit, status in words, and every observable of each experiment.
+
+    Columns carry their units in their names, and all values of a column are of one type, so that any reader of tables
+    takes it as it is and makes Parquet of it.
+
+    Parameters
+    ----------
+    path, result
+        File of a finished sweep, and what `read_sweep` made of it.
+    target
+        Table; replaced as a whole.
+    """
+    words = [status.name.lower() for status in Status]
+    marks = labels(result.experiments)
+    with replacing(target) as temporary, h5py.File(path) as file, temporary.open("w", newline="") as out:
+        each = [name for name, variable in OBSERVABLES.items() if variable.dims == ("experiment",)]
+        table = csv.writer(out, lineterminator="\n")
+        units = {name: "" if OBSERVABLES[name].units == "1" else f"_{OBSERVABLES[name].units}" for name in each}
+        units = {name: unit.replace(" ", "_").replace("-", "") for name, unit in units.items()}
+        observables = [f"{name}_{mark}{units[name]}" for mark in marks for name in each]
+        table.writerow(["candidate", *result.names, "misfit", "status", "again", *observables])
+        for start, stop in _parts(len(result.theta)):
+            found = [np.asarray(_dataset(file, name)[start:stop]).tolist() for name in each]
+            for k in range(stop - start):
+                row = start + k
+                own = [result.theta[row].tolist(), [float(result.total[row]), words[result.worst[row]]]]
+                values = [found[i][k][e] for e in range(len(marks)) for i in range(len(each))]
+                table.writerow([row, *own[0], *own[1], int(result.again[row]), *values])
+    return target
+
+
+def write_sweep_arrays(path: Path, result: SweepResult, target: Path) -> Path:
+    """Write θ, profiles and statuses as arrays of NumPy.
+
+    `theta` [candidate, parameter] with `parameters`; `status` [candidate], 0 where the simulation is good;
+    `profile_NAME` [candidate, species, depth] of each experiment with `species_NAME` and `depth_nm_NAME`, before
+    sensitivity and background; `misfit` [candidate], infinite where a candidate failed.
+
+    Parameters
+    ----------
+    path, result
+        File of a finished sweep, and what `read_sweep` made of it.
+    target
+        Arrays; replaced as a whole.
+
+    Raises
+    ------
+    SweepFileError
+        The sweep kept no profiles.
+    """
+    with h5py.File(path) as file, replacing(target) as temporary:
+        kept = {
+            name: label
+            for name, label in zip(result.experiments, labels(result.experiments), strict=True)
+            if f"profile_{label}" in file
+        }
+        if not kept:
+            raise SweepFileError(f"{path}: the sweep kept no profiles; `profiles = true` in [sweep] keeps them")
+        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+            _add(archive, "theta", result.theta)
+            _add(archive, "parameters", np.array(result.names))
+            _add(archive, "status", result.worst)
+            _add(archive, "misfit", result.total)
+            for label in kept.values():
+                profile = _dataset(file, f"profile_{label}")
+                depth = _dataset(file, str(profile.dims[2].label))
+                _add(
+                    archive, f"species_{label}", np.array([s.decode() for s in _dataset(file, f"species_{label}")[()]])
+                )
+                _add(archive, f"depth_nm_{label}", np.asarray(depth[()]))
+                _add(archive, f"profile_{label}", profile)
+    return target
+
+
+def _add(archive: zipfile.ZipFile, name: str, values: np.ndarray | h5py.Dataset) -> None:
+    """One array of the archive, part by part."""
+    header = {"descr": np.lib.format.dtype_to_descr(values.dtype), "fortran_order": False, "shape": values.shape}
+    with archive.open(f"{name}.npy", "w", force_zip64=True) as out:
+        start_of_file = io.BytesIO()
+        np.lib.format.write_array_header_2_0(start_of_file, header)
+        out.write(start_of_file.getvalue())
+        for start, stop in _parts(len(values)):
+            out.write(np.ascontiguousarray(values[start:stop]).tobytes())
+
+
+def _parts(count: int) -> Iterator[tuple[int, int]]:
+    for start in range(0, count, _ROWS):
+        yield start, min(start + _ROWS, count)
+
+
+def _dataset(file: h5py.File, name: str) -> h5py.Dataset:
+    data = file[name]
+    assert isinstance(data, h5py.Dataset)
+    return data

@@ -1,0 +1,35 @@
+"""Fits of experiments: parameters, objective, least squares from many starts, and what the data determine."""
+
+from npp_jax.fitting.band import Band, LawBands, draw, law_bands, signal_sigma
+from npp_jax.fitting.fitting import FitResult, fit
+from npp_jax.fitting.free_form import with_free_form, with_smoothness
+from npp_jax.fitting.jacobian import Expansion, LinearModel
+from npp_jax.fitting.objective import Evaluation, Measurement, Objective, Predicted, Problem
+from npp_jax.fitting.parameters import Parameter, ParameterError, known_keys, place, value_of
+from npp_jax.fitting.plausible import data_warnings, replaced_depth
+
+__all__ = [
+    "Band",
+    "Evaluation",
+    "Expansion",
+    "FitResult",
+    "LawBands",
+    "LinearModel",
+    "Measurement",
+    "Objective",
+    "Parameter",
+    "ParameterError",
+    "Predicted",
+    "Problem",
+    "data_warnings",
+    "draw",
+    "fit",
+    "known_keys",
+    "law_bands",
+    "place",
+    "replaced_depth",
+    "signal_sigma",
+    "value_of",
+    "with_free_form",
+    "with_smoothness",
+]

@@ -1,0 +1,184 @@
+"""A fit from its starts to what it says: best parameters, how it ended, covariance, profile likelihoods, words."""
+
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+from scipy import stats
+
+from npp_jax.fitting.jacobian import Expansion, LinearModel
+from npp_jax.inference.descent import Method, descend, with_rows
+from npp_jax.inference.identifiability import Identifiability, identifiability
+from npp_jax.inference.prior import with_priors
+from npp_jax.inference.profile import Profile, profile_grid, profile_likelihood
+from npp_jax.inference.refine import RefineOptions, RefineResult, ResidualsAndJacobian, refine
+from npp_jax.inference.transform import Bounds, ranges_of, theta_slope
+from npp_jax.inference.uncertainty import Covariance, InformationCriteria, covariance, information_criteria
+
+SAME_MINIMUM = 0.01
+"""Starts whose χ² is at most this above the best ended in the same minimum: a hundredth of what a standard error costs
+squared."""
+
+
+class FitResult(NamedTuple):
+    """What a fit found."""
+
+    bounds: Bounds
+    theta: Float[np.ndarray, " parameter"]
+    """Best parameters. [units of the parameters]"""
+    chi2: float
+    """Misfit of the data at the best parameters, without priors."""
+    chi2_of: dict[str, float]
+    """The same for each measured experiment."""
+    points: int
+    """Residuals of the data: points that are not masked, and priors of what is solved for."""
+    p_value: float
+    """Probability of a larger misfit if model and noise are right."""
+    effective: float
+    """Number of parameters that the data determine: that of the free ones, fewer where priors hold them."""
+    criteria: InformationCriteria
+    covariance: Covariance
+    profiles: tuple[Profile, ...]
+    """Profile likelihoods; empty if none were asked for."""
+    identifiability: Identifiability
+    refined: RefineResult
+    """How each start ended."""
+    expansion: Expansion
+    """Residuals, signals and their slopes at the best parameters, with a first axis of one."""
+    path: Float[np.ndarray, "step parameter"]
+    """Where the best start came along, from its start to the minimum."""
+
+    @property
+    def best(self) -> int:
+        """The start that ended at the best parameters."""
+        return self.refined.best()
+
+    @property
+    def agreeing(self) -> int:
+        """How many starts ended in the best minimum."""
+        cost = np.asarray(self.refined.cost)
+        return int(np.sum(2.0 * (cost - cost.min()) <= SAME_MINIMUM))
+
+
+def fit(
+    model: LinearModel,
+    bounds: Bounds,
+    starts: Float[np.ndarray, "start parameter"],
+    *,
+    penalty: Callable[[ResidualsAndJacobian], ResidualsAndJacobian] | None = None,
+    method: Literal["levenberg-marquardt"] | Method = "levenberg-marquardt",
+    profile_points: int = 9,
+    options: RefineOptions | None = None,
+    on_iteration: Callable[[int, Array], Any] | None = None,
+) -> FitResult:
+    """Refine the starts, and find what the data say about the parameters at the best end.
+
+    Parameters
+    ----------
+    model
+        Residuals and Jacobian of the data.
+    bounds
+        The parameters, with their priors.
+    starts
+        Where to begin. [units of the parameters]
+    penalty
+        Appends further residuals, for example a prior of smoothness.
+    method
+        How the starts are refined; profile likelihoods are by Levenberg–Marquardt always.
+    profile_points
+        Values at which each profile likelihood is evaluated; none for zero.
+    options
+        Numerical choices of `refine`.
+    on_iteration
+        See `refine`.
+
+    Raises
+    ------
+    ValueError
+        A start is outside of its range.
+    """
+
+    def augment(function: ResidualsAndJacobian) -> ResidualsAndJacobian:
+        function = with_priors(function, bounds)
+        return function if penalty is None else penalty(function)
+
+    posterior = augment(model)
+    visited: list[np.ndarray] = []
+
+    def recorded(theta: Array) -> tuple[Array, ...]:
+        visited.append(np.asarray(theta))
+        return posterior(theta)
+
+    def recorded_gradient(theta: Array) -> tuple[Array, Array, Array]:
+        visited.append(np.asarray(theta))
+        return model.cost_and_gradient(theta)
+
+    if method == "levenberg-marquardt":
+        refined = refine(recorded, bounds, jnp.asarray(starts), options=options, on_iteration=on_iteration)
+    else:
+        refined = descend(
+            with_rows(recorded_gradient, augment),
+            posterior,
+            bounds,
+            starts,
+            method=method,
+            options=options,
+            on_iteration=on_iteration,
+        )
+    best = refined.best()
+    theta = refined.theta[best]
+    ranges = ranges_of(bounds)
+    # Held parameters are those at an end of their range, and those of which the residuals do not depend.
+    held = (refined.at_bound[best] != 0) | refined.insensitive[best]
+    _, jacobian, _ = posterior(theta[None])
+    found = covariance(jacobian[0], theta, ranges, held=held)
+    profiles: tuple[Profile, ...] = ()
+    if profile_points:
+        grids = {
+            bound.name: profile_grid(found, bounds, k, points=profile_points)
+            for k, bound in enumerate(bounds)
+            if not bool(held[k]) and np.isfinite(ranges.high[k] - ranges.low[k])
+        }
+        profiles = profile_likelihood(posterior, bounds, theta, grids, covariance=found, options=options)
+    expansion = model.expand(theta[None])
+    residual = np.asarray(expansion.residual[0])
+    chi2 = float(residual @ residual)
+    by_scaled = np.asarray(expansion.jacobian[0] * theta_slope(ranges, theta))
+    # Trace of the matrix that maps data to fitted data.
+    effective = float(np.einsum("rp,pq,rq->", by_scaled, np.asarray(found.scaled), by_scaled))
+    used = int(np.sum(np.asarray(jnp.any(expansion.jacobian[0] != 0.0, axis=1)) | (residual != 0.0)))
+    return FitResult(
+        bounds=bounds,
+        theta=np.asarray(theta),
+        chi2=chi2,
+        chi2_of=_by_experiment(model, residual),
+        points=used,
+        p_value=float(stats.chi2.sf(chi2, max(used - effective, 1.0))),
+        effective=effective,
+        criteria=information_criteria(chi2, used, effective),
+        covariance=found,
+        profiles=profiles,
+        identifiability=identifiability(expansion.jacobian[0], theta, bounds),
+        refined=refined,
+        expansion=expansion,
+        path=_path(np.stack([theta_[best] for theta_ in visited]), np.asarray(theta)),
+    )
+
+
+def _by_experiment(model: LinearModel, residual: np.ndarray) -> dict[str, float]:
+    measured = [m for m in model.objective.problem.measurements if m.profile is not None]
+    ends = np.cumsum([_length(m) for m in measured])
+    return {m.name: float(part @ part) for m, part in zip(measured, np.split(residual, ends[:-1]), strict=True)}
+
+
+def _length(measurement) -> int:
+    points = measurement.profile.fraction.size
+    return points + (2 * len(measurement.profile.species) if measurement.solved else 0)
+
+
+def _path(visited: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """Trial points of the best start without repetitions, up to the end."""
+    moved = np.concatenate([[True], np.any(np.diff(visited, axis=0) != 0.0, axis=1)])
+    return np.concatenate([visited[moved], end[None]])

@@ -1,0 +1,81 @@
+"""Least squares, uncertainty, profile likelihood, posterior, identifiability of any residuals; knows no experiment."""
+
+from npp_jax.inference.descent import descend
+from npp_jax.inference.identifiability import Combination, Identifiability, identifiability
+from npp_jax.inference.posterior import (
+    MissingExtra,
+    Posterior,
+    PosteriorError,
+    PosteriorOptions,
+    check_blackjax,
+    sample_posterior,
+)
+from npp_jax.inference.prior import with_priors
+from npp_jax.inference.profile import DELTA_CHI2_95, Profile, profile_grid, profile_likelihood
+from npp_jax.inference.refine import REASON_ADVICE, Reason, RefineOptions, RefineResult, ResidualsAndJacobian, refine
+from npp_jax.inference.transform import (
+    Bound,
+    Bounds,
+    Ranges,
+    from_unbounded,
+    ranges_of,
+    start_values,
+    theta_slope,
+    to_scaled,
+    to_theta,
+    to_unbounded,
+    unbounded_slope,
+)
+from npp_jax.inference.uncertainty import (
+    NORMAL_95,
+    Covariance,
+    InformationCriteria,
+    LikelihoodRatio,
+    covariance,
+    information_criteria,
+    likelihood_ratio,
+    reduced_chi2,
+)
+
+__all__ = [
+    "DELTA_CHI2_95",
+    "NORMAL_95",
+    "REASON_ADVICE",
+    "Bound",
+    "Bounds",
+    "Combination",
+    "Covariance",
+    "Identifiability",
+    "InformationCriteria",
+    "LikelihoodRatio",
+    "MissingExtra",
+    "Posterior",
+    "PosteriorError",
+    "PosteriorOptions",
+    "Profile",
+    "Ranges",
+    "Reason",
+    "RefineOptions",
+    "RefineResult",
+    "ResidualsAndJacobian",
+    "check_blackjax",
+    "covariance",
+    "descend",
+    "from_unbounded",
+    "identifiability",
+    "information_criteria",
+    "likelihood_ratio",
+    "profile_grid",
+    "profile_likelihood",
+    "ranges_of",
+    "reduced_chi2",
+    "refine",
+    "sample_posterior",
+    "start_values",
+    "theta_slope",
+    "to_scaled",
+    "to_theta",
+    "to_unbounded",
+    "unbounded_slope",
+    "with_priors",
+]

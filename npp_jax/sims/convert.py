@@ -1,0 +1,294 @@
+"""A raw profile to fractions of the bulk against depth; every step keeps the counting statistics."""
+
+import dataclasses
+import math
+
+import numpy as np
+
+from npp_jax.sims.depth import depth_of_time, mixed_rate
+from npp_jax.sims.errors import SimsFileError, fault
+from npp_jax.sims.normalise import (
+    bulk_scale,
+    depth_range,
+    exchanged_depth,
+    loss_scale,
+    mean_level,
+    sum_scales,
+    uptake_scale,
+)
+from npp_jax.sims.options import ImportOptions, check_options, scale_factor
+from npp_jax.sims.profile import SimsProfile
+from npp_jax.sims.raw import MINIMUM_POINTS, Channel, RawProfile
+from npp_jax.sims.signal import SATURATED, Signal, counted_signal, interpolated
+
+_SWEEPS = 50
+_SETTLED_NM = 1e-6
+
+
+def convert(raw: RawProfile, options: ImportOptions) -> SimsProfile:
+    """Fractions of the bulk against depth.
+
+    Parameters
+    ----------
+    raw
+        File as read.
+    options
+        Choices.
+
+    Raises
+    ------
+    SimsFileError
+        The choices do not fit one another or the file.
+    """
+    try:
+        odd = check_options(options)
+        with np.errstate(over="raise", invalid="raise", divide="raise"):
+            return _converted(raw, options, odd)
+    except SimsFileError:
+        raise
+    except FloatingPointError as error:
+        raise fault(raw.path, f"the numbers are too large or too small ({error})") from None
+    except ValueError as error:
+        raise fault(raw.path, str(error)) from None
+
+
+def _converted(raw: RawProfile, options: ImportOptions, odd: tuple[str, ...]) -> SimsProfile:
+    names = tuple(options.species)
+    channels = [_usable(raw, raw.channel(options.species[name])) for name in names]
+    reference = _usable(raw, raw.channel(options.reference)) if options.reference else None
+    warnings = [*raw.warnings, *odd]
+    everything = [*channels, *([reference] if reference else [])]
+    axis, signals = _aligned(everything, options, warnings)
+    duration, crater = _crater(raw, options, float(max(c.axis[-1] for c in raw.channels)), warnings)
+
+    matrix = signals.pop() if reference else None
+    depth = depth_of_time(axis, crater, duration)
+    scaled = _scaled(depth, names, signals, matrix, options)
+    if options.sputter_rates:
+        rates = np.array([options.sputter_rates[name] for name in names])
+        for _ in range(_SWEEPS):
+            before, rate = depth, mixed_rate(scaled.fraction, rates)
+            depth = depth_of_time(axis, crater, duration, rate)
+            scaled = _scaled(depth, names, signals, matrix, options)
+            if np.max(np.abs(depth - before)) < _SETTLED_NM:
+                break
+        else:
+            warnings.append("depths and composition do not settle: a range of depths holds one point more or less")
+    keep = _kept(depth, options)
+    largest = float(np.max(scaled.fraction[:, keep]))
+    if largest > 1.5:
+        warnings.append(f"the largest fraction is {largest:.3g}: do bulk range, matrix and background fit?")
+    certain = np.any(scaled.sigma[:, keep] <= 0.0, axis=1)
+    if np.any(certain):
+        raise ValueError(
+            f"{names[int(np.argmax(certain))]}: sigma is zero without counts or scatter: give sigma_relative"
+        )
+    fields = {f.name: getattr(scaled, f.name) for f in dataclasses.fields(scaled)}
+    return SimsProfile(
+        depth_nm=depth[keep],
+        species=names,
+        **{name: values[:, keep] if values.ndim == 2 else values for name, values in fields.items()},
+        depth_sigma=options.crater_sigma_nm / crater,
+        source=raw.path,
+        sha256=raw.sha256,
+        format=raw.format,
+        options=options,
+        warnings=tuple(warnings),
+        metadata=raw.metadata,
+    )
+
+
+def _usable(raw: RawProfile, channel: Channel) -> Channel:
+    """A channel all of whose signals are numbers that are not negative."""
+    for mask, what in ((~np.isfinite(channel.values), "no number"), (channel.values < 0.0, "a negative signal")):
+        if np.any(mask):
+            line = int(channel.lines[np.argmax(mask)])
+            raise fault(raw.path, f"{what}; zero or a positive number was expected", line=line, column=channel.name)
+    return channel
+
+
+def _aligned(channels: list[Channel], options: ImportOptions, warnings: list[str]) -> tuple[np.ndarray, list[Signal]]:
+    """One axis, that of the first channel as far as all reach, and the signals on it."""
+    first = channels[0].axis
+    low, high = max(c.axis[0] for c in channels), min(c.axis[-1] for c in channels)
+    axis = first[(first >= low) & (first <= high)]
+    if len(axis) < MINIMUM_POINTS:
+        raise ValueError(f"only {len(axis)} points where all channels overlap; at least {MINIMUM_POINTS} are needed")
+    moved = [c.name for c in channels if not np.array_equal(np.intersect1d(c.axis, axis), axis)]
+    if moved:
+        what = f"{', '.join(moved)}: interpolated to the axis of {channels[0].name}"
+        warnings.append(f"{what}; neighbouring points are then correlated")
+    counted = [counted_signal(c, options.dwell_s, options.as_counts) for c in channels]
+    warnings += [line for pair in zip(channels, counted, strict=True) for line in _doubts(*pair)]
+    return axis, [interpolated(signal, c.axis, axis) for signal, c in zip(counted, channels, strict=True)]
+
+
+def _crater(raw: RawProfile, options: ImportOptions, last: float, warnings: list[str]) -> tuple[float, float]:
+    """End of the axis at the bottom of the crater, in its unit, and depth there [nm]."""
+    given = options.crater_depth_nm
+    if raw.axis == "depth":
+        by_rate = raw.sputter_rate * raw.duration if raw.sputter_rate and raw.duration else None
+        if given is not None and by_rate is None:
+            raise ValueError("the file has depths but tells of no crater: leave the crater depth out")
+        if given is not None and by_rate is not None:
+            warnings.append(f"depths of the file (crater {by_rate:.5g} nm) were scaled to a crater of {given:.5g} nm")
+        bottom = by_rate or last
+        return bottom, given if given is not None else bottom
+    if given is None:
+        what = "sputter times" if raw.axis == "time" else "cycles"
+        raise ValueError(f"the file has {what}, no depths: give the crater depth")
+    duration = options.duration_s or raw.duration or last
+    if duration < last:
+        raise ValueError(f"the duration {duration:g} ends before the last point at {last:g}")
+    if raw.axis == "time" and not 1e-3 <= given / duration <= 30.0:
+        warnings.append(f"sputter rate {given / duration:.3g} nm/s: are the units right (factor 1000)?")
+    return duration, given
+
+
+def _doubts(channel: Channel, signal: Signal) -> list[str]:
+    """What limits the counting statistics of a channel that is used."""
+    found = []
+    if not signal.counted:
+        found.append(f"{channel.name}: no counting statistics; sigma is the scatter of neighbouring points")
+    if channel.summed:
+        found.append(
+            f"{channel.name}: a sum of peaks, whose dead time is not known; near saturation sigma is too small"
+        )
+    if channel.pulses:
+        high = int(np.sum(channel.values > SATURATED * channel.pulses))
+        if high:
+            found.append(f"{channel.name}: the counter is saturated at {high} points (over {SATURATED:g} ions a pulse)")
+    return found
+
+
+def _kept(depth: np.ndarray, options: ImportOptions) -> np.ndarray:
+    """Points below the surface transient and above the deepest depth."""
+    keep = (depth >= options.surface_nm) & (depth <= (options.deepest_nm or math.inf))
+    if np.sum(keep) < MINIMUM_POINTS:
+        raise ValueError(f"only {int(np.sum(keep))} points are left; a depth profile has at least {MINIMUM_POINTS}")
+    return keep
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Scaled:
+    """Fields of the profile at all depths."""
+
+    fraction: np.ndarray
+    sigma: np.ndarray
+    counts: np.ndarray
+    counts_per_fraction: np.ndarray
+    background: np.ndarray
+    background_sigma: np.ndarray
+    scale_sigma: np.ndarray
+
+
+def _scaled(
+    depth: np.ndarray, names: tuple[str, ...], signals: list[Signal], reference: Signal | None, options: ImportOptions
+) -> _Scaled:
+    """Fractions at given depths: divided by the matrix, less the background, times the scale."""
+    keep = _kept(depth, options)
+    inside = np.zeros_like(keep)
+    inside[keep] = depth_range(depth[keep], *_bulk_range(depth[keep], options))
+    matrix, matrix_variance = _matrix(depth, reference, inside, keep)
+    ions, variance, own, dispersion, counts = (
+        np.stack([getattr(s, field) for s in signals])
+        for field in ("ions", "variance", "sigma", "dispersion", "counts")
+    )
+    level, level_sigma = _backgrounds(depth, names, ions, variance, options)
+    net, noise = matrix * (ions - level[:, None]), matrix**2 * variance
+    scale, scale_sigma = _scales(depth, names, net, noise, inside, keep, options)
+
+    gain = scale[:, None] * matrix
+    if not options.close_sum:
+        fraction = scale[:, None] * net
+        square = (gain * own) ** 2 + fraction**2 * matrix_variance
+        per_fraction = 1.0 / (gain * dispersion)
+    else:
+        total = (scale[:, None] * net).sum(axis=0)
+        if np.any(total[keep] <= 0.0):
+            where = depth[keep][np.argmin(total[keep])]
+            raise ValueError(f"close_sum: the fractions add up to nothing at {where:.4g} nm")
+        gain = gain / np.where(keep, total, 1.0)
+        fraction = gain * (ions - level[:, None])
+        # The matrix cancels in the quotient, and the other species scatter it too: no Poisson distribution any more.
+        single = (gain * own) ** 2
+        square = (1.0 - fraction) ** 2 * single + fraction**2 * (single.sum(axis=0) - single)
+        per_fraction = np.full_like(fraction, np.nan)
+    return _Scaled(
+        fraction=fraction,
+        sigma=np.sqrt(square + (options.sigma_relative * fraction) ** 2),
+        counts=counts,
+        counts_per_fraction=per_fraction,
+        background=gain * level[:, None],
+        background_sigma=gain * level_sigma[:, None],
+        scale_sigma=scale_sigma,
+    )
+
+
+def _bulk_range(depth: np.ndarray, options: ImportOptions) -> tuple[float, float]:
+    """Depths of the bulk: as given, or the deepest fifth."""
+    return options.bulk_nm or (float(depth[0] + 0.8 * (depth[-1] - depth[0])), float(depth[-1]))
+
+
+def _matrix(
+    depth: np.ndarray, reference: Signal | None, inside: np.ndarray, keep: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Factor that divides by the matrix signal, one on average of the bulk, and its relative variance."""
+    if reference is None:
+        return np.ones_like(depth), np.zeros_like(depth)
+    empty = (reference.ions <= 0.0) & keep
+    if np.any(empty):
+        raise ValueError(f"reference: no counts at {depth[np.argmax(empty)]:.4g} nm; a strong matrix signal is needed")
+    ions = np.where(reference.ions > 0.0, reference.ions, np.mean(reference.ions[inside]))
+    return np.mean(reference.ions[inside]) / ions, reference.variance / ions**2
+
+
+def _backgrounds(
+    depth: np.ndarray, names: tuple[str, ...], ions: np.ndarray, variance: np.ndarray, options: ImportOptions
+) -> tuple[np.ndarray, np.ndarray]:
+    """Background of each species in ions a point, and its standard deviation."""
+    levels = []
+    for k, name in enumerate(names):
+        given = options.background.get(name, 0.0)
+        if isinstance(given, tuple):
+            levels.append(mean_level(ions[k], variance[k], depth_range(depth, *given)))
+        else:
+            levels.append((float(given), 0.0))
+    level, sigma = np.array(levels).T
+    return level, sigma
+
+
+def _scales(
+    depth: np.ndarray,
+    names: tuple[str, ...],
+    net: np.ndarray,
+    noise: np.ndarray,
+    inside: np.ndarray,
+    keep: np.ndarray,
+    options: ImportOptions,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Fraction per ion of each species, and its relative standard deviation."""
+    methods = [options.normalise.get(name, "bulk") for name in names]
+    scale, sigma = np.zeros(len(names)), np.zeros(len(names))
+    charge, density = options.charge_mC_cm2, options.density_m3
+    exchanged = exchanged_depth(10.0 * charge, density) if charge and density else math.nan
+    for k, (name, method) in enumerate(zip(names, methods, strict=True)):
+        factor = scale_factor(method)
+        try:
+            if factor is not None:
+                scale[k] = factor
+            elif method == "bulk":
+                scale[k], sigma[k] = bulk_scale(net[k], noise[k], inside)
+            elif method != "sum":
+                find = uptake_scale if method == "uptake" else loss_scale
+                scale[k], sigma[k] = find(depth[keep], net[k, keep], noise[k, keep], exchanged)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from None
+    summed = np.array([method == "sum" for method in methods])
+    if np.any(summed):
+        fixed = scale[:, None] * net
+        rest, rest_variance = 1.0 - fixed.sum(axis=0), (scale**2) @ noise
+        scale[summed], sigma[summed] = sum_scales(
+            net[summed][:, keep], noise[summed][:, keep], rest[keep], rest_variance[keep]
+        )
+    return scale, sigma

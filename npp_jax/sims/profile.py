@@ -1,0 +1,61 @@
+"""The depth profile that a SIMS file becomes, and the choices that make it."""
+
+import dataclasses
+from collections.abc import Mapping
+
+import numpy as np
+from jaxtyping import Float
+
+from npp_jax.sims.options import ImportOptions
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class SimsProfile:
+    """Fractions against depth with what a likelihood needs.
+
+    A Poisson likelihood has the mean (fraction + background) · counts_per_fraction and the observation `counts`.
+    """
+
+    depth_nm: Float[np.ndarray, "depth"]
+    """Depths, increasing [nm]."""
+    species: tuple[str, ...]
+    """Names of the species."""
+    fraction: Float[np.ndarray, "species depth"]
+    """Number density over that of all mobile ions of the bulk [1]."""
+    sigma: Float[np.ndarray, "species depth"]
+    """Standard deviation of each point by itself [1]."""
+    counts: Float[np.ndarray, "species depth"]
+    """Counts of the Poisson distribution with the uncertainty of each point; NaN without counting statistics [1]."""
+    counts_per_fraction: Float[np.ndarray, "species depth"]
+    """Such counts at fraction one; NaN without counting statistics or with `close_sum` [1]."""
+    background: Float[np.ndarray, "species depth"]
+    """Background that was taken off, as a fraction [1]."""
+    background_sigma: Float[np.ndarray, "species depth"]
+    """Standard deviation of it, which all points of a species share [1]."""
+    scale_sigma: Float[np.ndarray, "species"]
+    """Relative standard deviation of the fractions that all points of a species share [1]."""
+    depth_sigma: float
+    """Relative standard deviation of all depths together, from the crater [1]."""
+    source: str
+    """Name of the file it was made of."""
+    sha256: str
+    """Checksum of that file."""
+    format: str
+    """Format of that file."""
+    options: ImportOptions
+    """Choices it was made with."""
+    warnings: tuple[str, ...]
+    """What is odd, one line each."""
+    metadata: Mapping[str, str]
+    """What else the file said."""
+
+    def as_arguments(self) -> tuple:
+        """Arguments of `DepthProfile`: depth, species, fraction, sigma, counts, counts_per_fraction.
+
+        The counts at fraction one [species] are given where they do not depend on depth, otherwise they and the counts
+        are None and `sigma` is to be used.
+        """
+        first = self.counts_per_fraction[:, :1]
+        steady = bool(np.all(np.isfinite(first)) and np.allclose(self.counts_per_fraction, first, rtol=1e-6, atol=0.0))
+        pair = (self.counts, first[:, 0]) if steady else (None, None)
+        return (self.depth_nm, self.species, self.fraction, self.sigma, *pair)

@@ -1,0 +1,109 @@
+"""Signals as counted ions with their variance, kept through interpolation."""
+
+import dataclasses
+
+import numpy as np
+from jaxtyping import Float
+
+from npp_jax.sims.raw import Channel
+
+SATURATED = 3.0
+"""Ions a pulse above which a counter of one ion a pulse says next to nothing."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Signal:
+    """Ions at each point: the estimate `ions` stands for `ions / dispersion` independent counts."""
+
+    ions: Float[np.ndarray, "point"]
+    """Ions, corrected for the dead time; in the unit of the file where they were not counted."""
+    dispersion: Float[np.ndarray, "point"]
+    """Variance over mean: one for counted ions, more near saturation, less between points; NaN if not counted."""
+    scatter: float = 0.0
+    """Standard deviation of a point whose ions were not counted, in the unit of `ions`."""
+
+    @property
+    def counted(self) -> bool:
+        """Whether the signal has counting statistics."""
+        return bool(np.all(np.isfinite(self.dispersion)))
+
+    @property
+    def counts(self) -> Float[np.ndarray, "point"]:
+        """Counts of the Poisson distribution that has the relative uncertainty of each point; NaN if not counted."""
+        return self.ions / self.dispersion
+
+    @property
+    def variance(self) -> Float[np.ndarray, "point"]:
+        """Unbiased estimate of the variance, for sums over many points: zero where nothing was counted."""
+        return self.dispersion * self.ions if self.counted else np.full_like(self.ions, self.scatter**2)
+
+    @property
+    def sigma(self) -> Float[np.ndarray, "point"]:
+        """Standard deviation of a single point.
+
+        That of the mean of a Poisson distribution of which n counts were seen, all means being alike likely before:
+        √(n + 1), which holds for no count too.
+        """
+        return self.dispersion * np.sqrt(self.counts + 1.0) if self.counted else np.sqrt(self.variance)
+
+
+def counted_signal(channel: Channel, dwell: float | None = None, as_counts: bool = False) -> Signal:
+    """Ions of a channel and their dispersion.
+
+    A counter that takes one ion a pulse, read in N pulses and corrected to I, has the binomial variance
+    N (exp(I/N) − 1), that is dispersion (N/I)(exp(I/N) − 1).
+
+    Parameters
+    ----------
+    channel
+        Signals, finite and not negative.
+    dwell
+        Counting time of a point, for rates of files that do not tell it. [s]
+    as_counts
+        Whether a signal of unknown unit is one of counted ions.
+    """
+    per_count = channel.per_count or (1.0 / dwell if dwell and channel.kind == "rate" else None)
+    if per_count is None and as_counts and channel.kind in {"counts", "other"}:
+        per_count = 1.0
+    if per_count is None:
+        return Signal(channel.values, np.full_like(channel.values, np.nan), noise(channel.values))
+    ions = channel.values / per_count
+    if channel.pulses is None:
+        return Signal(ions, np.ones_like(ions))
+    load = np.clip(ions / channel.pulses, 1e-12, 50.0)
+    return Signal(ions, np.expm1(load) / load)
+
+
+def noise(values: Float[np.ndarray, "point"]) -> float:
+    """Standard deviation of the scatter about a smooth curve, from the median of second differences.
+
+    The median leaves out edges, where they are large.
+    """
+    second = values[2:] - 2.0 * values[1:-1] + values[:-2]
+    return float(np.median(np.abs(second)) / (0.674489750196 * np.sqrt(6.0)))
+
+
+def interpolated(signal: Signal, axis: Float[np.ndarray, "point"], target: Float[np.ndarray, "target"]) -> Signal:
+    """The signal between its points, linearly; the variance of a point is that of the mean of its neighbours.
+
+    Parameters
+    ----------
+    signal
+        Signal on `axis`.
+    axis
+        Increasing axis.
+    target
+        Axis within the range of `axis`.
+    """
+    if len(axis) == len(target) and np.array_equal(axis, target):
+        return signal
+    right = np.clip(np.searchsorted(axis, target), 1, len(axis) - 1)
+    share = (target - axis[right - 1]) / (axis[right] - axis[right - 1])
+    ions = (1.0 - share) * signal.ions[right - 1] + share * signal.ions[right]
+    if not signal.counted:
+        return Signal(ions, np.full_like(ions, np.nan), signal.scatter)
+    weights = (1.0 - share) ** 2, share**2
+    spread = signal.dispersion
+    variance = weights[0] * signal.variance[right - 1] + weights[1] * signal.variance[right]
+    empty = weights[0] * spread[right - 1] + weights[1] * spread[right]
+    return Signal(ions, np.where(ions > 0.0, variance / np.where(ions > 0.0, ions, 1.0), empty))

@@ -1,0 +1,1 @@
+"""From an experiment to its solution: the place where physics, scheme and solver meet."""

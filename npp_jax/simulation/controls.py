@@ -1,0 +1,43 @@
+"""Numerical settings."""
+
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True)
+class Controls:
+    """Numerical settings; all static, so that one compilation serves every candidate."""
+
+    cells_behind: int = 160
+    """Cells between the surface and the front."""
+    cells_ahead: int = 50
+    """Cells ahead of the front."""
+    steps: int = 24
+    """Time steps of a stage up to its first output; later outputs take their share."""
+    iterations: int = 20
+    """Cap on the Newton iterations of a stage of a step, the last one apart."""
+    extra_iterations: tuple[int, ...] = (12, 3)
+    """Further iterations in the first steps, which start far from the solution."""
+    tolerance: float = 1e-9
+    """Change of the native fraction below which the iteration stops."""
+    landings: int = 3
+    """Repetitions of the last step before an output time, where the charge is not known beforehand."""
+    start_share: float = 0.003
+    """Share of the charge (or time) of the first output taken by the first step."""
+    trace: bool = True
+    """Keep the history over the steps; otherwise the trace holds the outputs alone."""
+    companion: bool = True
+    """Make a second, coarser run for the error estimate."""
+    observables: bool = True
+    """Read the front off the profiles; otherwise its depth, width, plateau and leading edge are NaN. The error estimate
+    needs them."""
+
+
+def coarser(controls: Controls) -> Controls:
+    """Settings of the companion run: half the cells, 0.6 of the steps."""
+    return replace(
+        controls,
+        cells_behind=controls.cells_behind // 2,
+        cells_ahead=controls.cells_ahead // 2,
+        steps=max(4, round(0.6 * controls.steps)),
+        trace=False,
+    )

@@ -1,0 +1,72 @@
+"""Status and error estimate of a solution."""
+
+from dataclasses import replace
+
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from npp_jax.constants import NM
+from npp_jax.simulation.observables import interpolate_profile
+from npp_jax.simulation.solution import Solution
+from npp_jax.simulation.status import Status
+
+PROFILE_TARGET = 2e-3
+
+
+FRONT_TARGET = (0.25 * NM, 2.5e-3)
+
+
+NEUTRALITY = 1e-2
+
+
+LAST_UPDATE = 2e-2
+
+
+TIME_TARGET = 1e-4
+
+
+def rated(solution: Solution) -> Solution:
+    """Give a solution its status: the worst that befell the run, its error estimate apart."""
+    report = solution.report
+    finite = jnp.isfinite(solution.fraction).all((0, 1, 2)) & jnp.isfinite(solution.potential).all((0, 1))
+    beyond = ~(jnp.abs(report.excess_charge) <= NEUTRALITY)
+    status = _worst(
+        (Status.NOT_NEUTRAL, beyond if solution.model == "electroneutral" else jnp.zeros_like(beyond)),
+        (Status.NOT_CONVERGED, ~(report.newton_update <= LAST_UPDATE)),
+        (Status.MISSED_TIME, ~(report.time_error <= TIME_TARGET)),
+        (Status.NOT_FINITE, ~finite),
+    )
+    return replace(solution, report=replace(report, status=status))
+
+
+def _worst(*conditions: tuple[Status, Array]) -> Array:
+    status = jnp.zeros(conditions[0][1].shape, jnp.int32)
+    for code, failed in conditions:
+        status = jnp.where(failed, jnp.int32(code), status)
+    return status
+
+
+def judge(solution: Solution, coarse: Solution) -> Solution:
+    """Add the error estimate of a companion run to a solution.
+
+    The difference of the two runs bounds the profile error of the finer one; it is compared over one and a half front
+    depths.
+    """
+    profile_error, front_error = [], []
+    for k in range(len(solution.time)):
+        reach = 1.5 * solution.front_depth[k]
+        share = jnp.linspace(0.0, 1.0, 200, dtype=reach.dtype).reshape(-1, *(1,) * reach.ndim)
+        depth = share * reach
+        fine, rough = (interpolate_profile(depth, s.depth[k], s.fraction[k]) for s in (solution, coarse))
+        profile_error.append(jnp.sqrt(jnp.max(jnp.mean((fine - rough) ** 2, axis=1), axis=0)))
+        front_error.append(jnp.abs(solution.front_depth[k] - coarse.front_depth[k]))
+    profile_error, front_error = jnp.stack(profile_error), jnp.stack(front_error)
+    # The companion's error is several times that of the run itself.
+    limit = jnp.maximum(FRONT_TARGET[0], FRONT_TARGET[1] * solution.front_depth)
+    poor = jnp.any(profile_error > 2.0 * PROFILE_TARGET, axis=0) | jnp.any(front_error > 4.0 * limit, axis=0)
+    report = solution.report
+    status = jnp.maximum(report.status, jnp.where(poor, jnp.int32(Status.COARSE), 0))
+    return replace(
+        solution,
+        report=replace(report, profile_error=profile_error, front_error=front_error, status=status),
+    )

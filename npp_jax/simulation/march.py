@@ -1,0 +1,126 @@
+"""Integration of one stage: schedule of steps, moving mesh, landing on output times.
+
+The clock of a stage with a beam is the charge passed, as a length; at rest it is time. Where a stage driven by a
+potential ends at
+a time, the charge of the output is unknown: its last step is repeated from the same start, each time with the charge
+corrected by the missing time, until it lands.
+"""
+
+from collections.abc import Callable
+from types import ModuleType
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from npp_jax.physics.front_theory import quasi_steady_profile
+from npp_jax.simulation.controls import Controls
+from npp_jax.simulation.material import Unknowns
+from npp_jax.simulation.mesh.found import Track
+from npp_jax.simulation.mesh.predicted import Path
+from npp_jax.simulation.schedule import Schedule
+from npp_jax.simulation.step import Effort, Happened, Moment, take_step
+
+Guess = Callable[[Array, Array, Array], Unknowns]
+"""Start and end of a step in the clock, γ ↦ guesses of the unknowns at its stages."""
+
+
+def untouched(path: Path, schedule: Schedule, controls: Controls) -> tuple[Moment, Array]:
+    """State at the start of the first stage, and first guesses of its first step at half and full charge."""
+    clock = schedule.clock[0]
+    faces = path.faces_at(jax.lax.stop_gradient(clock), controls.cells_behind, controls.cells_ahead)
+    centre = 0.5 * (faces[1:] + faces[:-1])
+    width = path.front_scale(clock)
+    guess = [quasi_steady_profile(path.theory, centre, share * clock, width) for share in (0.5, 1.0)]
+    zero = jnp.zeros_like(clock)
+    moment = Moment((jnp.ones_like(centre),), faces, jnp.zeros_like(faces), path.current_at(clock), zero, zero)
+    return moment, jax.lax.stop_gradient(jnp.stack(guess))
+
+
+def landed(
+    now: Moment, base: Moment, clock: Array, ratio: Array, target: Array, again: Array, stays: Array | None = None
+) -> Array:
+    """Where in the clock a step ends whose output is told by its time, or by the charge less what `stays` outside.
+
+    Steps towards it keep their planned ratio; a repeated one corrects the clock by the time, or the charge, that the
+    one before has missed.
+    """
+    ahead = jnp.where(now.clock > 0.0, now.clock * ratio, clock)
+    wanted = now.clock + (target - now.time) * now.current if stays is None else clock + stays
+    return jnp.where(again, jnp.maximum(wanted, base.clock * 1.0001), ahead)
+
+
+def march(
+    model: ModuleType,
+    path: Path | Track,
+    actual: Path | Track,
+    schedule: Schedule,
+    moment: Moment,
+    guess: Unknowns | Guess,
+    controls: Controls,
+    *,
+    landing: bool,
+    held: Array | None = None,
+    surface_charge: Callable[[Unknowns], Array] | None = None,
+) -> tuple[Moment, Moment, Happened]:
+    """Take the steps of a schedule.
+
+    Parameters
+    ----------
+    model
+        `electroneutral`, `full`, `mixture` or `mixture_full` of the discretisation; without derivatives of its own the
+        iteration takes those of the residual.
+    path, actual
+        Prediction that places the mesh, and the same with the parameters by which the result is differentiated.
+    schedule
+        Steps.
+    moment
+        Start.
+    guess
+        First guesses of the unknowns at the stages, [stage, cell, *batch]: those of the step from the untouched sample
+        alone, or of every step as a function of its start and end in the clock and the coefficient of its scheme.
+    controls
+        Numerical settings.
+    landing
+        Whether steps are repeated to end at their target time, or charge.
+    held
+        Clock values at which the mesh is placed instead of those of the steps, [step, *batch]: the discrete map with
+        its mesh held, as differentiation sees it.
+    surface_charge
+        What of the charge since the start of the stage has stayed at the surface [nm], where steps are repeated to end
+        at a charge.
+
+    Returns
+    -------
+    Last state, states after all steps, and what the steps took.
+    """
+
+    def step(carry: tuple[Moment, Moment], row: tuple) -> tuple[tuple[Moment, Moment], tuple[Moment, Happened]]:
+        now, before = carry
+        clock, ratio, target, again, begin, gamma, cap, place = row
+        base = jax.tree.map(lambda a, b: jnp.where(again, a, b), before, now) if landing else now
+        if landing:
+            stays = None if surface_charge is None else surface_charge(now.y)
+            clock = landed(now, base, clock, ratio, target, again, stays)
+        faces = path.faces_at(
+            jax.lax.stop_gradient(clock) if held is None else place, controls.cells_behind, controls.cells_ahead
+        )
+        still = base._replace(faces=jnp.where(begin, faces, base.faces))
+        first, guessed = (guess, begin) if not callable(guess) else (guess(base.clock, clock, gamma), jnp.bool_(True))
+        effort = Effort(gamma, cap, controls.tolerance)
+        after, happened = take_step(model, actual, still, now, clock, faces, effort, guess=first, guessed=guessed)
+        return (after, base), (after, happened)
+
+    dtype = moment.clock.dtype
+    rows = (
+        schedule.clock,
+        schedule.ratio,
+        schedule.target,
+        jnp.asarray(schedule.again),
+        jnp.asarray(schedule.begin),
+        jnp.asarray(schedule.gamma, dtype),
+        jnp.asarray(schedule.cap, jnp.int32),
+        schedule.clock if held is None else held,
+    )
+    (last, _), (moments, happened) = jax.lax.scan(step, (moment, moment), rows)
+    return last, moments, happened

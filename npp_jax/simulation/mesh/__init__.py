@@ -1,0 +1,1 @@
+"""Moving meshes: geometry, and courses of clock and mesh, predicted in closed form or found."""

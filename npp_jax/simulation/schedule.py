@@ -1,0 +1,126 @@
+"""Schedule of the steps of a stage."""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from npp_jax.physics.protocol import Blocking, IonBeamPotential, Stage
+from npp_jax.simulation.controls import Controls
+from npp_jax.simulation.mesh.found import Track
+from npp_jax.simulation.mesh.predicted import Path
+from npp_jax.solver.sdirk import EULER_GAMMA, GAMMA
+
+EULER_STEPS = 3
+"""Steps from the untouched sample that are of first order; the charge that passes in them is a few percent."""
+
+
+LATER_POWER = 2.5
+"""Power of the step number to which the clock of a later stage with several fronts grows."""
+
+
+BLOCKING_STEPS = 3
+"""Steps under a blocking electrode, as a multiple of those of other stages: a current that decays sets their length."""
+
+
+class Schedule(NamedTuple):
+    """Steps of a stage, one entry each (first axis)."""
+
+    clock: Array
+    """Planned clock at the end of the step."""
+    ratio: Array
+    """Planned clock over that of the step before."""
+    target: Array
+    """Output time towards which the step goes [s]."""
+    again: np.ndarray
+    """The step repeats the one before, from the same start."""
+    begin: np.ndarray
+    """The step starts from the untouched sample."""
+    gamma: np.ndarray
+    cap: np.ndarray
+    final: np.ndarray
+    """The step is not repeated: it belongs to the trace."""
+    output: np.ndarray
+    """The step ends at an output."""
+
+
+def make_schedule(
+    path: Path | Track, stage: Stage, controls: Controls, *, first: bool, surface_charge: bool = False
+) -> Schedule:
+    """Lay out the steps of a stage: evenly in the logarithm of the clock between outputs, or by `LATER_POWER`.
+
+    Parameters
+    ----------
+    path
+        Prediction of current and charge.
+    stage
+        What is done to the sample.
+    controls
+        Numerical settings.
+    first
+        Whether the stage starts from the untouched sample.
+    surface_charge
+        Whether a part of the charge stays at the surface and has to be made up for where a stage ends at a charge.
+    """
+    shares = np.asarray(stage.outputs)
+    unknown_end = isinstance(stage.front, IonBeamPotential) and (stage.duration is not None or surface_charge)
+    like = stage.temperature
+    if path.resting:
+        ends = [share * stage.duration for share in shares]
+        times = ends
+    elif stage.duration is not None:
+        times = [share * stage.duration for share in shares]
+        ends = [path.charge_at(time) for time in times]
+    else:
+        ends = [share * stage.charge / path.current_unit() for share in shares]
+        times = [jnp.full_like(like, jnp.inf) for _ in shares]
+    clocks, targets, again, final, output = [], [], [], [], []
+    previous = controls.start_share * ends[0]
+    repeats = 0 if not unknown_end else controls.landings if stage.duration is not None else 1
+    steps = controls.steps * (BLOCKING_STEPS if isinstance(stage.front, Blocking) else 1)
+    for k, (end, time) in enumerate(zip(ends, times, strict=True)):
+        if k == 0:
+            exponents = np.linspace(0.0, 1.0, steps)
+        else:
+            span = np.log(shares[k] / shares[k - 1]) / -np.log(controls.start_share)
+            count = max(3, int(np.ceil(span * steps)))
+            exponents = np.arange(1, count + 1) / count
+        exponents = np.concatenate([exponents, np.ones(repeats)]).reshape(-1, *(1,) * jnp.ndim(like))
+        size = len(exponents)
+        if k == 0 and not first and not path.resting and isinstance(path, Track):
+            # The front runs into what earlier stages have left: nothing is self-similar, and even ratios would make
+            # the last steps too long.
+            root = controls.start_share ** (1.0 / LATER_POWER)
+            shared = (root + (1.0 - root) * exponents) ** LATER_POWER
+            clocks.append(end * jnp.asarray(shared, like.dtype))
+        else:
+            clocks.append(previous * (end / previous) ** jnp.asarray(exponents, like.dtype))
+        targets.append(jnp.broadcast_to(time, (size, *like.shape)))
+        position = np.arange(size)
+        again.append(position >= size - repeats)
+        final.append((position < size - repeats - (repeats > 0)) | (position == size - 1))
+        output.append(position == size - 1)
+        previous = end
+    stacked = jnp.concatenate(clocks).astype(like.dtype)
+    length = len(stacked)
+    cap = np.full(length, controls.iterations)
+    extra = controls.extra_iterations[:length]
+    cap[: len(extra)] += np.asarray(extra, int)
+    begin = np.zeros(length, bool)
+    gamma = np.full(length, GAMMA)
+    if first:
+        begin[0] = True
+        # While the profile forms, the second-order step would undershoot zero behind a thin front.
+        gamma[:EULER_STEPS] = EULER_GAMMA
+    return Schedule(
+        clock=stacked,
+        ratio=jnp.concatenate([jnp.ones_like(stacked[:1]), stacked[1:] / stacked[:-1]]),
+        target=jnp.concatenate(targets).astype(like.dtype),
+        again=np.concatenate(again),
+        begin=begin,
+        gamma=gamma,
+        cap=cap,
+        final=np.concatenate(final),
+        output=np.concatenate(output),
+    )

@@ -1,0 +1,1 @@
+"""Fluxes and equations of the two models, for a pair of ions and for any number."""

@@ -1,0 +1,132 @@
+"""What flows through the faces of a mixture: compositions on their sides, gradients, fluxes, and the two ends."""
+
+import functools
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from npp_jax.simulation.material import TRACE_FRACTION, Mixture, Unknowns, diffusivities, valence
+from npp_jax.simulation.mesh.geometry import Geometry
+from npp_jax.simulation.schemes.scheme import between
+
+
+class Faces(NamedTuple):
+    """Fluxes of all species relative to the faces per unit of the clock, and the field [kT/(e nm)]."""
+
+    flux: Float[Array, "species face *batch"]
+    field: Array
+
+
+class Ends(NamedTuple):
+    """Compositions on either side of every face, boundaries included, with distances and velocities."""
+
+    left: Float[Array, "species face *batch"]
+    right: Float[Array, "species face *batch"]
+    distance: Array
+    velocity: Array
+
+
+def around(medium: Mixture, cells: Unknowns, here: Geometry) -> Ends:
+    """Neighbours of all faces; a surface whose composition is not given sees its own cell."""
+    inside = jnp.stack(cells)
+
+    def given(fractions: tuple[Array, ...]) -> Array:
+        return jnp.stack([jnp.broadcast_to(c, inside[0, :1].shape) for c in fractions])
+
+    surface = inside[:, :1] if medium.held is None else given(medium.held)
+    distance = between(0.5 * here.width[:1], here.distance, 0.5 * here.width[-1:])
+    back = given(at_back(medium, inside, distance[-2:]))
+    return Ends(
+        jnp.concatenate([surface, inside], axis=1),
+        jnp.concatenate([inside, back], axis=1),
+        distance,
+        between(jnp.zeros_like(here.velocity[:1]), here.velocity, here.outer_velocity[None]),
+    )
+
+
+def at_back(medium: Mixture, cells: Array, distance: Array) -> tuple[Array, ...]:
+    """Fractions at the back electrode: those of the bulk, next to the ions that it holds back.
+
+    These are continued from the last two cells, whose distances from each other and the end are given; the others keep
+    their proportions to one another in what charge is left.
+    """
+    if medium.sealed:
+        return tuple(cells[:, -1])
+    if not medium.piling_up:
+        return medium.bulk
+    beyond = jnp.maximum(at_surface(cells[:, ::-1], distance[::-1]), 0.0)
+    each = range(len(medium.charges))
+    kept = sum(medium.charges[k] * beyond[k] for k in each if medium.held_back[k])
+    passing = sum(medium.charges[k] * medium.bulk[k] for k in each if not medium.held_back[k])
+    share = jnp.maximum(medium.background - kept, 0.0) / passing
+    return tuple(beyond[k] if medium.held_back[k] else share * medium.bulk[k] for k in each)
+
+
+class AtFaces(NamedTuple):
+    """Fractions and diffusion coefficients of all species at the faces."""
+
+    fraction: Float[Array, "species face *batch"]
+    D: Float[Array, "species face *batch"]
+
+
+def at_faces(medium: Mixture, ends: Ends) -> AtFaces:
+    """What the faces see of the compositions on their sides."""
+    middle = 0.5 * (ends.left + ends.right)
+    return AtFaces(middle, jnp.stack(diffusivities(medium, tuple(middle))))
+
+
+def gradients(medium: Mixture, at: AtFaces, ends: Ends, pull: Array, tempo: Array) -> Array:
+    """∂c/∂x of all species, steepened where a cell is longer than the diffusion length in the moving frame.
+
+    The factor √(1 + P²), P the Péclet number of the cell in the field `pull` [kT/(e nm)], turns the central flux into
+    an upwind one; `Mixture.upwind` weights it.
+    """
+    speed = valence(medium, at.D) * pull - ends.velocity / (tempo * at.D)
+    steepness = jnp.sqrt(1.0 + medium.upwind * (0.5 * ends.distance * speed) ** 2)
+    return steepness * (ends.right - ends.left) / ends.distance
+
+
+def fluxes(medium: Mixture, at: AtFaces, ends: Ends, slopes: Array, field: Array, tempo: Array) -> Array:
+    """Fluxes of all species relative to the faces per unit of the clock; none where the ends pass none."""
+    flux = tempo * at.D * (valence(medium, at.D) * at.fraction * field - slopes) - ends.velocity * at.fraction
+    if medium.held is None:
+        flux = flux.at[:, 0].set(tempo * _exchanged(medium, ends))
+    return flux.at[:, -1].set(0.0) if medium.sealed else flux
+
+
+class Back(NamedTuple):
+    """Fluxes of all species through the back electrode [nm/s], and the field there [kT/(e nm)]."""
+
+    flux: Float[Array, "species *batch"]
+    field: Array
+
+
+def through_back(medium: Mixture, at: AtFaces, slopes: Array, current: Array) -> Back:
+    """What an electrode that holds ions back passes: the others carry the ionic current v₀ [nm/s] alone."""
+    passed = [k for k, held in enumerate(medium.held_back) if not held]
+    end = [(medium.charges[k], at.D[k, -1], at.fraction[k, -1], slopes[k, -1]) for k in passed]
+    conductance = functools.reduce(jnp.add, [z * z * D * jnp.maximum(c, TRACE_FRACTION) for z, D, c, _ in end])
+    field = (current + functools.reduce(jnp.add, [z * D * slope for z, D, _, slope in end])) / conductance
+    flux = jnp.zeros_like(slopes[:, -1])
+    for k, (z, D, c, slope) in zip(passed, end, strict=True):
+        flux = flux.at[k].set(D * (z * jnp.maximum(c, TRACE_FRACTION) * field - slope))
+    return Back(flux, field)
+
+
+def at_surface(cells: Float[Array, "species cell *batch"], distance: Array) -> Float[Array, "species *batch"]:
+    """Values at the surface, continued from the first two cells, whose distances from it and each other are given."""
+    return cells[:, 0] + distance[0] / distance[1] * (cells[:, 0] - cells[:, 1])
+
+
+def _exchanged(medium: Mixture, ends: Ends) -> Float[Array, "species *batch"]:
+    """What a surface of no given composition takes up: k times what it lacks of that of a reservoir [nm/s]."""
+    here = at_surface(ends.right, ends.distance)
+    if medium.surface is None or medium.exchange is None:
+        return jnp.zeros_like(here)
+    return medium.exchange * (jnp.stack([jnp.broadcast_to(c, here[0].shape) for c in medium.surface]) - here)
+
+
+def lengths(here: Geometry) -> Array:
+    """Lengths over which the field at each face is integrated."""
+    return between(0.5 * here.width[:1], here.distance, here.beyond[None])

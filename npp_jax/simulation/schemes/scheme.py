@@ -1,0 +1,182 @@
+"""What the two models share: stabilised central fluxes, boundary flux, potential drop, limits of a Newton step."""
+
+import functools
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from npp_jax.simulation.material import Medium, Unknowns
+from npp_jax.simulation.mesh.geometry import Geometry
+
+FRACTION_FLOOR = 1e-9
+"""Least native fraction of a Newton iterate."""
+
+HELD_BELOW = 1e-3
+"""Mobile native fraction below which derivatives pass the stabilising factor by.
+
+Where the last mobile ions leave a cell, D₁ changes by orders of magnitude over a fraction of 1e-4, and with it the
+factor: the linearised scheme then loses the monotony that the factor is there for, and derivatives grow from step to
+step. Nothing seen of the sample depends on the factor there.
+"""
+
+Result = TypeVar("Result", bound=tuple)
+
+BLOCK = 32
+"""Faces evaluated at once in an iteration."""
+
+
+class Rates(NamedTuple):
+    """Rates of the conserved amounts per unit of the clock, and potential drop [kT/e]."""
+
+    rate: Unknowns
+    drop: Array
+
+
+class Linearisation(NamedTuple):
+    """Rates and potential drop with the derivatives that an iteration uses.
+
+    The stabilising factor is held, and the current enters the rates one iteration behind: what is cheap, and stable far
+    from the solution.
+    """
+
+    rate: Unknowns
+    lower: tuple[tuple[Array | None, ...], ...]
+    """None where nothing couples."""
+    diagonal: tuple[tuple[Array | None, ...], ...]
+    upper: tuple[tuple[Array | None, ...], ...]
+    drop: Array
+    drop_by_current: Array
+    """At given composition, the field following the current."""
+    drop_by_unknown: Unknowns | None = None
+    """None where it is neglected."""
+    response: Unknowns | None = None
+    """What of the unknowns follows the current at given composition, as a derivative; None if nothing does."""
+    rate_by_current: Unknowns | None = None
+    """None where the current enters the rates one iteration behind."""
+
+
+def between(*parts: Array) -> Array:
+    """Join arrays along the axis of the cells."""
+    return jnp.concatenate(parts, axis=0)
+
+
+class Transport(NamedTuple):
+    """Coefficients of transport of a neutral mixture, and their derivatives by the native fraction u."""
+
+    native: Array
+    """D₁ [nm²/s]."""
+    native_slope: Array
+    foreign: Array
+    """D₂ [nm²/s]."""
+    foreign_slope: Array
+    resistivity: Array
+    """1/S, with S = D₁u + D₂(1-u)."""
+    share: Array
+    """Transport number of the native ion, t₁ = D₁u/S."""
+    share_slope: Array
+    mutual: Array
+    """Mutual diffusion coefficient, D₁₂ = D₁D₂/S [nm²/s]."""
+    mutual_slope: Array
+
+
+def transport(medium: Medium, u: Float[Array, "inner *batch"]) -> Transport:
+    """Coefficients at the composition u.
+
+    The derivatives are written out: what a compiler makes of differentiated quotients takes twice the time, and these
+    are evaluated at every face in every iteration.
+    """
+    one = jnp.ones_like(u)
+    native, native_slope = jax.jvp(medium.native, (u,), (one,))
+    foreign, foreign_slope = jax.jvp(medium.foreign, (u,), (one,))
+    resistivity = 1.0 / (native * u + foreign * (1.0 - u))
+    slope = native_slope * u + native + foreign_slope * (1.0 - u) - foreign
+    ratio = native * resistivity
+    ratio_slope = (native_slope - ratio * slope) * resistivity
+    return Transport(
+        native=native,
+        native_slope=native_slope,
+        foreign=foreign,
+        foreign_slope=foreign_slope,
+        resistivity=resistivity,
+        share=ratio * u,
+        share_slope=ratio_slope * u + ratio,
+        mutual=ratio * foreign,
+        mutual_slope=ratio_slope * foreign + ratio * foreign_slope,
+    )
+
+
+def stabiliser(
+    at: Transport, mobile: Float[Array, "inner *batch"], current: Array, tempo: Array, geometry: Geometry
+) -> Float[Array, "inner *batch"]:
+    """Factor √(1 + P²) on the diffusive flux, P the Péclet number of the cell in the moving frame.
+
+    The speed in P is that of a composition relative to the mesh, which vanishes on the self-similar ramp, so that
+    second order survives where cells are longer than the diffusion length; elsewhere the factor turns the central flux
+    into an upwind one. Where less than `HELD_BELOW` of the native ions is `mobile`, its derivative is taken as zero.
+    """
+    speed = tempo * current * at.share_slope - geometry.velocity
+    peclet = 0.5 * geometry.distance * speed / (tempo * at.mutual)
+    factor = jnp.sqrt(1.0 + peclet * peclet)
+    return jnp.where(mobile < HELD_BELOW, jax.lax.stop_gradient(factor), factor)
+
+
+def in_blocks(function: Callable[..., Result], *arrays: Float[Array, "inner *batch"]) -> Result:
+    """Evaluate a function of the faces so that what it returns is computed once and kept.
+
+    A compiler would fold the whole chain into each of its many users and evaluate it over and over. On a CPU the faces
+    go in blocks of some each, whose intermediate values stay in the cache; an accelerator takes them all at once.
+    """
+    return jax.lax.platform_dependent(
+        *arrays, cpu=functools.partial(_block_by_block, function), default=functools.partial(_at_once, function)
+    )
+
+
+def _at_once(function: Callable[..., Result], *arrays: Array) -> Result:
+    return jax.lax.optimization_barrier(function(*arrays))
+
+
+def _block_by_block(function: Callable[..., Result], *arrays: Array) -> Result:
+    size = len(arrays[0])
+    blocks = max(1, round(size / BLOCK))
+    length = -(-size // blocks)
+
+    def cut(a: Array) -> Array:
+        padded = between(a, jnp.broadcast_to(a[-1:], (blocks * length - size, *a.shape[1:])))
+        return padded.reshape(blocks, length, *a.shape[1:])
+
+    def joined(a: Array) -> Array:
+        return a.reshape(blocks * length, *a.shape[2:])[:size]
+
+    return jax.tree.map(joined, jax.lax.map(lambda block: function(*block), tuple(cut(a) for a in arrays)))
+
+
+def gain(flux: Float[Array, "inner *batch"], current: Array, tempo: Array, geometry: Geometry) -> Array:
+    """What the cells gain by the native flux: none enters at the surface, at the other end it carries all current."""
+    edge = jnp.zeros_like(flux[:1])
+    return -jnp.diff(between(edge, flux, edge + tempo * current - geometry.outer_velocity), axis=0)
+
+
+def potential_drop(medium: Medium, field: Float[Array, "inner *batch"], current: Array, geometry: Geometry) -> Array:
+    """∫E dx from the surface to the back electrode; beyond the mesh the bulk conducts [kT/e]."""
+    return jnp.sum(geometry.field_weight * field, axis=0) + geometry.beyond * current / medium.bulk
+
+
+def fraction_change(change: Unknowns) -> Array:
+    """Largest change of a fraction in a Newton step."""
+    return functools.reduce(jnp.maximum, [jnp.max(jnp.abs(part), axis=0) for part in change])
+
+
+def limit_fraction(u: Array, step: Array, ceiling: float | Array, immobile: float | Array = 0.0) -> Array:
+    """Newton step of a fraction, limited so that its mobile part stays positive.
+
+    Downward a step takes at most a factor e (and need not end below 1e-6); upward it adds at most the larger of the
+    mobile fraction and 0.1.
+    """
+    mobile = jnp.maximum(u - immobile, FRACTION_FLOOR)
+    least = jnp.maximum(mobile * mobile / (mobile - jnp.minimum(step, 0.0)), 0.37 * mobile)
+    down = jnp.maximum(least, jnp.minimum(mobile, 1e-6))
+    up = mobile + jnp.minimum(step, jnp.maximum(mobile, 0.1))
+    return jnp.minimum(immobile + jnp.maximum(jnp.where(step < 0.0, down, up), FRACTION_FLOOR), ceiling)

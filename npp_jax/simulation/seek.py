@@ -1,0 +1,176 @@
+"""A pass over a stage that finds its mesh on the way.
+
+The faces go on as the waves of the hyperbolic limit do: what a stage brings spreads from the surface in proportion to
+its clock, what was there before in proportion to all the charge since it started. A rough step on them, upwinded, tells
+the profile at the end of the step; the mesh that resolves this is the one on which the step is taken.
+"""
+
+from types import ModuleType
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from npp_jax.physics.protocol import Closed, IonBeamCurrent, IonBeamPotential
+from npp_jax.simulation.controls import Controls
+from npp_jax.simulation.march import landed
+from npp_jax.simulation.material import Mixture, Unknowns
+from npp_jax.simulation.mesh.even_mesh import even_error_faces, linear
+from npp_jax.simulation.mesh.found import Track
+from npp_jax.simulation.schedule import Schedule
+from npp_jax.simulation.step import Effort, Happened, Moment, take_step
+
+ROUGH_ITERATIONS = 3
+"""Cap on the iterations of a rough step, the last one and the further ones of first steps apart."""
+
+
+def resolving(model: ModuleType, medium: Mixture, moment: Moment) -> Array:
+    """Faces that resolve the profile of a moment evenly."""
+    bulk = jnp.stack([jnp.broadcast_to(c, moment.clock.shape) for c in medium.bulk])
+    cells = model.fractions(medium, moment.y, jnp.diff(moment.faces, axis=0))
+    return even_error_faces(moment.faces, jnp.stack(cells), bulk, both_ends=medium.piling_up)
+
+
+def seek(
+    model: ModuleType,
+    track: Track,
+    schedule: Schedule,
+    moment: Moment,
+    exchanged: Array,
+    guess: Unknowns,
+    controls: Controls,
+    *,
+    landing: bool,
+    fresh: bool,
+) -> tuple[Moment, Moment, Happened]:
+    """Take the steps of a schedule, each on the mesh that its own rough step suggests.
+
+    Parameters
+    ----------
+    model, schedule, moment, controls, landing
+        As in `march`.
+    track
+        Medium and drive of the stage.
+    exchanged
+        Charge of the ions that have been exchanged before the stage [nm].
+    guess
+        First guesses for the first step, [stage, cell, *batch].
+    fresh
+        Whether the schedule begins the stage.
+
+    Returns
+    -------
+    As `march`.
+    """
+    medium, rough_track = track.medium, _upwinded(track)
+
+    def step(carry: tuple[Moment, Moment], row: tuple) -> tuple[tuple[Moment, Moment], tuple[Moment, Happened]]:
+        now, before = carry
+        clock, ratio, target, again, begin, gamma, cap, rough_cap = row
+        base = jax.tree.map(lambda a, b: jnp.where(again, a, b), before, now) if landing else now
+        if landing:
+            clock = landed(now, base, clock, ratio, target, again)
+        predicted = jnp.where(begin, base.faces, carried_on(track, base.faces, base.clock, clock, exchanged))
+        effort = Effort(gamma, rough_cap, controls.tolerance, euler=True)
+        rough, _ = take_step(model, rough_track, base, now, clock, predicted, effort, guess=guess, guessed=begin)
+        faces = jnp.where(begin, base.faces, resolving(model, medium, rough))
+        end = _between_meshes(medium, rough.y, predicted, faces)
+        middle = _between_meshes(medium, tuple(g[0] for g in guess), predicted, faces)
+        guesses = tuple(
+            jnp.stack([jnp.where(begin, m, a + gamma * (b - a)), b])
+            for m, a, b in zip(middle, base.y, end, strict=True)
+        )
+        effort = Effort(gamma, cap, controls.tolerance)
+        after, happened = take_step(
+            model, track, base, rough, clock, faces, effort, guess=guesses, guessed=jnp.bool_(True)
+        )
+        return (after, base), (after, happened)
+
+    extra = np.zeros(len(schedule.cap), int)
+    given = controls.extra_iterations[: len(extra)]
+    extra[: len(given)] += np.asarray(given, int)
+    rows = (
+        schedule.clock,
+        schedule.ratio,
+        schedule.target,
+        jnp.asarray(schedule.again),
+        jnp.asarray(fresh & (np.arange(len(extra)) == 0)),
+        jnp.asarray(schedule.gamma, moment.clock.dtype),
+        jnp.asarray(schedule.cap, jnp.int32),
+        jnp.asarray(extra + ROUGH_ITERATIONS, jnp.int32),
+    )
+    (last, _), (moments, happened) = jax.lax.scan(step, (moment, moment), rows)
+    return last, moments, happened
+
+
+def first_faces(
+    model: ModuleType, track: Track, schedule: Schedule, moment: Moment, guess: Unknowns, controls: Controls
+) -> Array:
+    """Mesh that resolves the first step of a stage, found by a rough one; arguments as of `seek`."""
+    effort = Effort(
+        jnp.asarray(schedule.gamma[0], moment.clock.dtype),
+        jnp.asarray(schedule.cap[0] + ROUGH_ITERATIONS, jnp.int32),
+        controls.tolerance,
+        euler=True,
+    )
+    rough, _ = take_step(
+        model,
+        _upwinded(track),
+        moment,
+        moment,
+        schedule.clock[0],
+        moment.faces,
+        effort,
+        guess=guess,
+        guessed=jnp.bool_(True),
+    )
+    return resolving(model, track.medium, rough)
+
+
+def _upwinded(track: Track) -> Track:
+    """The same for a rough step: upwinded in full, but at rest."""
+    weight = jnp.zeros_like if isinstance(track.front, Closed) else jnp.ones_like
+    return track._replace(medium=track.medium._replace(upwind=weight(track.medium.upwind)))
+
+
+def carried_on(track: Track, faces: Array, clock: Array, end: Array, exchanged: Array) -> Array:
+    """Faces that go with the waves of the hyperbolic limit from one value of the clock to another.
+
+    With a beam a composition that starts at the surface moves evenly with the charge, x ∝ q: what the stage brings, at
+    most as deep as q/Z, with that of the stage, what was there before with the charge exchanged before on top. In
+    between, cells are overrun. Without a beam all scales with the root of the time, or stands still at rest. The last
+    face stays.
+    """
+    start = jnp.where(clock > 0.0, clock, end)
+    ratio = end / start
+    if isinstance(track.front, Closed):
+        return faces
+    if isinstance(track.front, IonBeamPotential | IonBeamCurrent):
+        front = start / track.medium.background
+        slow = (exchanged + end) / (exchanged + start)
+        ahead = (ratio - slow) * front
+        reach = jnp.maximum(1.0 - (faces - front) / (2.0 * ahead + 1e-9 * front), 0.0)
+        moved = jnp.where(faces < front, ratio * faces, slow * faces + ahead * reach)
+    else:
+        moved = jnp.sqrt(ratio) * faces
+    # Far ahead of the fronts the faces give way.
+    beyond = 1.0 - (faces[-1] / moved[-1]) ** 4
+    return (moved / (1.0 + beyond * (moved / faces[-1]) ** 4) ** 0.25).at[-1].set(faces[-1])
+
+
+def joined(one: Array, other: Array) -> Array:
+    """Faces with the mean density of two meshes of as many faces."""
+    knots = jnp.sort(jnp.concatenate([one, other[1:-1]]), axis=0)
+    number = jnp.arange(len(one), dtype=one.dtype).reshape(-1, *(1,) * (one.ndim - 1))
+    number = jnp.broadcast_to(number, one.shape)
+    count = 0.5 * (linear(knots, one, number) + linear(knots, other, number))
+    return linear(number, count, knots).at[0].set(one[0]).at[-1].set(one[-1])
+
+
+def _between_meshes(medium: Mixture, y: Unknowns, old: Array, new: Array) -> Unknowns:
+    """Unknowns of one mesh as guesses on another: fractions at cell centres, a field at the left faces."""
+    centres = [0.5 * (faces[1:] + faces[:-1]) for faces in (old, new)]
+    places = [centres] * len(medium.carried) + [[old[:-1], new[:-1]]]
+    moved = [linear(jnp.clip(to, at[0], at[-1]), at, c) for c, (at, to) in zip(y, places, strict=False)]
+    return tuple(moved)

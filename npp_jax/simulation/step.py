@@ -1,0 +1,173 @@
+"""One step of a stage on a moving mesh: from models, mesh and drive to the equations that the solver sees."""
+
+from types import ModuleType
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from npp_jax.physics.protocol import Blocking, IonBeamCurrent, IonBeamPotential, drive_value
+from npp_jax.simulation.material import Mixture, Unknowns
+from npp_jax.simulation.mesh.found import Track
+from npp_jax.simulation.mesh.geometry import geometry
+from npp_jax.simulation.mesh.predicted import Path
+from npp_jax.simulation.schemes.mixture_linear import linearised
+from npp_jax.solver.newton import LinearSystem
+from npp_jax.solver.sdirk import Stage as StageEquations
+from npp_jax.solver.sdirk import System, sdirk_step
+
+
+class Moment(NamedTuple):
+    """State of the sample after a step."""
+
+    y: Unknowns
+    faces: Array
+    velocity: Array
+    """Velocities of the faces during the step."""
+    current: Array
+    clock: Array
+    """Charge [nm] or time [s] since the start of the stage."""
+    time: Array
+    """Time since the start of the stage [s]."""
+
+
+class Happened(NamedTuple):
+    """What a step took."""
+
+    update: Array
+    iterations: Array
+
+
+class Effort(NamedTuple):
+    """How a step is taken."""
+
+    gamma: Array
+    cap: Array
+    """As `tolerance`, see `newton`."""
+    tolerance: float
+    euler: bool = False
+    """One step of backward Euler instead of the two stages."""
+
+
+def take_step(
+    model: ModuleType,
+    actual: Path | Track,
+    base: Moment,
+    start: Moment,
+    clock: Array,
+    faces: Array,
+    effort: Effort,
+    *,
+    guess: Unknowns,
+    guessed: Array,
+) -> tuple[Moment, Happened]:
+    """Advance to a value of the clock while the mesh moves evenly to the faces given.
+
+    Parameters
+    ----------
+    model
+        As in `march`.
+    actual
+        Medium and drive, with the parameters by which the result is differentiated.
+    base
+        State from which the step starts.
+    start
+        State whose unknowns and current start the iteration.
+    clock, faces
+        End of the step, and the mesh there.
+    effort
+        Scheme and iterations.
+    guess, guessed
+        Where `guessed` holds, first guesses of the unknowns at the stages instead, [stage, cell, *batch].
+    """
+    medium = actual.medium
+    written_out = hasattr(model, "linearise") and (not isinstance(medium, Mixture) or linearised(medium))
+    driven = isinstance(actual.front, IonBeamPotential | Blocking)
+    rest = actual.resting
+    given_current = isinstance(actual.front, IonBeamCurrent)
+    size, old = clock - base.clock, base.faces
+    # Geometry belongs to the mesh: held where its derivative is stopped, the size of the step apart.
+    velocity = (faces - old) / size
+
+    def tempo(v: Array) -> Array:
+        return jnp.ones_like(v) if rest else 1.0 / v
+
+    def equations(before: Unknowns, time: Array, share: Array, weight: Array) -> StageEquations:
+        """Equations at a position within the step, for the amounts and the time from which it starts."""
+        here = geometry(old + share * (faces - old), velocity, medium.thickness)
+
+        def amount(y: Unknowns) -> Unknowns:
+            return model.amounts(medium, y, here.width)
+
+        def remainder(y: Unknowns, rate: Unknowns) -> Unknowns:
+            return tuple(m - s - weight * r for m, s, r in zip(amount(y), before, rate, strict=True))
+
+        def closure(drop: Array, drop_by_current: Array, v: Array) -> tuple[Array, Array]:
+            """Potential drop less the potential applied at the end of the stage, and its derivative."""
+            if not driven:
+                return jnp.zeros_like(v), jnp.ones_like(v)
+
+            def applied(v: Array) -> Array:
+                return drive_value(actual.drive, time + weight * tempo(v)) / medium.thermal_potential
+
+            value, slope = jax.jvp(applied, (v,), (jnp.ones_like(v),))
+            return drop - value, drop_by_current - slope
+
+        def residual(y: Unknowns, v: Array) -> tuple[Unknowns, Array]:
+            rate, drop = model.rates(medium, y, v, tempo, here)
+            return remainder(y, rate), closure(drop, drop, v)[0]
+
+        def linearise(y: Unknowns, v: Array) -> LinearSystem:
+            lin = model.linearise(medium, y, v, tempo, here)
+            mass = model.masses(medium, here.width)
+            size = range(len(y))
+            scaled = lambda block: jax.tree.map(lambda entry: -weight * entry, block)  # noqa: E731
+            diagonal = scaled(lin.diagonal)
+            value, slope = closure(lin.drop, lin.drop_by_current, v)
+            return LinearSystem(
+                residual=remainder(y, lin.rate),
+                lower=scaled(lin.lower),
+                diagonal=tuple(
+                    tuple(diagonal[i][j] + mass[i] if i == j else diagonal[i][j] for j in size) for i in size
+                ),
+                upper=scaled(lin.upper),
+                closure=value,
+                corner=slope,
+                row=lin.drop_by_unknown,
+                response=lin.response,
+                column=None if lin.rate_by_current is None else tuple(-weight * r for r in lin.rate_by_current),
+            )
+
+        return StageEquations(residual, linearise if written_out else None, amount)
+
+    def given(share: Array) -> Array:
+        return actual.current_at(base.clock + share * size) if given_current else jnp.zeros_like(clock)
+
+    system = System(
+        stage=equations,
+        tempo=tempo,
+        given=None if driven else given,
+        limit=lambda y, change: model.limit(medium, y, change),
+        change=lambda y, change: model.change(medium, y, change),
+        # Where the clock is time, nothing keeps a current from changing its sign.
+        positive=not rest,
+    )
+    result = sdirk_step(
+        system,
+        start.y,
+        model.amounts(medium, base.y, jnp.diff(old, axis=0)),
+        start.current,
+        base.time,
+        size,
+        guess=guess,
+        guessed=guessed,
+        gamma=effort.gamma,
+        euler=effort.euler,
+        cap=effort.cap,
+        tolerance=effort.tolerance,
+    )
+    after = Moment(result.y, faces, velocity, result.v, clock, result.time)
+    if given_current:
+        after = after._replace(time=actual.time_at(clock))
+    return after, Happened(result.update, result.iterations)

@@ -1,0 +1,101 @@
+"""What the engine simulates: experiments outside of it are refused in one line, before anything is compiled."""
+
+import numpy as np
+from jax.core import Tracer
+
+from npp_jax.physics.diffusivity import intermixed
+from npp_jax.physics.experiment import Experiment, named_species, native_and_foreign
+from npp_jax.physics.protocol import Blocking, Closed, IonBeamCurrent, IonBeamPotential, Reservoir
+from npp_jax.simulation.solution import Model
+
+
+class Unsupported(ValueError):
+    """The experiment is valid, but outside what this version simulates."""
+
+
+def is_two_ions(experiment: Experiment) -> bool:
+    """Whether a beam replaces one native ion by one foreign ion of the same charge, both free to leave at the back: the
+    mesh has a closed form.
+    """
+    species = experiment.species
+    beams = set().union(*(named_species(stage.front) for stage in experiment.stages))
+    usual = all(isinstance(s.front, IonBeamPotential | IonBeamCurrent | Closed) for s in experiment.stages)
+    free = all(ion.back == "releasing" for ion in species)
+    return len(species) == 2 and species[0].charge == species[1].charge and usual and free and len(beams) == 1
+
+
+def check_supported(experiment: Experiment, model: Model = "electroneutral") -> None:
+    """Refuse what the engine does not simulate, in one line.
+
+    Raises
+    ------
+    Unsupported
+        For blocking fronts without space charge, a single species under another front, a rest of the untouched sample,
+        a charged or incomplete reservoir, a current that no ion carries out at the back, or a bulk of both ions where
+        there are two.
+    """
+    species = experiment.species
+    blocking = [isinstance(stage.front, Blocking) for stage in experiment.stages]
+    if any(blocking) and model != "full":
+        raise Unsupported(
+            f"stages[{blocking.index(True)}]: a blocking front depletes the surface of ions, which the electroneutral "
+            "model cannot hold: use the full model"
+        )
+    if len(species) < 2 and not all(blocking):
+        raise Unsupported("at least two mobile species are simulated, one only under a blocking front")
+    if model == "full" and len(species) > 1 and any(intermixed(s.diffusivity) for s in species):
+        raise Unsupported("intermixed populations of several ions are simulated by the electroneutral model only")
+    _check_back(experiment)
+    for k, stage in enumerate(experiment.stages):
+        if isinstance(stage.front, Closed | Reservoir) and stage.duration is None:
+            raise ValueError(f"stages[{k}]: a stage without a beam ends at a duration, no charge passes")
+        if isinstance(stage.front, Reservoir):
+            _check_reservoir(experiment, stage.front, k)
+    if isinstance(experiment.stages[0].front, Closed):
+        raise Unsupported("stages[0]: the first stage needs a beam or a reservoir, an untouched sample stays as it is")
+    if not is_two_ions(experiment):
+        return
+    native, foreign = native_and_foreign(experiment)
+    bulk = [species[native].bulk_fraction, species[foreign].bulk_fraction]
+    if not any(isinstance(value, Tracer) for value in bulk):
+        if not (np.all(np.asarray(bulk[0]) == 1.0) and np.all(np.asarray(bulk[1]) == 0.0)):
+            raise Unsupported(
+                "the bulk must hold the native ion alone: bulk fractions 1 and 0, and the beam the foreign ion, got "
+                f"{[np.asarray(value).tolist() for value in bulk]}"
+            )
+
+
+def _check_back(experiment: Experiment) -> None:
+    """A current needs an ion of the bulk that leaves at the back; without current the back may hold all ions."""
+    if all(ion.back == "releasing" for ion in experiment.species):
+        return
+    native = [
+        ion
+        for ion in experiment.species
+        if isinstance(ion.bulk_fraction, Tracer) or np.any(np.asarray(ion.bulk_fraction) != 0.0)
+    ]
+    if any(ion.back == "releasing" for ion in native):
+        return
+    if any(ion.back == "releasing" for ion in experiment.species):
+        raise Unsupported("a back electrode that holds every ion of the bulk must hold the foreign ions as well")
+    for k, stage in enumerate(experiment.stages):
+        if not isinstance(stage.front, Closed | Reservoir):
+            raise Unsupported(f"stages[{k}]: no current flows while back = 'blocking' holds every ion of the bulk")
+
+
+def _check_reservoir(experiment: Experiment, front: Reservoir, number: int) -> None:
+    """A reservoir names every species and is as charged as the bulk."""
+    names = {species.name for species in experiment.species}
+    if set(front.fraction) != names:
+        missing = ", ".join(sorted(names - set(front.fraction)))
+        raise Unsupported(f"stages[{number}]: reservoir_fraction needs a value for every species, missing: {missing}")
+    pairs = [(s.charge, front.fraction[s.name], s.bulk_fraction) for s in experiment.species]
+    if any(isinstance(value, Tracer) for _, *values in pairs for value in values):
+        return
+    surface = sum(z * np.asarray(held) for z, held, _ in pairs)
+    bulk = sum(z * np.asarray(own) for z, _, own in pairs)
+    if not np.allclose(surface, bulk, rtol=0.0, atol=1e-5):
+        raise Unsupported(
+            f"stages[{number}]: reservoir_fraction must carry the charge of the bulk, {np.max(bulk):g}, "
+            f"got {np.max(surface):g}"
+        )

@@ -1,0 +1,97 @@
+"""From SI to the units of the solver: nanometres, seconds, kT/e."""
+
+from collections.abc import Callable
+
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from npp_jax.constants import BOLTZMANN, ELEMENTARY_CHARGE, NM, VACUUM_PERMITTIVITY
+from npp_jax.physics.diffusivity import SEDDiffusivity, intermixed
+from npp_jax.physics.experiment import Experiment, native_and_foreign
+from npp_jax.physics.protocol import Blocking, Closed, Reservoir, Stage
+from npp_jax.physics.species import Species
+from npp_jax.simulation.material import Medium, Mixture
+
+_DIFFUSIVITY = 1e18
+# One constant in double precision: e² and ε₀k would leave the range of single precision on the way.
+_DEBYE = VACUUM_PERMITTIVITY * BOLTZMANN / ELEMENTARY_CHARGE**2 * 1e18
+
+
+def medium_of(experiment: Experiment, stage: Stage) -> Medium:
+    """Material of a stage in solver units.
+
+    Parameters
+    ----------
+    experiment
+        Sample and the two species, the native one being that with bulk fraction one.
+    stage
+        Gives the temperature.
+    """
+    sample = experiment.sample
+    native, foreign = native_and_foreign(experiment)
+    charge = experiment.species[native].charge
+    temperature = stage.temperature
+    law_native = experiment.species[native].diffusivity.at(temperature)
+    law_foreign = experiment.species[foreign].diffusivity.at(temperature)
+    law = experiment.species[native].diffusivity
+    apart = [not intermixed(experiment.species[k].diffusivity) for k in (native, foreign)]
+    immobile = law.immobile_fraction if isinstance(law, SEDDiffusivity) else jnp.zeros_like(temperature)
+    one = jnp.ones((1, *jnp.shape(temperature)), jnp.result_type(temperature))
+    return Medium(
+        # Two ions of equal charge always add up: filling one distribution together they keep its Fermi energy.
+        native=lambda u: law_native(u if apart[0] else jnp.ones_like(u)) * _DIFFUSIVITY,
+        foreign=lambda u: law_foreign(1.0 - u if apart[1] else jnp.ones_like(u)) * _DIFFUSIVITY,
+        bulk=law_native(one)[0] * _DIFFUSIVITY,
+        immobile=immobile,
+        debye_squared=_DEBYE * sample.permittivity * temperature / (charge**2 * sample.bulk_density),
+        thickness=sample.thickness / NM,
+        thermal_potential=BOLTZMANN / ELEMENTARY_CHARGE * temperature / charge,
+        charge_density=charge * ELEMENTARY_CHARGE * sample.bulk_density,
+    )
+
+
+def mixture_of(experiment: Experiment, stage: Stage, upwind: float | Array) -> Mixture:
+    """Material and ends of a stage with any number of ions, in solver units.
+
+    Parameters
+    ----------
+    experiment
+        Sample and species.
+    stage
+        Gives temperature and front.
+    upwind
+        Weight of the upwinding, see `Mixture`.
+    """
+    sample, temperature = experiment.sample, stage.temperature
+    names = [species.name for species in experiment.species]
+    beam = getattr(stage.front, "beam", None)
+    surface, exchange = None, None
+    if isinstance(stage.front, Reservoir):
+        surface = tuple(stage.front.fraction[name] for name in names)
+        exchange = stage.front.exchange_rate
+
+    def law(species: Species) -> Callable[[Array], Array]:
+        own = species.diffusivity.at(temperature)
+        # The laws see n/n_bulk for an ion of the bulk, n/N for a foreign one.
+        scale = jnp.where(species.bulk_fraction > 0.0, species.bulk_fraction, 1.0)
+        if intermixed(species.diffusivity):
+            return lambda total: own(total) * _DIFFUSIVITY
+        return lambda c: own(c / scale) * _DIFFUSIVITY
+
+    return Mixture(
+        laws=tuple(law(species) for species in experiment.species),
+        charges=tuple(species.charge for species in experiment.species),
+        bulk=tuple(species.bulk_fraction for species in experiment.species),
+        debye_squared=_DEBYE * sample.permittivity * temperature / sample.bulk_density,
+        thickness=sample.thickness / NM,
+        thermal_potential=BOLTZMANN / ELEMENTARY_CHARGE * temperature,
+        charge_density=ELEMENTARY_CHARGE * sample.bulk_density,
+        beam=None if beam is None else names.index(beam),
+        surface=surface,
+        exchange=None if exchange is None else exchange / NM,
+        intermixed=tuple(intermixed(species.diffusivity) for species in experiment.species),
+        blocking=isinstance(stage.front, Blocking),
+        closed=isinstance(stage.front, Closed),
+        held_back=tuple(species.back == "blocking" for species in experiment.species),
+        upwind=jnp.asarray(upwind, jnp.result_type(temperature)),
+    )

@@ -1,0 +1,50 @@
+"""Sweeps: designs of candidates, the store that keeps their results, and their ranking."""
+
+from npp_jax.sweeping.description import OBSERVABLES, parameter_variables, shared_values
+from npp_jax.sweeping.design.designs import AbstractDesign, Grid, LatinHypercube, Sobol, Uniform, fingerprint, rows
+from npp_jax.sweeping.design.space import Axis, DesignError
+from npp_jax.sweeping.design.table import Table, read_table, write_table
+from npp_jax.sweeping.profiles import KeptProfiles
+from npp_jax.sweeping.ranking import SweepFileError, SweepResult, accepted, best, is_sweep, rank, read_sweep, weights
+from npp_jax.sweeping.store.assemble import Coordinate, Variable
+from npp_jax.sweeping.store.chunks import DamagedChunk
+from npp_jax.sweeping.store.disk import StoreError, StoreFull, StoreLocked
+from npp_jax.sweeping.store.manifest import Manifest
+from npp_jax.sweeping.store.store import Store, StoreMismatch, as_stored
+
+__all__ = [
+    "OBSERVABLES",
+    "AbstractDesign",
+    "Axis",
+    "Coordinate",
+    "DamagedChunk",
+    "DesignError",
+    "Grid",
+    "KeptProfiles",
+    "LatinHypercube",
+    "Manifest",
+    "Sobol",
+    "Store",
+    "StoreError",
+    "StoreFull",
+    "StoreLocked",
+    "StoreMismatch",
+    "SweepFileError",
+    "SweepResult",
+    "Table",
+    "Uniform",
+    "Variable",
+    "accepted",
+    "as_stored",
+    "best",
+    "fingerprint",
+    "is_sweep",
+    "parameter_variables",
+    "rank",
+    "read_sweep",
+    "read_table",
+    "rows",
+    "shared_values",
+    "weights",
+    "write_table",
+]

@@ -1,0 +1,91 @@
+"""What the arrays of a sweep are: units, axes and meaning, for the file that `Store.finish` writes."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from npp_jax.fitting import Measurement, Problem
+from npp_jax.simulation.status import Status
+from npp_jax.sweeping.design.space import Axis
+from npp_jax.sweeping.profiles import labels
+from npp_jax.sweeping.store.assemble import Coordinate, Variable
+
+_EACH = ("experiment",)
+
+OBSERVABLES = {
+    "front_depth": Variable("m", "depth of the front", _EACH),
+    "front_width": Variable("m", "distance between 16 and 84 % of the front", _EACH),
+    "plateau": Variable("1", "native fraction behind the front", _EACH),
+    "charge": Variable("C m-2", "charge passed", _EACH),
+    "time": Variable("s", "time", _EACH),
+    "excess_charge": Variable("1", "excess charge of largest modulus over the bulk density", _EACH),
+    "profile_error": Variable("1", "estimated numerical error of the profile", _EACH),
+    "status": Variable(
+        "1",
+        "outcome of the simulation",
+        _EACH,
+        {"flag_values": [int(s) for s in Status], "flag_meanings": " ".join(s.name.lower() for s in Status)},
+    ),
+    "misfit": Variable("1", "chi squared of the profile with the best sensitivities and backgrounds", _EACH),
+    "again": Variable(
+        "1",
+        "settings that gave the result",
+        (),
+        {"flag_values": [0, 1, 2], "flag_meanings": "first_evaluation finer_settings full_model"},
+    ),
+}
+"""Arrays that every sweep has."""
+
+
+def parameter_variables(axes: Sequence[Axis]) -> dict[str, Variable]:
+    """The parameters, with the range and scale over which they vary."""
+    return {
+        axis.name: Variable(
+            split_unit(axis.name)[1],
+            f"parameter {axis.name}",
+            attributes={"low": float(axis.low), "high": float(axis.high), "scale": axis.scale},
+        )
+        for axis in axes
+    }
+
+
+def shared_values(problem: Problem) -> dict[str, Coordinate]:
+    """Names of the experiments, and the profiles that were measured on them."""
+    measurements = problem.measurements
+    points = [0 if m.profile is None else int((np.asarray(m.profile.weight) > 0.0).sum()) for m in measurements]
+    shared = {
+        "experiment": Coordinate(tuple(m.name for m in measurements), "1", "experiment"),
+        "points": Coordinate(np.array(points), "1", "measured points that count", _EACH),
+    }
+    for measurement, label in zip(measurements, labels(m.name for m in measurements), strict=True):
+        if measurement.profile is not None:
+            shared |= _measured(measurement, label)
+    return shared
+
+
+def _measured(measurement: Measurement, label: str) -> dict[str, Coordinate]:
+    profile = measurement.profile
+    assert profile is not None
+    axes = (f"species_{label}", f"depth_{label}")
+    of = f"of {measurement.name}"
+    values = {
+        "measured": (profile.fraction, "measured profile"),
+        "sigma": (profile.sigma, "standard deviation of the profile"),
+        "weight": (profile.weight, "weight of the points of the profile"),
+    }
+    return {
+        axes[0]: Coordinate(profile.species, "1", f"species of the profile {of}"),
+        axes[1]: Coordinate(np.asarray(profile.depth), "nm", f"depth of the profile {of}"),
+        **{
+            f"{name}_{label}": Coordinate(np.asarray(array), "1", f"{text} {of}", axes)
+            for name, (array, text) in values.items()
+        },
+    }
+
+
+def split_unit(name: str) -> tuple[str, str]:
+    """Name of a parameter without its unit, and the unit, `1` if there is none: `D_K_m2_s` is (`D_K`, `m2 s-1`)."""
+    units = {"eV": "eV", "K": "K", "V": "V", "m2_s": "m2 s-1", "S_m": "S m-1", "um": "um", "m3": "m-3", "s": "s"}
+    units |= {"h": "h", "mC_cm2": "mC cm-2", "C_m2": "C m-2", "A_m2": "A m-2"}
+    end = max((end for end in units if name.endswith(f"_{end}")), key=len, default=None)
+    return (name, "1") if end is None else (name.removesuffix(f"_{end}"), units[end])

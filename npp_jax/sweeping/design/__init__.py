@@ -1,0 +1,1 @@
+"""Designs of candidates: axes, points of a design, tables of candidates."""

@@ -1,0 +1,254 @@
+"""Designs: which candidates a sweep evaluates. Any range of candidates can be generated alone.
+
+Candidates are generated in aligned blocks of fixed length, each from its own numbers: `rows(design, a, b)` costs the
+blocks that it touches, and equals the same rows of the whole design to the last bit.
+"""
+
+import abc
+import collections
+import dataclasses
+import functools
+import hashlib
+import math
+
+import numpy as np
+from jaxtyping import Float64
+from scipy.stats import qmc
+
+from npp_jax.sweeping.design.permutation import ROUNDS, permute
+from npp_jax.sweeping.design.space import Axis, DesignError
+
+_BLOCK_BITS = 12
+BLOCK = 1 << _BLOCK_BITS
+"""Candidates that are generated together."""
+
+# 2³⁰ points of resolution 2⁻³⁰; their values are exact in float64.
+_SOBOL_BITS = 30
+_JITTER, _KEYS, _SOBOL, _UNIFORM = range(4)
+
+
+class AbstractDesign(abc.ABC):
+    """A numbered list of candidates."""
+
+    @property
+    @abc.abstractmethod
+    def parameters(self) -> tuple[str, ...]:
+        """Names of the parameters with their units: the columns of `rows`."""
+
+    @property
+    @abc.abstractmethod
+    def size(self) -> int:
+        """Number of candidates."""
+
+    @abc.abstractmethod
+    def block(self, number: int) -> Float64[np.ndarray, "candidate parameter"]:
+        """Candidates from number·BLOCK to the end of the block, or at least to the end of the design."""
+
+    @abc.abstractmethod
+    def identity(self) -> bytes:
+        """What differs between two designs that differ."""
+
+
+def rows(design: AbstractDesign, start: int, stop: int) -> Float64[np.ndarray, "candidate parameter"]:
+    """Candidates start … stop - 1 of a design.
+
+    Parameters
+    ----------
+    design
+        Design.
+    start, stop
+        First candidate and the one after the last, 0 ≤ start ≤ stop ≤ design.size.
+
+    Returns
+    -------
+    Array of shape [stop - start, parameter], in the units of `design.parameters`; bitwise the same however the design
+    is cut.
+
+    Raises
+    ------
+    DesignError
+        The range is not within the design.
+    """
+    if not 0 <= start <= stop <= design.size:
+        raise DesignError(f"candidates {start} to {stop} are not within the {design.size} of the design")
+    out = np.empty((stop - start, len(design.parameters)))
+    for number in range(start // BLOCK, -(-stop // BLOCK)):
+        first = number * BLOCK
+        a, b = max(start, first), min(stop, first + BLOCK)
+        out[a - start : b - start] = design.block(number)[a - first : b - first]
+    return out
+
+
+def fingerprint(design: AbstractDesign) -> str:
+    """SHA-256 that changes with the candidates, in hexadecimal.
+
+    It covers the settings and the first and last block, so that a generator of another NumPy or SciPy version that
+    draws other numbers is noticed; and all values of a table.
+    """
+    return hashlib.sha256(design.identity()).hexdigest()
+
+
+@dataclasses.dataclass(frozen=True)
+class AbstractAxesDesign(AbstractDesign):
+    """A design that is spread over axes."""
+
+    axes: tuple[Axis, ...]
+    """What varies; one column each."""
+
+    def __post_init__(self) -> None:
+        if not self.axes:
+            raise DesignError("a design needs at least one axis")
+        name, times = collections.Counter(self.parameters).most_common(1)[0]
+        if times > 1:
+            raise DesignError(f"{name}: the axis is given twice")
+        self._check()
+
+    @abc.abstractmethod
+    def _check(self) -> None:
+        """Refuse wrong settings."""
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Names of the axes."""
+        return tuple(axis.name for axis in self.axes)
+
+    def identity(self) -> bytes:
+        """Settings, first and last block."""
+        ends = (rows(self, 0, min(BLOCK, self.size)), rows(self, max(0, self.size - BLOCK), self.size))
+        return repr(self).encode() + b"".join(end.astype("<f8").tobytes() for end in ends)
+
+
+@dataclasses.dataclass(frozen=True)
+class Grid(AbstractAxesDesign):
+    """All combinations of the levels of the axes; the last axis varies fastest.
+
+    Raises
+    ------
+    DesignError
+        An axis has no levels, or two have one name.
+    """
+
+    def _check(self) -> None:
+        for axis in self.axes:
+            axis.level_values()
+        if self.size >= 2**63:
+            raise DesignError(f"a grid of {self.size:.3g} candidates is too large")
+
+    @property
+    def size(self) -> int:
+        """Product of the numbers of levels."""
+        return math.prod(axis.levels or 1 for axis in self.axes)
+
+    def block(self, number: int) -> Float64[np.ndarray, "candidate parameter"]:
+        """Candidates of one block."""
+        index = np.arange(number * BLOCK, min((number + 1) * BLOCK, self.size))
+        places = np.unravel_index(index, [axis.levels or 1 for axis in self.axes])
+        return np.column_stack([axis.level_values()[place] for axis, place in zip(self.axes, places, strict=True)])
+
+
+@dataclasses.dataclass(frozen=True)
+class AbstractSampledDesign(AbstractAxesDesign):
+    """A given number of candidates, sampled from the unit cube and stretched along the axes.
+
+    Raises
+    ------
+    DesignError
+        No candidates, a negative seed, or two axes of one name.
+    """
+
+    candidates: int
+    """Number of candidates."""
+    seed: int = 0
+    """The same seed gives the same candidates."""
+
+    def _check(self) -> None:
+        if not 1 <= self.candidates <= 1 << _SOBOL_BITS:
+            raise DesignError(f"candidates = {self.candidates} must be between 1 and {1 << _SOBOL_BITS}")
+        if self.seed < 0:
+            raise DesignError(f"seed = {self.seed} must not be negative")
+
+    @property
+    def size(self) -> int:
+        """Number of candidates."""
+        return self.candidates
+
+    def block(self, number: int) -> Float64[np.ndarray, "candidate parameter"]:
+        """Candidates of one block."""
+        shares = self.shares(number)
+        return np.column_stack([axis.at(np.ascontiguousarray(shares[:, k])) for k, axis in enumerate(self.axes)])
+
+    @abc.abstractmethod
+    def shares(self, number: int) -> Float64[np.ndarray, "candidate parameter"]:
+        """Points of one block in [0, 1)."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Uniform(AbstractSampledDesign):
+    """Independent random candidates."""
+
+    def shares(self, number: int) -> Float64[np.ndarray, "candidate parameter"]:
+        """Points of one block in [0, 1)."""
+        return np.random.default_rng([self.seed, _UNIFORM, number]).random((BLOCK, len(self.axes)))
+
+
+@dataclasses.dataclass(frozen=True)
+class LatinHypercube(AbstractSampledDesign):
+    """Each axis is cut into as many strata as there are candidates, and each stratum holds one of them.
+
+    Strata are matched by random permutations that are computed, not stored (`permute`); the place within the stratum is
+    random. M. D. McKay, R. J. Beckman and W. J. Conover, Technometrics 21 (1979) 239.
+    """
+
+    def shares(self, number: int) -> Float64[np.ndarray, "candidate parameter"]:
+        """Points of one block in [0, 1)."""
+        axes = len(self.axes)
+        keys = np.random.default_rng([self.seed, _KEYS]).integers(2**64, size=(axes, ROUNDS), dtype=np.uint64)
+        place = np.random.default_rng([self.seed, _JITTER, number]).random((BLOCK, axes))
+        index = np.arange(number * BLOCK, min((number + 1) * BLOCK, self.candidates))
+        stratum = np.column_stack([permute(index, self.candidates, key) for key in keys])
+        # The sum may round up to the edge of the next stratum, and the last one to 1.
+        upper = np.nextafter((stratum + 1.0) / self.candidates, 0.0)
+        return np.minimum((stratum + place[: len(index)]) / self.candidates, upper)
+
+
+@dataclasses.dataclass(frozen=True)
+class Sobol(AbstractSampledDesign):
+    """Scrambled Sobol sequence: the most even of the sampled designs; a power of two of candidates is best.
+
+    Scrambling by a random linear matrix and a digital shift (J. Matoušek, J. Complexity 14 (1998) 527) of the
+    direction numbers of S. Joe and F. Y. Kuo, as in scipy.stats.qmc.
+    """
+
+    def shares(self, number: int) -> Float64[np.ndarray, "candidate parameter"]:
+        """Points of one block in [0, 1).
+
+        In the order of the Gray code g(i) = i ⊕ ⌊i/2⌋ the points are linear over bits: with i = m·2ᵏ + j and j < 2ᵏ,
+        xᵢ = xⱼ ⊕ (x_{m·2ᵏ} ⊕ x₀), and x_{m·2ᵏ} ⊕ x₀ is the sum of such terms over the bits of m.
+        """
+        blocks = (self.candidates - 1) // BLOCK
+        first, steps = _sobol_basis(len(self.axes), self.seed, blocks.bit_length())
+        shift = np.zeros(len(self.axes), np.int64)
+        for bit, step in enumerate(steps):
+            if number >> bit & 1:
+                shift ^= step
+        return (first ^ shift) * 2.0**-_SOBOL_BITS
+
+
+@functools.lru_cache(maxsize=8)
+def _sobol_basis(axes: int, seed: int, bits: int) -> tuple[np.ndarray, np.ndarray]:
+    """Points of the first block and the steps x_{2^b·BLOCK} ⊕ x₀ for b < bits, as integers."""
+    if axes > qmc.Sobol.MAXDIM:
+        raise DesignError(f"{axes} axes; the Sobol sequence has {qmc.Sobol.MAXDIM}")
+    generator = np.random.default_rng([seed, _SOBOL])
+    # SciPy before 1.15 does not know the newer name `rng`; a generator means the same under both.
+    engine = qmc.Sobol(axes, bits=_SOBOL_BITS, seed=generator)  # pyright: ignore[reportCallIssue]
+
+    def take(count: int) -> np.ndarray:
+        return np.rint(engine.random(count) * 2.0**_SOBOL_BITS).astype(np.int64)
+
+    first = take(BLOCK)
+    steps = []
+    for bit in range(bits):
+        engine.fast_forward((BLOCK << bit) - engine.num_generated)
+        steps.append(take(1)[0] ^ first[0])
+    return first, np.array(steps, np.int64).reshape(bits, axes)

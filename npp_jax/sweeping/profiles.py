@@ -1,0 +1,168 @@
+"""Profiles that a sweep keeps beside its observables, in single precision."""
+
+import dataclasses
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import h5py
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Float64, Int
+
+from npp_jax.constants import NM
+from npp_jax.fitting import Objective, Problem
+from npp_jax.observe import DepthProfile, solve_linear_nuisance
+from npp_jax.simulation.solution import Solution
+from npp_jax.sweeping.store.assemble import Coordinate, Variable
+
+_GRID = "depth_profile"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class KeptProfiles:
+    """At which depths profiles are kept.
+
+    Without depths: at those of the measured profiles, as the instrument sees them: with its depth resolution, before
+    sensitivity and background, which are kept beside them. Experiments on which nothing was measured have none.
+    With depths: the composition at these depths in the sample, without the instrument.
+    """
+
+    depth: Float64[np.ndarray, " depth"] | None = None
+    """Depths in the sample [nm]."""
+
+    def arrays(
+        self, objective: Objective, solutions: list[Solution], theta: Float[Array, "candidate parameter"]
+    ) -> dict[str, Array]:
+        """Profiles [candidate, species, depth] of each experiment, sensitivities and backgrounds [candidate, species].
+
+        Parameters
+        ----------
+        objective
+            What the solutions are of.
+        solutions
+            One for each experiment, with the batch axis [candidate].
+        theta
+            Parameters of the candidates.
+        """
+        found: dict[str, Array] = {}
+        problem = objective.problem
+        names = labels(m.name for m in problem.measurements)
+        parts = zip(names, problem.measurements, solutions, objective.signals(solutions, theta), strict=True)
+        for label, measurement, solution, signal in parts:
+            profile = measurement.profile
+            if self.depth is not None:
+                wanted = solution.species if profile is None else profile.species
+                rows = np.array([solution.species.index(name) for name in wanted])
+                whole = solution.profile(jnp.asarray(self.depth, solution.depth.dtype) * NM)
+                found[f"profile_{label}"] = jnp.moveaxis(whole[rows], -1, 0)
+            elif profile is not None and signal is not None:
+                prior, data = (
+                    jax.tree.map(lambda leaf, like=signal: jnp.asarray(leaf, like.dtype), part)
+                    for part in (measurement.nuisance, profile)
+                )
+                best = jax.vmap(
+                    lambda s, d=data, p=prior: solve_linear_nuisance(s, d.fraction, d.sigma, p, weight=d.weight)
+                )(signal)
+                found[f"profile_{label}"] = signal
+                found[f"sensitivity_{label}"] = best.sensitivity
+                found[f"background_{label}"] = best.background
+        return {name: values.astype(jnp.float32) for name, values in found.items()}
+
+    def variables(self, problem: Problem) -> dict[str, Variable]:
+        """Unit, axes and meaning of each of `arrays`."""
+        found: dict[str, Variable] = {}
+        for label, measurement in zip(labels(m.name for m in problem.measurements), problem.measurements, strict=True):
+            of, species = f"of {measurement.name}", f"species_{label}"
+            if self.depth is not None:
+                text = f"composition {of}, number densities over that of all mobile ions of the bulk"
+                found[f"profile_{label}"] = Variable("1", text, (species, _GRID))
+            elif measurement.profile is not None:
+                text = f"profile {of} with the depth resolution, before sensitivity and background"
+                found[f"profile_{label}"] = Variable("1", text, (species, f"depth_{label}"))
+                found[f"sensitivity_{label}"] = Variable("1", f"best sensitivity {of}", (species,))
+                found[f"background_{label}"] = Variable("1", f"best background {of}", (species,))
+        return found
+
+    def coordinates(self, problem: Problem) -> dict[str, Coordinate]:
+        """Depths of the grid, and species where no measured profile names them."""
+        if self.depth is None:
+            return {}
+        shared = {_GRID: Coordinate(self.depth, "nm", "depth in the sample")}
+        for label, measurement in zip(labels(m.name for m in problem.measurements), problem.measurements, strict=True):
+            if measurement.profile is None:
+                names = tuple(species.name for species in measurement.experiment.species)
+                shared[f"species_{label}"] = Coordinate(names, "1", f"species of {measurement.name}")
+        return shared
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class StoredProfiles:
+    """Profiles of some candidates of one experiment, and what was measured on it."""
+
+    experiment: str
+    """Name of the experiment."""
+    species: tuple[str, ...]
+    """Names of the species."""
+    depth: Float64[np.ndarray, " depth"]
+    """Depths of the profiles [nm]."""
+    profile: Float64[np.ndarray, "candidate species depth"]
+    """As the instrument sees it, with the best sensitivity and background; or the composition itself [1]."""
+    observed: bool
+    """Whether it is the former."""
+    measured: DepthProfile | None
+    """The measured profile, if there is one."""
+
+
+def read_profiles(path: str | Path, candidates: Int[np.ndarray, " chosen"]) -> list[StoredProfiles]:
+    """Profiles of some candidates in the file of a sweep; empty if the sweep kept none.
+
+    Parameters
+    ----------
+    path
+        File of a finished sweep.
+    candidates
+        Indices of the candidates; the profiles come in their order.
+    """
+    found = []
+    # HDF5 reads increasing indices.
+    unique, back = np.unique(candidates, return_inverse=True)
+    with h5py.File(path) as file:
+        names = [name.decode() for name in _values(file, "experiment")]
+        for name, label in zip(names, labels(names), strict=True):
+            if f"profile_{label}" not in file:
+                continue
+            chosen = {
+                key: np.asarray(_dataset(file, f"{key}_{label}")[unique], np.float64)[back]
+                for key in ("profile", "sensitivity", "background")
+                if f"{key}_{label}" in file
+            }
+            profile = chosen["profile"]
+            if "sensitivity" in chosen:
+                profile = chosen["sensitivity"][..., None] * profile + chosen["background"][..., None]
+            species = tuple(s.decode() for s in _values(file, f"species_{label}"))
+            measured = None
+            if f"measured_{label}" in file:
+                parts = (_values(file, f"{key}_{label}") for key in ("measured", "sigma", "weight"))
+                fraction, sigma, weight = parts
+                measured = DepthProfile(_values(file, f"depth_{label}"), species, fraction, sigma, weight=weight)
+            depth = _values(file, _GRID if _GRID in file else f"depth_{label}")
+            found.append(StoredProfiles(name, species, depth, profile, "sensitivity" in chosen, measured))
+    return found
+
+
+def labels(names: Iterable[str]) -> list[str]:
+    """Name of each experiment as a part of names in a file; numbered where that is not unique."""
+    plain = [re.sub(r"\W", "_", name) for name in names]
+    return plain if len(set(plain)) == len(plain) else [str(k) for k in range(len(plain))]
+
+
+def _values(file: h5py.File, name: str) -> np.ndarray:
+    return np.asarray(file[name])
+
+
+def _dataset(file: h5py.File, name: str) -> h5py.Dataset:
+    data = file[name]
+    assert isinstance(data, h5py.Dataset)
+    return data

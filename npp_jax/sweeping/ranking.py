@@ -1,0 +1,198 @@
+"""A finished sweep as arrays, and its candidates in order: ranking, best ones apart from each other, accepted ones."""
+
+import dataclasses
+import functools
+from pathlib import Path
+
+import h5py
+import numpy as np
+from jaxtyping import Float, Float64, Int
+from scipy.stats import chi2
+
+from npp_jax.simulation.status import Status
+from npp_jax.sweeping.design.space import Axis
+
+_POOL = 256
+"""Candidates that are looked through for each of the best that are asked for."""
+
+
+_TITLE = "npp_jax sweep"
+"""What `assemble` calls its files."""
+
+
+class SweepFileError(Exception):
+    """A file is no finished sweep; the message is one line."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class SweepResult:
+    """Parameters, misfits and statuses of all candidates of a sweep."""
+
+    title: str
+    """Title of the study."""
+    axes: tuple[Axis, ...]
+    """Names, ranges and scales of the parameters."""
+    experiments: tuple[str, ...]
+    """Names of the experiments."""
+    points: Int[np.ndarray, " experiment"]
+    """Measured points with a weight; zero where nothing was measured [1]."""
+    theta: Float64[np.ndarray, "candidate parameter"]
+    """Parameters, in the units of their names."""
+    misfit: Float[np.ndarray, "experiment candidate"]
+    """χ² of each profile, NaN where nothing was measured or the simulation failed [1]."""
+    status: Int[np.ndarray, "experiment candidate"]
+    """`Status` of each simulation."""
+    again: Int[np.ndarray, " candidate"]
+    """0 where the first evaluation stands, 1 where finer settings replaced it, 2 where the full model did."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the parameters, with their units."""
+        return tuple(axis.name for axis in self.axes)
+
+    @functools.cached_property
+    def worst(self) -> Int[np.ndarray, " candidate"]:
+        """Status of each candidate: the worst of its experiments."""
+        return self.status.max(axis=0)
+
+    @functools.cached_property
+    def total(self) -> Float64[np.ndarray, " candidate"]:
+        """χ² of all measured profiles together; infinite for a candidate that failed [1].
+
+        A candidate failed if one of its simulations did not converge, missed its time, or is not finite. One whose
+        error estimate or excess charge is over the target is kept, and its status says so.
+        """
+        measured = self.misfit[self.points > 0].astype(np.float64)
+        total = measured.sum(axis=0) if len(measured) else np.full(len(self.theta), np.inf)
+        return np.where((self.worst < Status.NOT_CONVERGED) & np.isfinite(total), total, np.inf)
+
+    @functools.cached_property
+    def share(self) -> Float64[np.ndarray, "candidate parameter"]:
+        """Position of each candidate along the axes on their scales, 0 at the lower limit and 1 at the upper."""
+        columns = (axis.share(values) for axis, values in zip(self.axes, self.theta.T, strict=True))
+        return np.stack(list(columns), axis=1)
+
+
+def is_sweep(path: str | Path) -> bool:
+    """Whether a file is one of `npp-jax sweep`; not so if it cannot be read."""
+    try:
+        with h5py.File(path) as file:
+            return file.attrs.get("title") == _TITLE
+    except OSError:
+        return False
+
+
+def read_sweep(path: str | Path) -> SweepResult:
+    """Read the file of a finished sweep; what is not needed to rank candidates stays on the disk.
+
+    Raises
+    ------
+    SweepFileError
+        The file is none, in one line.
+    """
+    try:
+        with h5py.File(path) as file:
+            if file.attrs.get("title") != _TITLE:
+                raise SweepFileError(f"{path}: not a file of `npp-jax sweep`")
+            names = [str(name) for name in np.asarray(file.attrs["parameters"])]
+            return SweepResult(
+                title=str(file.attrs["study"]),
+                axes=tuple(_axis(file, name) for name in names),
+                experiments=tuple(name.decode() for name in _values(file, "experiment")),
+                points=_values(file, "points"),
+                theta=np.stack([_values(file, name).astype(np.float64) for name in names], axis=1),
+                misfit=_values(file, "misfit").T,
+                status=_values(file, "status").T,
+                again=_values(file, "again"),
+            )
+    except FileNotFoundError:
+        raise SweepFileError(f"{path}: no such file") from None
+    except (OSError, KeyError):
+        raise SweepFileError(f"{path}: not a file of `npp-jax sweep`") from None
+
+
+def rank(result: SweepResult) -> Int[np.ndarray, " candidate"]:
+    """All candidates by increasing misfit, those that failed last; equal ones in their order."""
+    return np.argsort(result.total, kind="stable")
+
+
+def best(result: SweepResult, k: int, *, apart: float = 0.1) -> Int[np.ndarray, " chosen"]:
+    """Candidates of lowest misfit that differ enough to start a fit from each.
+
+    The next candidate is the best one that is apart from all that were chosen before.
+
+    Parameters
+    ----------
+    result
+        A sweep.
+    k
+        Number of candidates, 1 or more; fewer come back if fewer among the best 256 k are apart.
+    apart
+        Two candidates are apart if at least one parameter differs by this share of its range, on its scale; 0 takes
+        the first of the ranking.
+
+    Returns
+    -------
+    Indices by increasing misfit; empty if all candidates failed.
+    """
+    order = rank(result)[: k if apart <= 0.0 else _POOL * k]
+    order = order[np.isfinite(result.total[order])]
+    if apart <= 0.0:
+        return order
+    places, free, chosen = result.share[order], np.ones(len(order), bool), []
+    while len(chosen) < k and free.any():
+        first = int(np.argmax(free))
+        chosen.append(first)
+        free &= np.abs(places - places[first]).max(axis=1) >= apart
+        free[first] = False
+    return order[np.asarray(chosen, np.intp)]
+
+
+def threshold(result: SweepResult, level: float = 0.95) -> float:
+    """Δχ² below which the stated share of the probability lies, if all parameters are free and errors are Gaussian.
+
+    Press et al., Numerical Recipes, 3rd ed. (2007), §15.6.5: the quantile of χ² with as many degrees of freedom as
+    there are parameters.
+    """
+    return float(chi2.ppf(level, len(result.axes)))
+
+
+def accepted(result: SweepResult, *, level: float = 0.95, least: int = 0) -> Int[np.ndarray, " chosen"]:
+    """Candidates whose χ² is above the lowest by no more than the `threshold` of a level, by increasing misfit.
+
+    Parameters
+    ----------
+    result
+        A sweep.
+    level
+        Share of the probability, between 0 and 1.
+    least
+        So many are taken even if fewer are within the threshold, as in a sweep that is sparse against the width of the
+        minimum: they show where the valley is, not how wide.
+    """
+    order = rank(result)
+    total = result.total[order]
+    within = int(np.searchsorted(total, total[0] + threshold(result, level), side="right")) if len(total) else 0
+    return order[: min(max(within, least), int(np.isfinite(total).sum()))]
+
+
+def weights(result: SweepResult) -> Float64[np.ndarray, " candidate"]:
+    """Likelihood exp(-χ²/2) of each candidate, so that all add up to one; zero for those that failed [1].
+
+    For a design that is spread evenly they weight the posterior of a prior that is flat on the scales of the axes.
+    1/Σw² is the number of candidates that count: far below a hundred, the sweep is too sparse for averages.
+    """
+    lowest = result.total.min()
+    if not np.isfinite(lowest):
+        return np.zeros(len(result.total))
+    likelihood = np.exp(-0.5 * (result.total - lowest))
+    return likelihood / likelihood.sum()
+
+
+def _axis(file: h5py.File, name: str) -> Axis:
+    low, high, scale = (np.asarray(file[name].attrs[key]).item() for key in ("low", "high", "scale"))
+    return Axis(name, low, high, scale)
+
+
+def _values(file: h5py.File, name: str) -> np.ndarray:
+    return np.asarray(file[name])

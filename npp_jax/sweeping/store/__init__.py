@@ -1,0 +1,1 @@
+"""Crash-safe store of the results of a sweep."""

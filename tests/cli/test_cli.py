@@ -1,0 +1,130 @@
+"""The command line as a user meets it: results on disk, exit codes, one line for wrong input."""
+
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from npp_jax.cli import app
+from npp_jax.files.solution import read_solution
+
+STUDY = Path(__file__).parents[2] / "sweeps" / "lithium_borate_K.toml"
+
+
+def _run(*arguments: object) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "npp_jax", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("results")
+    done = _run("simulate", STUDY, "--output", folder, "--csv", folder / "csv")
+    assert done.returncode == 0, done.stderr
+    assert "status: done" in done.stdout
+    return folder
+
+
+def test_writes_results(results: Path) -> None:
+    solution = read_solution(results / "lithium_borate_K.h5")
+    assert float(solution.front_depth[0]) == pytest.approx(100e-9, rel=0.02)
+    table = np.genfromtxt(results / "csv" / "profiles_1.csv", delimiter=",", names=True)
+    assert table.dtype.names == ("depth_nm", "Li", "K", "potential_V", "field_V_m", "excess_charge_fraction")
+    np.testing.assert_allclose(table["Li"], solution.fraction[0, 0], rtol=1e-8)
+    assert table["potential_V"][0] == pytest.approx(10.0)
+    assert table["potential_V"][-1] == 0.0
+    trace = np.genfromtxt(results / "csv" / "trace.csv", delimiter=",", names=True)
+    assert np.all(np.diff(trace["time_s"]) > 0.0)
+    with h5py.File(results / "lithium_borate_K.h5") as file:
+        assert file["fraction"].dims[1].label == "species"
+        assert file["fraction"].dims[2][0].name == "/point"
+        assert file["depth"].attrs["units"] == "m"
+        assert "sed_fwhm_eV" in file.attrs["experiment"]
+
+
+def test_draws_stored_result_again(results: Path) -> None:
+    figure = results / "again.png"
+    done = _run("plot", results / "lithium_borate_K.h5", "--output", figure)
+    assert done.returncode == 0, done.stderr
+    assert figure.stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (None, "No such file"),
+        ("schema_version = ", "not a TOML file"),
+        ("schema_version = 2", "schema_version"),
+        (STUDY.read_text().replace("potential_V = 10.0", "potential_V = 1e6"), "potential_V = 1000000.0"),
+        (STUDY.read_text().replace('beam = "K"', 'beam = "Li"'), "bulk"),
+    ],
+    ids=["no-file", "no-toml", "version", "potential", "native-beam"],
+)
+def test_wrong_input(tmp_path: Path, text: str | None, expected: str) -> None:
+    path = tmp_path / "case.toml"
+    if text is not None:
+        path.write_text(text)
+    done = _run("simulate", path)
+    assert done.returncode == 2
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("npp-jax: ")
+    assert expected in last
+    assert "Traceback" not in done.stderr
+
+
+def test_draws_a_result_whose_trace_lies_elsewhere(results: Path, tmp_path: Path) -> None:
+    moved = tmp_path / "case.h5"
+    shutil.copy(results / "lithium_borate_K.h5", moved)
+    with h5py.File(moved, "r+") as file:
+        file.attrs["experiment"] = STUDY.read_text().replace("potential_V = 10.0", 'potential_trace = "trace.csv"')
+    done = CliRunner().invoke(app, ["plot", str(moved)])
+    assert done.exit_code == 0, done.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["simulate", STUDY, "--output", "taken"], "taken: a file is there; a folder is needed"),
+        (["simulate", STUDY, "--csv", "taken"], "taken: a file is there; a folder is needed"),
+        (["sweep", STUDY.with_name("one_distribution.toml"), "--output", "taken"], "taken: a file is there"),
+        (["tracer", STUDY.with_name("llto_arrhenius.toml"), "--output", "taken"], "taken: a file is there"),
+        (["plot", "taken"], "taken: not a result of `npp-jax simulate` or `npp-jax sweep`"),
+        (["plot", "none.h5"], "none.h5: no such file"),
+        (["plot", "none.h5", "--output", "figure.xyz"], "figure.xyz: the ending of a figure is one of"),
+        (["export", "taken", "--csv", "table.csv"], "taken: not a file of `npp-jax sweep`"),
+    ],
+)
+def test_what_cannot_be_read_or_written_is_one_line(
+    arguments: list, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("taken").write_text("")
+    done = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert done.exit_code == 2
+    assert done.output.strip().startswith(f"npp-jax: {expected}") and "\n" not in done.output.strip()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_an_interrupted_sweep_says_how_to_go_on(tmp_path: Path) -> None:
+    study = STUDY.with_name("one_distribution.toml")
+    # A shell has the jobs in its background ignore interrupts, and their children would too.
+    heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    run = f"{heard}; import runpy; runpy.run_module('npp_jax', run_name='__main__', alter_sys=True)"
+    command = [sys.executable, "-c", run, "sweep", str(study), "--output", str(tmp_path)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        store = tmp_path / "one_distribution.sweep"
+        until = time.monotonic() + 100.0
+        while not store.exists() and time.monotonic() < until:
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=100)
+    assert process.returncode == 130
+    assert "the same command resumes" in told and told.strip().endswith("npp-jax: interrupted")
+    assert "Traceback" not in told

@@ -1,0 +1,165 @@
+"""`npp-jax tracer`: every kind of study finds what its synthetic data was made with; wrong input ends in one line."""
+
+import re
+import shutil
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from typer.testing import CliRunner, Result
+
+from npp_jax.cli import app
+from npp_jax.constants import BOLTZMANN_EV
+
+SWEEPS = Path(__file__).parents[2] / "sweeps"
+OSLO = Path(__file__).parents[3] / "shared/data/zno-izo-li-sims-oslo/160112d.dp_rpc_asc"
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ["tracer", *map(str, arguments)])
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A copy of the studies, to be changed."""
+    shutil.copytree(SWEEPS / "synthetic_tracer", tmp_path / "synthetic_tracer")
+    for study in [*SWEEPS.glob("tracer_*.toml"), SWEEPS / "llto_arrhenius.toml"]:
+        shutil.copy(study, tmp_path)
+    return tmp_path
+
+
+def interval(name: str, text: str) -> tuple[float, float]:
+    """Ends of a printed 95 % interval."""
+    found = re.search(rf"^\s*{re.escape(name)} .*95 %: (\S+) … (\S+)", text, re.MULTILINE)
+    assert found, text
+    return float(found[1]), float(found[2])
+
+
+@pytest.mark.parametrize(
+    ("study", "truth"),
+    [
+        ("tracer_exchange", {"D": 8.0e-13}),
+        ("tracer_map", {"D_gb/δ": 1.4e-8}),
+        (
+            "tracer_chain",
+            {"D_gb/δ of boundary 1": 1.4e-8, "D_gb/δ of boundary 2": 3e-8, "D_gb/δ of boundary 3": 1e-8},
+        ),
+    ],
+)
+def test_truth_of_synthetic_data_is_found(study: str, truth: dict[str, float], tmp_path: Path) -> None:
+    done = run(SWEEPS / f"{study}.toml", "--output", tmp_path)
+    assert done.exit_code == 0, done.output
+    for name, value in truth.items():
+        low, high = interval(name, done.output)
+        # A 99.7 % interval: the data is one draw.
+        assert low * (low / high) ** 0.27 < value < high * (high / low) ** 0.27
+    assert (tmp_path / f"{study}.png").stat().st_size > 10_000
+    with h5py.File(tmp_path / f"{study}.h5") as file:
+        assert file.attrs["status"].startswith("converged")
+        for values in file.values():
+            assert isinstance(values, h5py.Dataset)
+            assert values.is_scale or all(len(dimension) == 1 for dimension in values.dims)
+
+
+def test_evolution_over_times_and_temperatures(folder: Path) -> None:
+    """D at both temperatures and the energy of the law inside the fit, each within its interval; file as for xarray."""
+    study = folder / "tracer_evolution.toml"
+    text = study.read_text(encoding="utf-8").replace("[fit]", "[fit]\ncells = 100\nsteps = 16")
+    study.write_text(text, encoding="utf-8")
+    done = run(study, "--output", folder)
+    assert done.exit_code == 0, done.output
+    # The energy between the two D that the data was made with.
+    energy = np.log(6.6e-11 / 3.0e-13) * BOLTZMANN_EV / (1.0 / 295.15 - 1.0 / 473.15)
+    for name, value in {"D at 295.15 K": 3.0e-13, "D at 473.15 K": 6.6e-11, "activation energy": energy}.items():
+        low, high = interval(name, done.output)
+        assert low < value < high
+    with h5py.File(folder / "tracer_evolution.h5") as file:
+        np.testing.assert_allclose(np.diag(file["arrhenius_covariance"])[1], file["energy_error"][()] ** 2, rtol=1e-9)
+        assert file["specimen1_fitted"].shape == (3, file["specimen1_position"].size)
+        assert file["specimen1_fitted"].dims[1][0] == file["specimen1_position"]
+        assert file["specimen1_fitted"].dims[0].label == "specimen1_profile"
+        assert {"units", "long_name"} <= set(file["D"].attrs)
+
+
+def test_results_never_replace_data(folder: Path) -> None:
+    """A study that is named as the image that it reads: its figure would replace it."""
+    image = folder / "grains.png"
+    image.write_bytes(b"an image")
+    study = folder / "grains.toml"
+    text = (folder / "tracer_map.toml").read_text(encoding="utf-8").replace("synthetic_tracer/grains.npy", "grains.png")
+    study.write_text(text, encoding="utf-8")
+    done = run(study, "--output", folder)
+    assert done.exit_code == 2
+    assert "would replace a data file" in done.output
+    assert len(done.output.strip().splitlines()) == 1
+    assert image.read_bytes() == b"an image"
+
+
+def test_diffusion_of_charge_is_twice_that_of_the_tracer(tmp_path: Path) -> None:
+    study = tmp_path / "cait.toml"
+    lines = ["schema_version = 1", 'kind = "arrhenius"', "[[lines]]", 'name = "CAIT"']
+    lines += ["temperature_K = [350.0]", "D_cait_m2_s = [3e-20]"]
+    study.write_text("\n".join(lines), encoding="utf-8")
+    done = run(study, "--output", tmp_path)
+    assert done.exit_code == 0, done.output
+    assert "CAIT: D* 1.5e-20 m²/s at 350 K" in done.output
+
+
+def test_published_lines(tmp_path: Path) -> None:
+    """Haven ratio of two lines of one energy: the ratio of their prefactors, 0.048/0.20, at every temperature."""
+    done = run(SWEEPS / "llto_arrhenius.toml", "--output", tmp_path)
+    assert done.exit_code == 0, done.output
+    with h5py.File(tmp_path / "llto_arrhenius.h5") as file:
+        np.testing.assert_allclose(file["haven1"], 0.24, rtol=1e-12)
+        np.testing.assert_allclose(file["line3_energy"], 0.3627, rtol=1e-2)
+
+
+@pytest.mark.skipif(not OSLO.is_file(), reason=f"no measured profile at {OSLO}")
+def test_measured_profile_that_one_law_does_not_explain(tmp_path: Path) -> None:
+    """Lithium in ZnO: Dt is found, D is not named, as the duration is unknown; the misfit is told."""
+    options = ["--species", "Li=7Li", "--normalise", "Li=bulk", "--bulk-nm", "1500:2200"]
+    imported = CliRunner().invoke(app, ["import-sims", str(OSLO), *options, "--out", str(tmp_path / "zno_li_700C.h5")])
+    assert imported.exit_code == 0, imported.output
+    done = run(shutil.copy(SWEEPS / "zno_lithium.toml", tmp_path), "--output", tmp_path)
+    assert done.exit_code == 0, done.output
+    low, high = interval("2√(Dt)", done.output)
+    assert 1.0 < low < high < 2.5
+    assert not re.search(r"^D +[\d.]", done.output, re.MULTILINE)
+    assert "D alone is not determined" in done.output
+    assert "The model does not explain the data" in done.output
+
+
+@pytest.mark.parametrize(
+    ("study", "old", "new", "message"),
+    [
+        ("tracer_map", "pixel_um = 1.0", "", "map.pixel_um: missing key"),
+        ("tracer_map", "pixel_um = 1.0", "pixel_nm = 1.0", "pixel_nm"),
+        ("tracer_map", "[16.0, 60.0]", "[16.0, 64.0]", "cuts[0]: (16, 64) lies outside of the map, 32 × 64 µm"),
+        ("tracer_map", "light.npy", "negative.npy", "counts must be zero or positive numbers"),
+        ("tracer_map", "light.npy", "short.npy", "shape (5, 64); the image of grains has (32, 64)"),
+        ("tracer_chain", "D_bulk_m2_s = 2.6e-12", "D_bulk_m2_s = 0.0", "chain.D_bulk_m2_s = 0.0"),
+        ("tracer_chain", "chain0.csv", "missing.csv", "missing.csv: No such file"),
+        ("tracer_exchange", "cool0.csv", "nan.csv", "nan.csv: "),
+        ("tracer_exchange", 'cool0.csv"', 'gone.h5"\nspecies = "Li"', "gone.h5: No such file"),
+        ("tracer_exchange", 'kind = "profile"', 'kind = "profil"', "kind = 'profil'; allowed are"),
+    ],
+)
+def test_wrong_input_ends_in_one_line(folder: Path, study: str, old: str, new: str, message: str) -> None:
+    data = folder / "synthetic_tracer"
+    counts = np.load(data / "light.npy")
+    np.save(data / "short.npy", counts[:5])
+    np.save(data / "negative.npy", counts.astype(float) - 1e3)
+    lines = (data / "cool0.csv").read_text(encoding="utf-8").splitlines()
+    header = next(k for k, line in enumerate(lines) if not line.startswith("#"))
+    lines[header + 3] = ",".join([lines[header + 3].split(",")[0], "nan", "0.1"])
+    (data / "nan.csv").write_text("\n".join(lines), encoding="utf-8")
+    file = folder / f"{study}.toml"
+    text = file.read_text(encoding="utf-8")
+    assert old in text
+    file.write_text(text.replace(old, new), encoding="utf-8")
+    done = run(file, "--output", folder, "--quiet")
+    assert done.exit_code == 2
+    assert message in done.output
+    assert len(done.output.strip().splitlines()) == 1
+    assert not list(folder.glob("*.h5"))

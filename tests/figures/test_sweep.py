@@ -1,0 +1,205 @@
+"""Figures and exports of a sweep show the numbers of its file."""
+
+import csv
+import dataclasses
+
+import h5py
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from npp_jax.figures.sweep import (
+    candidates,
+    draw_sweep,
+    histogram,
+    misfit_along,
+    misfit_map,
+    profile_spread,
+    statuses,
+    statuses_along,
+)
+from npp_jax.files import load_experiment
+from npp_jax.files.sweep_export import write_sweep_arrays, write_sweep_table
+from npp_jax.fitting import Measurement, Parameter, Problem
+from npp_jax.observe import DepthProfile, NoResponse, Observation
+from npp_jax.simulation.status import Status
+from npp_jax.sweeping import (
+    OBSERVABLES,
+    Axis,
+    KeptProfiles,
+    Manifest,
+    Store,
+    SweepFileError,
+    is_sweep,
+    parameter_variables,
+    read_sweep,
+    shared_values,
+)
+from npp_jax.sweeping.landscape import bins, edges, lowest_along, lowest_over, status_shares, telling_pair
+from npp_jax.sweeping.profiles import read_profiles
+
+COUNT, CHUNK = 600, 170
+AXES = (Axis("width_eV", 0.1, 0.4), Axis("D_m2_s", 1e-22, 1e-20, "log"), Axis("vacancies", 0.02, 0.3, "logit"))
+DEPTH = np.linspace(1.0, 100.0, 12)
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory, project_root):
+    """A sweep of a made-up χ²: a valley along width = share of vacancies, failures at small D and width."""
+    folder = tmp_path_factory.mktemp("sweep")
+    experiment = load_experiment(project_root / "sweeps" / "lithium_borate_K.toml")
+    profile = DepthProfile(DEPTH, ("K", "Li"), np.full((2, 12), 0.5), 0.01)
+    measured = Measurement("K", experiment, profile, Observation(NoResponse(), np.ones(2), np.zeros(2)))
+    problem = Problem((measured,), tuple(Parameter(a.name, ("Li.sed_fwhm_eV",)) for a in AXES))
+    share = np.random.default_rng(5).random((COUNT, 3))
+    columns = {axis.name: axis.at(u) for axis, u in zip(AXES, share.T, strict=True)}
+    columns["misfit"] = (20.0 + 3000.0 * (share[:, 0] - share[:, 2]) ** 2 + 300.0 * (share[:, 1] - 0.5) ** 2)[:, None]
+    failed = (share[:, 0] < 0.3) & (share[:, 1] < 0.3)
+    columns["status"] = np.where(failed, Status.NOT_CONVERGED, Status.DONE).astype(np.int32)[:, None]
+    columns["again"] = np.zeros(COUNT, np.int8)
+    columns["profile_K"] = np.broadcast_to(share[:, :1, None], (COUNT, 2, 12)).astype(np.float32)
+    columns["sensitivity_K"] = np.full((COUNT, 2), 2.0, np.float32)
+    columns["background_K"] = np.full((COUNT, 2), 0.25, np.float32)
+    columns |= {name: np.full((COUNT, 1), 7.0) for name in OBSERVABLES if name not in columns}
+    manifest = Manifest("", "0", "float64", COUNT, CHUNK)
+    with Store.open(folder / "s.sweep", manifest) as store:
+        for chunk in store.pending():
+            store.write(chunk, {name: values[slice(*manifest.span(chunk))] for name, values in columns.items()})
+        store.finish(
+            folder / "s.h5",
+            {**parameter_variables(AXES), **OBSERVABLES, **KeptProfiles().variables(problem)},
+            coordinates=shared_values(problem),
+            attributes={"study": "synthetic", "parameters": [axis.name for axis in AXES]},
+        )
+    return folder / "s.h5"
+
+
+@pytest.fixture(scope="module")
+def result(path):
+    return read_sweep(path)
+
+
+def test_lowest_misfits_are_those_of_each_bin(result):
+    lowest = lowest_over(result, 0, 2, (5, 4))
+    limits = [edges(result, 0, 5), edges(result, 2, 4)]
+    for (x, y), value in np.ndenumerate(lowest):
+        inside = (result.theta[:, 0] >= limits[0][x]) & (result.theta[:, 0] < limits[0][x + 1])
+        inside &= (result.theta[:, 2] >= limits[1][y]) & (result.theta[:, 2] < limits[1][y + 1])
+        assert value == result.total[inside].min()
+    np.testing.assert_array_equal(lowest_along(result, 0, 5), np.nanmin(lowest, axis=1))
+    # The valley runs along the diagonal.
+    assert (np.argmin(lowest_over(result, 0, 2, (5, 5)), axis=1) == np.arange(5)).all()
+
+
+def test_bins_without_a_good_candidate_are_empty(result):
+    lowest = lowest_over(result, 0, 1, (10, 10))
+    assert np.isnan(lowest[:3, :3]).all()
+    assert np.isfinite(lowest[4:, 4:]).mean() > 0.9
+
+
+def test_status_shares_and_the_pair_that_tells_most(result):
+    shares = status_shares(result, 0, 10)
+    np.testing.assert_allclose(shares.sum(axis=0), 1.0)
+    assert (shares[Status.NOT_CONVERGED, :3] > 0.1).all() and (shares[Status.NOT_CONVERGED, 3:] == 0.0).all()
+    assert telling_pair(result) == (0, 1)
+
+
+def test_a_grid_has_no_more_bins_than_levels(result):
+    theta = result.theta.copy()
+    theta[:, 0] = AXES[0].at(np.arange(COUNT) % 4 / 3.0)
+    grid = dataclasses.replace(result, theta=theta)
+    assert bins(grid, 0, 1) == bins(grid, 0, 2) == 4
+    place = np.searchsorted(edges(grid, 0, 4), theta[:, 0], side="right") - 1
+    assert np.bincount(np.minimum(place, 3)).tolist() == [150] * 4
+
+
+def test_functions_draw_what_they_are_given(result, path):
+    first = int(np.argmin(result.total))
+    ax = Figure().subplots()
+    assert misfit_map(ax, result, 0, 2) is ax
+    assert (ax.get_xscale(), ax.get_yscale()) == ("linear", "logit")
+    assert ax.get_xlabel() == "width / eV" and ax.get_ylabel() == "vacancies"
+    np.testing.assert_allclose(np.ravel(ax.lines[0].get_data()), result.theta[first, [0, 2]])
+    shown = ax.collections[0].get_array()
+    assert np.ma.min(shown) == pytest.approx(result.total.min() / 24)
+
+    ax = misfit_along(Figure().subplots(), result, 1)
+    assert ax.get_xscale() == "log" and ax.get_xlabel() == "D / m$^{2}$ s$^{-1}$"
+    assert np.nanmin(ax.patches[0].get_data().values) == pytest.approx(result.total.min() / 24)
+
+    chosen = np.argsort(result.total)[:40]
+    ax = candidates(Figure().subplots(), result, chosen, 0, 2)
+    np.testing.assert_allclose(ax.collections[0].get_offsets()[-1], result.theta[first, [0, 2]])
+    ax = histogram(Figure().subplots(), result, chosen, 1)
+    assert ax.patches[0].get_data().values.sum() == 40
+
+    ax = statuses(Figure().subplots(), result, 0, 1)
+    failed = int((result.worst == Status.NOT_CONVERGED).sum())
+    assert [t.get_text() for t in ax.get_legend().get_texts()] == [
+        f"done: {COUNT - failed}",
+        f"not converged: {failed}",
+    ]
+    ax = statuses_along(Figure().subplots(), result, 0)
+    assert len(ax.patches) == 1
+
+    stored = read_profiles(path, np.array([5, 2, 5]))[0]
+    np.testing.assert_allclose(stored.profile[:, 0, 0], 2.0 * result.share[[5, 2, 5], 0] + 0.25, rtol=1e-6)
+    assert stored.observed and stored.measured is not None and stored.species == ("K", "Li")
+    ax = profile_spread(Figure().subplots(), stored)
+    lines = [line for line in ax.get_lines() if line.get_label() in stored.species]
+    np.testing.assert_allclose(lines[1].get_ydata(), stored.profile[0, 1])
+
+
+def test_all_figures_are_drawn(path, tmp_path):
+    assert is_sweep(path) and not is_sweep(tmp_path / "none.h5")
+    written = draw_sweep(path, tmp_path / "f.png")
+    assert [p.name for p in written] == ["f_failures.png", "f_landscape.png", "f_pairs.png", "f_profiles.png"]
+    assert all(p.stat().st_size > 10_000 for p in written)
+
+
+def test_exports_hold_the_numbers(path, result, tmp_path):
+    with write_sweep_table(path, result, tmp_path / "t.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == COUNT
+    np.testing.assert_array_equal([float(row["D_m2_s"]) for row in rows], result.theta[:, 1])
+    np.testing.assert_array_equal([float(row["misfit"]) for row in rows], result.total)
+    assert {row["status"] for row in rows} == {"done", "not_converged"}
+    assert rows[0]["front_depth_K_m"] == "7.0"
+    with np.load(write_sweep_arrays(path, result, tmp_path / "a.npz")) as arrays:
+        np.testing.assert_array_equal(arrays["theta"], result.theta)
+        np.testing.assert_array_equal(arrays["status"], result.worst)
+        np.testing.assert_allclose(arrays["profile_K"][:, 1, 3], result.share[:, 0], rtol=1e-6)
+        np.testing.assert_array_equal(arrays["depth_nm_K"], DEPTH)
+        assert arrays["species_K"].tolist() == ["K", "Li"]
+        assert arrays["parameters"].tolist() == list(result.names)
+
+
+def test_without_profiles_there_are_no_arrays(result, tmp_path):
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file.attrs["title"] = "npp_jax sweep"
+    with pytest.raises(SweepFileError, match="profiles = true"):
+        write_sweep_arrays(tmp_path / "x.h5", result, tmp_path / "a.npz")
+    assert not (tmp_path / "a.npz").exists()
+
+
+def test_commands(path, tmp_path):
+    from typer.testing import CliRunner
+
+    from npp_jax.cli import app
+
+    def run(*arguments: object):
+        return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+    done = run("plot", path, "--output", tmp_path / "f.pdf")
+    assert done.exit_code == 0 and "f_landscape.pdf" in done.output, done.output
+    done = run("export", path, "--csv", tmp_path / "t.csv", "--npz", tmp_path / "a.npz")
+    assert done.exit_code == 0 and (tmp_path / "t.csv").exists() and (tmp_path / "a.npz").exists()
+    for wrong, expected in (
+        (("export", path), "--csv"),
+        (("export", tmp_path / "none.h5", "--csv", tmp_path / "t.csv"), "no such file"),
+        (("export", path, "--csv", tmp_path / "none" / "t.csv"), "No such file"),
+        (("plot", path, "--output", tmp_path / "f.xyz"), "xyz"),
+    ):
+        done = run(*wrong)
+        assert done.exit_code == 2
+        assert expected in done.stderr and done.stderr.count("\n") == 1

@@ -1,0 +1,98 @@
+"""Experiment files: everything valid is read, everything wrong ends in one clear line."""
+
+import copy
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from test_simulate import BASE
+
+from npp_jax.files import ConfigError, experiment_schema, load_experiment, parse_experiment
+
+SWEEPS = Path(__file__).parents[2] / "sweeps"
+
+
+@pytest.mark.parametrize("case", [f"p{k}" for k in range(1, 9)])
+def test_reads_reference_files(reference_dir: Path, case: str) -> None:
+    path = reference_dir / case / "case.toml"
+    table = tomllib.loads(path.read_text())
+    experiment = load_experiment(path)
+    assert [s.name for s in experiment.species] == [s["name"] for s in table["species"]]
+    assert float(experiment.sample.thickness) == pytest.approx(table["sample"]["thickness_um"] * 1e-6)
+    assert float(experiment.stages[-1].duration) == table["stages"][-1]["duration_s"]
+
+
+@pytest.mark.parametrize("ion", ["K", "Rb", "Cs"])
+def test_reads_ready_studies(ion: str) -> None:
+    experiment = load_experiment(SWEEPS / f"lithium_borate_{ion}.toml")
+    # Nernst–Einstein at 350 K and 1e-9 S/cm: 1.345e-14 cm²/s.
+    assert float(experiment.species[0].diffusivity.D_bulk) == pytest.approx(1.345e-18, rel=1e-3)
+
+
+def _at(*keys: object) -> Callable[[dict], dict]:
+    def find(table: dict) -> dict:
+        for key in keys:
+            table = table[key]
+        return table
+
+    return find
+
+
+WRONG = {
+    "missing": (_at("sample"), {"permittivity": None}, "sample.permittivity: missing"),
+    "unit": (_at("sample"), {"thickness_um": None, "thickness_mm": 0.5}, "did you mean 'thickness_um'"),
+    "negative": (_at("sample"), {"thickness_um": -1.0}, "sample.thickness_um = -1.0"),
+    "vacancies": (_at("species", 0, "diffusivity"), {"vacancy_fraction": 1.0}, "greater than 0 and less than 1"),
+    "truth": (_at("sample"), {"thickness_um": True}, "sample.thickness_um = true: a number is needed"),
+    "quotes": (_at("sample"), {"thickness_um": "500"}, "sample.thickness_um = '500': a number is needed"),
+    "one stage": (_at(), {"stages": {"front": "closed"}}, "write [[stages]] in double brackets"),
+    "two samples": (_at(), {"sample": [{}]}, "write [sample] in single brackets"),
+    "study": (_at(), {"experiments": []}, "this is a study file, for `npp-jax sweep`"),
+    "tracer": (_at(), {"kind": "map"}, "this is a tracer study, for `npp-jax tracer`"),
+    "stranger": (_at("stages", 0), {"beam": "Rb"}, "known are Li, K"),
+    "zero D": (_at("species", 1, "diffusivity"), {"D_m2_s": 0.0}, "greater than 0"),
+    "NaN": (_at("species", 1, "diffusivity"), {"D_m2_s": float("nan")}, "finite"),
+    "potential": (_at("stages", 0), {"potential_V": 1e6}, "less than or equal to 100000"),
+    "no time": (_at("stages", 0), {"charge_C_m2": None, "duration_s": 0.0}, "greater than 0"),
+    "two ends": (_at("stages", 0), {"duration_s": 10.0}, "exactly one end"),
+    "front": (_at("stages", 0), {"front": "ionbeam"}, "'ion-beam'"),
+    "no bulk": (_at("species", 0), {"bulk_fraction": 0.5}, "add up to 1"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_input_is_one_line(name: str) -> None:
+    find, changes, expected = WRONG[name]
+    table = copy.deepcopy(BASE)
+    for key, value in changes.items():
+        if value is None:
+            del find(table)[key]
+        else:
+            find(table)[key] = value
+    with pytest.raises(ConfigError) as caught:
+        parse_experiment(table)
+    assert expected in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_trace_file(tmp_path: Path) -> None:
+    table = copy.deepcopy(BASE)
+    stage = table["stages"][0]
+    del stage["potential_V"]
+    stage["potential_trace"] = "trace.csv"
+    with pytest.raises(ConfigError, match=r"trace\.csv: No such file"):
+        parse_experiment(table, folder=tmp_path)
+    (tmp_path / "trace.csv").write_text("time_s,potential_V\n0,5\n100,10\n")
+    drive = parse_experiment(table, folder=tmp_path).stages[0].front.potential
+    assert drive.value.tolist() == [5.0, 10.0]
+    (tmp_path / "trace.csv").write_text("time_s,potential_V\n0,5\n0,x\n")
+    with pytest.raises(ConfigError, match="filled with numbers"):
+        parse_experiment(table, folder=tmp_path)
+    (tmp_path / "trace.csv").write_text("time_s,potential_V\n0,5\n10,2e5\n")
+    with pytest.raises(ConfigError, match="potential_V = 200000: must be greater than 0"):
+        parse_experiment(table, folder=tmp_path)
+
+
+def test_schema_names_every_table() -> None:
+    assert {"SampleTable", "StageTable", "DiffusivityTable"} <= set(experiment_schema()["$defs"])

@@ -1,0 +1,196 @@
+"""Measured profiles with something wrong: an error of one line, or a warning; never a silent fit."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from npp_jax.cli import app
+from npp_jax.commands.fit.run import NoCandidate
+from npp_jax.files import load_experiment
+from npp_jax.files.study import Study, load_study
+from npp_jax.fitting import data_warnings, replaced_depth
+from npp_jax.physics import Drive, IonBeamCurrent, IonBeamPotential, Reservoir
+from npp_jax.sims import ImportOptions, import_sims, write_profile
+
+SWEEPS = Path(__file__).resolve().parents[2] / "sweeps"
+LINES = (SWEEPS / "synthetic" / "K.csv").read_text(encoding="utf-8").splitlines()
+
+Rows = list[list[str]]
+
+
+def written(folder: Path, change: Callable[[Rows], Rows], old: str = "", new: str = "") -> Path:
+    """The bundled study with the profile of K changed; the row k is on the line k + 3 of the file."""
+    rows = change([line.split(",") for line in LINES[2:]])
+    (folder / "K.csv").write_text("\n".join([*LINES[:2], *map(",".join, rows)]) + "\n", encoding="utf-8")
+    text = (SWEEPS / "one_distribution.toml").read_text(encoding="utf-8")
+    text = text.replace('"lithium', f'"{SWEEPS}/lithium').replace('"synthetic/K', f'"{folder}/K')
+    assert old in text
+    path = folder / "study.toml"
+    path.write_text(text.replace('"synthetic/', f'"{SWEEPS}/synthetic/').replace(old, new), encoding="utf-8")
+    return path
+
+
+def put(row: int, column: int, value: str) -> Callable[[Rows], Rows]:
+    return lambda rows: [[value if (i, k) == (row, column) else x for k, x in enumerate(r)] for i, r in enumerate(rows)]
+
+
+def times(factor: float, *columns: int) -> Callable[[Rows], Rows]:
+    return lambda rows: [[f"{factor * float(x)!r}" if k in columns else x for k, x in enumerate(r)] for r in rows]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (put(10, 1, "nan"), "line 13: Li = nan is not a finite number"),
+        (put(10, 0, "inf"), "line 13: depth_nm = inf is not a finite number"),
+        (put(4, 3, "-0.004"), "line 7: K = -0.004 is negative"),
+        (put(4, 4, "-0.1"), "line 7: K_sigma = -0.1 is negative"),
+        (lambda rows: [*rows[:5], rows[6], rows[5], *rows[7:]], "line 9: depth_nm = 5.5 comes after 6.5 nm"),
+        (put(10, 0, "9.5"), "line 13: depth_nm = 9.5 is given twice"),
+        (lambda rows: rows[:3], "3 points; a profile needs at least 5"),
+        (lambda rows: [], "0 points; a profile needs at least 5"),
+        (put(5, 1, "0,2"), "line 8: 6 fields, the header has 5"),
+    ],
+)
+@pytest.mark.parametrize("command", ["fit", "sweep"])
+def test_a_wrong_number_ends_in_one_line(tmp_path: Path, command: str, change: Callable, message: str):
+    result = CliRunner().invoke(app, [command, str(written(tmp_path, change)), "--output", str(tmp_path)])
+    assert result.exit_code == 2
+    line = result.output.strip()
+    assert message in line and "K.csv" in line and "\n" not in line
+
+
+def imported(folder: Path, change: Callable[[h5py.File], None]) -> Path:
+    """The bundled study with K from a file of `npp-jax import-sims`, changed."""
+    table = np.loadtxt(SWEEPS / "synthetic" / "K.csv", delimiter=",", skiprows=2)
+    lines = [f"{d:g},{round(2000 * a)},{round(2000 * b)}" for d, a, b in zip(*table[:, [0, 1, 3]].T, strict=True)]
+    (folder / "raw.csv").write_text("\n".join(["depth_nm,7Li+ (counts),39K+ (counts)", *lines]), encoding="utf-8")
+    options = ImportOptions({"Li": "7Li+", "K": "39K+"}, normalise={"Li": "5e-4", "K": "5e-4"})
+    write_profile(folder / "K.h5", import_sims(folder / "raw.csv", options))
+    with h5py.File(folder / "K.h5", "r+") as file:
+        change(file)
+    path = written(folder, lambda rows: rows)
+    first = 'K.csv"\ncounts_per_fraction = 2000.0\nlikelihood = { kind = "poisson" }'
+    text = path.read_text(encoding="utf-8")
+    assert first in text
+    path.write_text(text.replace(first, 'K.h5"'), encoding="utf-8")
+    return path
+
+
+def set_to(name: str, place: tuple, value: float) -> Callable[[h5py.File], None]:
+    def change(file: h5py.File) -> None:
+        file[name][place] = value
+
+    return change
+
+
+def only_three(file: h5py.File) -> None:
+    """Keep the first three points of everything."""
+    for name in ("fraction", "sigma", "counts", "counts_per_fraction", "background", "background_sigma", "depth_nm"):
+        values = np.asarray(file[name])[..., :3]
+        del file[name]
+        file[name] = values
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (set_to("fraction", (0, 10), np.nan), "column 'fraction': Li, point 10: nan is not a finite number"),
+        (set_to("counts", (1, 4), -3.0), "column 'counts': K, point 4: -3 is negative"),
+        (set_to("sigma", (1, 4), 0.0), "column 'sigma': K, point 4: 0 is not positive"),
+        (set_to("depth_nm", (6,), 1.0), "column 'depth_nm': point 6: 1 nm after 5.5 nm; depths must increase"),
+        (set_to("depth_nm", (159,), np.inf), "column 'depth_nm': point 159 is not a finite number"),
+        (only_three, "2 species at 3 depths"),
+    ],
+)
+def test_a_wrong_number_of_an_imported_profile_ends_in_one_line(tmp_path: Path, change: Callable, message: str):
+    result = CliRunner().invoke(app, ["fit", str(imported(tmp_path, change)), "--output", str(tmp_path)])
+    assert result.exit_code == 2
+    line = result.output.strip()
+    assert message in line and "K.h5" in line and "\n" not in line
+
+
+@pytest.mark.parametrize(
+    ("factor", "words"), [(1.0, None), (1e-3, "are they in micrometres"), (1e3, "are the depths in picometres")]
+)
+def test_an_imported_profile_in_another_unit_is_reported(tmp_path: Path, factor: float, words: str | None):
+    def scaled(file: h5py.File) -> None:
+        file["depth_nm"][...] = factor * np.asarray(file["depth_nm"])
+
+    found = data_warnings(load_study(imported(tmp_path, scaled)).problem)
+    assert any(words in text for text in found) if words else found == []
+
+
+def test_a_first_depth_beyond_the_profile_is_refused(tmp_path: Path):
+    study = written(tmp_path, lambda rows: rows, "counts_per", "first_depth_nm = 158.0\ncounts_per")
+    result = CliRunner().invoke(app, ["fit", str(study)])
+    assert result.exit_code == 2 and "K: 2 points of" in result.output and "first_depth_nm = 158" in result.output
+
+
+def test_a_wrong_number_above_the_first_depth_is_masked(tmp_path: Path):
+    study = load_study(written(tmp_path, put(2, 1, "nan"), "counts_per", "first_depth_nm = 5.0\ncounts_per"))
+    assert data_warnings(study.problem) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (times(1e-3, 0), "K: the depths end at 0.16 nm, the native ion is gone from 0.0922 nm, the charge passed"),
+        (times(1e-9, 0), "are they in micrometres or metres?"),
+        (times(1e3, 0), "are the depths in picometres or ångströms, or is the charge wrong?"),
+        (times(2000.0, 1, 2, 3, 4), "K: Li: fractions up to 2.08e+03 of the bulk: are these counts?"),
+        (times(100.0, 1, 3), "K: K: fractions up to 96.7 of the bulk"),
+        (times(30.0, 2, 4), "the standard deviations of the file are 30 times those of counts_per_fraction"),
+    ],
+)
+def test_what_looks_wrong_is_said_before_the_fit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Callable, words: str
+):
+    def none(*_: object, **__: object) -> None:
+        raise NoCandidate("stopped here")
+
+    monkeypatch.setattr("npp_jax.commands.fit.run.run_fit", none)
+    result = CliRunner().invoke(app, ["fit", str(written(tmp_path, change)), "--output", str(tmp_path), "--quiet"])
+    assert result.exit_code == 4
+    assert any(line.startswith("warning: K: ") and words in line for line in result.output.splitlines())
+
+
+def test_depths_in_another_unit_with_their_scale_are_good(tmp_path: Path):
+    study = written(tmp_path, times(1e-3, 0), "counts_per", "depth_scale = 1000.0\ncounts_per")
+    # The scale of the K profile alone: the others are in nanometres, and are reported.
+    found = data_warnings(load_study(study).problem)
+    assert [text for text in found if text.startswith("K") and "charge" in text] == []
+    assert any(text.startswith("Rb: ") and "charge" in text for text in found)
+
+
+def test_more_parameters_than_points(tmp_path: Path):
+    problem: Study = load_study(written(tmp_path, lambda rows: rows[:5]))
+    one = dataclasses.replace(problem.problem, measurements=problem.problem.measurements[:1], parameters=())
+    assert not any("determine" in text for text in data_warnings(one))
+    many = dataclasses.replace(
+        one, parameters=tuple(dataclasses.replace(problem.problem.parameters[0], name=f"p{k}") for k in range(10))
+    )
+    assert "10 points cannot determine 10 parameters" in data_warnings(many)
+
+
+def test_replaced_depth_in_closed_form():
+    experiment = load_experiment(SWEEPS / "lithium_borate_K.toml")
+    stage = experiment.stages[0]
+    density, charge = 1.40e28, 1.602176634e-19
+
+    def depth(**changes: object) -> tuple[float, bool] | None:
+        return replaced_depth(dataclasses.replace(experiment, stages=(dataclasses.replace(stage, **changes),)))
+
+    assert depth() == (pytest.approx(201.0 / (density * charge)), False)
+    current = IonBeamCurrent("K", Drive.constant(2e-3))
+    assert depth(front=current, charge=None, duration=3600.0) == (pytest.approx(7.2 / (density * charge)), False)
+    # Ohm's law with 1e-7 S/m across 500 µm under 10 V for an hour.
+    ohmic = 1e-7 * 10.0 / 500e-6 * 3600.0 / (density * charge)
+    potential = IonBeamPotential("K", Drive.constant(10.0))
+    assert depth(front=potential, charge=None, duration=3600.0) == (pytest.approx(ohmic, rel=1e-6), True)
+    assert depth(front=Reservoir({"K": np.asarray(1.0)}), charge=None, duration=3600.0) is None

@@ -1,0 +1,327 @@
+"""Uncertainty: closed forms, certified standard deviations, coverage, degenerate parameters, profiles, criteria."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jaxtyping import Array
+from nist_strd import DATASETS
+from scipy import optimize, stats
+
+from npp_jax.inference import (
+    DELTA_CHI2_95,
+    NORMAL_95,
+    Bound,
+    Bounds,
+    Reason,
+    RefineOptions,
+    covariance,
+    identifiability,
+    information_criteria,
+    likelihood_ratio,
+    profile_grid,
+    profile_likelihood,
+    ranges_of,
+    reduced_chi2,
+    refine,
+    with_priors,
+)
+
+INF = float("inf")
+DECAY = (Bound("amplitude", 0.1, 100.0, "log"), Bound("rate", 0.01, 100.0, "log"), Bound("floor", -5.0, 5.0))
+
+
+def batched(residual: Callable[[Array], Array]) -> Callable[[Array], tuple[Array, Array]]:
+    return jax.jit(jax.vmap(lambda theta: (residual(theta), jax.jacfwd(residual)(theta))))
+
+
+def unbounded(count: int) -> Bounds:
+    return tuple(Bound(f"b{k + 1}", -INF, INF) for k in range(count))
+
+
+def decay(theta: Array, x: Array) -> Array:
+    return theta[0] * jnp.exp(-theta[1] * x) + theta[2]
+
+
+def decay_problem(rng: np.random.Generator, sigma: float, truth: tuple = (3.0, 0.8, 0.5)) -> Callable[[Array], Array]:
+    x = jnp.linspace(0.0, 5.0, 25)
+    data = decay(jnp.asarray(truth), x) + sigma * rng.normal(size=25)
+    return lambda theta: (decay(theta, x) - data) / sigma
+
+
+# --- covariance -------------------------------------------------------------------------------------------------------
+
+
+def test_linear_covariance_in_closed_form(rng: np.random.Generator):
+    jacobian, theta = rng.normal(size=(30, 4)) * [1e-8, 1.0, 1e3, 1e6], np.array([1.0, -2.0, 3.0, 4.0])
+    result = covariance(jnp.asarray(jacobian), jnp.asarray(theta), ranges_of(unbounded(4)), variance=2.5)
+    expected = 2.5 * np.linalg.inv(jacobian.T @ jacobian)
+    error = np.sqrt(np.diag(expected))
+    np.testing.assert_allclose(result.scaled, expected, rtol=1e-9)
+    np.testing.assert_allclose(result.standard_error, error, rtol=1e-10)
+    np.testing.assert_allclose(result.correlation, expected / np.outer(error, error), rtol=1e-9)
+    np.testing.assert_allclose(result.interval, np.stack([theta - 1.96 * error, theta + 1.96 * error], -1), rtol=4e-5)
+    assert int(result.rank) == 4
+    assert bool(result.determined.all())
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_certified_standard_deviations(name: str):
+    data = DATASETS[name]
+    residual = lambda b: data.model(b, jnp.asarray(data.x)) - data.y  # noqa: E731
+    count = len(data.parameters)
+    bounds = unbounded(count)
+    result = refine(batched(residual), bounds, data.starts[1:], options=RefineOptions(iterations=200, offset=1e-8))
+    theta = result.theta[0]
+    variance = reduced_chi2(2.0 * result.cost[0], len(data.y), count)
+    errors = covariance(jax.jacfwd(residual)(theta), theta, ranges_of(bounds), variance=variance).standard_error
+    np.testing.assert_allclose(errors, data.deviations, rtol=2e-7)
+
+
+def test_intervals_are_symmetric_on_the_scale_and_end_with_the_range():
+    bounds = (Bound("D", 1e-18, 1e-14, "log"), Bound("v", 0.01, 0.6, "logit"), Bound("x", 0.0, 1.0))
+    theta = jnp.array([1e-16, 0.1, 0.9])
+    relative = np.array([0.5, 0.2, 0.3])
+    slope = np.array([1e-16, 0.09, 1.0])
+    result = covariance(jnp.diag(1.0 / (relative * slope)), theta, ranges_of(bounds))
+    np.testing.assert_allclose(result.standard_error_scaled, relative, rtol=1e-12)
+    np.testing.assert_allclose(result.standard_error, relative * slope, rtol=1e-12)
+    np.testing.assert_allclose(result.interval[0], 1e-16 * np.exp([-0.5 * NORMAL_95, 0.5 * NORMAL_95]), rtol=1e-12)
+    odds = np.exp(np.log(0.1 / 0.9) + 0.2 * NORMAL_95 * np.array([-1.0, 1.0]))
+    np.testing.assert_allclose(result.interval[1], odds / (1.0 + odds), rtol=1e-12)
+    np.testing.assert_allclose(result.interval[2], [0.9 - 0.3 * NORMAL_95, 1.0], rtol=1e-12)
+
+
+def test_degenerate_parameters_are_reported_not_hidden():
+    """Only a · b² and c matter."""
+    x = jnp.linspace(0.1, 2.0, 20)
+    residual = lambda t: jnp.exp(-t[0] * t[1] ** 2 * x) + t[2] * x  # noqa: E731
+    bounds = (Bound("a", 0.01, 100.0, "log"), Bound("b", 0.01, 100.0, "log"), Bound("c", -1.0, 1.0))
+    theta = jnp.array([0.5, 1.2, 0.1])
+    result = covariance(jax.jacfwd(residual)(theta), theta, ranges_of(bounds))
+    assert int(result.rank) == 2
+    np.testing.assert_array_equal(result.determined, [False, False, True])
+    np.testing.assert_array_equal(result.standard_error[:2], [INF, INF])
+    np.testing.assert_allclose(result.interval[:2], [[0.01, 100.0]] * 2)
+    direction = result.directions[2] * np.sign(result.directions[2, 0])
+    np.testing.assert_allclose(direction, np.array([2.0, -1.0, 0.0]) / np.sqrt(5.0), atol=1e-7)
+    assert np.all(np.isnan(result.correlation[:2]))
+
+    product = lambda t: jnp.exp(-t[0] * x) + t[1] * x  # noqa: E731
+    alone = covariance(jax.jacfwd(product)(jnp.array([0.72, 0.1])), jnp.array([0.72, 0.1]), ranges_of(DECAY[1:]))
+    np.testing.assert_allclose(result.standard_error[2], alone.standard_error[1], rtol=1e-8)
+
+    held = covariance(jax.jacfwd(residual)(theta), theta, ranges_of(bounds), held=jnp.array([False, True, False]))
+    np.testing.assert_array_equal(held.determined, [True, True, True])
+    np.testing.assert_allclose(
+        held.standard_error_scaled, [alone.standard_error_scaled[0], 0.0, alone.standard_error[1]]
+    )
+    np.testing.assert_allclose(held.interval[1], [1.2, 1.2])
+
+
+def test_a_parameter_without_effect_has_no_error(rng: np.random.Generator):
+    jacobian = jnp.asarray(rng.normal(size=(10, 3)) * [1.0, 0.0, 1.0])
+    result = covariance(jacobian, jnp.ones(3), ranges_of(unbounded(3)))
+    np.testing.assert_array_equal(result.standard_error == INF, [False, True, False])
+    few = covariance(jacobian[:1], jnp.ones(3), ranges_of(unbounded(3)))
+    assert int(few.rank) == 1
+    np.testing.assert_array_equal(few.standard_error, [INF] * 3)
+
+
+def test_coverage_of_the_intervals(rng: np.random.Generator):
+    """400 synthetic experiments fitted in one batch: 95 % intervals hold the truth as often as they say."""
+    count, sigma, truth = 400, 0.1, jnp.array([3.0, 0.8, 0.5])
+    x = jnp.linspace(0.0, 5.0, 25)
+    data = decay(truth, x) + sigma * jnp.asarray(rng.normal(size=(count, 25)))
+    one = lambda theta, y: (decay(theta, x) - y) / sigma  # noqa: E731
+    evaluate = jax.jit(lambda theta: (jax.vmap(one)(theta, data), jax.vmap(jax.jacfwd(one))(theta, data)))
+    result = refine(evaluate, DECAY, jnp.tile(jnp.array([1.0, 1.0, 0.0]), (count, 1)))
+    assert set(np.asarray(result.reason)) == {Reason.CONVERGED}
+    ranges = ranges_of(DECAY)
+    errors = jax.vmap(lambda jacobian, theta: covariance(jacobian, theta, ranges))(
+        evaluate(result.theta)[1], result.theta
+    )
+    inside = (errors.interval[..., 0] <= truth) & (truth <= errors.interval[..., 1])
+    covered = np.asarray(inside).sum(axis=0)
+    low, high = stats.binom.ppf([0.001, 0.999], count, 0.95)
+    assert np.all((covered >= low) & (covered <= high)), covered
+    chi2 = 2.0 * np.asarray(result.cost)
+    assert stats.kstest(chi2, stats.chi2(25 - 3).cdf).pvalue > 1e-3
+
+
+# --- priors -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_prior_is_a_weighted_mean_on_the_scale():
+    bounds = (Bound("D", 1e-3, 1e3, "log", prior_mean=2.0, prior_sigma=0.5), Bound("x", -INF, INF, start=0.0))
+    data = batched(lambda t: jnp.stack([(jnp.log(t[0]) - jnp.log(5.0)) / 0.25, t[1] - 1.0]))
+    result = refine(with_priors(data, bounds), bounds, [[1.0, 0.0]], options=RefineOptions(offset=1e-9))
+    mean = (np.log(5.0) / 0.25**2 + np.log(2.0) / 0.5**2) / (0.25**-2 + 0.5**-2)
+    np.testing.assert_allclose(result.theta, [[np.exp(mean), 1.0]], rtol=1e-7)
+    jacobian = with_priors(data, bounds)(result.theta)[1][0]
+    error = covariance(jacobian, result.theta[0], ranges_of(bounds)).standard_error_scaled
+    np.testing.assert_allclose(error, [(0.25**-2 + 0.5**-2) ** -0.5, 1.0], rtol=1e-9)
+
+
+def test_without_priors_the_function_is_unchanged():
+    function = batched(lambda t: t - 1.0)
+    assert with_priors(function, unbounded(2)) is function
+
+
+# --- profiles ---------------------------------------------------------------------------------------------------------
+
+
+def test_profile_of_a_linear_problem_is_the_parabola(rng: np.random.Generator):
+    design, data = jnp.asarray(rng.normal(size=(20, 3))), jnp.asarray(rng.normal(size=20))
+    function, bounds = batched(lambda b: design @ b - data), unbounded(3)
+    best = refine(function, bounds, np.zeros((1, 3)), options=RefineOptions(offset=1e-10)).theta[0]
+    errors = covariance(design, best, ranges_of(bounds))
+    grids = {bound.name: profile_grid(errors, bounds, k) for k, bound in enumerate(bounds)}
+    for k, profile in enumerate(profile_likelihood(function, bounds, best, grids)):
+        deviation = (profile.values - best[k]) / errors.standard_error[k]
+        np.testing.assert_allclose(deviation, np.linspace(-3.5, 3.5, 15), atol=1e-9)
+        np.testing.assert_allclose(profile.delta_chi2, deviation**2, atol=1e-7)
+        np.testing.assert_allclose(profile.interval, errors.interval[k], rtol=1e-6)
+        assert (profile.open_ends, profile.improved) == ((False, False), False)
+
+
+def test_profile_agrees_with_nested_minimisation(rng: np.random.Generator):
+    """Few, noisy data: the interval is asymmetric; the other method is SciPy's minimiser inside its root finder."""
+    residual = decay_problem(rng, 0.5)
+    function = batched(residual)
+    best = refine(function, DECAY, [[1.0, 1.0, 0.0]]).theta[0]
+    errors = covariance(jax.jacfwd(residual)(best), best, ranges_of(DECAY))
+    grid = profile_grid(errors, DECAY, 1, points=41)
+    (profile,) = profile_likelihood(function, DECAY, best, {"rate": grid}, covariance=errors)
+
+    plain = jax.jit(residual)
+    minimum = optimize.least_squares(plain, best, xtol=1e-15, ftol=1e-15, gtol=1e-14).cost
+
+    def excess(rate: float) -> float:
+        inner = optimize.least_squares(
+            lambda o: plain(jnp.array([o[0], rate, o[1]])), [best[0], best[2]], xtol=1e-13, ftol=1e-13, gtol=1e-13
+        )
+        return 2.0 * (inner.cost - minimum) - DELTA_CHI2_95
+
+    expected = [optimize.brentq(excess, best[1], edge, xtol=1e-6) for edge in (0.05, 20.0)]
+    np.testing.assert_allclose(profile.interval, expected, rtol=2e-3)
+    assert abs(np.log(expected[1] / best[1]) + np.log(expected[0] / best[1])) > 0.02
+    assert not profile.improved
+
+
+def test_profile_of_a_degenerate_parameter_is_open():
+    x = jnp.linspace(0.1, 2.0, 20)
+    function = batched(lambda t: (jnp.exp(-t[0] * t[1] * x) - jnp.exp(-0.6 * x)) / 0.01)
+    bounds = (Bound("a", 0.1, 10.0, "log"), Bound("b", 0.01, 100.0, "log"))
+    best = jnp.array([0.5, 1.2])
+    errors = covariance(function(best[None])[1][0], best, ranges_of(bounds))
+    grid = profile_grid(errors, bounds, 0)
+    np.testing.assert_allclose(grid[[0, 7, 14]], [0.1, 1.0, 10.0])
+    (profile,) = profile_likelihood(function, bounds, best, {"a": grid})
+    assert profile.open_ends == (True, True)
+    assert profile.interval == (0.1, 10.0)
+    np.testing.assert_allclose(profile.delta_chi2, np.zeros(15), atol=1e-6)
+    np.testing.assert_allclose(profile.theta.prod(axis=1), np.full(15, 0.6), rtol=1e-6)
+
+
+def test_a_profile_finds_that_the_minimum_was_local():
+    function = batched(lambda t: jnp.stack([(t[0] ** 2 - 4.0), 0.5 * (t[0] - 2.0), t[1] - t[0]]))
+    bounds = (Bound("x", -5.0, 5.0), Bound("y", -INF, INF))
+    best = refine(function, bounds, [[-2.2, 0.0]]).theta[0]
+    assert float(best[0]) < -1.5
+    (profile,) = profile_likelihood(function, bounds, best, {"x": np.linspace(-3.0, 3.0, 31)})
+    assert profile.improved
+
+
+def test_profile_points_that_cannot_be_evaluated_leave_the_end_open():
+    model = batched(lambda t: jnp.where(t[0] > 1.2, jnp.nan, jnp.stack([(t[0] - 1.0) / 0.5, t[1] - t[0]])))
+    bounds = (Bound("x", -5.0, 5.0), Bound("y", -INF, INF))
+    (profile,) = profile_likelihood(model, bounds, [1.0, 1.0], {"x": np.linspace(-1.0, 3.0, 21)})
+    assert profile.open_ends == (False, True)
+    np.testing.assert_allclose(profile.interval, [1.0 - 0.5 * NORMAL_95, 5.0], rtol=1e-9)
+    assert np.isnan(profile.delta_chi2[-1])
+    assert profile.reason[-1] == Reason.FAILURE_WALL
+
+
+def test_wrong_input_of_a_profile_is_refused():
+    function = batched(lambda t: t - 1.0)
+    with pytest.raises(ValueError, match="'c' is not a parameter; there are b1, b2"):
+        profile_likelihood(function, unbounded(2), [1.0, 1.0], {"c": [1.0]})
+    flat = covariance(jnp.zeros((3, 2)), jnp.ones(2), ranges_of(unbounded(2)))
+    with pytest.raises(ValueError, match="b1: not determined and without a finite range"):
+        profile_grid(flat, unbounded(2), 0)
+
+
+# --- identifiability --------------------------------------------------------------------------------------------------
+
+
+def test_identifiability_names_the_product_that_is_determined():
+    x = jnp.linspace(0.1, 2.0, 20)
+    residual = lambda t: jnp.exp(-t[0] * t[1] ** 2 * x) / 0.001  # noqa: E731
+    bounds = (Bound("a", 0.01, 100.0, "log"), Bound("b", 0.01, 100.0, "log"))
+    theta = jnp.array([0.5, 1.2])
+    report = identifiability(jax.jacfwd(residual)(theta), theta, bounds)
+    assert [c.text for c in report.combinations] == ["b · a^0.5", "a · b^-0.5"]
+    assert report.effective_parameters == pytest.approx(1.0, abs=1e-5)
+    # The error of ln(b √a) is half of that of ln(a b²), a problem of one parameter.
+    slope = jax.jacfwd(lambda q: jnp.exp(-jnp.exp(q) * x) / 0.001)(jnp.log(0.5 * 1.2**2))
+    assert report.combinations[0].standard_error == pytest.approx(0.5 / float(jnp.linalg.norm(slope)), rel=1e-9)
+    first, second, summary = report.lines()
+    percent = 50.0 / float(jnp.linalg.norm(slope))
+    assert first == f"well determined: b · a^0.5, to {percent:.2g} % (1 standard error)"
+    assert second == "not determined: a · b^-0.5"
+    assert summary == "the data determine 1.0 of 2 parameters"
+
+
+def test_standard_errors_of_combinations_follow_from_the_covariance(rng: np.random.Generator):
+    jacobian = rng.normal(size=(12, 3)) * [1.0, 0.3, 20.0]
+    bounds = (Bound("D", 0.1, 10.0, "log"), Bound("v", 0.01, 0.6, "logit"), Bound("depth", -2.0, 3.0))
+    theta = np.array([2.0, 0.1, 0.3])
+    report = identifiability(jacobian, theta, bounds, variance=1.7)
+    matrix = np.asarray(covariance(jnp.asarray(jacobian), jnp.asarray(theta), ranges_of(bounds), variance=1.7).scaled)
+    for combination in report.combinations:
+        variance = combination.weights @ matrix @ combination.weights
+        assert combination.standard_error == pytest.approx(np.sqrt(variance), rel=1e-9)
+    sharpness = [c.sharpness for c in report.combinations]
+    assert sharpness == sorted(sharpness, reverse=True)
+    assert 0.0 < report.effective_parameters < 3.0
+
+
+def test_sums_are_written_for_parameters_on_other_scales():
+    bounds = (Bound("x", 0.0, 1.0), Bound("D", 1.0, np.e, "log"), Bound("v", 0.2, 0.5, "logit"))
+    report = identifiability(np.array([[1.0, -1.0 / 2.0, 0.0]]), [0.5, 2.0, 0.3], bounds)
+    assert report.combinations[0].text in {"x - ln D", "ln D - x"}
+    assert {c.text for c in report.combinations[1:]} <= {"x + ln D", "ln D + x", "logit v"}
+    assert report.lines()[0].startswith(("poorly determined: ", "hardly determined: "))
+
+
+# --- comparison of models ---------------------------------------------------------------------------------------------
+
+
+def test_information_criteria_follow_from_the_likelihood(rng: np.random.Generator):
+    """Differences between two models of the same data, from the normal log-likelihood itself."""
+    x, y = np.linspace(0, 1, 30), rng.normal(size=30)
+    fits = [np.polyval(np.polyfit(x, y, degree), x) for degree in (1, 4)]
+    chi2 = [float(np.sum((y - fit) ** 2)) for fit in fits]
+    for known in (True, False):
+        criteria = [information_criteria(c, 30, p, known_errors=known) for c, p in zip(chi2, (2, 5), strict=True)]
+        logs = [
+            stats.norm.logpdf(y, f, 1.0 if known else np.sqrt(c / 30)).sum() for f, c in zip(fits, chi2, strict=True)
+        ]
+        assert criteria[0].aic - criteria[1].aic == pytest.approx(-2 * (logs[0] - logs[1]) - 6.0)
+        assert criteria[0].bic - criteria[1].bic == pytest.approx(-2 * (logs[0] - logs[1]) - 3 * np.log(30.0))
+    assert information_criteria(10.0, 10, 3).aicc == pytest.approx(16.0 + 2 * 3 * 4 / 6)
+    assert information_criteria(10.0, 4, 3).aicc == INF
+
+
+def test_likelihood_ratio():
+    test = likelihood_ratio(13.841458820694124, 10.0, 1)
+    assert test.statistic == pytest.approx(DELTA_CHI2_95)
+    assert test.p_value == pytest.approx(0.05)
+    assert likelihood_ratio(12.0, 10.0, 2).p_value == pytest.approx(np.exp(-1.0))
+    with pytest.raises(ValueError, match="not at its minimum"):
+        likelihood_ratio(9.0, 10.0, 1)
+    with pytest.raises(ValueError, match="no degree of freedom"):
+        reduced_chi2(1.0, 3, 3)

@@ -1,0 +1,33 @@
+"""A sweep on several processes: a worker that is killed loses nothing, one of another version is refused."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from npp_jax.commands.sweep import _cluster
+from npp_jax.sweeping.run import SweepStopped
+
+
+def test_a_killed_worker_loses_nothing(tmp_path: Path):
+    pytest.importorskip("distributed", reason="dask.distributed is not installed: pip install 'dask[distributed]'")
+    script = Path(__file__).parents[1] / "cluster_run.py"
+    done = subprocess.run([sys.executable, script, tmp_path], capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found["wrong"] == []
+    assert found["handed"] == {str(chunk): 1 for chunk in range(16)}
+    # Killed in the middle of a chunk, which another worker began again.
+    begun, finished = (np.array([found[kind].get(str(chunk), 0) for chunk in range(16)]) for kind in ("begun", "done"))
+    assert (finished >= 1).all() and (begun > finished).any()
+    assert f"has {found['own']}, the sweep npp_jax 0.0.0" in found["told"]
+
+
+def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    monkeypatch.delitem(sys.modules, "npp_jax.sweep_cluster", raising=False)
+    with pytest.raises(SweepStopped, match=r"pip install 'dask\[distributed\]'"):
+        _cluster()

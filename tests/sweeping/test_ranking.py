@@ -1,0 +1,152 @@
+"""Ranking of a sweep: failed candidates last, the best ones apart from each other, weights of the likelihood."""
+
+import dataclasses
+
+import h5py
+import numpy as np
+import pytest
+from scipy.stats import chi2
+
+from npp_jax.fitting import Measurement, Parameter, Problem
+from npp_jax.observe import DepthProfile, NoResponse, Observation
+from npp_jax.simulation.status import Status
+from npp_jax.sweeping import Manifest, Store
+from npp_jax.sweeping.description import OBSERVABLES, parameter_variables, shared_values
+from npp_jax.sweeping.design.space import Axis
+from npp_jax.sweeping.ranking import SweepFileError, SweepResult, accepted, best, rank, read_sweep, threshold, weights
+
+AXES = (Axis("a_eV", 0.0, 4.0), Axis("D_m2_s", 1e-22, 1e-20, "log"), Axis("f", 0.1, 0.9, "logit"))
+
+
+@pytest.fixture
+def result(rng) -> SweepResult:
+    """Quadratic χ² of two profiles around the middle of the box; the third experiment was not measured."""
+    share = rng.random((4000, 3))
+    theta = np.stack([axis.at(u) for axis, u in zip(AXES, share.T, strict=True)], axis=1)
+    chi = np.sum(((share - 0.5) / 0.05) ** 2, axis=1)
+    return SweepResult(
+        title="synthetic",
+        axes=AXES,
+        experiments=("K", "Rb", "Cs"),
+        points=np.array([50, 50, 0]),
+        theta=theta,
+        misfit=np.stack([0.3 * chi + 40.0, 0.7 * chi + 60.0, np.full(4000, np.nan)]),
+        status=np.zeros((3, 4000), np.int32),
+        again=np.zeros(4000, np.int8),
+    )
+
+
+def test_shares_are_the_inverse_of_the_scales(result):
+    u = np.linspace(0.0, 1.0, 7)
+    for axis in AXES:
+        np.testing.assert_allclose(axis.share(axis.at(u)), u, atol=1e-12)
+    middle = np.array([2.0, 1e-21, 0.5])
+    assert [float(axis.share(middle[k : k + 1])[0]) for k, axis in enumerate(AXES)] == pytest.approx([0.5] * 3)
+    assert ((result.share >= -1e-12) & (result.share <= 1.0 + 1e-12)).all()
+
+
+def test_failed_candidates_are_last(result):
+    first = rank(result)[:3]
+    status, misfit = result.status.copy(), result.misfit.copy()
+    status[1, first[0]] = Status.NOT_CONVERGED
+    misfit[0, first[1]] = np.nan
+    status[2, first[2]] = Status.COARSE
+    worse = dataclasses.replace(result, status=status, misfit=misfit)
+    order = rank(worse)
+    assert order[0] == first[2]
+    assert set(order[-2:]) == set(first[:2])
+    assert (np.diff(worse.total[order[:-2]]) >= 0.0).all()
+    assert sorted(order) == list(range(4000))
+
+
+def test_the_best_are_apart(result):
+    chosen = best(result, 20, apart=0.15)
+    assert len(chosen) == 20
+    assert chosen[0] == np.argmin(result.total)
+    assert (np.diff(result.total[chosen]) >= 0.0).all()
+    places = result.share[chosen]
+    distance = np.abs(places[:, None] - places[None]).max(axis=2)
+    assert distance[~np.eye(20, dtype=bool)].min() >= 0.15
+    # Whatever was passed over is near one that is better.
+    for k in rank(result)[: np.flatnonzero(rank(result) == chosen[-1])[0]]:
+        better = chosen[result.total[chosen] <= result.total[k]]
+        assert k in chosen or np.abs(result.share[better] - result.share[k]).max(axis=1).min() < 0.15
+
+
+def test_the_best_without_distance_are_the_first(result):
+    np.testing.assert_array_equal(best(result, 5, apart=0.0), rank(result)[:5])
+
+
+def test_all_failed(result):
+    failed = dataclasses.replace(result, status=np.full((3, 4000), Status.NOT_FINITE))
+    assert len(best(failed, 5)) == len(best(failed, 5, apart=0.0)) == len(accepted(failed, least=5)) == 0
+    assert (weights(failed) == 0.0).all()
+    nothing_measured = dataclasses.replace(result, points=np.zeros(3, int))
+    assert len(best(nothing_measured, 5)) == 0
+
+
+def test_accepted_are_an_ellipsoid_of_the_right_volume(result):
+    chosen = accepted(result, level=0.68)
+    radius2 = chi2.ppf(0.68, 3)
+    assert threshold(result, 0.68) == pytest.approx(radius2)
+    distance2 = np.sum(((result.share - 0.5) / 0.05) ** 2, axis=1)
+    np.testing.assert_array_equal(np.sort(chosen), np.flatnonzero(distance2 <= distance2.min() + radius2))
+    assert len(accepted(result, level=0.68, least=100)) == 100 > len(chosen)
+
+
+def test_weighted_moments_are_those_of_the_gaussian(result):
+    w = weights(result)
+    assert w.sum() == pytest.approx(1.0)
+    mean = w @ result.share
+    deviation = np.sqrt(w @ (result.share - mean) ** 2)
+    count = 1.0 / np.sum(w**2)
+    np.testing.assert_allclose(mean, 0.5, atol=4.0 * 0.05 / np.sqrt(count))
+    np.testing.assert_allclose(deviation, 0.05, rtol=4.0 / np.sqrt(2.0 * count))
+
+
+def test_a_file_comes_back(result, tmp_path, project_root):
+    from npp_jax.files import load_experiment
+
+    experiment = load_experiment(project_root / "sweeps" / "lithium_borate_K.toml")
+    depth = np.linspace(0.0, 100.0, 25)
+    profile = DepthProfile(depth, ("K", "Li"), np.ones((2, 25)), 0.1, weight=np.where(depth < 50.0, 0.0, 1.0))
+    measured = Measurement("K/1", experiment, profile, Observation(NoResponse(), np.ones(2), np.zeros(2)))
+    problem = Problem((measured, Measurement("Rb", experiment)), (Parameter("width_eV", ("Li.sed_fwhm_eV",)),))
+    axes = (Axis("width_eV", 0.1, 0.4, "log"),)
+    manifest = Manifest("", "0", "float64", 3, 2)
+    with Store.open(tmp_path / "x.sweep", manifest) as store:
+        for chunk in store.pending():
+            start, stop = manifest.span(chunk)
+            arrays = {name: np.zeros((stop - start, 2)) for name in OBSERVABLES}
+            arrays |= {"again": np.zeros(stop - start, np.int8), "status": np.zeros((stop - start, 2), np.int32)}
+            arrays["misfit"] = np.stack([np.arange(stop, start, -1.0), np.full(stop - start, np.nan)], axis=1)
+            store.write(chunk, {**arrays, "width_eV": np.linspace(0.1, 0.4, 3)[start:stop]})
+        variables = {**parameter_variables(axes), **OBSERVABLES}
+        store.finish(
+            tmp_path / "x.h5",
+            variables,
+            coordinates=shared_values(problem),
+            attributes={"study": "t", "parameters": ["width_eV"]},
+        )
+    read = read_sweep(tmp_path / "x.h5")
+    assert (read.title, read.axes, read.experiments) == ("t", axes, ("K/1", "Rb"))
+    assert read.points.tolist() == [26, 0]
+    np.testing.assert_array_equal(read.theta[:, 0], np.linspace(0.1, 0.4, 3))
+    np.testing.assert_array_equal(read.total, [2.0, 1.0, 3.0])
+    with h5py.File(tmp_path / "x.h5") as file:
+        assert file["measured_K_1"].dims[1].label == "depth_K_1"
+        np.testing.assert_array_equal(file["measured_K_1"].dims[1][0][()], depth)
+        assert file["width_eV"].attrs["units"] == "eV"
+
+
+@pytest.mark.parametrize("content", [None, b"text", "other"])
+def test_what_is_no_sweep_is_refused_in_one_line(tmp_path, content):
+    path = tmp_path / "x.h5"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    elif content:
+        with h5py.File(path, "w") as file:
+            file.attrs["title"] = content
+    with pytest.raises(SweepFileError, match=r"x\.h5: (no such|not a) file") as error:
+        read_sweep(path)
+    assert "\n" not in str(error.value)
