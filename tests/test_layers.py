@@ -19,7 +19,9 @@ MAY_IMPORT = {
     "_version": set(),
     "constants": set(),
     # Ground floor: none imports another.
-    **{part: COMMON for part in GROUND},
+    "physics": {"constants"},
+    "sims": {"constants", "_version"},
+    **{part: {"_compile"} for part in ("solver", "observe", "inference")},
     "simulation": COMMON | {"physics", "solver"},
     "tracer": COMMON | {"physics", "solver", "inference"},
     "fitting": COMMON | {"physics", "simulation", "observe", "inference"},

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from test_simulate import BASE
+from cases import BASE
 
 from npp_jax.files import ConfigError, experiment_schema, load_experiment, parse_experiment
 

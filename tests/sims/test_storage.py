@@ -9,8 +9,8 @@ import h5py
 import numpy as np
 import pytest
 
-from npp_jax.figures import sims as figures
 from npp_jax.commands.import_sims import command
+from npp_jax.figures import sims as figures
 from npp_jax.sims import ImportOptions, SimsFileError, import_sims, read_profile, read_raw, write_profile
 
 OPTIONS = ImportOptions(

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from test_simulate import PLAIN, base
+from cases import PLAIN, base
 
 from npp_jax.files import load_experiment
 from npp_jax.physics import GaussianSED
