@@ -2,14 +2,11 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from npp_jax.cli.terminal import cannot_write, make_folder, spinner, start_jax, wrong_input
-
-if TYPE_CHECKING:
-    from npp_jax.simulation.solution import Solution
 
 Model = Literal["electroneutral", "full"]
 
@@ -66,51 +63,11 @@ def simulate(
         raise cannot_write(error) from None
     status = Status(int(solution.report.status))
     if not quiet:
-        print_table(solution)
+        typer.echo(solution.summary())
         typer.echo("written: " + ", ".join(str(path) for path in written))
-    typer.echo(f"status: {STATUS_ADVICE[status]}")
+    else:
+        typer.echo(f"status: {STATUS_ADVICE[status]}")
     if status is Status.NOT_FINITE:
         raise typer.Exit(4)
     if status is not Status.DONE:
         raise typer.Exit(3)
-
-
-def print_table(solution: "Solution") -> None:
-    """One row an output, and what the run cost."""
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title=f"{solution.model}: {', '.join(solution.species)}")
-    names = (
-        "time / h",
-        "charge / mC cm⁻²",
-        "front / nm",
-        "width / nm",
-        "plateau",
-        "j / nA cm⁻²",
-        "U / V",
-        "excess / ‰",
-    )
-    for name in (*names, "front error / nm", "profile error"):
-        table.add_column(name, justify="right")
-    for k in range(len(solution.time)):
-        excess = solution.excess_charge[k]
-        extreme = float(excess[abs(excess).argmax()])
-        table.add_row(
-            f"{float(solution.time[k]) / 3600.0:.4g}",
-            f"{float(solution.charge[k]) * 0.1:.4g}",
-            f"{float(solution.front_depth[k]) * 1e9:.3f}",
-            f"{float(solution.front_width[k]) * 1e9:.3f}",
-            f"{float(solution.plateau[k]):.4f}",
-            f"{float(solution.current_density[k]) * 1e5:.4g}",
-            f"{float(solution.surface_potential[k]):.4g}",
-            f"{1e3 * extreme:.3g}",
-            f"{float(solution.report.front_error[k]) * 1e9:.2g}",
-            f"{float(solution.report.profile_error[k]):.1e}",
-        )
-    Console(width=max(120, Console().width)).print(table)
-    report = solution.report
-    typer.echo(
-        f"{report.cells} cells, {report.steps} steps, {int(report.iterations)} Newton iterations; "
-        f"ion balance {float(report.ion_balance):.1e}"
-    )
