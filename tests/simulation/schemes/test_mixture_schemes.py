@@ -87,3 +87,71 @@ def test_written_out_derivatives_are_those_of_the_rates(
     if medium.beam is not None or medium.blocking:
         agree((found.rate_by_current, found.drop_by_current), (by_current.rate, by_current.drop))
         agree(found.drop_by_unknown, row)
+
+
+MODELS = pytest.mark.parametrize("model", [mixture, mixture_full], ids=lambda model: model.NAME)
+CELLS = 12
+
+
+def state(model: ModuleType, stage: int, fractions: tuple, current: jax.Array, rng: np.random.Generator) -> tuple:
+    """Material of a stage of the four ions, a mesh that moves within the ends, and unknowns for some fractions."""
+    experiment = jax.tree.map(jnp.asarray, four_ions())
+    medium = mixture_of(experiment, experiment.stages[stage], 0.0)
+    faces = jnp.asarray(np.concatenate([[0.0], np.cumsum(rng.uniform(1.0, 3.0, CELLS))])).at[-1].set(medium.thickness)
+    velocity = jnp.asarray(0.1 * rng.normal(size=CELLS + 1)).at[0].set(0.0).at[-1].set(0.0)
+    here = geometry(faces, velocity, medium.thickness)
+    y = tuple(jnp.asarray(fractions[k]) * jnp.ones(CELLS) for k in medium.carried)
+    tempo = jnp.ones(()) if medium.beam is None else 1.0 / current
+    return medium, here, y if model is mixture else mixture_full.start(medium, y, current, tempo, here)
+
+
+def swept(here) -> jax.Array:
+    """What the cells gain of a fraction one by the motion of their faces."""
+    edge = jnp.zeros(1)
+    return jnp.diff(jnp.concatenate([edge, here.velocity, edge]))
+
+
+@MODELS
+def test_at_rest_every_ion_is_kept(model: ModuleType, rng: np.random.Generator) -> None:
+    """Whatever the composition and however the mesh moves between the ends."""
+    none = jnp.asarray(0.0)
+    cells = tuple(rng.uniform(0.1, 0.3, (4, CELLS)))
+    medium, here, y = state(model, 2, cells, none, rng)
+    found = model.rates(medium, y, none, jnp.ones_like, here)
+    for rate in found.rate[: len(medium.carried)]:
+        scale = float(jnp.max(jnp.abs(rate)))
+        assert scale > 0.0
+        assert abs(float(jnp.sum(rate))) < 1e-13 * scale * CELLS
+    if model is mixture_full:
+        # No current: what flows of all ions together only moves the field.
+        medium, here, y = state(model, 2, (0.7, 0.2, 0.1, 0.0), none, rng)
+        np.testing.assert_allclose(model.rates(medium, y, none, jnp.ones_like, here).rate[-1], 0.0, atol=1e-14)
+
+
+@MODELS
+@pytest.mark.parametrize("fractions", [(0.7, 0.2, 0.1, 0.0), (0.1, 0.2, 0.2, 0.4)])
+def test_a_uniform_sample_at_rest_is_in_equilibrium(
+    model: ModuleType, fractions: tuple, rng: np.random.Generator
+) -> None:
+    """No flux, no field; moving faces sweep in what they pass."""
+    none = jnp.asarray(0.0)
+    medium, here, y = state(model, 2, fractions, none, rng)
+    found = model.rates(medium, y, none, jnp.ones_like, here)
+    for k, rate in zip(medium.carried, found.rate, strict=False):
+        np.testing.assert_allclose(rate, fractions[k] * swept(here), atol=1e-15)
+    assert float(found.drop) == 0.0
+
+
+@MODELS
+def test_untouched_ions_carry_a_beam_by_their_transport_numbers(model: ModuleType, rng: np.random.Generator) -> None:
+    """The bulk is an ohmic resistor: in it nothing changes, and what leaves by the back is missing at the surface."""
+    current, bulk = jnp.asarray(3e-4), (0.7, 0.2, 0.1, 0.0)
+    medium, here, y = state(model, 1, bulk, current, rng)
+    found = model.rates(medium, y, current, lambda v: 1.0 / v, here)
+    D = np.asarray([float(law(jnp.asarray([c]))[0]) for law, c in zip(medium.laws, bulk, strict=True)])
+    z, c = np.asarray(medium.charges), np.asarray(bulk)
+    conductance = np.sum(z * z * D * c)
+    assert float(found.drop) == pytest.approx(float(current * medium.thickness) / conductance, rel=1e-9)
+    for k, rate in zip(medium.carried, found.rate, strict=False):
+        share = z[k] * D[k] * c[k] / conductance
+        np.testing.assert_allclose(rate, c[k] * np.asarray(swept(here)) - share * (np.arange(CELLS) == 0), atol=1e-12)
