@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from npp_jax.files import ConfigError
+from npp_jax.files.sims_profile import read_profile
 from npp_jax.observe import MINIMUM_POINTS, DepthProfile
 from npp_jax.sims import storage
 from npp_jax.sims.errors import SimsFileError

@@ -1,0 +1,80 @@
+"""A simulation from its experiment file to results on disk: what `npp-jax simulate` does."""
+
+from pathlib import Path
+from typing import Literal
+
+import jax
+
+from npp_jax.figures.simulation import figure_summary
+from npp_jax.files import ConfigError, load_experiment
+from npp_jax.files.solution import write_csv, write_solution
+from npp_jax.files.writing import write_figure
+from npp_jax.physics import Experiment
+from npp_jax.simulation.simulate import ACCURATE, FAST, simulate
+from npp_jax.simulation.solution import Solution
+from npp_jax.simulation.supported import Unsupported, check_supported
+
+Model = Literal["electroneutral", "full"]
+
+_SETTINGS = {"accurate": ACCURATE, "fast": FAST}
+
+
+def read_supported(file: Path, model: Model) -> Experiment:
+    """Read an experiment file, which a model must be able to simulate.
+
+    Raises
+    ------
+    ConfigError
+        One line: the file, and what is wrong or not supported.
+    """
+    experiment = load_experiment(file)
+    try:
+        # Before compilation, inside which the bulk fractions have no values to check.
+        check_supported(experiment, model)
+    except Unsupported as error:
+        raise ConfigError(f"{file}: {error}") from None
+    return experiment
+
+
+def run_simulation(experiment: Experiment, *, model: Model, setting: Literal["accurate", "fast"]) -> Solution:
+    """Simulate an experiment once."""
+    controls = _SETTINGS[setting]
+    # What runs once is not worth a compiler's care: half of the time of a first run.
+    options = {"xla_backend_optimization_level": 0}
+    compiled = jax.jit(lambda e: simulate(e, controls, model=model), compiler_options=options)
+    return jax.block_until_ready(compiled(experiment))
+
+
+def write_simulation(
+    experiment: Experiment,
+    solution: Solution,
+    file: Path,
+    output: Path,
+    *,
+    csv: Path | None,
+    figure_format: str | None,
+    command: str,
+) -> list[Path]:
+    """Write solution, tables and figure; return the files.
+
+    Parameters
+    ----------
+    experiment, solution
+        What was simulated, and the result.
+    file
+        Experiment file; the results have its name.
+    output, csv
+        Folders of the results and of the tables, which exist; None for no tables.
+    figure_format
+        Ending of the figure; None for no figure.
+    command
+        Command that made the result, kept as provenance.
+    """
+    written = [output / f"{file.stem}.h5"]
+    write_solution(written[0], solution, experiment_text=file.read_text(encoding="utf-8"), command=command)
+    if csv is not None:
+        written += write_csv(csv, solution)
+    if figure_format is not None:
+        written.append(output / f"{file.stem}.{figure_format}")
+        write_figure(written[-1], figure_summary(experiment, solution))
+    return written
