@@ -5,10 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from npp_jax.files import ConfigError
-from npp_jax.files.sims_profile import read_profile
+from npp_jax.files import ConfigError, sims_profile
 from npp_jax.observe import MINIMUM_POINTS, DepthProfile
-from npp_jax.sims import storage
 from npp_jax.sims.errors import SimsFileError
 
 
@@ -42,7 +40,7 @@ def read_profile(
 def _read_imported(path: Path, *, first_depth: float = 0.0) -> DepthProfile:
     """Profile written by `npp-jax import-sims`."""
     try:
-        stored = storage.read_profile(path)
+        stored = sims_profile.read_profile(path)
         used = np.where(stored.depth_nm >= first_depth, 1.0, 0.0)
         depth, species, fraction, sigma, *counted = stored.as_arguments()
         # Where a background was taken off, the counts are no longer those of the fractions.
