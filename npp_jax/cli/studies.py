@@ -94,7 +94,7 @@ def fit(
         if all(measurement.profile is None for measurement in study.problem.measurements):
             raise ConfigError(f"{file}: no experiment has a profile; there is nothing to fit to")
         found = None if sweep is None else read_sweep(sweep)
-        if found is not None and found.names != tuple(axis.name for axis in study.axes):
+        if found is not None and found.names != tuple(parameter.name for parameter in study.problem.parameters):
             raise ConfigError(f"{sweep}: its parameters are {', '.join(found.names)}; the study has others")
         # Before the minutes that a fit may take.
         known = data_warnings(study.problem)
@@ -112,21 +112,21 @@ def fit(
         raise typer.Exit(4) from None
     result = outcome.main.result
     if not quiet:
-        for bound, best in zip(outcome.main.model.bounds, result.theta, strict=True):
-            low, high, source = intervals(outcome.main)[bound.name]
-            typer.echo(f"{bound.name:24s} {best:12.5g}   95 %: {low:.5g} … {high:.5g}   ({source})")
+        for parameter, best in zip(outcome.main.hypothesis.parameters, result.theta, strict=True):
+            low, high, source = intervals(outcome.main)[parameter.name]
+            typer.echo(f"{parameter.name:24s} {best:12.5g}   95 %: {low:.5g} … {high:.5g}   ({source})")
         if outcome.main.posterior is not None:
-            for bound, (low, high), r_hat in zip(
-                outcome.main.model.bounds,
+            for parameter, (low, high), r_hat in zip(
+                outcome.main.hypothesis.parameters,
                 outcome.main.posterior.interval,
                 outcome.main.posterior.r_hat,
                 strict=True,
             ):
-                typer.echo(f"{bound.name:24s} {'posterior':>12s}   95 %: {low:.5g} … {high:.5g}   (R-hat {r_hat:.3f})")
+                typer.echo(f"{parameter.name:24s} {'posterior':>12s}   95 %: {low:.5g} … {high:.5g}   (R-hat {r_hat:.3f})")
         typer.echo(f"misfit {result.chi2:.1f} for {result.points} points, probability {result.p_value:.2g}")
         for rival in outcome.rivals:
             better = outcome.main.result.criteria.bic - rival.result.criteria.bic
-            typer.echo(f"rival '{rival.model.name}': misfit {rival.result.chi2:.1f}, BIC {-better:+.1f}")
+            typer.echo(f"rival '{rival.hypothesis.name}': misfit {rival.result.chi2:.1f}, BIC {-better:+.1f}")
         typer.echo("written: " + ", ".join(str(path) for path in written))
     for text in warnings(outcome.main):
         if text not in known:

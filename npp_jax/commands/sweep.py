@@ -80,7 +80,7 @@ def run_study(
         manifest = as_stored(folder, manifest)
     evaluator = Evaluator(objective, manifest.chunk_size, study.sweep.dtype, kept=kept)
     names = [parameter.name for parameter in study.problem.parameters]
-    order = [study.design.parameters.index(name) for name in names]
+    order = [study.design.names.index(name) for name in names]
     with contextlib.ExitStack() as stack:
         store = stack.enter_context(Store.open(folder, manifest, force=force))
         for damaged in store.verify():
@@ -105,7 +105,7 @@ def run_study(
                 tell(len(theta), int((found["status"] != Status.DONE).any(axis=1).sum()))
         store.finish(
             target,
-            {**parameter_variables(study.axes), **OBSERVABLES, **(kept.variables(study.problem) if kept else {})},
+            {**parameter_variables(study.problem.parameters), **OBSERVABLES, **(kept.variables(study.problem) if kept else {})},
             coordinates=shared_values(study.problem) | (kept.coordinates(study.problem) if kept else {}),
             attributes={
                 "study": study.title,

@@ -165,7 +165,7 @@ def _scaled(ax: "Axes", result: SweepResult, parameter: int, side: Literal["x", 
     """Scale, limits and label of one parameter."""
     from matplotlib.ticker import LogFormatterSciNotation, LogLocator, MaxNLocator, NullFormatter
 
-    axis = result.axes[parameter]
+    axis = result.parameters[parameter]
     stem, unit = split_unit(axis.name)
     text = stem if unit == "1" else f"{stem} / " + _POWER.sub(r"$^{\g<0>}$", unit)
     ax.set(**{f"{side}scale": axis.scale, f"{side}lim": (axis.low, axis.high), f"{side}label": text})
@@ -208,7 +208,7 @@ def figure_failures(result: SweepResult) -> "Figure":
     """Where each status occurs: along each parameter, and over the two that tell most."""
     from matplotlib.figure import Figure
 
-    count = len(result.axes)
+    count = len(result.parameters)
     columns = min(3, count)
     lines = -(-count // columns)
     figure = Figure(figsize=(3.2 * columns + 4.6, max(2.6 * lines, 4.4)), layout="constrained")
@@ -271,7 +271,7 @@ def _triangle(
     """One panel for each parameter and each pair; only the outer ones keep their labels."""
     from matplotlib.figure import Figure
 
-    count = len(result.axes)
+    count = len(result.parameters)
     size = 1.2 + 1.9 * count
     figure = Figure(figsize=(max(size, 5.2), max(0.85 * size, 3.6)), layout="constrained")
     axes = figure.subplots(count, count, squeeze=False, sharex="col")

@@ -1,54 +1,51 @@
-"""Models of the data that a study compares: the main one, and the rivals that its file tells by what differs."""
+"""Hypotheses on the data that a study compares: the main one, and the rivals that its file tells by what differs."""
 
 import dataclasses
 from pathlib import Path
 
-from npp_jax.files import load_experiment
-from npp_jax.files.study_tables import ExperimentEntry, ParameterTable, RivalTable, StudyTable
-from npp_jax.fitting import Measurement, Parameter, Problem, with_free_form
-from npp_jax.inference import Bound, Bounds
-from npp_jax.physics import SEDDiffusivity
-from npp_jax.sweeping import Axis
+import numpy as np
 
-SLOPE = "sed_slope_"
-"""Names of the parameters of a free-form distribution begin with this."""
+from npp_jax.files import load_experiment
+from npp_jax.files.study_tables import ExperimentEntry, RivalTable
+from npp_jax.fitting import Measurement, Problem, with_free_form
+from npp_jax.inference import Parameter, Parameters
+from npp_jax.physics import Experiment, SEDDiffusivity, SlopeSED
 
 
 @dataclasses.dataclass(frozen=True)
-class Rival:
-    """One model of the data: the main one of a study, or another that competes with it."""
+class FreeForm:
+    """A site energy distribution that is given by its slopes, each of them a parameter; a prior holds them together."""
+
+    slopes: tuple[int, ...]
+    """Places of the slopes among the parameters, in the order of the knots."""
+    spacing: float
+    """Distance of the knots in the standard normal quantile."""
+    width: str
+    """Key of the width that the Gaussian distribution had."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Hypothesis:
+    """What may explain the data: the experiments as they are taken to be, and the parameters that are free."""
 
     name: str
     problem: Problem
-    axes: tuple[Axis, ...]
-    """Range and scale of each parameter."""
-    bounds: Bounds
-    """The same with the priors."""
-    free_form: bool = False
-    """Whether the site energy distribution is given by its slopes, which a prior holds together."""
+    free_form: FreeForm | None = None
+    """Where a site energy distribution has a free form."""
     contains_main: bool = False
-    """Whether the main model of the study is a case of this one."""
+    """Whether the main hypothesis of the study is a case of this one."""
+
+    @property
+    def parameters(self) -> Parameters:
+        """The parameters that are free."""
+        return self.problem.parameters
 
 
-def make_model(name: str, measurements: tuple[Measurement, ...], tables: list[ParameterTable]) -> Rival:
-    """A model of measurements with the parameters of some tables."""
-    parameters = tuple(
-        Parameter(p.name, tuple(p.keys), None if p.experiments is None else tuple(p.experiments)) for p in tables
-    )
-    return Rival(
-        name,
-        Problem(measurements, parameters),
-        tuple(Axis(p.name, p.low, p.high, p.scale, p.levels) for p in tables),
-        tuple(
-            Bound(p.name, p.low, p.high, p.scale, prior_mean=p.prior_mean, prior_sigma=p.prior_sigma) for p in tables
-        ),
-    )
-
-
-def make_rival(rival: RivalTable, study: StudyTable, measurements: tuple[Measurement, ...], folder: Path) -> Rival:
-    """The model of a study, changed as the table of a rival says."""
-    names = [measurement.name for measurement in measurements]
-    known = [table.name for table in study.parameters]
+def make_rival(rival: RivalTable, main: Hypothesis, entries: list[ExperimentEntry], folder: Path) -> Hypothesis:
+    """The main hypothesis of a study, changed as the table of a rival says."""
+    measurements = main.problem.measurements
+    names = tuple(measurement.name for measurement in measurements)
+    known = [parameter.name for parameter in main.parameters]
     for kind, given, allowed in (
         ("separate", rival.separate, known),
         ("without", rival.without, known),
@@ -57,24 +54,24 @@ def make_rival(rival: RivalTable, study: StudyTable, measurements: tuple[Measure
         unknown = [name for name in given if name not in allowed]
         if unknown:
             raise ValueError(f"rival '{rival.name}': {kind} = '{unknown[0]}'; known are {', '.join(allowed)}")
-    tables: list[ParameterTable] = []
-    for table in study.parameters:
-        if table.name in rival.separate:
-            own = table.experiments or names
-            tables += [table.model_copy(update={"name": f"{table.name}_{n}", "experiments": [n]}) for n in own]
-        elif table.name not in rival.without:
-            tables.append(table)
-    with_files = _changed(rival, study.experiments, measurements, folder)
+    kept: list[Parameter] = []
+    for parameter in main.parameters:
+        if parameter.name in rival.separate:
+            own = parameter.experiments or names
+            kept += [dataclasses.replace(parameter, name=f"{parameter.name}_{n}", experiments=(n,)) for n in own]
+        elif parameter.name not in rival.without:
+            kept.append(parameter)
+    parameters = (*kept, *(table.parameter() for table in rival.parameters))
+    with_files = _changed(rival, entries, measurements, folder)
     if rival.free_form_knots is not None:
-        return _free_form(rival, with_files, [*tables, *rival.parameters])
-    more = len(tables) + len(rival.parameters) > len(study.parameters)
+        return _free_form(rival.name, rival.free_form_knots, with_files, parameters)
+    more = len(parameters) > len(main.parameters)
     contains = rival.contains_first
     if contains is None:
         contains = more and not (rival.without or rival.files or rival.set)
     if contains and not more:
         raise ValueError(f"rival '{rival.name}': a model that contains the first has more parameters than it")
-    model = make_model(rival.name, with_files, [*tables, *rival.parameters])
-    return dataclasses.replace(model, contains_main=contains)
+    return Hypothesis(rival.name, Problem(with_files, parameters), contains_main=contains)
 
 
 def _changed(
@@ -96,20 +93,28 @@ def _changed(
     return tuple(found)
 
 
-def _free_form(rival: RivalTable, measurements: tuple[Measurement, ...], tables: list[ParameterTable]) -> Rival:
+def _free_form(
+    name: str, knots: int, measurements: tuple[Measurement, ...], parameters: Parameters
+) -> Hypothesis:
     """The native ion of every experiment gets a distribution given by its slopes, each of them a parameter."""
     natives = {s.name for m in measurements for s in m.experiment.species if isinstance(s.diffusivity, SEDDiffusivity)}
     if len(natives) != 1:
-        raise ValueError(f"rival '{rival.name}': free_form_knots needs one ion with a site energy distribution")
+        raise ValueError(f"rival '{name}': free_form_knots needs one ion with a site energy distribution")
     (native,) = natives
-    replaced = tuple(
-        dataclasses.replace(m, experiment=with_free_form(m.experiment, rival.free_form_knots or 0))
-        for m in measurements
-    )
-    shape = (f"{native}.sed_fwhm_eV", f"{native}.vacancy_fraction")
-    kept = [table for table in tables if not set(table.keys) & set(shape)]
+    freed = tuple(dataclasses.replace(m, experiment=with_free_form(m.experiment, knots)) for m in measurements)
+    width = f"{native}.sed_fwhm_eV"
+    kept = [parameter for parameter in parameters if not {width, f"{native}.vacancy_fraction"} & set(parameter.keys)]
     slopes = [
-        ParameterTable(name=f"{SLOPE}{k}_eV", keys=[f"{native}.sed_slope_eV.{k}"], low=0.005, high=1.0, scale="log")
-        for k in range(rival.free_form_knots or 0)
+        Parameter(f"sed_slope_{k}_eV", (f"{native}.sed_slope_eV.{k}",), 0.005, 1.0, "log") for k in range(knots)
     ]
-    return dataclasses.replace(make_model(rival.name, replaced, [*slopes, *kept]), free_form=True)
+    form = FreeForm(tuple(range(knots)), _spacing(freed[0].experiment), width)
+    return Hypothesis(name, Problem(freed, (*slopes, *kept)), free_form=form)
+
+
+def _spacing(experiment: Experiment) -> float:
+    """Distance of the knots of the distribution of free form."""
+    for species in experiment.species:
+        match species.diffusivity:
+            case SEDDiffusivity(sed=SlopeSED(z=z)):
+                return float(np.asarray(z)[1] - np.asarray(z)[0])
+    raise TypeError(f"'{experiment.title}' has no distribution of free form")

@@ -7,17 +7,24 @@ import dataclasses
 import hashlib
 from pathlib import Path
 
+<<<<<<< ours
 from npp_jax.files import ConfigError, allowed_range
 from npp_jax.files.hypotheses import Rival, make_model, make_rival
+=======
+from pydantic import ValidationError
+
+from npp_jax.files import ConfigError, allowed_range, one_line
+from npp_jax.files.hypotheses import Hypothesis, make_rival
+>>>>>>> theirs
 from npp_jax.files.measured import make_measurement
 from npp_jax.files.study_tables import DesignTable, FitTable, StudyTable, SweepTable
 from npp_jax.files.toml import read_toml
 from npp_jax.fitting import Problem
+from npp_jax.inference import Parameters
 from npp_jax.simulation.supported import Unsupported, check_supported
 from npp_jax.sweeping import (
     OBSERVABLES,
     AbstractDesign,
-    Axis,
     DesignError,
     Grid,
     LatinHypercube,
@@ -34,24 +41,19 @@ class Study:
     """A study file, read and checked."""
 
     title: str
-    main: Rival
-    """The model of the study."""
+    main: Hypothesis
+    """What the study takes to be true."""
     design: AbstractDesign
     sweep: SweepTable
     fit: FitTable
-    rivals: tuple[Rival, ...]
+    rivals: tuple[Hypothesis, ...]
     text: str
     """All files that make the study, the profiles by their checksum: its identity."""
 
     @property
     def problem(self) -> Problem:
-        """Experiments and parameters of the main model."""
+        """Experiments and parameters of the main hypothesis."""
         return self.main.problem
-
-    @property
-    def axes(self) -> tuple[Axis, ...]:
-        """Range and scale of each parameter of the main model."""
-        return self.main.axes
 
 
 def load_study(path: str | Path) -> Study:
@@ -68,14 +70,15 @@ def load_study(path: str | Path) -> Study:
     profiles = [path.parent / entry.profile for entry in table.experiments if entry.profile is not None]
     try:
         measurements = tuple(make_measurement(entry, path.parent) for entry in table.experiments)
-        main = make_model(table.title or path.stem, measurements, table.parameters)
-        design = _design(table.design, main.axes, path.parent)
+        parameters = tuple(entry.parameter() for entry in table.parameters)
+        main = Hypothesis(table.title or path.stem, Problem(measurements, parameters))
+        design = _design(table.design, parameters, path.parent)
         _check_ranges(main, design)
-        rivals = tuple(make_rival(rival, table, measurements, path.parent) for rival in table.fit.rivals)
+        rivals = tuple(make_rival(rival, main, table.experiments, path.parent) for rival in table.fit.rivals)
         _check_names(main.problem, table.sweep)
-        for model in (main, *rivals):
-            _check_axes(model)
-            for measurement in model.problem.measurements:
+        for hypothesis in (main, *rivals):
+            _check_limits(hypothesis.parameters)
+            for measurement in hypothesis.problem.measurements:
                 check_supported(measurement.experiment, table.sweep.model)
     except ConfigError:
         # It names the file that it is about.
@@ -101,22 +104,22 @@ def load_study(path: str | Path) -> Study:
     )
 
 
-def _check_axes(model: Rival) -> None:
+def _check_limits(parameters: Parameters) -> None:
     """Ranges of the parameters within those of their keys; an end may be where the key has an open one."""
-    for axis, parameter in zip(model.axes, model.problem.parameters, strict=True):
+    for parameter in parameters:
         for key in parameter.keys:
             limits = allowed_range(key)
-            for name, value in (("low", axis.low), ("high", axis.high)):
+            for name, value in (("low", parameter.low), ("high", parameter.high)):
                 if not limits.low <= value <= limits.high:
-                    raise ValueError(f"{axis.name}: {name} = {value:g}: {key} must be {limits}")
+                    raise ValueError(f"{parameter.name}: {name} = {value:g}: {key} must be {limits}")
 
 
-def _check_ranges(main: Rival, design: AbstractDesign) -> None:
+def _check_ranges(main: Hypothesis, design: AbstractDesign) -> None:
     """Candidates of a table within the ranges of the keys."""
     if not isinstance(design, Table):
         return
     for parameter in main.problem.parameters:
-        column = design.values[:, design.parameters.index(parameter.name)]
+        column = design.values[:, design.names.index(parameter.name)]
         for key in parameter.keys:
             limits = allowed_range(key)
             wrong = [value for value in (float(column.min()), float(column.max())) if not limits.hold(value)]
@@ -136,11 +139,11 @@ def _check_names(problem: Problem, sweep: SweepTable) -> None:
         raise ValueError("sweep.profiles: nothing was measured, so that a profile_grid is needed")
 
 
-def _design(table: DesignTable, axes: tuple[Axis, ...], folder: Path) -> AbstractDesign:
-    names = [axis.name for axis in axes]
+def _design(table: DesignTable, parameters: Parameters, folder: Path) -> AbstractDesign:
+    names = [parameter.name for parameter in parameters]
     if table.kind == "grid":
-        return Grid(axes)
+        return Grid(parameters)
     if table.kind == "table":
         return read_table(folder / (table.file or ""), names, names)
     kinds = {"sobol": Sobol, "latin-hypercube": LatinHypercube, "random": Uniform}
-    return kinds[table.kind](axes, candidates=table.candidates or 0, seed=table.seed)
+    return kinds[table.kind](parameters, candidates=table.candidates or 0, seed=table.seed)

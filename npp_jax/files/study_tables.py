@@ -6,6 +6,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from npp_jax.files import ConfigTable
+from npp_jax.inference import Parameter, ParameterError, Prior
 from npp_jax.sweeping import KeptProfiles
 
 Positive = Annotated[float, Field(gt=0.0)]
@@ -76,6 +77,30 @@ class ParameterTable(ConfigTable):
     levels: int | None = None
     prior_mean: float | None = None
     prior_sigma: Positive | None = None
+
+    def parameter(self) -> Parameter:
+        """The parameter that the table describes.
+
+        Raises
+        ------
+        ParameterError
+            In one line.
+        """
+        if (self.prior_mean is None) != (self.prior_sigma is None):
+            raise ParameterError(f"{self.name}: prior_mean and prior_sigma belong together; one of them is missing")
+        prior = None
+        if self.prior_mean is not None and self.prior_sigma is not None:
+            prior = Prior(self.prior_mean, self.prior_sigma)
+        return Parameter(
+            self.name,
+            tuple(self.keys),
+            self.low,
+            self.high,
+            self.scale,
+            experiments=None if self.experiments is None else tuple(self.experiments),
+            prior=prior,
+            levels=self.levels,
+        )
 
 
 class RivalTable(ConfigTable):

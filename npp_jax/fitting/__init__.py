@@ -5,7 +5,7 @@ from npp_jax.fitting.fitting import FitResult, fit
 from npp_jax.fitting.free_form import with_free_form, with_smoothness
 from npp_jax.fitting.jacobian import Expansion, LinearModel
 from npp_jax.fitting.objective import Evaluation, Measurement, Objective, Predicted, Problem
-from npp_jax.fitting.parameters import Parameter, ParameterError, known_keys, place, value_of
+from npp_jax.fitting.parameters import known_keys, place, value_of
 from npp_jax.fitting.plausible import data_warnings, replaced_depth
 
 __all__ = [
@@ -17,8 +17,6 @@ __all__ = [
     "LinearModel",
     "Measurement",
     "Objective",
-    "Parameter",
-    "ParameterError",
     "Predicted",
     "Problem",
     "data_warnings",

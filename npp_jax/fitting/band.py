@@ -53,14 +53,14 @@ def signal_sigma(result: FitResult, measured: int) -> Float[np.ndarray, "species
     measured
         Number of the measured experiment.
     """
-    slope = np.asarray(theta_slope(ranges_of(result.bounds), jnp.asarray(result.theta)))
+    slope = np.asarray(theta_slope(ranges_of(result.parameters), jnp.asarray(result.theta)))
     by_scaled = np.asarray(result.expansion.slopes[measured][0]) * slope
     return np.sqrt(np.einsum("sdp,pq,sdq->sd", by_scaled, np.asarray(result.covariance.scaled), by_scaled))
 
 
 def draw(result: FitResult, count: int = SAMPLES, *, seed: int = 0) -> Float[np.ndarray, "sample parameter"]:
     """Draws of the parameters from the normal distribution of their scaled coordinates, cut at their ranges."""
-    ranges = ranges_of(result.bounds)
+    ranges = ranges_of(result.parameters)
     centre = np.asarray(to_scaled(ranges, jnp.asarray(result.theta)))
     generator = np.random.default_rng(seed)
     moved = generator.multivariate_normal(centre, np.asarray(result.covariance.scaled), count, method="eigh")
@@ -106,7 +106,7 @@ def law_bands(problem: Problem, measurement: Measurement, result: FitResult) -> 
         drawn = jnp.log(found), activation, law.sed.density(energy + bulk)
         return drawn, (*drawn, BOLTZMANN_EV * temperature)
 
-    ranges = ranges_of(result.bounds)
+    ranges = ranges_of(result.parameters)
     scaled = to_scaled(ranges, best)
     slopes, values = jit_small(jax.jacfwd(curves, has_aux=True))(scaled)
     logarithm, activation, density, kt = (np.asarray(curve) for curve in values)

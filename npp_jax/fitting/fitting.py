@@ -11,10 +11,11 @@ from scipy import stats
 from npp_jax.fitting.jacobian import Expansion, LinearModel
 from npp_jax.inference.descent import Method, descend, with_rows
 from npp_jax.inference.identifiability import Identifiability, identifiability
+from npp_jax.inference.parameter import Parameters
 from npp_jax.inference.prior import with_priors
 from npp_jax.inference.profile import Profile, profile_grid, profile_likelihood
 from npp_jax.inference.refine import RefineOptions, RefineResult, ResidualsAndJacobian, refine
-from npp_jax.inference.transform import Bounds, ranges_of, theta_slope
+from npp_jax.inference.transform import ranges_of, theta_slope
 from npp_jax.inference.uncertainty import Covariance, InformationCriteria, covariance, information_criteria
 
 SAME_MINIMUM = 0.01
@@ -25,7 +26,7 @@ squared."""
 class FitResult(NamedTuple):
     """What a fit found."""
 
-    bounds: Bounds
+    parameters: Parameters
     theta: Float[np.ndarray, " parameter"]
     """Best parameters. [units of the parameters]"""
     chi2: float
@@ -64,7 +65,6 @@ class FitResult(NamedTuple):
 
 def fit(
     model: LinearModel,
-    bounds: Bounds,
     starts: Float[np.ndarray, "start parameter"],
     *,
     penalty: Callable[[ResidualsAndJacobian], ResidualsAndJacobian] | None = None,
@@ -78,9 +78,7 @@ def fit(
     Parameters
     ----------
     model
-        Residuals and Jacobian of the data.
-    bounds
-        The parameters, with their priors.
+        Residuals and Jacobian of the data; its problem says which parameters vary, with their priors.
     starts
         Where to begin. [units of the parameters]
     penalty
@@ -100,8 +98,10 @@ def fit(
         A start is outside of its range.
     """
 
+    parameters = model.objective.problem.parameters
+
     def augment(function: ResidualsAndJacobian) -> ResidualsAndJacobian:
-        function = with_priors(function, bounds)
+        function = with_priors(function, parameters)
         return function if penalty is None else penalty(function)
 
     posterior = augment(model)
@@ -116,12 +116,12 @@ def fit(
         return model.cost_and_gradient(theta)
 
     if method == "levenberg-marquardt":
-        refined = refine(recorded, bounds, jnp.asarray(starts), options=options, on_iteration=on_iteration)
+        refined = refine(recorded, parameters, jnp.asarray(starts), options=options, on_iteration=on_iteration)
     else:
         refined = descend(
             with_rows(recorded_gradient, augment),
             posterior,
-            bounds,
+            parameters,
             starts,
             method=method,
             options=options,
@@ -129,7 +129,7 @@ def fit(
         )
     best = refined.best()
     theta = refined.theta[best]
-    ranges = ranges_of(bounds)
+    ranges = ranges_of(parameters)
     # Held parameters are those at an end of their range, and those of which the residuals do not depend.
     held = (refined.at_bound[best] != 0) | refined.insensitive[best]
     _, jacobian, _ = posterior(theta[None])
@@ -137,11 +137,11 @@ def fit(
     profiles: tuple[Profile, ...] = ()
     if profile_points:
         grids = {
-            bound.name: profile_grid(found, bounds, k, points=profile_points)
-            for k, bound in enumerate(bounds)
+            parameter.name: profile_grid(found, parameters, k, points=profile_points)
+            for k, parameter in enumerate(parameters)
             if not bool(held[k]) and np.isfinite(ranges.high[k] - ranges.low[k])
         }
-        profiles = profile_likelihood(posterior, bounds, theta, grids, covariance=found, options=options)
+        profiles = profile_likelihood(posterior, parameters, theta, grids, covariance=found, options=options)
     expansion = model.expand(theta[None])
     residual = np.asarray(expansion.residual[0])
     chi2 = float(residual @ residual)
@@ -150,7 +150,7 @@ def fit(
     effective = float(np.einsum("rp,pq,rq->", by_scaled, np.asarray(found.scaled), by_scaled))
     used = int(np.sum(np.asarray(jnp.any(expansion.jacobian[0] != 0.0, axis=1)) | (residual != 0.0)))
     return FitResult(
-        bounds=bounds,
+        parameters=parameters,
         theta=np.asarray(theta),
         chi2=chi2,
         chi2_of=_by_experiment(model, residual),
@@ -160,7 +160,7 @@ def fit(
         criteria=information_criteria(chi2, used, effective),
         covariance=found,
         profiles=profiles,
-        identifiability=identifiability(expansion.jacobian[0], theta, bounds),
+        identifiability=identifiability(expansion.jacobian[0], theta, parameters),
         refined=refined,
         expansion=expansion,
         path=_path(np.stack([theta_[best] for theta_ in visited]), np.asarray(theta)),

@@ -18,14 +18,13 @@ from jaxtyping import Array, Bool, Float, Int
 from npp_jax.constants import NM
 from npp_jax.fitting.comparison import Comparison, Found, for_each
 from npp_jax.fitting.parameters import (
-    Parameter,
-    ParameterError,
     changes_depth,
     is_observed,
     place,
     place_observed,
     spread,
 )
+from npp_jax.inference.parameter import Parameter, ParameterError, Parameters
 from npp_jax.observe import (
     AbstractLikelihood,
     DepthProfile,
@@ -82,7 +81,7 @@ class Problem:
     """
 
     measurements: tuple[Measurement, ...]
-    parameters: tuple[Parameter, ...]
+    parameters: Parameters
 
     def __post_init__(self) -> None:
         names = [m.name for m in self.measurements]

@@ -1,11 +1,10 @@
-"""Parameters of experiments by name: the keys of the experiment files, with their units, as lenses on the pytree.
+"""Keys of the experiments, as in their files and with their units, as lenses on the pytree.
 
 `Li.sed_fwhm_eV` is the key `sed_fwhm_eV` of the species Li, `sample.thickness_um` one of the sample and
 `stages.0.potential_V` one of the first stage. Keys of how an experiment is seen begin with `observation`:
 `observation.depth_scale`, `observation.K.sensitivity`.
 """
 
-import dataclasses
 import difflib
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -15,6 +14,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
+from npp_jax.inference.parameter import ParameterError
 from npp_jax.observe import DowsettResponse, GaussianResponse, Observation
 from npp_jax.physics import (
     Blocking,
@@ -30,22 +30,6 @@ from npp_jax.physics import (
     Stage,
 )
 from npp_jax.physics.nernst_einstein import nernst_einstein
-
-
-class ParameterError(ValueError):
-    """A parameter is not one of the experiment; the message is one line."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Parameter:
-    """A number that varies, and where it enters."""
-
-    name: str
-    """Name with unit, unique in a study: a column of its tables."""
-    keys: tuple[str, ...]
-    """Keys that take its value."""
-    experiments: tuple[str, ...] | None = None
-    """Experiments in which it enters; None for all."""
 
 
 class Lens(NamedTuple):

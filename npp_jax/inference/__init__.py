@@ -2,6 +2,7 @@
 
 from npp_jax.inference.descent import descend
 from npp_jax.inference.identifiability import Combination, Identifiability, identifiability
+from npp_jax.inference.parameter import Parameter, ParameterError, Parameters, Prior
 from npp_jax.inference.posterior import (
     MissingExtra,
     Posterior,
@@ -14,12 +15,9 @@ from npp_jax.inference.prior import with_priors
 from npp_jax.inference.profile import DELTA_CHI2_95, Profile, profile_grid, profile_likelihood
 from npp_jax.inference.refine import REASON_ADVICE, Reason, RefineOptions, RefineResult, ResidualsAndJacobian, refine
 from npp_jax.inference.transform import (
-    Bound,
-    Bounds,
     Ranges,
     from_unbounded,
     ranges_of,
-    start_values,
     theta_slope,
     to_scaled,
     to_theta,
@@ -41,17 +39,19 @@ __all__ = [
     "DELTA_CHI2_95",
     "NORMAL_95",
     "REASON_ADVICE",
-    "Bound",
-    "Bounds",
     "Combination",
     "Covariance",
     "Identifiability",
     "InformationCriteria",
     "LikelihoodRatio",
     "MissingExtra",
+    "Parameter",
+    "ParameterError",
+    "Parameters",
     "Posterior",
     "PosteriorError",
     "PosteriorOptions",
+    "Prior",
     "Profile",
     "Ranges",
     "Reason",
@@ -71,7 +71,6 @@ __all__ = [
     "reduced_chi2",
     "refine",
     "sample_posterior",
-    "start_values",
     "theta_slope",
     "to_scaled",
     "to_theta",

@@ -22,8 +22,8 @@ from jaxtyping import Array, Bool, Float
 
 from npp_jax.inference.linearisation import linearise, stationarity
 from npp_jax.inference.refine import Reason, RefineOptions, RefineResult, ResidualsAndJacobian, share_is_wall
+from npp_jax.inference.parameter import Parameters
 from npp_jax.inference.transform import (
-    Bounds,
     Ranges,
     check_inside,
     from_unbounded,
@@ -71,7 +71,7 @@ def with_rows(gradient: CostAndGradient, augment: Callable[[ResidualsAndJacobian
 def descend(
     gradient: CostAndGradient,
     function: ResidualsAndJacobian,
-    bounds: Bounds,
+    parameters: Parameters,
     starts: Float[np.ndarray, "start parameter"],
     *,
     method: Method = "lbfgs",
@@ -86,7 +86,7 @@ def descend(
         Cost and gradient with respect to θ, for a batch.
     function
         Residuals and Jacobian of the same, to judge where a start is.
-    bounds
+    parameters
         The parameters.
     starts
         Where each start begins. [units of the parameters]
@@ -103,8 +103,8 @@ def descend(
         If a start lies outside of its range.
     """
     options = options or RefineOptions()
-    check_inside(bounds, jnp.asarray(starts))
-    ranges = ranges_of(bounds)
+    check_inside(parameters, jnp.asarray(starts))
+    ranges = ranges_of(parameters)
     empty, ask = _DIRECTIONS[method]
 
     def evaluated(z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -14,7 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import ArrayLike
 
-from npp_jax.inference.transform import Bounds, ranges_of, theta_slope
+from npp_jax.inference.parameter import Parameters
+from npp_jax.inference.transform import ranges_of, theta_slope
 
 _WHOLE_DOMAIN = 10.0  # taken as the width where the range is infinite, on scales that have no unit
 
@@ -51,7 +52,7 @@ class Identifiability(NamedTuple):
 def identifiability(
     jacobian: ArrayLike,
     theta: ArrayLike | Sequence[float],
-    bounds: Bounds,
+    parameters: Parameters,
     *,
     variance: float = 1.0,
     tolerance: float = 1e-8,
@@ -64,14 +65,14 @@ def identifiability(
         ∂r/∂θ without priors, shape [residual, parameter]; residuals in units of their standard deviation.
     theta
         The minimum. [units of the parameters], shape [parameter]
-    bounds
+    parameters
         The parameters.
     variance
         Variance of the residuals.
     tolerance
         Directions of this sharpness relative to the best, and less, count as not determined at all.
     """
-    ranges = ranges_of(bounds)
+    ranges = ranges_of(parameters)
     values = np.asarray(theta, float)
     width = ranges.high - ranges.low
     natural = np.where(ranges.is_log | ranges.is_logit, _WHOLE_DOMAIN, np.maximum(np.abs(values), 1e-300))
@@ -79,35 +80,35 @@ def identifiability(
     sensitivity = (
         np.asarray(jacobian, float) * np.asarray(theta_slope(ranges, jnp.asarray(values))) * unit / math.sqrt(variance)
     )
-    missing = max(len(bounds) - len(sensitivity), 0)
+    missing = max(len(parameters) - len(sensitivity), 0)
     _, sharpness, right = np.linalg.svd(np.pad(sensitivity, ((0, missing), (0, 0))), full_matrices=False)
     sharpness = np.where(sharpness > tolerance * sharpness.max(), sharpness, 0.0)
-    combinations = tuple(_combination(bounds, row / unit, value) for row, value in zip(right, sharpness, strict=True))
+    combinations = tuple(_combination(parameters, row / unit, value) for row, value in zip(right, sharpness, strict=True))
     return Identifiability(combinations, float(np.sum(sharpness**2 / (1.0 + sharpness**2))))
 
 
-def _combination(bounds: Bounds, weights: np.ndarray, sharpness: float) -> Combination:
+def _combination(parameters: Parameters, weights: np.ndarray, sharpness: float) -> Combination:
     largest = weights[np.argmax(np.abs(weights))]
     error = 1.0 / (sharpness * abs(largest)) if sharpness > 0.0 else math.inf
     weights = weights / largest
     # In the order of their weight; those below 5 % of the largest are left out of the words.
     order = [int(k) for k in np.argsort(-np.abs(weights), kind="stable") if abs(weights[k]) >= 0.05]
-    product = all(bounds[k].scale == "log" for k in order)
-    text = _product(bounds, weights, order) if product else _sum(bounds, weights, order)
+    product = all(parameters[k].scale == "log" for k in order)
+    text = _product(parameters, weights, order) if product else _sum(parameters, weights, order)
     return Combination(text, product, weights, error, float(sharpness))
 
 
-def _product(bounds: Bounds, weights: np.ndarray, order: list[int]) -> str:
-    return " · ".join(bounds[k].name + ("" if _is_one(weights[k]) else f"^{weights[k]:.2g}") for k in order)
+def _product(parameters: Parameters, weights: np.ndarray, order: list[int]) -> str:
+    return " · ".join(parameters[k].name + ("" if _is_one(weights[k]) else f"^{weights[k]:.2g}") for k in order)
 
 
-def _sum(bounds: Bounds, weights: np.ndarray, order: list[int]) -> str:
+def _sum(parameters: Parameters, weights: np.ndarray, order: list[int]) -> str:
     prefix = {"linear": "", "log": "ln ", "logit": "logit "}
     text = ""
     for k in order:
         sign = " - " if weights[k] < 0.0 else " + "
         factor = "" if _is_one(abs(weights[k])) else f"{abs(weights[k]):.2g} "
-        text += sign + factor + prefix[bounds[k].scale] + bounds[k].name
+        text += sign + factor + prefix[parameters[k].scale] + parameters[k].name
     return text.removeprefix(" + ")
 
 

@@ -22,8 +22,8 @@ from jaxtyping import Array, Float
 
 from npp_jax._compile import jit_small, quick
 from npp_jax.inference.refine import ResidualsAndJacobian
+from npp_jax.inference.parameter import Parameters
 from npp_jax.inference.transform import (
-    Bounds,
     Ranges,
     from_unbounded,
     log_volume,
@@ -162,7 +162,7 @@ def log_density(function: ResidualsAndJacobian, ranges: Ranges) -> Callable[[Arr
 
 def sample_posterior(
     function: ResidualsAndJacobian,
-    bounds: Bounds,
+    parameters: Parameters,
     best: Float[np.ndarray, " parameter"],
     jacobian: Float[np.ndarray, "residual parameter"],
     *,
@@ -175,7 +175,7 @@ def sample_posterior(
     ----------
     function
         Residuals and Jacobian, priors included, for a batch; it is compiled into the sampler.
-    bounds
+    parameters
         The parameters.
     best
         Best parameters of the fit, around which the chains start. [units of the parameters]
@@ -198,8 +198,8 @@ def sample_posterior(
     from blackjax.mcmc import hmc
 
     options = options or PosteriorOptions()
-    ranges, density = ranges_of(bounds), log_density(function, ranges_of(bounds))
-    centre, spread = _geometry(bounds, ranges, best, jacobian)
+    ranges, density = ranges_of(parameters), log_density(function, ranges_of(parameters))
+    centre, spread = _geometry(parameters, ranges, best, jacobian)
     key = jax.random.key(options.seed)
     kernel: Callable[..., Any] = hmc.build_kernel()
     started: Any = hmc.HMCState
@@ -208,7 +208,7 @@ def sample_posterior(
         after, info = kernel(jax.random.wrap_key_data(words), state, density, step, mass, options.steps)
         return after, info.acceptance_rate, info.is_accepted, jnp.isneginf(info.proposal.logdensity)
 
-    noise = np.asarray(jax.random.normal(jax.random.fold_in(key, 0), (options.chains, len(bounds))))
+    noise = np.asarray(jax.random.normal(jax.random.fold_in(key, 0), (options.chains, len(parameters))))
     shift = _APART * noise @ np.linalg.cholesky(spread).T
     advance = _in_groups(jax.vmap(one, in_axes=(0, 0, 0, None)), options.chains)
     mass, half, kept, accepted, failed = jnp.asarray(spread), options.warm_up // 2, [], [], 0
@@ -222,7 +222,7 @@ def sample_posterior(
     highest = np.asarray(at(np.broadcast_to(centre, shift.shape)).logdensity)
     state = at(centre + shift)
     for _ in range(_RETREATS):
-        far = ~(np.asarray(state.logdensity) >= highest - _DEEPEST * len(bounds))
+        far = ~(np.asarray(state.logdensity) >= highest - _DEEPEST * len(parameters))
         if not far.any():
             break
         shift = np.where(far[:, None], 0.5 * shift, shift)
@@ -231,7 +231,7 @@ def sample_posterior(
     # At first each chain has a step of its own, or one that begins far out in a bent valley would wait there for a
     # step that the others do not need.
     begin, learn, settle = (jax.jit(jax.vmap(part)) for part in dual_averaging_adaptation(_TARGET_ACCEPTANCE))
-    step = np.full(options.chains, 1.6 / len(bounds) ** 0.25)
+    step = np.full(options.chains, 1.6 / len(parameters) ** 0.25)
     tuned = begin(step)
     words, jitters = _random_numbers(key, options.warm_up + options.draws, options.chains)
     for draw, (word, jitter) in enumerate(zip(words, jitters, strict=True)):
@@ -271,7 +271,7 @@ def _random_numbers(key: Array, draws: int, chains: int) -> tuple[np.ndarray, np
     return np.asarray(words), 1.0 + _JITTER * np.asarray(share)
 
 
-def _geometry(bounds: Bounds, ranges: Ranges, best: np.ndarray, jacobian: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _geometry(parameters: Parameters, ranges: Ranges, best: np.ndarray, jacobian: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Centre of the starts in z, and the covariance of the linear model there; an unknown one has that of its range."""
     z = np.asarray(to_unbounded(ranges, jnp.asarray(best)))
     limit = np.log(1.0 / _MARGIN - 1.0)
@@ -282,7 +282,7 @@ def _geometry(bounds: Bounds, ranges: Ranges, best: np.ndarray, jacobian: np.nda
     curvature = np.diag(np.where(np.isfinite(ranges.low), 2.0 * fraction * (1.0 - fraction), 0.0))
     precision = sensitivity.T @ sensitivity + curvature
     unit = np.sqrt(np.diag(precision))
-    loose = [bound.name for bound, value in zip(bounds, unit, strict=True) if not value > 0.0]
+    loose = [parameter.name for parameter, value in zip(parameters, unit, strict=True) if not value > 0.0]
     if loose:
         raise PosteriorError(f"{loose[0]}: the data do not depend on it and its range is infinite; give it a prior")
     value, vector = np.linalg.eigh(precision / np.outer(unit, unit))

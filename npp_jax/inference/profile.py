@@ -7,7 +7,8 @@ import numpy as np
 from jaxtyping import ArrayLike
 
 from npp_jax.inference.refine import Reason, RefineOptions, RefineResult, ResidualsAndJacobian, refine
-from npp_jax.inference.transform import Bounds, ranges_of, to_scaled, to_theta
+from npp_jax.inference.parameter import Parameters
+from npp_jax.inference.transform import ranges_of, to_scaled, to_theta
 from npp_jax.inference.uncertainty import Covariance
 
 DELTA_CHI2_95 = 3.841458820694124
@@ -37,7 +38,7 @@ class Profile(NamedTuple):
 
 
 def profile_grid(
-    covariance: Covariance, bounds: Bounds, index: int, *, points: int = 15, width: float = 3.5
+    covariance: Covariance, parameters: Parameters, index: int, *, points: int = 15, width: float = 3.5
 ) -> np.ndarray:
     """Values of one parameter across ± `width` standard errors of s, within its range, shape [points].
 
@@ -48,13 +49,13 @@ def profile_grid(
     ValueError
         If such a parameter has no finite range.
     """
-    ranges = ranges_of(bounds)
+    ranges = ranges_of(parameters)
     scaled = np.asarray(to_scaled(ranges, covariance.theta))
     error = float(covariance.standard_error_scaled[index])
     half = width * error if 0.0 < error < np.inf else np.inf
     low, high = max(ranges.low[index], scaled[index] - half), min(ranges.high[index], scaled[index] + half)
     if not np.isfinite(high - low):
-        raise ValueError(f"{bounds[index].name}: not determined and without a finite range; give the values")
+        raise ValueError(f"{parameters[index].name}: not determined and without a finite range; give the values")
     grid = np.repeat(scaled[None], points, axis=0)
     grid[:, index] = np.linspace(low, high, points)
     return np.asarray(to_theta(ranges, grid))[:, index]
@@ -62,7 +63,7 @@ def profile_grid(
 
 def profile_likelihood(
     function: ResidualsAndJacobian,
-    bounds: Bounds,
+    parameters: Parameters,
     best: ArrayLike | Sequence[float],
     grids: Mapping[str, Sequence[float] | np.ndarray],
     *,
@@ -78,7 +79,7 @@ def profile_likelihood(
     ----------
     function
         Residuals and Jacobian for a batch, as for `refine`; the batch has one start for each value, and one more.
-    bounds
+    parameters
         The parameters.
     best
         The minimum. [units of the parameters], shape [parameter]
@@ -100,33 +101,33 @@ def profile_likelihood(
     ValueError
         For a name that is not a parameter, or values outside of its range.
     """
-    names = [bound.name for bound in bounds]
+    names = [parameter.name for parameter in parameters]
     unknown = sorted(set(grids) - set(names))
     if unknown:
         raise ValueError(f"{unknown[0]!r} is not a parameter; there are {', '.join(names)}")
     best = np.asarray(best)
-    always = np.zeros(len(bounds), bool) if fixed is None else np.asarray(fixed, bool)
+    always = np.zeros(len(parameters), bool) if fixed is None else np.asarray(fixed, bool)
     starts, held = [best[None]], [always[None]]
     for name, values in grids.items():
         index = names.index(name)
         ascending = np.sort(np.asarray(values, best.dtype))
-        starts.append(_follow(bounds, best, index, ascending, covariance, always))
-        held.append(np.repeat((always | (np.arange(len(bounds)) == index))[None], len(ascending), axis=0))
-    result = refine(function, bounds, np.concatenate(starts), fixed=np.concatenate(held), options=options)
+        starts.append(_follow(parameters, best, index, ascending, covariance, always))
+        held.append(np.repeat((always | (np.arange(len(parameters)) == index))[None], len(ascending), axis=0))
+    result = refine(function, parameters, np.concatenate(starts), fixed=np.concatenate(held), options=options)
     minimum = 2.0 * float(result.cost[0]) / variance
     profiles, first = [], 1
     for name, values in grids.items():
         part = slice(first, first + len(values))
-        profiles.append(_profile(bounds, names.index(name), result, part, minimum, variance, threshold))
+        profiles.append(_profile(parameters, names.index(name), result, part, minimum, variance, threshold))
         first += len(values)
     return tuple(profiles)
 
 
 def _follow(
-    bounds: Bounds, best: ArrayLike, index: int, values: np.ndarray, covariance: Covariance | None, always: np.ndarray
+    parameters: Parameters, best: ArrayLike, index: int, values: np.ndarray, covariance: Covariance | None, always: np.ndarray
 ) -> np.ndarray:
     """Starts [grid, parameter]: conditional means of the others, cov[others, k]/cov[k, k] times the shift of k."""
-    ranges = ranges_of(bounds)
+    ranges = ranges_of(parameters)
     start = np.repeat(np.asarray(best)[None], len(values), axis=0)
     at = start.copy()
     at[:, index] = values
@@ -145,9 +146,9 @@ def _follow(
 
 
 def _profile(
-    bounds: Bounds, index: int, result: RefineResult, part: slice, minimum: float, variance: float, threshold: float
+    parameters: Parameters, index: int, result: RefineResult, part: slice, minimum: float, variance: float, threshold: float
 ) -> Profile:
-    bound, ranges = bounds[index], ranges_of(bounds)
+    parameter, ranges = parameters[index], ranges_of(parameters)
     theta, reason = np.asarray(result.theta)[part], np.asarray(result.reason)[part]
     delta = np.where(np.isin(reason, _GOOD), 2.0 * np.asarray(result.cost)[part] / variance - minimum, np.nan)
     scaled = np.asarray(to_scaled(ranges, result.theta))
@@ -158,12 +159,12 @@ def _profile(
     ends[:, index] = low, high
     interval = np.asarray(to_theta(ranges, ends))[:, index]
     return Profile(
-        name=bound.name,
+        name=parameter.name,
         values=theta[:, index],
         delta_chi2=delta,
         theta=theta,
         reason=reason,
-        interval=(bound.low if open_low else float(interval[0]), bound.high if open_high else float(interval[1])),
+        interval=(parameter.low if open_low else float(interval[0]), parameter.high if open_high else float(interval[1])),
         open_ends=(open_low, open_high),
         improved=bool(np.any(delta < -1e-3)),
     )

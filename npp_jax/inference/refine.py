@@ -1,4 +1,4 @@
-"""Least squares from many starts at once: Levenberg–Marquardt with bounds, and stopping that tells the truth.
+"""Least squares from many starts at once: Levenberg–Marquardt in ranges, and stopping that tells the truth.
 
 Minimises C(θ) = ½ Σ r(θ)² for every start of a batch. The caller evaluates residuals and Jacobian of the whole batch;
 here, one start is written down and mapped over the batch. Steps are in the scaled coordinate s of `transform`,
@@ -33,7 +33,8 @@ from jaxtyping import Array, ArrayLike, Bool, Float, Int
 
 from npp_jax._compile import jit_small
 from npp_jax.inference.linearisation import Linearisation, damped_step, linearise, stationarity
-from npp_jax.inference.transform import Bounds, Ranges, check_inside, ranges_of, theta_slope, to_scaled, to_theta
+from npp_jax.inference.parameter import Parameters
+from npp_jax.inference.transform import Ranges, check_inside, ranges_of, theta_slope, to_scaled, to_theta
 
 ResidualsAndJacobian: TypeAlias = Callable[[Array], tuple[Array, ...]]
 """θ [start, parameter] ↦ (r [start, residual], ∂r/∂θ [start, residual, parameter]) and, if wanted, ok [start]."""
@@ -153,7 +154,7 @@ _WALL = 0.25  # recent share of failures that makes the iteration limit a wall
 
 def refine(
     function: ResidualsAndJacobian,
-    bounds: Bounds,
+    parameters: Parameters,
     starts: ArrayLike | Sequence[Sequence[float | int]],
     *,
     fixed: ArrayLike | None = None,
@@ -167,7 +168,7 @@ def refine(
     function
         Residuals and their Jacobian with respect to θ, for a batch. It is called once for each iteration, always
         with all starts, so that it compiles once.
-    bounds
+    parameters
         The parameters.
     starts
         Where each start begins. [units of the parameters], shape [start, parameter]
@@ -186,11 +187,11 @@ def refine(
     options = options or RefineOptions()
     theta = jnp.asarray(starts)
     theta = theta if jnp.issubdtype(theta.dtype, jnp.floating) else theta.astype(float)
-    if theta.ndim != 2 or theta.shape[1] != len(bounds):
-        raise ValueError(f"starts have the shape {theta.shape}; [start, {len(bounds)}] is needed")
-    check_inside(bounds, theta)
+    if theta.ndim != 2 or theta.shape[1] != len(parameters):
+        raise ValueError(f"starts have the shape {theta.shape}; [start, {len(parameters)}] is needed")
+    check_inside(parameters, theta)
     held = jnp.broadcast_to(jnp.asarray(False if fixed is None else fixed), theta.shape)
-    ranges = ranges_of(bounds)
+    ranges = ranges_of(parameters)
     count = len(theta)
     blocks = -(-count // _BLOCK)
     # The last start fills the last block up.

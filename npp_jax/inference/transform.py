@@ -1,13 +1,11 @@
-"""Parameters of a fit: their ranges, the scale on which each is varied, and the maps between scales.
+"""Ranges of the parameters as arrays, and the maps between the coordinates in which they vary.
 
 Three coordinates are used. θ is the parameter in its own unit. The scaled coordinate s is θ, ln θ or logit θ; steps,
 covariances and intervals are in s, in which the range is a box. The unbounded coordinate z maps the box onto the
-whole line for methods that know no bounds (samplers). The last axis of every array is `parameter`.
+whole line for methods that know no limits (samplers). The last axis of every array is `parameter`.
 """
 
-import dataclasses
 import math
-from typing import Literal, TypeAlias
 
 import equinox as eqx
 import jax
@@ -15,59 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-_DOMAIN = {"linear": (-math.inf, math.inf), "log": (0.0, math.inf), "logit": (0.0, 1.0)}
-
-
-@dataclasses.dataclass(frozen=True)
-class Bound:
-    """One parameter: its name, its range and the scale on which it is varied.
-
-    The range is finite and inside the domain of the scale, or it is the whole domain: (-∞, ∞) for `linear`,
-    (0, ∞) for `log`, (0, 1) for `logit`.
-
-    Raises
-    ------
-    ValueError
-        In one line, with the name of the parameter, the value and what is allowed.
-    """
-
-    name: str
-    low: float | int
-    """Smallest value. [unit of the parameter]"""
-    high: float | int
-    """Largest value. [unit of the parameter]"""
-    scale: Literal["linear", "log", "logit"] = "linear"
-    start: float | int | None = None
-    """Where a single fit begins. [unit of the parameter]"""
-    prior_mean: float | int | None = None
-    """Centre of the Gaussian prior. [unit of the parameter]"""
-    prior_sigma: float | int | None = None
-    """Standard deviation of the Gaussian prior in the scaled coordinate; for `log` the relative one."""
-
-    def __post_init__(self) -> None:
-        if self.scale not in _DOMAIN:
-            raise ValueError(f"{self.name}: scale is {self.scale!r}; allowed are {', '.join(_DOMAIN)}")
-        if not self.low < self.high:
-            raise ValueError(f"{self.name}: low = {self.low} must be below high = {self.high}")
-        lowest, highest = _DOMAIN[self.scale]
-        whole = (self.low, self.high) == (lowest, highest)
-        if not whole and not lowest < self.low < self.high < highest:
-            raise ValueError(
-                f"{self.name}: the range ({self.low}, {self.high}) must lie inside ({lowest}, {highest}), "
-                f"the domain of the scale {self.scale!r}, or be all of it"
-            )
-        for key, value in (("start", self.start), ("prior_mean", self.prior_mean)):
-            inside = value is None or (self.low < value < self.high if whole else self.low <= value <= self.high)
-            if not inside:
-                raise ValueError(f"{self.name}: {key} = {value} is outside of the range ({self.low}, {self.high})")
-        if (self.prior_mean is None) != (self.prior_sigma is None):
-            raise ValueError(f"{self.name}: prior_mean and prior_sigma belong together; one of them is missing")
-        if self.prior_sigma is not None and not 0.0 < self.prior_sigma < math.inf:
-            raise ValueError(f"{self.name}: prior_sigma = {self.prior_sigma} must be positive and finite")
-
-
-Bounds: TypeAlias = tuple[Bound, ...]
-"""The parameters of a fit, in the order of the axis `parameter`."""
+from npp_jax.inference.parameter import Parameters
 
 
 class Ranges(eqx.Module):
@@ -94,15 +40,15 @@ _FORWARD = {
 }
 
 
-def ranges_of(bounds: Bounds) -> Ranges:
+def ranges_of(parameters: Parameters) -> Ranges:
     """Gather the ranges of all parameters."""
     return Ranges(
-        is_log=np.array([bound.scale == "log" for bound in bounds], bool),
-        is_logit=np.array([bound.scale == "logit" for bound in bounds], bool),
-        theta_low=np.array([bound.low for bound in bounds], float),
-        theta_high=np.array([bound.high for bound in bounds], float),
-        low=np.array([_FORWARD[bound.scale](float(bound.low)) for bound in bounds], float),
-        high=np.array([_FORWARD[bound.scale](float(bound.high)) for bound in bounds], float),
+        is_log=np.array([parameter.scale == "log" for parameter in parameters], bool),
+        is_logit=np.array([parameter.scale == "logit" for parameter in parameters], bool),
+        theta_low=np.array([parameter.low for parameter in parameters], float),
+        theta_high=np.array([parameter.high for parameter in parameters], float),
+        low=np.array([_FORWARD[parameter.scale](float(parameter.low)) for parameter in parameters], float),
+        high=np.array([_FORWARD[parameter.scale](float(parameter.high)) for parameter in parameters], float),
     )
 
 
@@ -168,29 +114,11 @@ def _box(ranges: Ranges, like: Array) -> tuple[Array, Array, Array]:
     return finite, low, jnp.where(finite, high, 1.0) - low
 
 
-def start_values(bounds: Bounds) -> np.ndarray:
-    """Return `start` of each parameter, or the middle of its range on its scale, shape [parameter].
-
-    Raises
-    ------
-    ValueError
-        If a parameter has neither a start nor a finite range.
-    """
-    ranges = ranges_of(bounds)
-    finite = np.isfinite(ranges.low)
-    for bound, known in zip(bounds, finite, strict=True):
-        if bound.start is None and not known:
-            raise ValueError(f"{bound.name}: give start, the range ({bound.low}, {bound.high}) has no middle")
-    centre = 0.5 * (np.where(finite, ranges.low, 0.0) + np.where(finite, ranges.high, 0.0))
-    middle = np.asarray(to_theta(ranges, jnp.asarray(centre)))
-    return np.array([m if b.start is None else float(b.start) for b, m in zip(bounds, middle, strict=True)])
-
-
-def check_inside(bounds: Bounds, theta: Float[Array, "start parameter"]) -> None:
+def check_inside(parameters: Parameters, theta: Float[Array, "start parameter"]) -> None:
     """Refuse values outside of the ranges, in one line that names parameter, value and range."""
     values = np.asarray(theta)
-    for k, bound in enumerate(bounds):
-        outside = ~((values[:, k] >= bound.low) & (values[:, k] <= bound.high))
+    for k, parameter in enumerate(parameters):
+        outside = ~((values[:, k] >= parameter.low) & (values[:, k] <= parameter.high))
         if outside.any():
             wrong = values[outside, k][0]
-            raise ValueError(f"{bound.name}: start {wrong} is outside of the range ({bound.low}, {bound.high})")
+            raise ValueError(f"{parameter.name}: start {wrong} is outside of the range ({parameter.low}, {parameter.high})")

@@ -1,9 +1,23 @@
 """Sweeps: designs of candidates, the store that keeps their results, and their ranking."""
 
 from npp_jax.sweeping.description import OBSERVABLES, parameter_variables, shared_values
+<<<<<<< ours
 from npp_jax.sweeping.design.designs import AbstractDesign, Grid, LatinHypercube, Sobol, Uniform, fingerprint, rows
 from npp_jax.sweeping.design.space import Axis, DesignError
 from npp_jax.sweeping.design.table import Table, read_table
+=======
+from npp_jax.sweeping.design.designs import (
+    AbstractDesign,
+    DesignError,
+    Grid,
+    LatinHypercube,
+    Sobol,
+    Uniform,
+    fingerprint,
+    rows,
+)
+from npp_jax.sweeping.design.table import Table, read_table, write_table
+>>>>>>> theirs
 from npp_jax.sweeping.profiles import KeptProfiles
 from npp_jax.sweeping.ranking import SweepFileError, SweepResult, accepted, best, is_sweep, rank, read_sweep, weights
 from npp_jax.sweeping.store.assemble import Coordinate, Variable
@@ -15,7 +29,6 @@ from npp_jax.sweeping.store.store import Store, StoreMismatch, as_stored
 __all__ = [
     "OBSERVABLES",
     "AbstractDesign",
-    "Axis",
     "Coordinate",
     "DamagedChunk",
     "DesignError",

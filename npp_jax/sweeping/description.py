@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from npp_jax.fitting import Measurement, Problem
+from npp_jax.inference import Parameter
 from npp_jax.simulation.status import Status
-from npp_jax.sweeping.design.space import Axis
 from npp_jax.sweeping.profiles import labels
 from npp_jax.sweeping.store.assemble import Coordinate, Variable
 
@@ -37,15 +37,15 @@ OBSERVABLES = {
 """Arrays that every sweep has."""
 
 
-def parameter_variables(axes: Sequence[Axis]) -> dict[str, Variable]:
+def parameter_variables(parameters: Sequence[Parameter]) -> dict[str, Variable]:
     """The parameters, with the range and scale over which they vary."""
     return {
-        axis.name: Variable(
-            split_unit(axis.name)[1],
-            f"parameter {axis.name}",
-            attributes={"low": float(axis.low), "high": float(axis.high), "scale": axis.scale},
+        p.name: Variable(
+            split_unit(p.name)[1],
+            f"parameter {p.name}",
+            attributes={"low": float(p.low), "high": float(p.high), "scale": p.scale},
         )
-        for axis in axes
+        for p in parameters
     }
 
 

@@ -34,7 +34,7 @@ def bins(result: SweepResult, parameter: int, dimensions: Literal[1, 2]) -> int:
 
 def edges(result: SweepResult, parameter: int, count: int) -> Float64[np.ndarray, " edge"]:
     """Limits of the bins, in the unit of the parameter; one more than there are bins."""
-    return result.axes[parameter].at(np.linspace(0.0, 1.0, count + 1))
+    return result.parameters[parameter].at(np.linspace(0.0, 1.0, count + 1))
 
 
 def lowest_along(result: SweepResult, parameter: int, count: int) -> Float64[np.ndarray, " bin"]:
@@ -71,7 +71,7 @@ def telling_pair(result: SweepResult) -> tuple[int, int]:
     """The two parameters in which candidates that ended well and those that did not differ most, in their order."""
     bad = result.worst != Status.DONE
     if bad.all() or not bad.any():
-        return 0, min(1, len(result.axes) - 1)
+        return 0, min(1, len(result.parameters) - 1)
     apart = np.abs(result.share[bad].mean(axis=0) - result.share[~bad].mean(axis=0))
     x, y = sorted(np.argsort(-apart, kind="stable")[:2]) if len(apart) > 1 else (0, 0)
     return int(x), int(y)

@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Float, Float64, Int
 from scipy.stats import chi2
 
+from npp_jax.inference import Parameter, Parameters
 from npp_jax.simulation.status import Status
-from npp_jax.sweeping.design.space import Axis
 
 _POOL = 256
 """Candidates that are looked through for each of the best that are asked for."""
@@ -30,8 +30,8 @@ class SweepResult:
 
     title: str
     """Title of the study."""
-    axes: tuple[Axis, ...]
-    """Names, ranges and scales of the parameters."""
+    parameters: Parameters
+    """What varied; from a file without keys, which it does not hold."""
     experiments: tuple[str, ...]
     """Names of the experiments."""
     points: Int[np.ndarray, " experiment"]
@@ -48,7 +48,7 @@ class SweepResult:
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the parameters, with their units."""
-        return tuple(axis.name for axis in self.axes)
+        return tuple(parameter.name for parameter in self.parameters)
 
     @functools.cached_property
     def worst(self) -> Int[np.ndarray, " candidate"]:
@@ -68,8 +68,8 @@ class SweepResult:
 
     @functools.cached_property
     def share(self) -> Float64[np.ndarray, "candidate parameter"]:
-        """Position of each candidate along the axes on their scales, 0 at the lower limit and 1 at the upper."""
-        columns = (axis.share(values) for axis, values in zip(self.axes, self.theta.T, strict=True))
+        """Position of each candidate in the ranges on their scales, 0 at the lower limit and 1 at the upper."""
+        columns = (p.share(values) for p, values in zip(self.parameters, self.theta.T, strict=True))
         return np.stack(list(columns), axis=1)
 
 
@@ -97,7 +97,7 @@ def read_sweep(path: str | Path) -> SweepResult:
             names = [str(name) for name in np.asarray(file.attrs["parameters"])]
             return SweepResult(
                 title=str(file.attrs["study"]),
-                axes=tuple(_axis(file, name) for name in names),
+                parameters=tuple(_parameter(file, name) for name in names),
                 experiments=tuple(name.decode() for name in _values(file, "experiment")),
                 points=_values(file, "points"),
                 theta=np.stack([_values(file, name).astype(np.float64) for name in names], axis=1),
@@ -154,7 +154,7 @@ def threshold(result: SweepResult, level: float = 0.95) -> float:
     Press et al., Numerical Recipes, 3rd ed. (2007), §15.6.5: the quantile of χ² with as many degrees of freedom as
     there are parameters.
     """
-    return float(chi2.ppf(level, len(result.axes)))
+    return float(chi2.ppf(level, len(result.parameters)))
 
 
 def accepted(result: SweepResult, *, level: float = 0.95, least: int = 0) -> Int[np.ndarray, " chosen"]:
@@ -189,9 +189,9 @@ def weights(result: SweepResult) -> Float64[np.ndarray, " candidate"]:
     return likelihood / likelihood.sum()
 
 
-def _axis(file: h5py.File, name: str) -> Axis:
+def _parameter(file: h5py.File, name: str) -> Parameter:
     low, high, scale = (np.asarray(file[name].attrs[key]).item() for key in ("low", "high", "scale"))
-    return Axis(name, low, high, scale)
+    return Parameter(name, (), low, high, scale)
 
 
 def _values(file: h5py.File, name: str) -> np.ndarray:

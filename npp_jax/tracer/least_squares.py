@@ -11,7 +11,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, PyTree
 from scipy import stats
 
-from npp_jax.inference import Bound, Reason, RefineOptions, covariance, ranges_of, refine
+from npp_jax.inference import Parameter, Reason, RefineOptions, covariance, ranges_of, refine
 from npp_jax.tracer.uncertainty import Estimate, propagate
 
 
@@ -83,16 +83,16 @@ def least_squares(
         Evaluations after which the fit is given up: `reason` says so.
     """
     first, unravel = ravel_pytree(start)
-    bounds = tuple(Bound(f"parameter {k}", -np.inf, np.inf) for k in range(first.size))
+    parameters = tuple(Parameter(f"parameter {k}", (), -np.inf, np.inf) for k in range(first.size))
 
     def evaluate(theta: Float[Array, "start parameter"]) -> tuple[Array, Array]:
         value, jacobian = _linearised(residual, start, theta[0])
         return value[None], jacobian[None]
 
-    found = refine(evaluate, bounds, first[None], options=RefineOptions(iterations=max_steps))
+    found = refine(evaluate, parameters, first[None], options=RefineOptions(iterations=max_steps))
     best = found.theta[0]
     value, jacobian = _linearised(residual, start, best)
-    known = covariance(jacobian, best, ranges_of(bounds))
+    known = covariance(jacobian, best, ranges_of(parameters))
     freedom = value.shape[0] - first.shape[0]
     reason = Reason(int(found.reason[0]))
     if reason is Reason.CONVERGED and not bool(jnp.all(known.determined)):

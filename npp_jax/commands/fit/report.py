@@ -13,7 +13,7 @@ def report_lines(outcome: FitOutcome, figures: list[str]) -> Iterator[str]:
     """The report in Markdown, line by line."""
     main, result = outcome.main, outcome.main.result
     reasons = np.asarray(result.refined.reason)
-    yield f"# Fit: {main.model.name}"
+    yield f"# Fit: {main.hypothesis.name}"
     yield ""
     yield (
         f"{len(outcome.sweep.theta)} candidates swept, {len(reasons)} starts refined, {result.agreeing} of them to the "
@@ -28,10 +28,10 @@ def report_lines(outcome: FitOutcome, figures: list[str]) -> Iterator[str]:
     yield "| parameter | best | standard error | 95 % interval | from |"
     yield "|---|---|---|---|---|"
     found = intervals(main)
-    for k, bound in enumerate(main.model.bounds):
-        low, high, source = found[bound.name]
+    for k, parameter in enumerate(main.hypothesis.parameters):
+        low, high, source = found[parameter.name]
         error = float(result.covariance.standard_error[k])
-        yield f"| {bound.name} | {result.theta[k]:.5g} | {error:.2g} | {low:.5g} … {high:.5g} | {source} |"
+        yield f"| {parameter.name} | {result.theta[k]:.5g} | {error:.2g} | {low:.5g} … {high:.5g} | {source} |"
     yield ""
     yield f"Misfit {result.chi2:.1f} for {result.points} points, probability {result.p_value:.2g}: " + ", ".join(
         f"{name} {value:.1f}" for name, value in result.chi2_of.items()
@@ -72,11 +72,11 @@ def _posterior_lines(fitted: Fitted) -> Iterator[str]:
         "| R-hat | ESS bulk | ESS tail |"
     )
     yield "|---|---|---|---|---|---|---|---|---|"
-    for k, bound in enumerate(fitted.model.bounds):
+    for k, parameter in enumerate(fitted.hypothesis.parameters):
         between = lambda pair: f"{float(pair[0]):.5g} … {float(pair[1]):.5g}"  # noqa: E731
         yield (
-            f"| {bound.name} | {posterior.mean[k]:.5g} | {posterior.standard_deviation[k]:.2g} | "
-            f"{between(posterior.interval[k])} | {between(profiles[bound.name]) if bound.name in profiles else ''} | "
+            f"| {parameter.name} | {posterior.mean[k]:.5g} | {posterior.standard_deviation[k]:.2g} | "
+            f"{between(posterior.interval[k])} | {between(profiles[parameter.name]) if parameter.name in profiles else ''} | "
             f"{between(covariance.interval[k])} | {posterior.r_hat[k]:.3f} | {posterior.ess_bulk[k]:.0f} | "
             f"{posterior.ess_tail[k]:.0f} |"
         )
@@ -85,7 +85,7 @@ def _posterior_lines(fitted: Fitted) -> Iterator[str]:
 
 def _outside(fitted: Fitted) -> Iterator[str]:
     """What has to be known from elsewhere."""
-    keys = {key.rpartition(".")[2] for p in fitted.model.problem.parameters for key in p.keys}
+    keys = {key.rpartition(".")[2] for p in fitted.hypothesis.problem.parameters for key in p.keys}
     if not keys & {"D_bulk_m2_s", "conductivity_S_m"}:
         yield "D_bulk of the native ion is taken from the files; profiles fix ratios of diffusivities"
     if "temperature_K" not in keys:
@@ -103,7 +103,7 @@ def _rival_lines(outcome: FitOutcome) -> Iterator[str]:
         result = fitted.result
         reason = Reason(int(result.refined.reason[result.best])).name.lower().replace("_", " ")
         yield (
-            f"| {fitted.model.name} | {len(fitted.model.bounds)} | {result.effective:.1f} | {result.chi2:.1f} | "
+            f"| {fitted.hypothesis.name} | {len(fitted.hypothesis.parameters)} | {result.effective:.1f} | {result.chi2:.1f} | "
             f"{result.p_value:.2g} | {result.criteria.aic - lowest[0]:.1f} | {result.criteria.bic - lowest[1]:.1f} | "
             f"{_ratio_test(outcome.main, fitted)} | {reason} |"
         )
@@ -117,9 +117,9 @@ def _rival_lines(outcome: FitOutcome) -> Iterator[str]:
 
 def _ratio_test(main: Fitted, rival: Fitted) -> str:
     """Probability of Wilks' test where the rival contains the main model."""
-    if not rival.model.contains_main:
+    if not rival.hypothesis.contains_main:
         return ""
-    extra = len(rival.model.bounds) - len(main.model.bounds)
+    extra = len(rival.hypothesis.parameters) - len(main.hypothesis.parameters)
     try:
         return f"{likelihood_ratio(main.result.chi2, rival.result.chi2, extra).p_value:.2g}"
     except ValueError:

@@ -52,7 +52,7 @@ def _numbers(outcome: FitOutcome) -> dict[str, Any]:
     def of(fitted: Fitted) -> dict[str, Any]:
         result, found = fitted.result, intervals(fitted)
         return {
-            "name": fitted.model.name,
+            "name": fitted.hypothesis.name,
             "ended": Reason(int(result.refined.reason[result.best])).name,
             "starts": len(result.refined.reason),
             "starts_at_best_minimum": result.agreeing,
@@ -67,13 +67,13 @@ def _numbers(outcome: FitOutcome) -> dict[str, Any]:
             "bic": result.criteria.bic,
             "warnings": warnings(fitted),
             "parameters": {
-                bound.name: {
+                parameter.name: {
                     "best": float(result.theta[k]),
                     "standard_error": float(result.covariance.standard_error[k]),
-                    "interval_95": list(found[bound.name][:2]),
-                    "interval_from": found[bound.name][2],
+                    "interval_95": list(found[parameter.name][:2]),
+                    "interval_from": found[parameter.name][2],
                 }
-                for k, bound in enumerate(fitted.model.bounds)
+                for k, parameter in enumerate(fitted.hypothesis.parameters)
             },
             **({} if fitted.posterior is None else {"posterior": _posterior_numbers(fitted)}),
         }
@@ -99,7 +99,7 @@ def _posterior_numbers(fitted: Fitted) -> dict[str, Any]:
         "trajectories": posterior.trajectories,
         "failed": posterior.failed,
         "parameters": {
-            bound.name: {
+            parameter.name: {
                 "mean": float(posterior.mean[k]),
                 "standard_deviation": float(posterior.standard_deviation[k]),
                 "interval_95": posterior.interval[k].tolist(),
@@ -107,15 +107,21 @@ def _posterior_numbers(fitted: Fitted) -> dict[str, Any]:
                 "ess_bulk": float(posterior.ess_bulk[k]),
                 "ess_tail": float(posterior.ess_tail[k]),
             }
-            for k, bound in enumerate(fitted.model.bounds)
+            for k, parameter in enumerate(fitted.hypothesis.parameters)
         },
     }
 
 
 def _write_arrays(path: Path, outcome: FitOutcome, command: str) -> None:
+<<<<<<< ours
     result, model = outcome.main.result, outcome.main.model
     names = [bound.name for bound in model.bounds]
     with written_hdf5(path) as file:
+=======
+    result = outcome.main.result
+    names = [parameter.name for parameter in outcome.main.hypothesis.parameters]
+    with h5py.File(path, "w") as file:
+>>>>>>> theirs
         file.attrs.update(
             title="npp_jax fit",
             schema_version=1,

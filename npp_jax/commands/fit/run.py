@@ -12,10 +12,12 @@ from rich.console import Console
 from rich.progress import Progress
 
 from npp_jax.constants import FWHM_PER_SIGMA
-from npp_jax.files.hypotheses import SLOPE, Rival
+from npp_jax.files.hypotheses import Hypothesis
 from npp_jax.files.study import Study
 from npp_jax.fitting import FitResult, LinearModel, Objective, fit, with_smoothness
 from npp_jax.inference import (
+    Parameter,
+    Parameters,
     Posterior,
     PosteriorOptions,
     RefineOptions,
@@ -24,7 +26,6 @@ from npp_jax.inference import (
     sample_posterior,
     with_priors,
 )
-from npp_jax.physics import SEDDiffusivity, SlopeSED
 from npp_jax.simulation.simulate import ACCURATE, FAST
 from npp_jax.sweeping import SweepResult, best, shared_values
 from npp_jax.sweeping.run import Evaluator, evaluate_chunks, suited_chunk
@@ -46,9 +47,9 @@ class NoCandidate(Exception):
 
 
 class Fitted(NamedTuple):
-    """A model and its fit."""
+    """A hypothesis and its fit."""
 
-    model: Rival
+    hypothesis: Hypothesis
     result: FitResult
     posterior: Posterior | None = None
     """Draws, where they were asked for."""
@@ -110,30 +111,32 @@ def run_fit(study: Study, *, sweep: SweepResult | None = None, quiet: bool = Fal
     return FitOutcome(study, sweep, main, tuple(rivals))
 
 
-def _linear_model(study: Study, rival: Rival) -> LinearModel:
+def _linear_model(study: Study, hypothesis: Hypothesis) -> LinearModel:
     controls = {"accurate": ACCURATE, "fast": FAST}[study.fit.setting]
     lean = dataclasses.replace(controls, trace=False, companion=False, observables=False)
-    return LinearModel(Objective(rival.problem, lean, study.fit.model))
+    return LinearModel(Objective(hypothesis.problem, lean, study.fit.model))
 
 
 def _fit(
-    study: Study, rival: Rival, model: LinearModel, starts: Float[np.ndarray, "start parameter"], *, profile_points: int
+    study: Study,
+    hypothesis: Hypothesis,
+    model: LinearModel,
+    starts: Float[np.ndarray, "start parameter"],
+    *,
+    profile_points: int,
 ) -> Fitted:
     method = study.fit.method
     options = RefineOptions(iterations=study.fit.iterations or _ITERATIONS[method], offset=OFFSET)
-    penalty = _penalty(rival)
-    result = fit(
-        model, rival.bounds, starts, penalty=penalty, method=method, profile_points=profile_points, options=options
-    )
-    return Fitted(rival, result)
+    penalty = _penalty(hypothesis)
+    result = fit(model, starts, penalty=penalty, method=method, profile_points=profile_points, options=options)
+    return Fitted(hypothesis, result)
 
 
-def _penalty(rival: Rival) -> Callable[[ResidualsAndJacobian], ResidualsAndJacobian] | None:
-    if not rival.free_form:
+def _penalty(hypothesis: Hypothesis) -> Callable[[ResidualsAndJacobian], ResidualsAndJacobian] | None:
+    form = hypothesis.free_form
+    if form is None:
         return None
-    slopes = np.flatnonzero([bound.name.startswith(SLOPE) for bound in rival.bounds])
-    z = _knots(rival)
-    return lambda function: with_smoothness(function, slopes, float(z[1] - z[0]))
+    return lambda function: with_smoothness(function, np.array(form.slopes), form.spacing)
 
 
 def _sample(study: Study, fitted: Fitted, model: LinearModel, console: Console) -> Fitted:
@@ -141,16 +144,16 @@ def _sample(study: Study, fitted: Fitted, model: LinearModel, console: Console) 
     asked = study.fit.posterior
     assert asked is not None
     options = PosteriorOptions(**asked.model_dump())
-    rival, best = fitted.model, fitted.result.theta
-    penalty = _penalty(rival) or (lambda function: function)
-    _, jacobian, _ = penalty(with_priors(model, rival.bounds))(jnp.asarray(best[None]))
+    hypothesis, best = fitted.hypothesis, fitted.result.theta
+    penalty = _penalty(hypothesis) or (lambda function: function)
+    _, jacobian, _ = penalty(with_priors(model, hypothesis.parameters))(jnp.asarray(best[None]))
     total = options.warm_up + options.draws
     console.print(f"posterior: {options.chains} chains of {total} trajectories", highlight=False)
     with Progress(console=console, transient=True) as bar:
         task = bar.add_task("posterior", total=total)
         posterior = sample_posterior(
-            penalty(with_priors(model.traced, rival.bounds)),
-            rival.bounds,
+            penalty(with_priors(model.traced, hypothesis.parameters)),
+            hypothesis.parameters,
             best,
             np.asarray(jacobian[0]),
             options=options,
@@ -159,31 +162,34 @@ def _sample(study: Study, fitted: Fitted, model: LinearModel, console: Console) 
     return fitted._replace(posterior=posterior)
 
 
-def _knots(rival: Rival) -> np.ndarray:
-    for species in rival.problem.measurements[0].experiment.species:
-        match species.diffusivity:
-            case SEDDiffusivity(sed=SlopeSED(z=z)):
-                return np.asarray(z)
-    raise TypeError(f"'{rival.name}' has no distribution of free form")
-
-
-def _transfer(main: Rival, found: FitResult, starts: np.ndarray, rival: Rival) -> Float[np.ndarray, "start parameter"]:
-    """Starts of a rival: the best fit of the main model and its starts, new parameters in the middle of their range."""
-    known = {bound.name: k for k, bound in enumerate(main.bounds)}
+def _transfer(
+    main: Hypothesis, found: FitResult, starts: np.ndarray, rival: Hypothesis
+) -> Float[np.ndarray, "start parameter"]:
+    """Starts of a rival: the best fit of the main hypothesis and its starts, new parameters in the middle of their
+    range.
+    """
     table = np.concatenate([found.theta[None], starts])
-    widths = [k for k, p in enumerate(main.problem.parameters) if any(key.endswith(".sed_fwhm_eV") for key in p.keys)]
-    columns = []
-    for bound, axis in zip(rival.bounds, rival.axes, strict=True):
-        # A parameter that is split for each experiment begins where the common one is, slopes at those of the Gaussian.
-        source = next((k for name, k in known.items() if bound.name == name or bound.name.startswith(f"{name}_")), None)
+    form, columns = rival.free_form, []
+    widths = [] if form is None else [k for k, p in enumerate(main.parameters) if form.width in p.keys]
+    for place, parameter in enumerate(rival.parameters):
+        source = _source(parameter, main.parameters)
         if source is not None:
             values = table[:, source]
-        elif rival.free_form and bound.name.startswith(SLOPE) and widths:
+        elif form is not None and place in form.slopes and widths:
+            # Slopes begin at those of the Gaussian.
             values = table[:, widths[0]] / FWHM_PER_SIGMA
         else:
-            values = np.full(len(table), axis.at(np.array([0.5]))[0])
-        columns.append(np.clip(values, bound.low, bound.high))
+            values = np.full(len(table), parameter.at(np.array([0.5]))[0])
+        columns.append(np.clip(values, parameter.low, parameter.high))
     return np.stack(columns, axis=1)
+
+
+def _source(parameter: Parameter, parameters: Parameters) -> int | None:
+    """The parameter from which another takes its start: of its name, or with its keys, as where one is split for each
+    experiment.
+    """
+    alike = (lambda p: p.name == parameter.name, lambda p: p.keys == parameter.keys)
+    return next((k for is_alike in alike for k, p in enumerate(parameters) if is_alike(p)), None)
 
 
 def screen(study: Study) -> SweepResult:
@@ -196,13 +202,13 @@ def screen(study: Study) -> SweepResult:
     chunk = study.sweep.chunk or suited_chunk(size, len(study.problem.measurements))
     evaluator = Evaluator(objective, chunk, dtype, screening=True)
     names = [parameter.name for parameter in study.problem.parameters]
-    order = [study.design.parameters.index(name) for name in names]
+    order = [study.design.names.index(name) for name in names]
     spans = iter([(k, first, min(first + chunk, size)) for k, first in enumerate(range(0, size, chunk))])
     parts = list(evaluate_chunks(evaluator, study.design, spans, order=order))
     joined = {name: np.concatenate([found[name] for _, _, found in parts]) for name in ("misfit", "status", "again")}
     return SweepResult(
         title=study.title,
-        axes=study.axes,
+        parameters=study.problem.parameters,
         experiments=tuple(m.name for m in study.problem.measurements),
         points=np.asarray(shared_values(study.problem)["points"].values),
         theta=np.concatenate([theta for _, theta, _ in parts]),

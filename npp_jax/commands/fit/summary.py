@@ -10,22 +10,22 @@ UNLIKELY = 1e-3
 
 def measured_of(fitted: Fitted) -> list[Measurement]:
     """Experiments with a profile."""
-    return [m for m in fitted.model.problem.measurements if m.profile is not None]
+    return [m for m in fitted.hypothesis.problem.measurements if m.profile is not None]
 
 
 def intervals(fitted: Fitted) -> dict[str, tuple[float, float, str]]:
     """95 % interval of each parameter and where it is from: profile likelihood if there is one, else covariance."""
     found = {}
     profiles = {profile.name: profile for profile in fitted.result.profiles}
-    for k, bound in enumerate(fitted.model.bounds):
-        if bound.name in profiles:
-            profile = profiles[bound.name]
+    for k, parameter in enumerate(fitted.hypothesis.parameters):
+        if parameter.name in profiles:
+            profile = profiles[parameter.name]
             sides = ("open below", "open above")
             is_open = [side for side, flag in zip(sides, profile.open_ends, strict=True) if flag]
-            found[bound.name] = (*profile.interval, ", ".join(["profile likelihood", *is_open]))
+            found[parameter.name] = (*profile.interval, ", ".join(["profile likelihood", *is_open]))
         else:
             low, high = (float(end) for end in fitted.result.covariance.interval[k])
-            found[bound.name] = (low, high, "covariance")
+            found[parameter.name] = (low, high, "covariance")
     return found
 
 
@@ -34,10 +34,10 @@ def warnings(fitted: Fitted) -> list[str]:
     result = fitted.result
     reason = Reason(int(result.refined.reason[result.best]))
     found = [] if reason is Reason.CONVERGED else [f"The fit ended thus: {REASON_ADVICE[reason]}."]
-    for k, bound in enumerate(fitted.model.bounds):
+    for k, parameter in enumerate(fitted.hypothesis.parameters):
         side = int(result.refined.at_bound[result.best, k])
         if side:
-            found.append(f"{bound.name} is at the {'upper' if side > 0 else 'lower'} end of its range.")
+            found.append(f"{parameter.name} is at the {'upper' if side > 0 else 'lower'} end of its range.")
     if result.p_value < UNLIKELY:
         freedom = round(result.points - result.effective)
         found.append(
@@ -50,5 +50,5 @@ def warnings(fitted: Fitted) -> list[str]:
     if failed:
         found.append(f"{failed} of {made} evaluations failed; their steps were rejected.")
     if fitted.posterior is not None:
-        found += fitted.posterior.warnings([bound.name for bound in fitted.model.bounds])
-    return [*data_warnings(fitted.model.problem), *found]
+        found += fitted.posterior.warnings([parameter.name for parameter in fitted.hypothesis.parameters])
+    return [*data_warnings(fitted.hypothesis.problem), *found]

@@ -16,7 +16,6 @@ from jaxtyping import Float64
 from scipy.stats import qmc
 
 from npp_jax.sweeping.design.permutation import ROUNDS, permute
-from npp_jax.sweeping.design.space import Axis, DesignError
 
 _BLOCK_BITS = 12
 BLOCK = 1 << _BLOCK_BITS
@@ -61,7 +60,7 @@ def rows(design: AbstractDesign, start: int, stop: int) -> Float64[np.ndarray, "
 
     Returns
     -------
-    Array of shape [stop - start, parameter], in the units of `design.parameters`; bitwise the same however the design
+    Array of shape [stop - start, parameter], in the units of `design.names`; bitwise the same however the design
     is cut.
 
     Raises
@@ -71,7 +70,7 @@ def rows(design: AbstractDesign, start: int, stop: int) -> Float64[np.ndarray, "
     """
     if not 0 <= start <= stop <= design.size:
         raise DesignError(f"candidates {start} to {stop} are not within the {design.size} of the design")
-    out = np.empty((stop - start, len(design.parameters)))
+    out = np.empty((stop - start, len(design.names)))
     for number in range(start // BLOCK, -(-stop // BLOCK)):
         first = number * BLOCK
         a, b = max(start, first), min(stop, first + BLOCK)
@@ -89,18 +88,23 @@ def fingerprint(design: AbstractDesign) -> str:
 
 
 @dataclasses.dataclass(frozen=True)
-class AbstractAxesDesign(AbstractDesign):
-    """A design that is spread over axes."""
+class AbstractSpreadDesign(AbstractDesign):
+    """A design that is spread over the ranges of parameters."""
 
-    axes: tuple[Axis, ...]
+    parameters: Parameters
     """What varies; one column each."""
 
     def __post_init__(self) -> None:
-        if not self.axes:
-            raise DesignError("a design needs at least one axis")
-        name, times = collections.Counter(self.parameters).most_common(1)[0]
+        if not self.parameters:
+            raise DesignError("a design needs at least one parameter")
+        name, times = collections.Counter(self.names).most_common(1)[0]
         if times > 1:
-            raise DesignError(f"{name}: the axis is given twice")
+            raise DesignError(f"{name}: the parameter is given twice")
+        for parameter in self.parameters:
+            if not parameter.bounded:
+                raise DesignError(
+                    f"{parameter.name}: a design needs a finite range, not ({parameter.low}, {parameter.high})"
+                )
         self._check()
 
     @abc.abstractmethod
@@ -108,9 +112,9 @@ class AbstractAxesDesign(AbstractDesign):
         """Refuse wrong settings."""
 
     @property
-    def parameters(self) -> tuple[str, ...]:
-        """Names of the axes."""
-        return tuple(axis.name for axis in self.axes)
+    def names(self) -> tuple[str, ...]:
+        """Names of the parameters."""
+        return tuple(parameter.name for parameter in self.parameters)
 
     def identity(self) -> bytes:
         """Settings, first and last block."""
@@ -119,41 +123,42 @@ class AbstractAxesDesign(AbstractDesign):
 
 
 @dataclasses.dataclass(frozen=True)
-class Grid(AbstractAxesDesign):
-    """All combinations of the levels of the axes; the last axis varies fastest.
+class Grid(AbstractSpreadDesign):
+    """All combinations of the levels of the parameters; the last one varies fastest.
 
     Raises
     ------
     DesignError
-        An axis has no levels, or two have one name.
+        A parameter has no levels, or two have one name.
     """
 
     def _check(self) -> None:
-        for axis in self.axes:
-            axis.level_values()
+        for parameter in self.parameters:
+            if parameter.levels is None:
+                raise DesignError(f"{parameter.name}: a grid needs levels, the number of values of this parameter")
         if self.size >= 2**63:
             raise DesignError(f"a grid of {self.size:.3g} candidates is too large")
 
     @property
     def size(self) -> int:
         """Product of the numbers of levels."""
-        return math.prod(axis.levels or 1 for axis in self.axes)
+        return math.prod(p.levels or 1 for p in self.parameters)
 
     def block(self, number: int) -> Float64[np.ndarray, "candidate parameter"]:
         """Candidates of one block."""
         index = np.arange(number * BLOCK, min((number + 1) * BLOCK, self.size))
-        places = np.unravel_index(index, [axis.levels or 1 for axis in self.axes])
-        return np.column_stack([axis.level_values()[place] for axis, place in zip(self.axes, places, strict=True)])
+        places = np.unravel_index(index, [p.levels or 1 for p in self.parameters])
+        return np.column_stack([p.level_values()[place] for p, place in zip(self.parameters, places, strict=True)])
 
 
 @dataclasses.dataclass(frozen=True)
-class AbstractSampledDesign(AbstractAxesDesign):
-    """A given number of candidates, sampled from the unit cube and stretched along the axes.
+class AbstractSampledDesign(AbstractSpreadDesign):
+    """A given number of candidates, sampled from the unit cube and stretched over the ranges.
 
     Raises
     ------
     DesignError
-        No candidates, a negative seed, or two axes of one name.
+        No candidates, a negative seed, or two parameters of one name.
     """
 
     candidates: int
@@ -175,7 +180,7 @@ class AbstractSampledDesign(AbstractAxesDesign):
     def block(self, number: int) -> Float64[np.ndarray, "candidate parameter"]:
         """Candidates of one block."""
         shares = self.shares(number)
-        return np.column_stack([axis.at(np.ascontiguousarray(shares[:, k])) for k, axis in enumerate(self.axes)])
+        return np.column_stack([p.at(np.ascontiguousarray(shares[:, k])) for k, p in enumerate(self.parameters)])
 
     @abc.abstractmethod
     def shares(self, number: int) -> Float64[np.ndarray, "candidate parameter"]:
@@ -188,12 +193,12 @@ class Uniform(AbstractSampledDesign):
 
     def shares(self, number: int) -> Float64[np.ndarray, "candidate parameter"]:
         """Points of one block in [0, 1)."""
-        return np.random.default_rng([self.seed, _UNIFORM, number]).random((BLOCK, len(self.axes)))
+        return np.random.default_rng([self.seed, _UNIFORM, number]).random((BLOCK, len(self.parameters)))
 
 
 @dataclasses.dataclass(frozen=True)
 class LatinHypercube(AbstractSampledDesign):
-    """Each axis is cut into as many strata as there are candidates, and each stratum holds one of them.
+    """Each range is cut into as many strata as there are candidates, and each stratum holds one of them.
 
     Strata are matched by random permutations that are computed, not stored (`permute`); the place within the stratum is
     random. M. D. McKay, R. J. Beckman and W. J. Conover, Technometrics 21 (1979) 239.
@@ -201,7 +206,7 @@ class LatinHypercube(AbstractSampledDesign):
 
     def shares(self, number: int) -> Float64[np.ndarray, "candidate parameter"]:
         """Points of one block in [0, 1)."""
-        axes = len(self.axes)
+        axes = len(self.parameters)
         keys = np.random.default_rng([self.seed, _KEYS]).integers(2**64, size=(axes, ROUNDS), dtype=np.uint64)
         place = np.random.default_rng([self.seed, _JITTER, number]).random((BLOCK, axes))
         index = np.arange(number * BLOCK, min((number + 1) * BLOCK, self.candidates))
@@ -226,8 +231,8 @@ class Sobol(AbstractSampledDesign):
         xᵢ = xⱼ ⊕ (x_{m·2ᵏ} ⊕ x₀), and x_{m·2ᵏ} ⊕ x₀ is the sum of such terms over the bits of m.
         """
         blocks = (self.candidates - 1) // BLOCK
-        first, steps = _sobol_basis(len(self.axes), self.seed, blocks.bit_length())
-        shift = np.zeros(len(self.axes), np.int64)
+        first, steps = _sobol_basis(len(self.parameters), self.seed, blocks.bit_length())
+        shift = np.zeros(len(self.parameters), np.int64)
         for bit, step in enumerate(steps):
             if number >> bit & 1:
                 shift ^= step

@@ -11,8 +11,12 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float64
 
+<<<<<<< ours
 from npp_jax.sweeping.design.designs import BLOCK, AbstractDesign
 from npp_jax.sweeping.design.space import DesignError
+=======
+from npp_jax.sweeping.design.designs import BLOCK, AbstractDesign, DesignError, rows
+>>>>>>> theirs
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -42,11 +46,6 @@ class Table(AbstractDesign):
             raise DesignError(
                 f"candidate {row}, {self.names[column]} = {self.values[row, column]}: not a finite number"
             )
-
-    @property
-    def parameters(self) -> tuple[str, ...]:
-        """Names of the columns."""
-        return self.names
 
     @property
     def size(self) -> int:
@@ -143,3 +142,30 @@ def _suggestion(name: str, known: Sequence[str]) -> str:
     # A name without its unit, or with another one.
     near = near or [other for other in known if other.split("_")[0] == name.split("_")[0]][:1]
     return f"did you mean '{near[0]}'?" if near else f"known columns: {', '.join(known)}"
+<<<<<<< ours
+=======
+
+
+def write_table(path: str | Path, design: AbstractDesign) -> None:
+    """Write the candidates of a design as a table that `read_table` reads back to the last bit.
+
+    Parameters
+    ----------
+    path
+        Target; replaced as a whole.
+    design
+        Design; generated block by block.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        with temporary.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(design.names)
+            for start in range(0, design.size, BLOCK):
+                # Python floats are written with the fewest digits that give them back.
+                writer.writerows(rows(design, start, min(start + BLOCK, design.size)).tolist())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+>>>>>>> theirs
