@@ -23,11 +23,11 @@ def sweep(
 ) -> None:
     """Evaluate many candidates against measured profiles; resumes where it was interrupted."""
     start_jax()
-    from npp_jax.commands.sweep import run_study, summary
+    from npp_jax.commands.sweep import failures, run_study
     from npp_jax.files import ConfigError
     from npp_jax.files.study import load_study
     from npp_jax.fitting import data_warnings
-    from npp_jax.sweeping import StoreError
+    from npp_jax.sweeping import StoreError, Workers
     from npp_jax.sweeping.run import SweepStopped
 
     if sum(option is not None for option in (workers, processes, scheduler)) > 1:
@@ -44,10 +44,8 @@ def sweep(
             study,
             output / f"{file.stem}.h5",
             force=force,
-            workers=workers,
+            workers=Workers(workers, processes, scheduler),
             quiet=quiet,
-            scheduler=scheduler,
-            processes=processes,
         )
     except (StoreError, SweepStopped) as error:
         raise wrong_input(str(error)) from None
@@ -56,10 +54,10 @@ def sweep(
     except KeyboardInterrupt:
         typer.echo(f"npp-jax: {output / file.stem}.sweep keeps what is done; the same command resumes", err=True)
         raise
-    lines, failed, total = summary(result)
-    typer.echo("\n".join(lines))
-    typer.echo(f"written: {result}")
-    if failed == total:
+    typer.echo(result.summary())
+    typer.echo(f"written: {output / file.stem}.h5")
+    failed = failures(result)
+    if failed == len(result.theta):
         raise typer.Exit(4)
     if failed:
         raise typer.Exit(3)
@@ -78,14 +76,14 @@ def fit(
     """Fit the parameters of a study to its measured profiles: sweep, refinement, uncertainties, report."""
     start_jax()
     from npp_jax.commands.fit.results import write_fit
-    from npp_jax.commands.fit.run import NoCandidate, run_fit
-    from npp_jax.commands.fit.summary import intervals, warnings
+    from npp_jax.commands.fit.run import run_fit
+    from npp_jax.commands.fit.summary import warnings
     from npp_jax.files import ConfigError
     from npp_jax.files.study import load_study
     from npp_jax.fitting import data_warnings
     from npp_jax.inference import REASON_ADVICE, MissingExtra, PosteriorError, Reason
     from npp_jax.simulation.supported import Unsupported
-    from npp_jax.sweeping import SweepFileError, read_sweep
+    from npp_jax.sweeping import NoCandidate, SweepFileError, read_sweep
 
     try:
         study = load_study(file)
@@ -113,7 +111,7 @@ def fit(
     result = outcome.main.result
     if not quiet:
         for parameter, best in zip(outcome.main.hypothesis.parameters, result.theta, strict=True):
-            low, high, source = intervals(outcome.main)[parameter.name]
+            _, _, (low, high), source = result[parameter.name]
             typer.echo(f"{parameter.name:24s} {best:12.5g}   95 %: {low:.5g} … {high:.5g}   ({source})")
         if outcome.main.posterior is not None:
             for parameter, (low, high), r_hat in zip(
@@ -122,7 +120,9 @@ def fit(
                 outcome.main.posterior.r_hat,
                 strict=True,
             ):
-                typer.echo(f"{parameter.name:24s} {'posterior':>12s}   95 %: {low:.5g} … {high:.5g}   (R-hat {r_hat:.3f})")
+                typer.echo(
+                    f"{parameter.name:24s} {'posterior':>12s}   95 %: {low:.5g} … {high:.5g}   (R-hat {r_hat:.3f})"
+                )
         typer.echo(f"misfit {result.chi2:.1f} for {result.points} points, probability {result.p_value:.2g}")
         for rival in outcome.rivals:
             better = outcome.main.result.criteria.bic - rival.result.criteria.bic

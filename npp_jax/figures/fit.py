@@ -84,7 +84,7 @@ def site_energies(ax: "Axes", bands: LawBands, supported: tuple[float, float]) -
 
 def correlation(ax: "Axes", result: FitResult) -> "Axes":
     """Correlation matrix of the parameters."""
-    names = [bound.name for bound in result.bounds]
+    names = [bound.name for bound in result.parameters]
     table = np.asarray(result.covariance.correlation)
     image = ax.imshow(table, vmin=-1.0, vmax=1.0, cmap="RdBu_r")
     ax.set_xticks(range(len(names)), names, rotation=40, ha="right")
@@ -100,8 +100,8 @@ def correlation(ax: "Axes", result: FitResult) -> "Axes":
 
 def profile_likelihood(ax: "Axes", profile: Profile, result: FitResult) -> "Axes":
     """Δχ² along one parameter, the 95 % threshold, and the parabola of the covariance."""
-    k = [bound.name for bound in result.bounds].index(profile.name)
-    scale = result.bounds[k].scale
+    k = [bound.name for bound in result.parameters].index(profile.name)
+    scale = result.parameters[k].scale
     x = np.linspace(profile.values[0], profile.values[-1], 200)
     s = {"log": np.log, "logit": lambda p: np.log(p / (1.0 - p)), "linear": np.asarray}[scale]
     error = float(result.covariance.standard_error_scaled[k])
@@ -142,7 +142,7 @@ def landscape(ax: "Axes", sweep: SweepResult, pair: tuple[int, int], result: Fit
     )
     ax.plot(result.path[:, pair[0]], result.path[:, pair[1]], ".-", color=COLOURS[1], lw=1.0, ms=4)
     ax.plot(result.theta[pair[0]], result.theta[pair[1]], "*", color=COLOURS[1], ms=10, mec="white", mew=0.5)
-    for set_scale, axis in zip((ax.set_xscale, ax.set_yscale), (sweep.axes[k] for k in pair), strict=True):
+    for set_scale, axis in zip((ax.set_xscale, ax.set_yscale), (sweep.parameters[k] for k in pair), strict=True):
         if axis.scale == "log":
             set_scale("log")
     ax.set(xlabel=sweep.names[pair[0]], ylabel=sweep.names[pair[1]])
@@ -158,9 +158,9 @@ def pair_plot(posterior: Posterior, result: FitResult) -> "Figure":
     """Draws of the posterior over each pair of parameters, with the best fit, and each parameter alone."""
     from matplotlib.figure import Figure
 
-    bounds = result.bounds[:_PAIRED]
+    bounds = result.parameters[:_PAIRED]
     count = len(bounds)
-    draws = posterior.theta.reshape(-1, len(result.bounds))
+    draws = posterior.theta.reshape(-1, len(result.parameters))
     figure = Figure(figsize=(1.0 + 1.9 * count, 1.0 + 1.7 * count), layout="constrained")
     axes = figure.subplots(count, count, squeeze=False)
     edges = np.quantile(draws, [0.001, 0.999], axis=0)

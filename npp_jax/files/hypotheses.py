@@ -93,9 +93,7 @@ def _changed(
     return tuple(found)
 
 
-def _free_form(
-    name: str, knots: int, measurements: tuple[Measurement, ...], parameters: Parameters
-) -> Hypothesis:
+def _free_form(name: str, knots: int, measurements: tuple[Measurement, ...], parameters: Parameters) -> Hypothesis:
     """The native ion of every experiment gets a distribution given by its slopes, each of them a parameter."""
     natives = {s.name for m in measurements for s in m.experiment.species if isinstance(s.diffusivity, SEDDiffusivity)}
     if len(natives) != 1:
@@ -104,9 +102,7 @@ def _free_form(
     freed = tuple(dataclasses.replace(m, experiment=with_free_form(m.experiment, knots)) for m in measurements)
     width = f"{native}.sed_fwhm_eV"
     kept = [parameter for parameter in parameters if not {width, f"{native}.vacancy_fraction"} & set(parameter.keys)]
-    slopes = [
-        Parameter(f"sed_slope_{k}_eV", (f"{native}.sed_slope_eV.{k}",), 0.005, 1.0, "log") for k in range(knots)
-    ]
+    slopes = [Parameter(f"sed_slope_{k}_eV", (f"{native}.sed_slope_eV.{k}",), 0.005, 1.0, "log") for k in range(knots)]
     form = FreeForm(tuple(range(knots)), _spacing(freed[0].experiment), width)
     return Hypothesis(name, Problem(freed, (*slopes, *kept)), free_form=form)
 

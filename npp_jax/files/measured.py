@@ -40,12 +40,11 @@ def make_measurement(entry: ExperimentEntry, folder: Path) -> Measurement:
     likelihood = _likelihood(entry.likelihood)
     if isinstance(likelihood, PoissonLikelihood) and profile.counts is None:
         raise ValueError(f"{entry.name}: a poisson likelihood needs counts; give counts_per_fraction")
-    count = len(profile.species)
     return Measurement(
         entry.name,
         experiment,
         profile,
-        Observation(_response(entry.response), np.ones(count), np.zeros(count), depth_scale=entry.depth_scale),
+        Observation(_response(entry.response), depth_scale=entry.depth_scale),
         NuisancePrior(
             sensitivity_sigma=entry.nuisance.sensitivity_sigma, background_sigma=entry.nuisance.background_sigma
         ),

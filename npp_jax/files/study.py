@@ -7,15 +7,8 @@ import dataclasses
 import hashlib
 from pathlib import Path
 
-<<<<<<< ours
 from npp_jax.files import ConfigError, allowed_range
-from npp_jax.files.hypotheses import Rival, make_model, make_rival
-=======
-from pydantic import ValidationError
-
-from npp_jax.files import ConfigError, allowed_range, one_line
 from npp_jax.files.hypotheses import Hypothesis, make_rival
->>>>>>> theirs
 from npp_jax.files.measured import make_measurement
 from npp_jax.files.study_tables import DesignTable, FitTable, StudyTable, SweepTable
 from npp_jax.files.toml import read_toml
@@ -142,8 +135,8 @@ def _check_names(problem: Problem, sweep: SweepTable) -> None:
 def _design(table: DesignTable, parameters: Parameters, folder: Path) -> AbstractDesign:
     names = [parameter.name for parameter in parameters]
     if table.kind == "grid":
-        return Grid(parameters)
+        return Grid().over(parameters)
     if table.kind == "table":
-        return read_table(folder / (table.file or ""), names, names)
+        return read_table(folder / (table.file or ""), names, names).over(parameters)
     kinds = {"sobol": Sobol, "latin-hypercube": LatinHypercube, "random": Uniform}
-    return kinds[table.kind](parameters, candidates=table.candidates or 0, seed=table.seed)
+    return kinds[table.kind](table.candidates or 0, seed=table.seed).over(parameters)

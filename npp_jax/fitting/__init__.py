@@ -7,9 +7,12 @@ from npp_jax.fitting.jacobian import Expansion, LinearModel
 from npp_jax.fitting.objective import Evaluation, Measurement, Objective, Predicted, Problem
 from npp_jax.fitting.parameters import known_keys, place, value_of
 from npp_jax.fitting.plausible import data_warnings, replaced_depth
+from npp_jax.fitting.sampling import linear_model, sample_posterior
+from npp_jax.fitting.words import Estimate
 
 __all__ = [
     "Band",
+    "Estimate",
     "Evaluation",
     "Expansion",
     "FitResult",
@@ -24,8 +27,10 @@ __all__ = [
     "fit",
     "known_keys",
     "law_bands",
+    "linear_model",
     "place",
     "replaced_depth",
+    "sample_posterior",
     "signal_sigma",
     "value_of",
     "with_free_form",

@@ -1,14 +1,17 @@
 """A fit from its starts to what it says: best parameters, how it ended, covariance, profile likelihoods, words."""
 
+import dataclasses
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 from scipy import stats
 
+from npp_jax.fitting import words
 from npp_jax.fitting.jacobian import Expansion, LinearModel
+from npp_jax.fitting.words import Estimate
 from npp_jax.inference.descent import Method, descend, with_rows
 from npp_jax.inference.identifiability import Identifiability, identifiability
 from npp_jax.inference.parameter import Parameters
@@ -18,13 +21,17 @@ from npp_jax.inference.refine import RefineOptions, RefineResult, ResidualsAndJa
 from npp_jax.inference.transform import ranges_of, theta_slope
 from npp_jax.inference.uncertainty import Covariance, InformationCriteria, covariance, information_criteria
 
+if TYPE_CHECKING:
+    import xarray
+
 SAME_MINIMUM = 0.01
 """Starts whose χ² is at most this above the best ended in the same minimum: a hundredth of what a standard error costs
 squared."""
 
 
-class FitResult(NamedTuple):
-    """What a fit found."""
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class FitResult:
+    """What a fit found; `result["sed_fwhm_eV"]` is one parameter with its uncertainty."""
 
     parameters: Parameters
     theta: Float[np.ndarray, " parameter"]
@@ -62,6 +69,37 @@ class FitResult(NamedTuple):
         cost = np.asarray(self.refined.cost)
         return int(np.sum(2.0 * (cost - cost.min()) <= SAME_MINIMUM))
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the parameters, with their units."""
+        return tuple(parameter.name for parameter in self.parameters)
+
+    def __getitem__(self, name: str) -> Estimate:
+        if name not in self.names:
+            raise KeyError(f"no parameter is called '{name}'; known are {', '.join(self.names)}")
+        return words.estimate(self, self.names.index(name))
+
+    def warnings(self) -> list[str]:
+        """What a reader of the numbers has to know, one sentence each."""
+        return words.warnings(self)
+
+    def summary(self) -> str:
+        """A table of the parameters with 95 % intervals, the misfit, warnings, and how the fit ended."""
+        return words.table(self).text()
+
+    def to_xarray(self) -> "xarray.Dataset":
+        """Best parameters, errors, intervals and covariance, and where each start ended, with names for their axes.
+
+        Needs xarray, of the extra `xarray`.
+        """
+        return words.dataset(self)
+
+    def _repr_html_(self) -> str:
+        return words.table(self).html()
+
+    def __repr__(self) -> str:
+        return words.line(self)
+
 
 def fit(
     model: LinearModel,
@@ -97,7 +135,6 @@ def fit(
     ValueError
         A start is outside of its range.
     """
-
     parameters = model.objective.problem.parameters
 
     def augment(function: ResidualsAndJacobian) -> ResidualsAndJacobian:

@@ -29,6 +29,7 @@ from npp_jax.observe import (
     AbstractLikelihood,
     DepthProfile,
     GaussianLikelihood,
+    NoResponse,
     NuisancePrior,
     Observation,
     SampledResponse,
@@ -53,12 +54,22 @@ class Measurement(eqx.Module):
     profile: DepthProfile | None = None
     """Measured profile of the last output point."""
     observation: Observation | None = None
-    """Depth resolution and depth scale with which it was measured."""
+    """Depth resolution and depth scale with which it was measured; None where the profile is the composition itself."""
     nuisance: NuisancePrior = eqx.field(default_factory=lambda: NuisancePrior(1.0, 0.0, 0.0, 0.0))
     """What is known of sensitivities and backgrounds beyond those of the observation; they are solved for, unless known
     exactly, as by default."""
     likelihood: AbstractLikelihood = eqx.field(default_factory=GaussianLikelihood)
     """Law of the noise."""
+
+    def __post_init__(self) -> None:
+        if self.profile is None:
+            return
+        seen = Observation(NoResponse()) if self.observation is None else self.observation
+        count = len(self.profile.species)
+        if seen.sensitivity.shape == (1,):
+            full = (jnp.repeat(seen.sensitivity, count), jnp.repeat(seen.background, count))
+            seen = eqx.tree_at(lambda o: (o.sensitivity, o.background), seen, full)
+        self.observation = seen
 
     @property
     def solved(self) -> bool:

@@ -21,8 +21,8 @@ import optax
 from jaxtyping import Array, Bool, Float
 
 from npp_jax.inference.linearisation import linearise, stationarity
-from npp_jax.inference.refine import Reason, RefineOptions, RefineResult, ResidualsAndJacobian, share_is_wall
 from npp_jax.inference.parameter import Parameters
+from npp_jax.inference.refine import Reason, RefineOptions, RefineResult, ResidualsAndJacobian, share_is_wall
 from npp_jax.inference.transform import (
     Ranges,
     check_inside,

@@ -83,7 +83,9 @@ def identifiability(
     missing = max(len(parameters) - len(sensitivity), 0)
     _, sharpness, right = np.linalg.svd(np.pad(sensitivity, ((0, missing), (0, 0))), full_matrices=False)
     sharpness = np.where(sharpness > tolerance * sharpness.max(), sharpness, 0.0)
-    combinations = tuple(_combination(parameters, row / unit, value) for row, value in zip(right, sharpness, strict=True))
+    combinations = tuple(
+        _combination(parameters, row / unit, value) for row, value in zip(right, sharpness, strict=True)
+    )
     return Identifiability(combinations, float(np.sum(sharpness**2 / (1.0 + sharpness**2))))
 
 

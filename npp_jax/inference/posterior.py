@@ -21,8 +21,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from npp_jax._compile import jit_small, quick
-from npp_jax.inference.refine import ResidualsAndJacobian
 from npp_jax.inference.parameter import Parameters
+from npp_jax.inference.refine import ResidualsAndJacobian
 from npp_jax.inference.transform import (
     Ranges,
     from_unbounded,
@@ -271,7 +271,9 @@ def _random_numbers(key: Array, draws: int, chains: int) -> tuple[np.ndarray, np
     return np.asarray(words), 1.0 + _JITTER * np.asarray(share)
 
 
-def _geometry(parameters: Parameters, ranges: Ranges, best: np.ndarray, jacobian: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _geometry(
+    parameters: Parameters, ranges: Ranges, best: np.ndarray, jacobian: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Centre of the starts in z, and the covariance of the linear model there; an unknown one has that of its range."""
     z = np.asarray(to_unbounded(ranges, jnp.asarray(best)))
     limit = np.log(1.0 / _MARGIN - 1.0)

@@ -4,8 +4,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from npp_jax.inference.refine import ResidualsAndJacobian
 from npp_jax.inference.parameter import Parameters
+from npp_jax.inference.refine import ResidualsAndJacobian
 from npp_jax.inference.transform import ranges_of, theta_slope, to_scaled
 
 

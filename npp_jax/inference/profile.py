@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import ArrayLike
 
-from npp_jax.inference.refine import Reason, RefineOptions, RefineResult, ResidualsAndJacobian, refine
 from npp_jax.inference.parameter import Parameters
+from npp_jax.inference.refine import Reason, RefineOptions, RefineResult, ResidualsAndJacobian, refine
 from npp_jax.inference.transform import ranges_of, to_scaled, to_theta
 from npp_jax.inference.uncertainty import Covariance
 
@@ -124,7 +124,12 @@ def profile_likelihood(
 
 
 def _follow(
-    parameters: Parameters, best: ArrayLike, index: int, values: np.ndarray, covariance: Covariance | None, always: np.ndarray
+    parameters: Parameters,
+    best: ArrayLike,
+    index: int,
+    values: np.ndarray,
+    covariance: Covariance | None,
+    always: np.ndarray,
 ) -> np.ndarray:
     """Starts [grid, parameter]: conditional means of the others, cov[others, k]/cov[k, k] times the shift of k."""
     ranges = ranges_of(parameters)
@@ -146,7 +151,13 @@ def _follow(
 
 
 def _profile(
-    parameters: Parameters, index: int, result: RefineResult, part: slice, minimum: float, variance: float, threshold: float
+    parameters: Parameters,
+    index: int,
+    result: RefineResult,
+    part: slice,
+    minimum: float,
+    variance: float,
+    threshold: float,
 ) -> Profile:
     parameter, ranges = parameters[index], ranges_of(parameters)
     theta, reason = np.asarray(result.theta)[part], np.asarray(result.reason)[part]
@@ -164,7 +175,10 @@ def _profile(
         delta_chi2=delta,
         theta=theta,
         reason=reason,
-        interval=(parameter.low if open_low else float(interval[0]), parameter.high if open_high else float(interval[1])),
+        interval=(
+            parameter.low if open_low else float(interval[0]),
+            parameter.high if open_high else float(interval[1]),
+        ),
         open_ends=(open_low, open_high),
         improved=bool(np.any(delta < -1e-3)),
     )

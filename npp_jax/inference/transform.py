@@ -121,4 +121,6 @@ def check_inside(parameters: Parameters, theta: Float[Array, "start parameter"])
         outside = ~((values[:, k] >= parameter.low) & (values[:, k] <= parameter.high))
         if outside.any():
             wrong = values[outside, k][0]
-            raise ValueError(f"{parameter.name}: start {wrong} is outside of the range ({parameter.low}, {parameter.high})")
+            raise ValueError(
+                f"{parameter.name}: start {wrong} is outside of the range ({parameter.low}, {parameter.high})"
+            )

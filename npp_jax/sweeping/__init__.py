@@ -1,11 +1,6 @@
 """Sweeps: designs of candidates, the store that keeps their results, and their ranking."""
 
 from npp_jax.sweeping.description import OBSERVABLES, parameter_variables, shared_values
-<<<<<<< ours
-from npp_jax.sweeping.design.designs import AbstractDesign, Grid, LatinHypercube, Sobol, Uniform, fingerprint, rows
-from npp_jax.sweeping.design.space import Axis, DesignError
-from npp_jax.sweeping.design.table import Table, read_table
-=======
 from npp_jax.sweeping.design.designs import (
     AbstractDesign,
     DesignError,
@@ -16,15 +11,16 @@ from npp_jax.sweeping.design.designs import (
     fingerprint,
     rows,
 )
-from npp_jax.sweeping.design.table import Table, read_table, write_table
->>>>>>> theirs
+from npp_jax.sweeping.design.table import Table, read_table
 from npp_jax.sweeping.profiles import KeptProfiles
 from npp_jax.sweeping.ranking import SweepFileError, SweepResult, accepted, best, is_sweep, rank, read_sweep, weights
+from npp_jax.sweeping.screening import NoCandidate, fit
 from npp_jax.sweeping.store.assemble import Coordinate, Variable
 from npp_jax.sweeping.store.chunks import DamagedChunk
 from npp_jax.sweeping.store.disk import StoreError, StoreFull, StoreLocked
 from npp_jax.sweeping.store.manifest import Manifest
 from npp_jax.sweeping.store.store import Store, StoreMismatch, as_stored
+from npp_jax.sweeping.sweeping import Workers, sweep
 
 __all__ = [
     "OBSERVABLES",
@@ -36,6 +32,7 @@ __all__ = [
     "KeptProfiles",
     "LatinHypercube",
     "Manifest",
+    "NoCandidate",
     "Sobol",
     "Store",
     "StoreError",
@@ -47,10 +44,12 @@ __all__ = [
     "Table",
     "Uniform",
     "Variable",
+    "Workers",
     "accepted",
     "as_stored",
     "best",
     "fingerprint",
+    "fit",
     "is_sweep",
     "parameter_variables",
     "rank",
@@ -58,5 +57,6 @@ __all__ = [
     "read_table",
     "rows",
     "shared_values",
+    "sweep",
     "weights",
 ]

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import h5py
 import numpy as np
@@ -11,6 +12,10 @@ from scipy.stats import chi2
 
 from npp_jax.inference import Parameter, Parameters
 from npp_jax.simulation.status import Status
+from npp_jax.sweeping import words
+
+if TYPE_CHECKING:
+    import xarray
 
 _POOL = 256
 """Candidates that are looked through for each of the best that are asked for."""
@@ -24,7 +29,7 @@ class SweepFileError(Exception):
     """A file is no finished sweep; the message is one line."""
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class SweepResult:
     """Parameters, misfits and statuses of all candidates of a sweep."""
 
@@ -71,6 +76,23 @@ class SweepResult:
         """Position of each candidate in the ranges on their scales, 0 at the lower limit and 1 at the upper."""
         columns = (p.share(values) for p, values in zip(self.parameters, self.theta.T, strict=True))
         return np.stack(list(columns), axis=1)
+
+    def summary(self) -> str:
+        """How the candidates ended, and the best of them in a table."""
+        return words.table(self).text()
+
+    def to_xarray(self) -> "xarray.Dataset":
+        """Parameters, misfits and statuses with named axes (candidate, experiment).
+
+        Needs xarray, of the extra `xarray`.
+        """
+        return words.dataset(self)
+
+    def _repr_html_(self) -> str:
+        return words.table(self).html()
+
+    def __repr__(self) -> str:
+        return words.line(self)
 
 
 def is_sweep(path: str | Path) -> bool:

@@ -41,11 +41,11 @@ def figures(outcome: FitOutcome) -> Iterator[tuple[str, "Figure"]]:
         data_and_fit(axes[0, k], measurement, result, k)
         residuals(axes[1, k], measurement, residual[start : start + size])
         start += size + (2 * len(measurement.profile.species) if measurement.solved else 0)
-    figure.suptitle(main.model.name, fontsize="medium")
+    figure.suptitle(main.hypothesis.name, fontsize="medium")
     yield "profiles", figure
 
-    for fitted in (main, *(rival for rival in outcome.rivals if rival.model.free_form)):
-        bands = law_bands(fitted.model.problem, measured[0], fitted.result)
+    for fitted in (main, *(rival for rival in outcome.rivals if rival.hypothesis.free_form)):
+        bands = law_bands(fitted.hypothesis.problem, measured[0], fitted.result)
         if bands is not None:
             held = [_supported(m, bands.species) for m in measured]
             supported = (min(low for low, _ in held), 1.0)
@@ -53,8 +53,8 @@ def figures(outcome: FitOutcome) -> Iterator[tuple[str, "Figure"]]:
             left, right = figure.subplots(1, 2)
             diffusivity(left, bands, supported)
             site_energies(right, bands, supported)
-            figure.suptitle(fitted.model.name, fontsize="medium")
-            yield "site_energies" if fitted is main else f"site_energies_{_word(fitted.model.name)}", figure
+            figure.suptitle(fitted.hypothesis.name, fontsize="medium")
+            yield "site_energies" if fitted is main else f"site_energies_{_word(fitted.hypothesis.name)}", figure
 
     figure = Figure(figsize=(5.5, 4.8), layout="constrained")
     correlation(figure.subplots(), result)
@@ -72,7 +72,7 @@ def figures(outcome: FitOutcome) -> Iterator[tuple[str, "Figure"]]:
         yield "profile_likelihood", figure
     if main.posterior is not None:
         yield "posterior", pair_plot(main.posterior, result)
-    if len(main.model.bounds) > 1:
+    if len(main.hypothesis.parameters) > 1:
         figure = Figure(figsize=(5.2, 4.0), layout="constrained")
         landscape(figure.subplots(), outcome.sweep, (0, 1), result)
         yield "landscape", figure

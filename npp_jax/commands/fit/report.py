@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from npp_jax.commands.fit.run import FitOutcome, Fitted
-from npp_jax.commands.fit.summary import intervals, warnings
+from npp_jax.commands.fit.summary import warnings
 from npp_jax.inference import REASON_ADVICE, Reason, likelihood_ratio
 
 
@@ -27,9 +27,8 @@ def report_lines(outcome: FitOutcome, figures: list[str]) -> Iterator[str]:
     yield ""
     yield "| parameter | best | standard error | 95 % interval | from |"
     yield "|---|---|---|---|---|"
-    found = intervals(main)
     for k, parameter in enumerate(main.hypothesis.parameters):
-        low, high, source = found[parameter.name]
+        _, error, (low, high), source = result[parameter.name]
         error = float(result.covariance.standard_error[k])
         yield f"| {parameter.name} | {result.theta[k]:.5g} | {error:.2g} | {low:.5g} … {high:.5g} | {source} |"
     yield ""

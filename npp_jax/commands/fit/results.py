@@ -11,7 +11,7 @@ from npp_jax._version import __version__
 from npp_jax.commands.fit.figures import figures
 from npp_jax.commands.fit.report import report_lines
 from npp_jax.commands.fit.run import FitOutcome, Fitted
-from npp_jax.commands.fit.summary import intervals, measured_of, warnings
+from npp_jax.commands.fit.summary import measured_of, warnings
 from npp_jax.files.writing import write_figure, write_text, written_hdf5
 from npp_jax.inference import Reason
 
@@ -50,7 +50,7 @@ def write_fit(outcome: FitOutcome, folder: Path, stem: str, *, command: str = ""
 
 def _numbers(outcome: FitOutcome) -> dict[str, Any]:
     def of(fitted: Fitted) -> dict[str, Any]:
-        result, found = fitted.result, intervals(fitted)
+        result = fitted.result
         return {
             "name": fitted.hypothesis.name,
             "ended": Reason(int(result.refined.reason[result.best])).name,
@@ -70,8 +70,8 @@ def _numbers(outcome: FitOutcome) -> dict[str, Any]:
                 parameter.name: {
                     "best": float(result.theta[k]),
                     "standard_error": float(result.covariance.standard_error[k]),
-                    "interval_95": list(found[parameter.name][:2]),
-                    "interval_from": found[parameter.name][2],
+                    "interval_95": list(result[parameter.name].interval),
+                    "interval_from": result[parameter.name].how,
                 }
                 for k, parameter in enumerate(fitted.hypothesis.parameters)
             },
@@ -113,15 +113,9 @@ def _posterior_numbers(fitted: Fitted) -> dict[str, Any]:
 
 
 def _write_arrays(path: Path, outcome: FitOutcome, command: str) -> None:
-<<<<<<< ours
-    result, model = outcome.main.result, outcome.main.model
-    names = [bound.name for bound in model.bounds]
-    with written_hdf5(path) as file:
-=======
     result = outcome.main.result
     names = [parameter.name for parameter in outcome.main.hypothesis.parameters]
-    with h5py.File(path, "w") as file:
->>>>>>> theirs
+    with written_hdf5(path) as file:
         file.attrs.update(
             title="npp_jax fit",
             schema_version=1,

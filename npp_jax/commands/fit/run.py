@@ -1,11 +1,9 @@
 """A fit from its study file to a report: sweep, best candidates, refinement, rivals; what `npp-jax fit` does."""
 
-import dataclasses
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 from rich.console import Console
@@ -14,7 +12,7 @@ from rich.progress import Progress
 from npp_jax.constants import FWHM_PER_SIGMA
 from npp_jax.files.hypotheses import Hypothesis
 from npp_jax.files.study import Study
-from npp_jax.fitting import FitResult, LinearModel, Objective, fit, with_smoothness
+from npp_jax.fitting import FitResult, LinearModel, fit, linear_model, sample_posterior, with_smoothness
 from npp_jax.inference import (
     Parameter,
     Parameters,
@@ -23,27 +21,12 @@ from npp_jax.inference import (
     RefineOptions,
     ResidualsAndJacobian,
     check_blackjax,
-    sample_posterior,
-    with_priors,
 )
 from npp_jax.simulation.simulate import ACCURATE, FAST
-from npp_jax.sweeping import SweepResult, best, shared_values
-from npp_jax.sweeping.run import Evaluator, evaluate_chunks, suited_chunk
+from npp_jax.sweeping import SweepResult
+from npp_jax.sweeping.screening import ITERATIONS, OFFSET, screen, starts_of
 
-OFFSET = 1e-3
-"""Relative offset of a converged fit. The mesh moves with the parameters and its derivative is left out, so that the
-gradient of the misfit is right to the discretisation error and no further."""
-
-SCREENING = dataclasses.replace(FAST, cells_behind=40, cells_ahead=18, steps=10, companion=False, observables=False)
-"""Settings of the sweep before a fit: half the time of `FAST`. On the bundled study misfits move by 0.1 % and the order
-of the best candidates by one place at most."""
-
-_ITERATIONS = {"levenberg-marquardt": 40, "lbfgs": 400, "adam": 2000}
-"""Evaluations of each start, where the study does not say."""
-
-
-class NoCandidate(Exception):
-    """No candidate of the sweep could be evaluated."""
+_SETTINGS = {"accurate": ACCURATE, "fast": FAST}
 
 
 class Fitted(NamedTuple):
@@ -94,27 +77,30 @@ def run_fit(study: Study, *, sweep: SweepResult | None = None, quiet: bool = Fal
         compiled = pool.submit(model.compile)
         if sweep is None:
             console.print(f"sweep of {study.design.size} candidates", highlight=False)
-            sweep = screen(study)
+            sweep = screen(
+                study.problem,
+                study.design,
+                model=study.sweep.model,
+                dtype=study.sweep.dtype,
+                chunk=study.sweep.chunk,
+                title=study.title,
+            )
         compiled.result()
-    chosen = best(sweep, study.fit.starts)
-    if not len(chosen):
-        raise NoCandidate("no candidate of the sweep could be evaluated")
-    console.print(f"refinement of {len(chosen)} starts", highlight=False)
-    main = _fit(study, study.main, model, sweep.theta[chosen], profile_points=study.fit.profile_points)
+    starts = starts_of(sweep, study.fit.starts)
+    console.print(f"refinement of {len(starts)} starts", highlight=False)
+    main = _fit(study, study.main, model, starts, profile_points=study.fit.profile_points)
     if study.fit.posterior is not None:
-        main = _sample(study, main, model, console)
+        main = _sample(study, main, console)
     rivals = []
     for rival in study.rivals:
         console.print(f"rival: {rival.name}", highlight=False)
-        starts = _transfer(study.main, main.result, sweep.theta[chosen], rival)
-        rivals.append(_fit(study, rival, _linear_model(study, rival), starts, profile_points=0))
+        transferred = _transfer(study.main, main.result, starts, rival)
+        rivals.append(_fit(study, rival, _linear_model(study, rival), transferred, profile_points=0))
     return FitOutcome(study, sweep, main, tuple(rivals))
 
 
 def _linear_model(study: Study, hypothesis: Hypothesis) -> LinearModel:
-    controls = {"accurate": ACCURATE, "fast": FAST}[study.fit.setting]
-    lean = dataclasses.replace(controls, trace=False, companion=False, observables=False)
-    return LinearModel(Objective(hypothesis.problem, lean, study.fit.model))
+    return linear_model(hypothesis.problem, _SETTINGS[study.fit.setting], study.fit.model)
 
 
 def _fit(
@@ -126,7 +112,7 @@ def _fit(
     profile_points: int,
 ) -> Fitted:
     method = study.fit.method
-    options = RefineOptions(iterations=study.fit.iterations or _ITERATIONS[method], offset=OFFSET)
+    options = RefineOptions(iterations=study.fit.iterations or ITERATIONS[method], offset=OFFSET)
     penalty = _penalty(hypothesis)
     result = fit(model, starts, penalty=penalty, method=method, profile_points=profile_points, options=options)
     return Fitted(hypothesis, result)
@@ -139,24 +125,22 @@ def _penalty(hypothesis: Hypothesis) -> Callable[[ResidualsAndJacobian], Residua
     return lambda function: with_smoothness(function, np.array(form.slopes), form.spacing)
 
 
-def _sample(study: Study, fitted: Fitted, model: LinearModel, console: Console) -> Fitted:
+def _sample(study: Study, fitted: Fitted, console: Console) -> Fitted:
     """The fit with draws from its posterior."""
     asked = study.fit.posterior
     assert asked is not None
     options = PosteriorOptions(**asked.model_dump())
-    hypothesis, best = fitted.hypothesis, fitted.result.theta
-    penalty = _penalty(hypothesis) or (lambda function: function)
-    _, jacobian, _ = penalty(with_priors(model, hypothesis.parameters))(jnp.asarray(best[None]))
     total = options.warm_up + options.draws
     console.print(f"posterior: {options.chains} chains of {total} trajectories", highlight=False)
     with Progress(console=console, transient=True) as bar:
         task = bar.add_task("posterior", total=total)
         posterior = sample_posterior(
-            penalty(with_priors(model.traced, hypothesis.parameters)),
-            hypothesis.parameters,
-            best,
-            np.asarray(jacobian[0]),
+            fitted.hypothesis.problem,
+            fitted.result,
+            _SETTINGS[study.fit.setting],
+            model=study.fit.model,
             options=options,
+            penalty=_penalty(fitted.hypothesis),
             on_draw=lambda made: bar.update(task, completed=made),
         )
     return fitted._replace(posterior=posterior)
@@ -190,29 +174,3 @@ def _source(parameter: Parameter, parameters: Parameters) -> int | None:
     """
     alike = (lambda p: p.name == parameter.name, lambda p: p.keys == parameter.keys)
     return next((k for is_alike in alike for k, p in enumerate(parameters) if is_alike(p)), None)
-
-
-def screen(study: Study) -> SweepResult:
-    """Evaluate the candidates of the design once, on a coarse mesh and in single precision where the model holds it:
-    where to begin is all that is asked.
-    """
-    objective = Objective(study.problem, SCREENING, study.sweep.model)
-    dtype = "float32" if study.sweep.model == "electroneutral" else study.sweep.dtype
-    size = study.design.size
-    chunk = study.sweep.chunk or suited_chunk(size, len(study.problem.measurements))
-    evaluator = Evaluator(objective, chunk, dtype, screening=True)
-    names = [parameter.name for parameter in study.problem.parameters]
-    order = [study.design.names.index(name) for name in names]
-    spans = iter([(k, first, min(first + chunk, size)) for k, first in enumerate(range(0, size, chunk))])
-    parts = list(evaluate_chunks(evaluator, study.design, spans, order=order))
-    joined = {name: np.concatenate([found[name] for _, _, found in parts]) for name in ("misfit", "status", "again")}
-    return SweepResult(
-        title=study.title,
-        parameters=study.problem.parameters,
-        experiments=tuple(m.name for m in study.problem.measurements),
-        points=np.asarray(shared_values(study.problem)["points"].values),
-        theta=np.concatenate([theta for _, theta, _ in parts]),
-        misfit=joined["misfit"].T,
-        status=joined["status"].T,
-        again=joined["again"],
-    )

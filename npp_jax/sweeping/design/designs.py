@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Float64
 from scipy.stats import qmc
 
+from npp_jax.inference import Parameters
 from npp_jax.sweeping.design.permutation import ROUNDS, permute
 
 _BLOCK_BITS = 12
@@ -26,13 +27,21 @@ _SOBOL_BITS = 30
 _JITTER, _KEYS, _SOBOL, _UNIFORM = range(4)
 
 
+class DesignError(ValueError):
+    """A design or a table of candidates is wrong; the message is one line."""
+
+
 class AbstractDesign(abc.ABC):
     """A numbered list of candidates."""
 
     @property
     @abc.abstractmethod
-    def parameters(self) -> tuple[str, ...]:
+    def names(self) -> tuple[str, ...]:
         """Names of the parameters with their units: the columns of `rows`."""
+
+    @abc.abstractmethod
+    def over(self, parameters: Parameters) -> "AbstractDesign":
+        """The design with the columns of parameters, in their order."""
 
     @property
     @abc.abstractmethod
@@ -91,12 +100,13 @@ def fingerprint(design: AbstractDesign) -> str:
 class AbstractSpreadDesign(AbstractDesign):
     """A design that is spread over the ranges of parameters."""
 
-    parameters: Parameters
-    """What varies; one column each."""
+    parameters: Parameters = dataclasses.field(default=(), kw_only=True)
+    """What varies; one column each. None before `over` lays the design over those of a problem."""
 
     def __post_init__(self) -> None:
         if not self.parameters:
-            raise DesignError("a design needs at least one parameter")
+            self._check()
+            return
         name, times = collections.Counter(self.names).most_common(1)[0]
         if times > 1:
             raise DesignError(f"{name}: the parameter is given twice")
@@ -106,6 +116,12 @@ class AbstractSpreadDesign(AbstractDesign):
                     f"{parameter.name}: a design needs a finite range, not ({parameter.low}, {parameter.high})"
                 )
         self._check()
+
+    def over(self, parameters: Parameters) -> "AbstractSpreadDesign":
+        """The design over the ranges of parameters."""
+        if not parameters:
+            raise DesignError("a design needs at least one parameter")
+        return dataclasses.replace(self, parameters=parameters)
 
     @abc.abstractmethod
     def _check(self) -> None:

@@ -11,12 +11,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float64
 
-<<<<<<< ours
-from npp_jax.sweeping.design.designs import BLOCK, AbstractDesign
-from npp_jax.sweeping.design.space import DesignError
-=======
-from npp_jax.sweeping.design.designs import BLOCK, AbstractDesign, DesignError, rows
->>>>>>> theirs
+from npp_jax.inference import Parameters
+from npp_jax.sweeping.design.designs import BLOCK, AbstractDesign, DesignError
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -29,23 +25,36 @@ class Table(AbstractDesign):
         Names and columns differ in number, a name is given twice, no candidates, or a value is not finite.
     """
 
-    names: tuple[str, ...]
+    columns: tuple[str, ...]
     """Names of the parameters with their units."""
     values: Float64[np.ndarray, "candidate parameter"]
     """One row a candidate."""
 
     def __post_init__(self) -> None:
-        twice = [name for k, name in enumerate(self.names) if name in self.names[:k]]
+        twice = [name for k, name in enumerate(self.columns) if name in self.columns[:k]]
         if twice:
             raise DesignError(f"the column '{twice[0]}' is there twice")
-        if self.values.ndim != 2 or self.values.shape[1] != len(self.names) or not self.values.size:
-            raise DesignError(f"a table of shape {self.values.shape} does not fit the columns {', '.join(self.names)}")
+        if self.values.ndim != 2 or self.values.shape[1] != len(self.columns) or not self.values.size:
+            raise DesignError(
+                f"a table of shape {self.values.shape} does not fit the columns {', '.join(self.columns)}"
+            )
         bad = np.argwhere(~np.isfinite(self.values))
         if len(bad):
             row, column = bad[0]
             raise DesignError(
-                f"candidate {row}, {self.names[column]} = {self.values[row, column]}: not a finite number"
+                f"candidate {row}, {self.columns[column]} = {self.values[row, column]}: not a finite number"
             )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the columns."""
+        return self.columns
+
+    def over(self, parameters: Parameters) -> "Table":
+        """The table with the columns of parameters, in their order."""
+        names = tuple(parameter.name for parameter in parameters)
+        _check_names(self.columns, names, names)
+        return Table(names, self.values[:, [self.columns.index(name) for name in names]])
 
     @property
     def size(self) -> int:
@@ -58,7 +67,7 @@ class Table(AbstractDesign):
 
     def identity(self) -> bytes:
         """Names and all values."""
-        return repr((self.names, self.values.shape)).encode() + self.values.astype("<f8").tobytes()
+        return repr((self.columns, self.values.shape)).encode() + self.values.astype("<f8").tobytes()
 
 
 def read_table(path: str | Path, known: Sequence[str], required: Sequence[str] = ()) -> Table:
@@ -142,30 +151,3 @@ def _suggestion(name: str, known: Sequence[str]) -> str:
     # A name without its unit, or with another one.
     near = near or [other for other in known if other.split("_")[0] == name.split("_")[0]][:1]
     return f"did you mean '{near[0]}'?" if near else f"known columns: {', '.join(known)}"
-<<<<<<< ours
-=======
-
-
-def write_table(path: str | Path, design: AbstractDesign) -> None:
-    """Write the candidates of a design as a table that `read_table` reads back to the last bit.
-
-    Parameters
-    ----------
-    path
-        Target; replaced as a whole.
-    design
-        Design; generated block by block.
-    """
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        with temporary.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(design.names)
-            for start in range(0, design.size, BLOCK):
-                # Python floats are written with the fewest digits that give them back.
-                writer.writerows(rows(design, start, min(start + BLOCK, design.size)).tolist())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
->>>>>>> theirs

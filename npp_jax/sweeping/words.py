@@ -1,0 +1,76 @@
+"""A sweep in words, as a table, and as labelled arrays."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from npp_jax._text_table import TextTable
+from npp_jax.simulation.status import STATUS_ADVICE, Status
+from npp_jax.sweeping.description import OBSERVABLES, parameter_variables
+
+if TYPE_CHECKING:
+    import xarray
+
+    from npp_jax.sweeping.ranking import SweepResult
+
+_SHOWN = 5
+"""Candidates in the table."""
+
+
+def line(result: "SweepResult") -> str:
+    """Candidates, parameters, experiments and lowest misfit in one line."""
+    lowest = float(np.min(result.total))
+    misfit = f"lowest misfit {lowest:.1f} for {result.points.sum()} points" if np.isfinite(lowest) else "no misfit"
+    names = f"{', '.join(result.names)}; {', '.join(result.experiments)}"
+    return f"SweepResult of {len(result.theta)} candidates: {names}; {misfit}; {'; '.join(_statuses(result))}"
+
+
+def table(result: "SweepResult") -> TextTable:
+    """The best candidates in the order of their misfit; below it how all of them ended."""
+    first = np.argsort(result.total, kind="stable")[:_SHOWN]
+    rows = []
+    for k in first[np.isfinite(result.total[first])]:
+        numbers = (result.total[k] / result.points.sum(), *result.theta[k])
+        rows.append((str(k), *(f"{value:.5g}" for value in numbers)))
+    again = [
+        f"{count} evaluated again with {text}"
+        for mark, text in ((1, "finer settings"), (2, "the full model"))
+        if (count := int((result.again == mark).sum()))
+    ]
+    return TextTable(
+        f"{len(result.theta)} candidates, the best of them:",
+        ("candidate", "chi2/point", *result.names),
+        tuple(rows),
+        (*_statuses(result), *again),
+    )
+
+
+def dataset(result: "SweepResult") -> "xarray.Dataset":
+    """The arrays with names for their axes; see `SweepResult.to_xarray`."""
+    import xarray
+
+    each = ("candidate", "experiment")
+    arrays = {
+        "misfit": (each, result.misfit.T),
+        "status": (each, result.status.T),
+        "again": (("candidate",), result.again),
+    }
+    described = {name: OBSERVABLES[name] for name in arrays} | parameter_variables(result.parameters)
+    arrays |= {name: (("candidate",), result.theta[:, k]) for k, name in enumerate(result.names)}
+    return xarray.Dataset(
+        {
+            name: xarray.Variable(
+                dims,
+                values,
+                {"units": described[name].units, "long_name": described[name].long_name, **described[name].attributes},
+            )
+            for name, (dims, values) in arrays.items()
+        },
+        coords={"experiment": list(result.experiments), "points": ("experiment", result.points)},
+        attrs={"title": "npp_jax sweep", "study": result.title},
+    )
+
+
+def _statuses(result: "SweepResult") -> list[str]:
+    values, counts = np.unique(result.worst, return_counts=True)
+    return [f"{count} {STATUS_ADVICE[Status(int(v))]}" for v, count in zip(values, counts, strict=True)]

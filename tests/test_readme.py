@@ -1,0 +1,28 @@
+"""The Python of README.md and docs/python.md runs, block by block, in the order of the page."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def run_page(path: Path, folder: Path) -> dict[str, object]:
+    """Names that the blocks of a page leave; `results/` of the page is a folder of the test."""
+    names: dict[str, object] = {}
+    for match in BLOCK.finditer(path.read_text(encoding="utf-8")):
+        line = path.read_text(encoding="utf-8")[: match.start()].count("\n") + 1
+        code = "\n" * line + match[1].replace('"results/', f'"{folder.as_posix()}/')
+        exec(compile(code, str(path), "exec"), names)
+    return names
+
+
+def test_readme(project_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture):
+    monkeypatch.chdir(project_root)
+    names = run_page(project_root / "README.md", tmp_path)
+    found = names["result"]["sed_fwhm_eV"]
+    # The profile was made with 0.25 eV.
+    assert found.interval[0] < 0.25 < found.interval[1]
+    assert found.how == "profile likelihood"
+    assert "status: converged" in capsys.readouterr().out
