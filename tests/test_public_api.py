@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -49,6 +50,12 @@ def test_name_exists(name: str):
 @pytest.mark.parametrize("name", NAMES)
 def test_name_has_a_docstring(name: str):
     assert has_own_docstring(getattr(npp_jax, name))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_name_is_on_the_page_of_python(name: str):
+    page = (ROOT.parent / "docs" / "python.md").read_text(encoding="utf-8")
+    assert re.search(rf"\b{name}\b", page)
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))

@@ -26,3 +26,9 @@ def test_readme(project_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert found.interval[0] < 0.25 < found.interval[1]
     assert found.how == "profile likelihood"
     assert "status: converged" in capsys.readouterr().out
+
+
+def test_page_of_python(project_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(project_root)
+    names = run_page(project_root / "docs" / "python.md", tmp_path)
+    assert names["result"]["sed_fwhm_eV"].sigma > 0.0

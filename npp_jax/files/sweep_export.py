@@ -18,7 +18,7 @@ _ROWS = 4096
 """Candidates that are in memory at once."""
 
 
-def write_sweep_table(path: Path, result: SweepResult, target: Path) -> Path:
+def write_sweep_table(path: str | Path, result: SweepResult, target: str | Path) -> Path:
     """Write one row a candidate: parameters, total misfit, status in words, and every observable of each experiment.
 
     Columns carry their units in their names, and all values of a column are of one type, so that any reader of tables
@@ -31,6 +31,7 @@ def write_sweep_table(path: Path, result: SweepResult, target: Path) -> Path:
     target
         Table; replaced as a whole.
     """
+    target = Path(target)
     words = [status.name.lower() for status in Status]
     marks = labels(result.experiments)
     with written_whole(target) as temporary, h5py.File(path) as file, temporary.open("w", newline="") as out:
@@ -50,7 +51,7 @@ def write_sweep_table(path: Path, result: SweepResult, target: Path) -> Path:
     return target
 
 
-def write_sweep_arrays(path: Path, result: SweepResult, target: Path) -> Path:
+def write_sweep_arrays(path: str | Path, result: SweepResult, target: str | Path) -> Path:
     """Write θ, profiles and statuses as arrays of NumPy.
 
     `theta` [candidate, parameter] with `parameters`; `status` [candidate], 0 where the simulation is good;
@@ -69,6 +70,7 @@ def write_sweep_arrays(path: Path, result: SweepResult, target: Path) -> Path:
     SweepFileError
         The sweep kept no profiles.
     """
+    target = Path(target)
     with h5py.File(path) as file, written_whole(target) as temporary:
         kept = {
             name: label

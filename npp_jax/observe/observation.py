@@ -25,7 +25,8 @@ class Observation(eqx.Module):
     sensitivity: Float[Array, "species *#batch"] = eqx.field(converter=as_leaf, default=(1.0,))
     """Relative sensitivity factors; a single one is that of all species [1]."""
     background: Float[Array, "species *#batch"] = eqx.field(converter=as_leaf, default=(0.0,))
-    """Signals without any ions; a single one is that of all species, in fractions of the bulk signal of the native ion [1]."""
+    """Signals without any ions, in fractions of the bulk signal of the native ion; a single one is that of all species
+    [1]."""
     depth_scale: Float[Array, "*#batch"] = eqx.field(converter=as_leaf, default=1.0)
     """True depth over depth as measured, from the error of the crater depth [1]."""
     depth_offset: Float[Array, "*#batch"] = eqx.field(converter=as_leaf, default=0.0)
