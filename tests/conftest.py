@@ -3,14 +3,18 @@
 npp_jax is imported by the tests and never here: the run-time check of array types has to be in place first.
 """
 
+import mmap
 import os
+import platform
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 # Most of the time of the tests is compilation of programs that run once. Set before JAX reads it.
 os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_backend_optimization_level=0".strip()
 
 import jax
+import jaxlib
 import numpy as np
 import pytest
 from hypothesis import settings
@@ -27,7 +31,23 @@ def pytest_configure(config: pytest.Config) -> None:
     jax.config.update("jax_enable_x64", True)
     jax.config.update("jax_numpy_dtype_promotion", config.getini("jax_dtype_promotion"))
     os.environ.setdefault("MPLBACKEND", "Agg")
+    _compile_quickly()
     _keep_compiled_code(config)
+
+
+def _compile_quickly() -> None:
+    """Take the older emitters of a CPU: slower code in half of the time.
+
+    Without optimisation they join a product and a sum into one rounding in one kernel and not in another that repeats
+    the same computation, which random numbers drawn by rejection do not survive: no such instructions. A flag that XLA
+    does not know would end the process; it reads its flags with the first program.
+    """
+    library = Path(jaxlib.__file__).with_name("libjax_common.so")
+    if platform.machine() not in ("x86_64", "AMD64") or not library.is_file():
+        return
+    with library.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as code:
+        if code.find(b"xla_cpu_use_fusion_emitters") >= 0 and code.find(b"xla_cpu_max_isa") >= 0:
+            os.environ["XLA_FLAGS"] += " --xla_cpu_use_fusion_emitters=false --xla_cpu_max_isa=AVX"
 
 
 def _keep_compiled_code(config: pytest.Config) -> None:
@@ -78,9 +98,14 @@ def project_root(pytestconfig: pytest.Config) -> Path:
 
 
 @pytest.fixture(scope="session")
-def reference_dir(project_root: Path) -> Path:
-    """Converged reference solutions, which are kept outside of the repository."""
-    folder = project_root.parent / "shared" / "reference"
-    if not folder.is_dir():
-        pytest.skip("no reference solutions at ../shared/reference")
+def reference(project_root: Path) -> Callable[[str], Path]:
+    """Folder of a converged reference solution: some belong to the repository, the others lie beside it."""
+
+    def folder(case: str) -> Path:
+        bundled = project_root / "tests" / "verification" / "reference" / case
+        beside = project_root.parent / "shared" / "reference" / case
+        if not bundled.is_dir() and not beside.is_dir():
+            pytest.skip(f"no reference solution {case} at ../shared/reference")
+        return bundled if bundled.is_dir() else beside
+
     return folder

@@ -14,8 +14,8 @@ SWEEPS = Path(__file__).parents[2] / "sweeps"
 
 
 @pytest.mark.parametrize("case", [f"p{k}" for k in range(1, 9)])
-def test_reads_reference_files(reference_dir: Path, case: str) -> None:
-    path = reference_dir / case / "case.toml"
+def test_reads_reference_files(reference: Callable[[str], Path], case: str) -> None:
+    path = reference(case) / "case.toml"
     table = tomllib.loads(path.read_text())
     experiment = load_experiment(path)
     assert [s.name for s in experiment.species] == [s["name"] for s in table["species"]]

@@ -2,6 +2,7 @@
 
 import json
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import jax
@@ -142,10 +143,10 @@ def test_excess_charge(ion: str):
 
 
 @pytest.mark.parametrize("output", [1, 2])
-def test_excess_charge_and_width_of_a_full_solution(reference_dir: Path, output: int):
+def test_excess_charge_and_width_of_a_full_solution(reference: Callable[[str], Path], output: int):
     """Constant current, Nernst–Planck–Poisson: the front is stationary but for the finite field (Pe = 23 and 46)."""
-    case = tomllib.loads((reference_dir / "p2" / "case.toml").read_text(encoding="utf-8"))
-    summary = json.loads((reference_dir / "p2" / "summary.json").read_text(encoding="utf-8"))["outputs"][output]
+    case = tomllib.loads((reference("p2") / "case.toml").read_text(encoding="utf-8"))
+    summary = json.loads((reference("p2") / "summary.json").read_text(encoding="utf-8"))["outputs"][output]
     sample, stage = case["sample"], case["stages"][0]
     foreign_D = case["species"][1]["diffusivity"]["D_m2_s"]
     ratio = foreign_D / case["species"][0]["diffusivity"]["D_bulk_m2_s"]

@@ -2,6 +2,7 @@
 
 import csv
 import importlib
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -99,10 +100,11 @@ def test_charge_is_passed_and_the_run_converged(baseline: ModuleType, model: str
 
 
 @pytest.mark.parametrize("model", ["electroneutral", "full"])
-def test_accuracy_against_the_reference(baseline: ModuleType, reference_dir: Path, model: str) -> None:
-    with (reference_dir / "p9" / "candidates.csv").open() as file:
+def test_accuracy_against_the_reference(baseline: ModuleType, reference: Callable[[str], Path], model: str) -> None:
+    folder = reference("p9")
+    with (folder / "candidates.csv").open() as file:
         thinnest = np.array([float(row["front_scale_D2_over_v0_nm"]) for row in csv.DictReader(file)])
-    errors = baseline.accuracy(reference_dir / "p9", model=model)
+    errors = baseline.accuracy(folder, model=model)
     good = (errors.front <= 1.0) & (errors.profile <= 2e-3)
     # Where the front is as thin as twice the Debye length, neutrality itself is the error.
     assert np.all(good | ((thinnest < 0.06) & (model == "electroneutral")))

@@ -10,7 +10,6 @@ Positive = Annotated[float, Field(gt=0.0)]
 NotNegative = Annotated[float, Field(ge=0.0)]
 Permeability = Annotated[float, Field(gt=0.0, le=1.0)]
 Energy = Annotated[float, Field(ge=0.0, le=5.0)]
-Points = Annotated[int, Field(ge=1, le=100_000)]
 
 
 class ProfileFile(ConfigTable):

@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-import jax
 import numpy as np
 import pytest
+from cases import NM, simulated
 
 from npp_jax.constants import BOLTZMANN, ELEMENTARY_CHARGE
 from npp_jax.files import ConfigError, parse_experiment
@@ -13,7 +13,6 @@ from npp_jax.simulation.simulate import FAST, simulate
 from npp_jax.simulation.status import Status
 from npp_jax.simulation.supported import Unsupported
 
-NM = 1e-9
 CONTROLS = replace(
     FAST,
     cells_behind=50,
@@ -42,7 +41,7 @@ def test_steady_state_of_an_ion_that_no_end_passes() -> None:
     U = 2.5
     ions = [ion("Na", 0.7, 1e-19), ion("K", 0.3, 3e-20, "blocking")]
     through = experiment(0.2, ions, front="ion-beam", beam="Na", potential_V=U * thermal, duration_s=4e6)
-    solution = jax.jit(lambda e: simulate(e, CONTROLS, model="full"))(through)
+    solution = simulated(CONTROLS, "full")(through)
     assert int(solution.report.status) == Status.DONE
     potassium = np.asarray(solution.fraction[0, 1])
     amount = np.sum(np.diff(solution.faces[0]) * potassium[1:-1])
@@ -57,7 +56,7 @@ def test_what_piles_up_has_crossed_the_bulk() -> None:
     """Far from front and back the transport number of the bulk is the share of K in the current, t = 1/11."""
     ions = [ion("Na", 0.5, 1e-18), ion("K", 0.5, 1e-19, "blocking"), ion("Cs", 0.0, 1e-21)]
     beam = experiment(500.0, ions, front="ion-beam", beam="Cs", potential_V=40.0, charge_C_m2=300.0)
-    solution = jax.jit(lambda e: simulate(e, replace(CONTROLS, cells_behind=110)))(beam)
+    solution = simulated(replace(CONTROLS, cells_behind=110))(beam)
     assert int(solution.report.status) == Status.DONE
     passed = 300.0 / (ELEMENTARY_CHARGE * 1e28)
     bulk = np.asarray([0.5, 0.5, 0.0])[:, None]
@@ -73,7 +72,7 @@ def test_sheet_that_exchanges_from_one_side() -> None:
     ions = [ion("Na", 1.0, 1e-16, "blocking"), ion("K", 0.0, 1e-16, "blocking")]
     melt = {"Na": 0.25, "K": 0.75}
     half = experiment(1.0, ions, front="reservoir", duration_s=5e3, reservoir_fraction=melt)
-    solution = jax.jit(lambda e: simulate(e, replace(CONTROLS, steps=20)))(half)
+    solution = simulated(replace(CONTROLS, steps=20))(half)
     assert int(solution.report.status) == Status.DONE
     rate = (np.arange(20)[:, None] + 0.5) * np.pi
     from_middle = 1.0 - np.asarray(solution.depth[0]) / 1e-6

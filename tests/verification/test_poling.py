@@ -1,6 +1,7 @@
 """Thermal poling: a blocking electrode depletes the surface, against a reference and against theory."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -48,12 +49,13 @@ def run(experiment: Experiment, potential: jax.Array):
     return jax.jvp(results, (potential,), (jnp.ones_like(potential),), has_aux=True)
 
 
-def test_reference_of_poling(reference_dir: Path) -> None:
+def test_reference_of_poling(reference: Callable[[str], Path]) -> None:
     """Edge, profile and charge while the layer grows; field and potential at its end."""
+    folder = reference("p6")
     _, _, solution = run(poling(), jnp.asarray(100.0))
     assert int(solution.report.status) == Status.DONE
-    for k, expected in enumerate(json.loads((reference_dir / "p6" / "summary.json").read_text())["outputs"]):
-        table = np.genfromtxt(reference_dir / "p6" / expected["file"], delimiter=",", names=True)
+    for k, expected in enumerate(json.loads((folder / "summary.json").read_text())["outputs"]):
+        table = np.genfromtxt(folder / expected["file"], delimiter=",", names=True)
         near = table["depth_nm"] < 1.5 * expected["front_depth_nm"]
         depth = table["depth_nm"][near]
         ours = np.asarray(solution.profile(jnp.asarray(depth * NM), k))[0]
