@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from npp_jax.cli.terminal import wrong_input
+from npp_jax.cli.terminal import exit_codes
 
 
 def import_sims(
@@ -37,9 +37,8 @@ def import_sims(
 ) -> None:
     """Read a SIMS depth profile: depth scale, normalisation, counting statistics."""
     from npp_jax.commands.import_sims import command
-    from npp_jax.sims.errors import SimsFileError
 
-    try:
+    with exit_codes():
         lines = command(
             file,
             species or [],
@@ -64,6 +63,4 @@ def import_sims(
             sigma_relative=sigma_relative,
             command_line=" ".join(sys.argv),
         )
-    except (SimsFileError, OSError) as error:
-        raise wrong_input(str(error)) from None
     typer.echo("\n".join(lines))

@@ -2,14 +2,11 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
-from npp_jax.cli.terminal import cannot_write, make_folder, spinner, start_jax, wrong_input
-
-if TYPE_CHECKING:
-    from npp_jax.simulation.solution import Solution
+from npp_jax.cli.terminal import exit_codes, make_folder, spinner, start_jax, tell_written
 
 Model = Literal["electroneutral", "full"]
 
@@ -26,91 +23,30 @@ def simulate(
 ) -> None:
     """Simulate one experiment: depth profiles, potential, current, report."""
     start_jax()
-    import jax
-
-    from npp_jax.files import ConfigError, load_experiment
-    from npp_jax.files.solution import write_csv, write_solution
-    from npp_jax.simulation.simulate import ACCURATE, FAST
-    from npp_jax.simulation.simulate import simulate as run
+    from npp_jax.commands.simulate import read_supported, report_lines, run_simulation, write_simulation
     from npp_jax.simulation.status import STATUS_ADVICE, Status
-    from npp_jax.simulation.supported import Unsupported, check_supported
 
-    try:
-        experiment = load_experiment(file)
-        # Before compilation, inside which the bulk fractions have no values to check.
-        check_supported(experiment, model)
+    with exit_codes():
+        experiment = read_supported(file, model)
         for folder in (output, output if csv is None else csv):
             make_folder(folder)
-        controls = {"accurate": ACCURATE, "fast": FAST}[setting]
         with spinner(f"simulating {file.name} ({model}, {setting})", quiet=quiet):
-            # What runs once is not worth a compiler's care: half of the time of a first run.
-            options = {"xla_backend_optimization_level": 0}
-            compiled = jax.jit(lambda e: run(e, controls, model=model), compiler_options=options)
-            solution = jax.block_until_ready(compiled(experiment))
-    except (ConfigError, Unsupported) as error:
-        prefix = "" if str(error).startswith(str(file)) else f"{file}: "
-        raise wrong_input(f"{prefix}{error}") from None
-    try:
-        result = output / f"{file.stem}.h5"
-        write_solution(result, solution, experiment_text=file.read_text(encoding="utf-8"), command=" ".join(sys.argv))
-        written = [result]
-        if csv is not None:
-            written += write_csv(csv, solution)
-        if figures:
-            from npp_jax.figures.simulation import figure_summary
-
-            figure = output / f"{file.stem}.{format}"
-            figure_summary(experiment, solution).savefig(figure, dpi=150)
-            written.append(figure)
-    except OSError as error:
-        raise cannot_write(error) from None
-    status = Status(int(solution.report.status))
+            solution = run_simulation(experiment, model=model, setting=setting)
+        written = write_simulation(
+            experiment,
+            solution,
+            file,
+            output,
+            csv=csv,
+            figure_format=format if figures else None,
+            command=" ".join(sys.argv),
+        )
     if not quiet:
-        print_table(solution)
-        typer.echo("written: " + ", ".join(str(path) for path in written))
+        typer.echo("\n".join(report_lines(solution)))
+        tell_written(written)
+    status = Status(int(solution.report.status))
     typer.echo(f"status: {STATUS_ADVICE[status]}")
     if status is Status.NOT_FINITE:
         raise typer.Exit(4)
     if status is not Status.DONE:
         raise typer.Exit(3)
-
-
-def print_table(solution: "Solution") -> None:
-    """One row an output, and what the run cost."""
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title=f"{solution.model}: {', '.join(solution.species)}")
-    names = (
-        "time / h",
-        "charge / mC cm⁻²",
-        "front / nm",
-        "width / nm",
-        "plateau",
-        "j / nA cm⁻²",
-        "U / V",
-        "excess / ‰",
-    )
-    for name in (*names, "front error / nm", "profile error"):
-        table.add_column(name, justify="right")
-    for k in range(len(solution.time)):
-        excess = solution.excess_charge[k]
-        extreme = float(excess[abs(excess).argmax()])
-        table.add_row(
-            f"{float(solution.time[k]) / 3600.0:.4g}",
-            f"{float(solution.charge[k]) * 0.1:.4g}",
-            f"{float(solution.front_depth[k]) * 1e9:.3f}",
-            f"{float(solution.front_width[k]) * 1e9:.3f}",
-            f"{float(solution.plateau[k]):.4f}",
-            f"{float(solution.current_density[k]) * 1e5:.4g}",
-            f"{float(solution.surface_potential[k]):.4g}",
-            f"{1e3 * extreme:.3g}",
-            f"{float(solution.report.front_error[k]) * 1e9:.2g}",
-            f"{float(solution.report.profile_error[k]):.1e}",
-        )
-    Console(width=max(120, Console().width)).print(table)
-    report = solution.report
-    typer.echo(
-        f"{report.cells} cells, {report.steps} steps, {int(report.iterations)} Newton iterations; "
-        f"ion balance {float(report.ion_balance):.1e}"
-    )

@@ -1,6 +1,8 @@
 """What all commands do alike: refuse wrong input in one line, start JAX, show that they work."""
 
+import contextlib
 import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import typer
@@ -17,7 +19,37 @@ def cannot_write(error: OSError) -> typer.Exit:
     if isinstance(error, FileExistsError):
         return wrong_input(f"{error.filename}: a file is there; a folder is needed")
     # That of HDF5 has no name of the system for what is wrong.
-    return wrong_input(f"{error.filename}: cannot be written: {error.strerror}" if error.filename else str(error))
+    text = error.strerror or str(error)
+    return wrong_input(f"{error.filename}: cannot be written: {text}" if error.filename else text)
+
+
+@contextlib.contextmanager
+def exit_codes(file: Path | None = None) -> Iterator[None]:
+    """What a command raises for wrong input, as one line and an exit code; the rest is a bug.
+
+    Parameters
+    ----------
+    file
+        File of the user; errors that do not name it are told with its name.
+    """
+    from npp_jax.files import ConfigError
+    from npp_jax.inference import MissingExtra
+    from npp_jax.sims.errors import SimsFileError
+    from npp_jax.simulation.supported import Unsupported
+    from npp_jax.sweeping import StoreError, SweepFileError
+
+    try:
+        yield
+    except (ConfigError, MissingExtra, SimsFileError, StoreError, SweepFileError, Unsupported) as error:
+        known = file is None or str(error).startswith(str(file))
+        raise wrong_input(str(error) if known else f"{file}: {error}") from None
+    except OSError as error:
+        raise cannot_write(error) from None
+
+
+def tell_written(files: Iterable[Path]) -> None:
+    """Say which files there are now."""
+    typer.echo("written: " + ", ".join(str(path) for path in files))
 
 
 def make_folder(path: Path) -> None:
@@ -45,8 +77,6 @@ def start_jax() -> None:
 
 def spinner(text: str, *, quiet: bool):
     """Moving sign of life in a terminal, one plain line elsewhere."""
-    import contextlib
-
     from rich.console import Console
 
     console = Console(stderr=True)

@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from npp_jax.figures.sims import figure_import
+from npp_jax.files.sims_profile import write_profile
+from npp_jax.files.writing import write_figure
 from npp_jax.sims.convert import convert
 from npp_jax.sims.errors import fault
 from npp_jax.sims.importing import describe
@@ -13,7 +15,6 @@ from npp_jax.sims.options import ImportOptions
 from npp_jax.sims.profile import SimsProfile
 from npp_jax.sims.raw import RawProfile
 from npp_jax.sims.read import read_raw
-from npp_jax.sims.storage import write_profile
 
 
 def command(
@@ -119,9 +120,9 @@ def command(
 
 def _save(figure: Path, raw: RawProfile, profile: SimsProfile) -> None:
     try:
-        figure_import(raw, profile).savefig(figure, dpi=200)
+        write_figure(figure, figure_import(raw, profile), dpi=200)
     except (OSError, ValueError) as error:
-        raise fault(figure, f"cannot be written ({error})") from None
+        raise fault(figure, f"cannot be written ({getattr(error, 'strerror', None) or error})") from None
 
 
 def _summary(profile: SimsProfile) -> list[str]:

@@ -237,19 +237,17 @@ def figure_profiles(result: SweepResult, stored: Sequence[StoredProfiles]) -> "F
     return figure
 
 
-def draw_sweep(path: Path, target: Path) -> list[Path]:
+def sweep_figures(path: Path) -> dict[str, "Figure"]:
     """Draw all figures of a sweep that its file allows.
 
     Parameters
     ----------
     path
         File of a finished sweep.
-    target
-        Name of the figures: `figure.png` gives `figure_landscape.png` and so on.
 
     Returns
     -------
-    The files that were written.
+    Figures by their names, in the order of these.
 
     Raises
     ------
@@ -264,11 +262,7 @@ def draw_sweep(path: Path, target: Path) -> list[Path]:
         stored = read_profiles(path, chosen[:_MOST_PROFILES])
         if stored:
             figures["profiles"] = figure_profiles(result, stored)
-    written = []
-    for name, figure in sorted(figures.items()):
-        written.append(target.with_name(f"{target.stem}_{name}{target.suffix}"))
-        figure.savefig(written[-1], dpi=150)
-    return written
+    return dict(sorted(figures.items()))
 
 
 def _triangle(

@@ -1,6 +1,6 @@
 """Files of the user: experiment files, and what all of them have in common."""
 
-from npp_jax.files.errors import ConfigError, ConfigTable, one_line, other_file
+from npp_jax.files.errors import ConfigError, ConfigTable
 from npp_jax.files.experiment import allowed_range, experiment_schema, load_experiment, parse_experiment
 from npp_jax.files.experiment_tables import Diffusion, Fraction, Temperature, Time
 
@@ -14,7 +14,5 @@ __all__ = [
     "allowed_range",
     "experiment_schema",
     "load_experiment",
-    "one_line",
-    "other_file",
     "parse_experiment",
 ]

@@ -6,17 +6,16 @@ known one.
 
 import csv
 import itertools
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import jax.numpy as jnp
-from pydantic import ValidationError
 
-from npp_jax.files.errors import ConfigError, known, one_line
-from npp_jax.files.experiment_tables import TABLES, DiffusivityTable, ExperimentTable, SpeciesTable, StageTable
+from npp_jax.files.errors import ConfigError, known
+from npp_jax.files.experiment_tables import DiffusivityTable, ExperimentTable, SpeciesTable, StageTable
 from npp_jax.files.limits import Limits, limits_of
+from npp_jax.files.toml import place_of, toml_table, validated
 from npp_jax.physics import (
     AbstractDiffusivity,
     AbstractFront,
@@ -57,12 +56,7 @@ def load_experiment(path: str | Path, *, changes: Mapping[str, Any] | None = Non
         One line: file, key, value, what is allowed.
     """
     path = Path(path)
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not a TOML file: {error}") from None
+    table = toml_table(path)
     try:
         for key, value in (changes or {}).items():
             _table_of(table, key)[key.rpartition(".")[2]] = value
@@ -88,10 +82,11 @@ def _table_of(table: dict[str, Any], key: str) -> dict[str, Any]:
 def allowed_range(key: str) -> Limits:
     """Range of a key such as `Li.vacancy_fraction` or `stages.0.potential_V`; none for what is no key of a file."""
     place, _, name = key.rpartition(".")
-    kinds = {"sample": "sample", "stages": "stages", "observation": "observation"}
-    kind = kinds.get(place.split(".")[0], "species" if name in SpeciesTable.model_fields else "diffusivity")
-    table = TABLES.get(kind)
-    return limits_of(table.model_fields[name]) if table is not None and name in table.model_fields else Limits()
+    first = place.split(".")[0]
+    species = ("species",) if name in SpeciesTable.model_fields else ("species", "diffusivity")
+    tables = (first,) if first in ("sample", "stages", "observation") else species
+    field = place_of((*tables, name), ExperimentTable).field
+    return Limits() if field is None else limits_of(field)
 
 
 def parse_experiment(table: Mapping[str, Any], *, folder: Path = Path()) -> Experiment:
@@ -102,10 +97,7 @@ def parse_experiment(table: Mapping[str, Any], *, folder: Path = Path()) -> Expe
     ConfigError
         One line: key, value, what is allowed.
     """
-    try:
-        checked = ExperimentTable.model_validate(table)
-    except ValidationError as error:
-        raise ConfigError(one_line(error, ExperimentTable, TABLES)) from None
+    checked = validated(table, ExperimentTable)
     temperature = checked.stages[0].temperature_K
     sample = checked.sample
     return Experiment(

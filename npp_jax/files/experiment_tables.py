@@ -197,12 +197,3 @@ class ExperimentTable(ConfigTable):
         if abs(total - 1.0) > 1e-6:
             raise ValueError(f"the bulk fractions must add up to 1, got {total:g}")
         return self
-
-
-TABLES: dict[str, type[ConfigTable]] = {
-    "sample": SampleTable,
-    "species": SpeciesTable,
-    "diffusivity": DiffusivityTable,
-    "sed": SEDTable,
-    "stages": StageTable,
-}

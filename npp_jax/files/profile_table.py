@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from npp_jax.files import ConfigError
+from npp_jax.files.sims_profile import read_profile
 from npp_jax.observe import MINIMUM_POINTS, DepthProfile
 from npp_jax.sims.errors import SimsFileError
-from npp_jax.sims.storage import read_profile
 
 
 def read_measured(path: Path, *, first_depth: float = 0.0, counts_per_fraction: float | None = None) -> DepthProfile:

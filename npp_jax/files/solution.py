@@ -1,9 +1,6 @@
 """Results on disk: HDF5 with dimension scales, units and provenance; CSV tables of profiles and trace."""
 
-import contextlib
 import dataclasses
-import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from npp_jax._version import __version__
+from npp_jax.files.errors import ConfigError
+from npp_jax.files.writing import written_hdf5, written_whole
 from npp_jax.simulation.solution import Report, Solution, Trace
 
 SCHEMA_VERSION = 1
@@ -42,17 +41,6 @@ _TRACE: dict[str, tuple[str, str]] = {
 }
 
 
-@contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Write beside the target and move into place, so that an interrupted write leaves no half file."""
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 def write_solution(path: str | Path, solution: Solution, *, experiment_text: str = "", command: str = "") -> None:
     """Write a solution to HDF5.
 
@@ -67,7 +55,7 @@ def write_solution(path: str | Path, solution: Solution, *, experiment_text: str
     command
         Command that made the result, kept as provenance.
     """
-    with replacing(Path(path)) as temporary, h5py.File(temporary, "w") as file:
+    with written_hdf5(path) as file:
         file.attrs.update(
             schema_version=SCHEMA_VERSION,
             model=solution.model,
@@ -89,7 +77,7 @@ def write_solution(path: str | Path, solution: Solution, *, experiment_text: str
             file.create_dataset(name, data=values).make_scale(name)
         file.create_dataset("species", data=list(solution.species), dtype=h5py.string_dtype()).make_scale("species")
 
-        def put(name: str, values: np.ndarray, unit: str, text: str, axes: tuple[str, ...]) -> None:
+        def put(name: str, values: np.ndarray | jax.Array, unit: str, text: str, axes: tuple[str, ...]) -> None:
             data = file.create_dataset(name, data=np.asarray(values))
             data.attrs.update(units=unit, long_name=text)
             for axis, label in enumerate(axes):
@@ -110,13 +98,13 @@ def read_solution(path: str | Path) -> Solution:
 
     Raises
     ------
-    ValueError
+    ConfigError
         The file is not such a result, in one line.
     """
     try:
         with h5py.File(path, "r") as file:
             if file.attrs.get("schema_version") != SCHEMA_VERSION:
-                raise ValueError(
+                raise ConfigError(
                     f"{path}: schema_version {file.attrs.get('schema_version')}, this version reads {SCHEMA_VERSION}"
                 )
             arrays = {name: jnp.asarray(_values(file, name)) for name in _QUANTITIES}
@@ -128,7 +116,7 @@ def read_solution(path: str | Path) -> Solution:
             return Solution(species=species, model=str(file.attrs["model"]), trace=trace, report=report, **arrays)
     except (OSError, KeyError):
         missing = None if Path(path).exists() else "no such file"
-        raise ValueError(f"{path}: {missing or 'not a result of `npp-jax simulate` or `npp-jax sweep`'}") from None
+        raise ConfigError(f"{path}: {missing or 'not a result of `npp-jax simulate` or `npp-jax sweep`'}") from None
 
 
 def _values(file: h5py.File, name: str) -> np.ndarray:
@@ -159,7 +147,7 @@ def write_csv(directory: str | Path, solution: Solution) -> list[Path]:
     columns = [trace.time, trace.current_density, trace.surface_potential, trace.charge, trace.front_depth * 1e9]
     tables.append((directory / "trace.csv", names, columns))
     for path, header, data in tables:
-        with replacing(path) as temporary:
+        with written_whole(path) as temporary:
             np.savetxt(
                 temporary,
                 np.column_stack([np.asarray(c) for c in data]),

@@ -5,15 +5,13 @@ A wrong file ends in a `ConfigError` of one line, like that of an experiment fil
 
 import dataclasses
 import hashlib
-import tomllib
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from npp_jax.files import ConfigError, allowed_range, one_line
+from npp_jax.files import ConfigError, allowed_range
 from npp_jax.files.hypotheses import Rival, make_model, make_rival
 from npp_jax.files.measured import make_measurement
-from npp_jax.files.study_tables import TABLES, DesignTable, FitTable, StudyTable, SweepTable
+from npp_jax.files.study_tables import DesignTable, FitTable, StudyTable, SweepTable
+from npp_jax.files.toml import read_toml
 from npp_jax.fitting import Problem
 from npp_jax.simulation.supported import Unsupported, check_supported
 from npp_jax.sweeping import (
@@ -65,15 +63,7 @@ def load_study(path: str | Path) -> Study:
         One line: file, key, value, what is allowed.
     """
     path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-        table = StudyTable.model_validate(tomllib.loads(text))
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not a TOML file: {error}") from None
-    except ValidationError as error:
-        raise ConfigError(f"{path}: {one_line(error, StudyTable, TABLES)}") from None
+    table = read_toml(path, StudyTable)
     files = [path.parent / entry.file for entry in table.experiments]
     profiles = [path.parent / entry.profile for entry in table.experiments if entry.profile is not None]
     try:
@@ -93,7 +83,7 @@ def load_study(path: str | Path) -> Study:
     except (DesignError, Unsupported, ValueError) as error:
         raise ConfigError(f"{path}: {error}") from None
     # What is done with the results of a sweep is no part of its identity.
-    kept = [part for part in text.split("\n[") if not part.startswith(("fit]", "[fit."))]
+    kept = [part for part in path.read_text(encoding="utf-8").split("\n[") if not part.startswith(("fit]", "[fit."))]
     return Study(
         title=table.title,
         main=main,

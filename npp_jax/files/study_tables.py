@@ -183,18 +183,3 @@ class StudyTable(ConfigTable):
     design: DesignTable = DesignTable(candidates=4096)
     sweep: SweepTable = SweepTable()
     fit: FitTable = FitTable()
-
-
-TABLES: dict[str, type[ConfigTable]] = {
-    "experiments": ExperimentEntry,
-    "response": ResponseTable,
-    "nuisance": NuisanceTable,
-    "likelihood": LikelihoodTable,
-    "fit": FitTable,
-    "posterior": PosteriorTable,
-    "rivals": RivalTable,
-    "parameters": ParameterTable,
-    "design": DesignTable,
-    "sweep": SweepTable,
-    "profile_grid": ProfileGridTable,
-}

@@ -9,7 +9,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from npp_jax.files.solution import replacing
+from npp_jax.files.writing import written_whole
 from npp_jax.simulation.status import Status
 from npp_jax.sweeping import OBSERVABLES, SweepFileError, SweepResult
 from npp_jax.sweeping.profiles import labels
@@ -33,7 +33,7 @@ def write_sweep_table(path: Path, result: SweepResult, target: Path) -> Path:
     """
     words = [status.name.lower() for status in Status]
     marks = labels(result.experiments)
-    with replacing(target) as temporary, h5py.File(path) as file, temporary.open("w", newline="") as out:
+    with written_whole(target) as temporary, h5py.File(path) as file, temporary.open("w", newline="") as out:
         each = [name for name, variable in OBSERVABLES.items() if variable.dims == ("experiment",)]
         table = csv.writer(out, lineterminator="\n")
         units = {name: "" if OBSERVABLES[name].units == "1" else f"_{OBSERVABLES[name].units}" for name in each}
@@ -69,7 +69,7 @@ def write_sweep_arrays(path: Path, result: SweepResult, target: Path) -> Path:
     SweepFileError
         The sweep kept no profiles.
     """
-    with h5py.File(path) as file, replacing(target) as temporary:
+    with h5py.File(path) as file, written_whole(target) as temporary:
         kept = {
             name: label
             for name, label in zip(result.experiments, labels(result.experiments), strict=True)

@@ -1,7 +1,7 @@
 """SIMS depth profiles: files of instruments → fractions of the bulk against depth, with their counting statistics.
 
-`read_raw` reads a file as it is, `convert` makes fractions of it, `import_sims` does both; `write_profile` and
-`read_profile` keep the result. Whatever is wrong ends in a `SimsFileError` of one line.
+`read_raw` reads a file as it is, `convert` makes fractions of it, `import_sims` does both; `files.sims_profile` keeps
+the result. Whatever is wrong ends in a `SimsFileError` of one line.
 """
 
 from npp_jax.sims.convert import convert
@@ -11,7 +11,6 @@ from npp_jax.sims.options import ImportOptions
 from npp_jax.sims.profile import SimsProfile
 from npp_jax.sims.raw import Channel, RawProfile
 from npp_jax.sims.read import FORMATS, read_raw
-from npp_jax.sims.storage import read_profile, write_profile
 
 __all__ = [
     "FORMATS",
@@ -23,7 +22,5 @@ __all__ = [
     "convert",
     "describe",
     "import_sims",
-    "read_profile",
     "read_raw",
-    "write_profile",
 ]

@@ -3,7 +3,7 @@
 from npp_jax.sweeping.description import OBSERVABLES, parameter_variables, shared_values
 from npp_jax.sweeping.design.designs import AbstractDesign, Grid, LatinHypercube, Sobol, Uniform, fingerprint, rows
 from npp_jax.sweeping.design.space import Axis, DesignError
-from npp_jax.sweeping.design.table import Table, read_table, write_table
+from npp_jax.sweeping.design.table import Table, read_table
 from npp_jax.sweeping.profiles import KeptProfiles
 from npp_jax.sweeping.ranking import SweepFileError, SweepResult, accepted, best, is_sweep, rank, read_sweep, weights
 from npp_jax.sweeping.store.assemble import Coordinate, Variable
@@ -46,5 +46,4 @@ __all__ = [
     "rows",
     "shared_values",
     "weights",
-    "write_table",
 ]

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from npp_jax.commands.plot import draw_stored
 from npp_jax.figures.sweep import (
     candidates,
-    draw_sweep,
     histogram,
     misfit_along,
     misfit_map,
@@ -152,9 +152,26 @@ def test_functions_draw_what_they_are_given(result, path):
 
 def test_all_figures_are_drawn(path, tmp_path):
     assert is_sweep(path) and not is_sweep(tmp_path / "none.h5")
-    written = draw_sweep(path, tmp_path / "f.png")
+    written = draw_stored(path, tmp_path / "f.png")
     assert [p.name for p in written] == ["f_failures.png", "f_landscape.png", "f_pairs.png", "f_profiles.png"]
     assert all(p.stat().st_size > 10_000 for p in written)
+
+
+def test_an_export_that_fails_leaves_the_former_file(path, result, tmp_path, monkeypatch):
+    (tmp_path / "t.csv").write_text("former")
+    (tmp_path / "a.npz").write_text("former")
+
+    def broken(count):
+        yield 0, 1
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("npp_jax.files.sweep_export._parts", broken)
+    for write, target in ((write_sweep_table, tmp_path / "t.csv"), (write_sweep_arrays, tmp_path / "a.npz")):
+        with pytest.raises(OSError, match="No space left") as caught:
+            write(path, result, target)
+        assert caught.value.filename == str(target)
+        assert target.read_text() == "former"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.npz", "t.csv"]
 
 
 def test_exports_hold_the_numbers(path, result, tmp_path):

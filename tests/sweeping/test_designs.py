@@ -22,7 +22,6 @@ from npp_jax.sweeping import (
     fingerprint,
     read_table,
     rows,
-    write_table,
 )
 from npp_jax.sweeping.design.designs import BLOCK
 from npp_jax.sweeping.design.permutation import ROUNDS, permute
@@ -260,13 +259,14 @@ def test_a_table_is_read_column_by_column(tmp_path: Path):
 
 @pytest.mark.parametrize("design", DESIGNS, ids=NAMES)
 def test_an_exported_table_gives_the_same_bits(design: AbstractDesign, tmp_path: Path):
-    write_table(tmp_path / "out.csv", design)
+    # Python floats are written with the fewest digits that give them back.
+    lines = [design.parameters, *map(lambda row: map(repr, row), rows(design, 0, design.size).tolist())]
+    (tmp_path / "out.csv").write_text("".join(",".join(line) + "\n" for line in lines))
     table = read_table(tmp_path / "out.csv", KNOWN, KNOWN)
     assert table.parameters == design.parameters
     assert whole(table).tobytes() == whole_once(design).tobytes()
     middle = slice(BLOCK - 5, BLOCK + 9)
     assert rows(table, middle.start, middle.stop).tobytes() == whole_once(design)[middle].tobytes()
-    assert [path.name for path in tmp_path.iterdir()] == ["out.csv"]
 
 
 @pytest.mark.parametrize(

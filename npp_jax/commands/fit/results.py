@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import h5py
 import jax
 import numpy as np
 
@@ -13,6 +12,7 @@ from npp_jax.commands.fit.figures import figures
 from npp_jax.commands.fit.report import report_lines
 from npp_jax.commands.fit.run import FitOutcome, Fitted
 from npp_jax.commands.fit.summary import intervals, measured_of, warnings
+from npp_jax.files.writing import write_figure, write_text, written_hdf5
 from npp_jax.inference import Reason
 
 
@@ -37,12 +37,12 @@ def write_fit(outcome: FitOutcome, folder: Path, stem: str, *, command: str = ""
     drawn = []
     for name, figure in figures(outcome):
         path = folder / f"{stem}_{name}.png"
-        figure.savefig(path, dpi=130)
+        write_figure(path, figure, dpi=130)
         drawn.append(path)
     report = folder / f"{stem}_report.md"
-    report.write_text("\n".join(report_lines(outcome, [path.name for path in drawn])) + "\n", encoding="utf-8")
+    write_text(report, "\n".join(report_lines(outcome, [path.name for path in drawn])) + "\n")
     numbers = folder / f"{stem}_fit.json"
-    numbers.write_text(json.dumps(_numbers(outcome), indent=2) + "\n", encoding="utf-8")
+    write_text(numbers, json.dumps(_numbers(outcome), indent=2) + "\n")
     arrays = folder / f"{stem}_fit.h5"
     _write_arrays(arrays, outcome, command)
     return [report, numbers, arrays, *drawn]
@@ -115,7 +115,7 @@ def _posterior_numbers(fitted: Fitted) -> dict[str, Any]:
 def _write_arrays(path: Path, outcome: FitOutcome, command: str) -> None:
     result, model = outcome.main.result, outcome.main.model
     names = [bound.name for bound in model.bounds]
-    with h5py.File(path, "w") as file:
+    with written_hdf5(path) as file:
         file.attrs.update(
             title="npp_jax fit",
             schema_version=1,

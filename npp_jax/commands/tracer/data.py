@@ -7,8 +7,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from npp_jax.files import ConfigError
+from npp_jax.files.sims_profile import read_profile
 from npp_jax.sims.errors import SimsFileError
-from npp_jax.sims.storage import read_profile
 from npp_jax.tracer.fit import MeasuredProfile
 from npp_jax.tracer.isotope import isotope_fraction
 

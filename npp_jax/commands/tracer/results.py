@@ -8,7 +8,7 @@ import numpy as np
 
 from npp_jax._version import __version__
 from npp_jax.commands.tracer.report import TracerReport
-from npp_jax.files.solution import replacing
+from npp_jax.files.writing import written_hdf5
 
 SCHEMA_VERSION = 1
 
@@ -29,7 +29,7 @@ def write_tracer(path: Path, report: TracerReport, *, kind: str, study_text: str
     command
         Command that made the result, kept as provenance.
     """
-    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+    with written_hdf5(path) as file:
         file.attrs.update(
             schema_version=SCHEMA_VERSION,
             title=f"npp_jax tracer: {kind}",

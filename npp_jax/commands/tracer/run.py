@@ -19,6 +19,7 @@ from npp_jax.commands.tracer.study import (
     data_files,
 )
 from npp_jax.files import ConfigError
+from npp_jax.files.writing import write_figure
 
 
 def run_tracer(study: TracerStudy, folder: Path) -> TracerReport:
@@ -90,4 +91,4 @@ def write_report(report: TracerReport, study: TracerStudy, files: list[Path], *,
     write_tracer(result, report, kind=study.kind, study_text=text, command=command)
     if study.title:
         report.figure.suptitle(study.title)
-    report.figure.savefig(drawn, dpi=150)
+    write_figure(drawn, report.figure)

@@ -4,19 +4,18 @@ The key `kind` says which study it is: `profile`, `evolution`, `chain`, `map` or
 `ConfigError` of one line.
 """
 
-import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from npp_jax.files import ConfigError, ConfigTable, Diffusion, Fraction, Temperature, Time, one_line, other_file
+from npp_jax.files import ConfigTable, Diffusion, Fraction, Temperature, Time
+from npp_jax.files.toml import read_toml
 
 Positive = Annotated[float, Field(gt=0.0)]
 NotNegative = Annotated[float, Field(ge=0.0)]
 Permeability = Annotated[float, Field(gt=0.0, le=1.0)]
 Energy = Annotated[float, Field(ge=0.0, le=5.0)]
-Points = Annotated[int, Field(ge=1, le=100_000)]
 
 
 class ProfileFile(ConfigTable):
@@ -300,29 +299,6 @@ class ArrheniusStudy(ConfigTable):
 
 TracerStudy: TypeAlias = ProfileStudy | EvolutionStudy | ChainStudy | MapStudy | ArrheniusStudy
 
-_KINDS: dict[str, type[ConfigTable]] = {
-    "profile": ProfileStudy,
-    "evolution": EvolutionStudy,
-    "chain": ChainStudy,
-    "map": MapStudy,
-    "arrhenius": ArrheniusStudy,
-}
-_TABLES: dict[str, type[ConfigTable]] = {
-    "profile": ProfileFile,
-    "exchanged": ProfileFile,
-    "model": ModelTable,
-    "fit": EvolutionTable,
-    "specimens": SpecimenTable,
-    "anneals": AnnealTable,
-    "chain": ChainTable,
-    "stages": StageTable,
-    "map": MapTable,
-    "counts": CountsTable,
-    "cuts": CutTable,
-    "lines": LineTable,
-    "haven": HavenTable,
-}
-
 
 def data_files(study: TracerStudy) -> list[str]:
     """Names of the files that a study reads, as it gives them."""
@@ -349,20 +325,4 @@ def load_tracer_study(path: str | Path) -> TracerStudy:
     ConfigError
         One line: file, key, value, what is allowed.
     """
-    path = Path(path)
-    try:
-        raw: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not a TOML file: {error}") from None
-    kind = raw.get("kind")
-    if not isinstance(kind, str) or kind not in _KINDS:
-        shown = "kind: missing key" if kind is None else f"kind = {kind!r}"
-        other = None if "kind" in raw else other_file(raw, ProfileStudy)
-        raise ConfigError(f"{path}: " + (other or f"{shown}; allowed are {', '.join(_KINDS)}"))
-    root: Any = _KINDS[kind]
-    try:
-        return root.model_validate(raw)
-    except ValidationError as error:
-        raise ConfigError(f"{path}: {one_line(error, root, _TABLES)}") from None
+    return read_toml(path, ProfileStudy, EvolutionStudy, ChainStudy, MapStudy, ArrheniusStudy)

@@ -5,14 +5,13 @@ import csv
 import dataclasses
 import difflib
 import math
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float64
 
-from npp_jax.sweeping.design.designs import BLOCK, AbstractDesign, rows
+from npp_jax.sweeping.design.designs import BLOCK, AbstractDesign
 from npp_jax.sweeping.design.space import DesignError
 
 
@@ -144,27 +143,3 @@ def _suggestion(name: str, known: Sequence[str]) -> str:
     # A name without its unit, or with another one.
     near = near or [other for other in known if other.split("_")[0] == name.split("_")[0]][:1]
     return f"did you mean '{near[0]}'?" if near else f"known columns: {', '.join(known)}"
-
-
-def write_table(path: str | Path, design: AbstractDesign) -> None:
-    """Write the candidates of a design as a table that `read_table` reads back to the last bit.
-
-    Parameters
-    ----------
-    path
-        Target; replaced as a whole.
-    design
-        Design; generated block by block.
-    """
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        with temporary.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(design.parameters)
-            for start in range(0, design.size, BLOCK):
-                # Python floats are written with the fewest digits that give them back.
-                writer.writerows(rows(design, start, min(start + BLOCK, design.size)).tolist())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -40,11 +40,26 @@ def plain_errors(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[int]:
-    """Descriptor of a new file that takes the place of `path` once it is on the disk, or never.
+def written_whole(path: Path) -> Iterator[Path]:
+    """Name for a new file that takes the place of `path` once it is on the disk, or never.
 
     The content reaches the disk before the name changes, and the name before this returns: neither a killed process
-    nor a power failure leaves a part of a file under the name.
+    nor a power failure leaves a part of a file under the name. What fails on the way leaves the former file as it was.
+    """
+    temporary = part_of(path)
+    try:
+        yield temporary
+        _sync(temporary, os.O_RDWR)
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[int]:
+    """Descriptor of a file of the store that is written whole.
 
     Raises
     ------
@@ -53,20 +68,12 @@ def replacing(path: Path) -> Iterator[int]:
     StoreError
         Another error of the operating system.
     """
-    temporary = part_of(path)
-    with plain_errors(path):
+    with plain_errors(path), written_whole(path) as temporary:
+        descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o666)
         try:
-            descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o666)
-            try:
-                yield descriptor
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-            os.replace(temporary, path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-        sync_folder(path.parent)
+            yield descriptor
+        finally:
+            os.close(descriptor)
 
 
 def part_of(path: Path) -> Path:
@@ -82,8 +89,13 @@ def write_all(descriptor: int, data: bytes | memoryview) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Have the names in a folder on the disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
+    """Have the names in a folder on the disk; where folders cannot be opened, as on Windows, the system sees to it."""
+    if hasattr(os, "O_DIRECTORY"):
+        _sync(folder, os.O_RDONLY)
+
+
+def _sync(path: Path, mode: int) -> None:
+    descriptor = os.open(path, mode)
     try:
         os.fsync(descriptor)
     finally:

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import h5py
@@ -11,7 +12,8 @@ import pytest
 
 from npp_jax.commands.import_sims import command
 from npp_jax.figures import sims as figures
-from npp_jax.sims import ImportOptions, SimsFileError, import_sims, read_profile, read_raw, write_profile
+from npp_jax.files.sims_profile import read_profile, write_profile
+from npp_jax.sims import ImportOptions, SimsFileError, import_sims, read_raw
 
 OPTIONS = ImportOptions(
     {"K": "39K+", "Li": "7Li+"},
@@ -118,6 +120,27 @@ def test_what_is_no_hdf5_and_what_cannot_be_written(source: Path, tmp_path: Path
         read_profile(tmp_path / "none.h5")
     with pytest.raises(SimsFileError, match="cannot be written"):
         write_profile(tmp_path / "none" / "profile.h5", import_sims(source, OPTIONS))
+
+
+@pytest.mark.parametrize("name", ["profile.h5", "profile.png"])
+def test_a_full_disk_leaves_the_former_file(name: str, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / name).write_text("former")
+    plain = os.fsync
+
+    def fail(descriptor: int) -> None:
+        if os.path.samestat(os.fstat(descriptor), os.stat(tmp_path / f".{name}.part")):
+            raise OSError(28, "No space left on device")
+        plain(descriptor)
+
+    def only_then(descriptor: int) -> None:
+        fail(descriptor) if (tmp_path / f".{name}.part").exists() else plain(descriptor)
+
+    monkeypatch.setattr(os, "fsync", only_then)
+    out, figure = tmp_path / "profile.h5", tmp_path / "profile.png"
+    with pytest.raises(SimsFileError, match=rf"{name}: cannot be written \(No space left on device\)"):
+        command(source, ["K=39K+"], out=out, figure=figure, crater_depth_nm=300.0, normalise=["K=0.005"])
+    assert (tmp_path / name).read_text() == "former"
+    assert not list(tmp_path.glob(".*"))
 
 
 def test_the_command_writes_profile_and_figure(source: Path, tmp_path: Path):

@@ -1,10 +1,7 @@
-"""Depth profiles on disk: HDF5 with dimension scales, units and the origin of the numbers."""
+"""SIMS depth profiles on disk: HDF5 with dimension scales, units and the origin of the numbers."""
 
-import contextlib
 import dataclasses
 import json
-import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +9,7 @@ import h5py
 import numpy as np
 
 from npp_jax._version import __version__
+from npp_jax.files.writing import written_hdf5
 from npp_jax.sims.errors import SimsFileError, fault
 from npp_jax.sims.options import ImportOptions
 from npp_jax.sims.profile import SimsProfile
@@ -28,17 +26,6 @@ _GRIDS: dict[str, str] = {
     "background": "background taken off, as a fraction",
     "background_sigma": "standard deviation of the background, common to all depths of a species",
 }
-
-
-@contextlib.contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """Write beside the target and move into place, so that an interrupted write leaves no half file."""
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_profile(path: str | Path, profile: SimsProfile, *, command: str = "") -> None:
@@ -59,7 +46,7 @@ def write_profile(path: str | Path, profile: SimsProfile, *, command: str = "") 
         The file cannot be written.
     """
     try:
-        with _replacing(Path(path)) as temporary, h5py.File(temporary, "w") as file:
+        with written_hdf5(path) as file:
             file.attrs.update(
                 schema_version=SCHEMA_VERSION,
                 title=TITLE,

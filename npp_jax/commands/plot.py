@@ -1,0 +1,71 @@
+"""Figures of stored results: what `npp-jax plot` does."""
+
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import h5py
+
+from npp_jax.figures.simulation import figure_summary
+from npp_jax.figures.sweep import sweep_figures
+from npp_jax.files import ConfigError, parse_experiment
+from npp_jax.files.solution import read_solution
+from npp_jax.files.writing import check_figure, write_figure
+from npp_jax.sweeping import is_sweep
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def draw_stored(file: Path, target: Path) -> list[Path]:
+    """Draw the figures of a result of `npp-jax simulate` or `npp-jax sweep`.
+
+    Parameters
+    ----------
+    file
+        The result.
+    target
+        Figure; its ending gives the format. Those of a sweep are `figure_landscape.png` and so on for `figure.png`.
+
+    Returns
+    -------
+    The files that were written.
+
+    Raises
+    ------
+    ConfigError, SweepFileError
+        The file is no such result, or no format has the ending of the figure.
+    """
+    try:
+        check_figure(target)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+    if is_sweep(file):
+        figures = {
+            target.with_name(f"{target.stem}_{name}{target.suffix}"): figure
+            for name, figure in sweep_figures(file).items()
+        }
+    else:
+        figures = {target: _summary(file)}
+    for path, figure in figures.items():
+        write_figure(path, figure)
+    return list(figures)
+
+
+def _summary(file: Path) -> "Figure":
+    solution = read_solution(file)
+    with h5py.File(file) as stored:
+        experiment = parse_experiment(_without_traces(tomllib.loads(str(stored.attrs["experiment"]))))
+    return figure_summary(experiment, solution)
+
+
+def _without_traces(table: dict[str, Any]) -> dict[str, Any]:
+    """Experiment that needs no other file. Traces lie beside the experiment file, not beside the result, and no figure
+    shows them: what the potential and the current were is in the solution.
+    """
+    levels = {"potential_trace": "potential_V", "current_density_trace": "current_density_A_m2"}
+    stages = [
+        {levels.get(key, key): 1.0 if key in levels else value for key, value in stage.items()}
+        for stage in table["stages"]
+    ]
+    return {**table, "stages": stages}

@@ -1,0 +1,160 @@
+"""One reader of TOML into tables of pydantic, and messages of one line that are made from these tables."""
+
+import difflib
+import json
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar, get_args, get_origin
+
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+
+from npp_jax.files.errors import ConfigError, ConfigTable
+from npp_jax.files.limits import Limits, limits_of
+
+Model = TypeVar("Model", bound=ConfigTable)
+
+_FILES = {
+    "sample": "an experiment file, for `npp-jax simulate`",
+    "experiments": "a study file, for `npp-jax sweep` and `npp-jax fit`",
+    "kind": "a tracer study, for `npp-jax tracer`",
+}
+"""Tables and keys that only one kind of file has, and which kind that is."""
+
+_BOUNDS = {"greater_than", "greater_than_equal", "less_than", "less_than_equal"}
+
+
+def read_toml(path: str | Path, *models: type[Model]) -> Model:
+    """Read a file into its table; of several tables, the key `kind` of the file tells which.
+
+    Raises
+    ------
+    ConfigError
+        One line: file, key, value, what is allowed.
+    """
+    raw = toml_table(path)
+    try:
+        return validated(raw, models[0] if len(models) == 1 else _of_kind(raw, models))
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
+def toml_table(path: str | Path) -> dict[str, Any]:
+    """Content of a file, not checked.
+
+    Raises
+    ------
+    ConfigError
+        One line: the file cannot be read, or is no TOML.
+    """
+    try:
+        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not a TOML file: {error}") from None
+
+
+def validated(raw: Mapping[str, Any], model: type[Model]) -> Model:
+    """Content of a file as its table.
+
+    Raises
+    ------
+    ConfigError
+        One line: key, value, what is allowed.
+    """
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        raise ConfigError(_one_line(error, model)) from None
+
+
+def _of_kind(raw: Mapping[str, Any], models: tuple[type[Model], ...]) -> type[Model]:
+    """Table whose literal `kind` is that of the file."""
+    kinds = {get_args(model.model_fields["kind"].annotation)[0]: model for model in models}
+    kind = raw.get("kind")
+    if isinstance(kind, str) and kind in kinds:
+        return kinds[kind]
+    other = None if "kind" in raw else _other_file(raw, models[0])
+    shown = "kind: missing key" if kind is None else f"kind = {kind!r}"
+    raise ConfigError(other or f"{shown}; allowed are {', '.join(kinds)}")
+
+
+class _Place(NamedTuple):
+    """Where in a file a value stands."""
+
+    name: str
+    """As the user would say it: `stages[0].potential_V`."""
+    table: type[ConfigTable] | None
+    """Table in which the last key stands."""
+    field: FieldInfo | None
+    """Field of the last key; None for one that the table does not have."""
+
+
+def place_of(location: tuple[int | str, ...], root: type[ConfigTable]) -> _Place:
+    """Walk from the root to a location of pydantic: keys, and positions in lists."""
+    name, table, inner = "", root, root
+    field: FieldInfo | None = None
+    for part in location:
+        if isinstance(part, int):
+            name += f"[{part}]"
+        elif inner is not None:
+            table, field = inner, inner.model_fields.get(part)
+            inner = None if field is None else next(_tables(field.annotation), None)
+            name += f".{part}"
+        elif field is not None and any(get_origin(t) is dict for t in (field.annotation, *get_args(field.annotation))):
+            name += f".{part}"
+        # Otherwise the name of a type out of several that the value may have, of which the file knows nothing.
+    return _Place(name.removeprefix("."), table, field)
+
+
+def _tables(annotation: Any) -> Iterator[type[ConfigTable]]:
+    if isinstance(annotation, type) and issubclass(annotation, ConfigTable):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _tables(inner)
+
+
+def _other_file(raw: Mapping[str, Any], root: type[ConfigTable]) -> str | None:
+    """What a file is that is not one of `root`, in words; None if that is not known."""
+    mark = next((key for key in _FILES if key in raw and key not in root.model_fields), None)
+    return None if mark is None else f"this is {_FILES[mark]}"
+
+
+def _one_line(error: ValidationError, root: type[ConfigTable]) -> str:
+    """First problem of a validation, in one line: key, value, what is allowed."""
+    problems = error.errors()
+    other = _other_file({str(p["loc"][0]): None for p in problems if p["loc"] and p["type"] == "extra_forbidden"}, root)
+    if other is not None:
+        return other
+    # An unknown key is often the missing one with another unit: it says more.
+    problem = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
+    kind, place = problem["type"], place_of(problem["loc"], root)
+    if kind == "extra_forbidden" and place.table is not None:
+        return f"{place.name}: unknown key; {_nearest(str(problem['loc'][-1]), place.table.model_fields)}"
+    if kind == "missing":
+        return f"{place.name}: missing key"
+    value, message = problem["input"], problem["msg"].removeprefix("Value error, ")
+    message = message[:1].lower() + message[1:]
+    if kind == "value_error":
+        return f"{place.name}: {message}" if place.name else message
+    header = re.sub(r"\[\d+\]", "", place.name)
+    if kind == "list_type" and isinstance(value, dict):
+        return f"{place.name}: write [[{header}]] in double brackets, as there may be several"
+    if kind in ("model_type", "model_attributes_type") and isinstance(value, list):
+        return f"{place.name}: write [{header}] in single brackets, as there is only one"
+    if kind in _BOUNDS:
+        limits = Limits() if place.field is None else limits_of(place.field)
+        message = f"must be {limits}" if str(limits) else message
+    shown = json.dumps(value) if isinstance(value, bool) else f"{value!r}"
+    shown = type(value).__name__ if isinstance(value, dict | list) else shown
+    return f"{place.name} = {shown}: {message}"
+
+
+def _nearest(key: str, names: Mapping[str, Any]) -> str:
+    """Hint at the known key that is meant, or all of them."""
+    known, stem = sorted(names), key.split("_")[0]
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.5) or [k for k in known if k.startswith(stem)][:1]
+    return f"did you mean '{near[0]}'?" if near else f"known keys: {', '.join(known)}"

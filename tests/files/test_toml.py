@@ -1,0 +1,128 @@
+"""The reader of TOML: a table, or one line that the tables themselves make."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import pytest
+from pydantic import Field
+
+from npp_jax.files import ConfigError, ConfigTable, allowed_range
+from npp_jax.files.toml import read_toml
+
+Share = Annotated[float, Field(ge=0.0, lt=1.0)]
+
+
+class Layer(ConfigTable):
+    """[[parts.layers]]."""
+
+    thickness_nm: Annotated[float, Field(gt=0.0)]
+    share: dict[str, Share] | None = None
+    rate_m_s: Annotated[float, Field(gt=0.0, le=1.0)] | list[Annotated[float, Field(gt=0.0, le=1.0)]] | None = None
+
+
+class Part(ConfigTable):
+    """[[parts]]; the name of its list is that of a key elsewhere."""
+
+    thickness_nm: Annotated[float, Field(gt=0.0, le=50.0)] = 1.0
+    layers: list[Layer] = Field(default_factory=list)
+    core: Layer | None = None
+
+
+class Small(ConfigTable):
+    """kind = "small"."""
+
+    kind: Literal["small"]
+    parts: list[Part] = Field(default_factory=list)
+
+
+class Large(ConfigTable):
+    """kind = "large"."""
+
+    kind: Literal["large"]
+    core: Part
+
+
+def read(folder: Path, text: str) -> Small | Large:
+    path = folder / "study.toml"
+    path.write_text(text, encoding="utf-8")
+    return read_toml(path, Small, Large)
+
+
+def test_the_kind_tells_the_table(tmp_path: Path) -> None:
+    assert read(tmp_path, 'kind = "small"') == Small(kind="small")
+    assert read(tmp_path, 'kind = "large"\n[core]\nthickness_nm = 2') == Large(kind="large", core=Part(thickness_nm=2))
+    small = Path(tmp_path / "small.toml")
+    small.write_text('kind = "small"')
+    assert read_toml(small, Small) == Small(kind="small")
+
+
+SMALL = 'kind = "small"\n[[parts]]\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "kind: missing key; allowed are small, large"),
+        ("kind = 3", "kind = 3; allowed are small, large"),
+        ("sample = 1", "this is an experiment file, for `npp-jax simulate`"),
+        ('kind = "large"', "core: missing key"),
+        ("kind = ", "not a TOML file: "),
+        # The same key has another range in another table, and tables of the same name have other keys.
+        (
+            SMALL + "thickness_nm = 60",
+            "parts[0].thickness_nm = 60: must be greater than 0 and less than or equal to 50",
+        ),
+        (
+            SMALL + "[[parts.layers]]\nthickness_nm = -1",
+            "parts[0].layers[0].thickness_nm = -1: must be greater than 0",
+        ),
+        (
+            SMALL + "[parts.core]\nthickness_nm = 1\nshares = 1",
+            "parts[0].core.shares: unknown key; did you mean 'share'?",
+        ),
+        (
+            'kind = "large"\n[core]\nzzz = 1',
+            "core.zzz: unknown key; known keys: core, layers, thickness_nm",
+        ),
+        # Keys of the user's own, and values of several types.
+        (
+            SMALL + "[parts.core]\nthickness_nm = 1\nshare = {Li = 1.0}",
+            "parts[0].core.share.Li = 1.0: must be greater than or equal to 0 and less than 1",
+        ),
+        (
+            SMALL + "[parts.core]\nthickness_nm = 1\nrate_m_s = 2.0",
+            "parts[0].core.rate_m_s = 2.0: must be greater than 0 and less than or equal to 1",
+        ),
+        (SMALL + "thickness_nm = true", "parts[0].thickness_nm = true: a number is needed"),
+        (
+            SMALL + "layers = {}",
+            "parts[0].layers: write [[parts.layers]] in double brackets, as there may be several",
+        ),
+        (SMALL + "core = []", "parts[0].core: write [parts.core] in single brackets, as there is only one"),
+    ],
+)
+def test_what_is_wrong_is_one_line(text: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read(tmp_path, text)
+    assert str(caught.value).startswith(f"{tmp_path / 'study.toml'}: {message}")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"none\.toml: No such file"):
+        read_toml(tmp_path / "none.toml", Small)
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        ("sample.permittivity", "greater than or equal to 1 and less than or equal to 10000"),
+        ("stages.0.potential_V", "greater than 0 and less than or equal to 100000"),
+        ("Li.vacancy_fraction", "greater than 0 and less than 1"),
+        ("K.bulk_fraction", "greater than or equal to 0 and less than or equal to 1"),
+        ("observation.depth_scale", ""),
+        ("Li.sed_slope_eV.3", ""),
+    ],
+)
+def test_range_of_a_key(key: str, text: str) -> None:
+    assert str(allowed_range(key)) == text

@@ -1,0 +1,142 @@
+"""Every file is written whole or not at all: what fails on the way leaves the former file, or none."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from typer.testing import CliRunner
+
+from npp_jax.cli import app
+from npp_jax.commands.simulate import read_supported, run_simulation, write_simulation
+from npp_jax.files.writing import write_figure, write_text, written_hdf5, written_whole
+from npp_jax.physics import Experiment
+from npp_jax.simulation.solution import Solution
+
+SWEEPS = Path(__file__).parents[2] / "sweeps"
+STUDY = SWEEPS / "lithium_borate_K.toml"
+
+
+class Broken(Exception):
+    """What goes wrong half way."""
+
+
+def broken_block(path: Path) -> None:
+    with written_whole(path) as temporary:
+        temporary.write_text("half")
+        raise Broken
+
+
+def broken_hdf5(path: Path) -> None:
+    with written_hdf5(path) as file:
+        file["half"] = np.arange(3)
+        raise Broken
+
+
+def broken_text(path: Path) -> None:
+    with pytest.raises(UnicodeEncodeError):
+        write_text(path, "half \ud800")
+    raise Broken
+
+
+def broken_figure(path: Path) -> None:
+    figure = Figure()
+
+    def draw(*arguments: object, **options: object) -> None:
+        raise Broken
+
+    figure.draw = draw
+    write_figure(path.with_suffix(".png"), figure)
+
+
+@pytest.mark.parametrize("write", [broken_block, broken_hdf5, broken_text, broken_figure])
+@pytest.mark.parametrize("former", [None, "former"])
+def test_a_failure_half_way_leaves_the_former_file_or_none(
+    write: Callable[[Path], None], former: str | None, tmp_path: Path
+) -> None:
+    path = tmp_path / ("file.png" if write is broken_figure else "file")
+    if former is not None:
+        path.write_text(former)
+    with pytest.raises(Broken):
+        write(path)
+    assert [p.read_text() for p in tmp_path.iterdir()] == ([] if former is None else [former])
+
+
+def test_the_error_names_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "none" / "report.md"
+    with pytest.raises(FileNotFoundError) as caught:
+        write_text(path, "text")
+    assert caught.value.filename == str(path)
+
+
+def test_what_is_written_is_there(tmp_path: Path) -> None:
+    write_text(tmp_path / "a.md", "ä\n")
+    assert (tmp_path / "a.md").read_bytes() == "ä\n".encode()
+    write_figure(tmp_path / "a.PDF", Figure())
+    assert (tmp_path / "a.PDF").read_bytes().startswith(b"%PDF")
+    with pytest.raises(ValueError, match=r"a\.xyz: the ending of a figure is one of "):
+        write_figure(tmp_path / "a.xyz", Figure())
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.PDF", "a.md"]
+
+
+@pytest.fixture
+def full_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Has the disk refuse the file whose name begins so, once its content was handed over."""
+
+    def refuse(stem: str) -> None:
+        plain = os.open
+
+        def fail(path, *arguments, **options):
+            if Path(path).name.startswith(f".{stem}"):
+                raise OSError(28, "No space left on device", str(path))
+            return plain(path, *arguments, **options)
+
+        monkeypatch.setattr(os, "open", fail)
+
+    return refuse
+
+
+@pytest.mark.parametrize("name", ["llto_arrhenius.h5", "llto_arrhenius.png"])
+def test_results_and_figures_of_a_command(name: str, tmp_path: Path, full_disk: Callable[[str], None]) -> None:
+    (tmp_path / name).write_text("former")
+    full_disk(name)
+    done = CliRunner().invoke(app, ["tracer", str(SWEEPS / "llto_arrhenius.toml"), "--output", str(tmp_path)])
+    assert done.exit_code == 2
+    assert done.output.splitlines()[-1] == f"npp-jax: {tmp_path / name}: cannot be written: No space left on device"
+    assert (tmp_path / name).read_text() == "former"
+    assert not list(tmp_path.glob(".*"))
+
+
+@pytest.fixture(scope="module")
+def solution() -> tuple[Experiment, Solution]:
+    """One experiment and its solution."""
+    experiment = read_supported(STUDY, "electroneutral")
+    return experiment, run_simulation(experiment, model="electroneutral", setting="fast")
+
+
+@pytest.mark.parametrize("name", [f"{STUDY.stem}.h5", f"{STUDY.stem}.pdf", "profiles_1.csv", "trace.csv"])
+def test_files_of_a_simulation(
+    name: str, solution: tuple[Experiment, Solution], tmp_path: Path, full_disk: Callable[[str], None]
+) -> None:
+    (tmp_path / name).write_text("former")
+    full_disk(name)
+    with pytest.raises(OSError, match="No space left") as caught:
+        write_simulation(*solution, STUDY, tmp_path, csv=tmp_path, figure_format="pdf", command="")
+    assert caught.value.filename == str(tmp_path / name)
+    assert (tmp_path / name).read_text() == "former"
+    assert not list(tmp_path.glob(".*"))
+
+
+def other_writers() -> list[str]:
+    """Modules of the package that write a file in another way than through the one function."""
+    marks = ("savefig(", ".write_text(", ".write_bytes(", "os.replace", 'h5py.File(path, "w")', "NamedTemporaryFile")
+    root = Path(__file__).parents[2] / "npp_jax"
+    allowed = {"files/writing.py", "sweeping/store/disk.py"}
+    found = {p.relative_to(root).as_posix(): p.read_text(encoding="utf-8") for p in root.rglob("*.py")}
+    return [name for name, text in found.items() if name not in allowed and any(mark in text for mark in marks)]
+
+
+def test_there_is_no_other_way_to_write() -> None:
+    assert other_writers() == []
