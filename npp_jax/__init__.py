@@ -1,27 +1,193 @@
-"""Differentiable Nernst–Planck–Poisson simulation of ion exchange in solid electrolytes."""
+"""Differentiable Nernst–Planck–Poisson simulation of ion exchange in solid electrolytes.
+
+What a simulation needs is loaded at once, the names of sweeps, fits, files and figures when they are first used: they
+double the time of an import.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from npp_jax._version import __version__
 from npp_jax.files import ConfigError, load_experiment
-from npp_jax.physics import Experiment
+from npp_jax.physics import (
+    Arrhenius,
+    Blocking,
+    Closed,
+    ConstantDiffusivity,
+    Drive,
+    Experiment,
+    GaussianSED,
+    IonBeamCurrent,
+    IonBeamPotential,
+    MixtureSED,
+    Reservoir,
+    Sample,
+    SEDDiffusivity,
+    Species,
+    Stage,
+    TabulatedSED,
+)
 from npp_jax.simulation.controls import Controls
 from npp_jax.simulation.simulate import ACCURATE, FAST, simulate
 from npp_jax.simulation.solution import Report, Solution, Trace
 from npp_jax.simulation.status import STATUS_ADVICE, Status
 from npp_jax.simulation.supported import Unsupported
 
+if TYPE_CHECKING:
+    from npp_jax import figures, tracer
+    from npp_jax.files.profile_table import read_profile
+    from npp_jax.files.solution import read_solution, write_csv, write_solution
+    from npp_jax.files.study import load_study
+    from npp_jax.files.sweep_export import write_sweep_arrays, write_sweep_table
+    from npp_jax.fitting import FitResult, Measurement, Parameter, Problem, data_warnings
+    from npp_jax.inference import Posterior, PosteriorOptions, sample_posterior
+    from npp_jax.observe import (
+        DepthProfile,
+        DowsettResponse,
+        GaussianLikelihood,
+        GaussianResponse,
+        MRIResponse,
+        NoResponse,
+        NuisancePrior,
+        Observation,
+        PoissonLikelihood,
+        StudentLikelihood,
+    )
+    from npp_jax.sims import ImportOptions, SimsProfile, import_sims
+    from npp_jax.sweeping import (
+        Grid,
+        LatinHypercube,
+        Sobol,
+        SweepResult,
+        Uniform,
+        accepted,
+        best,
+        rank,
+        read_sweep,
+        weights,
+    )
+
+_LAZY = {
+    "npp_jax.files.profile_table": ("read_profile",),
+    "npp_jax.files.solution": ("read_solution", "write_csv", "write_solution"),
+    "npp_jax.files.study": ("load_study",),
+    "npp_jax.files.sweep_export": ("write_sweep_arrays", "write_sweep_table"),
+    "npp_jax.fitting": ("FitResult", "Measurement", "Parameter", "Problem", "data_warnings"),
+    "npp_jax.inference": ("Posterior", "PosteriorOptions", "sample_posterior"),
+    "npp_jax.observe": (
+        "DepthProfile",
+        "DowsettResponse",
+        "GaussianLikelihood",
+        "GaussianResponse",
+        "MRIResponse",
+        "NoResponse",
+        "NuisancePrior",
+        "Observation",
+        "PoissonLikelihood",
+        "StudentLikelihood",
+    ),
+    "npp_jax.sims": ("ImportOptions", "SimsProfile", "import_sims"),
+    "npp_jax.sweeping": (
+        "Grid",
+        "LatinHypercube",
+        "Sobol",
+        "SweepResult",
+        "Uniform",
+        "accepted",
+        "best",
+        "rank",
+        "read_sweep",
+        "weights",
+    ),
+}
+"""Names that are loaded when they are first used, by the module that has them; the same as above for type checkers."""
+
+_HOME = {name: module for module, names in _LAZY.items() for name in names}
+_PARTS = ("figures", "tracer")
+"""Packages that are loaded when they are first used."""
+
 __all__ = [
     "ACCURATE",
     "FAST",
     "STATUS_ADVICE",
+    "Arrhenius",
+    "Blocking",
+    "Closed",
     "ConfigError",
+    "ConstantDiffusivity",
     "Controls",
+    "DepthProfile",
+    "DowsettResponse",
+    "Drive",
     "Experiment",
+    "FitResult",
+    "GaussianLikelihood",
+    "GaussianResponse",
+    "GaussianSED",
+    "Grid",
+    "ImportOptions",
+    "IonBeamCurrent",
+    "IonBeamPotential",
+    "LatinHypercube",
+    "MRIResponse",
+    "Measurement",
+    "MixtureSED",
+    "NoResponse",
+    "NuisancePrior",
+    "Observation",
+    "Parameter",
+    "PoissonLikelihood",
+    "Posterior",
+    "PosteriorOptions",
+    "Problem",
     "Report",
+    "Reservoir",
+    "SEDDiffusivity",
+    "Sample",
+    "SimsProfile",
+    "Sobol",
     "Solution",
+    "Species",
+    "Stage",
     "Status",
+    "StudentLikelihood",
+    "SweepResult",
+    "TabulatedSED",
     "Trace",
+    "Uniform",
     "Unsupported",
     "__version__",
+    "accepted",
+    "best",
+    "data_warnings",
+    "figures",
+    "import_sims",
     "load_experiment",
+    "load_study",
+    "rank",
+    "read_profile",
+    "read_solution",
+    "read_sweep",
+    "sample_posterior",
     "simulate",
+    "tracer",
+    "weights",
+    "write_csv",
+    "write_solution",
+    "write_sweep_arrays",
+    "write_sweep_table",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PARTS:
+        return importlib.import_module(f"npp_jax.{name}")
+    if name not in _HOME:
+        raise AttributeError(f"module 'npp_jax' has no attribute {name!r}")
+    # Kept, so that the next use does not come here.
+    found = globals()[name] = getattr(importlib.import_module(_HOME[name]), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

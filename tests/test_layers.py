@@ -9,13 +9,15 @@ import pytest
 PACKAGE = "npp_jax"
 ROOT = Path(__file__).resolve().parent.parent / PACKAGE
 
-# What serves every part: constants of nature, choices of the compiler, the version that goes into files.
-COMMON = {"_compile", "_version", "constants"}
+# What serves every part: constants of nature, choices of the compiler, tables for people, the version
+# that goes into files.
+COMMON = {"_compile", "_text_table", "_version", "constants"}
 GROUND = {"physics", "solver", "observe", "inference", "sims"}
 LIBRARY = GROUND | {"simulation", "tracer", "fitting", "sweeping"}
 
 MAY_IMPORT = {
     "_compile": set(),
+    "_text_table": set(),
     "_version": set(),
     "constants": set(),
     # Ground floor: none imports another.

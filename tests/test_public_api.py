@@ -12,14 +12,21 @@ import npp_jax
 
 ROOT = Path(__file__).resolve().parent.parent / "npp_jax"
 SOURCES = sorted(ROOT.rglob("*.py"))
-NAMES = [name for name in npp_jax.__all__ if name != "__version__"]
+NAMES = [name for name in npp_jax.__all__ if name not in ("__version__", "STATUS_ADVICE")]
 
 IMPORT_ONLY = """
 import sys, jax
+import equinox
 before = dict(jax.config.values)
+brought = set(sys.modules)
 import npp_jax
 assert dict(jax.config.values) == before, "importing npp_jax changed a setting of JAX"
-assert "matplotlib.pyplot" not in sys.modules, "importing npp_jax imported matplotlib.pyplot"
+heavy = {"matplotlib", "scipy", "h5py", "xarray", "rich", "npp_jax.fitting", "npp_jax.sweeping", "npp_jax.figures"}
+found = {name for name in heavy if name in sys.modules and name not in brought}
+assert not found, f"importing npp_jax imported {found}"
+assert set(npp_jax.__all__) <= set(dir(npp_jax))
+npp_jax.Problem
+assert "npp_jax.fitting" in sys.modules
 """
 
 
@@ -58,6 +65,19 @@ def test_a_generated_docstring_does_not_count():
 
     assert Undocumented.__doc__
     assert not has_own_docstring(Undocumented)
+
+
+def test_type_checkers_see_the_names_that_are_loaded_late():
+    tree = ast.parse((ROOT / "__init__.py").read_text(encoding="utf-8"))
+    (block,) = (node for node in tree.body if isinstance(node, ast.If))
+    seen = {node.module: tuple(a.name for a in node.names) for node in block.body if isinstance(node, ast.ImportFrom)}
+    assert seen.pop("npp_jax") == npp_jax._PARTS
+    assert seen == npp_jax._LAZY
+
+
+def test_an_unknown_name_is_no_attribute():
+    with pytest.raises(AttributeError, match="sweeps"):
+        npp_jax.sweeps  # noqa: B018
 
 
 def test_import_changes_no_setting_and_prints_nothing():

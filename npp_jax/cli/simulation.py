@@ -23,7 +23,7 @@ def simulate(
 ) -> None:
     """Simulate one experiment: depth profiles, potential, current, report."""
     start_jax()
-    from npp_jax.commands.simulate import read_supported, report_lines, run_simulation, write_simulation
+    from npp_jax.commands.simulate import read_supported, run_simulation, write_simulation
     from npp_jax.simulation.status import STATUS_ADVICE, Status
 
     with exit_codes():
@@ -42,10 +42,11 @@ def simulate(
             command=" ".join(sys.argv),
         )
     if not quiet:
-        typer.echo("\n".join(report_lines(solution)))
+        typer.echo(solution.summary())
         tell_written(written)
     status = Status(int(solution.report.status))
-    typer.echo(f"status: {STATUS_ADVICE[status]}")
+    if quiet:
+        typer.echo(f"status: {STATUS_ADVICE[status]}")
     if status is Status.NOT_FINITE:
         raise typer.Exit(4)
     if status is not Status.DONE:

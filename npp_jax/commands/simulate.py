@@ -1,12 +1,9 @@
 """A simulation from its experiment file to results on disk: what `npp-jax simulate` does."""
 
-import io
 from pathlib import Path
 from typing import Literal
 
 import jax
-from rich.console import Console
-from rich.table import Table
 
 from npp_jax.figures.simulation import figure_summary
 from npp_jax.files import ConfigError, load_experiment
@@ -20,18 +17,6 @@ from npp_jax.simulation.supported import Unsupported, check_supported
 Model = Literal["electroneutral", "full"]
 
 _SETTINGS = {"accurate": ACCURATE, "fast": FAST}
-_COLUMNS = (
-    "time / h",
-    "charge / mC cm⁻²",
-    "front / nm",
-    "width / nm",
-    "plateau",
-    "j / nA cm⁻²",
-    "U / V",
-    "excess / ‰",
-    "front error / nm",
-    "profile error",
-)
 
 
 def read_supported(file: Path, model: Model) -> Experiment:
@@ -93,33 +78,3 @@ def write_simulation(
         written.append(output / f"{file.stem}.{figure_format}")
         write_figure(written[-1], figure_summary(experiment, solution))
     return written
-
-
-def report_lines(solution: Solution) -> list[str]:
-    """One row an output, and what the run cost."""
-    table = Table(title=f"{solution.model}: {', '.join(solution.species)}")
-    for name in _COLUMNS:
-        table.add_column(name, justify="right")
-    for k in range(len(solution.time)):
-        excess = solution.excess_charge[k]
-        extreme = float(excess[abs(excess).argmax()])
-        table.add_row(
-            f"{float(solution.time[k]) / 3600.0:.4g}",
-            f"{float(solution.charge[k]) * 0.1:.4g}",
-            f"{float(solution.front_depth[k]) * 1e9:.3f}",
-            f"{float(solution.front_width[k]) * 1e9:.3f}",
-            f"{float(solution.plateau[k]):.4f}",
-            f"{float(solution.current_density[k]) * 1e5:.4g}",
-            f"{float(solution.surface_potential[k]):.4g}",
-            f"{1e3 * extreme:.3g}",
-            f"{float(solution.report.front_error[k]) * 1e9:.2g}",
-            f"{float(solution.report.profile_error[k]):.1e}",
-        )
-    console = Console(width=max(120, Console().width), file=io.StringIO(), record=True)
-    console.print(table)
-    report = solution.report
-    return [
-        console.export_text(styles=Console().is_terminal).rstrip("\n"),
-        f"{report.cells} cells, {report.steps} steps, {int(report.iterations)} Newton iterations; "
-        f"ion balance {float(report.ion_balance):.1e}",
-    ]

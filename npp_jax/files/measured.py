@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from npp_jax.files import load_experiment
-from npp_jax.files.profile_table import read_measured
+from npp_jax.files.profile_table import read_profile
 from npp_jax.files.study_tables import ExperimentEntry, LikelihoodTable, ResponseTable
 from npp_jax.fitting import Measurement
 from npp_jax.observe import (
@@ -28,8 +28,8 @@ def make_measurement(entry: ExperimentEntry, folder: Path) -> Measurement:
     experiment = load_experiment(folder / entry.file)
     if entry.profile is None:
         return Measurement(entry.name, experiment)
-    profile = read_measured(
-        folder / entry.profile, first_depth=entry.first_depth_nm, counts_per_fraction=entry.counts_per_fraction
+    profile = read_profile(
+        folder / entry.profile, first_depth_nm=entry.first_depth_nm, counts_per_fraction=entry.counts_per_fraction
     )
     left = int(np.sum(np.asarray(profile.weight)[0] > 0.0))
     if left < MINIMUM_POINTS:

@@ -5,20 +5,21 @@ from pathlib import Path
 
 import numpy as np
 
-from npp_jax.files import ConfigError
-from npp_jax.files.sims_profile import read_profile
+from npp_jax.files import ConfigError, sims_profile
 from npp_jax.observe import MINIMUM_POINTS, DepthProfile
 from npp_jax.sims.errors import SimsFileError
 
 
-def read_measured(path: Path, *, first_depth: float = 0.0, counts_per_fraction: float | None = None) -> DepthProfile:
+def read_profile(
+    path: str | Path, *, first_depth_nm: float = 0.0, counts_per_fraction: float | None = None
+) -> DepthProfile:
     """Read a measured profile: `.h5` of `npp-jax import-sims`, or a table.
 
     Parameters
     ----------
     path
         The file.
-    first_depth
+    first_depth_nm
         Points above are masked: the transient at the surface. [nm]
     counts_per_fraction
         Counts of the detector at fraction one, for a table; the counts then are the fractions times this.
@@ -28,17 +29,18 @@ def read_measured(path: Path, *, first_depth: float = 0.0, counts_per_fraction: 
     ConfigError
         One line: file, line, column, what is wrong.
     """
+    path = Path(path)
     if path.suffix != ".h5":
-        return read_profile_table(path, first_depth=first_depth, counts_per_fraction=counts_per_fraction)
+        return read_profile_table(path, first_depth=first_depth_nm, counts_per_fraction=counts_per_fraction)
     if counts_per_fraction is not None:
         raise ConfigError(f"{path}: counts_per_fraction belongs to a table; this file has counts of its own")
-    return _read_imported(path, first_depth=first_depth)
+    return _read_imported(path, first_depth=first_depth_nm)
 
 
 def _read_imported(path: Path, *, first_depth: float = 0.0) -> DepthProfile:
     """Profile written by `npp-jax import-sims`."""
     try:
-        stored = read_profile(path)
+        stored = sims_profile.read_profile(path)
         used = np.where(stored.depth_nm >= first_depth, 1.0, 0.0)
         depth, species, fraction, sigma, *counted = stored.as_arguments()
         # Where a background was taken off, the counts are no longer those of the fractions.

@@ -1,6 +1,5 @@
 """Results on disk: HDF5 with dimension scales, units and provenance; CSV tables of profiles and trace."""
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -12,33 +11,10 @@ import numpy as np
 from npp_jax._version import __version__
 from npp_jax.files.errors import ConfigError
 from npp_jax.files.writing import written_hdf5, written_whole
+from npp_jax.simulation.quantities import REPORT, SOLUTION, TRACE, Quantity
 from npp_jax.simulation.solution import Report, Solution, Trace
 
 SCHEMA_VERSION = 1
-
-_QUANTITIES: dict[str, tuple[str, str, tuple[str, ...]]] = {
-    "time": ("s", "time from the start of the protocol", ("output",)),
-    "charge": ("C m-2", "charge passed per area", ("output",)),
-    "current_density": ("A m-2", "current density", ("output",)),
-    "surface_potential": ("V", "potential of the surface", ("output",)),
-    "depth": ("m", "depth", ("output", "point")),
-    "fraction": ("1", "number density over that of all mobile ions of the bulk", ("output", "species", "point")),
-    "potential": ("V", "electric potential", ("output", "point")),
-    "faces": ("m", "boundary of a cell", ("output", "face")),
-    "field": ("V m-1", "electric field", ("output", "point")),
-    "excess_charge": ("1", "excess charge over the bulk density", ("output", "point")),
-    "front_depth": ("m", "depth of the front of the native ion", ("output",)),
-    "front_width": ("m", "16-84 % width of the front", ("output",)),
-    "plateau": ("1", "native fraction at half the depth of its half value", ("output",)),
-    "leading_edge": ("m", "deepest depth with half of the foreign maximum", ("output",)),
-}
-_TRACE: dict[str, tuple[str, str]] = {
-    "time": ("s", "time from the start of the protocol"),
-    "charge": ("C m-2", "charge passed per area"),
-    "current_density": ("A m-2", "current density"),
-    "surface_potential": ("V", "potential of the surface"),
-    "front_depth": ("m", "depth of the front of the native ion"),
-}
 
 
 def write_solution(path: str | Path, solution: Solution, *, experiment_text: str = "", command: str = "") -> None:
@@ -77,20 +53,19 @@ def write_solution(path: str | Path, solution: Solution, *, experiment_text: str
             file.create_dataset(name, data=values).make_scale(name)
         file.create_dataset("species", data=list(solution.species), dtype=h5py.string_dtype()).make_scale("species")
 
-        def put(name: str, values: np.ndarray | jax.Array, unit: str, text: str, axes: tuple[str, ...]) -> None:
+        def put(name: str, values: np.ndarray | jax.Array, quantity: Quantity) -> None:
             data = file.create_dataset(name, data=np.asarray(values))
-            data.attrs.update(units=unit, long_name=text)
-            for axis, label in enumerate(axes):
+            data.attrs.update(units=quantity.units, long_name=quantity.long_name)
+            for axis, label in enumerate(quantity.dims):
                 data.dims[axis].attach_scale(file[label])
                 data.dims[axis].label = label
 
-        for name, (unit, text, axes) in _QUANTITIES.items():
-            put(name, getattr(solution, name), unit, text, axes)
-        for name, (unit, text) in _TRACE.items():
-            put(f"trace_{name}", getattr(solution.trace, name), unit, text, ("step",))
-        for field in dataclasses.fields(Report):
-            values = np.asarray(getattr(solution.report, field.name))
-            put(f"report_{field.name}", values, "1", field.name.replace("_", " "), ("output",) * values.ndim)
+        for name, quantity in SOLUTION.items():
+            put(name, getattr(solution, name), quantity)
+        for name, quantity in TRACE.items():
+            put(f"trace_{name}", getattr(solution.trace, name), quantity)
+        for name, quantity in REPORT.items():
+            put(f"report_{name}", getattr(solution.report, name), quantity)
 
 
 def read_solution(path: str | Path) -> Solution:
@@ -107,9 +82,9 @@ def read_solution(path: str | Path) -> Solution:
                 raise ConfigError(
                     f"{path}: schema_version {file.attrs.get('schema_version')}, this version reads {SCHEMA_VERSION}"
                 )
-            arrays = {name: jnp.asarray(_values(file, name)) for name in _QUANTITIES}
-            trace = Trace(**{name: jnp.asarray(_values(file, f"trace_{name}")) for name in _TRACE})
-            fields = {f.name: _values(file, f"report_{f.name}") for f in dataclasses.fields(Report)}
+            arrays = {name: jnp.asarray(_values(file, name)) for name in SOLUTION}
+            trace = Trace(**{name: jnp.asarray(_values(file, f"trace_{name}")) for name in TRACE})
+            fields = {name: _values(file, f"report_{name}") for name in REPORT}
             kept: dict[str, Any] = {name: jnp.asarray(values) for name, values in fields.items()}
             report = Report(**{**kept, "steps": int(fields["steps"]), "cells": int(fields["cells"])})
             species = tuple(name.decode() for name in _values(file, "species"))

@@ -38,6 +38,11 @@ class Drive(eqx.Module):
         return cls(value=value, time=time)
 
 
+def as_drive(value: Drive | LeafLike) -> Drive:
+    """A number as a drive that does not change."""
+    return value if isinstance(value, Drive) else Drive.constant(value)
+
+
 class AbstractFront(eqx.Module):
     """Condition at the surface x = 0 during one stage."""
 
@@ -47,8 +52,8 @@ class IonBeamPotential(AbstractFront):
 
     beam: str = eqx.field(static=True)
     """Name of the species in the beam."""
-    potential: Drive
-    """Surface potential against the back electrode [V]."""
+    potential: Drive = eqx.field(converter=as_drive)
+    """Surface potential against the back electrode; a number for a constant one [V]."""
 
 
 class IonBeamCurrent(AbstractFront):
@@ -56,8 +61,8 @@ class IonBeamCurrent(AbstractFront):
 
     beam: str = eqx.field(static=True)
     """Name of the species in the beam."""
-    current_density: Drive
-    """Current density, positive into the sample [A/m²]."""
+    current_density: Drive = eqx.field(converter=as_drive)
+    """Current density, positive into the sample; a number for a constant one [A/m²]."""
 
 
 class Closed(AbstractFront):
@@ -82,8 +87,8 @@ class Reservoir(AbstractFront):
 class Blocking(AbstractFront):
     """Electrode that passes no ion (thermal poling), at a potential U(t)."""
 
-    potential: Drive
-    """Surface potential against the back electrode [V]."""
+    potential: Drive = eqx.field(converter=as_drive)
+    """Surface potential against the back electrode; a number for a constant one [V]."""
 
 
 class Stage(eqx.Module):

@@ -1,11 +1,15 @@
 """What a simulation returns: profiles at the output points, a trace over the steps, and a report."""
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import equinox as eqx
 from jaxtyping import Array, Float, Int
 
+from npp_jax.simulation import describe
 from npp_jax.simulation.observables import interpolate_profile
+
+if TYPE_CHECKING:
+    import xarray
 
 Model = Literal["electroneutral", "full"]
 
@@ -106,3 +110,22 @@ class Solution(eqx.Module):
             Index of the output point.
         """
         return interpolate_profile(depth, self.depth[output], self.fraction[output])
+
+    def summary(self) -> str:
+        """A table of the outputs, what the run cost, and its status in words; of a batch the ranges."""
+        return describe.table(self).text() if describe.is_concrete(self) else repr(self)
+
+    def to_xarray(self) -> "xarray.Dataset":
+        """All arrays with named axes (output, species, point, face, step, candidate), units and descriptions.
+
+        Trace and report have the prefixes `trace_` and `report_`. The axis of a batch is `candidate`, those of several
+        `candidate_0`, `candidate_1`, …; they are last. Needs xarray, of the extra `xarray`.
+        """
+        return describe.dataset(self)
+
+    def _repr_html_(self) -> str | None:
+        return describe.table(self).html() if describe.is_concrete(self) else None
+
+    def __repr__(self) -> str:
+        # Traced arrays have no values to tell of.
+        return describe.line(self) if describe.is_concrete(self) else eqx.tree_pformat(self)
