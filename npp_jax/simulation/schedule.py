@@ -33,7 +33,7 @@ class Schedule(NamedTuple):
     """Planned clock over that of the step before."""
     target: Array
     """Output time towards which the step goes [s]."""
-    again: np.ndarray
+    repeat: np.ndarray
     """The step repeats the one before, from the same start."""
     begin: np.ndarray
     """The step starts from the untouched sample."""
@@ -75,7 +75,7 @@ def make_schedule(
     else:
         ends = [share * stage.charge / path.current_unit() for share in shares]
         times = [jnp.full_like(like, jnp.inf) for _ in shares]
-    clocks, targets, again, final, output = [], [], [], [], []
+    clocks, targets, repeat, final, output = [], [], [], [], []
     previous = controls.start_share * ends[0]
     repeats = 0 if not unknown_end else controls.landings if stage.duration is not None else 1
     steps = controls.steps * (BLOCKING_STEPS if isinstance(stage.front, Blocking) else 1)
@@ -98,7 +98,7 @@ def make_schedule(
             clocks.append(previous * (end / previous) ** jnp.asarray(exponents, like.dtype))
         targets.append(jnp.broadcast_to(time, (size, *like.shape)))
         position = np.arange(size)
-        again.append(position >= size - repeats)
+        repeat.append(position >= size - repeats)
         final.append((position < size - repeats - (repeats > 0)) | (position == size - 1))
         output.append(position == size - 1)
         previous = end
@@ -117,7 +117,7 @@ def make_schedule(
         clock=stacked,
         ratio=jnp.concatenate([jnp.ones_like(stacked[:1]), stacked[1:] / stacked[:-1]]),
         target=jnp.concatenate(targets).astype(like.dtype),
-        again=np.concatenate(again),
+        repeat=np.concatenate(repeat),
         begin=begin,
         gamma=gamma,
         cap=cap,

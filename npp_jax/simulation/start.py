@@ -27,7 +27,7 @@ from npp_jax.simulation.mesh.geometry import Geometry, geometry
 from npp_jax.simulation.schedule import Schedule, make_schedule
 from npp_jax.simulation.schemes import mixture_full
 from npp_jax.simulation.schemes.mixture_faces import lengths
-from npp_jax.simulation.step import Moment
+from npp_jax.simulation.step import State
 from npp_jax.simulation.units import mixture_of
 
 
@@ -97,16 +97,16 @@ def _depleted(medium: Mixture, potential: Array, bulk: Array, time: Array) -> Ar
     return deepest * jnp.tanh(rate * time / deepest) + jnp.sqrt(medium.debye_squared / medium.background)
 
 
-def entered(
+def initial_state(
     track: Track,
     stage: Stage,
     schedule: Schedule,
     faces: Array,
-    before: tuple[Mixture, Moment] | None,
+    before: tuple[Mixture, State] | None,
     model: ModuleType,
     *,
     neutral: bool,
-) -> Moment:
+) -> State:
     """State at the start of a stage on the mesh given.
 
     Parameters
@@ -132,7 +132,7 @@ def entered(
         if medium.blocking:
             current = field[-1] * _bulk_conductance(medium)
         y = (*y, field[:-1])
-    return Moment(y, faces, jnp.zeros_like(faces), current, zero, zero)
+    return State(y, faces, jnp.zeros_like(faces), current, zero, zero)
 
 
 def _untouched(medium: Mixture, faces: Array) -> tuple[Array, ...]:
@@ -146,16 +146,16 @@ def _bulk_conductance(medium: Mixture) -> Array:
 
 
 def _remapped(
-    before: Mixture, moment: Moment, medium: Mixture, faces: Array, model: ModuleType
+    before: Mixture, state: State, medium: Mixture, faces: Array, model: ModuleType
 ) -> tuple[tuple[Array, ...], Array | None]:
     """Carried fractions on the mesh of a new stage, every amount kept, and the field that goes with them."""
-    width, new = jnp.diff(moment.faces, axis=0), jnp.diff(faces, axis=0)
-    cells = model.fractions(before, moment.y, width)
-    moved = [remap(c * width, moment.faces, faces) / new for c in cells]
+    width, new = jnp.diff(state.faces, axis=0), jnp.diff(faces, axis=0)
+    cells = model.fractions(before, state.y, width)
+    moved = [remap(c * width, state.faces, faces) / new for c in cells]
     if model is not mixture_full:
         return tuple(moved[k] for k in medium.carried), None
-    old = mixture_full.all_faces(before, moment.y)
-    field = linear(faces, moment.faces, old) * before.debye_squared / medium.debye_squared
+    old = mixture_full.all_faces(before, state.y)
+    field = linear(faces, state.faces, old) * before.debye_squared / medium.debye_squared
     if before.beam is not None and medium.beam is None:
         sheet = medium.debye_squared * (field[0] - field[-1]) / (medium.charges[before.beam] * new[0])
         moved[before.beam] = moved[before.beam].at[0].add(sheet)
@@ -174,7 +174,7 @@ def _adjusted(medium: Mixture, stage: Stage, field: Array, current: Array, here:
     return field + current / _bulk_conductance(medium) - field[-1]
 
 
-def first_guess(medium: Mixture, faces: Array, schedule: Schedule, start: Moment) -> tuple[Array, ...]:
+def first_guess(medium: Mixture, faces: Array, schedule: Schedule, start: State) -> tuple[Array, ...]:
     """First guesses at half and full first step.
 
     The beam has replaced the rest up to a rounded step, or as far as its ions diffuse in the time where that is deeper.

@@ -18,7 +18,7 @@ from npp_jax.solver.sdirk import Stage as StageEquations
 from npp_jax.solver.sdirk import System, sdirk_step
 
 
-class Moment(NamedTuple):
+class State(NamedTuple):
     """State of the sample after a step."""
 
     y: Unknowns
@@ -32,14 +32,14 @@ class Moment(NamedTuple):
     """Time since the start of the stage [s]."""
 
 
-class Happened(NamedTuple):
+class StepInfo(NamedTuple):
     """What a step took."""
 
     update: Array
     iterations: Array
 
 
-class Effort(NamedTuple):
+class StepOptions(NamedTuple):
     """How a step is taken."""
 
     gamma: Array
@@ -53,15 +53,15 @@ class Effort(NamedTuple):
 def take_step(
     model: ModuleType,
     actual: Path | Track,
-    base: Moment,
-    start: Moment,
+    base: State,
+    start: State,
     clock: Array,
     faces: Array,
-    effort: Effort,
+    options: StepOptions,
     *,
     guess: Unknowns,
     guessed: Array,
-) -> tuple[Moment, Happened]:
+) -> tuple[State, StepInfo]:
     """Advance to a value of the clock while the mesh moves evenly to the faces given.
 
     Parameters
@@ -76,7 +76,7 @@ def take_step(
         State whose unknowns and current start the iteration.
     clock, faces
         End of the step, and the mesh there.
-    effort
+    options
         Scheme and iterations.
     guess, guessed
         Where `guessed` holds, first guesses of the unknowns at the stages instead, [stage, cell, *batch].
@@ -162,12 +162,12 @@ def take_step(
         size,
         guess=guess,
         guessed=guessed,
-        gamma=effort.gamma,
-        euler=effort.euler,
-        cap=effort.cap,
-        tolerance=effort.tolerance,
+        gamma=options.gamma,
+        euler=options.euler,
+        cap=options.cap,
+        tolerance=options.tolerance,
     )
-    after = Moment(result.y, faces, velocity, result.v, clock, result.time)
+    after = State(result.y, faces, velocity, result.v, clock, result.time)
     if given_current:
         after = after._replace(time=actual.time_at(clock))
-    return after, Happened(result.update, result.iterations)
+    return after, StepInfo(result.update, result.iterations)

@@ -22,7 +22,7 @@ def laws_at(medium: Mixture, mean: list[Array]) -> tuple[list[Array], list[Array
 
 def replacement(medium: Mixture, j: int) -> float:
     """Change of the fraction that is not carried by that of species j, in a neutral mixture."""
-    return -medium.charges[j] / medium.charges[medium.rest]
+    return -medium.charges[j] / medium.charges[medium.dependent_species]
 
 
 class Linear(NamedTuple):
@@ -82,7 +82,7 @@ def linear_faces(
     by_left, by_right, field_by_left, field_by_right = [], [], [], []
     for j in medium.carried:
         ratio = replacement(medium, j)
-        replaced = {j: 1.0, medium.rest: ratio}
+        replaced = {j: 1.0, medium.dependent_species: ratio}
         law_by_mean = [
             D_slope[k] * (1.0 + ratio if medium.intermixed[k] else replaced[k])
             if medium.intermixed[k] or k in replaced

@@ -11,8 +11,8 @@ from cases import four_ions
 from npp_jax.physics import Drive, IonBeamCurrent
 from npp_jax.simulation.mesh.even_mesh import graded_faces
 from npp_jax.simulation.mesh.found import Table, Track
-from npp_jax.simulation.seek import carried_on as advected_faces
-from npp_jax.simulation.seek import joined as merged_faces
+from npp_jax.simulation.seek import advected_faces as advected_faces
+from npp_jax.simulation.seek import merged_faces
 from npp_jax.simulation.units import mixture_of
 
 CLOCK = jnp.asarray([1.0, 3.0, 10.0, 20.0])
