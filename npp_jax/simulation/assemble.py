@@ -1,6 +1,5 @@
 """Result of a run with any number of ions: profiles, course and report in SI units."""
 
-from types import ModuleType
 from typing import NamedTuple
 
 import jax
@@ -11,13 +10,13 @@ from jaxtyping import Array
 from npp_jax.constants import NM
 from npp_jax.physics.experiment import Experiment
 from npp_jax.physics.protocol import IonBeamCurrent, IonBeamPotential, Stage
-from npp_jax.simulation.material import Mixture, conductance, valence
+from npp_jax.simulation.material import Mixture, conductance
 from npp_jax.simulation.mesh.geometry import geometry
 from npp_jax.simulation.observables import front_observables
-from npp_jax.simulation.schemes import mixture_full
+from npp_jax.simulation.schemes import MIXTURE, AbstractMixtureScheme
 from npp_jax.simulation.schemes.mixture_faces import at_back, at_surface, lengths
 from npp_jax.simulation.solution import Report, Solution, Trace
-from npp_jax.simulation.stages import MODELS, Run
+from npp_jax.simulation.stages import Run
 from npp_jax.simulation.step import State
 from npp_jax.simulation.units import mixture_of
 
@@ -37,13 +36,13 @@ class Seen(NamedTuple):
     """Fraction of the ion of the beam, or of an earlier one, or else of the last."""
 
 
-def _seen(experiment: Experiment, stage: Stage, foreign: int, model: ModuleType, state: State) -> Seen:
+def _seen(experiment: Experiment, stage: Stage, foreign: int, scheme: AbstractMixtureScheme, state: State) -> Seen:
     medium = mixture_of(experiment, stage, 0.0)
     here = geometry(state.faces, state.velocity, medium.thickness)
     tempo = jnp.ones_like(state.current) if medium.beam is None else 1.0 / state.current
-    faces = model.face_field(medium, state.y, state.current, tempo, here)
+    faces = scheme.face_field(medium, state.y, state.current, tempo, here)
     centre = 0.5 * (state.faces[1:] + state.faces[:-1])
-    cells = jnp.stack(model.fractions(medium, state.y, here.width))
+    cells = jnp.stack(scheme.fractions(medium, state.y, here.width))
     bulk = jnp.stack([jnp.broadcast_to(c, centre.shape[1:]) for c in medium.bulk])
     last = jnp.stack([here.distance[-1], here.beyond])
     back = jnp.stack([jnp.broadcast_to(c, centre.shape[1:]) for c in at_back(medium, cells, last)])
@@ -105,21 +104,16 @@ def _neutral(medium: Mixture, surface: Array) -> Array:
     others = sum(medium.charges[k] * surface[k] for k in medium.carried)
     last = medium.dependent_species
     return surface.at[last].set((medium.background - others) / medium.charges[last])
-        (medium.background - others) / medium.charges[medium.dependent_species]
-    )
 
 
-def _ionic_current(medium: Mixture, states: State, model: ModuleType) -> Array:
-    """v₀ of the ions: under a blocking electrode that through the back, which the displacement current leaves out."""
-    if not medium.blocking or model is not mixture_full:
-        return states.current
+def _ionic_current(medium: Mixture, states: State, scheme: AbstractMixtureScheme) -> Array:
+    """v₀ of the ions in each state [nm/s]."""
 
-    def through(state: State) -> Array:
+    def of(state: State) -> Array:
         here = geometry(state.faces, state.velocity, medium.thickness)
-        flux = mixture_full.through_faces(medium, state.y, jnp.ones_like(state.current), here).flux[:, -1:]
-        return jnp.sum(valence(medium, flux) * flux, axis=0)[0]
+        return scheme.ionic_current(medium, state.y, state.current, here)
 
-    return jax.vmap(through)(states)
+    return jax.vmap(of)(states)
 
 
 def assemble(experiment: Experiment, run: Run, model: str) -> Solution:
@@ -127,7 +121,7 @@ def assemble(experiment: Experiment, run: Run, model: str) -> Solution:
     names = [species.name for species in experiment.species]
     unit = mixture_of(experiment, experiment.stages[0], 0.0).charge_density * NM
     foreign = len(names) - 1
-    scheme = MODELS[model]
+    scheme = MIXTURE[model]
     states, outputs, uptake, balance = [], [], [], []
     passed = [jnp.zeros_like(unit)] * len(names)
     for stage, passage in zip(experiment.stages, run.passages, strict=True):

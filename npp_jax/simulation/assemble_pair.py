@@ -12,8 +12,9 @@ from npp_jax.physics.protocol import Closed, Stage
 from npp_jax.simulation.controls import Controls
 from npp_jax.simulation.mesh.geometry import geometry
 from npp_jax.simulation.observables import FrontObservables, front_observables
+from npp_jax.simulation.schemes import PAIR
 from npp_jax.simulation.solution import Model, Report, Solution, Trace
-from npp_jax.simulation.stages_pair import MODELS, Run
+from npp_jax.simulation.stages_pair import Run
 from npp_jax.simulation.step import State
 from npp_jax.simulation.units import medium_of
 
@@ -35,7 +36,7 @@ def _profile(experiment: Experiment, stage: Stage, state: State, model: Model, c
     here = geometry(state.faces, state.velocity, medium.thickness)
     rest = isinstance(stage.front, Closed)
     tempo = jnp.ones_like(state.current) if rest else 1.0 / state.current
-    inner = MODELS[model].face_field(medium, state.y, state.current, tempo, here)
+    inner = PAIR[model].face_field(medium, state.y, state.current, tempo, here)
     bulk_field = (state.current / medium.bulk)[None]
     faces = jnp.concatenate([inner[:1], inner, bulk_field])
     excess = medium.debye_squared * jnp.diff(faces, axis=0) / here.width

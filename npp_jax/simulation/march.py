@@ -7,7 +7,6 @@ corrected by the missing time, until it lands.
 """
 
 from collections.abc import Callable
-from types import ModuleType
 
 import jax
 import jax.numpy as jnp
@@ -16,24 +15,25 @@ from jaxtyping import Array
 from npp_jax.physics.front_theory import quasi_steady_profile
 from npp_jax.simulation.controls import Controls
 from npp_jax.simulation.material import Unknowns
-from npp_jax.simulation.mesh.found import Track
-from npp_jax.simulation.mesh.predicted import Path
+from npp_jax.simulation.mesh.course import AbstractCourse
+from npp_jax.simulation.mesh.predicted import PredictedCourse
 from npp_jax.simulation.schedule import Schedule
+from npp_jax.simulation.schemes import AbstractScheme
 from npp_jax.simulation.step import State, StepInfo, StepOptions, take_step
 
 Guess = Callable[[Array, Array, Array], Unknowns]
 """Start and end of a step in the clock, γ ↦ guesses of the unknowns at its stages."""
 
 
-def first_state(path: Path, schedule: Schedule, controls: Controls) -> tuple[State, Array]:
+def first_state(course: PredictedCourse, schedule: Schedule, controls: Controls) -> tuple[State, Array]:
     """State at the start of the first stage, and first guesses of its first step at half and full charge."""
     clock = schedule.clock[0]
-    faces = path.faces_at(jax.lax.stop_gradient(clock), controls.cells_behind, controls.cells_ahead)
+    faces = course.faces_at(jax.lax.stop_gradient(clock), controls.cells_behind, controls.cells_ahead)
     centre = 0.5 * (faces[1:] + faces[:-1])
-    width = path.front_scale(clock)
-    guess = [quasi_steady_profile(path.theory, centre, share * clock, width) for share in (0.5, 1.0)]
+    width = course.front_scale(clock)
+    guess = [quasi_steady_profile(course.theory, centre, share * clock, width) for share in (0.5, 1.0)]
     zero = jnp.zeros_like(clock)
-    state = State((jnp.ones_like(centre),), faces, jnp.zeros_like(faces), path.current_at(clock), zero, zero)
+    state = State((jnp.ones_like(centre),), faces, jnp.zeros_like(faces), course.current_at(clock), zero, zero)
     return state, jax.lax.stop_gradient(jnp.stack(guess))
 
 
@@ -51,9 +51,9 @@ def step_end(
 
 
 def march(
-    model: ModuleType,
-    path: Path | Track,
-    actual: Path | Track,
+    scheme: AbstractScheme,
+    course: AbstractCourse,
+    actual: AbstractCourse,
     schedule: Schedule,
     state: State,
     guess: Unknowns | Guess,
@@ -67,10 +67,9 @@ def march(
 
     Parameters
     ----------
-    model
-        `electroneutral`, `full`, `mixture` or `mixture_full` of the discretisation; without derivatives of its own the
-        iteration takes those of the residual.
-    path, actual
+    scheme
+        Equations of the model; where its derivatives are not written out, the iteration takes those of the residual.
+    course, actual
         Prediction that places the mesh, and the same with the parameters by which the result is differentiated.
     schedule
         Steps.
@@ -102,13 +101,13 @@ def march(
         if landing:
             stays = None if surface_charge is None else surface_charge(now.y)
             clock = step_end(now, base, clock, ratio, target, repeat, stays)
-        faces = path.faces_at(
+        faces = course.faces_at(
             jax.lax.stop_gradient(clock) if held is None else place, controls.cells_behind, controls.cells_ahead
         )
         still = base._replace(faces=jnp.where(begin, faces, base.faces))
         first, guessed = (guess, begin) if not callable(guess) else (guess(base.clock, clock, gamma), jnp.bool_(True))
         options = StepOptions(gamma, cap, controls.tolerance)
-        after, info = take_step(model, actual, still, now, clock, faces, options, guess=first, guessed=guessed)
+        after, info = take_step(scheme, actual, still, now, clock, faces, options, guess=first, guessed=guessed)
         return (after, base), (after, info)
 
     dtype = state.clock.dtype

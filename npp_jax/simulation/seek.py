@@ -5,7 +5,7 @@ its clock, what was there before in proportion to all the charge since it starte
 the profile at the end of the step; the mesh that resolves this is the one on which the step is taken.
 """
 
-from types import ModuleType
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
@@ -17,24 +17,25 @@ from npp_jax.simulation.controls import Controls
 from npp_jax.simulation.march import step_end
 from npp_jax.simulation.material import Mixture, Unknowns
 from npp_jax.simulation.mesh.even_mesh import even_error_faces, linear
-from npp_jax.simulation.mesh.found import Track
+from npp_jax.simulation.mesh.found import FoundCourse
 from npp_jax.simulation.schedule import Schedule
+from npp_jax.simulation.schemes import AbstractMixtureScheme
 from npp_jax.simulation.step import State, StepInfo, StepOptions, take_step
 
 ROUGH_ITERATIONS = 3
 """Cap on the iterations of a rough step, the last one and the further ones of first steps apart."""
 
 
-def resolving_faces(model: ModuleType, medium: Mixture, state: State) -> Array:
+def resolving_faces(scheme: AbstractMixtureScheme, medium: Mixture, state: State) -> Array:
     """Faces that resolve the profile of a state evenly."""
     bulk = jnp.stack([jnp.broadcast_to(c, state.clock.shape) for c in medium.bulk])
-    cells = model.fractions(medium, state.y, jnp.diff(state.faces, axis=0))
+    cells = scheme.fractions(medium, state.y, jnp.diff(state.faces, axis=0))
     return even_error_faces(state.faces, jnp.stack(cells), bulk, both_ends=medium.piling_up)
 
 
 def seek(
-    model: ModuleType,
-    track: Track,
+    scheme: AbstractMixtureScheme,
+    course: FoundCourse,
     schedule: Schedule,
     state: State,
     exchanged: Array,
@@ -48,9 +49,9 @@ def seek(
 
     Parameters
     ----------
-    model, schedule, state, controls, landing
+    scheme, schedule, state, controls, landing
         As in `march`.
-    track
+    course
         Medium and drive of the stage.
     exchanged
         Charge of the ions that have been exchanged before the stage [nm].
@@ -63,7 +64,7 @@ def seek(
     -------
     As `march`.
     """
-    medium, rough_track = track.medium, _upwinded(track)
+    medium, rough_course = course.medium, _upwinded(course)
 
     def step(carry: tuple[State, State], row: tuple) -> tuple[tuple[State, State], tuple[State, StepInfo]]:
         now, before = carry
@@ -71,10 +72,10 @@ def seek(
         base = jax.tree.map(lambda a, b: jnp.where(repeat, a, b), before, now) if landing else now
         if landing:
             clock = step_end(now, base, clock, ratio, target, repeat)
-        predicted = jnp.where(begin, base.faces, advected_faces(track, base.faces, base.clock, clock, exchanged))
+        predicted = jnp.where(begin, base.faces, advected_faces(course, base.faces, base.clock, clock, exchanged))
         options = StepOptions(gamma, rough_cap, controls.tolerance, euler=True)
-        rough, _ = take_step(model, rough_track, base, now, clock, predicted, options, guess=guess, guessed=begin)
-        faces = jnp.where(begin, base.faces, resolving_faces(model, medium, rough))
+        rough, _ = take_step(scheme, rough_course, base, now, clock, predicted, options, guess=guess, guessed=begin)
+        faces = jnp.where(begin, base.faces, resolving_faces(scheme, medium, rough))
         end = _between_meshes(medium, rough.y, predicted, faces)
         middle = _between_meshes(medium, tuple(g[0] for g in guess), predicted, faces)
         guesses = tuple(
@@ -83,7 +84,7 @@ def seek(
         )
         options = StepOptions(gamma, cap, controls.tolerance)
         after, info = take_step(
-            model, track, base, rough, clock, faces, options, guess=guesses, guessed=jnp.bool_(True)
+            scheme, course, base, rough, clock, faces, options, guess=guesses, guessed=jnp.bool_(True)
         )
         return (after, base), (after, info)
 
@@ -105,7 +106,12 @@ def seek(
 
 
 def first_faces(
-    model: ModuleType, track: Track, schedule: Schedule, state: State, guess: Unknowns, controls: Controls
+    scheme: AbstractMixtureScheme,
+    course: FoundCourse,
+    schedule: Schedule,
+    state: State,
+    guess: Unknowns,
+    controls: Controls,
 ) -> Array:
     """Mesh that resolves the first step of a stage, found by a rough one; arguments as of `seek`."""
     options = StepOptions(
@@ -115,8 +121,8 @@ def first_faces(
         euler=True,
     )
     rough, _ = take_step(
-        model,
-        _upwinded(track),
+        scheme,
+        _upwinded(course),
         state,
         state,
         schedule.clock[0],
@@ -125,16 +131,16 @@ def first_faces(
         guess=guess,
         guessed=jnp.bool_(True),
     )
-    return resolving_faces(model, track.medium, rough)
+    return resolving_faces(scheme, course.medium, rough)
 
 
-def _upwinded(track: Track) -> Track:
+def _upwinded(course: FoundCourse) -> FoundCourse:
     """The same for a rough step: upwinded in full, but at rest."""
-    weight = jnp.zeros_like if isinstance(track.front, Closed) else jnp.ones_like
-    return track._replace(medium=track.medium._replace(upwind=weight(track.medium.upwind)))
+    weight = jnp.zeros_like if isinstance(course.front, Closed) else jnp.ones_like
+    return replace(course, medium=course.medium._replace(upwind=weight(course.medium.upwind)))
 
 
-def advected_faces(track: Track, faces: Array, clock: Array, end: Array, exchanged: Array) -> Array:
+def advected_faces(course: FoundCourse, faces: Array, clock: Array, end: Array, exchanged: Array) -> Array:
     """Faces that go with the waves of the hyperbolic limit from one value of the clock to another.
 
     With a beam a composition that starts at the surface moves evenly with the charge, x ∝ q: what the stage brings, at
@@ -144,10 +150,10 @@ def advected_faces(track: Track, faces: Array, clock: Array, end: Array, exchang
     """
     start = jnp.where(clock > 0.0, clock, end)
     ratio = end / start
-    if isinstance(track.front, Closed):
+    if isinstance(course.front, Closed):
         return faces
-    if isinstance(track.front, IonBeamPotential | IonBeamCurrent):
-        front = start / track.medium.background
+    if isinstance(course.front, IonBeamPotential | IonBeamCurrent):
+        front = start / course.medium.background
         slow = (exchanged + end) / (exchanged + start)
         ahead = (ratio - slow) * front
         reach = jnp.maximum(1.0 - (faces - front) / (2.0 * ahead + 1e-9 * front), 0.0)

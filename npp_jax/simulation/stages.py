@@ -1,7 +1,6 @@
 """Simulation of any number of ions: a coarse pass over the protocol that seeks the mesh, and the run on this mesh."""
 
 from dataclasses import replace
-from types import ModuleType
 
 import equinox as eqx
 import jax
@@ -15,18 +14,15 @@ from npp_jax.simulation.controls import Controls, coarser
 from npp_jax.simulation.march import march
 from npp_jax.simulation.material import Mixture, Unknowns, complete
 from npp_jax.simulation.mesh.even_mesh import divided
-from npp_jax.simulation.mesh.found import Table, Track
+from npp_jax.simulation.mesh.found import FoundCourse, Table
 from npp_jax.simulation.mesh.geometry import geometry
 from npp_jax.simulation.schedule import Schedule, make_schedule
-from npp_jax.simulation.schemes import mixture_full
-from npp_jax.simulation.schemes import mixture_neutral as mixture
+from npp_jax.simulation.schemes import MIXTURE, AbstractMixtureScheme
 from npp_jax.simulation.seek import first_faces, merged_faces, seek
 from npp_jax.simulation.start import first_guess, first_tables, initial_state
 from npp_jax.simulation.step import State, StepInfo
 from npp_jax.simulation.units import mixture_of
 from npp_jax.solver.sdirk import EULER_GAMMA
-
-MODELS: dict[str, ModuleType] = {"electroneutral": mixture, "full": mixture_full}
 
 UPWIND = 0.1
 """Weight of the upwinding: where the cells of a setting are few for the fronts, central fluxes alone would ask for
@@ -70,7 +66,7 @@ def integrate(experiment: Experiment, controls: Controls, model: str) -> tuple[R
     controls
         Numerical settings; cells behind and ahead of the front count together.
     model
-        A key of `MODELS`.
+        `electroneutral` or `full`.
 
     Returns
     -------
@@ -80,7 +76,7 @@ def integrate(experiment: Experiment, controls: Controls, model: str) -> tuple[R
     # Only the first step of a stage has no state of a rough step or of the coarse pass to start from.
     controls = replace(controls, extra_iterations=controls.extra_iterations[:1])
     coarse = coarser(controls)
-    scheme = MODELS[model]
+    scheme = MIXTURE[model]
     rough, tables = one_pass(held, coarse, first_tables(held, coarse), scheme, seeking=True)
     cells = controls.cells_behind + controls.cells_ahead
     tables = jax.lax.stop_gradient(tuple(finer(table, cells) for table in tables))
@@ -104,7 +100,12 @@ def _divided_cells(values: Array, cells: int) -> Array:
 
 
 def one_pass(
-    experiment: Experiment, controls: Controls, tables: tuple[Table, ...], model: ModuleType, *, seeking: bool = False
+    experiment: Experiment,
+    controls: Controls,
+    tables: tuple[Table, ...],
+    scheme: AbstractMixtureScheme,
+    *,
+    seeking: bool = False,
 ) -> tuple[Run, tuple[Table, ...]]:
     """March through all stages.
 
@@ -114,8 +115,8 @@ def one_pass(
         As in `integrate`.
     tables
         Course and meshes of the stages.
-    model
-        A value of `MODELS`.
+    scheme
+        Equations of the model.
     seeking
         Whether the meshes are sought on the way instead of taken from the tables, but for the first of a stage.
 
@@ -129,7 +130,6 @@ def one_pass(
     state: State | None = None
     medium: Mixture | None = None
     passages, found, steps = [], [], 0
-    full = model is mixture_full
     depleted = False
     for number, (stage, table) in enumerate(zip(experiment.stages, tables, strict=True)):
         depleted = depleted or isinstance(stage.front, Blocking)
@@ -137,22 +137,22 @@ def one_pass(
         # At rest fronts only widen.
         weight = 1.0 if depleted else 0.0 if isinstance(stage.front, Closed) else UPWIND
         medium_before, medium = medium, mixture_of(experiment, stage, weight)
-        track = Track(medium, stage.front, table)
+        course = FoundCourse(medium, stage.front, table)
         first = state is None
-        schedule = make_schedule(track, stage, controls, first=first)
+        schedule = make_schedule(course, stage, controls, first=first)
         gamma = schedule.gamma.copy()
         # Every stage starts with a composition that changes at once: positive half steps, see `EULER_GAMMA`.
         gamma[0] = EULER_GAMMA
         schedule = schedule._replace(gamma=gamma)
-        faces = track.faces_at(jax.lax.stop_gradient(schedule.clock[0]), 0, 0)
-        neutral_steps = int(full and first and medium.beam is not None)
+        faces = course.faces_at(jax.lax.stop_gradient(schedule.clock[0]), 0, 0)
+        neutral_steps = int(scheme.poisson and first and medium.beam is not None)
         before = None if state is None or medium_before is None else (medium_before, state)
         if seeking:
             faces = faces if state is None else merged_faces(faces, state.faces)
-            rough = initial_state(track, stage, schedule, faces, before, model, neutral=bool(neutral_steps))
+            rough = initial_state(course, stage, schedule, faces, before, scheme, neutral=bool(neutral_steps))
             guess = first_guess(medium, faces, schedule, rough)
-            faces = first_faces(mixture if neutral_steps else model, track, schedule, rough, guess, controls)
-        state = initial_state(track, stage, schedule, faces, before, model, neutral=bool(neutral_steps))
+            faces = first_faces(scheme.neutral if neutral_steps else scheme, course, schedule, rough, guess, controls)
+        state = initial_state(course, stage, schedule, faces, before, scheme, neutral=bool(neutral_steps))
         guess = first_guess(medium, faces, schedule, state)
         landing = bool(np.any(schedule.repeat))
         exchanged = _exchanged(medium, state) if seeking else None
@@ -160,9 +160,11 @@ def one_pass(
         if neutral_steps:
             # From a step profile Poisson's equation adds nothing but stiffness.
             head = jax.tree.map(lambda leaf: leaf[:1], schedule)
-            state, _, info = _steps(mixture, track, head, state, exchanged, guess, controls, landing=False, fresh=True)
+            state, _, info = _steps(
+                scheme.neutral, course, head, state, exchanged, guess, controls, landing=False, fresh=True
+            )
             here = geometry(state.faces, state.velocity, medium.thickness)
-            filled = mixture_full.start(medium, state.y, state.current, 1.0 / state.current, here)
+            filled = scheme.start(medium, state.y, state.current, 1.0 / state.current, here)
             state = state._replace(y=filled)
             parts.append((jax.tree.map(lambda leaf: leaf[None], state), info))
             schedule = jax.tree.map(lambda leaf: leaf[1:], schedule)
@@ -170,7 +172,7 @@ def one_pass(
         start = state
         fresh = not neutral_steps
         state, states, info = _steps(
-            model, track, schedule, state, exchanged, guess, controls, landing=landing, fresh=fresh
+            scheme, course, schedule, state, exchanged, guess, controls, landing=landing, fresh=fresh
         )
         parts.append((states, info))
         states, info = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *parts)
@@ -182,9 +184,9 @@ def one_pass(
         found.append(table)
         at_output = np.flatnonzero(np.concatenate([np.zeros(neutral_steps, bool), schedule.output]))
         rows = np.flatnonzero(final) if controls.trace else at_output
-        flowed = jnp.zeros_like(states.clock) if track.resting else states.clock
+        flowed = jnp.zeros_like(states.clock) if course.resting else states.clock
         passed = flowed
-        if full:
+        if scheme.poisson:
             passed = _passed(medium, states, start, flowed, neutral=bool(neutral_steps))
         beam_next = number + 1 < len(tables) and hasattr(experiment.stages[number + 1].front, "beam")
         ended = number + 1 == len(tables)
@@ -209,8 +211,8 @@ def one_pass(
 
 
 def _steps(
-    model: ModuleType,
-    track: Track,
+    scheme: AbstractMixtureScheme,
+    course: FoundCourse,
     schedule: Schedule,
     state: State,
     exchanged: Array | None,
@@ -224,14 +226,14 @@ def _steps(
     table, starting from the states there.
     """
     if exchanged is not None:
-        return seek(model, track, schedule, state, exchanged, guess, controls, landing=landing, fresh=fresh)
+        return seek(scheme, course, schedule, state, exchanged, guess, controls, landing=landing, fresh=fresh)
 
     def known(begin: Array, end: Array, gamma: Array) -> Unknowns:
-        early, late = track.state_at(begin + gamma * (end - begin)), track.state_at(end)
+        early, late = course.state_at(begin + gamma * (end - begin)), course.state_at(end)
         pairs = zip(early, late, guess, strict=False)
         return tuple(jnp.stack([jnp.where(begin > 0.0, a, g[0]), b]) for a, b, g in pairs)
 
-    return march(model, track, track, schedule, state, known, controls, landing=landing)
+    return march(scheme, course, course, schedule, state, known, controls, landing=landing)
 
 
 def _exchanged(medium: Mixture, state: State) -> Array:

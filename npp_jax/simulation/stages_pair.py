@@ -1,6 +1,6 @@
 """Simulation of one ion that replaces another: one pass over the protocol, on a mesh known in closed form."""
 
-from types import ModuleType
+from dataclasses import replace
 from typing import NamedTuple
 
 import jax
@@ -14,15 +14,12 @@ from npp_jax.simulation.controls import Controls
 from npp_jax.simulation.march import first_state, march
 from npp_jax.simulation.material import Medium, Unknowns
 from npp_jax.simulation.mesh.geometry import geometry
-from npp_jax.simulation.mesh.predicted import Path, Place
+from npp_jax.simulation.mesh.predicted import Place, PredictedCourse
 from npp_jax.simulation.schedule import make_schedule
-from npp_jax.simulation.schemes import pair_full as full
-from npp_jax.simulation.schemes import pair_neutral as electroneutral
+from npp_jax.simulation.schemes import PAIR
 from npp_jax.simulation.solution import Model
 from npp_jax.simulation.step import State
 from npp_jax.simulation.units import medium_of
-
-MODELS: dict[str, ModuleType] = {"electroneutral": electroneutral, "full": full}
 
 
 class StageRecord(NamedTuple):
@@ -68,6 +65,7 @@ def integrate(
     controls, model
         As in `simulate`.
     """
+    scheme = PAIR[model]
     meshed = jax.lax.stop_gradient(meshed)
     state: State | None = None
     zero = jnp.zeros_like(experiment.stages[0].temperature)
@@ -78,42 +76,49 @@ def integrate(
         medium, mesh_medium = medium_of(experiment, stage), medium_of(meshed, meshed.stages[k])
         theory = front_theory(mesh_medium.native, mesh_medium.foreign, meshed.stages[k].temperature)
         first = state is None
-        path = Path(mesh_medium, theory, meshed.stages[k].front, place, jax.lax.stop_gradient(charge))
-        actual = path._replace(medium=medium, front=stage.front)
-        schedule = make_schedule(actual, stage, controls, first=first, surface_charge=model == "full")
+        course = PredictedCourse(
+            medium=mesh_medium,
+            theory=theory,
+            front=meshed.stages[k].front,
+            place=place,
+            charge=jax.lax.stop_gradient(charge),
+        )
+        actual = replace(course, medium=medium, front=stage.front)
+        schedule = make_schedule(actual, stage, controls, first=first, surface_charge=scheme.poisson)
         landing = bool(np.any(schedule.repeat))
-        before = zero if state is None or model != "full" else _surface_charge(medium, state.y)
+        before = zero if state is None or not scheme.poisson else _surface_charge(medium, state.y)
         if state is None:
-            state, guess = first_state(path, jax.lax.stop_gradient(schedule), controls)
+            state, guess = first_state(course, jax.lax.stop_gradient(schedule), controls)
         else:
             centre = 0.5 * (state.faces[1:] + state.faces[:-1])
             guess = jnp.zeros((2, *centre.shape), centre.dtype)
             state = state._replace(clock=zero, time=zero)
-            if path.resting:
+            if course.resting:
                 state = state._replace(current=zero)
             else:
-                state = state._replace(current=path.current_at(zero))
+                state = state._replace(current=course.current_at(zero))
         mesh_clock = None if held is None else held[k]
-        pair = lambda u: (u, jnp.zeros_like(u)) if model == "full" else (u,)  # noqa: E731
+        pair = lambda u: (u, jnp.zeros_like(u)) if scheme.poisson else (u,)  # noqa: E731
         parts = []
-        if model == "full" and first:
+        if scheme.poisson and first:
             # The first step, from a step profile, is taken neutral: Poisson's equation adds nothing there but
             # stiffness.
             head = jax.tree.map(lambda leaf: leaf[:1], schedule)
             start = None if mesh_clock is None else mesh_clock[:1]
             state, _, info = march(
-                electroneutral, path, actual, head, state, (guess,), controls, landing=False, held=start
+                scheme.neutral, course, actual, head, state, (guess,), controls, landing=False, held=start
             )
-            state = _with_field(medium, state)
+            here = geometry(state.faces, state.velocity, medium.thickness)
+            state = state._replace(y=scheme.start(medium, state.y, state.current, 1.0 / state.current, here))
             parts.append((jax.tree.map(lambda leaf: leaf[None], state), info))
             schedule = jax.tree.map(lambda leaf: leaf[1:], schedule)
             mesh_clock = None if mesh_clock is None else mesh_clock[1:]
         stays = None
-        if model == "full" and stage.duration is None:
+        if scheme.poisson and stage.duration is None:
             stays = lambda y, medium=medium, before=before: _surface_charge(medium, y) - before  # noqa: E731
         state, states, info = march(
-            MODELS[model],
-            path,
+            scheme,
+            course,
             actual,
             schedule,
             state,
@@ -128,9 +133,9 @@ def integrate(
         neutral_steps = len(parts) - 1
         final = np.concatenate([np.ones(neutral_steps, bool), schedule.final])
         at_output = np.flatnonzero(np.concatenate([np.zeros(neutral_steps, bool), schedule.output]))
-        flowed = charge + (jnp.zeros_like(states.clock) if path.resting else states.clock)
+        flowed = charge + (jnp.zeros_like(states.clock) if course.resting else states.clock)
         passed = flowed
-        if model == "full":
+        if scheme.poisson:
             # What has flowed in is the foreign ions and the charge that carries the field at the surface.
             passed = flowed - jax.vmap(lambda y, medium=medium: _surface_charge(medium, y))(states.y)
         rows = np.flatnonzero(final) if controls.trace else at_output
@@ -145,7 +150,7 @@ def integrate(
         if landing and stage.duration is not None:
             wanted, reached = schedule.target[at_output - neutral_steps], states.time[at_output]
             time_error = jnp.maximum(time_error, jnp.max(jnp.abs(reached / wanted - 1.0), axis=0))
-        place = path.place_at(jax.lax.stop_gradient(state.clock))
+        place = course.place_at(jax.lax.stop_gradient(state.clock))
         elapsed = elapsed + state.time
         charge = flowed[-1]
     return Run(passages, clocks, update, iterations, time_error)
@@ -154,9 +159,3 @@ def integrate(
 def _surface_charge(medium: Medium, y: Unknowns) -> Array:
     """Charge that carries the field at the surface, as a length [nm]; that behind the front belongs to the bulk."""
     return medium.debye_squared * (y[1][0] - y[1][-2])
-
-
-def _with_field(medium: Medium, state: State) -> State:
-    """Hand a neutral state over to the full model."""
-    here = geometry(state.faces, state.velocity, medium.thickness)
-    return state._replace(y=full.start(medium, state.y[0], state.current, here))

@@ -1,7 +1,5 @@
 """How a stage of any number of ions starts: its planned course, its first mesh, and what it takes over."""
 
-from types import ModuleType
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -22,11 +20,12 @@ from npp_jax.physics.protocol import (
 from npp_jax.simulation.controls import Controls
 from npp_jax.simulation.material import Mixture, conductance, diffusivities
 from npp_jax.simulation.mesh.even_mesh import graded_faces, linear, remap
-from npp_jax.simulation.mesh.found import Table, Track
+from npp_jax.simulation.mesh.found import FoundCourse, Table
 from npp_jax.simulation.mesh.geometry import Geometry, geometry
 from npp_jax.simulation.schedule import Schedule, make_schedule
-from npp_jax.simulation.schemes import mixture_full
+from npp_jax.simulation.schemes import AbstractMixtureScheme
 from npp_jax.simulation.schemes.mixture_faces import lengths
+from npp_jax.simulation.schemes.mixture_full import all_faces
 from npp_jax.simulation.step import State
 from npp_jax.simulation.units import mixture_of
 
@@ -68,7 +67,7 @@ def first_tables(experiment: Experiment, controls: Controls) -> tuple[Table, ...
         planned = Table(
             jnp.stack([0.0 * end, end]), jnp.stack([0.0 * end, time_of(end)]), jnp.zeros((2, 2, *like.shape))
         )
-        schedule = make_schedule(Track(medium, stage.front, planned), stage, controls, first=False)
+        schedule = make_schedule(FoundCourse(medium, stage.front, planned), stage, controls, first=False)
         clock = jnp.broadcast_to(schedule.clock[np.flatnonzero(schedule.final)], (schedule.final.sum(), *like.shape))
         if isinstance(stage.front, Reservoir):
             slowest = jnp.min(jnp.stack(diffusivities(medium, column)), axis=0)[0]
@@ -98,12 +97,12 @@ def _depleted(medium: Mixture, potential: Array, bulk: Array, time: Array) -> Ar
 
 
 def initial_state(
-    track: Track,
+    course: FoundCourse,
     stage: Stage,
     schedule: Schedule,
     faces: Array,
     before: tuple[Mixture, State] | None,
-    model: ModuleType,
+    scheme: AbstractMixtureScheme,
     *,
     neutral: bool,
 ) -> State:
@@ -111,23 +110,23 @@ def initial_state(
 
     Parameters
     ----------
-    track, stage, schedule
+    course, stage, schedule
         The stage.
     faces
         Mesh.
     before
         Medium and end of the stage before; None: the sample is untouched.
-    model
-        `mixture` or `mixture_full`.
+    scheme
+        Equations of the model.
     neutral
         Whether the first step is taken neutral, so that no field is needed.
     """
-    medium = track.medium
+    medium = course.medium
     zero = jnp.zeros_like(stage.temperature)
     here = geometry(faces, jnp.zeros_like(faces), medium.thickness)
-    current = zero if track.resting else track.current_at(schedule.clock[0])
-    y, field = (_untouched(medium, faces), None) if before is None else _remapped(*before, medium, faces, model)
-    if model is mixture_full and not neutral:
+    current = zero if course.resting else course.current_at(schedule.clock[0])
+    y, field = (_untouched(medium, faces), None) if before is None else _remapped(*before, medium, faces, scheme)
+    if scheme.poisson and not neutral:
         field = _adjusted(medium, stage, jnp.zeros_like(faces) if field is None else field, current, here)
         if medium.blocking:
             current = field[-1] * _bulk_conductance(medium)
@@ -146,15 +145,15 @@ def _bulk_conductance(medium: Mixture) -> Array:
 
 
 def _remapped(
-    before: Mixture, state: State, medium: Mixture, faces: Array, model: ModuleType
+    before: Mixture, state: State, medium: Mixture, faces: Array, scheme: AbstractMixtureScheme
 ) -> tuple[tuple[Array, ...], Array | None]:
     """Carried fractions on the mesh of a new stage, every amount kept, and the field that goes with them."""
     width, new = jnp.diff(state.faces, axis=0), jnp.diff(faces, axis=0)
-    cells = model.fractions(before, state.y, width)
+    cells = scheme.fractions(before, state.y, width)
     moved = [remap(c * width, state.faces, faces) / new for c in cells]
-    if model is not mixture_full:
+    if not scheme.poisson:
         return tuple(moved[k] for k in medium.carried), None
-    old = mixture_full.all_faces(before, state.y)
+    old = all_faces(before, state.y)
     field = linear(faces, state.faces, old) * before.debye_squared / medium.debye_squared
     if before.beam is not None and medium.beam is None:
         sheet = medium.debye_squared * (field[0] - field[-1]) / (medium.charges[before.beam] * new[0])

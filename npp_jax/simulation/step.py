@@ -1,6 +1,5 @@
 """One step of a stage on a moving mesh: from models, mesh and drive to the equations that the solver sees."""
 
-from types import ModuleType
 from typing import NamedTuple
 
 import jax
@@ -8,11 +7,10 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from npp_jax.physics.protocol import Blocking, IonBeamCurrent, IonBeamPotential, drive_value
-from npp_jax.simulation.material import Mixture, Unknowns
-from npp_jax.simulation.mesh.found import Track
+from npp_jax.simulation.material import Unknowns
+from npp_jax.simulation.mesh.course import AbstractCourse
 from npp_jax.simulation.mesh.geometry import geometry
-from npp_jax.simulation.mesh.predicted import Path
-from npp_jax.simulation.schemes.mixture_linear import linearised
+from npp_jax.simulation.schemes import AbstractScheme
 from npp_jax.solver.newton import LinearSystem
 from npp_jax.solver.sdirk import Stage as StageEquations
 from npp_jax.solver.sdirk import System, sdirk_step
@@ -51,8 +49,8 @@ class StepOptions(NamedTuple):
 
 
 def take_step(
-    model: ModuleType,
-    actual: Path | Track,
+    scheme: AbstractScheme,
+    actual: AbstractCourse,
     base: State,
     start: State,
     clock: Array,
@@ -66,7 +64,7 @@ def take_step(
 
     Parameters
     ----------
-    model
+    scheme
         As in `march`.
     actual
         Medium and drive, with the parameters by which the result is differentiated.
@@ -82,7 +80,6 @@ def take_step(
         Where `guessed` holds, first guesses of the unknowns at the stages instead, [stage, cell, *batch].
     """
     medium = actual.medium
-    written_out = hasattr(model, "linearise") and (not isinstance(medium, Mixture) or linearised(medium))
     driven = isinstance(actual.front, IonBeamPotential | Blocking)
     rest = actual.resting
     given_current = isinstance(actual.front, IonBeamCurrent)
@@ -98,7 +95,7 @@ def take_step(
         here = geometry(old + share * (faces - old), velocity, medium.thickness)
 
         def amount(y: Unknowns) -> Unknowns:
-            return model.amounts(medium, y, here.width)
+            return scheme.amounts(medium, y, here.width)
 
         def remainder(y: Unknowns, rate: Unknowns) -> Unknowns:
             return tuple(m - s - weight * r for m, s, r in zip(amount(y), before, rate, strict=True))
@@ -115,12 +112,12 @@ def take_step(
             return drop - value, drop_by_current - slope
 
         def residual(y: Unknowns, v: Array) -> tuple[Unknowns, Array]:
-            rate, drop = model.rates(medium, y, v, tempo, here)
+            rate, drop = scheme.rates(medium, y, v, tempo, here)
             return remainder(y, rate), closure(drop, drop, v)[0]
 
         def linearise(y: Unknowns, v: Array) -> LinearSystem:
-            lin = model.linearise(medium, y, v, tempo, here)
-            mass = model.masses(medium, here.width)
+            lin = scheme.linearise(medium, y, v, tempo, here)
+            mass = scheme.masses(medium, here.width)
             size = range(len(y))
             scaled = lambda block: jax.tree.map(lambda entry: -weight * entry, block)  # noqa: E731
             diagonal = scaled(lin.diagonal)
@@ -139,7 +136,7 @@ def take_step(
                 column=None if lin.rate_by_current is None else tuple(-weight * r for r in lin.rate_by_current),
             )
 
-        return StageEquations(residual, linearise if written_out else None, amount)
+        return StageEquations(residual, linearise if scheme.written_out(medium) else None, amount)
 
     def given(share: Array) -> Array:
         return actual.current_at(base.clock + share * size) if given_current else jnp.zeros_like(clock)
@@ -148,15 +145,15 @@ def take_step(
         stage=equations,
         tempo=tempo,
         given=None if driven else given,
-        limit=lambda y, change: model.limit(medium, y, change),
-        change=lambda y, change: model.change(medium, y, change),
+        limit=lambda y, change: scheme.limit(medium, y, change),
+        change=lambda y, change: scheme.change(medium, y, change),
         # Where the clock is time, nothing keeps a current from changing its sign.
         positive=not rest,
     )
     result = sdirk_step(
         system,
         start.y,
-        model.amounts(medium, base.y, jnp.diff(old, axis=0)),
+        scheme.amounts(medium, base.y, jnp.diff(old, axis=0)),
         start.current,
         base.time,
         size,

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from npp_jax.simulation.material import Mixture, Unknowns
-from npp_jax.simulation.schemes.mixture_linear import laws_at, replacement
+from npp_jax.simulation.schemes.mixture_neutral_faces import laws_at, replacement
 
 
 class Linear(NamedTuple):
