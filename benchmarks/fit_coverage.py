@@ -24,7 +24,6 @@ from scipy import stats
 
 jax.config.update("jax_enable_x64", True)
 
-from npp_jax.commands.fit.run import OFFSET, screen
 from npp_jax.files.study import Study, load_study
 from npp_jax.fitting import LinearModel, Measurement, Objective, Problem
 from npp_jax.fitting.fitting import SAME_MINIMUM
@@ -32,6 +31,7 @@ from npp_jax.inference import NORMAL_95, Reason, RefineOptions, covariance, rang
 from npp_jax.observe import DepthProfile, measure
 from npp_jax.simulation.simulate import ACCURATE, FAST
 from npp_jax.sweeping import Uniform, best
+from npp_jax.sweeping.screening import OFFSET, screen
 
 SMALL = 64
 """Candidates of each small sweep."""
@@ -48,7 +48,7 @@ def model_of(study: Study, problem: Problem, setting: str = "fast") -> LinearMod
 def truth_of(study: Study) -> Float[np.ndarray, " parameter"]:
     """Parameters behind the bundled profiles."""
     table = tomllib.loads((SWEEPS / "synthetic" / "truth.toml").read_text(encoding="utf-8"))
-    return np.array([table[axis.name] for axis in study.axes])
+    return np.array([table[axis.name] for axis in study.problem.parameters])
 
 
 def count_again(signals: list[Array], measurements: tuple[Measurement, ...], seed: int) -> list[DepthProfile]:
@@ -96,12 +96,12 @@ def coverage(study: Study, replicates: int, setting: str = "fast") -> dict[str, 
     data = [count_again(clean, study.problem.measurements, seed) for seed in range(replicates)]
     function = residuals_of_replicates(model, data)
     starts = jnp.repeat(truth[None], replicates, axis=0)
-    fitted = refine(function, study.main.bounds, starts, options=RefineOptions(offset=OFFSET))
+    fitted = refine(function, study.problem.parameters, starts, options=RefineOptions(offset=OFFSET))
     _, jacobian, _ = function(fitted.theta)
-    ranges = ranges_of(study.main.bounds)
+    ranges = ranges_of(study.problem.parameters)
     found = jax.vmap(lambda j, t: covariance(j, t, ranges).standard_error_scaled)(jacobian, fitted.theta)
     away = (to_scaled(ranges, fitted.theta) - to_scaled(ranges, truth)) / found
-    away, names = np.asarray(away), [axis.name for axis in study.axes]
+    away, names = np.asarray(away), [axis.name for axis in study.problem.parameters]
     reasons = np.asarray(fitted.reason)
     print(f"{replicates} replicates: {np.sum(reasons == Reason.CONVERGED)} converged")
     for k, name in enumerate(names):
@@ -115,19 +115,22 @@ def coverage(study: Study, replicates: int, setting: str = "fast") -> dict[str, 
         "converged": int(np.sum(reasons == Reason.CONVERGED)),
         "chance_99": chance.tolist(),
         "share_inside": {
-            axis.name: float(np.mean(np.abs(away[:, k]) <= NORMAL_95)) for k, axis in enumerate(study.axes)
+            axis.name: float(np.mean(np.abs(away[:, k]) <= NORMAL_95))
+            for k, axis in enumerate(study.problem.parameters)
         },
-        "mean_standard_errors": {axis.name: float(away[:, k].mean()) for k, axis in enumerate(study.axes)},
+        "mean_standard_errors": {
+            axis.name: float(away[:, k].mean()) for k, axis in enumerate(study.problem.parameters)
+        },
     }
 
 
 def minima(study: Study, starts: int) -> list[dict[str, Any]]:
     """How many starts end in the best minimum of all, after a sweep and without one."""
     model = model_of(study, study.problem)
-    sweep = screen(study)
+    sweep = screen(study.problem, study.design, model=study.sweep.model)
     rng = np.random.default_rng(0)
-    box = np.stack([axis.at(rng.uniform(size=starts)) for axis in study.axes], axis=1)
-    small = screen(dataclasses.replace(study, design=Uniform(study.axes, SMALL * starts, seed=1)))
+    box = np.stack([axis.at(rng.uniform(size=starts)) for axis in study.problem.parameters], axis=1)
+    small = screen(study.problem, Uniform(SMALL * starts, seed=1), model=study.sweep.model)
     winners = np.argmin(np.where(np.isfinite(small.total), small.total, np.inf).reshape(starts, SMALL), axis=1)
     kinds = {
         "best of the sweep": sweep.theta[best(sweep, starts, apart=0.0)],
@@ -136,7 +139,7 @@ def minima(study: Study, starts: int) -> list[dict[str, Any]]:
         "random, without a sweep": box,
     }
     ended = {
-        name: refine(model, study.main.bounds, jnp.asarray(theta), options=RefineOptions(offset=OFFSET))
+        name: refine(model, study.problem.parameters, jnp.asarray(theta), options=RefineOptions(offset=OFFSET))
         for name, theta in kinds.items()
     }
     lowest = min(float(found.cost.min()) for found in ended.values())

@@ -22,7 +22,7 @@ from jaxtyping import Array
 jax.config.update("jax_enable_x64", True)
 
 from npp_jax.commands.fit.run import FitOutcome, run_fit
-from npp_jax.files.hypotheses import Rival
+from npp_jax.files.hypotheses import Hypothesis
 from npp_jax.files.study import Study, load_study
 from npp_jax.fitting import Measurement, Objective, law_bands
 from npp_jax.inference import Reason
@@ -79,7 +79,7 @@ def with_data(study: Study, name: str, seed: int) -> Study:
         profile = measure(key, signal[0], old.counts_per_fraction, depth=old.depth, species=old.species)
         return eqx.tree_at(lambda m: m.profile, measurement, profile)
 
-    def renewed(model: Rival) -> Rival:
+    def renewed(model: Hypothesis) -> Hypothesis:
         fresh = tuple(
             counted(m, s, k) for k, (m, s) in enumerate(zip(model.problem.measurements, signals, strict=True))
         )
@@ -98,7 +98,7 @@ def compare(name: str, seed: int, outcome: FitOutcome) -> list[dict]:
     rows = []
     for fitted in everyone:
         result = fitted.result
-        bands = law_bands(fitted.model.problem, fitted.model.problem.measurements[0], result)
+        bands = law_bands(fitted.hypothesis.problem, fitted.hypothesis.problem.measurements[0], result)
         assert bands is not None
         # Compositions that the three profiles hold; D of the bulk is given.
         held = (bands.fraction >= 0.03) & (bands.fraction < 1.0)
@@ -107,7 +107,7 @@ def compare(name: str, seed: int, outcome: FitOutcome) -> list[dict]:
         row = {
             "truth": name,
             "seed": seed,
-            "model": fitted.model.name,
+            "model": fitted.hypothesis.name,
             "misfit": float(result.chi2),
             "probability": float(result.p_value),
             "delta_bic": float(result.criteria.bic - lowest),
@@ -120,7 +120,7 @@ def compare(name: str, seed: int, outcome: FitOutcome) -> list[dict]:
             f"ΔBIC {row['delta_bic']:8.1f}  true D(n) in the band {100 * inside:5.1f} %  {row['reason']}",
             flush=True,
         )
-        values = {b.name: f"{t:.4g}" for b, t in zip(fitted.model.bounds, result.theta, strict=True)}
+        values = {b.name: f"{t:.4g}" for b, t in zip(fitted.hypothesis.parameters, result.theta, strict=True)}
         if len(values) < 10:
             print("    " + ", ".join(f"{key} {value}" for key, value in values.items()))
     return rows

@@ -43,7 +43,9 @@ def one(options: argparse.Namespace) -> dict:
     settings = {"dtype": options.dtype, "error_estimate": options.error_estimate, "profiles": options.profiles}
     settings |= {} if options.chunk is None else {"chunk": options.chunk}
     study = dataclasses.replace(
-        study, design=Sobol(study.axes, candidates=size, seed=0), sweep=study.sweep.model_copy(update=settings)
+        study,
+        design=Sobol(size, seed=0, parameters=study.problem.parameters),
+        sweep=study.sweep.model_copy(update=settings),
     )
     start_up = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MIB
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
@@ -79,7 +81,7 @@ def baseline(options: argparse.Namespace, cores: int) -> dict:
 
     study = load_study(options.study)
     table = []
-    for theta in rows(Sobol(study.axes, candidates=options.baseline, seed=0), 0, options.baseline):
+    for theta in rows(Sobol(options.baseline, seed=0, parameters=study.problem.parameters), 0, options.baseline):
         for measurement in study.problem.measurements:
             experiment = study.problem.experiment(measurement, jnp.asarray(theta))
             (stage,), (native, foreign) = experiment.stages, (s.diffusivity for s in experiment.species)

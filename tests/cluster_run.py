@@ -15,11 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
-from npp_jax.sweeping import Axis, Manifest, Sobol, rows
+from npp_jax.sweeping import Manifest, Sobol, rows
 from npp_jax.sweeping import cluster as sweep_cluster
 from npp_jax.sweeping.run import Evaluator, SweepStopped
 
-DESIGN = Sobol((Axis("a", 0.0, 1.0), Axis("b", 1.0, 2.0)), candidates=64, seed=3)
+DESIGN = Sobol(64, seed=3, parameters=(Parameter("a", (), 0.0, 1.0), Parameter("b", (), 1.0, 2.0)))
 RUN = Manifest("", "0", "float64", 64, 4)
 
 

@@ -25,7 +25,6 @@ from npp_jax.observe import DepthProfile, NoResponse, Observation
 from npp_jax.simulation.status import Status
 from npp_jax.sweeping import (
     OBSERVABLES,
-    Axis,
     KeptProfiles,
     Manifest,
     Store,
@@ -39,7 +38,11 @@ from npp_jax.sweeping.landscape import bins, edges, lowest_along, lowest_over, s
 from npp_jax.sweeping.profiles import read_profiles
 
 COUNT, CHUNK = 600, 170
-AXES = (Axis("width_eV", 0.1, 0.4), Axis("D_m2_s", 1e-22, 1e-20, "log"), Axis("vacancies", 0.02, 0.3, "logit"))
+AXES = (
+    Parameter("width_eV", (), 0.1, 0.4),
+    Parameter("D_m2_s", (), 1e-22, 1e-20, "log"),
+    Parameter("vacancies", (), 0.02, 0.3, "logit"),
+)
 DEPTH = np.linspace(1.0, 100.0, 12)
 
 

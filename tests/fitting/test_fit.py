@@ -16,7 +16,6 @@ from scipy import stats
 from typer.testing import CliRunner
 
 from npp_jax.cli import app
-from npp_jax.commands.fit.run import OFFSET
 from npp_jax.files import ConfigError
 from npp_jax.files.study import Study, load_study
 from npp_jax.fitting import (
@@ -33,6 +32,7 @@ from npp_jax.fitting import (
 from npp_jax.fitting.jacobian import directions
 from npp_jax.inference import Reason, RefineOptions, covariance, ranges_of, refine, theta_slope
 from npp_jax.simulation.simulate import FAST
+from npp_jax.sweeping.screening import OFFSET
 
 SWEEPS = Path(__file__).resolve().parents[2] / "sweeps"
 TRUTH = tomllib.loads((SWEEPS / "synthetic" / "truth.toml").read_text(encoding="utf-8"))
@@ -45,7 +45,7 @@ def study() -> Study:
 
 @pytest.fixture(scope="module")
 def truth(study: Study) -> np.ndarray:
-    return np.array([TRUTH[axis.name] for axis in study.axes])
+    return np.array([TRUTH[axis.name] for axis in study.problem.parameters])
 
 
 @pytest.fixture(scope="module")
@@ -56,8 +56,8 @@ def model(study: Study) -> LinearModel:
 @pytest.fixture(scope="module")
 def fitted(study: Study, model: LinearModel) -> FitResult:
     rng = np.random.default_rng(1)
-    starts = np.stack([axis.at(rng.uniform(size=16)) for axis in study.axes], axis=1)
-    return fit(model, study.main.bounds, starts, profile_points=7, options=RefineOptions(offset=OFFSET))
+    starts = np.stack([axis.at(rng.uniform(size=16)) for axis in study.problem.parameters], axis=1)
+    return fit(model, starts, profile_points=7, options=RefineOptions(offset=OFFSET))
 
 
 def test_parameters_of_different_experiments_share_a_direction(model: LinearModel):
@@ -66,7 +66,7 @@ def test_parameters_of_different_experiments_share_a_direction(model: LinearMode
 
 def test_jacobian_is_the_slope_of_the_residuals(study: Study, model: LinearModel, truth: np.ndarray):
     # The mesh moves with the parameters and its derivative is left out: the two agree to the error of discretisation.
-    slope = np.asarray(theta_slope(ranges_of(study.main.bounds), jnp.asarray(truth)))
+    slope = np.asarray(theta_slope(ranges_of(study.problem.parameters), jnp.asarray(truth)))
     step = 1e-3 * np.diag(slope)
     points = jnp.asarray(np.concatenate([truth + step, truth - step]))
     found = model.expand(points)
@@ -106,10 +106,10 @@ def test_intervals_of_replicates_hold_the_truth(
     data = [benchmark.count_again(clean, study.problem.measurements, seed) for seed in range(48)]
     function = benchmark.residuals_of_replicates(model, data)
     found = refine(
-        function, study.main.bounds, np.repeat(truth[None], 48, axis=0), options=RefineOptions(offset=OFFSET)
+        function, study.problem.parameters, np.repeat(truth[None], 48, axis=0), options=RefineOptions(offset=OFFSET)
     )
     assert set(np.asarray(found.reason).tolist()) == {Reason.CONVERGED}
-    ranges = ranges_of(study.main.bounds)
+    ranges = ranges_of(study.problem.parameters)
     _, jacobian, _ = function(found.theta)
     errors = jax.vmap(lambda j, theta: covariance(j, theta, ranges))(jacobian, found.theta)
     covered = np.sum((errors.interval[..., 0] <= truth) & (truth <= errors.interval[..., 1]), axis=0)
@@ -140,7 +140,7 @@ def test_bands_to_first_order_and_beyond(study: Study, fitted: FitResult):
 
     def bands_of(factor: float) -> LawBands:
         spread = eqx.tree_at(lambda c: c.scaled, fitted.covariance, factor * fitted.covariance.scaled)
-        bands = law_bands(study.problem, measurement, fitted._replace(covariance=spread))
+        bands = law_bands(study.problem, measurement, dataclasses.replace(fitted, covariance=spread))
         assert bands is not None
         return bands
 
@@ -258,7 +258,7 @@ def test_rivals_that_set_keys_of_the_experiments():
     for measurement in filled.problem.measurements:
         first, second = measurement.experiment.species
         assert first.diffusivity.filling == "fermi-dirac" and not hasattr(second.diffusivity, "filling")
-    assert filled.bounds == study.main.bounds and not filled.contains_main
+    assert filled.bounds == study.problem.parameters and not filled.contains_main
     for measurement, ion in zip(foreign.problem.measurements, ("K", "Rb", "Cs"), strict=True):
         assert [p.name for p in foreign.problem.parameters if foreign.problem.enters(p, measurement)] == [
             "sed_fwhm_eV",

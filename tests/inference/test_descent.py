@@ -12,7 +12,7 @@ from nist_strd import MISRA1A
 from npp_jax.commands.fit.run import OFFSET
 from npp_jax.files.study import load_study
 from npp_jax.fitting import LinearModel, Objective, Problem, fit
-from npp_jax.inference import Bound, Reason, RefineOptions, descend, refine, with_priors
+from npp_jax.inference import Parameter, Reason, RefineOptions, descend, refine, with_priors
 from npp_jax.inference.descent import with_rows
 from npp_jax.simulation.simulate import FAST
 
@@ -26,7 +26,7 @@ def functions(residual):
 
 
 def test_lbfgs_finds_the_certified_parameters():
-    bounds = (Bound("b1", 10.0, 5000.0, "log"), Bound("b2", 1e-6, 1e-1, "log"))
+    bounds = (Parameter("b1", (), 10.0, 5000.0, "log"), Parameter("b2", (), 1e-6, 1e-1, "log"))
     gradient, function = functions(lambda b: MISRA1A.model(b, jnp.asarray(MISRA1A.x)) - MISRA1A.y)
     found = descend(gradient, function, bounds, MISRA1A.starts, options=RefineOptions(iterations=200))
     assert [Reason(int(r)) for r in found.reason] == [Reason.CONVERGED] * 2
@@ -37,7 +37,7 @@ def test_lbfgs_finds_the_certified_parameters():
 @pytest.mark.parametrize(("method", "iterations"), [("lbfgs", 100), ("adam", 1000)])
 def test_an_end_of_a_range_is_found_and_named(method, iterations: int):
     residual = lambda b: jnp.stack([b[0] - 2.0, 3.0 * (b[1] - 0.3), 0.1 * b[0] * b[1] + 0.3])  # noqa: E731
-    bounds = (Bound("a", 0.0, 1.0), Bound("b", 0.0, 1.0))
+    bounds = (Parameter("a", (), 0.0, 1.0), Parameter("b", (), 0.0, 1.0))
     gradient, function = functions(residual)
     starts = np.array([[0.5, 0.5], [0.9, 0.1]])
     found = descend(gradient, function, bounds, starts, method=method, options=RefineOptions(iterations=iterations))
@@ -55,7 +55,7 @@ def test_many_parameters_that_the_data_fix_very_differently(rng: np.random.Gener
     target = matrix @ rng.uniform(-0.5, 0.5, size) + 0.01 * rng.normal(size=60)
     residual = lambda b: matrix @ (b + 0.2 * jnp.sin(b)) - target  # noqa: E731
     gradient, function = functions(residual)
-    bounds = tuple(Bound(f"c{k}", -4.0, 4.0) for k in range(size))
+    bounds = tuple(Parameter(f"c{k}", (), -4.0, 4.0) for k in range(size))
     starts = rng.uniform(-1.0, 1.0, (4, size))
     found = descend(gradient, function, bounds, starts, options=RefineOptions(iterations=100))
     assert [Reason(int(r)) for r in found.reason] == [Reason.CONVERGED] * 4
@@ -65,7 +65,7 @@ def test_many_parameters_that_the_data_fix_very_differently(rng: np.random.Gener
 
 def test_it_does_not_claim_what_it_has_not_reached():
     rosenbrock = lambda b: jnp.stack([10.0 * (b[1] - b[0] ** 2), 1.0 - b[0], jnp.full((), 0.1)])  # noqa: E731
-    bounds = (Bound("a", -5.0, 5.0), Bound("b", -9.0, 9.0))
+    bounds = (Parameter("a", (), -5.0, 5.0), Parameter("b", (), -9.0, 9.0))
     gradient, function = functions(rosenbrock)
     start = np.array([[-1.2, 1.0]])
     short = descend(gradient, function, bounds, start, options=RefineOptions(iterations=8))
@@ -80,7 +80,7 @@ def test_a_wall_of_failures_is_called_one():
         return jnp.where(b > 0.5, jnp.nan, b - 0.8)
 
     gradient, function = functions(residual)
-    found = descend(gradient, function, (Bound("b", 0.0, 1.0),), np.array([[0.2], [0.7]]))
+    found = descend(gradient, function, (Parameter("b", (), 0.0, 1.0),), np.array([[0.2], [0.7]]))
     assert [Reason(int(r)) for r in found.reason] == [Reason.FAILURE_WALL] * 2
     assert np.all(np.asarray(found.failed_evaluations) > 0) and np.isinf(found.cost[1])
 
@@ -90,7 +90,10 @@ def test_reverse_gradient_and_fit_of_a_glass_are_those_of_the_jacobian():
     k = next(m for m in study.problem.measurements if m.name == "K")
     fwhm, d_k = study.problem.parameters[0], study.problem.parameters[2]
     problem = Problem((k,), (dataclasses.replace(fwhm, experiments=("K",)), d_k))
-    bounds = (dataclasses.replace(study.main.bounds[0], prior_mean=0.25, prior_sigma=0.02), study.main.bounds[2])
+    bounds = (
+        dataclasses.replace(study.problem.parameters[0], prior_mean=0.25, prior_sigma=0.02),
+        study.problem.parameters[2],
+    )
     model = LinearModel(
         Objective(problem, dataclasses.replace(FAST, companion=False, trace=False, observables=False)), chunk=4
     )

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from npp_jax.cli import app
 from npp_jax.files.study import load_study
 from npp_jax.fitting import LinearModel, Objective, Problem
-from npp_jax.inference import Bound, Posterior, PosteriorOptions, sample_posterior
+from npp_jax.inference import Parameter, Posterior, PosteriorOptions, sample_posterior
 from npp_jax.inference.posterior import LEAST_ESS
 from npp_jax.simulation.simulate import FAST
 
@@ -40,7 +40,7 @@ def test_a_linear_problem_has_the_gaussian_of_its_normal_equations():
     data = matrix @ np.array([1.0, 2.0, 3.0, 4.0]) + rng.normal(size=30)
     covariance = np.linalg.inv(matrix.T @ matrix)
     mean, deviation = covariance @ matrix.T @ data, np.sqrt(np.diag(covariance))
-    bounds = tuple(Bound(f"b{k}", -50.0, 50.0) for k in range(4))
+    bounds = tuple(Parameter(f"b{k}", (), -50.0, 50.0) for k in range(4))
     found = sampled(batched(lambda b: matrix @ b - data), bounds, mean, draws=300)
     least = np.minimum(found.ess_bulk, found.ess_tail)
     assert np.all(least > LEAST_ESS) and np.all(found.r_hat < 1.02)
@@ -55,7 +55,7 @@ def test_a_linear_problem_has_the_gaussian_of_its_normal_equations():
 @needs_blackjax
 def test_at_a_wall_and_without_data_the_range_is_the_prior():
     # A half normal distribution at zero, and a uniform one of ln θ of which nothing is known.
-    bounds = (Bound("wall", 0.0, 10.0), Bound("unknown", 1e-3, 1.0, "log"))
+    bounds = (Parameter("wall", (), 0.0, 10.0), Parameter("unknown", (), 1e-3, 1.0, "log"))
     found = sampled(batched(lambda b: jnp.stack([b[0], 0.0 * b[1]])), bounds, [0.0, 0.1], draws=400)
     np.testing.assert_allclose(found.mean[0], np.sqrt(2.0 / np.pi), rtol=0.1)
     np.testing.assert_allclose(found.interval[0], [0.0313, 2.2414], rtol=0.1, atol=0.03)
@@ -70,7 +70,7 @@ def test_points_that_fail_have_density_zero_and_are_counted():
         residual = jnp.where(theta > 0.5, jnp.nan, theta)
         return residual, jnp.ones((len(theta), 1, 1)), (theta <= 0.5)[:, 0]
 
-    found = sampled(function, (Bound("b", -20.0, 20.0),), [0.0], draws=200)
+    found = sampled(function, (Parameter("b", (), -20.0, 20.0),), [0.0], draws=200)
     assert found.theta.max() <= 0.5 and found.failed > 0
     np.testing.assert_allclose(found.mean[0], -0.509, atol=0.1)  # -φ(0.5)/Φ(0.5)
     assert any(f"{found.failed} of {found.trajectories}" in text for text in found.warnings(["b"]))
@@ -78,7 +78,9 @@ def test_points_that_fail_have_density_zero_and_are_counted():
 
 @needs_blackjax
 def test_chains_in_different_minima_are_warned_of():
-    found = sampled(batched(lambda b: 40.0 * (b**2 - 1.0)), (Bound("b", -3.0, 3.0),), [0.05], warm_up=40, draws=40)
+    found = sampled(
+        batched(lambda b: 40.0 * (b**2 - 1.0)), (Parameter("b", (), -3.0, 3.0),), [0.05], warm_up=40, draws=40
+    )
     assert found.r_hat[0] > 1.5
     assert any("do not agree on b" in text for text in found.warnings(["b"]))
 
@@ -89,7 +91,7 @@ def test_posterior_of_a_glass_is_its_quadrature():
     k = next(m for m in study.problem.measurements if m.name == "K")
     fwhm, d_k = study.problem.parameters[0], study.problem.parameters[2]
     problem = Problem((k,), (dataclasses.replace(fwhm, experiments=("K",)), d_k))
-    bounds = (study.main.bounds[0], study.main.bounds[2])
+    bounds = (study.problem.parameters[0], study.problem.parameters[2])
     model = LinearModel(
         Objective(problem, dataclasses.replace(FAST, companion=False, trace=False, observables=False)), chunk=8
     )

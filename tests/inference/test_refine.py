@@ -13,8 +13,8 @@ from scipy import optimize
 
 from npp_jax.inference import (
     REASON_ADVICE,
-    Bound,
     Bounds,
+    Parameter,
     Reason,
     RefineOptions,
     from_unbounded,
@@ -30,12 +30,12 @@ from npp_jax.inference import (
 
 INF = float("inf")
 BOUNDS = (
-    Bound("D", 1e-20, 1e-14, "log"),
-    Bound("v", 0.01, 0.6, "logit"),
-    Bound("depth", -3.0, 5.0),
-    Bound("offset", -INF, INF, start=2.0),
-    Bound("rate", 0.0, INF, "log", start=3.0),
-    Bound("share", 0.0, 1.0, "logit", start=0.25),
+    Parameter("D", (), 1e-20, 1e-14, "log"),
+    Parameter("v", (), 0.01, 0.6, "logit"),
+    Parameter("depth", (), -3.0, 5.0),
+    Parameter("offset", (), -INF, INF, start=2.0),
+    Parameter("rate", (), 0.0, INF, "log", start=3.0),
+    Parameter("share", (), 0.0, 1.0, "logit", start=0.25),
 )
 RANGES = ranges_of(BOUNDS)
 INSIDE = np.array([[3e-17, 0.05, 4.9, -7.0, 1e-3, 0.999], [1.1e-20, 0.59, -2.99, 1e4, 30.0, 1e-6]])
@@ -46,7 +46,7 @@ def batched(residual: Callable[[Array], Array]) -> Callable[[Array], tuple[Array
 
 
 def unbounded(count: int) -> Bounds:
-    return tuple(Bound(f"b{k + 1}", -INF, INF) for k in range(count))
+    return tuple(Parameter(f"b{k + 1}", (), -INF, INF) for k in range(count))
 
 
 def reasons(result) -> list[str]:
@@ -112,13 +112,13 @@ def test_a_wrong_range_is_refused_in_one_line(words: str, arguments: tuple):
 
 def test_a_start_outside_and_a_wrong_shape_are_refused():
     with pytest.raises(ValueError, match=r"b: start 7\.0 is outside of the range"):
-        refine(ROSENBROCK, (Bound("a", -2, 2), Bound("b", -2, 2)), [[0.0, 7.0]])
+        refine(ROSENBROCK, (Parameter("a", (), -2, 2), Parameter("b", (), -2, 2)), [[0.0, 7.0]])
     with pytest.raises(ValueError, match="is needed"):
         refine(ROSENBROCK, unbounded(2), jnp.array([0.0, 7.0]))
     with pytest.raises(ValueError, match=r"residuals .* are needed"):
         refine(lambda theta: (theta, theta), unbounded(2), [[0.0, 7.0]])
     with pytest.raises(ValueError, match="x: give start"):
-        start_values((Bound("x", -INF, INF),))
+        start_values((Parameter("x", (), -INF, INF),))
 
 
 # --- minima -----------------------------------------------------------------------------------------------------------
@@ -156,7 +156,11 @@ def test_the_hardest_certified_start_does_not_claim_convergence():
 def test_certified_regression_on_logarithmic_scales():
     data = DATASETS["MGH10"]
     residual = lambda b: data.model(b, jnp.asarray(data.x)) - data.y  # noqa: E731
-    ranges = (Bound("b1", 1e-4, 10.0, "log"), Bound("b2", 1e2, 1e6, "log"), Bound("b3", 1.0, 1e5, "log"))
+    ranges = (
+        Parameter("b1", (), 1e-4, 10.0, "log"),
+        Parameter("b2", (), 1e2, 1e6, "log"),
+        Parameter("b3", (), 1.0, 1e5, "log"),
+    )
     result = refine(batched(residual), ranges, data.starts[1:], options=RefineOptions(iterations=200, offset=1e-8))
     np.testing.assert_allclose(result.theta[0], data.parameters, rtol=1e-8)
 
@@ -190,7 +194,7 @@ def test_agrees_with_scipy_inside_and_at_the_ends_of_ranges(rng: np.random.Gener
     data = peaks(truth, x) + 0.1 * rng.normal(size=1000)
     low, high = np.array([0.1, -1.0, 0.6, -0.3, -1.0, -1.0]), np.array([20.0, 1.0, 3.0, 1.0, 1.0, 1.0])
     scales = ["log", "linear", "log", "linear", "linear", "linear"]
-    ranges = tuple(Bound(f"b{k}", *edge) for k, edge in enumerate(zip(low, high, scales, strict=True)))
+    ranges = tuple(Parameter(f"b{k}", (), *edge) for k, edge in enumerate(zip(low, high, scales, strict=True)))
     residual = lambda b: peaks(b, x) - data  # noqa: E731
     result = refine(batched(residual), ranges, low + (high - low) * rng.uniform(0.0, 1.0, (64, 6)))
     best = result.best()
@@ -213,7 +217,7 @@ def test_agrees_with_scipy_inside_and_at_the_ends_of_ranges(rng: np.random.Gener
 
 def test_a_minimum_at_the_end_of_a_range():
     """Rosenbrock with a ≤ ½: the minimum on the wall is a = ½, b = ¼."""
-    result = refine(ROSENBROCK, (Bound("a", -2, 0.5), Bound("b", -2, 2)), [[-1.2, 1.0], [0.4, -2.0]])
+    result = refine(ROSENBROCK, (Parameter("a", (), -2, 0.5), Parameter("b", (), -2, 2)), [[-1.2, 1.0], [0.4, -2.0]])
     assert reasons(result) == ["AT_BOUND"] * 2
     np.testing.assert_array_equal(result.at_bound, [[1, 0], [1, 0]])
     np.testing.assert_allclose(result.theta, [[0.5, 0.25]] * 2, atol=1e-6)
@@ -243,7 +247,7 @@ def test_a_wall_is_never_called_converged(wall: float, way: str):
         return jnp.where(behind[:, None], jnp.nan, residual), jacobian
 
     starts = [[-1.2, 1.0], [-0.6, -1.0], [-0.9, 0.3], [1.2, 0.0]]
-    result = refine(evaluate, (Bound("a", -2, 2), Bound("b", -2, 2)), starts)
+    result = refine(evaluate, (Parameter("a", (), -2, 2), Parameter("b", (), -2, 2)), starts)
     assert reasons(result) == ["FAILURE_WALL"] * 4
     assert np.all(result.failed_evaluations[:3] > 0)
     assert np.all(result.theta[:3, 0] <= wall)
@@ -286,7 +290,7 @@ def test_a_cliff_at_a_wall_is_never_called_converged(power: float, edge: float):
     """Cost falls towards the wall with infinite slope (½), where the Gauss–Newton step vanishes, or levels off (2)."""
     residual = lambda b: jnp.stack([jnp.abs(b[0] - edge) ** power + 1.0 + 0.0 * b[0], 0.5 + 0.1 * (b[0] - edge)])  # noqa: E731
     model = lambda b: jnp.where(b[0] > edge, residual(b), jnp.nan)  # noqa: E731
-    result = refine(batched(model), (Bound("b", -3.0, 4.0),), [[3.0], [edge + 1e-3]])
+    result = refine(batched(model), (Parameter("b", (), -3.0, 4.0),), [[3.0], [edge + 1e-3]])
     assert reasons(result) == ["FAILURE_WALL"] * 2
 
 

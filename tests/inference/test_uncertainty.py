@@ -13,8 +13,8 @@ from scipy import optimize, stats
 from npp_jax.inference import (
     DELTA_CHI2_95,
     NORMAL_95,
-    Bound,
     Bounds,
+    Parameter,
     Reason,
     RefineOptions,
     covariance,
@@ -30,7 +30,11 @@ from npp_jax.inference import (
 )
 
 INF = float("inf")
-DECAY = (Bound("amplitude", 0.1, 100.0, "log"), Bound("rate", 0.01, 100.0, "log"), Bound("floor", -5.0, 5.0))
+DECAY = (
+    Parameter("amplitude", (), 0.1, 100.0, "log"),
+    Parameter("rate", (), 0.01, 100.0, "log"),
+    Parameter("floor", (), -5.0, 5.0),
+)
 
 
 def batched(residual: Callable[[Array], Array]) -> Callable[[Array], tuple[Array, Array]]:
@@ -38,7 +42,7 @@ def batched(residual: Callable[[Array], Array]) -> Callable[[Array], tuple[Array
 
 
 def unbounded(count: int) -> Bounds:
-    return tuple(Bound(f"b{k + 1}", -INF, INF) for k in range(count))
+    return tuple(Parameter(f"b{k + 1}", (), -INF, INF) for k in range(count))
 
 
 def decay(theta: Array, x: Array) -> Array:
@@ -81,7 +85,11 @@ def test_certified_standard_deviations(name: str):
 
 
 def test_intervals_are_symmetric_on_the_scale_and_end_with_the_range():
-    bounds = (Bound("D", 1e-18, 1e-14, "log"), Bound("v", 0.01, 0.6, "logit"), Bound("x", 0.0, 1.0))
+    bounds = (
+        Parameter("D", (), 1e-18, 1e-14, "log"),
+        Parameter("v", (), 0.01, 0.6, "logit"),
+        Parameter("x", (), 0.0, 1.0),
+    )
     theta = jnp.array([1e-16, 0.1, 0.9])
     relative = np.array([0.5, 0.2, 0.3])
     slope = np.array([1e-16, 0.09, 1.0])
@@ -98,7 +106,11 @@ def test_degenerate_parameters_are_reported_not_hidden():
     """Only a · b² and c matter."""
     x = jnp.linspace(0.1, 2.0, 20)
     residual = lambda t: jnp.exp(-t[0] * t[1] ** 2 * x) + t[2] * x  # noqa: E731
-    bounds = (Bound("a", 0.01, 100.0, "log"), Bound("b", 0.01, 100.0, "log"), Bound("c", -1.0, 1.0))
+    bounds = (
+        Parameter("a", (), 0.01, 100.0, "log"),
+        Parameter("b", (), 0.01, 100.0, "log"),
+        Parameter("c", (), -1.0, 1.0),
+    )
     theta = jnp.array([0.5, 1.2, 0.1])
     result = covariance(jax.jacfwd(residual)(theta), theta, ranges_of(bounds))
     assert int(result.rank) == 2
@@ -155,7 +167,10 @@ def test_coverage_of_the_intervals(rng: np.random.Generator):
 
 
 def test_a_prior_is_a_weighted_mean_on_the_scale():
-    bounds = (Bound("D", 1e-3, 1e3, "log", prior_mean=2.0, prior_sigma=0.5), Bound("x", -INF, INF, start=0.0))
+    bounds = (
+        Parameter("D", (), 1e-3, 1e3, "log", prior_mean=2.0, prior_sigma=0.5),
+        Parameter("x", (), -INF, INF, start=0.0),
+    )
     data = batched(lambda t: jnp.stack([(jnp.log(t[0]) - jnp.log(5.0)) / 0.25, t[1] - 1.0]))
     result = refine(with_priors(data, bounds), bounds, [[1.0, 0.0]], options=RefineOptions(offset=1e-9))
     mean = (np.log(5.0) / 0.25**2 + np.log(2.0) / 0.5**2) / (0.25**-2 + 0.5**-2)
@@ -214,7 +229,7 @@ def test_profile_agrees_with_nested_minimisation(rng: np.random.Generator):
 def test_profile_of_a_degenerate_parameter_is_open():
     x = jnp.linspace(0.1, 2.0, 20)
     function = batched(lambda t: (jnp.exp(-t[0] * t[1] * x) - jnp.exp(-0.6 * x)) / 0.01)
-    bounds = (Bound("a", 0.1, 10.0, "log"), Bound("b", 0.01, 100.0, "log"))
+    bounds = (Parameter("a", (), 0.1, 10.0, "log"), Parameter("b", (), 0.01, 100.0, "log"))
     best = jnp.array([0.5, 1.2])
     errors = covariance(function(best[None])[1][0], best, ranges_of(bounds))
     grid = profile_grid(errors, bounds, 0)
@@ -228,7 +243,7 @@ def test_profile_of_a_degenerate_parameter_is_open():
 
 def test_a_profile_finds_that_the_minimum_was_local():
     function = batched(lambda t: jnp.stack([(t[0] ** 2 - 4.0), 0.5 * (t[0] - 2.0), t[1] - t[0]]))
-    bounds = (Bound("x", -5.0, 5.0), Bound("y", -INF, INF))
+    bounds = (Parameter("x", (), -5.0, 5.0), Parameter("y", (), -INF, INF))
     best = refine(function, bounds, [[-2.2, 0.0]]).theta[0]
     assert float(best[0]) < -1.5
     (profile,) = profile_likelihood(function, bounds, best, {"x": np.linspace(-3.0, 3.0, 31)})
@@ -237,7 +252,7 @@ def test_a_profile_finds_that_the_minimum_was_local():
 
 def test_profile_points_that_cannot_be_evaluated_leave_the_end_open():
     model = batched(lambda t: jnp.where(t[0] > 1.2, jnp.nan, jnp.stack([(t[0] - 1.0) / 0.5, t[1] - t[0]])))
-    bounds = (Bound("x", -5.0, 5.0), Bound("y", -INF, INF))
+    bounds = (Parameter("x", (), -5.0, 5.0), Parameter("y", (), -INF, INF))
     (profile,) = profile_likelihood(model, bounds, [1.0, 1.0], {"x": np.linspace(-1.0, 3.0, 21)})
     assert profile.open_ends == (False, True)
     np.testing.assert_allclose(profile.interval, [1.0 - 0.5 * NORMAL_95, 5.0], rtol=1e-9)
@@ -260,7 +275,7 @@ def test_wrong_input_of_a_profile_is_refused():
 def test_identifiability_names_the_product_that_is_determined():
     x = jnp.linspace(0.1, 2.0, 20)
     residual = lambda t: jnp.exp(-t[0] * t[1] ** 2 * x) / 0.001  # noqa: E731
-    bounds = (Bound("a", 0.01, 100.0, "log"), Bound("b", 0.01, 100.0, "log"))
+    bounds = (Parameter("a", (), 0.01, 100.0, "log"), Parameter("b", (), 0.01, 100.0, "log"))
     theta = jnp.array([0.5, 1.2])
     report = identifiability(jax.jacfwd(residual)(theta), theta, bounds)
     assert [c.text for c in report.combinations] == ["b · a^0.5", "a · b^-0.5"]
@@ -277,7 +292,11 @@ def test_identifiability_names_the_product_that_is_determined():
 
 def test_standard_errors_of_combinations_follow_from_the_covariance(rng: np.random.Generator):
     jacobian = rng.normal(size=(12, 3)) * [1.0, 0.3, 20.0]
-    bounds = (Bound("D", 0.1, 10.0, "log"), Bound("v", 0.01, 0.6, "logit"), Bound("depth", -2.0, 3.0))
+    bounds = (
+        Parameter("D", (), 0.1, 10.0, "log"),
+        Parameter("v", (), 0.01, 0.6, "logit"),
+        Parameter("depth", (), -2.0, 3.0),
+    )
     theta = np.array([2.0, 0.1, 0.3])
     report = identifiability(jacobian, theta, bounds, variance=1.7)
     matrix = np.asarray(covariance(jnp.asarray(jacobian), jnp.asarray(theta), ranges_of(bounds), variance=1.7).scaled)
@@ -290,7 +309,7 @@ def test_standard_errors_of_combinations_follow_from_the_covariance(rng: np.rand
 
 
 def test_sums_are_written_for_parameters_on_other_scales():
-    bounds = (Bound("x", 0.0, 1.0), Bound("D", 1.0, np.e, "log"), Bound("v", 0.2, 0.5, "logit"))
+    bounds = (Parameter("x", (), 0.0, 1.0), Parameter("D", (), 1.0, np.e, "log"), Parameter("v", (), 0.2, 0.5, "logit"))
     report = identifiability(np.array([[1.0, -1.0 / 2.0, 0.0]]), [0.5, 2.0, 0.3], bounds)
     assert report.combinations[0].text in {"x - ln D", "ln D - x"}
     assert {c.text for c in report.combinations[1:]} <= {"x + ln D", "ln D + x", "logit v"}

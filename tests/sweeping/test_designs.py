@@ -27,18 +27,18 @@ from npp_jax.sweeping.design.designs import BLOCK
 from npp_jax.sweeping.design.permutation import ROUNDS, permute
 
 AXES = (
-    Axis("temperature_K", 300, 400),
-    Axis("D_foreign_m2_s", 1e-26, 1e-18, "log"),
-    Axis("vacancy_fraction", 1e-4, 0.999, "logit"),
-    Axis("sed_fwhm_eV", 0.1, 0.4, levels=7),
+    Parameter("temperature_K", (), 300, 400),
+    Parameter("D_foreign_m2_s", (), 1e-26, 1e-18, "log"),
+    Parameter("vacancy_fraction", (), 1e-4, 0.999, "logit"),
+    Parameter("sed_fwhm_eV", (), 0.1, 0.4, levels=7),
 )
 LEVELS = tuple(Axis(axis.name, axis.low, axis.high, axis.scale, 7 + k) for k, axis in enumerate(AXES))
 SAMPLED = (Uniform, LatinHypercube, Sobol)
 SIZE = 3 * BLOCK + 123
-DESIGNS = [*(kind(AXES, SIZE, 5) for kind in SAMPLED), Grid(LEVELS)]
+DESIGNS = [*(kind(SIZE, 5, parameters=AXES) for kind in SAMPLED), Grid(parameters=LEVELS)]
 NAMES = ["uniform", "latin hypercube", "sobol", "grid"]
-UNIT = tuple(Axis(f"p{k}", 0.0, 1.0) for k in range(3))
-MANY = tuple(Axis(f"p{k}", 0.0, 1.0) for k in range(qmc.Sobol.MAXDIM + 1))
+UNIT = tuple(Parameter(f"p{k}", (), 0.0, 1.0) for k in range(3))
+MANY = tuple(Parameter(f"p{k}", (), 0.0, 1.0) for k in range(qmc.Sobol.MAXDIM + 1))
 
 
 def whole(design: AbstractDesign) -> np.ndarray:
@@ -60,7 +60,7 @@ def test_an_axis_is_even_on_its_scale(axis: Axis):
 
 @pytest.mark.parametrize("scale", ["linear", "log", "logit"])
 def test_levels_hold_both_limits_exactly_and_share_the_axis_evenly(scale: str):
-    axis = Axis("x", 0.1, 0.7, scale, levels=5)
+    axis = Parameter("x", (), 0.1, 0.7, scale, levels=5)
     levels = axis.level_values()
     assert levels[0] == 0.1 and levels[-1] == 0.7 and np.all(np.diff(levels) > 0.0)
     values, counts = np.unique(axis.at(np.arange(1000) / 1000), return_counts=True)
@@ -117,14 +117,14 @@ def whole_once(design: AbstractDesign) -> np.ndarray:
 
 @pytest.mark.parametrize("kind", SAMPLED)
 def test_a_seed_gives_the_same_candidates_and_another_seed_others(kind: type):
-    assert whole(kind(AXES, 500, 1)).tobytes() == whole(kind(AXES, 500, 1)).tobytes()
-    different = whole(kind(UNIT, 500, 1)) != whole(kind(UNIT, 500, 2))
+    assert whole(kind(500, 1, parameters=AXES)).tobytes() == whole(kind(500, 1, parameters=AXES)).tobytes()
+    different = whole(kind(500, 1, parameters=UNIT)) != whole(kind(500, 2, parameters=UNIT))
     assert different.mean() > 0.99
 
 
 @pytest.mark.parametrize("kind", SAMPLED)
 def test_ten_million_candidates_are_cut_without_generating_them(kind: type):
-    design = kind(AXES, 10_000_000, 1)
+    design = kind(10_000_000, 1, parameters=AXES)
     last = rows(design, design.size - 10, design.size)
     assert last.shape == (10, 4)
     assert last.tobytes() == rows(design, design.size - 20, design.size)[10:].tobytes()
@@ -132,7 +132,7 @@ def test_ten_million_candidates_are_cut_without_generating_them(kind: type):
 
 @pytest.mark.parametrize("kind", SAMPLED)
 def test_axes_are_spread_evenly_and_independently(kind: type):
-    values = whole(kind(UNIT, 8192, 3))
+    values = whole(kind(8192, 3, parameters=UNIT))
     for column in values.T:
         assert stats.kstest(column, "uniform").pvalue > 1e-3
     for a, b in itertools.combinations(values.T, 2):
@@ -143,20 +143,22 @@ def test_axes_are_spread_evenly_and_independently(kind: type):
 @pytest.mark.parametrize(("start", "stop"), [(-1, 3), (3, 2), (0, 11)])
 def test_a_range_outside_of_the_design_is_refused(start: int, stop: int):
     with pytest.raises(DesignError, match="not within the 10 of the design"):
-        rows(Uniform(UNIT, 10), start, stop)
+        rows(Uniform(10, parameters=UNIT), start, stop)
 
 
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Uniform((), 3), "at least one axis"),
-        (lambda: Uniform((UNIT[0], UNIT[0]), 3), "p0: the axis is given twice"),
-        (lambda: Uniform(UNIT, 0), "candidates = 0 must be between 1 and"),
-        (lambda: Sobol(UNIT, 3, -1), "seed = -1 must not be negative"),
-        (lambda: Grid(UNIT), "p0: a grid needs levels"),
-        (lambda: Grid(tuple(Axis(f"p{k}", 0, 1, levels=10000) for k in range(5))), "too large"),
+        (lambda: Uniform(3).over(()), "at least one parameter"),
+        (lambda: Uniform(3, parameters=(UNIT[0], UNIT[0])), "p0: the parameter is given twice"),
+        (lambda: Uniform(0, parameters=UNIT), "candidates = 0 must be between 1 and"),
+        (lambda: Sobol(3, -1, parameters=UNIT), "seed = -1 must not be negative"),
+        (lambda: Grid(parameters=UNIT), "p0: a grid needs levels"),
+        (lambda: Grid(parameters=tuple(Parameter(f"p{k}", (), 0, 1, levels=10000) for k in range(5))), "too large"),
         (
-            lambda: rows(Sobol(tuple(Axis(f"p{k}", 0, 1) for k in range(qmc.Sobol.MAXDIM + 1)), 3), 0, 1),
+            lambda: rows(
+                Sobol(3, parameters=tuple(Parameter(f"p{k}", (), 0, 1) for k in range(qmc.Sobol.MAXDIM + 1))), 0, 1
+            ),
             "axes; the Sobol sequence has",
         ),
     ],
@@ -171,12 +173,12 @@ def test_a_wrong_design_is_refused(make, message: str):
 
 def test_the_grid_is_the_product_of_the_levels():
     expected = np.array(list(itertools.product(*(axis.level_values() for axis in LEVELS))))
-    np.testing.assert_array_equal(whole(Grid(LEVELS)), expected)
+    np.testing.assert_array_equal(whole(Grid(parameters=LEVELS)), expected)
 
 
 @pytest.mark.parametrize("size", [1, 2, 1000, 2 * BLOCK + 1])
 def test_each_stratum_of_the_latin_hypercube_holds_one_candidate(size: int):
-    values = whole(LatinHypercube(UNIT, size, 11))
+    values = whole(LatinHypercube(size, 11, parameters=UNIT))
     for column in values.T:
         np.testing.assert_array_equal(np.sort(np.floor(column * size)), np.arange(size))
         place = column * size - np.floor(column * size)
@@ -184,14 +186,14 @@ def test_each_stratum_of_the_latin_hypercube_holds_one_candidate(size: int):
 
 
 def test_the_sobol_design_is_the_sequence_of_scipy():
-    points = whole(Sobol(UNIT, SIZE, 7))
+    points = whole(Sobol(SIZE, 7, parameters=UNIT))
     engine = qmc.Sobol(3, bits=30, seed=np.random.default_rng([7, 2]))
     expected = engine.random(1 << (SIZE - 1).bit_length())[:SIZE]
     np.testing.assert_array_equal(points, expected)
 
 
 def test_the_sobol_design_is_more_even_than_random_points():
-    even, random = (qmc.discrepancy(whole(kind(UNIT, 1024, 1))) for kind in (Sobol, Uniform))
+    even, random = (qmc.discrepancy(whole(kind(1024, 1, parameters=UNIT))) for kind in (Sobol, Uniform))
     assert even < 0.1 * random
 
 
@@ -227,15 +229,18 @@ def test_a_long_permutation_has_no_pattern(rng: np.random.Generator):
 
 
 def test_a_fingerprint_changes_with_the_design():
-    designs = [kind(AXES, size, seed) for kind in SAMPLED for size in (100, 101) for seed in (0, 1)]
-    designs += [Grid(LEVELS), Uniform((*AXES[:3], Axis("sed_fwhm_eV", 0.1, 0.4, levels=8)), 100)]
+    designs = [kind(size, seed, parameters=AXES) for kind in SAMPLED for size in (100, 101) for seed in (0, 1)]
+    designs += [
+        Grid(parameters=LEVELS),
+        Uniform(100, parameters=(*AXES[:3], Parameter("sed_fwhm_eV", (), 0.1, 0.4, levels=8))),
+    ]
     values = whole(designs[0])
-    table = Table(designs[0].parameters, values)
+    table = Table(designs[0].names, values)
     other = values.copy()
     other[50, 2] = np.nextafter(other[50, 2], 1.0)
     designs += [table, Table(table.names, other), Table(("a", "b", "c", "d"), values)]
     assert len({fingerprint(design) for design in designs}) == len(designs)
-    assert fingerprint(designs[0]) == fingerprint(Uniform(AXES, 100, 0))
+    assert fingerprint(designs[0]) == fingerprint(Uniform(100, 0, parameters=AXES))
 
 
 # -- tables

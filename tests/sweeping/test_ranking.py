@@ -7,15 +7,19 @@ import numpy as np
 import pytest
 from scipy.stats import chi2
 
-from npp_jax.fitting import Measurement, Parameter, Problem
+from npp_jax.fitting import Measurement, Problem
+from npp_jax.inference import Parameter
 from npp_jax.observe import DepthProfile, NoResponse, Observation
 from npp_jax.simulation.status import Status
 from npp_jax.sweeping import Manifest, Store
 from npp_jax.sweeping.description import OBSERVABLES, parameter_variables, shared_values
-from npp_jax.sweeping.design.space import Axis
 from npp_jax.sweeping.ranking import SweepFileError, SweepResult, accepted, best, rank, read_sweep, threshold, weights
 
-AXES = (Axis("a_eV", 0.0, 4.0), Axis("D_m2_s", 1e-22, 1e-20, "log"), Axis("f", 0.1, 0.9, "logit"))
+AXES = (
+    Parameter("a_eV", (), 0.0, 4.0),
+    Parameter("D_m2_s", (), 1e-22, 1e-20, "log"),
+    Parameter("f", (), 0.1, 0.9, "logit"),
+)
 
 
 @pytest.fixture
@@ -112,7 +116,7 @@ def test_a_file_comes_back(result, tmp_path, project_root):
     profile = DepthProfile(depth, ("K", "Li"), np.ones((2, 25)), 0.1, weight=np.where(depth < 50.0, 0.0, 1.0))
     measured = Measurement("K/1", experiment, profile, Observation(NoResponse(), np.ones(2), np.zeros(2)))
     problem = Problem((measured, Measurement("Rb", experiment)), (Parameter("width_eV", ("Li.sed_fwhm_eV",)),))
-    axes = (Axis("width_eV", 0.1, 0.4, "log"),)
+    axes = (Parameter("width_eV", (), 0.1, 0.4, "log"),)
     manifest = Manifest("", "0", "float64", 3, 2)
     with Store.open(tmp_path / "x.sweep", manifest) as store:
         for chunk in store.pending():

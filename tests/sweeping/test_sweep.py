@@ -16,13 +16,13 @@ import pytest
 from devices_run import COARSE, DEPTHS
 from scipy import special
 
-from npp_jax.commands.sweep import run_study, summary
+from npp_jax.commands.sweep import failures, run_study
 from npp_jax.files import ConfigError
 from npp_jax.files.study import load_study
 from npp_jax.fitting import Objective
 from npp_jax.simulation.simulate import FAST, simulate
 from npp_jax.simulation.status import Status
-from npp_jax.sweeping import rows
+from npp_jax.sweeping import Workers, rows
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,7 @@ def test_misfit_at_the_truth_is_the_noise(study):
 
 def test_an_interrupted_sweep_ends_in_the_same_file(study, tmp_path):
     whole, resumed = tmp_path / "whole.h5", tmp_path / "resumed.h5"
-    run_study(study, whole, force=False, workers=2, quiet=True)
+    run_study(study, whole, force=False, workers=Workers(2), quiet=True)
     shutil.copytree(tmp_path / "whole.sweep", tmp_path / "resumed.sweep")
     chunks = sorted((tmp_path / "resumed.sweep").glob("*.chunk"))
     assert len(chunks) == 3
@@ -90,12 +90,11 @@ def test_an_interrupted_sweep_ends_in_the_same_file(study, tmp_path):
     chunks[1].write_bytes(bytes(damaged))
     # Where the study leaves the chunks to the device, those of the run go on.
     uncut = dataclasses.replace(study, sweep=study.sweep.model_copy(update={"chunk": None}))
-    run_study(uncut, resumed, force=False, workers=1, quiet=True)
+    result = run_study(uncut, resumed, force=False, workers=Workers(1), quiet=True)
     assert whole.read_bytes() == resumed.read_bytes()
-    lines, failed, total = summary(whole)
-    assert total == 20
-    assert failed < 10
-    assert "20 candidates" in lines[0]
+    assert len(result.theta) == 20
+    assert failures(result) < 10
+    assert result.summary().startswith("20 candidates")
     with h5py.File(whole) as file:
         assert file["misfit"].shape == (20, 3)
         assert file["misfit"].dims[0].keys() == ["candidate"]
