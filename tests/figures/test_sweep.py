@@ -20,7 +20,8 @@ from npp_jax.figures.sweep import (
 )
 from npp_jax.files import load_experiment
 from npp_jax.files.sweep_export import write_sweep_arrays, write_sweep_table
-from npp_jax.fitting import Measurement, Parameter, Problem
+from npp_jax.fitting import Measurement, Problem
+from npp_jax.inference import Parameter
 from npp_jax.observe import DepthProfile, NoResponse, Observation
 from npp_jax.simulation.status import Status
 from npp_jax.sweeping import (

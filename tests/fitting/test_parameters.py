@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from npp_jax.files import load_experiment
-from npp_jax.fitting import Measurement, Parameter, ParameterError, Problem, known_keys, place, value_of
+from npp_jax.fitting import Measurement, Problem, known_keys, place, value_of
 from npp_jax.fitting.parameters import spread
+from npp_jax.inference import Parameter, ParameterError
 
 GLASS = "sweeps/lithium_borate_K.toml"
 

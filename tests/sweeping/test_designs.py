@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from scipy import stats
 from scipy.stats import qmc
 
+from npp_jax.inference import Parameter
 from npp_jax.sweeping import (
     AbstractDesign,
-    Axis,
     DesignError,
     Grid,
     LatinHypercube,

@@ -12,7 +12,8 @@ import pytest
 
 from npp_jax.constants import BOLTZMANN, ELEMENTARY_CHARGE, VACUUM_PERMITTIVITY
 from npp_jax.files import parse_experiment
-from npp_jax.fitting import Measurement, Objective, Parameter, Problem
+from npp_jax.fitting import Measurement, Objective, Problem
+from npp_jax.inference import Parameter
 from npp_jax.observe import DepthProfile, GaussianResponse, Observation
 from npp_jax.physics import Blocking, Drive, Experiment
 from npp_jax.simulation.simulate import FAST, simulate
