@@ -1,7 +1,7 @@
 """A parameter: what it is called, where it enters, its range, the scale on which it varies, what is known of it.
 
-Sweeps spread candidates over the ranges, fits search them, and priors pull inside of them. Keys and names of experiments
-are plain words here; what they mean is told by whoever has experiments (`npp_jax.fitting`).
+Sweeps spread candidates over the ranges, fits search them, and priors pull inside of them. Keys and names of
+experiments are plain words here; what they mean is told by whoever has experiments (`npp_jax.fitting`).
 """
 
 import dataclasses

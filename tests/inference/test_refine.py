@@ -13,14 +13,15 @@ from scipy import optimize
 
 from npp_jax.inference import (
     REASON_ADVICE,
-    Bounds,
     Parameter,
+    ParameterError,
+    Parameters,
+    Prior,
     Reason,
     RefineOptions,
     from_unbounded,
     ranges_of,
     refine,
-    start_values,
     theta_slope,
     to_scaled,
     to_theta,
@@ -33,9 +34,9 @@ BOUNDS = (
     Parameter("D", (), 1e-20, 1e-14, "log"),
     Parameter("v", (), 0.01, 0.6, "logit"),
     Parameter("depth", (), -3.0, 5.0),
-    Parameter("offset", (), -INF, INF, start=2.0),
-    Parameter("rate", (), 0.0, INF, "log", start=3.0),
-    Parameter("share", (), 0.0, 1.0, "logit", start=0.25),
+    Parameter("offset", (), -INF, INF),
+    Parameter("rate", (), 0.0, INF, "log"),
+    Parameter("share", (), 0.0, 1.0, "logit"),
 )
 RANGES = ranges_of(BOUNDS)
 INSIDE = np.array([[3e-17, 0.05, 4.9, -7.0, 1e-3, 0.999], [1.1e-20, 0.59, -2.99, 1e4, 30.0, 1e-6]])
@@ -45,7 +46,7 @@ def batched(residual: Callable[[Array], Array]) -> Callable[[Array], tuple[Array
     return jax.jit(jax.vmap(lambda theta: (residual(theta), jax.jacfwd(residual)(theta))))
 
 
-def unbounded(count: int) -> Bounds:
+def unbounded(count: int) -> Parameters:
     return tuple(Parameter(f"b{k + 1}", (), -INF, INF) for k in range(count))
 
 
@@ -74,12 +75,12 @@ def test_maps_are_inverse_and_their_slopes_are_derivatives():
     np.testing.assert_allclose(unbounded_slope(RANGES, z), slope, rtol=1e-10)
 
 
-def test_scaled_limits_and_starts():
+def test_scaled_limits_and_the_middle_of_a_range():
     low, high = RANGES.low, RANGES.high
     np.testing.assert_allclose(low, [np.log(1e-20), np.log(0.01 / 0.99), -3.0, -INF, -INF, -INF])
     np.testing.assert_allclose(high, [np.log(1e-14), np.log(1.5), 5.0, INF, INF, INF])
-    middle = start_values(BOUNDS)
-    np.testing.assert_allclose(middle[[0, 2, 3, 4, 5]], [1e-17, 1.0, 2.0, 3.0, 0.25])
+    middle = np.array([bound.at(np.array([0.5]))[0] for bound in BOUNDS[:3]])
+    np.testing.assert_allclose(middle[[0, 2]], [1e-17, 1.0])
     np.testing.assert_allclose(middle[1] / (1 - middle[1]), np.sqrt(0.01 / 0.99 * 1.5))
 
 
@@ -92,22 +93,27 @@ def test_the_unbounded_coordinate_never_leaves_the_range(z: float):
 @pytest.mark.parametrize(
     ("words", "arguments"),
     [
-        ("D: low = 2.0 must be below high = 1.0", ("D", 2.0, 1.0)),
-        ("D: the range .* must lie inside .* 'log'", ("D", -1.0, 1.0, "log")),
-        ("D: the range .* must lie inside .* 'log'", ("D", 0.0, 1.0, "log")),
-        ("v: the range .* 'logit'", ("v", 0.1, 1.0, "logit")),
-        ("x: the range .* 'linear'", ("x", 0.0, INF)),
-        ("x: start = 3.0 is outside", ("x", 0.0, 1.0, "linear", 3.0)),
-        ("x: prior_mean = -1.0 is outside", ("x", 0.0, 1.0, "linear", None, -1.0, 1.0)),
-        ("x: prior_mean and prior_sigma belong together", ("x", 0.0, 1.0, "linear", None, 0.5)),
-        ("x: prior_sigma = 0.0 must be positive", ("x", 0.0, 1.0, "linear", None, 0.5, 0.0)),
-        ("x: low = nan", ("x", float("nan"), 1.0)),
+        ("D: low = 2.0 must be below high = 1.0", ("D", (), 2.0, 1.0)),
+        ("D: the range .* must lie inside .* 'log'", ("D", (), -1.0, 1.0, "log")),
+        ("D: the range .* must lie inside .* 'log'", ("D", (), 0.0, 1.0, "log")),
+        ("v: the range .* 'logit'", ("v", (), 0.1, 1.0, "logit")),
+        ("x: the range .* 'linear'", ("x", (), 0.0, INF)),
+        ("x: low = nan", ("x", (), float("nan"), 1.0)),
     ],
 )
 def test_a_wrong_range_is_refused_in_one_line(words: str, arguments: tuple):
     with pytest.raises(ValueError, match=words) as caught:
-        Bound(*arguments)
+        Parameter(*arguments)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("words", "prior"),
+    [("x: prior mean = -1.0 is outside", (-1.0, 1.0)), ("x: prior sigma = 0.0 must be positive", (0.5, 0.0))],
+)
+def test_a_wrong_prior_is_refused_in_one_line(words: str, prior: tuple):
+    with pytest.raises(ParameterError, match=words):
+        Parameter("x", (), 0.0, 1.0, prior=Prior(*prior))
 
 
 def test_a_start_outside_and_a_wrong_shape_are_refused():
@@ -117,8 +123,6 @@ def test_a_start_outside_and_a_wrong_shape_are_refused():
         refine(ROSENBROCK, unbounded(2), jnp.array([0.0, 7.0]))
     with pytest.raises(ValueError, match=r"residuals .* are needed"):
         refine(lambda theta: (theta, theta), unbounded(2), [[0.0, 7.0]])
-    with pytest.raises(ValueError, match="x: give start"):
-        start_values((Parameter("x", (), -INF, INF),))
 
 
 # --- minima -----------------------------------------------------------------------------------------------------------
@@ -335,7 +339,9 @@ def test_parameters_without_effect_are_named():
 def test_degenerate_parameters_still_converge():
     x = jnp.linspace(0.0, 2.0, 20)
     residual = lambda b: jnp.exp(-b[0] * b[1] * x) - jnp.exp(-0.7 * x) + 0.01 * jnp.cos(9.0 * x)  # noqa: E731
-    result = refine(batched(residual), tuple(Bound(n, 0.01, 100.0, "log") for n in "ab"), [[0.3, 1.0], [5.0, 2.0]])
+    result = refine(
+        batched(residual), tuple(Parameter(n, (), 0.01, 100.0, "log") for n in "ab"), [[0.3, 1.0], [5.0, 2.0]]
+    )
     assert reasons(result) == ["CONVERGED"] * 2
     np.testing.assert_allclose(jnp.prod(result.theta[0]), jnp.prod(result.theta[1]), rtol=1e-4)
 

@@ -13,8 +13,9 @@ from scipy import optimize, stats
 from npp_jax.inference import (
     DELTA_CHI2_95,
     NORMAL_95,
-    Bounds,
     Parameter,
+    Parameters,
+    Prior,
     Reason,
     RefineOptions,
     covariance,
@@ -41,7 +42,7 @@ def batched(residual: Callable[[Array], Array]) -> Callable[[Array], tuple[Array
     return jax.jit(jax.vmap(lambda theta: (residual(theta), jax.jacfwd(residual)(theta))))
 
 
-def unbounded(count: int) -> Bounds:
+def unbounded(count: int) -> Parameters:
     return tuple(Parameter(f"b{k + 1}", (), -INF, INF) for k in range(count))
 
 
@@ -167,10 +168,7 @@ def test_coverage_of_the_intervals(rng: np.random.Generator):
 
 
 def test_a_prior_is_a_weighted_mean_on_the_scale():
-    bounds = (
-        Parameter("D", (), 1e-3, 1e3, "log", prior_mean=2.0, prior_sigma=0.5),
-        Parameter("x", (), -INF, INF, start=0.0),
-    )
+    bounds = (Parameter("D", (), 1e-3, 1e3, "log", prior=Prior(2.0, 0.5)), Parameter("x", (), -INF, INF))
     data = batched(lambda t: jnp.stack([(jnp.log(t[0]) - jnp.log(5.0)) / 0.25, t[1] - 1.0]))
     result = refine(with_priors(data, bounds), bounds, [[1.0, 0.0]], options=RefineOptions(offset=1e-9))
     mean = (np.log(5.0) / 0.25**2 + np.log(2.0) / 0.5**2) / (0.25**-2 + 0.5**-2)

@@ -73,9 +73,10 @@ def _posterior_lines(fitted: Fitted) -> Iterator[str]:
     yield "|---|---|---|---|---|---|---|---|---|"
     for k, parameter in enumerate(fitted.hypothesis.parameters):
         between = lambda pair: f"{float(pair[0]):.5g} … {float(pair[1]):.5g}"  # noqa: E731
+        profiled = between(profiles[parameter.name]) if parameter.name in profiles else ""
         yield (
             f"| {parameter.name} | {posterior.mean[k]:.5g} | {posterior.standard_deviation[k]:.2g} | "
-            f"{between(posterior.interval[k])} | {between(profiles[parameter.name]) if parameter.name in profiles else ''} | "
+            f"{between(posterior.interval[k])} | {profiled} | "
             f"{between(covariance.interval[k])} | {posterior.r_hat[k]:.3f} | {posterior.ess_bulk[k]:.0f} | "
             f"{posterior.ess_tail[k]:.0f} |"
         )
@@ -102,9 +103,9 @@ def _rival_lines(outcome: FitOutcome) -> Iterator[str]:
         result = fitted.result
         reason = Reason(int(result.refined.reason[result.best])).name.lower().replace("_", " ")
         yield (
-            f"| {fitted.hypothesis.name} | {len(fitted.hypothesis.parameters)} | {result.effective:.1f} | {result.chi2:.1f} | "
-            f"{result.p_value:.2g} | {result.criteria.aic - lowest[0]:.1f} | {result.criteria.bic - lowest[1]:.1f} | "
-            f"{_ratio_test(outcome.main, fitted)} | {reason} |"
+            f"| {fitted.hypothesis.name} | {len(fitted.hypothesis.parameters)} | {result.effective:.1f} | "
+            f"{result.chi2:.1f} | {result.p_value:.2g} | {result.criteria.aic - lowest[0]:.1f} | "
+            f"{result.criteria.bic - lowest[1]:.1f} | {_ratio_test(outcome.main, fitted)} | {reason} |"
         )
     yield ""
     yield (

@@ -135,7 +135,10 @@ class AbstractSpreadDesign(AbstractDesign):
     def identity(self) -> bytes:
         """Settings, first and last block."""
         ends = (rows(self, 0, min(BLOCK, self.size)), rows(self, max(0, self.size - BLOCK), self.size))
-        return repr(self).encode() + b"".join(end.astype("<f8").tobytes() for end in ends)
+        # Keys and priors do not change the candidates.
+        ranges = [(p.name, p.low, p.high, p.scale, p.levels) for p in self.parameters]
+        own = [getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "parameters"]
+        return repr((type(self).__name__, ranges, own)).encode() + b"".join(e.astype("<f8").tobytes() for e in ends)
 
 
 @dataclasses.dataclass(frozen=True)
