@@ -1,5 +1,6 @@
 """Designs: cut anywhere to the same bits, spread as they promise, tables that are checked."""
 
+import dataclasses
 import itertools
 from pathlib import Path
 
@@ -32,7 +33,7 @@ AXES = (
     Parameter("vacancy_fraction", (), 1e-4, 0.999, "logit"),
     Parameter("sed_fwhm_eV", (), 0.1, 0.4, levels=7),
 )
-LEVELS = tuple(Axis(axis.name, axis.low, axis.high, axis.scale, 7 + k) for k, axis in enumerate(AXES))
+LEVELS = tuple(dataclasses.replace(p, levels=7 + k) for k, p in enumerate(AXES))
 SAMPLED = (Uniform, LatinHypercube, Sobol)
 SIZE = 3 * BLOCK + 123
 DESIGNS = [*(kind(SIZE, 5, parameters=AXES) for kind in SAMPLED), Grid(parameters=LEVELS)]
