@@ -50,7 +50,7 @@ def whole(design: AbstractDesign) -> np.ndarray:
 
 
 @pytest.mark.parametrize("axis", AXES[:3], ids=lambda axis: axis.scale)
-def test_an_axis_is_even_on_its_scale(axis: Axis):
+def test_an_axis_is_even_on_its_scale(axis: Parameter):
     share = np.linspace(0.0, 1.0, 101)
     change = {"linear": lambda x: x, "log": np.log, "logit": lambda x: np.log(x / (1 - x))}[axis.scale]
     even = change(axis.low) + share * (change(axis.high) - change(axis.low))
@@ -85,7 +85,7 @@ def test_levels_hold_both_limits_exactly_and_share_the_axis_evenly(scale: str):
 )
 def test_a_wrong_axis_is_refused(arguments: tuple, message: str):
     with pytest.raises(DesignError, match=message) as caught:
-        Axis(*arguments)
+        Parameter(arguments[0], (), *arguments[1:])
     assert "\n" not in str(caught.value)
 
 
