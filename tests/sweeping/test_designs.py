@@ -264,7 +264,7 @@ def written(folder: Path, text: str | bytes) -> Path:
 def test_a_table_is_read_column_by_column(tmp_path: Path):
     path = written(tmp_path, "\ufeffD_foreign_m2_s, sed_fwhm_eV\r\n1e-22, 0.25\r\n\r\n2.5e-23,0.3\r\n")
     table = read_table(path, KNOWN, required=("sed_fwhm_eV",))
-    assert table.parameters == ("D_foreign_m2_s", "sed_fwhm_eV")
+    assert table.names == ("D_foreign_m2_s", "sed_fwhm_eV")
     np.testing.assert_array_equal(rows(table, 0, 2), [[1e-22, 0.25], [2.5e-23, 0.3]])
     np.testing.assert_array_equal(rows(table, 1, 2), [[2.5e-23, 0.3]])
 
@@ -272,10 +272,10 @@ def test_a_table_is_read_column_by_column(tmp_path: Path):
 @pytest.mark.parametrize("design", DESIGNS, ids=NAMES)
 def test_an_exported_table_gives_the_same_bits(design: AbstractDesign, tmp_path: Path):
     # Python floats are written with the fewest digits that give them back.
-    lines = [design.parameters, *map(lambda row: map(repr, row), rows(design, 0, design.size).tolist())]
+    lines = [design.names, *map(lambda row: map(repr, row), rows(design, 0, design.size).tolist())]
     (tmp_path / "out.csv").write_text("".join(",".join(line) + "\n" for line in lines))
     table = read_table(tmp_path / "out.csv", KNOWN, KNOWN)
-    assert table.parameters == design.parameters
+    assert table.names == design.names
     assert whole(table).tobytes() == whole_once(design).tobytes()
     middle = slice(BLOCK - 5, BLOCK + 9)
     assert rows(table, middle.start, middle.stop).tobytes() == whole_once(design)[middle].tobytes()
