@@ -65,7 +65,7 @@ def write_solution(path: str | Path, solution: Solution, *, experiment_text: str
         for name, quantity in TRACE.items():
             put(f"trace_{name}", getattr(solution.trace, name), quantity)
         for name, quantity in REPORT.items():
-            put(f"report_{name}", getattr(solution.report, name), quantity)
+            put(f"report_{name}", np.asarray(getattr(solution.report, name)), quantity)
 
 
 def read_solution(path: str | Path) -> Solution:
