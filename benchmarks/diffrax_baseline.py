@@ -34,10 +34,10 @@ from npp_jax.constants import NM
 from npp_jax.physics import Experiment
 from npp_jax.physics.front_theory import front_theory, quasi_steady_profile
 from npp_jax.simulation.mesh.geometry import geometry
-from npp_jax.simulation.mesh.predicted import Path as FrontPath
-from npp_jax.simulation.mesh.predicted import Place
+from npp_jax.simulation.mesh.predicted import Place, PredictedCourse
 from npp_jax.simulation.observables import front_observables, interpolate_profile
-from npp_jax.simulation.schemes import pair_neutral as electroneutral
+from npp_jax.simulation.schemes import PairNeutral
+from npp_jax.simulation.schemes.scheme import Rates
 from npp_jax.simulation.simulate import FAST, simulate
 from npp_jax.simulation.units import medium_of
 
@@ -78,7 +78,7 @@ def solve(experiment: Experiment, solver: diffrax.AbstractSolver, rtol: float) -
     medium = medium_of(experiment, stage)
     zero = jnp.zeros_like(stage.temperature)
     theory = front_theory(medium.native, medium.foreign, stage.temperature)
-    path = FrontPath(medium, theory, stage.front, Place(zero, zero, zero), zero)
+    path = PredictedCourse(medium=medium, theory=theory, front=stage.front, place=Place(zero, zero, zero), charge=zero)
     end = stage.charge / path.current_unit()
     drop = path.drive.value[0] / medium.thermal_potential
 
@@ -93,8 +93,8 @@ def solve(experiment: Experiment, solver: diffrax.AbstractSolver, rtol: float) -
         here = geometry(faces_at(clock), velocity, medium.thickness)
         positive = jnp.clip(amount / here.width, 1e-9, CEILING)
 
-        def rates(v: Array) -> electroneutral.Rates:
-            return electroneutral.rates(medium, (positive,), v, lambda v: 1.0 / v, here)
+        def rates(v: Array) -> Rates:
+            return PairNeutral().rates(medium, (positive,), v, lambda v: 1.0 / v, here)
 
         # At given composition the potential drop is linear in the current.
         guess = path.current_at(clock)

@@ -38,9 +38,9 @@ def pytest_configure(config: pytest.Config) -> None:
 def _compile_quickly() -> None:
     """Take the older emitters of a CPU: slower code in half of the time.
 
-    Without optimisation they join a product and a sum into one rounding in one kernel and not in another that repeats
-    the same computation, which random numbers drawn by rejection do not survive: no such instructions. A flag that XLA
-    does not know would end the process; it reads its flags with the first program.
+    Without optimisation, and with instructions that round a product and a sum once (FMA), they leave random numbers
+    drawn by rejection unset now and then; without such instructions these are right. A flag that XLA does not know
+    would end the process; it reads its flags with the first program.
     """
     library = Path(jaxlib.__file__).with_name("libjax_common.so")
     if platform.machine() not in ("x86_64", "AMD64") or not library.is_file():

@@ -138,7 +138,7 @@ class _State(eqx.Module):
 
 
 _RUNNING = -1
-_BLOCK = 16  # starts judged at once: one compilation serves any number of them
+_BLOCK = 16  # starts judged at once: one compilation serves any number of them; a single start has its own
 _FORGET = 0.1  # what is kept of the largest column norm: a start far out must not brake all later steps
 _GAIN = 1e-4  # least gain ratio of an accepted step
 _SMALLEST_DAMPING = 1e-14
@@ -192,9 +192,10 @@ def refine(
     held = jnp.broadcast_to(jnp.asarray(False if fixed is None else fixed), theta.shape)
     ranges = ranges_of(bounds)
     count = len(theta)
-    blocks = -(-count // _BLOCK)
+    block = 1 if count == 1 else _BLOCK
+    blocks = -(-count // block)
     # The last start fills the last block up.
-    filled = np.minimum(np.arange(blocks * _BLOCK), count - 1)
+    filled = np.minimum(np.arange(blocks * block), count - 1)
 
     def cut(whole: Array) -> list[np.ndarray]:
         return np.split(np.asarray(whole)[filled], blocks)

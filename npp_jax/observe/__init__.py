@@ -12,7 +12,6 @@ from npp_jax.observe.observation import (
     NuisancePrior,
     Observation,
     observe,
-    observe_sampled,
     solve_linear_nuisance,
 )
 from npp_jax.observe.profile import MINIMUM_POINTS, DepthProfile, check, within
@@ -39,7 +38,6 @@ __all__ = [
     "convolve",
     "measure",
     "observe",
-    "observe_sampled",
     "sample_response",
     "solve_linear_nuisance",
     "within",

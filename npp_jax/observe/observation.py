@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from npp_jax.observe.arrays import as_leaf, concrete
-from npp_jax.observe.convolution import SampledResponse, convolve
+from npp_jax.observe.convolution import convolve
 from npp_jax.observe.response import AbstractResponse
 
 
@@ -69,26 +69,6 @@ def observe(
         Depths of the points as measured. [nm]
     """
     return observation.signal(convolve(observation.response, faces, fractions, observation.true_depth(depth)))
-
-
-def observe_sampled(
-    observation: Observation,
-    sampled: SampledResponse,
-    faces: Float[Array, "face"],
-    fractions: Float[Array, "species cell"],
-) -> Float[Array, "species depth"]:
-    """Signal of a profile of cells by the cheap path of a sweep, at the depths that `sampled` was prepared for.
-
-    Parameters
-    ----------
-    observation
-        The experiment; its response and depth scale are those of `sampled` and not looked at.
-    sampled
-        `sample_response(observation.response, observation.true_depth(depth))`.
-    faces, fractions
-        As in `observe`.
-    """
-    return observation.signal(sampled(faces, fractions))
 
 
 class NuisancePrior(eqx.Module):

@@ -51,10 +51,3 @@ def tracer_from_cait(
 ) -> Float[Array, "*shape"]:
     """D* = H_R D_CAIT: a CAIT experiment moves charge, its D is the conductivity diffusion coefficient."""
     return jnp.asarray(D_cait) * haven
-
-
-def cait_from_tracer(
-    D_tracer: Float[ArrayLike, "*shape"], haven: Float[ArrayLike, ""] = CAIT_HAVEN_RATIO
-) -> Float[Array, "*shape"]:
-    """D_CAIT = D_σ = D*/H_R."""
-    return jnp.asarray(D_tracer) / haven

@@ -1,6 +1,5 @@
 """Result of a run with any number of ions: profiles, course and report in SI units."""
 
-from types import ModuleType
 from typing import NamedTuple
 
 import jax
@@ -11,14 +10,14 @@ from jaxtyping import Array
 from npp_jax.constants import NM
 from npp_jax.physics.experiment import Experiment
 from npp_jax.physics.protocol import IonBeamCurrent, IonBeamPotential, Stage
-from npp_jax.simulation.material import Mixture, conductance, valence
+from npp_jax.simulation.material import Mixture, conductance
 from npp_jax.simulation.mesh.geometry import geometry
 from npp_jax.simulation.observables import front_observables
-from npp_jax.simulation.schemes import mixture_full
+from npp_jax.simulation.schemes import MIXTURE, AbstractMixtureScheme
 from npp_jax.simulation.schemes.mixture_faces import at_back, at_surface, lengths
 from npp_jax.simulation.solution import Report, Solution, Trace
-from npp_jax.simulation.stages import MODELS, Run
-from npp_jax.simulation.step import Moment
+from npp_jax.simulation.stages import Run
+from npp_jax.simulation.step import State
 from npp_jax.simulation.units import mixture_of
 
 
@@ -37,13 +36,13 @@ class Seen(NamedTuple):
     """Fraction of the ion of the beam, or of an earlier one, or else of the last."""
 
 
-def _seen(experiment: Experiment, stage: Stage, foreign: int, model: ModuleType, moment: Moment) -> Seen:
+def _seen(experiment: Experiment, stage: Stage, foreign: int, scheme: AbstractMixtureScheme, state: State) -> Seen:
     medium = mixture_of(experiment, stage, 0.0)
-    here = geometry(moment.faces, moment.velocity, medium.thickness)
-    tempo = jnp.ones_like(moment.current) if medium.beam is None else 1.0 / moment.current
-    faces = model.face_field(medium, moment.y, moment.current, tempo, here)
-    centre = 0.5 * (moment.faces[1:] + moment.faces[:-1])
-    cells = jnp.stack(model.fractions(medium, moment.y, here.width))
+    here = geometry(state.faces, state.velocity, medium.thickness)
+    tempo = jnp.ones_like(state.current) if medium.beam is None else 1.0 / state.current
+    faces = scheme.face_field(medium, state.y, state.current, tempo, here)
+    centre = 0.5 * (state.faces[1:] + state.faces[:-1])
+    cells = jnp.stack(scheme.fractions(medium, state.y, here.width))
     bulk = jnp.stack([jnp.broadcast_to(c, centre.shape[1:]) for c in medium.bulk])
     last = jnp.stack([here.distance[-1], here.beyond])
     back = jnp.stack([jnp.broadcast_to(c, centre.shape[1:]) for c in at_back(medium, cells, last)])
@@ -55,7 +54,7 @@ def _seen(experiment: Experiment, stage: Stage, foreign: int, model: ModuleType,
     elif medium.blocking:
         surface = _unpassed(medium, cells, centre, faces[0])
     else:
-        surface = _neutral(medium, _unpassed(medium, cells, centre, _drift(medium, cells, moment.current)))
+        surface = _neutral(medium, _unpassed(medium, cells, centre, _drift(medium, cells, state.current)))
     fraction = jnp.concatenate([surface[:, None], cells, back[:, None]], axis=1)
     excess = medium.debye_squared * jnp.diff(faces, axis=0) / here.width
     edge = jnp.zeros_like(excess[:1])
@@ -73,7 +72,7 @@ def _seen(experiment: Experiment, stage: Stage, foreign: int, model: ModuleType,
     field = jnp.concatenate([faces[:1], 0.5 * (faces[1:] + faces[:-1]), faces[-1:]])
     return Seen(
         depth=depth,
-        faces=moment.faces * NM,
+        faces=state.faces * NM,
         fraction=fraction,
         potential=medium.thermal_potential * potential,
         field=medium.thermal_potential / NM * field,
@@ -103,20 +102,18 @@ def _unpassed(medium: Mixture, cells: Array, centre: Array, field: Array) -> Arr
 def _neutral(medium: Mixture, surface: Array) -> Array:
     """The same with the species that is not carried making the surface neutral: continued apart, they do not add up."""
     others = sum(medium.charges[k] * surface[k] for k in medium.carried)
-    return surface.at[medium.rest].set((medium.background - others) / medium.charges[medium.rest])
+    last = medium.dependent_species
+    return surface.at[last].set((medium.background - others) / medium.charges[last])
 
 
-def _ionic_current(medium: Mixture, moments: Moment, model: ModuleType) -> Array:
-    """v₀ of the ions: under a blocking electrode that through the back, which the displacement current leaves out."""
-    if not medium.blocking or model is not mixture_full:
-        return moments.current
+def _ionic_current(medium: Mixture, states: State, scheme: AbstractMixtureScheme) -> Array:
+    """v₀ of the ions in each state [nm/s]."""
 
-    def through(moment: Moment) -> Array:
-        here = geometry(moment.faces, moment.velocity, medium.thickness)
-        flux = mixture_full.through_faces(medium, moment.y, jnp.ones_like(moment.current), here).flux[:, -1:]
-        return jnp.sum(valence(medium, flux) * flux, axis=0)[0]
+    def of(state: State) -> Array:
+        here = geometry(state.faces, state.velocity, medium.thickness)
+        return scheme.ionic_current(medium, state.y, state.current, here)
 
-    return jax.vmap(through)(moments)
+    return jax.vmap(of)(states)
 
 
 def assemble(experiment: Experiment, run: Run, model: str) -> Solution:
@@ -124,20 +121,20 @@ def assemble(experiment: Experiment, run: Run, model: str) -> Solution:
     names = [species.name for species in experiment.species]
     unit = mixture_of(experiment, experiment.stages[0], 0.0).charge_density * NM
     foreign = len(names) - 1
-    scheme = MODELS[model]
+    scheme = MIXTURE[model]
     states, outputs, uptake, balance = [], [], [], []
     passed = [jnp.zeros_like(unit)] * len(names)
     for stage, passage in zip(experiment.stages, run.passages, strict=True):
         if isinstance(stage.front, IonBeamPotential | IonBeamCurrent):
             foreign = names.index(stage.front.beam)
             passed[foreign] = passed[foreign] + passage.taken
-        seen = jax.vmap(lambda m, s=stage, f=foreign: _seen(experiment, s, f, scheme, m))(passage.moments)
+        seen = jax.vmap(lambda m, s=stage, f=foreign: _seen(experiment, s, f, scheme, m))(passage.states)
         medium = mixture_of(experiment, stage, 0.0)
-        current = _ionic_current(medium, passage.moments, scheme)
+        current = _ionic_current(medium, passage.states, scheme)
         outputs.append(sum(len(state[-1]) for state in states) + np.asarray(passage.outputs))
-        states.append((seen, passage.start + passage.moments.time, passage.charge * unit, current * unit))
-        width = jnp.diff(passage.moments.faces[-1], axis=0)
-        last = scheme.fractions(medium, tuple(c[-1] for c in passage.moments.y), width)
+        states.append((seen, passage.start + passage.states.time, passage.charge * unit, current * unit))
+        width = jnp.diff(passage.states.faces[-1], axis=0)
+        last = scheme.fractions(medium, tuple(c[-1] for c in passage.states.y), width)
         uptake = [jnp.sum(width * (c - b), axis=0) for c, b in zip(last, medium.bulk, strict=True)]
         for k, gained in enumerate(uptake):
             if any(getattr(s.front, "beam", None) == names[k] for s in experiment.stages):

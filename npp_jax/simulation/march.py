@@ -7,7 +7,6 @@ corrected by the missing time, until it lands.
 """
 
 from collections.abc import Callable
-from types import ModuleType
 
 import jax
 import jax.numpy as jnp
@@ -16,29 +15,30 @@ from jaxtyping import Array
 from npp_jax.physics.front_theory import quasi_steady_profile
 from npp_jax.simulation.controls import Controls
 from npp_jax.simulation.material import Unknowns
-from npp_jax.simulation.mesh.found import Track
-from npp_jax.simulation.mesh.predicted import Path
+from npp_jax.simulation.mesh.course import AbstractCourse
+from npp_jax.simulation.mesh.predicted import PredictedCourse
 from npp_jax.simulation.schedule import Schedule
-from npp_jax.simulation.step import Effort, Happened, Moment, take_step
+from npp_jax.simulation.schemes import AbstractScheme
+from npp_jax.simulation.step import State, StepInfo, StepOptions, take_step
 
 Guess = Callable[[Array, Array, Array], Unknowns]
 """Start and end of a step in the clock, γ ↦ guesses of the unknowns at its stages."""
 
 
-def untouched(path: Path, schedule: Schedule, controls: Controls) -> tuple[Moment, Array]:
+def first_state(course: PredictedCourse, schedule: Schedule, controls: Controls) -> tuple[State, Array]:
     """State at the start of the first stage, and first guesses of its first step at half and full charge."""
     clock = schedule.clock[0]
-    faces = path.faces_at(jax.lax.stop_gradient(clock), controls.cells_behind, controls.cells_ahead)
+    faces = course.faces_at(jax.lax.stop_gradient(clock), controls.cells_behind, controls.cells_ahead)
     centre = 0.5 * (faces[1:] + faces[:-1])
-    width = path.front_scale(clock)
-    guess = [quasi_steady_profile(path.theory, centre, share * clock, width) for share in (0.5, 1.0)]
+    width = course.front_scale(clock)
+    guess = [quasi_steady_profile(course.theory, centre, share * clock, width) for share in (0.5, 1.0)]
     zero = jnp.zeros_like(clock)
-    moment = Moment((jnp.ones_like(centre),), faces, jnp.zeros_like(faces), path.current_at(clock), zero, zero)
-    return moment, jax.lax.stop_gradient(jnp.stack(guess))
+    state = State((jnp.ones_like(centre),), faces, jnp.zeros_like(faces), course.current_at(clock), zero, zero)
+    return state, jax.lax.stop_gradient(jnp.stack(guess))
 
 
-def landed(
-    now: Moment, base: Moment, clock: Array, ratio: Array, target: Array, again: Array, stays: Array | None = None
+def step_end(
+    now: State, base: State, clock: Array, ratio: Array, target: Array, repeat: Array, stays: Array | None = None
 ) -> Array:
     """Where in the clock a step ends whose output is told by its time, or by the charge less what `stays` outside.
 
@@ -47,34 +47,33 @@ def landed(
     """
     ahead = jnp.where(now.clock > 0.0, now.clock * ratio, clock)
     wanted = now.clock + (target - now.time) * now.current if stays is None else clock + stays
-    return jnp.where(again, jnp.maximum(wanted, base.clock * 1.0001), ahead)
+    return jnp.where(repeat, jnp.maximum(wanted, base.clock * 1.0001), ahead)
 
 
 def march(
-    model: ModuleType,
-    path: Path | Track,
-    actual: Path | Track,
+    scheme: AbstractScheme,
+    course: AbstractCourse,
+    actual: AbstractCourse,
     schedule: Schedule,
-    moment: Moment,
+    state: State,
     guess: Unknowns | Guess,
     controls: Controls,
     *,
     landing: bool,
     held: Array | None = None,
     surface_charge: Callable[[Unknowns], Array] | None = None,
-) -> tuple[Moment, Moment, Happened]:
+) -> tuple[State, State, StepInfo]:
     """Take the steps of a schedule.
 
     Parameters
     ----------
-    model
-        `electroneutral`, `full`, `mixture` or `mixture_full` of the discretisation; without derivatives of its own the
-        iteration takes those of the residual.
-    path, actual
+    scheme
+        Equations of the model; where its derivatives are not written out, the iteration takes those of the residual.
+    course, actual
         Prediction that places the mesh, and the same with the parameters by which the result is differentiated.
     schedule
         Steps.
-    moment
+    state
         Start.
     guess
         First guesses of the unknowns at the stages, [stage, cell, *batch]: those of the step from the untouched sample
@@ -95,32 +94,32 @@ def march(
     Last state, states after all steps, and what the steps took.
     """
 
-    def step(carry: tuple[Moment, Moment], row: tuple) -> tuple[tuple[Moment, Moment], tuple[Moment, Happened]]:
+    def step(carry: tuple[State, State], row: tuple) -> tuple[tuple[State, State], tuple[State, StepInfo]]:
         now, before = carry
-        clock, ratio, target, again, begin, gamma, cap, place = row
-        base = jax.tree.map(lambda a, b: jnp.where(again, a, b), before, now) if landing else now
+        clock, ratio, target, repeat, begin, gamma, cap, place = row
+        base = jax.tree.map(lambda a, b: jnp.where(repeat, a, b), before, now) if landing else now
         if landing:
             stays = None if surface_charge is None else surface_charge(now.y)
-            clock = landed(now, base, clock, ratio, target, again, stays)
-        faces = path.faces_at(
+            clock = step_end(now, base, clock, ratio, target, repeat, stays)
+        faces = course.faces_at(
             jax.lax.stop_gradient(clock) if held is None else place, controls.cells_behind, controls.cells_ahead
         )
         still = base._replace(faces=jnp.where(begin, faces, base.faces))
         first, guessed = (guess, begin) if not callable(guess) else (guess(base.clock, clock, gamma), jnp.bool_(True))
-        effort = Effort(gamma, cap, controls.tolerance)
-        after, happened = take_step(model, actual, still, now, clock, faces, effort, guess=first, guessed=guessed)
-        return (after, base), (after, happened)
+        options = StepOptions(gamma, cap, controls.tolerance)
+        after, info = take_step(scheme, actual, still, now, clock, faces, options, guess=first, guessed=guessed)
+        return (after, base), (after, info)
 
-    dtype = moment.clock.dtype
+    dtype = state.clock.dtype
     rows = (
         schedule.clock,
         schedule.ratio,
         schedule.target,
-        jnp.asarray(schedule.again),
+        jnp.asarray(schedule.repeat),
         jnp.asarray(schedule.begin),
         jnp.asarray(schedule.gamma, dtype),
         jnp.asarray(schedule.cap, jnp.int32),
         schedule.clock if held is None else held,
     )
-    (last, _), (moments, happened) = jax.lax.scan(step, (moment, moment), rows)
-    return last, moments, happened
+    (last, _), (states, info) = jax.lax.scan(step, (state, state), rows)
+    return last, states, info

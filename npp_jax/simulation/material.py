@@ -98,21 +98,21 @@ class Mixture(NamedTuple):
         return self.beam is not None or self.exchange is not None
 
     @property
-    def rest(self) -> int:
+    def dependent_species(self) -> int:
         """Index of the species whose fraction follows from the charge: that of the beam, or else the last."""
         return len(self.charges) - 1 if self.beam is None else self.beam
 
     @property
     def carried(self) -> tuple[int, ...]:
         """Indices of the species whose fractions are unknowns."""
-        return tuple(k for k in range(len(self.charges)) if k != self.rest)
+        return tuple(k for k in range(len(self.charges)) if k != self.dependent_species)
 
 
 def complete(medium: Mixture, y: Unknowns, excess: Array | float = 0.0) -> Unknowns:
     """Fractions of all species, one being what the excess charge [1] leaves to it."""
     others = dict(zip(medium.carried, y, strict=False))
     charge = sum(medium.charges[k] * c for k, c in others.items())
-    others[medium.rest] = (medium.background + excess - charge) / medium.charges[medium.rest]
+    others[medium.dependent_species] = (medium.background + excess - charge) / medium.charges[medium.dependent_species]
     return tuple(others[k] for k in range(len(medium.charges)))
 
 

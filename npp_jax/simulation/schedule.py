@@ -8,8 +8,7 @@ from jaxtyping import Array
 
 from npp_jax.physics.protocol import Blocking, IonBeamPotential, Stage
 from npp_jax.simulation.controls import Controls
-from npp_jax.simulation.mesh.found import Track
-from npp_jax.simulation.mesh.predicted import Path
+from npp_jax.simulation.mesh.course import AbstractCourse
 from npp_jax.solver.sdirk import EULER_GAMMA, GAMMA
 
 EULER_STEPS = 3
@@ -33,7 +32,7 @@ class Schedule(NamedTuple):
     """Planned clock over that of the step before."""
     target: Array
     """Output time towards which the step goes [s]."""
-    again: np.ndarray
+    repeat: np.ndarray
     """The step repeats the one before, from the same start."""
     begin: np.ndarray
     """The step starts from the untouched sample."""
@@ -46,13 +45,13 @@ class Schedule(NamedTuple):
 
 
 def make_schedule(
-    path: Path | Track, stage: Stage, controls: Controls, *, first: bool, surface_charge: bool = False
+    course: AbstractCourse, stage: Stage, controls: Controls, *, first: bool, surface_charge: bool = False
 ) -> Schedule:
     """Lay out the steps of a stage: evenly in the logarithm of the clock between outputs, or by `LATER_POWER`.
 
     Parameters
     ----------
-    path
+    course
         Prediction of current and charge.
     stage
         What is done to the sample.
@@ -66,16 +65,16 @@ def make_schedule(
     shares = np.asarray(stage.outputs)
     unknown_end = isinstance(stage.front, IonBeamPotential) and (stage.duration is not None or surface_charge)
     like = stage.temperature
-    if path.resting:
+    if course.resting:
         ends = [share * stage.duration for share in shares]
         times = ends
     elif stage.duration is not None:
         times = [share * stage.duration for share in shares]
-        ends = [path.charge_at(time) for time in times]
+        ends = [course.charge_at(time) for time in times]
     else:
-        ends = [share * stage.charge / path.current_unit() for share in shares]
+        ends = [share * stage.charge / course.current_unit() for share in shares]
         times = [jnp.full_like(like, jnp.inf) for _ in shares]
-    clocks, targets, again, final, output = [], [], [], [], []
+    clocks, targets, repeat, final, output = [], [], [], [], []
     previous = controls.start_share * ends[0]
     repeats = 0 if not unknown_end else controls.landings if stage.duration is not None else 1
     steps = controls.steps * (BLOCKING_STEPS if isinstance(stage.front, Blocking) else 1)
@@ -88,7 +87,7 @@ def make_schedule(
             exponents = np.arange(1, count + 1) / count
         exponents = np.concatenate([exponents, np.ones(repeats)]).reshape(-1, *(1,) * jnp.ndim(like))
         size = len(exponents)
-        if k == 0 and not first and not path.resting and isinstance(path, Track):
+        if k == 0 and not first and not course.resting and not course.self_similar:
             # The front runs into what earlier stages have left: nothing is self-similar, and even ratios would make
             # the last steps too long.
             root = controls.start_share ** (1.0 / LATER_POWER)
@@ -98,7 +97,7 @@ def make_schedule(
             clocks.append(previous * (end / previous) ** jnp.asarray(exponents, like.dtype))
         targets.append(jnp.broadcast_to(time, (size, *like.shape)))
         position = np.arange(size)
-        again.append(position >= size - repeats)
+        repeat.append(position >= size - repeats)
         final.append((position < size - repeats - (repeats > 0)) | (position == size - 1))
         output.append(position == size - 1)
         previous = end
@@ -117,7 +116,7 @@ def make_schedule(
         clock=stacked,
         ratio=jnp.concatenate([jnp.ones_like(stacked[:1]), stacked[1:] / stacked[:-1]]),
         target=jnp.concatenate(targets).astype(like.dtype),
-        again=np.concatenate(again),
+        repeat=np.concatenate(repeat),
         begin=begin,
         gamma=gamma,
         cap=cap,

@@ -5,7 +5,7 @@ its clock, what was there before in proportion to all the charge since it starte
 the profile at the end of the step; the mesh that resolves this is the one on which the step is taken.
 """
 
-from types import ModuleType
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
@@ -14,43 +14,44 @@ from jaxtyping import Array
 
 from npp_jax.physics.protocol import Closed, IonBeamCurrent, IonBeamPotential
 from npp_jax.simulation.controls import Controls
-from npp_jax.simulation.march import landed
+from npp_jax.simulation.march import step_end
 from npp_jax.simulation.material import Mixture, Unknowns
 from npp_jax.simulation.mesh.even_mesh import even_error_faces, linear
-from npp_jax.simulation.mesh.found import Track
+from npp_jax.simulation.mesh.found import FoundCourse
 from npp_jax.simulation.schedule import Schedule
-from npp_jax.simulation.step import Effort, Happened, Moment, take_step
+from npp_jax.simulation.schemes import AbstractMixtureScheme
+from npp_jax.simulation.step import State, StepInfo, StepOptions, take_step
 
 ROUGH_ITERATIONS = 3
 """Cap on the iterations of a rough step, the last one and the further ones of first steps apart."""
 
 
-def resolving(model: ModuleType, medium: Mixture, moment: Moment) -> Array:
-    """Faces that resolve the profile of a moment evenly."""
-    bulk = jnp.stack([jnp.broadcast_to(c, moment.clock.shape) for c in medium.bulk])
-    cells = model.fractions(medium, moment.y, jnp.diff(moment.faces, axis=0))
-    return even_error_faces(moment.faces, jnp.stack(cells), bulk, both_ends=medium.piling_up)
+def resolving_faces(scheme: AbstractMixtureScheme, medium: Mixture, state: State) -> Array:
+    """Faces that resolve the profile of a state evenly."""
+    bulk = jnp.stack([jnp.broadcast_to(c, state.clock.shape) for c in medium.bulk])
+    cells = scheme.fractions(medium, state.y, jnp.diff(state.faces, axis=0))
+    return even_error_faces(state.faces, jnp.stack(cells), bulk, both_ends=medium.piling_up)
 
 
 def seek(
-    model: ModuleType,
-    track: Track,
+    scheme: AbstractMixtureScheme,
+    course: FoundCourse,
     schedule: Schedule,
-    moment: Moment,
+    state: State,
     exchanged: Array,
     guess: Unknowns,
     controls: Controls,
     *,
     landing: bool,
     fresh: bool,
-) -> tuple[Moment, Moment, Happened]:
+) -> tuple[State, State, StepInfo]:
     """Take the steps of a schedule, each on the mesh that its own rough step suggests.
 
     Parameters
     ----------
-    model, schedule, moment, controls, landing
+    scheme, schedule, state, controls, landing
         As in `march`.
-    track
+    course
         Medium and drive of the stage.
     exchanged
         Charge of the ions that have been exchanged before the stage [nm].
@@ -63,29 +64,29 @@ def seek(
     -------
     As `march`.
     """
-    medium, rough_track = track.medium, _upwinded(track)
+    medium, rough_course = course.medium, _upwinded(course)
 
-    def step(carry: tuple[Moment, Moment], row: tuple) -> tuple[tuple[Moment, Moment], tuple[Moment, Happened]]:
+    def step(carry: tuple[State, State], row: tuple) -> tuple[tuple[State, State], tuple[State, StepInfo]]:
         now, before = carry
-        clock, ratio, target, again, begin, gamma, cap, rough_cap = row
-        base = jax.tree.map(lambda a, b: jnp.where(again, a, b), before, now) if landing else now
+        clock, ratio, target, repeat, begin, gamma, cap, rough_cap = row
+        base = jax.tree.map(lambda a, b: jnp.where(repeat, a, b), before, now) if landing else now
         if landing:
-            clock = landed(now, base, clock, ratio, target, again)
-        predicted = jnp.where(begin, base.faces, carried_on(track, base.faces, base.clock, clock, exchanged))
-        effort = Effort(gamma, rough_cap, controls.tolerance, euler=True)
-        rough, _ = take_step(model, rough_track, base, now, clock, predicted, effort, guess=guess, guessed=begin)
-        faces = jnp.where(begin, base.faces, resolving(model, medium, rough))
+            clock = step_end(now, base, clock, ratio, target, repeat)
+        predicted = jnp.where(begin, base.faces, advected_faces(course, base.faces, base.clock, clock, exchanged))
+        options = StepOptions(gamma, rough_cap, controls.tolerance, euler=True)
+        rough, _ = take_step(scheme, rough_course, base, now, clock, predicted, options, guess=guess, guessed=begin)
+        faces = jnp.where(begin, base.faces, resolving_faces(scheme, medium, rough))
         end = _between_meshes(medium, rough.y, predicted, faces)
         middle = _between_meshes(medium, tuple(g[0] for g in guess), predicted, faces)
         guesses = tuple(
             jnp.stack([jnp.where(begin, m, a + gamma * (b - a)), b])
             for m, a, b in zip(middle, base.y, end, strict=True)
         )
-        effort = Effort(gamma, cap, controls.tolerance)
-        after, happened = take_step(
-            model, track, base, rough, clock, faces, effort, guess=guesses, guessed=jnp.bool_(True)
+        options = StepOptions(gamma, cap, controls.tolerance)
+        after, info = take_step(
+            scheme, course, base, rough, clock, faces, options, guess=guesses, guessed=jnp.bool_(True)
         )
-        return (after, base), (after, happened)
+        return (after, base), (after, info)
 
     extra = np.zeros(len(schedule.cap), int)
     given = controls.extra_iterations[: len(extra)]
@@ -94,47 +95,52 @@ def seek(
         schedule.clock,
         schedule.ratio,
         schedule.target,
-        jnp.asarray(schedule.again),
+        jnp.asarray(schedule.repeat),
         jnp.asarray(fresh & (np.arange(len(extra)) == 0)),
-        jnp.asarray(schedule.gamma, moment.clock.dtype),
+        jnp.asarray(schedule.gamma, state.clock.dtype),
         jnp.asarray(schedule.cap, jnp.int32),
         jnp.asarray(extra + ROUGH_ITERATIONS, jnp.int32),
     )
-    (last, _), (moments, happened) = jax.lax.scan(step, (moment, moment), rows)
-    return last, moments, happened
+    (last, _), (states, info) = jax.lax.scan(step, (state, state), rows)
+    return last, states, info
 
 
 def first_faces(
-    model: ModuleType, track: Track, schedule: Schedule, moment: Moment, guess: Unknowns, controls: Controls
+    scheme: AbstractMixtureScheme,
+    course: FoundCourse,
+    schedule: Schedule,
+    state: State,
+    guess: Unknowns,
+    controls: Controls,
 ) -> Array:
     """Mesh that resolves the first step of a stage, found by a rough one; arguments as of `seek`."""
-    effort = Effort(
-        jnp.asarray(schedule.gamma[0], moment.clock.dtype),
+    options = StepOptions(
+        jnp.asarray(schedule.gamma[0], state.clock.dtype),
         jnp.asarray(schedule.cap[0] + ROUGH_ITERATIONS, jnp.int32),
         controls.tolerance,
         euler=True,
     )
     rough, _ = take_step(
-        model,
-        _upwinded(track),
-        moment,
-        moment,
+        scheme,
+        _upwinded(course),
+        state,
+        state,
         schedule.clock[0],
-        moment.faces,
-        effort,
+        state.faces,
+        options,
         guess=guess,
         guessed=jnp.bool_(True),
     )
-    return resolving(model, track.medium, rough)
+    return resolving_faces(scheme, course.medium, rough)
 
 
-def _upwinded(track: Track) -> Track:
+def _upwinded(course: FoundCourse) -> FoundCourse:
     """The same for a rough step: upwinded in full, but at rest."""
-    weight = jnp.zeros_like if isinstance(track.front, Closed) else jnp.ones_like
-    return track._replace(medium=track.medium._replace(upwind=weight(track.medium.upwind)))
+    weight = jnp.zeros_like if isinstance(course.front, Closed) else jnp.ones_like
+    return replace(course, medium=course.medium._replace(upwind=weight(course.medium.upwind)))
 
 
-def carried_on(track: Track, faces: Array, clock: Array, end: Array, exchanged: Array) -> Array:
+def advected_faces(course: FoundCourse, faces: Array, clock: Array, end: Array, exchanged: Array) -> Array:
     """Faces that go with the waves of the hyperbolic limit from one value of the clock to another.
 
     With a beam a composition that starts at the surface moves evenly with the charge, x ∝ q: what the stage brings, at
@@ -144,10 +150,10 @@ def carried_on(track: Track, faces: Array, clock: Array, end: Array, exchanged: 
     """
     start = jnp.where(clock > 0.0, clock, end)
     ratio = end / start
-    if isinstance(track.front, Closed):
+    if isinstance(course.front, Closed):
         return faces
-    if isinstance(track.front, IonBeamPotential | IonBeamCurrent):
-        front = start / track.medium.background
+    if isinstance(course.front, IonBeamPotential | IonBeamCurrent):
+        front = start / course.medium.background
         slow = (exchanged + end) / (exchanged + start)
         ahead = (ratio - slow) * front
         reach = jnp.maximum(1.0 - (faces - front) / (2.0 * ahead + 1e-9 * front), 0.0)
@@ -159,7 +165,7 @@ def carried_on(track: Track, faces: Array, clock: Array, end: Array, exchanged: 
     return (moved / (1.0 + beyond * (moved / faces[-1]) ** 4) ** 0.25).at[-1].set(faces[-1])
 
 
-def joined(one: Array, other: Array) -> Array:
+def merged_faces(one: Array, other: Array) -> Array:
     """Faces with the mean density of two meshes of as many faces."""
     knots = jnp.sort(jnp.concatenate([one, other[1:-1]]), axis=0)
     number = jnp.arange(len(one), dtype=one.dtype).reshape(-1, *(1,) * (one.ndim - 1))

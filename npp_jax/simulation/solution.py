@@ -30,7 +30,7 @@ class Trace(eqx.Module):
 
 
 class Report(eqx.Module):
-    """What happened on the way: cost, errors, balances, status."""
+    """What info on the way: cost, errors, balances, status."""
 
     steps: int = eqx.field(static=True)
     """Time steps taken."""

@@ -1,7 +1,6 @@
 """Simulation of any number of ions: a coarse pass over the protocol that seeks the mesh, and the run on this mesh."""
 
 from dataclasses import replace
-from types import ModuleType
 
 import equinox as eqx
 import jax
@@ -15,28 +14,25 @@ from npp_jax.simulation.controls import Controls, coarser
 from npp_jax.simulation.march import march
 from npp_jax.simulation.material import Mixture, Unknowns, complete
 from npp_jax.simulation.mesh.even_mesh import divided
-from npp_jax.simulation.mesh.found import Table, Track
+from npp_jax.simulation.mesh.found import FoundCourse, Table
 from npp_jax.simulation.mesh.geometry import geometry
 from npp_jax.simulation.schedule import Schedule, make_schedule
-from npp_jax.simulation.schemes import mixture_full
-from npp_jax.simulation.schemes import mixture_neutral as mixture
-from npp_jax.simulation.seek import first_faces, joined, seek
-from npp_jax.simulation.start import entered, first_guess, first_tables
-from npp_jax.simulation.step import Happened, Moment
+from npp_jax.simulation.schemes import MIXTURE, AbstractMixtureScheme
+from npp_jax.simulation.seek import first_faces, merged_faces, seek
+from npp_jax.simulation.start import first_guess, first_tables, initial_state
+from npp_jax.simulation.step import State, StepInfo
 from npp_jax.simulation.units import mixture_of
 from npp_jax.solver.sdirk import EULER_GAMMA
-
-MODELS: dict[str, ModuleType] = {"electroneutral": mixture, "full": mixture_full}
 
 UPWIND = 0.1
 """Weight of the upwinding: where the cells of a setting are few for the fronts, central fluxes alone would ask for
 negative fractions, which no iteration reaches."""
 
 
-class Passage(eqx.Module):
+class StageRecord(eqx.Module):
     """States of one stage that are looked at, in order (first axis)."""
 
-    moments: Moment
+    states: State
     charge: Array
     """Charge passed since the start of the protocol, as a length [nm]."""
     taken: Array
@@ -50,7 +46,7 @@ class Passage(eqx.Module):
 class Run(eqx.Module):
     """One pass through all stages, and what it took."""
 
-    passages: tuple[Passage, ...]
+    passages: tuple[StageRecord, ...]
     update: Array
     iterations: Array
     time_error: Array
@@ -70,7 +66,7 @@ def integrate(experiment: Experiment, controls: Controls, model: str) -> tuple[R
     controls
         Numerical settings; cells behind and ahead of the front count together.
     model
-        A key of `MODELS`.
+        `electroneutral` or `full`.
 
     Returns
     -------
@@ -80,7 +76,7 @@ def integrate(experiment: Experiment, controls: Controls, model: str) -> tuple[R
     # Only the first step of a stage has no state of a rough step or of the coarse pass to start from.
     controls = replace(controls, extra_iterations=controls.extra_iterations[:1])
     coarse = coarser(controls)
-    scheme = MODELS[model]
+    scheme = MIXTURE[model]
     rough, tables = one_pass(held, coarse, first_tables(held, coarse), scheme, seeking=True)
     cells = controls.cells_behind + controls.cells_ahead
     tables = jax.lax.stop_gradient(tuple(finer(table, cells) for table in tables))
@@ -104,7 +100,12 @@ def _divided_cells(values: Array, cells: int) -> Array:
 
 
 def one_pass(
-    experiment: Experiment, controls: Controls, tables: tuple[Table, ...], model: ModuleType, *, seeking: bool = False
+    experiment: Experiment,
+    controls: Controls,
+    tables: tuple[Table, ...],
+    scheme: AbstractMixtureScheme,
+    *,
+    seeking: bool = False,
 ) -> tuple[Run, tuple[Table, ...]]:
     """March through all stages.
 
@@ -114,8 +115,8 @@ def one_pass(
         As in `integrate`.
     tables
         Course and meshes of the stages.
-    model
-        A value of `MODELS`.
+    scheme
+        Equations of the model.
     seeking
         Whether the meshes are sought on the way instead of taken from the tables, but for the first of a stage.
 
@@ -126,10 +127,9 @@ def one_pass(
     zero = jnp.zeros_like(experiment.stages[0].temperature)
     charge, elapsed, update, time_error = zero, zero, zero, zero
     iterations = jnp.zeros(zero.shape, jnp.int32)
-    moment: Moment | None = None
+    state: State | None = None
     medium: Mixture | None = None
     passages, found, steps = [], [], 0
-    full = model is mixture_full
     depleted = False
     for number, (stage, table) in enumerate(zip(experiment.stages, tables, strict=True)):
         depleted = depleted or isinstance(stage.front, Blocking)
@@ -137,119 +137,119 @@ def one_pass(
         # At rest fronts only widen.
         weight = 1.0 if depleted else 0.0 if isinstance(stage.front, Closed) else UPWIND
         medium_before, medium = medium, mixture_of(experiment, stage, weight)
-        track = Track(medium, stage.front, table)
-        first = moment is None
-        schedule = make_schedule(track, stage, controls, first=first)
+        course = FoundCourse(medium, stage.front, table)
+        first = state is None
+        schedule = make_schedule(course, stage, controls, first=first)
         gamma = schedule.gamma.copy()
         # Every stage starts with a composition that changes at once: positive half steps, see `EULER_GAMMA`.
         gamma[0] = EULER_GAMMA
         schedule = schedule._replace(gamma=gamma)
-        faces = track.faces_at(jax.lax.stop_gradient(schedule.clock[0]), 0, 0)
-        neutral_steps = int(full and first and medium.beam is not None)
-        before = None if moment is None or medium_before is None else (medium_before, moment)
+        faces = course.faces_at(jax.lax.stop_gradient(schedule.clock[0]), 0, 0)
+        neutral_steps = int(scheme.poisson and first and medium.beam is not None)
+        before = None if state is None or medium_before is None else (medium_before, state)
         if seeking:
-            faces = faces if moment is None else joined(faces, moment.faces)
-            rough = entered(track, stage, schedule, faces, before, model, neutral=bool(neutral_steps))
+            faces = faces if state is None else merged_faces(faces, state.faces)
+            rough = initial_state(course, stage, schedule, faces, before, scheme, neutral=bool(neutral_steps))
             guess = first_guess(medium, faces, schedule, rough)
-            faces = first_faces(mixture if neutral_steps else model, track, schedule, rough, guess, controls)
-        moment = entered(track, stage, schedule, faces, before, model, neutral=bool(neutral_steps))
-        guess = first_guess(medium, faces, schedule, moment)
-        landing = bool(np.any(schedule.again))
-        exchanged = _exchanged(medium, moment) if seeking else None
+            faces = first_faces(scheme.neutral if neutral_steps else scheme, course, schedule, rough, guess, controls)
+        state = initial_state(course, stage, schedule, faces, before, scheme, neutral=bool(neutral_steps))
+        guess = first_guess(medium, faces, schedule, state)
+        landing = bool(np.any(schedule.repeat))
+        exchanged = _exchanged(medium, state) if seeking else None
         parts = []
         if neutral_steps:
             # From a step profile Poisson's equation adds nothing but stiffness.
             head = jax.tree.map(lambda leaf: leaf[:1], schedule)
-            moment, _, happened = _steps(
-                mixture, track, head, moment, exchanged, guess, controls, landing=False, fresh=True
+            state, _, info = _steps(
+                scheme.neutral, course, head, state, exchanged, guess, controls, landing=False, fresh=True
             )
-            here = geometry(moment.faces, moment.velocity, medium.thickness)
-            filled = mixture_full.start(medium, moment.y, moment.current, 1.0 / moment.current, here)
-            moment = moment._replace(y=filled)
-            parts.append((jax.tree.map(lambda leaf: leaf[None], moment), happened))
+            here = geometry(state.faces, state.velocity, medium.thickness)
+            filled = scheme.start(medium, state.y, state.current, 1.0 / state.current, here)
+            state = state._replace(y=filled)
+            parts.append((jax.tree.map(lambda leaf: leaf[None], state), info))
             schedule = jax.tree.map(lambda leaf: leaf[1:], schedule)
-            guess = tuple(jnp.stack([c, c]) for c in moment.y)
-        start = moment
+            guess = tuple(jnp.stack([c, c]) for c in state.y)
+        start = state
         fresh = not neutral_steps
-        moment, moments, happened = _steps(
-            model, track, schedule, moment, exchanged, guess, controls, landing=landing, fresh=fresh
+        state, states, info = _steps(
+            scheme, course, schedule, state, exchanged, guess, controls, landing=landing, fresh=fresh
         )
-        parts.append((moments, happened))
-        moments, happened = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *parts)
+        parts.append((states, info))
+        states, info = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *parts)
         final = np.concatenate([np.ones(neutral_steps, bool), schedule.final])
         if seeking:
             rows_of_table = np.flatnonzero(final)
-            known = jax.tree.map(lambda leaf, r=rows_of_table: leaf[r], moments)
+            known = jax.tree.map(lambda leaf, r=rows_of_table: leaf[r], states)
             table = Table(known.clock, known.time, known.faces, known.y)
         found.append(table)
         at_output = np.flatnonzero(np.concatenate([np.zeros(neutral_steps, bool), schedule.output]))
         rows = np.flatnonzero(final) if controls.trace else at_output
-        flowed = jnp.zeros_like(moments.clock) if track.resting else moments.clock
+        flowed = jnp.zeros_like(states.clock) if course.resting else states.clock
         passed = flowed
-        if full:
-            passed = _passed(medium, moments, start, flowed, neutral=bool(neutral_steps))
+        if scheme.poisson:
+            passed = _passed(medium, states, start, flowed, neutral=bool(neutral_steps))
         beam_next = number + 1 < len(tables) and hasattr(experiment.stages[number + 1].front, "beam")
         ended = number + 1 == len(tables)
         # The sheet of charge that carries the field of a beam sinks in when the beam ends.
         taken = passed[-1] if beam_next or ended else flowed[-1]
-        looked_at = jax.tree.map(lambda leaf, r=rows: leaf[r], moments)
+        looked_at = jax.tree.map(lambda leaf, r=rows: leaf[r], states)
         outputs = tuple(np.flatnonzero(np.isin(rows, at_output)).tolist())
-        passages.append(Passage(looked_at, charge + passed[rows], taken, elapsed, outputs))
+        passages.append(StageRecord(looked_at, charge + passed[rows], taken, elapsed, outputs))
         # What is wrong early concerns few ions: it counts as far as the step has come.
         kept = np.flatnonzero(final)
-        share = moments.clock[kept] / moments.clock[-1]
-        update = jnp.maximum(update, jnp.max(happened.update[kept] * share, axis=0))
-        iterations = iterations + jnp.sum(happened.iterations, axis=0)
+        share = states.clock[kept] / states.clock[-1]
+        update = jnp.maximum(update, jnp.max(info.update[kept] * share, axis=0))
+        iterations = iterations + jnp.sum(info.iterations, axis=0)
         if landing:
             wanted = schedule.target[at_output - neutral_steps]
-            missed = jnp.abs(moments.time[at_output] / wanted - 1.0)
+            missed = jnp.abs(states.time[at_output] / wanted - 1.0)
             time_error = jnp.maximum(time_error, jnp.max(missed, axis=0))
         charge = charge + (passed[-1] if medium.blocking else taken)
-        elapsed, steps = elapsed + moment.time, steps + len(moments.clock)
+        elapsed, steps = elapsed + state.time, steps + len(states.clock)
     cells = controls.cells_behind + controls.cells_ahead
     return Run(tuple(passages), update, iterations, time_error, steps, cells), tuple(found)
 
 
 def _steps(
-    model: ModuleType,
-    track: Track,
+    scheme: AbstractMixtureScheme,
+    course: FoundCourse,
     schedule: Schedule,
-    moment: Moment,
+    state: State,
     exchanged: Array | None,
     guess: Unknowns,
     controls: Controls,
     *,
     landing: bool,
     fresh: bool,
-) -> tuple[Moment, Moment, Happened]:
+) -> tuple[State, State, StepInfo]:
     """Steps of a schedule: where `exchanged` is given, as of `seek`, on meshes sought on the way, else on those of the
     table, starting from the states there.
     """
     if exchanged is not None:
-        return seek(model, track, schedule, moment, exchanged, guess, controls, landing=landing, fresh=fresh)
+        return seek(scheme, course, schedule, state, exchanged, guess, controls, landing=landing, fresh=fresh)
 
     def known(begin: Array, end: Array, gamma: Array) -> Unknowns:
-        early, late = track.state_at(begin + gamma * (end - begin)), track.state_at(end)
+        early, late = course.state_at(begin + gamma * (end - begin)), course.state_at(end)
         pairs = zip(early, late, guess, strict=False)
         return tuple(jnp.stack([jnp.where(begin > 0.0, a, g[0]), b]) for a, b, g in pairs)
 
-    return march(model, track, track, schedule, moment, known, controls, landing=landing)
+    return march(scheme, course, course, schedule, state, known, controls, landing=landing)
 
 
-def _exchanged(medium: Mixture, moment: Moment) -> Array:
+def _exchanged(medium: Mixture, state: State) -> Array:
     """Charge of the ions that have taken the place of others [nm]."""
-    width = jnp.diff(moment.faces, axis=0)
-    cells = complete(medium, moment.y[: len(medium.carried)])
+    width = jnp.diff(state.faces, axis=0)
+    cells = complete(medium, state.y[: len(medium.carried)])
     terms = zip(medium.charges, cells, medium.bulk, strict=True)
     return 0.5 * sum(z * jnp.sum(width * jnp.abs(c - b), axis=0) for z, c, b in terms)  # pyright: ignore
 
 
-def _passed(medium: Mixture, moments: Moment, start: Moment, flowed: Array, *, neutral: bool) -> Array:
+def _passed(medium: Mixture, states: State, start: State, flowed: Array, *, neutral: bool) -> Array:
     """Charge of the ions that have entered by the beam, or that a blocking electrode has driven out at the back [nm].
 
     What flows at the surface also charges it, by λ² times the change of the field there.
     """
-    surface, back = moments.y[-1][:, 0], moments.y[-1][:, -1]
+    surface, back = states.y[-1][:, 0], states.y[-1][:, -1]
     if medium.blocking:
         before = start.y[-1][0] - start.y[-1][-1]
         return medium.debye_squared * (surface - back - before)

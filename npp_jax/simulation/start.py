@@ -1,7 +1,5 @@
 """How a stage of any number of ions starts: its planned course, its first mesh, and what it takes over."""
 
-from types import ModuleType
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -22,12 +20,13 @@ from npp_jax.physics.protocol import (
 from npp_jax.simulation.controls import Controls
 from npp_jax.simulation.material import Mixture, conductance, diffusivities
 from npp_jax.simulation.mesh.even_mesh import graded_faces, linear, remap
-from npp_jax.simulation.mesh.found import Table, Track
+from npp_jax.simulation.mesh.found import FoundCourse, Table
 from npp_jax.simulation.mesh.geometry import Geometry, geometry
 from npp_jax.simulation.schedule import Schedule, make_schedule
-from npp_jax.simulation.schemes import mixture_full
+from npp_jax.simulation.schemes import AbstractMixtureScheme
 from npp_jax.simulation.schemes.mixture_faces import lengths
-from npp_jax.simulation.step import Moment
+from npp_jax.simulation.schemes.mixture_full import all_faces
+from npp_jax.simulation.step import State
 from npp_jax.simulation.units import mixture_of
 
 
@@ -68,7 +67,7 @@ def first_tables(experiment: Experiment, controls: Controls) -> tuple[Table, ...
         planned = Table(
             jnp.stack([0.0 * end, end]), jnp.stack([0.0 * end, time_of(end)]), jnp.zeros((2, 2, *like.shape))
         )
-        schedule = make_schedule(Track(medium, stage.front, planned), stage, controls, first=False)
+        schedule = make_schedule(FoundCourse(medium, stage.front, planned), stage, controls, first=False)
         clock = jnp.broadcast_to(schedule.clock[np.flatnonzero(schedule.final)], (schedule.final.sum(), *like.shape))
         if isinstance(stage.front, Reservoir):
             slowest = jnp.min(jnp.stack(diffusivities(medium, column)), axis=0)[0]
@@ -97,42 +96,42 @@ def _depleted(medium: Mixture, potential: Array, bulk: Array, time: Array) -> Ar
     return deepest * jnp.tanh(rate * time / deepest) + jnp.sqrt(medium.debye_squared / medium.background)
 
 
-def entered(
-    track: Track,
+def initial_state(
+    course: FoundCourse,
     stage: Stage,
     schedule: Schedule,
     faces: Array,
-    before: tuple[Mixture, Moment] | None,
-    model: ModuleType,
+    before: tuple[Mixture, State] | None,
+    scheme: AbstractMixtureScheme,
     *,
     neutral: bool,
-) -> Moment:
+) -> State:
     """State at the start of a stage on the mesh given.
 
     Parameters
     ----------
-    track, stage, schedule
+    course, stage, schedule
         The stage.
     faces
         Mesh.
     before
         Medium and end of the stage before; None: the sample is untouched.
-    model
-        `mixture` or `mixture_full`.
+    scheme
+        Equations of the model.
     neutral
         Whether the first step is taken neutral, so that no field is needed.
     """
-    medium = track.medium
+    medium = course.medium
     zero = jnp.zeros_like(stage.temperature)
     here = geometry(faces, jnp.zeros_like(faces), medium.thickness)
-    current = zero if track.resting else track.current_at(schedule.clock[0])
-    y, field = (_untouched(medium, faces), None) if before is None else _remapped(*before, medium, faces, model)
-    if model is mixture_full and not neutral:
+    current = zero if course.resting else course.current_at(schedule.clock[0])
+    y, field = (_untouched(medium, faces), None) if before is None else _remapped(*before, medium, faces, scheme)
+    if scheme.poisson and not neutral:
         field = _adjusted(medium, stage, jnp.zeros_like(faces) if field is None else field, current, here)
         if medium.blocking:
             current = field[-1] * _bulk_conductance(medium)
         y = (*y, field[:-1])
-    return Moment(y, faces, jnp.zeros_like(faces), current, zero, zero)
+    return State(y, faces, jnp.zeros_like(faces), current, zero, zero)
 
 
 def _untouched(medium: Mixture, faces: Array) -> tuple[Array, ...]:
@@ -146,16 +145,16 @@ def _bulk_conductance(medium: Mixture) -> Array:
 
 
 def _remapped(
-    before: Mixture, moment: Moment, medium: Mixture, faces: Array, model: ModuleType
+    before: Mixture, state: State, medium: Mixture, faces: Array, scheme: AbstractMixtureScheme
 ) -> tuple[tuple[Array, ...], Array | None]:
     """Carried fractions on the mesh of a new stage, every amount kept, and the field that goes with them."""
-    width, new = jnp.diff(moment.faces, axis=0), jnp.diff(faces, axis=0)
-    cells = model.fractions(before, moment.y, width)
-    moved = [remap(c * width, moment.faces, faces) / new for c in cells]
-    if model is not mixture_full:
+    width, new = jnp.diff(state.faces, axis=0), jnp.diff(faces, axis=0)
+    cells = scheme.fractions(before, state.y, width)
+    moved = [remap(c * width, state.faces, faces) / new for c in cells]
+    if not scheme.poisson:
         return tuple(moved[k] for k in medium.carried), None
-    old = mixture_full.all_faces(before, moment.y)
-    field = linear(faces, moment.faces, old) * before.debye_squared / medium.debye_squared
+    old = all_faces(before, state.y)
+    field = linear(faces, state.faces, old) * before.debye_squared / medium.debye_squared
     if before.beam is not None and medium.beam is None:
         sheet = medium.debye_squared * (field[0] - field[-1]) / (medium.charges[before.beam] * new[0])
         moved[before.beam] = moved[before.beam].at[0].add(sheet)
@@ -174,7 +173,7 @@ def _adjusted(medium: Mixture, stage: Stage, field: Array, current: Array, here:
     return field + current / _bulk_conductance(medium) - field[-1]
 
 
-def first_guess(medium: Mixture, faces: Array, schedule: Schedule, start: Moment) -> tuple[Array, ...]:
+def first_guess(medium: Mixture, faces: Array, schedule: Schedule, start: State) -> tuple[Array, ...]:
     """First guesses at half and full first step.
 
     The beam has replaced the rest up to a rounded step, or as far as its ions diffuse in the time where that is deeper.

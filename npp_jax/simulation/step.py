@@ -1,6 +1,5 @@
 """One step of a stage on a moving mesh: from models, mesh and drive to the equations that the solver sees."""
 
-from types import ModuleType
 from typing import NamedTuple
 
 import jax
@@ -8,17 +7,16 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from npp_jax.physics.protocol import Blocking, IonBeamCurrent, IonBeamPotential, drive_value
-from npp_jax.simulation.material import Mixture, Unknowns
-from npp_jax.simulation.mesh.found import Track
+from npp_jax.simulation.material import Unknowns
+from npp_jax.simulation.mesh.course import AbstractCourse
 from npp_jax.simulation.mesh.geometry import geometry
-from npp_jax.simulation.mesh.predicted import Path
-from npp_jax.simulation.schemes.mixture_linear import linearised
+from npp_jax.simulation.schemes import AbstractScheme
 from npp_jax.solver.newton import LinearSystem
 from npp_jax.solver.sdirk import Stage as StageEquations
 from npp_jax.solver.sdirk import System, sdirk_step
 
 
-class Moment(NamedTuple):
+class State(NamedTuple):
     """State of the sample after a step."""
 
     y: Unknowns
@@ -32,14 +30,14 @@ class Moment(NamedTuple):
     """Time since the start of the stage [s]."""
 
 
-class Happened(NamedTuple):
+class StepInfo(NamedTuple):
     """What a step took."""
 
     update: Array
     iterations: Array
 
 
-class Effort(NamedTuple):
+class StepOptions(NamedTuple):
     """How a step is taken."""
 
     gamma: Array
@@ -51,22 +49,22 @@ class Effort(NamedTuple):
 
 
 def take_step(
-    model: ModuleType,
-    actual: Path | Track,
-    base: Moment,
-    start: Moment,
+    scheme: AbstractScheme,
+    actual: AbstractCourse,
+    base: State,
+    start: State,
     clock: Array,
     faces: Array,
-    effort: Effort,
+    options: StepOptions,
     *,
     guess: Unknowns,
     guessed: Array,
-) -> tuple[Moment, Happened]:
+) -> tuple[State, StepInfo]:
     """Advance to a value of the clock while the mesh moves evenly to the faces given.
 
     Parameters
     ----------
-    model
+    scheme
         As in `march`.
     actual
         Medium and drive, with the parameters by which the result is differentiated.
@@ -76,13 +74,12 @@ def take_step(
         State whose unknowns and current start the iteration.
     clock, faces
         End of the step, and the mesh there.
-    effort
+    options
         Scheme and iterations.
     guess, guessed
         Where `guessed` holds, first guesses of the unknowns at the stages instead, [stage, cell, *batch].
     """
     medium = actual.medium
-    written_out = hasattr(model, "linearise") and (not isinstance(medium, Mixture) or linearised(medium))
     driven = isinstance(actual.front, IonBeamPotential | Blocking)
     rest = actual.resting
     given_current = isinstance(actual.front, IonBeamCurrent)
@@ -98,7 +95,7 @@ def take_step(
         here = geometry(old + share * (faces - old), velocity, medium.thickness)
 
         def amount(y: Unknowns) -> Unknowns:
-            return model.amounts(medium, y, here.width)
+            return scheme.amounts(medium, y, here.width)
 
         def remainder(y: Unknowns, rate: Unknowns) -> Unknowns:
             return tuple(m - s - weight * r for m, s, r in zip(amount(y), before, rate, strict=True))
@@ -115,12 +112,12 @@ def take_step(
             return drop - value, drop_by_current - slope
 
         def residual(y: Unknowns, v: Array) -> tuple[Unknowns, Array]:
-            rate, drop = model.rates(medium, y, v, tempo, here)
+            rate, drop = scheme.rates(medium, y, v, tempo, here)
             return remainder(y, rate), closure(drop, drop, v)[0]
 
         def linearise(y: Unknowns, v: Array) -> LinearSystem:
-            lin = model.linearise(medium, y, v, tempo, here)
-            mass = model.masses(medium, here.width)
+            lin = scheme.linearise(medium, y, v, tempo, here)
+            mass = scheme.masses(medium, here.width)
             size = range(len(y))
             scaled = lambda block: jax.tree.map(lambda entry: -weight * entry, block)  # noqa: E731
             diagonal = scaled(lin.diagonal)
@@ -139,7 +136,7 @@ def take_step(
                 column=None if lin.rate_by_current is None else tuple(-weight * r for r in lin.rate_by_current),
             )
 
-        return StageEquations(residual, linearise if written_out else None, amount)
+        return StageEquations(residual, linearise if scheme.written_out(medium) else None, amount)
 
     def given(share: Array) -> Array:
         return actual.current_at(base.clock + share * size) if given_current else jnp.zeros_like(clock)
@@ -148,26 +145,26 @@ def take_step(
         stage=equations,
         tempo=tempo,
         given=None if driven else given,
-        limit=lambda y, change: model.limit(medium, y, change),
-        change=lambda y, change: model.change(medium, y, change),
+        limit=lambda y, change: scheme.limit(medium, y, change),
+        change=lambda y, change: scheme.change(medium, y, change),
         # Where the clock is time, nothing keeps a current from changing its sign.
         positive=not rest,
     )
     result = sdirk_step(
         system,
         start.y,
-        model.amounts(medium, base.y, jnp.diff(old, axis=0)),
+        scheme.amounts(medium, base.y, jnp.diff(old, axis=0)),
         start.current,
         base.time,
         size,
         guess=guess,
         guessed=guessed,
-        gamma=effort.gamma,
-        euler=effort.euler,
-        cap=effort.cap,
-        tolerance=effort.tolerance,
+        gamma=options.gamma,
+        euler=options.euler,
+        cap=options.cap,
+        tolerance=options.tolerance,
     )
-    after = Moment(result.y, faces, velocity, result.v, clock, result.time)
+    after = State(result.y, faces, velocity, result.v, clock, result.time)
     if given_current:
         after = after._replace(time=actual.time_at(clock))
-    return after, Happened(result.update, result.iterations)
+    return after, StepInfo(result.update, result.iterations)

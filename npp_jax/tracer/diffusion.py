@@ -2,9 +2,8 @@
 
 ∂C/∂t = ∂/∂x (D ∂C/∂x), with the flux (C₋ - C₊)/R through a boundary of resistance R = δ/D_gb. The conductance between
 neighbouring cells is that of two half cells in series with the boundary between them: second order in space. Time:
-two-stage second-order L-stable SDIRK (R. Alexander, SIAM J. Numer. Anal. 14 (1977) 1006), at t = T(i/n)² in each stage,
-which keeps the order after a jump of the surface. The total of the isotope is kept to round-off. What comes in at an
-end is known to the round-off of the difference across its outermost half cell: 1e-10 for cells of a nanometre.
+SDIRK2 of `solver.linear_sdirk`. The total of the isotope is kept to round-off. What comes in at an end is known to the
+round-off of the difference across its outermost half cell: 1e-10 for cells of a nanometre.
 """
 
 from abc import abstractmethod
@@ -20,10 +19,8 @@ from jaxtyping import Array, Float
 from npp_jax.physics.diffusivity import Arrhenius
 from npp_jax.physics.leaf import LeafLike, as_leaf, as_optional_leaf
 from npp_jax.solver.ladder import solve_ladder
-from npp_jax.solver.sdirk import GAMMA
+from npp_jax.solver.linear_sdirk import LinearStage, StageSolution, linear_pass
 
-_GRADING = 2
-_GAMMA = float(GAMMA)
 _GAUSS = np.polynomial.legendre.leggauss(3)
 
 
@@ -156,17 +153,10 @@ def diffuse(
     width = jnp.diff(medium.faces).astype(dtype)
     networks = [_network(medium, stage) for stage in stages]
     stacked = jax.tree.map(lambda *leaves: jnp.stack([leaf.astype(dtype) for leaf in leaves]), *networks)
-    grid = np.diff((np.arange(steps + 1) / steps) ** _GRADING)
 
     def advance(fraction: Array, network: _Network) -> tuple[Array, tuple[Array, Array]]:
-        def step(state: tuple[Array, Array], share: Array) -> tuple[tuple[Array, Array], None]:
-            fraction, entered = state
-            new, inflow = _step(width, network, fraction, share * network.duration)
-            return (new, entered + inflow), None
-
-        start = (fraction, jnp.zeros(2, dtype))
-        (fraction, entered), _ = jax.lax.scan(step, start, jnp.asarray(grid, dtype))
-        return fraction, (fraction, entered)
+        passed = linear_pass(_stage(width, network), fraction, network.duration, steps=steps)
+        return passed.y, (passed.y, passed.flow)
 
     _, (fraction, entered) = jax.lax.scan(advance, initial.astype(dtype), stacked)
     return TracerSolution(jnp.cumsum(stacked.duration), fraction, entered[:, 0], entered[:, 1])
@@ -179,21 +169,17 @@ def _network(medium: TracerMedium, stage: DiffusionStage) -> _Network:
     return _Network(1.0 / between, outer, reservoir, stage.duration)
 
 
-def _step(width: Array, network: _Network, fraction: Array, size: Array) -> tuple[Array, Array]:
-    """One time step: new fractions, and what came in at both ends [m]."""
-    weight = _GAMMA * size
+def _stage(width: Array, network: _Network) -> LinearStage:
+    """Amounts balance in each stage: what the system conserves stays conserved. The flows are those at both ends."""
     ends = jnp.asarray([0, -1])
-    capacity = width.at[ends].add(weight * network.outer)
 
-    def stage(base: Array) -> tuple[Array, Array]:
-        source = base.at[ends].add(weight * network.outer * network.reservoir)
+    def stage(base: Array, change: Array, weight: Array) -> StageSolution:
+        capacity = width.at[ends].add(weight * network.outer)
+        source = (width * base).at[ends].add(weight * network.outer * network.reservoir)
         new = solve_ladder(capacity, weight * network.inner, source)
-        return new, network.outer * (network.reservoir - new[ends])
+        return StageSolution(new, network.outer * (network.reservoir - new[ends]), ())
 
-    first, inflow = stage(width * fraction)
-    # The rate of the first stage is taken from its amounts: what the system conserves stays conserved.
-    second, later = stage(width * (fraction + (1.0 / _GAMMA - 1.0) * (first - fraction)))
-    return second, size * ((1.0 - _GAMMA) * inflow + _GAMMA * later)
+    return stage
 
 
 def cell_means(function: Callable[[Array], Array], faces: Float[Array, " face"]) -> Float[Array, " cell"]:

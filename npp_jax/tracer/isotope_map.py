@@ -2,9 +2,8 @@
 
 Inside a grain ∂C/∂t = D ∇²C. At a boundary both sides pass the flux k ΔC, k = D_gb/δ its permeability, D_gb the
 diffusivity in a layer of thickness δ; C is the fraction of the isotope. Finite volumes: the conductance between
-neighbouring pixels is that of two half pixels in series with the boundary between them, if there is one. Time:
-two-stage second-order L-stable SDIRK (R. Alexander, SIAM J. Numer. Anal. 14 (1977) 1006), at t = T(i/n)² in each
-stage. The systems are symmetric; derivatives are those of the linear solutions, in forward and in reverse mode.
+neighbouring pixels is that of two half pixels in series with the boundary between them, if there is one. Time: SDIRK2
+of `solver.linear_sdirk`. The systems are symmetric; derivatives are those of the linear solutions, in both modes.
 """
 
 from typing import NamedTuple
@@ -12,17 +11,12 @@ from typing import NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float, Int
 
 from npp_jax.physics.leaf import LeafLike, as_leaf, as_optional_leaf
 from npp_jax.solver.five_point import Multigrid, Network, apply, multigrid, solve
-from npp_jax.solver.sdirk import GAMMA as SDIRK_GAMMA
+from npp_jax.solver.linear_sdirk import StageSolution, linear_pass
 from npp_jax.tracer.grain_map import GrainMap
-
-_GRADING = 2
-# A Python number leaves single precision as it is.
-_GAMMA = float(SDIRK_GAMMA)
 
 
 class MapStage(eqx.Module):
@@ -123,8 +117,6 @@ def _advance(network: Network, grids: Multigrid, pixel: float, fraction: Array, 
     """Map at the end of a stage, uptake, iterations and largest residual."""
     source = jnp.zeros(()) if stage.source is None else stage.source
     source = jnp.broadcast_to(source, network.side.shape).astype(fraction.dtype)
-    ends = (np.arange(stage.steps + 1) / stage.steps) ** _GRADING
-    sizes = stage.duration.astype(fraction.dtype) * jnp.asarray(np.diff(ends), fraction.dtype)
 
     def solved(factor: Array, b: Array) -> tuple[Array, Array, Array]:
         held = jax.lax.stop_gradient(factor)
@@ -139,28 +131,14 @@ def _advance(network: Network, grids: Multigrid, pixel: float, fraction: Array, 
         miss = jnp.linalg.norm(b - apply(network, factor, u)) / jnp.where(norm > 0.0, norm, 1.0)
         return u, count, jax.lax.stop_gradient(miss)
 
-    def half(state, share):
-        """One of the two systems of a step: for the change to the first stage, and for the further one to the second.
+    def solve_stage(base: Array, change: Array, weight: Array) -> StageSolution:
+        """The system is for the change beyond the known one, which is small on a smooth solution."""
+        factor = weight / pixel**2
+        inflow = (-network.outflow(base)).at[:, 0].add(network.side * source)
+        further, count, miss = solved(factor, factor * inflow - apply(network, factor, change))
+        new = base + change + further
+        return StageSolution(new, jnp.sum(network.side * (source - new[:, 0])), (count, miss))
 
-        The second is what the change of the rate adds, small on a smooth solution.
-        """
-        start, change, factor = state
-        fixed = jnp.where(share == 0.0, source, 0.0)
-        inflow = (-network.outflow(start)).at[:, 0].add(network.side * fixed)
-        change_now, count, miss = solved(factor, factor * inflow)
-        return ((1.0 - _GAMMA) / _GAMMA * change_now, change + change_now, factor), (change + change_now, count, miss)
-
-    def step(state, size):
-        y, uptake = state
-        begin = (y, jnp.zeros_like(y), _GAMMA * size / pixel**2)
-        _, (changes, counts, misses) = jax.lax.scan(half, begin, jnp.arange(2, dtype=y.dtype))
-        # Amounts at the stages: y + first, and y + (1-γ)/γ first + (first + second).
-        y1 = y + changes[0]
-        end = y + (1.0 - _GAMMA) / _GAMMA * changes[0] + changes[1]
-        through = (1.0 - _GAMMA) * (source - y1[:, 0]) + _GAMMA * (source - end[:, 0])
-        uptake = uptake + size * jnp.sum(network.side * through)
-        return (end, uptake), (jnp.sum(counts), jnp.max(misses))
-
-    begin = (fraction, jnp.zeros((), fraction.dtype))
-    (fraction, uptake), (counts, misses) = jax.lax.scan(step, begin, sizes)
-    return fraction, uptake, jnp.sum(counts), jnp.max(misses)
+    passed = linear_pass(solve_stage, fraction, stage.duration, steps=stage.steps)
+    counts, misses = passed.told
+    return passed.y, passed.flow, jnp.sum(counts), jnp.max(misses)

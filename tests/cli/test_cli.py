@@ -51,8 +51,8 @@ def test_writes_results(results: Path) -> None:
 
 def test_draws_stored_result_again(results: Path) -> None:
     figure = results / "again.png"
-    done = _run("plot", results / "lithium_borate_K.h5", "--output", figure)
-    assert done.returncode == 0, done.stderr
+    done = CliRunner().invoke(app, ["plot", str(results / "lithium_borate_K.h5"), "--output", str(figure)])
+    assert done.exit_code == 0, done.output
     assert figure.stat().st_size > 10_000
 
 
@@ -71,12 +71,12 @@ def test_wrong_input(tmp_path: Path, text: str | None, expected: str) -> None:
     path = tmp_path / "case.toml"
     if text is not None:
         path.write_text(text)
-    done = _run("simulate", path)
-    assert done.returncode == 2
+    done = CliRunner().invoke(app, ["simulate", str(path)])
+    assert done.exit_code == 2
     last = done.stderr.strip().splitlines()[-1]
     assert last.startswith("npp-jax: ")
     assert expected in last
-    assert "Traceback" not in done.stderr
+    assert "Traceback" not in done.output
 
 
 def test_draws_a_result_whose_trace_lies_elsewhere(results: Path, tmp_path: Path) -> None:

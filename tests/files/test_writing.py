@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ from matplotlib.figure import Figure
 from typer.testing import CliRunner
 
 from npp_jax.cli import app
+from npp_jax.commands.fit import results
+from npp_jax.commands.fit.run import FitOutcome
 from npp_jax.commands.simulate import read_supported, run_simulation, write_simulation
 from npp_jax.files.writing import write_figure, write_text, written_hdf5, written_whole
 from npp_jax.physics import Experiment
@@ -125,6 +128,25 @@ def test_files_of_a_simulation(
     with pytest.raises(OSError, match="No space left") as caught:
         write_simulation(*solution, STUDY, tmp_path, csv=tmp_path, figure_format="pdf", command="")
     assert caught.value.filename == str(tmp_path / name)
+    assert (tmp_path / name).read_text() == "former"
+    assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.parametrize("name", ["s_a.png", "s_report.md", "s_fit.json", "s_fit.h5"])
+def test_files_of_a_fit(
+    name: str, tmp_path: Path, full_disk: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = {"figures": [("a", Figure())], "report_lines": ["text"], "_numbers": {}}
+    for function, value in content.items():
+        monkeypatch.setattr(results, function, lambda *_, value=value: value)
+    (tmp_path / name).write_text("former")
+    if name != "s_fit.h5":
+        full_disk(name)
+    # What is no fit is refused half way, where the profiles are to follow the arrays.
+    error, text = (TypeError, "measured_of") if name == "s_fit.h5" else (OSError, "No space left")
+    outcome = FitOutcome(MagicMock(), MagicMock(), MagicMock(), ())
+    with pytest.raises(error, match=text):
+        results.write_fit(outcome, tmp_path, "s")
     assert (tmp_path / name).read_text() == "former"
     assert not list(tmp_path.glob(".*"))
 

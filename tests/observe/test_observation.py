@@ -17,7 +17,6 @@ from npp_jax.observe import (
     Observation,
     convolve,
     observe,
-    observe_sampled,
     sample_response,
     solve_linear_nuisance,
 )
@@ -55,7 +54,7 @@ def test_a_depth_scale_is_a_stretch_of_the_profile_and_the_response():
 
 def test_cheap_path_is_near_the_exact_one():
     sampled = sample_response(experiment().response, experiment().true_depth(DEPTH), refine=4)
-    cheap = observe_sampled(experiment(), sampled, FACES, FRACTIONS)
+    cheap = experiment().signal(sampled(FACES, FRACTIONS))
     np.testing.assert_allclose(cheap, observe(experiment(), FACES, FRACTIONS, DEPTH), atol=5e-4)
 
 

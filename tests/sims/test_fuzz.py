@@ -8,7 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from npp_jax.sims import FORMATS, ImportOptions, RawProfile, SimsFileError, convert, read_profile, read_raw
+from npp_jax.files.sims_profile import read_profile
+from npp_jax.sims import FORMATS, ImportOptions, RawProfile, SimsFileError, convert, read_raw
 from npp_jax.sims.raw import MINIMUM_POINTS
 
 FUZZ = settings(

@@ -10,7 +10,7 @@ from cases import NM, SMALL, four_ions
 
 from npp_jax.constants import ELEMENTARY_CHARGE
 from npp_jax.simulation.material import complete
-from npp_jax.simulation.schemes import mixture_neutral as mixture
+from npp_jax.simulation.schemes import MixtureNeutral
 from npp_jax.simulation.simulate import _common_shape
 from npp_jax.simulation.stages import one_pass
 from npp_jax.simulation.start import first_tables
@@ -24,7 +24,8 @@ def test_four_ions_three_stages_conserve_and_differentiate() -> None:
         SMALL, cells_behind=20, cells_ahead=10, steps=6, start_share=0.05, iterations=30, tolerance=1e-12
     )
     experiment = _common_shape(four_ions(output_times_s=[5e3, 1e4]))
-    tables = jax.jit(lambda e: one_pass(e, controls, first_tables(e, controls), mixture, seeking=True)[1])(experiment)
+    scheme = MixtureNeutral()
+    tables = jax.jit(lambda e: one_pass(e, controls, first_tables(e, controls), scheme, seeking=True)[1])(experiment)
 
     def amounts(scales: jax.Array) -> jax.Array:
         """Amounts of all ions at the outputs [nm], with some parameters scaled."""
@@ -36,13 +37,13 @@ def test_four_ions_three_stages_conserve_and_differentiate() -> None:
         melt = replace(melt, temperature=melt.temperature * scales[4])
         beam = replace(beam, temperature=beam.temperature * scales[5])
         changed = replace(experiment, species=species, stages=(melt, beam, rest))
-        run, _ = one_pass(changed, controls, tables, mixture)
+        run, _ = one_pass(changed, controls, tables, scheme)
         found = []
-        for stage, passage in zip(changed.stages, run.passages, strict=True):
+        for stage, record in zip(changed.stages, run.passages, strict=True):
             medium = mixture_of(changed, stage, 0.0)
-            for k in passage.outputs:
-                width = jnp.diff(passage.moments.faces[k])
-                cells = jnp.stack(complete(medium, tuple(c[k] for c in passage.moments.y)))
+            for k in record.outputs:
+                width = jnp.diff(record.states.faces[k])
+                cells = jnp.stack(complete(medium, tuple(c[k] for c in record.states.y)))
                 found.append(jnp.concatenate([width * cells, jnp.sum(width * cells, axis=1)[:, None]], axis=1))
         return jnp.stack(found)
 

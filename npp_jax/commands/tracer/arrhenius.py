@@ -4,7 +4,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from npp_jax.commands.tracer.report import Stored, TracerReport, linear_row, logarithmic_row
-from npp_jax.commands.tracer.study import ArrheniusStudy, LineTable
+from npp_jax.commands.tracer.study import ArrheniusStudy
+from npp_jax.commands.tracer.tables import LineTable
 from npp_jax.figures.tracer import Activated, arrhenius
 from npp_jax.physics.nernst_einstein import nernst_einstein, tracer_from_cait
 from npp_jax.tracer.transport import ArrheniusFit, fit_arrhenius, haven_ratio

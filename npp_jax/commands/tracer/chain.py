@@ -9,7 +9,8 @@ import numpy as np
 
 from npp_jax.commands.tracer.report import Stored, TracerReport, ending, logarithmic_row, misfit_lines, vague
 from npp_jax.commands.tracer.stored import HOUR, UM, logarithmic, profile_figure, read_profile_of
-from npp_jax.commands.tracer.study import ChainStudy, StageTable
+from npp_jax.commands.tracer.study import ChainStudy
+from npp_jax.commands.tracer.tables import StageTable
 from npp_jax.figures.tracer import boundary_steps
 from npp_jax.files import ConfigError
 from npp_jax.tracer.boundaries import chain_diffusivity, chain_of_grains, measure_step, permeability_of_step

@@ -11,7 +11,7 @@ from npp_jax.commands.tracer.report import (
     Stored,
     intervals,
 )
-from npp_jax.commands.tracer.study import ProfileFile
+from npp_jax.commands.tracer.tables import ProfileFile
 from npp_jax.tracer.fit import MeasuredProfile
 
 UM, HOUR = 1e-6, 3600.0

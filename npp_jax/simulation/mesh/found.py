@@ -5,24 +5,21 @@ suggests; every pass resolves what that one has found. Within a pass, clock and 
 ions.
 """
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from npp_jax.constants import NM
 from npp_jax.physics.protocol import (
     AbstractFront,
-    Blocking,
-    Drive,
     IonBeamCurrent,
-    IonBeamPotential,
     drive_integral,
     drive_inverse_integral,
     drive_value,
 )
 from npp_jax.simulation.material import Mixture
+from npp_jax.simulation.mesh.course import AbstractCourse
 from npp_jax.simulation.mesh.even_mesh import linear
 
 
@@ -39,29 +36,14 @@ class Table(NamedTuple):
     """Unknowns on that mesh, from which iterations may start."""
 
 
-class Track(NamedTuple):
-    """Course of one stage; the counterpart of `Path`."""
+class FoundCourse(AbstractCourse):
+    """Course of one stage from the table of an earlier pass."""
+
+    self_similar: ClassVar[bool] = False
 
     medium: Mixture
     front: AbstractFront
     table: Table
-
-    @property
-    def resting(self) -> bool:
-        """Whether no ion enters by a beam: the clock is then time."""
-        return not isinstance(self.front, IonBeamPotential | IonBeamCurrent)
-
-    @property
-    def drive(self) -> Drive:
-        """Potential or current density of the beam or the electrode."""
-        match self.front:
-            case IonBeamPotential(potential=drive) | IonBeamCurrent(current_density=drive) | Blocking(potential=drive):
-                return drive
-        raise TypeError(f"no drive: {type(self.front).__name__}")
-
-    def current_unit(self) -> Array:
-        """Current density [A/m²] of v₀ = 1 nm/s."""
-        return self.medium.charge_density * NM
 
     def charge_at(self, time: Array) -> Array:
         """Charge since the start of the stage, as a length [nm], after a time [s]."""

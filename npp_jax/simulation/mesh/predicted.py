@@ -6,24 +6,22 @@ exchanged layer, whose resistance grows in proportion to the charge. The predict
 of the simulation does not depend on it beyond its accuracy.
 """
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from npp_jax.constants import NM
 from npp_jax.physics.front_theory import FrontTheory
 from npp_jax.physics.protocol import (
     AbstractFront,
-    Drive,
     IonBeamCurrent,
-    IonBeamPotential,
     drive_integral,
     drive_inverse_integral,
     drive_value,
 )
 from npp_jax.simulation.material import Medium
+from npp_jax.simulation.mesh.course import AbstractCourse
 from npp_jax.simulation.mesh.front_mesh import front_mesh
 
 REACH = 10.0
@@ -38,8 +36,10 @@ class Place(NamedTuple):
     spread: Array
 
 
-class Path(NamedTuple):
-    """Prediction for one stage."""
+class PredictedCourse(AbstractCourse):
+    """Course of one stage by the theory of the front, in closed form."""
+
+    self_similar: ClassVar[bool] = True
 
     medium: Medium
     theory: FrontTheory
@@ -49,27 +49,10 @@ class Path(NamedTuple):
     charge: Array
     """Charge passed before the stage, as a length [nm]."""
 
-    @property
-    def resting(self) -> bool:
-        """Whether the beam is off: the clock is then time."""
-        return not isinstance(self.front, IonBeamPotential | IonBeamCurrent)
-
-    @property
-    def drive(self) -> Drive:
-        """Potential or current density of the beam."""
-        match self.front:
-            case IonBeamPotential(potential=drive) | IonBeamCurrent(current_density=drive):
-                return drive
-        raise TypeError(f"no beam: {type(self.front).__name__}")
-
     def _resistance(self) -> tuple[Array, Array]:
         """Resistance at the start of the stage and its growth with the charge [kT/e s/nm per nm/s of current]."""
         growth = self.theory.ramp_resistance - self.theory.speed / self.medium.bulk
         return self.medium.thickness / self.medium.bulk + growth * self.charge, growth
-
-    def current_unit(self) -> Array:
-        """Current density [A/m²] of v₀ = 1 nm/s."""
-        return self.medium.charge_density * NM
 
     def charge_at(self, time: Array) -> Array:
         """Predicted charge since the start of the stage, as a length [nm], after a time [s]."""

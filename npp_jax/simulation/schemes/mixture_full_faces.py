@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from npp_jax.simulation.material import Mixture, Unknowns
-from npp_jax.simulation.schemes.mixture_linear import laws_at, replacement
+from npp_jax.simulation.schemes.mixture_neutral_faces import laws_at, replacement
 
 
 class Linear(NamedTuple):
@@ -63,7 +63,7 @@ def linear_faces(
     distance, velocity
         Distances of the points on either side, velocities of the faces.
     """
-    z, each, rest = medium.charges, range(len(medium.charges)), medium.rest
+    z, each, rest = medium.charges, range(len(medium.charges)), medium.dependent_species
     mean = [0.5 * (a + b) for a, b in zip(left, right, strict=True)]
     D, D_slope = laws_at(medium, mean)
     flux, by_tempo, by_left, by_right, by_here, by_total = [], [], [], [], [], []

@@ -10,15 +10,16 @@ for λ → 0 the
 scheme becomes that model's. The first and the last cell are neutral, which is the neutral surface of an ion beam.
 """
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import jax.numpy as jnp
 from jaxtyping import Array
 
 from npp_jax.simulation.material import Medium, Tempo, Unknowns
 from npp_jax.simulation.mesh.geometry import Geometry
-from npp_jax.simulation.schemes import pair_neutral as electroneutral
+from npp_jax.simulation.schemes.pair_neutral import PairNeutral
 from npp_jax.simulation.schemes.scheme import (
+    AbstractScheme,
     Linearisation,
     Rates,
     between,
@@ -31,31 +32,8 @@ from npp_jax.simulation.schemes.scheme import (
     transport,
 )
 
-NAME = "full"
-
 CEILING = 1.002
 """Greatest native fraction of a Newton iterate: a little excess charge is legitimate."""
-
-
-def start(medium: Medium, u: Array, current: Array, geometry: Geometry) -> Unknowns:
-    """Unknowns of a neutral sample of composition u that carries a current."""
-    field = electroneutral.face_field(medium, (u,), current, 1.0 / current, geometry)
-    return u, between(field, field[-1:])
-
-
-def amounts(medium: Medium, y: Unknowns, width: Array) -> Unknowns:
-    """Conserved amounts, (h c₁, λ² E)."""
-    return width * y[0], medium.debye_squared * y[1]
-
-
-def masses(medium: Medium, width: Array) -> Unknowns:
-    """Derivatives of the conserved amounts with respect to the unknowns."""
-    return width, jnp.broadcast_to(medium.debye_squared, width.shape)
-
-
-def face_field(medium: Medium, y: Unknowns, current: Array, tempo: Array, geometry: Geometry) -> Array:
-    """Field at the interior faces [kT/(e nm)]."""
-    return y[1][:-1]
 
 
 class Faces(NamedTuple):
@@ -149,53 +127,77 @@ def through_faces(medium: Medium, face: Around, current: Array, tempo: Array, ge
     )
 
 
-def rates(medium: Medium, y: Unknowns, current: Array, tempo: Tempo, geometry: Geometry) -> Rates:
-    """Rates of the conserved amounts and potential drop."""
-    dt = tempo(current)
-    through = through_faces(medium, around(medium, y, geometry), current, dt, geometry)
-    return Rates(
-        rate=(gain(through.flux, current, dt, geometry), between(through.displacement, jnp.zeros_like(y[1][:1]))),
-        drop=potential_drop(medium, y[1][:-1], current, geometry),
-    )
+class PairFull(AbstractScheme):
+    """Nernst–Planck–Poisson model of two ions."""
 
+    poisson: ClassVar[bool] = True
 
-def linearise(medium: Medium, y: Unknowns, current: Array, tempo: Tempo, geometry: Geometry) -> Linearisation:
-    """The same, with the derivatives of an iteration."""
-    dt = tempo(current)
+    @property
+    def neutral(self) -> PairNeutral:
+        """Scheme of the limit λ → 0, which takes the first step from a step profile."""
+        return PairNeutral()
 
-    def block(*face: Array) -> Faces:
-        here = Around(*face)
-        return through_faces(
-            medium, here, current, dt, geometry._replace(distance=here.distance, velocity=here.velocity)
+    def start(self, medium: Medium, y: Unknowns, current: Array, tempo: Array, here: Geometry) -> Unknowns:
+        """Unknowns of a neutral sample with the native fraction y that carries a current."""
+        field = self.neutral.face_field(medium, y, current, tempo, here)
+        return *y, between(field, field[-1:])
+
+    def amounts(self, medium: Medium, y: Unknowns, width: Array) -> Unknowns:
+        """Conserved amounts, (h c₁, λ² E)."""
+        return width * y[0], medium.debye_squared * y[1]
+
+    def masses(self, medium: Medium, width: Array) -> Unknowns:
+        """Derivatives of the conserved amounts with respect to the unknowns."""
+        return width, jnp.broadcast_to(medium.debye_squared, width.shape)
+
+    def face_field(self, medium: Medium, y: Unknowns, current: Array, tempo: Array, here: Geometry) -> Array:
+        """Field at the interior faces [kT/(e nm)]."""
+        return y[1][:-1]
+
+    def rates(self, medium: Medium, y: Unknowns, current: Array, tempo: Tempo, here: Geometry) -> Rates:
+        """Rates of the conserved amounts and potential drop."""
+        dt = tempo(current)
+        through = through_faces(medium, around(medium, y, here), current, dt, here)
+        return Rates(
+            rate=(gain(through.flux, current, dt, here), between(through.displacement, jnp.zeros_like(y[1][:1]))),
+            drop=potential_drop(medium, y[1][:-1], current, here),
         )
 
-    through = in_blocks(block, *around(medium, y, geometry))
-    edge = jnp.zeros_like(through.flux[:1])
-    by_left, by_right, by_field = (
-        between(edge, part, edge) for part in (through.flux_by_left, through.flux_by_right, through.flux_by_here)
-    )
-    pad = lambda part: between(part, edge)  # noqa: E731
-    none = jnp.zeros_like(y[0])
-    return Linearisation(
-        rate=(gain(through.flux, current, dt, geometry), pad(through.displacement)),
-        lower=((by_left[:-1], by_field[:-1]), (None, pad(through.displacement_by_before).at[0].set(0.0))),
-        diagonal=(
-            (by_right[:-1] - by_left[1:], -by_field[1:]),
-            (pad(through.displacement_by_left), pad(through.displacement_by_here)),
-        ),
-        upper=((-by_right[1:], None), (pad(through.displacement_by_right), pad(through.displacement_by_after))),
-        drop=potential_drop(medium, y[1][:-1], current, geometry),
-        drop_by_current=potential_drop(medium, through.resistivity, jnp.ones_like(current), geometry),
-        drop_by_unknown=(none, pad(geometry.field_weight)),
-        response=(none, between(through.resistivity, through.resistivity[-1:])),
-    )
+    def linearise(self, medium: Medium, y: Unknowns, current: Array, tempo: Tempo, here: Geometry) -> Linearisation:
+        """The same, with the derivatives of an iteration."""
+        dt = tempo(current)
 
+        def block(*face: Array) -> Faces:
+            seen = Around(*face)
+            return through_faces(
+                medium, seen, current, dt, here._replace(distance=seen.distance, velocity=seen.velocity)
+            )
 
-def limit(medium: Medium, y: Unknowns, change: Unknowns) -> Unknowns:
-    """Apply a Newton correction so that the native fraction stays positive; the field is free."""
-    return limit_fraction(y[0], change[0], CEILING, medium.immobile), y[1] + change[1]
+        through = in_blocks(block, *around(medium, y, here))
+        edge = jnp.zeros_like(through.flux[:1])
+        by_left, by_right, by_field = (
+            between(edge, part, edge) for part in (through.flux_by_left, through.flux_by_right, through.flux_by_here)
+        )
+        pad = lambda part: between(part, edge)  # noqa: E731
+        none = jnp.zeros_like(y[0])
+        return Linearisation(
+            rate=(gain(through.flux, current, dt, here), pad(through.displacement)),
+            lower=((by_left[:-1], by_field[:-1]), (None, pad(through.displacement_by_before).at[0].set(0.0))),
+            diagonal=(
+                (by_right[:-1] - by_left[1:], -by_field[1:]),
+                (pad(through.displacement_by_left), pad(through.displacement_by_here)),
+            ),
+            upper=((-by_right[1:], None), (pad(through.displacement_by_right), pad(through.displacement_by_after))),
+            drop=potential_drop(medium, y[1][:-1], current, here),
+            drop_by_current=potential_drop(medium, through.resistivity, jnp.ones_like(current), here),
+            drop_by_unknown=(none, pad(here.field_weight)),
+            response=(none, between(through.resistivity, through.resistivity[-1:])),
+        )
 
+    def limit(self, medium: Medium, y: Unknowns, change: Unknowns) -> Unknowns:
+        """Apply a Newton correction so that the native fraction stays positive; the field is free."""
+        return limit_fraction(y[0], change[0], CEILING, medium.immobile), y[1] + change[1]
 
-def change(medium: Medium, y: Unknowns, step: Unknowns) -> Array:
-    """Size of a Newton step: that of the native fraction."""
-    return fraction_change(step[:1])
+    def change(self, medium: Medium, y: Unknowns, step: Unknowns) -> Array:
+        """Size of a Newton step: that of the native fraction."""
+        return fraction_change(step[:1])

@@ -11,7 +11,7 @@ potentials in kT/e.
 Unknowns are (u,), one per cell; fluxes are taken relative to the moving faces.
 """
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import jax.numpy as jnp
 from jaxtyping import Array
@@ -19,6 +19,7 @@ from jaxtyping import Array
 from npp_jax.simulation.material import Medium, Tempo, Unknowns
 from npp_jax.simulation.mesh.geometry import Geometry
 from npp_jax.simulation.schemes.scheme import (
+    AbstractScheme,
     Linearisation,
     Rates,
     between,
@@ -30,8 +31,6 @@ from npp_jax.simulation.schemes.scheme import (
     stabiliser,
     transport,
 )
-
-NAME = "electroneutral"
 
 
 class Faces(NamedTuple):
@@ -77,60 +76,63 @@ def through_faces(medium: Medium, left: Array, right: Array, current: Array, tem
     )
 
 
-def start(medium: Medium, u: Array, current: Array, geometry: Geometry) -> Unknowns:
-    """Unknowns of a neutral sample of composition u."""
-    return (u,)
+class PairNeutral(AbstractScheme):
+    """Electroneutral model of two ions."""
 
+    poisson: ClassVar[bool] = False
 
-def amounts(medium: Medium, y: Unknowns, width: Array) -> Unknowns:
-    """Conserved amounts per cell, (h u,)."""
-    return (width * y[0],)
+    @property
+    def neutral(self) -> "PairNeutral":
+        """The scheme itself."""
+        return self
 
+    def start(self, medium: Medium, y: Unknowns, current: Array, tempo: Array, here: Geometry) -> Unknowns:
+        """Unknowns of a neutral sample with the native fraction y."""
+        return y
 
-def masses(medium: Medium, width: Array) -> Unknowns:
-    """Derivatives of the conserved amounts with respect to the unknowns."""
-    return (width,)
+    def amounts(self, medium: Medium, y: Unknowns, width: Array) -> Unknowns:
+        """Conserved amounts per cell, (h u,)."""
+        return (width * y[0],)
 
+    def masses(self, medium: Medium, width: Array) -> Unknowns:
+        """Derivatives of the conserved amounts with respect to the unknowns."""
+        return (width,)
 
-def face_field(medium: Medium, y: Unknowns, current: Array, tempo: Array, geometry: Geometry) -> Array:
-    """Field at the interior faces [kT/(e nm)]."""
-    return through_faces(medium, y[0][:-1], y[0][1:], current, tempo, geometry).field
+    def face_field(self, medium: Medium, y: Unknowns, current: Array, tempo: Array, here: Geometry) -> Array:
+        """Field at the interior faces [kT/(e nm)]."""
+        return through_faces(medium, y[0][:-1], y[0][1:], current, tempo, here).field
 
+    def rates(self, medium: Medium, y: Unknowns, current: Array, tempo: Tempo, here: Geometry) -> Rates:
+        """Rates of the conserved amounts and potential drop."""
+        through = through_faces(medium, y[0][:-1], y[0][1:], current, tempo(current), here)
+        return Rates(
+            rate=(gain(through.flux, current, tempo(current), here),),
+            drop=potential_drop(medium, through.field, current, here),
+        )
 
-def rates(medium: Medium, y: Unknowns, current: Array, tempo: Tempo, geometry: Geometry) -> Rates:
-    """Rates of the conserved amounts and potential drop."""
-    through = through_faces(medium, y[0][:-1], y[0][1:], current, tempo(current), geometry)
-    return Rates(
-        rate=(gain(through.flux, current, tempo(current), geometry),),
-        drop=potential_drop(medium, through.field, current, geometry),
-    )
+    def linearise(self, medium: Medium, y: Unknowns, current: Array, tempo: Tempo, here: Geometry) -> Linearisation:
+        """The same, with the derivatives of an iteration."""
+        dt = tempo(current)
 
+        def block(left: Array, right: Array, distance: Array, velocity: Array) -> Faces:
+            return through_faces(medium, left, right, current, dt, here._replace(distance=distance, velocity=velocity))
 
-def linearise(medium: Medium, y: Unknowns, current: Array, tempo: Tempo, geometry: Geometry) -> Linearisation:
-    """The same, with the derivatives of an iteration."""
-    dt = tempo(current)
+        through = in_blocks(block, y[0][:-1], y[0][1:], here.distance, here.velocity)
+        edge = jnp.zeros_like(through.flux[:1])
+        by_left, by_right = between(edge, through.by_left, edge), between(edge, through.by_right, edge)
+        return Linearisation(
+            rate=(gain(through.flux, current, dt, here),),
+            lower=((by_left[:-1],),),
+            diagonal=((by_right[:-1] - by_left[1:],),),
+            upper=((-by_right[1:],),),
+            drop=potential_drop(medium, through.field, current, here),
+            drop_by_current=potential_drop(medium, through.field_by_current, jnp.ones_like(current), here),
+        )
 
-    def block(left: Array, right: Array, distance: Array, velocity: Array) -> Faces:
-        return through_faces(medium, left, right, current, dt, geometry._replace(distance=distance, velocity=velocity))
+    def limit(self, medium: Medium, y: Unknowns, change: Unknowns) -> Unknowns:
+        """Apply a Newton correction so that the native fraction stays in (0, 1]."""
+        return (limit_fraction(y[0], change[0], 1.0, medium.immobile),)
 
-    through = in_blocks(block, y[0][:-1], y[0][1:], geometry.distance, geometry.velocity)
-    edge = jnp.zeros_like(through.flux[:1])
-    by_left, by_right = between(edge, through.by_left, edge), between(edge, through.by_right, edge)
-    return Linearisation(
-        rate=(gain(through.flux, current, dt, geometry),),
-        lower=((by_left[:-1],),),
-        diagonal=((by_right[:-1] - by_left[1:],),),
-        upper=((-by_right[1:],),),
-        drop=potential_drop(medium, through.field, current, geometry),
-        drop_by_current=potential_drop(medium, through.field_by_current, jnp.ones_like(current), geometry),
-    )
-
-
-def limit(medium: Medium, y: Unknowns, change: Unknowns) -> Unknowns:
-    """Apply a Newton correction so that the native fraction stays in (0, 1]."""
-    return (limit_fraction(y[0], change[0], 1.0, medium.immobile),)
-
-
-def change(medium: Medium, y: Unknowns, step: Unknowns) -> Array:
-    """Size of a Newton step: that of the native fraction."""
-    return fraction_change(step[:1])
+    def change(self, medium: Medium, y: Unknowns, step: Unknowns) -> Array:
+        """Size of a Newton step: that of the native fraction."""
+        return fraction_change(step[:1])

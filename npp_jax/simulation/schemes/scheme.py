@@ -1,15 +1,22 @@
 """What the two models share: stabilised central fluxes, boundary flux, potential drop, limits of a Newton step."""
 
 import functools
+from abc import abstractmethod
 from collections.abc import Callable
-from typing import NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from npp_jax.simulation.material import Medium, Unknowns
+from npp_jax.simulation.material import Medium, Mixture, Tempo, Unknowns
 from npp_jax.simulation.mesh.geometry import Geometry
+
+if TYPE_CHECKING:
+    from typing import ClassVar as AbstractClassVar
+else:
+    from equinox import AbstractClassVar
 
 FRACTION_FLOOR = 1e-9
 """Least native fraction of a Newton iterate."""
@@ -56,6 +63,75 @@ class Linearisation(NamedTuple):
     """What of the unknowns follows the current at given composition, as a derivative; None if nothing does."""
     rate_by_current: Unknowns | None = None
     """None where the current enters the rates one iteration behind."""
+
+
+class AbstractScheme(eqx.Module):
+    """Equations of a model on the mesh of a step.
+
+    A scheme holds nothing: it is a choice. The material comes with every call, as it changes from stage to stage and
+    carries what is differentiated; `y` are the unknowns, one array [cell, *batch] each.
+    """
+
+    poisson: AbstractClassVar[bool]
+    """Whether the field is among the unknowns, as the last."""
+
+    @property
+    @abstractmethod
+    def neutral(self) -> "AbstractScheme":
+        """Scheme of the first step from a step profile, where Poisson's equation adds nothing but stiffness."""
+
+    def written_out(self, medium: Any) -> bool:
+        """Whether `linearise` serves; the iteration takes the derivatives of `rates` otherwise."""
+        return True
+
+    @abstractmethod
+    def start(self, medium: Any, y: Unknowns, current: Array, tempo: Array, here: Geometry) -> Unknowns:
+        """Unknowns of a neutral sample with the fractions y."""
+
+    @abstractmethod
+    def amounts(self, medium: Any, y: Unknowns, width: Array) -> Unknowns:
+        """Conserved amounts per cell."""
+
+    @abstractmethod
+    def masses(self, medium: Any, width: Array) -> Unknowns:
+        """Derivatives of the conserved amounts with respect to the unknowns."""
+
+    @abstractmethod
+    def face_field(self, medium: Any, y: Unknowns, current: Array, tempo: Array, here: Geometry) -> Array:
+        """Field at the faces [kT/(e nm)]."""
+
+    @abstractmethod
+    def rates(self, medium: Any, y: Unknowns, current: Array, tempo: Tempo, here: Geometry) -> Rates:
+        """Rates of the conserved amounts, and potential drop."""
+
+    @abstractmethod
+    def linearise(self, medium: Any, y: Unknowns, current: Array, tempo: Tempo, here: Geometry) -> Linearisation:
+        """The same, with the derivatives of an iteration."""
+
+    @abstractmethod
+    def limit(self, medium: Any, y: Unknowns, change: Unknowns) -> Unknowns:
+        """Apply a Newton correction so that fractions stay physical."""
+
+    @abstractmethod
+    def change(self, medium: Any, y: Unknowns, step: Unknowns) -> Array:
+        """Size of a Newton step."""
+
+
+class AbstractMixtureScheme(AbstractScheme):
+    """A scheme of any number of ions."""
+
+    @property
+    @abstractmethod
+    def neutral(self) -> "AbstractMixtureScheme":
+        """As of any scheme."""
+
+    @abstractmethod
+    def fractions(self, medium: Mixture, y: Unknowns, width: Array) -> Unknowns:
+        """Fractions of all species in the cells."""
+
+    @abstractmethod
+    def ionic_current(self, medium: Mixture, y: Unknowns, current: Array, here: Geometry) -> Array:
+        """v₀ of the ions [nm/s]."""
 
 
 def between(*parts: Array) -> Array:

@@ -10,9 +10,9 @@ from cases import four_ions
 
 from npp_jax.physics import Drive, IonBeamCurrent
 from npp_jax.simulation.mesh.even_mesh import graded_faces
-from npp_jax.simulation.mesh.found import Table, Track
-from npp_jax.simulation.seek import carried_on as advected_faces
-from npp_jax.simulation.seek import joined as merged_faces
+from npp_jax.simulation.mesh.found import FoundCourse, Table
+from npp_jax.simulation.seek import advected_faces as advected_faces
+from npp_jax.simulation.seek import merged_faces
 from npp_jax.simulation.units import mixture_of
 
 CLOCK = jnp.asarray([1.0, 3.0, 10.0, 20.0])
@@ -24,7 +24,7 @@ def faces(scale: float) -> jax.Array:
     return graded_faces(30, jnp.asarray(scale), jnp.asarray(THICKNESS))
 
 
-def course(stage: int = 1, drive: Drive | None = None) -> Track:
+def course(stage: int = 1, drive: Drive | None = None) -> FoundCourse:
     """Of the melt (0), the beam (1) or the rest (2) of the case of four ions; a drive makes the current given."""
     experiment = jax.tree.map(jnp.asarray, four_ions())
     chosen = experiment.stages[stage]
@@ -32,7 +32,7 @@ def course(stage: int = 1, drive: Drive | None = None) -> Track:
         chosen = replace(chosen, front=IonBeamCurrent("Cs", drive))
     meshes = jnp.stack([faces(scale) for scale in (1.0, 3.0, 10.0, 20.0)])
     state = (jnp.linspace(0.0, 1.0, 4)[:, None] * jnp.ones(30),)
-    return Track(mixture_of(experiment, chosen, 0.0), chosen.front, Table(CLOCK, TIME, meshes, state))
+    return FoundCourse(mixture_of(experiment, chosen, 0.0), chosen.front, Table(CLOCK, TIME, meshes, state))
 
 
 def test_rows_of_the_table_are_returned() -> None:

@@ -1,5 +1,7 @@
 """Predicted course of a stage with two ions: charge and time are inverse, the mesh follows the front."""
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,7 +9,7 @@ import pytest
 from cases import base
 
 from npp_jax.physics.front_theory import front_theory
-from npp_jax.simulation.mesh.predicted import Path, Place
+from npp_jax.simulation.mesh.predicted import Place, PredictedCourse
 from npp_jax.simulation.units import medium_of
 
 CHARGES = jnp.asarray([1e-3, 0.1, 3.0, 40.0, 89.0])
@@ -25,14 +27,15 @@ STAGES = {
 }
 
 
-def course(kind: str, charge: float = 0.0) -> Path:
+def course(kind: str, charge: float = 0.0) -> PredictedCourse:
     """Of the base case, after some charge [nm] has passed."""
     experiment = jax.tree.map(jnp.asarray, base(**STAGES[kind]))
     stage = experiment.stages[0]
     medium = medium_of(experiment, stage)
     theory = front_theory(medium.native, medium.foreign, stage.temperature)
     passed = jnp.asarray(charge)
-    return Path(medium, theory, stage.front, Place(theory.speed * passed, 0.01 * passed, 0.0 * passed), passed)
+    place = Place(theory.speed * passed, 0.01 * passed, 0.0 * passed)
+    return PredictedCourse(medium=medium, theory=theory, front=stage.front, place=place, charge=passed)
 
 
 @pytest.mark.parametrize("before", [0.0, 50.0])
@@ -74,7 +77,7 @@ def test_a_stage_goes_on_where_the_one_before_has_ended() -> None:
     """The place at the end of one course is the start of the next, whose front is as deep at no charge."""
     first = course("potential")
     end = first.place_at(jnp.asarray(50.0))
-    later = first._replace(place=end, charge=jnp.asarray(50.0))
+    later = replace(first, place=end, charge=jnp.asarray(50.0))
     assert float(later.place_at(jnp.asarray(0.0)).front) == float(end.front)
     both = float(later.place_at(jnp.asarray(30.0)).front)
     assert both == pytest.approx(float(first.place_at(jnp.asarray(80.0)).front), rel=1e-12)

@@ -1,7 +1,6 @@
 """Schemes of mixtures: derivatives written out are those of the rates."""
 
 from pathlib import Path
-from types import ModuleType
 
 import jax
 import jax.numpy as jnp
@@ -11,8 +10,7 @@ from cases import four_ions
 
 from npp_jax.files import load_experiment
 from npp_jax.simulation.mesh.geometry import geometry
-from npp_jax.simulation.schemes import mixture_full
-from npp_jax.simulation.schemes import mixture_neutral as mixture
+from npp_jax.simulation.schemes import MIXTURE, AbstractMixtureScheme
 from npp_jax.simulation.units import mixture_of
 from npp_jax.solver.block_tridiagonal import probe
 
@@ -22,8 +20,8 @@ ROOT = Path(__file__).resolve().parents[3]
 @pytest.mark.parametrize(
     ("model", "study", "stage", "intermixed"),
     [
-        pytest.param(model, *case, id=f"{model.NAME}-{case[0].replace(' ', '_')}{'-intermixed' * case[-1]}")
-        for model in (mixture, mixture_full)
+        pytest.param(model, *case, id=f"{name}-{case[0].replace(' ', '_')}{'-intermixed' * case[-1]}")
+        for name, model in MIXTURE.items()
         for case in [
             ("double_cait_rubidium_caesium", 1, False),
             ("double_cait_rubidium_caesium", 1, True),
@@ -32,16 +30,16 @@ ROOT = Path(__file__).resolve().parents[3]
             ("four ions", 0, False),
             ("four ions", 1, True),
         ]
-        if model is mixture_full or case[0] != "thermal_poling"
+        if model.poisson or case[0] != "thermal_poling"
     ],
 )
 def test_written_out_derivatives_are_those_of_the_rates(
-    model: ModuleType, study: str, stage: int, intermixed: bool, rng: np.random.Generator
+    model: AbstractMixtureScheme, study: str, stage: int, intermixed: bool, rng: np.random.Generator
 ) -> None:
     experiment = four_ions() if study == "four ions" else load_experiment(ROOT / "sweeps" / f"{study}.toml")
     experiment = jax.tree.map(jnp.asarray, experiment)
     medium = mixture_of(experiment, experiment.stages[stage], 0.0)
-    assert mixture.linearised(medium)
+    assert model.written_out(medium)
     if intermixed:
         # Without excess charge: what it adds to the sum of all fractions is neglected.
         medium = medium._replace(intermixed=(True,) * len(medium.laws), debye_squared=jnp.asarray(0.0))
@@ -50,7 +48,7 @@ def test_written_out_derivatives_are_those_of_the_rates(
     velocity = jnp.asarray(0.1 * rng.normal(size=cells + 1)).at[0].set(0.0)
     here = geometry(faces, velocity, medium.thickness)
     y = tuple(jnp.asarray(rng.uniform(0.1, 0.4, cells)) for _ in medium.carried)
-    if model is mixture_full:
+    if model.poisson:
         y = (*y, jnp.asarray(1e-2 * rng.normal(size=cells)))
     charge_clock = medium.beam is not None
     v = jnp.asarray(3e-4 if charge_clock or medium.blocking else 0.0)
@@ -89,11 +87,13 @@ def test_written_out_derivatives_are_those_of_the_rates(
         agree(found.drop_by_unknown, row)
 
 
-MODELS = pytest.mark.parametrize("model", [mixture, mixture_full], ids=lambda model: model.NAME)
+SCHEMES = pytest.mark.parametrize("model", MIXTURE.values(), ids=MIXTURE)
 CELLS = 12
 
 
-def state(model: ModuleType, stage: int, fractions: tuple, current: jax.Array, rng: np.random.Generator) -> tuple:
+def state(
+    model: AbstractMixtureScheme, stage: int, fractions: tuple, current: jax.Array, rng: np.random.Generator
+) -> tuple:
     """Material of a stage of the four ions, a mesh that moves within the ends, and unknowns for some fractions."""
     experiment = jax.tree.map(jnp.asarray, four_ions())
     medium = mixture_of(experiment, experiment.stages[stage], 0.0)
@@ -102,7 +102,7 @@ def state(model: ModuleType, stage: int, fractions: tuple, current: jax.Array, r
     here = geometry(faces, velocity, medium.thickness)
     y = tuple(jnp.asarray(fractions[k]) * jnp.ones(CELLS) for k in medium.carried)
     tempo = jnp.ones(()) if medium.beam is None else 1.0 / current
-    return medium, here, y if model is mixture else mixture_full.start(medium, y, current, tempo, here)
+    return medium, here, model.start(medium, y, current, tempo, here)
 
 
 def swept(here) -> jax.Array:
@@ -111,8 +111,8 @@ def swept(here) -> jax.Array:
     return jnp.diff(jnp.concatenate([edge, here.velocity, edge]))
 
 
-@MODELS
-def test_at_rest_every_ion_is_kept(model: ModuleType, rng: np.random.Generator) -> None:
+@SCHEMES
+def test_at_rest_every_ion_is_kept(model: AbstractMixtureScheme, rng: np.random.Generator) -> None:
     """Whatever the composition and however the mesh moves between the ends."""
     none = jnp.asarray(0.0)
     cells = tuple(rng.uniform(0.1, 0.3, (4, CELLS)))
@@ -122,16 +122,16 @@ def test_at_rest_every_ion_is_kept(model: ModuleType, rng: np.random.Generator) 
         scale = float(jnp.max(jnp.abs(rate)))
         assert scale > 0.0
         assert abs(float(jnp.sum(rate))) < 1e-13 * scale * CELLS
-    if model is mixture_full:
+    if model.poisson:
         # No current: what flows of all ions together only moves the field.
         medium, here, y = state(model, 2, (0.7, 0.2, 0.1, 0.0), none, rng)
         np.testing.assert_allclose(model.rates(medium, y, none, jnp.ones_like, here).rate[-1], 0.0, atol=1e-14)
 
 
-@MODELS
+@SCHEMES
 @pytest.mark.parametrize("fractions", [(0.7, 0.2, 0.1, 0.0), (0.1, 0.2, 0.2, 0.4)])
 def test_a_uniform_sample_at_rest_is_in_equilibrium(
-    model: ModuleType, fractions: tuple, rng: np.random.Generator
+    model: AbstractMixtureScheme, fractions: tuple, rng: np.random.Generator
 ) -> None:
     """No flux, no field; moving faces sweep in what they pass."""
     none = jnp.asarray(0.0)
@@ -142,8 +142,10 @@ def test_a_uniform_sample_at_rest_is_in_equilibrium(
     assert float(found.drop) == 0.0
 
 
-@MODELS
-def test_untouched_ions_carry_a_beam_by_their_transport_numbers(model: ModuleType, rng: np.random.Generator) -> None:
+@SCHEMES
+def test_untouched_ions_carry_a_beam_by_their_transport_numbers(
+    model: AbstractMixtureScheme, rng: np.random.Generator
+) -> None:
     """The bulk is an ohmic resistor: in it nothing changes, and what leaves by the back is missing at the surface."""
     current, bulk = jnp.asarray(3e-4), (0.7, 0.2, 0.1, 0.0)
     medium, here, y = state(model, 1, bulk, current, rng)

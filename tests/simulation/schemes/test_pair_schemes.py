@@ -1,7 +1,5 @@
 """Schemes of two ions: derivatives written out, equilibrium, conservation, Ohm's law."""
 
-from types import ModuleType
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,12 +8,12 @@ from cases import base
 
 from npp_jax.simulation.material import Medium
 from npp_jax.simulation.mesh.geometry import Geometry, geometry
-from npp_jax.simulation.schemes import pair_full, pair_neutral
+from npp_jax.simulation.schemes import PAIR, AbstractScheme, PairFull, PairNeutral
 from npp_jax.simulation.units import medium_of
 from npp_jax.solver.block_tridiagonal import probe
 
 CELLS = 14
-SCHEMES = pytest.mark.parametrize("scheme", [pair_neutral, pair_full], ids=lambda scheme: scheme.NAME)
+SCHEMES = pytest.mark.parametrize("scheme", PAIR.values(), ids=PAIR)
 V = jnp.asarray(1e-3)
 
 
@@ -30,8 +28,8 @@ def mesh(rng: np.random.Generator, of: Medium, *, moving: bool = True) -> Geomet
     return geometry(faces, velocity if moving else jnp.zeros_like(faces), of.thickness)
 
 
-def unknowns(scheme: ModuleType, of: Medium, u: jax.Array, here: Geometry) -> tuple[jax.Array, ...]:
-    return scheme.start(of, u, V, here)
+def unknowns(scheme: AbstractScheme, of: Medium, u: jax.Array, here: Geometry) -> tuple[jax.Array, ...]:
+    return scheme.start(of, (u,), V, 1.0 / V, here)
 
 
 def per_charge(v: jax.Array) -> jax.Array:
@@ -44,7 +42,9 @@ def in_time(v: jax.Array) -> jax.Array:
 
 @SCHEMES
 @pytest.mark.parametrize("tempo", [per_charge, in_time])
-def test_written_out_derivatives_are_those_of_the_rates(scheme: ModuleType, tempo, rng: np.random.Generator) -> None:
+def test_written_out_derivatives_are_those_of_the_rates(
+    scheme: AbstractScheme, tempo, rng: np.random.Generator
+) -> None:
     """With the stabilising factor held, as in an iteration: nothing of the native ions counts as mobile."""
     held = medium()._replace(immobile=jnp.asarray(2.0))
     here = mesh(rng, held)
@@ -83,12 +83,12 @@ def test_written_out_derivatives_are_those_of_the_rates(scheme: ModuleType, temp
 
 
 @SCHEMES
-def test_an_untouched_sample_at_rest_stays_as_it_is(scheme: ModuleType, rng: np.random.Generator) -> None:
+def test_an_untouched_sample_at_rest_stays_as_it_is(scheme: AbstractScheme, rng: np.random.Generator) -> None:
     """No current: no flux, no field; a mesh that moves through it changes the amounts by what its cells gain."""
     bulk, none = medium(), jnp.asarray(0.0)
     for moving in (False, True):
         here = mesh(rng, bulk, moving=moving)
-        y = (jnp.ones(CELLS),) + (jnp.zeros(CELLS),) * (scheme is pair_full)
+        y = (jnp.ones(CELLS),) + (jnp.zeros(CELLS),) * (scheme.poisson)
         found = scheme.rates(bulk, y, none, in_time, here)
         swept = jnp.diff(jnp.concatenate([jnp.zeros(1), here.velocity, here.outer_velocity[None]]))
         np.testing.assert_allclose(found.rate[0], swept, atol=1e-15)
@@ -98,17 +98,17 @@ def test_an_untouched_sample_at_rest_stays_as_it_is(scheme: ModuleType, rng: np.
 
 
 @SCHEMES
-def test_a_uniform_sample_that_exchanges_nothing_has_no_flux(scheme: ModuleType, rng: np.random.Generator) -> None:
+def test_a_uniform_sample_that_exchanges_nothing_has_no_flux(scheme: AbstractScheme, rng: np.random.Generator) -> None:
     """Equal fractions everywhere, no current: equilibrium, whatever the composition."""
     some, none = medium(), jnp.asarray(0.0)
     here = mesh(rng, some, moving=False)
-    y = (jnp.full(CELLS, 0.4),) + (jnp.zeros(CELLS),) * (scheme is pair_full)
+    y = (jnp.full(CELLS, 0.4),) + (jnp.zeros(CELLS),) * (scheme.poisson)
     for part in scheme.rates(some, y, none, in_time, here).rate:
         np.testing.assert_allclose(part, 0.0, atol=1e-14)
 
 
 @SCHEMES
-def test_native_ions_leave_by_the_far_end_alone(scheme: ModuleType, rng: np.random.Generator) -> None:
+def test_native_ions_leave_by_the_far_end_alone(scheme: AbstractScheme, rng: np.random.Generator) -> None:
     """Their number changes by the charge passed and by what the last face sweeps in, to round-off."""
     some = medium()
     here = mesh(rng, some)
@@ -118,7 +118,7 @@ def test_native_ions_leave_by_the_far_end_alone(scheme: ModuleType, rng: np.rand
 
 
 @SCHEMES
-def test_the_untouched_sample_is_an_ohmic_resistor(scheme: ModuleType, rng: np.random.Generator) -> None:
+def test_the_untouched_sample_is_an_ohmic_resistor(scheme: AbstractScheme, rng: np.random.Generator) -> None:
     bulk = medium()
     here = mesh(rng, bulk, moving=False)
     y = unknowns(scheme, bulk, jnp.ones(CELLS), here)
@@ -133,8 +133,8 @@ def test_the_full_scheme_tends_to_the_neutral_one(rng: np.random.Generator) -> N
     small = medium()._replace(debye_squared=jnp.asarray(1e-14))
     here = mesh(rng, small)
     u = jnp.asarray(rng.uniform(0.2, 0.8, CELLS))
-    neutral = pair_neutral.rates(small, (u,), V, per_charge, here)
-    full = pair_full.rates(small, pair_full.start(small, u, V, here), V, per_charge, here)
+    neutral = PairNeutral().rates(small, (u,), V, per_charge, here)
+    full = PairFull().rates(small, PairFull().start(small, (u,), V, 1.0 / V, here), V, per_charge, here)
     np.testing.assert_allclose(full.rate[0], neutral.rate[0], rtol=1e-6, atol=1e-9)
     assert float(full.drop) == pytest.approx(float(neutral.drop), rel=1e-12)
     # All current is carried by ions: what is left for the displacement is round-off of it.
@@ -142,11 +142,11 @@ def test_the_full_scheme_tends_to_the_neutral_one(rng: np.random.Generator) -> N
 
 
 @SCHEMES
-def test_limits_keep_a_correction_within_its_bounds(scheme: ModuleType) -> None:
+def test_limits_keep_a_correction_within_its_bounds(scheme: AbstractScheme) -> None:
     some = medium()._replace(immobile=jnp.asarray(0.1))
     u = jnp.asarray([0.5, 0.5, 0.2, 0.99])
     step = jnp.asarray([0.01, -5.0, 5.0, 5.0])
-    y, d = ((u, jnp.zeros(4)), (step, jnp.ones(4))) if scheme is pair_full else ((u,), (step,))
+    y, d = ((u, jnp.zeros(4)), (step, jnp.ones(4))) if scheme.poisson else ((u,), (step,))
     limited = scheme.limit(some, y, d)
     assert float(limited[0][0]) == pytest.approx(0.51)
     assert bool(jnp.all((limited[0] > 0.1) & (limited[0] <= 1.0021)))

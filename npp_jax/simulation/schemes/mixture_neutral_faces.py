@@ -1,4 +1,4 @@
-"""Derivatives of the electroneutral mixture, written out at the faces."""
+"""Fluxes of the electroneutral mixture and their derivatives, written out at the faces."""
 
 import functools
 from typing import NamedTuple
@@ -7,10 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from npp_jax.simulation.material import TRACE_FRACTION, Mixture, Tempo, Unknowns, arguments, complete
-from npp_jax.simulation.mesh.geometry import Geometry
-from npp_jax.simulation.schemes.mixture_faces import around, lengths
-from npp_jax.simulation.schemes.scheme import Linearisation, in_blocks
+from npp_jax.simulation.material import TRACE_FRACTION, Mixture, Unknowns, arguments
 
 
 def laws_at(medium: Mixture, mean: list[Array]) -> tuple[list[Array], list[Array]]:
@@ -22,7 +19,7 @@ def laws_at(medium: Mixture, mean: list[Array]) -> tuple[list[Array], list[Array
 
 def replacement(medium: Mixture, j: int) -> float:
     """Change of the fraction that is not carried by that of species j, in a neutral mixture."""
-    return -medium.charges[j] / medium.charges[medium.rest]
+    return -medium.charges[j] / medium.charges[medium.dependent_species]
 
 
 class Linear(NamedTuple):
@@ -82,7 +79,7 @@ def linear_faces(
     by_left, by_right, field_by_left, field_by_right = [], [], [], []
     for j in medium.carried:
         ratio = replacement(medium, j)
-        replaced = {j: 1.0, medium.rest: ratio}
+        replaced = {j: 1.0, medium.dependent_species: ratio}
         law_by_mean = [
             D_slope[k] * (1.0 + ratio if medium.intermixed[k] else replaced[k])
             if medium.intermixed[k] or k in replaced
@@ -127,47 +124,4 @@ def linear_faces(
         field_by_left=tuple(field_by_left),
         field_by_right=tuple(field_by_right),
         field_by_current=resistivity,
-    )
-
-
-def linearised(medium: Mixture) -> bool:
-    """Whether the derivatives are written out: not where an end depends on two cells or on an exchange rate."""
-    return medium.exchange is None and not medium.piling_up
-
-
-def linearise(medium: Mixture, y: Unknowns, current: Array, tempo: Tempo, here: Geometry) -> Linearisation:
-    """Rates and potential drop, with their derivatives by the unknowns and by the current."""
-    count, size = len(medium.charges), len(y)
-    paces = jax.jvp(tempo, (current,), (jnp.ones_like(current),))
-    ends = around(medium, complete(medium, y), here)
-
-    def block(*arrays: Array) -> Linear:
-        left, right, (distance, velocity) = arrays[:count], arrays[count : 2 * count], arrays[2 * count :]
-        return linear_faces(medium, left, right, current, paces, distance, velocity)
-
-    # The two ends pass nothing, where their composition is not given, and share the field of the next face.
-    through = in_blocks(block, *ends.left, *ends.right, ends.distance, ends.velocity)
-    share = lengths(here)
-    open_face = jnp.ones((len(share), *(1,) * (share.ndim - 1)), share.dtype)
-    if medium.held is None:
-        open_face = open_face.at[0].set(0.0)
-        share = share.at[1].add(share[0]).at[0].set(0.0)
-    if medium.sealed:
-        open_face = open_face.at[-1].set(0.0)
-    flux, by_left, by_right, by_current = jax.tree.map(
-        lambda a: open_face * a, (through.flux, through.by_left, through.by_right, through.by_current)
-    )
-    each = range(size)
-    drop_by = lambda a: jnp.sum(share * a, axis=0)  # noqa: E731
-    return Linearisation(
-        rate=tuple(-jnp.diff(f, axis=0) for f in flux),
-        lower=jax.tree.map(lambda a: a[:-1], by_left),
-        diagonal=jax.tree.map(lambda a, b: a[:-1] - b[1:], by_right, by_left),
-        upper=jax.tree.map(lambda a: -a[1:], by_right),
-        drop=drop_by(through.field),
-        drop_by_current=drop_by(through.field_by_current),
-        drop_by_unknown=tuple(
-            share[:-1] * through.field_by_right[j][:-1] + share[1:] * through.field_by_left[j][1:] for j in each
-        ),
-        rate_by_current=tuple(-jnp.diff(f, axis=0) for f in by_current),
     )
