@@ -10,13 +10,13 @@ import pytest
 from typer.testing import CliRunner
 
 from npp_jax.cli import app
-from npp_jax.commands.fit.run import NoCandidate
 from npp_jax.files import load_experiment
 from npp_jax.files.sims_profile import write_profile
 from npp_jax.files.study import Study, load_study
 from npp_jax.fitting import data_warnings, replaced_depth
 from npp_jax.physics import Drive, IonBeamCurrent, IonBeamPotential, Reservoir
 from npp_jax.sims import ImportOptions, import_sims
+from npp_jax.sweeping.screening import NoCandidate
 
 SWEEPS = Path(__file__).resolve().parents[2] / "sweeps"
 LINES = (SWEEPS / "synthetic" / "K.csv").read_text(encoding="utf-8").splitlines()

@@ -258,7 +258,7 @@ def test_rivals_that_set_keys_of_the_experiments():
     for measurement in filled.problem.measurements:
         first, second = measurement.experiment.species
         assert first.diffusivity.filling == "fermi-dirac" and not hasattr(second.diffusivity, "filling")
-    assert filled.bounds == study.problem.parameters and not filled.contains_main
+    assert filled.parameters == study.problem.parameters and not filled.contains_main
     for measurement, ion in zip(foreign.problem.measurements, ("K", "Rb", "Cs"), strict=True):
         assert [p.name for p in foreign.problem.parameters if foreign.problem.enters(p, measurement)] == [
             "sed_fwhm_eV",
@@ -266,9 +266,9 @@ def test_rivals_that_set_keys_of_the_experiments():
             f"D_{ion}_m2_s",
             f"fwhm_{ion}_eV",
         ]
-    assert foreign.contains_main and len(foreign.bounds) == 8
+    assert foreign.contains_main and len(foreign.parameters) == 8
     # At the narrowest width D is constant to a few per cent where the ion is.
-    theta = jnp.asarray([TRUTH.get(bound.name, bound.low) for bound in foreign.bounds])
+    theta = jnp.asarray([TRUTH.get(bound.name, bound.low) for bound in foreign.parameters])
     potassium = foreign.problem.experiment(foreign.problem.measurements[0], theta).species[1].diffusivity
     found = potassium.at(jnp.asarray(350.0))(jnp.linspace(0.05, 1.0, 20))
     np.testing.assert_allclose(found, TRUTH["D_K_m2_s"], rtol=0.05)

@@ -12,7 +12,7 @@ from nist_strd import MISRA1A
 from npp_jax.commands.fit.run import OFFSET
 from npp_jax.files.study import load_study
 from npp_jax.fitting import LinearModel, Objective, Problem, fit
-from npp_jax.inference import Parameter, Reason, RefineOptions, descend, refine, with_priors
+from npp_jax.inference import Parameter, Prior, Reason, RefineOptions, descend, refine, with_priors
 from npp_jax.inference.descent import with_rows
 from npp_jax.simulation.simulate import FAST
 
@@ -89,11 +89,8 @@ def test_reverse_gradient_and_fit_of_a_glass_are_those_of_the_jacobian():
     study = load_study(SWEEPS / "one_distribution.toml")
     k = next(m for m in study.problem.measurements if m.name == "K")
     fwhm, d_k = study.problem.parameters[0], study.problem.parameters[2]
-    problem = Problem((k,), (dataclasses.replace(fwhm, experiments=("K",)), d_k))
-    bounds = (
-        dataclasses.replace(study.problem.parameters[0], prior_mean=0.25, prior_sigma=0.02),
-        study.problem.parameters[2],
-    )
+    bounds = (dataclasses.replace(fwhm, experiments=("K",), prior=Prior(0.25, 0.02)), d_k)
+    problem = Problem((k,), bounds)
     model = LinearModel(
         Objective(problem, dataclasses.replace(FAST, companion=False, trace=False, observables=False)), chunk=4
     )

@@ -99,7 +99,7 @@ def test_levels_are_two_or_more():
 def test_values_stay_in_range_and_columns_in_order(design: AbstractDesign):
     values = whole(design)
     assert values.shape == (design.size, 4) and values.dtype == np.float64
-    assert design.parameters == tuple(axis.name for axis in AXES)
+    assert design.names == tuple(axis.name for axis in AXES)
     assert np.all(values >= [axis.low for axis in AXES]) and np.all(values <= [axis.high for axis in AXES])
 
 

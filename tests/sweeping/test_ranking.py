@@ -1,6 +1,7 @@
 """Ranking of a sweep: failed candidates last, the best ones apart from each other, weights of the likelihood."""
 
 import dataclasses
+from dataclasses import replace
 
 import h5py
 import numpy as np
@@ -30,7 +31,7 @@ def result(rng) -> SweepResult:
     chi = np.sum(((share - 0.5) / 0.05) ** 2, axis=1)
     return SweepResult(
         title="synthetic",
-        axes=AXES,
+        parameters=AXES,
         experiments=("K", "Rb", "Cs"),
         points=np.array([50, 50, 0]),
         theta=theta,
@@ -115,8 +116,8 @@ def test_a_file_comes_back(result, tmp_path, project_root):
     depth = np.linspace(0.0, 100.0, 25)
     profile = DepthProfile(depth, ("K", "Li"), np.ones((2, 25)), 0.1, weight=np.where(depth < 50.0, 0.0, 1.0))
     measured = Measurement("K/1", experiment, profile, Observation(NoResponse(), np.ones(2), np.zeros(2)))
-    problem = Problem((measured, Measurement("Rb", experiment)), (Parameter("width_eV", ("Li.sed_fwhm_eV",)),))
-    axes = (Parameter("width_eV", (), 0.1, 0.4, "log"),)
+    axes = (Parameter("width_eV", ("Li.sed_fwhm_eV",), 0.1, 0.4, "log"),)
+    problem = Problem((measured, Measurement("Rb", experiment)), axes)
     manifest = Manifest("", "0", "float64", 3, 2)
     with Store.open(tmp_path / "x.sweep", manifest) as store:
         for chunk in store.pending():
@@ -133,7 +134,7 @@ def test_a_file_comes_back(result, tmp_path, project_root):
             attributes={"study": "t", "parameters": ["width_eV"]},
         )
     read = read_sweep(tmp_path / "x.h5")
-    assert (read.title, read.axes, read.experiments) == ("t", axes, ("K/1", "Rb"))
+    assert (read.title, read.parameters, read.experiments) == ("t", (replace(axes[0], keys=()),), ("K/1", "Rb"))
     assert read.points.tolist() == [26, 0]
     np.testing.assert_array_equal(read.theta[:, 0], np.linspace(0.1, 0.4, 3))
     np.testing.assert_array_equal(read.total, [2.0, 1.0, 3.0])

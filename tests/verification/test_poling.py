@@ -105,7 +105,7 @@ def test_objective_of_a_poling_experiment() -> None:
     step = (depth > exact[0] / (ELEMENTARY_CHARGE * 1e26) / NM).astype(float)[None]
     seen = Observation(GaussianResponse(0.5), np.ones(1), np.zeros(1))
     measured = Measurement("poled", experiment, DepthProfile(depth, ("Na",), step, 0.1), seen)
-    problem = Problem((measured,), (Parameter("U_V", ("stages.0.potential_V",)),))
+    problem = Problem((measured,), (Parameter("U_V", ("stages.0.potential_V",), 1.0, 2000.0),))
     objective = Objective(problem, CONTROLS, "full")
     found = jax.jit(objective.evaluate)(jnp.asarray(potentials)[:, None])
     assert found.status.tolist() == [[Status.DONE] * 3]
