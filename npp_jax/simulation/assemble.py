@@ -1,172 +1,36 @@
-"""Result of a run with any number of ions: profiles, course and report in SI units."""
+"""Result of a run: profiles, course and report in SI units."""
 
-from typing import NamedTuple
-
-import jax
 import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array
 
-from npp_jax.constants import NM
 from npp_jax.physics.experiment import Experiment
-from npp_jax.physics.protocol import IonBeamCurrent, IonBeamPotential, Stage
-from npp_jax.simulation.material import Mixture, conductance
-from npp_jax.simulation.mesh.geometry import geometry
-from npp_jax.simulation.observables import front_observables
-from npp_jax.simulation.schemes import MIXTURE, AbstractMixtureScheme
-from npp_jax.simulation.schemes.mixture_faces import at_back, at_surface, lengths
-from npp_jax.simulation.solution import Report, Solution, Trace
+from npp_jax.simulation.solution import Model, Report, Solution
 from npp_jax.simulation.stages import Run
-from npp_jax.simulation.step import State
-from npp_jax.simulation.units import mixture_of
+from npp_jax.simulation.view import AbstractView
 
 
-class Seen(NamedTuple):
-    """Profiles of a state at the surface, the cell centres and the back electrode, in SI units."""
-
-    depth: Array
-    faces: Array
-    fraction: Array
-    potential: Array
-    field: Array
-    excess: Array
-    native: Array
-    """Fraction of the ion with the largest share of the bulk, of that share."""
-    foreign: Array
-    """Fraction of the ion of the beam, or of an earlier one, or else of the last."""
-
-
-def _seen(experiment: Experiment, stage: Stage, foreign: int, scheme: AbstractMixtureScheme, state: State) -> Seen:
-    medium = mixture_of(experiment, stage, 0.0)
-    here = geometry(state.faces, state.velocity, medium.thickness)
-    tempo = jnp.ones_like(state.current) if medium.beam is None else 1.0 / state.current
-    faces = scheme.face_field(medium, state.y, state.current, tempo, here)
-    centre = 0.5 * (state.faces[1:] + state.faces[:-1])
-    cells = jnp.stack(scheme.fractions(medium, state.y, here.width))
-    bulk = jnp.stack([jnp.broadcast_to(c, centre.shape[1:]) for c in medium.bulk])
-    last = jnp.stack([here.distance[-1], here.beyond])
-    back = jnp.stack([jnp.broadcast_to(c, centre.shape[1:]) for c in at_back(medium, cells, last)])
-    if medium.held is not None:
-        surface = jnp.stack([jnp.broadcast_to(c, centre.shape[1:]) for c in medium.held])
-    elif medium.surface is not None:
-        between = jnp.stack([centre[0], centre[1] - centre[0]])
-        surface = at_surface(cells, between)
-    elif medium.blocking:
-        surface = _unpassed(medium, cells, centre, faces[0])
-    else:
-        surface = _neutral(medium, _unpassed(medium, cells, centre, _drift(medium, cells, state.current)))
-    fraction = jnp.concatenate([surface[:, None], cells, back[:, None]], axis=1)
-    excess = medium.debye_squared * jnp.diff(faces, axis=0) / here.width
-    edge = jnp.zeros_like(excess[:1])
-    if medium.blocking:
-        charges = jnp.asarray(medium.charges, excess.dtype).reshape(-1, *(1,) * (surface.ndim - 1))
-        begin = jnp.sum(charges * surface, axis=0)[None] - medium.background
-    else:
-        begin, excess = edge, excess.at[0].set(0.0)
-    inner = excess.at[-1].set(0.0)
-    steps = lengths(here) * faces
-    potential = jnp.concatenate([jnp.cumsum(steps[::-1], axis=0)[::-1], edge])
-    depth = jnp.concatenate([edge, centre, medium.thickness[None]]) * NM
-    native = jnp.argmax(bulk, axis=0)[None]
-    own = jnp.take_along_axis(fraction, native[:, None], axis=0)[0] / jnp.max(bulk, axis=0)
-    field = jnp.concatenate([faces[:1], 0.5 * (faces[1:] + faces[:-1]), faces[-1:]])
-    return Seen(
-        depth=depth,
-        faces=state.faces * NM,
-        fraction=fraction,
-        potential=medium.thermal_potential * potential,
-        field=medium.thermal_potential / NM * field,
-        excess=jnp.concatenate([begin, inner, edge]),
-        native=own,
-        foreign=fraction[foreign] if len(medium.charges) > 1 else jnp.zeros_like(own),
-    )
-
-
-def _drift(medium: Mixture, cells: Array, current: Array) -> Array:
-    """Field that carries the current through the first cell [kT/(e nm)]."""
-    return current / conductance(medium, tuple(cells[:, :1]))[0]
-
-
-def _unpassed(medium: Mixture, cells: Array, centre: Array, field: Array) -> Array:
-    """Fractions at a surface that the ions do not pass: ∂c/∂x = z c E, continued from the first two cells."""
-    near, far = centre[0], centre[1]
-    values = []
-    for k, z in enumerate(medium.charges):
-        slope = z * field
-        weight = (1.0 + slope * near) * far**2 - (1.0 + slope * far) * near**2
-        continued = (cells[k, 0] * far**2 - cells[k, 1] * near**2) / weight
-        values.append(jnp.clip(continued, 0.0, jnp.maximum(cells[k, 0], 0.0)))
-    return jnp.stack(values)
-
-
-def _neutral(medium: Mixture, surface: Array) -> Array:
-    """The same with the species that is not carried making the surface neutral: continued apart, they do not add up."""
-    others = sum(medium.charges[k] * surface[k] for k in medium.carried)
-    last = medium.dependent_species
-    return surface.at[last].set((medium.background - others) / medium.charges[last])
-
-
-def _ionic_current(medium: Mixture, states: State, scheme: AbstractMixtureScheme) -> Array:
-    """v₀ of the ions in each state [nm/s]."""
-
-    def of(state: State) -> Array:
-        here = geometry(state.faces, state.velocity, medium.thickness)
-        return scheme.ionic_current(medium, state.y, state.current, here)
-
-    return jax.vmap(of)(states)
-
-
-def assemble(experiment: Experiment, run: Run, model: str) -> Solution:
+def assemble(experiment: Experiment, run: Run, view: AbstractView, model: Model) -> Solution:
     """Turn the states of a run into a solution in SI units; status and error estimate are added by the caller."""
-    names = [species.name for species in experiment.species]
-    unit = mixture_of(experiment, experiment.stages[0], 0.0).charge_density * NM
-    foreign = len(names) - 1
-    scheme = MIXTURE[model]
-    states, outputs, uptake, balance = [], [], [], []
-    passed = [jnp.zeros_like(unit)] * len(names)
-    for stage, passage in zip(experiment.stages, run.passages, strict=True):
-        if isinstance(stage.front, IonBeamPotential | IonBeamCurrent):
-            foreign = names.index(stage.front.beam)
-            passed[foreign] = passed[foreign] + passage.taken
-        seen = jax.vmap(lambda m, s=stage, f=foreign: _seen(experiment, s, f, scheme, m))(passage.states)
-        medium = mixture_of(experiment, stage, 0.0)
-        current = _ionic_current(medium, passage.states, scheme)
-        outputs.append(sum(len(state[-1]) for state in states) + np.asarray(passage.outputs))
-        states.append((seen, passage.start + passage.states.time, passage.charge * unit, current * unit))
-        width = jnp.diff(passage.states.faces[-1], axis=0)
-        last = scheme.fractions(medium, tuple(c[-1] for c in passage.states.y), width)
-        uptake = [jnp.sum(width * (c - b), axis=0) for c, b in zip(last, medium.bulk, strict=True)]
-        for k, gained in enumerate(uptake):
-            if any(getattr(s.front, "beam", None) == names[k] for s in experiment.stages):
-                # An ion of the bulk leaves at the back as well.
-                told = (passed[k] > 0.0) & (experiment.species[k].bulk_fraction == 0.0)
-                charged = experiment.species[k].charge * gained
-                balance.append(jnp.where(told, jnp.abs(charged / jnp.where(told, passed[k], 1.0) - 1.0), 0.0))
-    seen, *course = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *states)
-    front = jax.vmap(front_observables)(seen.depth, seen.native, seen.foreign)
-    trace = Trace(*course, surface_potential=seen.potential[:, 0], front_depth=front.depth)
-    rows = np.concatenate(outputs)
-    at, seen, front = jax.tree.map(lambda leaf: leaf[rows], (trace, seen, front))
-    low, high = jnp.min(seen.excess, axis=(0, 1)), jnp.max(seen.excess, axis=(0, 1))
-    unknown = jnp.full_like(front.depth, jnp.nan)
+    viewed = view(experiment, run)
+    at, profile = viewed.at, viewed.profile
+    unknown = jnp.full_like(viewed.front.depth, jnp.nan)
     return Solution(
-        species=tuple(names),
+        species=tuple(species.name for species in experiment.species),
         model=model,
         time=at.time,
         charge=at.charge,
         current_density=at.current_density,
         surface_potential=at.surface_potential,
-        depth=seen.depth,
-        faces=seen.faces,
-        fraction=seen.fraction,
-        potential=seen.potential,
-        field=seen.field,
-        excess_charge=seen.excess,
-        front_depth=front.depth,
-        front_width=front.width,
-        plateau=front.plateau,
-        leading_edge=front.leading_edge,
-        trace=trace,
+        depth=profile.depth,
+        faces=profile.faces,
+        fraction=profile.fraction,
+        potential=profile.potential,
+        field=profile.field,
+        excess_charge=profile.excess,
+        front_depth=viewed.front.depth,
+        front_width=viewed.front.width,
+        plateau=viewed.front.plateau,
+        leading_edge=viewed.front.leading_edge,
+        trace=viewed.trace,
         report=Report(
             steps=run.steps,
             cells=run.cells,
@@ -174,9 +38,9 @@ def assemble(experiment: Experiment, run: Run, model: str) -> Solution:
             newton_update=run.update,
             profile_error=unknown,
             front_error=unknown,
-            ion_balance=jnp.max(jnp.stack([jnp.zeros_like(unit), *balance]), axis=0),
+            ion_balance=viewed.ion_balance,
             time_error=run.time_error,
-            excess_charge=jnp.where(-low > high, low, high),
-            status=jnp.zeros(unit.shape, jnp.int32),
+            excess_charge=viewed.excess_charge,
+            status=jnp.zeros(unknown.shape[1:], jnp.int32),
         ),
     )

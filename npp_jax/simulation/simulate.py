@@ -7,14 +7,18 @@ import jax.numpy as jnp
 
 from npp_jax.physics.experiment import Experiment
 from npp_jax.physics.protocol import Reservoir, Stage
-from npp_jax.simulation import assemble as mixture_result
-from npp_jax.simulation import assemble_pair as two_ions_result
-from npp_jax.simulation import stages as mixture
-from npp_jax.simulation import stages_pair as two_ions
+from npp_jax.simulation.assemble import assemble
 from npp_jax.simulation.controls import Controls, coarser
 from npp_jax.simulation.judge import judge, rated
+from npp_jax.simulation.plan_mixture import MixturePlan, finer
+from npp_jax.simulation.plan_pair import PairPlan
+from npp_jax.simulation.schemes import MIXTURE, PAIR, AbstractMixtureScheme
 from npp_jax.simulation.solution import Model, Solution
+from npp_jax.simulation.stages import Run, run_stages
+from npp_jax.simulation.start import first_tables
 from npp_jax.simulation.supported import check_supported, is_two_ions
+from npp_jax.simulation.view_mixture import MixtureView
+from npp_jax.simulation.view_pair import PairView
 
 ACCURATE = Controls()
 """Default of single simulations and fits."""
@@ -67,19 +71,34 @@ def simulate(experiment: Experiment, controls: Controls = ACCURATE, *, model: Mo
     experiment = _common_shape(experiment)
     held = jax.lax.stop_gradient(experiment)
     if is_two_ions(experiment):
-        fine = two_ions.integrate(experiment, held, controls, model)
-        solution = rated(two_ions_result.assemble(experiment, fine, controls, model))
+        plan, view = PairPlan(PAIR[model], held), PairView(PAIR[model], controls.observables)
+        solution = rated(assemble(experiment, run_stages(experiment, controls, plan), view, model))
         if not controls.companion:
             return solution
-        controls = coarser(controls)
-        coarse = two_ions_result.assemble(held, two_ions.integrate(held, held, controls, model), controls, model)
+        rough = run_stages(held, coarser(controls), plan)
     else:
-        fine, rough = mixture.integrate(experiment, controls, model)
-        solution = rated(mixture_result.assemble(experiment, fine, model))
+        fine, rough = _mixture_runs(experiment, held, controls, MIXTURE[model])
+        view = MixtureView(MIXTURE[model])
+        solution = rated(assemble(experiment, fine, view, model))
         if not controls.companion:
             return solution
-        coarse = mixture_result.assemble(held, rough, model)
-    return judge(solution, coarse)
+    return judge(solution, assemble(held, rough, view, model))
+
+
+def _mixture_runs(
+    experiment: Experiment, held: Experiment, controls: Controls, scheme: AbstractMixtureScheme
+) -> tuple[Run, Run]:
+    """Run on the mesh that a coarse pass has sought, and this pass for an error estimate; only the run is
+    differentiated, `held` being the experiment with its derivative stopped.
+    """
+    # Only the first step of a stage has no state of a rough step or of the coarse pass to start from.
+    controls = replace(controls, extra_iterations=controls.extra_iterations[:1])
+    coarse = coarser(controls)
+    rough = run_stages(held, coarse, MixturePlan(scheme, first_tables(held, coarse), seeking=True))
+    # Cells behind and ahead of the front count together.
+    cells = controls.cells_behind + controls.cells_ahead
+    tables = jax.lax.stop_gradient(tuple(finer(table, cells) for table in rough.tables))
+    return run_stages(experiment, controls, MixturePlan(scheme, tables)), rough
 
 
 def _common_shape(experiment: Experiment) -> Experiment:

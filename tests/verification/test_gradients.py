@@ -11,9 +11,13 @@ from cases import PLAIN, base
 
 from npp_jax.files import load_experiment
 from npp_jax.physics import GaussianSED
-from npp_jax.simulation.assemble_pair import assemble
+from npp_jax.simulation.assemble import assemble
+from npp_jax.simulation.plan_pair import PairPlan
+from npp_jax.simulation.schemes import PAIR
 from npp_jax.simulation.simulate import ACCURATE, _common_shape, simulate
-from npp_jax.simulation.stages_pair import integrate
+from npp_jax.simulation.solution import Model
+from npp_jax.simulation.stages import run_stages
+from npp_jax.simulation.view_pair import PairView
 
 CONTROLS = replace(PLAIN, cells_behind=50, cells_ahead=20, steps=8, trace=False)
 SWEEPS = Path(__file__).resolve().parents[2] / "sweeps"
@@ -34,15 +38,16 @@ def _summary(solution):
     ],
     ids=["time-potential", "charge-current", "charge-potential-full"],
 )
-def test_derivatives_agree(stage: dict, model: str) -> None:
+def test_derivatives_agree(stage: dict, model: Model) -> None:
     experiment = _common_shape(base(**stage))
     leaves, tree = jax.tree.flatten(experiment)
-    held = jax.jit(lambda e: integrate(e, e, CONTROLS, model).clocks)(experiment)
+    held = jax.jit(lambda e: run_stages(e, CONTROLS, PairPlan(PAIR[model], e)).clocks)(experiment)
 
     @jax.jit
     def outputs(values: list, meshed):
         changed = jax.tree.unflatten(tree, values)
-        return _summary(assemble(changed, integrate(changed, meshed, CONTROLS, model, held), CONTROLS, model))
+        run = run_stages(changed, CONTROLS, PairPlan(PAIR[model], meshed, held))
+        return _summary(assemble(changed, run, PairView(PAIR[model], observables=True), model))
 
     forward = jax.jit(jax.jacfwd(lambda values: outputs(values, experiment)))(leaves)
     weights = jnp.linspace(0.5, 1.5, len(forward[0]))
@@ -74,8 +79,9 @@ def test_derivative_under_vmap() -> None:
         return jnp.sum(simulate_profile(changed))
 
     def simulate_profile(changed):
-        run = integrate(_common_shape(changed), _common_shape(changed), CONTROLS, "electroneutral")
-        return assemble(_common_shape(changed), run, CONTROLS, "electroneutral").profile(DEPTH)[0]
+        scheme, common = PAIR["electroneutral"], _common_shape(changed)
+        run = run_stages(common, CONTROLS, PairPlan(scheme, common))
+        return assemble(common, run, PairView(scheme, observables=True), "electroneutral").profile(DEPTH)[0]
 
     potentials = jnp.asarray([5.0, 10.0, 20.0])
     single = jax.jit(jax.grad(front))

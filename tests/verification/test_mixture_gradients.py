@@ -10,9 +10,10 @@ from cases import NM, SMALL, four_ions
 
 from npp_jax.constants import ELEMENTARY_CHARGE
 from npp_jax.simulation.material import complete
+from npp_jax.simulation.plan_mixture import MixturePlan
 from npp_jax.simulation.schemes import MixtureNeutral
 from npp_jax.simulation.simulate import _common_shape
-from npp_jax.simulation.stages import one_pass
+from npp_jax.simulation.stages import run_stages
 from npp_jax.simulation.start import first_tables
 from npp_jax.simulation.units import mixture_of
 
@@ -25,7 +26,12 @@ def test_four_ions_three_stages_conserve_and_differentiate() -> None:
     )
     experiment = _common_shape(four_ions(output_times_s=[5e3, 1e4]))
     scheme = MixtureNeutral()
-    tables = jax.jit(lambda e: one_pass(e, controls, first_tables(e, controls), scheme, seeking=True)[1])(experiment)
+
+    @jax.jit
+    def sought(e):
+        return run_stages(e, controls, MixturePlan(scheme, first_tables(e, controls), seeking=True)).tables
+
+    tables = sought(experiment)
 
     def amounts(scales: jax.Array) -> jax.Array:
         """Amounts of all ions at the outputs [nm], with some parameters scaled."""
@@ -37,7 +43,7 @@ def test_four_ions_three_stages_conserve_and_differentiate() -> None:
         melt = replace(melt, temperature=melt.temperature * scales[4])
         beam = replace(beam, temperature=beam.temperature * scales[5])
         changed = replace(experiment, species=species, stages=(melt, beam, rest))
-        run, _ = one_pass(changed, controls, tables, scheme)
+        run = run_stages(changed, controls, MixturePlan(scheme, tables))
         found = []
         for stage, record in zip(changed.stages, run.passages, strict=True):
             medium = mixture_of(changed, stage, 0.0)

@@ -1,22 +1,23 @@
-"""Result of a run with two ions: profiles, course and report in SI units."""
+"""States of one ion that replaces another, seen as profiles in SI units."""
 
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array
 
 from npp_jax.constants import NM
 from npp_jax.physics.experiment import Experiment, native_and_foreign
 from npp_jax.physics.protocol import Closed, Stage
-from npp_jax.simulation.controls import Controls
 from npp_jax.simulation.mesh.geometry import geometry
 from npp_jax.simulation.observables import FrontObservables, front_observables
-from npp_jax.simulation.schemes import PAIR
-from npp_jax.simulation.solution import Model, Report, Solution, Trace
-from npp_jax.simulation.stages_pair import Run
+from npp_jax.simulation.schemes import AbstractScheme
+from npp_jax.simulation.solution import Trace
+from npp_jax.simulation.stages import Run
 from npp_jax.simulation.step import State
 from npp_jax.simulation.units import medium_of
+from npp_jax.simulation.view import AbstractView, Profile, Viewed, excess_range, furthest
 
 
 class _Profile(NamedTuple):
@@ -30,13 +31,13 @@ class _Profile(NamedTuple):
     observables: FrontObservables
 
 
-def _profile(experiment: Experiment, stage: Stage, state: State, model: Model, controls: Controls) -> _Profile:
+def _profile(experiment: Experiment, stage: Stage, state: State, view: "PairView") -> _Profile:
     """Profiles of a state at the surface, the cell centres and the back electrode, in SI units."""
     medium = medium_of(experiment, stage)
     here = geometry(state.faces, state.velocity, medium.thickness)
     rest = isinstance(stage.front, Closed)
     tempo = jnp.ones_like(state.current) if rest else 1.0 / state.current
-    inner = PAIR[model].face_field(medium, state.y, state.current, tempo, here)
+    inner = view.scheme.face_field(medium, state.y, state.current, tempo, here)
     bulk_field = (state.current / medium.bulk)[None]
     faces = jnp.concatenate([inner[:1], inner, bulk_field])
     excess = medium.debye_squared * jnp.diff(faces, axis=0) / here.width
@@ -65,7 +66,7 @@ def _profile(experiment: Experiment, stage: Stage, state: State, model: Model, c
         field=scale * ends(inner[0], 0.5 * (faces[1:] + faces[:-1]), bulk_field[0]),
         excess=charge,
         observables=front_observables(depth, native, foreign)
-        if controls.observables
+        if view.observables
         else FrontObservables(*[jnp.full_like(surface, jnp.nan)] * 4),
     )
 
@@ -88,63 +89,39 @@ def _surface_fraction(u: Array, faces: Array, slope: Array) -> Array:
     return jnp.clip(surface, jnp.minimum(0.0, u[0]), 1.0)
 
 
-def assemble(experiment: Experiment, run: Run, controls: Controls, model: Model) -> Solution:
-    """Turn the states of a run into a solution in SI units; status and error estimate are added by the caller."""
-    native, _ = native_and_foreign(experiment)
-    unit = medium_of(experiment, experiment.stages[0]).charge_density * NM
-    traces, columns = [], []
-    for stage, passage in zip(experiment.stages, run.passages, strict=True):
-        states = passage.states
-        seen = jax.vmap(lambda state, stage=stage: _profile(experiment, stage, state, model, controls))(states)
-        trace = Trace(
-            time=passage.start + states.time,
-            charge=passage.charge * unit,
-            current_density=states.current * unit,
-            surface_potential=seen.potential[:, 0],
-            front_depth=seen.observables.depth,
-        )
-        foreign = seen.foreign[:, 1:-1] - (seen.excess[:, 1:-1] if model == "electroneutral" else 0.0)
-        taken_up = jnp.sum(jnp.diff(states.faces, axis=1) * foreign, axis=1)
-        balance = jnp.abs(taken_up / passage.charge - 1.0)
-        columns.append(jax.tree.map(lambda leaf, r=passage.outputs: leaf[r], (trace, seen, balance)))
-        traces.append(trace)
-    join = lambda *leaves: jnp.concatenate(leaves)  # noqa: E731
-    trace = jax.tree.map(join, *traces)
-    at, seen, balance = jax.tree.map(join, *columns)
-    pair = (seen.native, seen.foreign) if native == 0 else (seen.foreign, seen.native)
-    fraction = jnp.stack(pair, axis=1)
-    low, high = jnp.min(seen.excess, axis=(0, 1)), jnp.max(seen.excess, axis=(0, 1))
-    extreme = jnp.where(-low > high, low, high)
-    observables = seen.observables
-    unknown = jnp.full_like(observables.depth, jnp.nan)
-    return Solution(
-        species=tuple(species.name for species in experiment.species),
-        model=model,
-        time=at.time,
-        charge=at.charge,
-        current_density=at.current_density,
-        surface_potential=at.surface_potential,
-        depth=seen.depth,
-        faces=seen.faces,
-        fraction=fraction,
-        potential=seen.potential,
-        field=seen.field,
-        excess_charge=seen.excess,
-        front_depth=observables.depth,
-        front_width=observables.width,
-        plateau=observables.plateau,
-        leading_edge=observables.leading_edge,
-        trace=trace,
-        report=Report(
-            steps=sum(len(clock) for clock in run.clocks),
-            cells=controls.cells_behind + controls.cells_ahead,
-            iterations=run.iterations,
-            newton_update=run.update,
-            profile_error=unknown,
-            front_error=unknown,
-            ion_balance=jnp.max(balance, axis=0),
-            time_error=run.time_error,
-            excess_charge=extreme,
-            status=jnp.zeros(extreme.shape, jnp.int32),
-        ),
-    )
+class PairView(AbstractView):
+    """States of one ion that replaces another."""
+
+    scheme: AbstractScheme
+    observables: bool
+    """Whether the front is read off the profiles."""
+
+    def __call__(self, experiment: Experiment, run: Run) -> Viewed:
+        """See all states; the excess charge counts as foreign ions where the model has it."""
+        native, _ = native_and_foreign(experiment)
+        unit = medium_of(experiment, experiment.stages[0]).charge_density * NM
+        traces, columns = [], []
+        for stage, passage in zip(experiment.stages, run.passages, strict=True):
+            states = passage.states
+            seen = jax.vmap(lambda state, stage=stage: _profile(experiment, stage, state, self))(states)
+            trace = Trace(
+                time=passage.start + states.time,
+                charge=passage.charge * unit,
+                current_density=states.current * unit,
+                surface_potential=seen.potential[:, 0],
+                front_depth=seen.observables.depth,
+            )
+            foreign = seen.foreign[:, 1:-1] - (0.0 if self.scheme.poisson else seen.excess[:, 1:-1])
+            taken_up = jnp.sum(jnp.diff(states.faces, axis=1) * foreign, axis=1)
+            balance = jnp.abs(taken_up / passage.charge - 1.0)
+            rows = np.asarray(passage.outputs)
+            columns.append(jax.tree.map(lambda leaf, r=rows: leaf[r], (trace, seen, balance)))
+            traces.append(trace)
+        join = lambda *leaves: jnp.concatenate(leaves)  # noqa: E731
+        trace = jax.tree.map(join, *traces)
+        at, seen, balance = jax.tree.map(join, *columns)
+        pair = (seen.native, seen.foreign) if native == 0 else (seen.foreign, seen.native)
+        fraction = jnp.stack(pair, axis=1)
+        profile = Profile(seen.depth, seen.faces, fraction, seen.potential, seen.field, seen.excess)
+        extreme = furthest(*excess_range(seen.excess))
+        return Viewed(trace, at, profile, seen.observables, extreme, jnp.max(balance, axis=0))
