@@ -21,7 +21,7 @@ from scipy.stats import qmc
 jax.config.update("jax_enable_x64", True)
 
 from npp_jax.inference import Parameter, Parameters, RefineOptions, RefineResult, covariance, ranges_of, refine
-from npp_jax.inference.refine import REASON_ADVICE, Reason
+from npp_jax.inference.refine_result import REASON_ADVICE, Reason
 from npp_jax.physics import ConstantDiffusivity, Experiment, Reservoir, Sample, Species, Stage
 from npp_jax.simulation.simulate import FAST, simulate
 

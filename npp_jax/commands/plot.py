@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import h5py
 
 from npp_jax.figures.simulation import figure_summary
-from npp_jax.figures.sweep import sweep_figures
+from npp_jax.figures.sweep_pages import sweep_figures
 from npp_jax.files import ConfigError, parse_experiment
 from npp_jax.files.solution import read_solution
 from npp_jax.files.writing import check_figure, write_figure

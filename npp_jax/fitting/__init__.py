@@ -4,9 +4,10 @@ from npp_jax.fitting.band import Band, LawBands, draw, law_bands, signal_sigma
 from npp_jax.fitting.fitting import FitResult, fit
 from npp_jax.fitting.free_form import with_free_form, with_smoothness
 from npp_jax.fitting.jacobian import Expansion, LinearModel
-from npp_jax.fitting.objective import Evaluation, Measurement, Objective, Predicted, Problem
+from npp_jax.fitting.objective import Evaluation, Objective, Predicted
 from npp_jax.fitting.parameters import known_keys, place, value_of
 from npp_jax.fitting.plausible import data_warnings, replaced_depth
+from npp_jax.fitting.problem import Measurement, Problem
 from npp_jax.fitting.sampling import linear_model, sample_posterior
 from npp_jax.fitting.words import Estimate
 

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 from npp_jax._compile import jit_small
 from npp_jax.constants import BOLTZMANN_EV
 from npp_jax.fitting.fitting import FitResult
-from npp_jax.fitting.objective import Measurement, Problem
+from npp_jax.fitting.problem import Measurement, Problem
 from npp_jax.inference.transform import ranges_of, theta_slope, to_scaled, to_theta
 from npp_jax.inference.uncertainty import NORMAL_95
 from npp_jax.physics import SEDDiffusivity

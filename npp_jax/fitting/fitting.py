@@ -17,7 +17,8 @@ from npp_jax.inference.identifiability import Identifiability, identifiability
 from npp_jax.inference.parameter import Parameters
 from npp_jax.inference.prior import with_priors
 from npp_jax.inference.profile import Profile, profile_grid, profile_likelihood
-from npp_jax.inference.refine import RefineOptions, RefineResult, ResidualsAndJacobian, refine
+from npp_jax.inference.refine import ResidualsAndJacobian, refine
+from npp_jax.inference.refine_result import RefineOptions, RefineResult
 from npp_jax.inference.transform import ranges_of, theta_slope
 from npp_jax.inference.uncertainty import Covariance, InformationCriteria, covariance, information_criteria
 

@@ -6,31 +6,20 @@ in the batch, so that three glasses cost one compilation.
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from npp_jax.constants import NM
 from npp_jax.fitting.comparison import Comparison, Found, for_each
 from npp_jax.fitting.parameters import (
-    changes_depth,
-    is_observed,
-    place,
-    place_observed,
     spread,
 )
-from npp_jax.inference.parameter import Parameter, ParameterError, Parameters
+from npp_jax.fitting.problem import Measurement, Problem
 from npp_jax.observe import (
-    AbstractLikelihood,
-    DepthProfile,
-    GaussianLikelihood,
-    NoResponse,
-    NuisancePrior,
     Observation,
     SampledResponse,
     sample_response,
@@ -44,113 +33,6 @@ from npp_jax.simulation.supported import check_supported
 
 _REFINE = 4
 """Intervals for each measured point over which profiles are averaged before they are seen."""
-
-
-class Measurement(eqx.Module):
-    """One experiment of a study, and what was measured on it."""
-
-    name: str = eqx.field(static=True)
-    experiment: Experiment
-    profile: DepthProfile | None = None
-    """Measured profile of the last output point."""
-    observation: Observation | None = None
-    """Depth resolution and depth scale with which it was measured; None where the profile is the composition itself."""
-    nuisance: NuisancePrior = eqx.field(default_factory=lambda: NuisancePrior(1.0, 0.0, 0.0, 0.0))
-    """What is known of sensitivities and backgrounds beyond those of the observation; they are solved for, unless known
-    exactly, as by default."""
-    likelihood: AbstractLikelihood = eqx.field(default_factory=GaussianLikelihood)
-    """Law of the noise."""
-
-    def __post_init__(self) -> None:
-        if self.profile is None:
-            return
-        seen = Observation(NoResponse()) if self.observation is None else self.observation
-        count = len(self.profile.species)
-        if seen.sensitivity.shape == (1,):
-            full = (jnp.repeat(seen.sensitivity, count), jnp.repeat(seen.background, count))
-            seen = eqx.tree_at(lambda o: (o.sensitivity, o.background), seen, full)
-        self.observation = seen
-
-    @property
-    def solved(self) -> bool:
-        """Whether sensitivities or backgrounds are solved for."""
-        # In NumPy: inside a compiled function an operation of JAX makes a symbol even of a number at hand.
-        sigmas = (self.nuisance.sensitivity_sigma, self.nuisance.background_sigma)
-        return any(bool(np.any(np.asarray(sigma) > 0.0)) for sigma in sigmas)
-
-
-@dataclasses.dataclass(frozen=True)
-class Problem:
-    """Experiments and the parameters that vary in them.
-
-    Raises
-    ------
-    ParameterError
-        A parameter does not exist in an experiment.
-    ValueError
-        Names are not unique, or a parameter names an unknown experiment.
-    """
-
-    measurements: tuple[Measurement, ...]
-    parameters: Parameters
-
-    def __post_init__(self) -> None:
-        names = [m.name for m in self.measurements]
-        for kind, found in (("experiment", names), ("parameter", [p.name for p in self.parameters])):
-            if len(set(found)) != len(found):
-                raise ValueError(f"the names of the {kind}s must differ, got {', '.join(found)}")
-        for measurement in self.measurements:
-            species = {s.name for s in measurement.experiment.species}
-            unknown = set(measurement.profile.species if measurement.profile is not None else ()) - species
-            if unknown:
-                named, known = (", ".join(sorted(group)) for group in (unknown, species))
-                raise ValueError(f"{measurement.name}: the profile names {named}, species are {known}")
-        for parameter in self.parameters:
-            wrong = set(parameter.experiments or ()) - set(names)
-            if wrong:
-                named = ", ".join(map(repr, sorted(wrong)))
-                raise ValueError(f"{parameter.name}: no experiment is called {named}, known are {', '.join(names)}")
-        ones = jnp.ones(len(self.parameters))
-        for measurement in self.measurements:
-            self.experiment(measurement, ones)
-            self.observation(measurement, ones)
-            if measurement.solved and not isinstance(measurement.likelihood, GaussianLikelihood):
-                raise ValueError(
-                    f"{measurement.name}: sensitivities and backgrounds are solved for with gaussian noise only; make "
-                    "them parameters, observation.NAME.sensitivity and observation.NAME.background"
-                )
-
-    def experiment(self, measurement: Measurement, theta: Float[Array, "parameter *batch"]) -> Experiment:
-        """One experiment with the parameters in place."""
-        experiment = measurement.experiment
-        for key, value in self._keys_of(measurement, theta):
-            if not is_observed(key):
-                experiment = place(experiment, key, value)
-        return experiment
-
-    def observation(self, measurement: Measurement, theta: Float[Array, " parameter"]) -> Observation | None:
-        """How one experiment is seen, with the parameters in place; None where nothing was measured."""
-        observation, profile = measurement.observation, measurement.profile
-        for key, value in self._keys_of(measurement, theta):
-            if is_observed(key):
-                if observation is None or profile is None:
-                    raise ParameterError(f"'{key}': {measurement.name} has no measured profile")
-                observation = place_observed(observation, profile.species, key, value)
-        return observation
-
-    def seen_anew(self, measurement: Measurement) -> bool:
-        """Whether depth scale or resolution vary, so that no response can be prepared."""
-        return any(changes_depth(key) for key, _ in self._keys_of(measurement, jnp.ones(len(self.parameters))))
-
-    def enters(self, parameter: Parameter, measurement: Measurement) -> bool:
-        """Whether an experiment depends on a parameter."""
-        return parameter.experiments is None or measurement.name in parameter.experiments
-
-    def _keys_of(self, measurement: Measurement, theta: Array) -> Iterator[tuple[str, Array]]:
-        for value, parameter in zip(theta, self.parameters, strict=True):
-            if self.enters(parameter, measurement):
-                for key in parameter.keys:
-                    yield key, value
 
 
 class Evaluation(NamedTuple):

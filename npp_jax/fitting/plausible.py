@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from npp_jax.constants import BOLTZMANN, ELEMENTARY_CHARGE, NM
-from npp_jax.fitting.objective import Measurement, Problem
+from npp_jax.fitting.problem import Measurement, Problem
 from npp_jax.observe import PoissonLikelihood, check
 from npp_jax.physics import Closed, Experiment, IonBeamCurrent, IonBeamPotential, drive_integral
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from npp_jax.fitting.fitting import FitResult
 from npp_jax.fitting.jacobian import LinearModel
-from npp_jax.fitting.objective import Objective, Problem
+from npp_jax.fitting.objective import Objective
+from npp_jax.fitting.problem import Problem
 from npp_jax.inference import Posterior, PosteriorOptions, ResidualsAndJacobian, with_priors
 from npp_jax.inference import sample_posterior as sample
 from npp_jax.simulation.controls import Controls

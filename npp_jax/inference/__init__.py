@@ -3,17 +3,12 @@
 from npp_jax.inference.descent import descend
 from npp_jax.inference.identifiability import Combination, Identifiability, identifiability
 from npp_jax.inference.parameter import Parameter, ParameterError, Parameters, Prior
-from npp_jax.inference.posterior import (
-    MissingExtra,
-    Posterior,
-    PosteriorError,
-    PosteriorOptions,
-    check_blackjax,
-    sample_posterior,
-)
+from npp_jax.inference.posterior import MissingExtra, Posterior, PosteriorError, PosteriorOptions, check_blackjax
 from npp_jax.inference.prior import with_priors
 from npp_jax.inference.profile import DELTA_CHI2_95, Profile, profile_grid, profile_likelihood
-from npp_jax.inference.refine import REASON_ADVICE, Reason, RefineOptions, RefineResult, ResidualsAndJacobian, refine
+from npp_jax.inference.refine import ResidualsAndJacobian, refine
+from npp_jax.inference.refine_result import REASON_ADVICE, Reason, RefineOptions, RefineResult
+from npp_jax.inference.sampling import sample_posterior
 from npp_jax.inference.transform import (
     Ranges,
     from_unbounded,

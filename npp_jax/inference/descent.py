@@ -22,7 +22,9 @@ from jaxtyping import Array, Bool, Float
 
 from npp_jax.inference.linearisation import linearise, stationarity
 from npp_jax.inference.parameter import Parameters
-from npp_jax.inference.refine import Reason, RefineOptions, RefineResult, ResidualsAndJacobian, share_is_wall
+from npp_jax.inference.refine import ResidualsAndJacobian
+from npp_jax.inference.refine_result import Reason, RefineOptions, RefineResult
+from npp_jax.inference.refine_step import share_is_wall
 from npp_jax.inference.transform import (
     Ranges,
     check_inside,

@@ -7,7 +7,8 @@ import numpy as np
 from jaxtyping import ArrayLike
 
 from npp_jax.inference.parameter import Parameters
-from npp_jax.inference.refine import Reason, RefineOptions, RefineResult, ResidualsAndJacobian, refine
+from npp_jax.inference.refine import ResidualsAndJacobian, refine
+from npp_jax.inference.refine_result import Reason, RefineOptions, RefineResult
 from npp_jax.inference.transform import ranges_of, to_scaled, to_theta
 from npp_jax.inference.uncertainty import Covariance
 

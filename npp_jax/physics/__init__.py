@@ -2,6 +2,7 @@
 
 from npp_jax.physics.diffusivity import AbstractDiffusivity, Arrhenius, ConstantDiffusivity, SEDDiffusivity
 from npp_jax.physics.experiment import Experiment
+from npp_jax.physics.fermi_dirac import fermi_dirac_energy, fermi_dirac_occupied
 from npp_jax.physics.front_theory import FrontTheory
 from npp_jax.physics.front_wave import (
     diffusivity_ratio_from_ramp,
@@ -26,16 +27,7 @@ from npp_jax.physics.protocol import (
 )
 from npp_jax.physics.quantile import normal_distribution, normal_quantile
 from npp_jax.physics.sample import Sample
-from npp_jax.physics.sed import (
-    AbstractSED,
-    GaussianSED,
-    MixtureSED,
-    SlopeSED,
-    TabulatedSED,
-    fermi_dirac_energy,
-    fermi_dirac_occupied,
-    populated_fwhm,
-)
+from npp_jax.physics.sed import AbstractSED, GaussianSED, MixtureSED, SlopeSED, TabulatedSED, populated_fwhm
 from npp_jax.physics.species import Species
 
 __all__ = [

@@ -13,10 +13,11 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from npp_jax.constants import BOLTZMANN_EV
+from npp_jax.physics.fermi_dirac import fermi_dirac_energy
 from npp_jax.physics.interpolation import interpolate
 from npp_jax.physics.leaf import as_leaf
 from npp_jax.physics.quantile import normal_distribution, normal_quantile
-from npp_jax.physics.sed import AbstractSED, GaussianSED, fermi_dirac_energy
+from npp_jax.physics.sed import AbstractSED, GaussianSED
 
 FILLING_FLOOR = 1e-6
 """Least filling argument y: below it D stays constant and tiny instead of vanishing."""
