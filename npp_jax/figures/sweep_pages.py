@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from jaxtyping import Int
@@ -22,6 +22,10 @@ from npp_jax.sweeping import SweepResult, accepted, read_sweep
 from npp_jax.sweeping.landscape import telling_pair
 from npp_jax.sweeping.profiles import StoredProfiles, read_profiles
 from npp_jax.sweeping.ranking import threshold
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 def figure_landscape(result: SweepResult) -> "Figure":
