@@ -11,13 +11,12 @@ ROOT = Path(__file__).resolve().parent.parent / PACKAGE
 
 # What serves every part: constants of nature, choices of the compiler, tables for people, the version
 # that goes into files.
-COMMON = {"_compile", "_text_table", "_version", "constants"}
+COMMON = {"_compile", "_version", "constants"}
 GROUND = {"physics", "solver", "observe", "inference", "sims"}
 LIBRARY = GROUND | {"simulation", "tracer", "fitting", "sweeping"}
 
 MAY_IMPORT = {
     "_compile": set(),
-    "_text_table": set(),
     "_version": set(),
     "constants": set(),
     # Ground floor: none imports another.
@@ -128,3 +127,13 @@ def test_the_table_has_no_cycle():
         order += free
         for part in free:
             del left[part]
+
+
+def test_nothing_else_lies_at_the_root():
+    names = {path.stem for path in ROOT.glob("*.py")}
+    assert names == {"__init__", "__main__", "_compile", "_version", "constants"}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=module_name)
+def test_no_file_is_long(path: Path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 300

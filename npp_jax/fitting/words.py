@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from npp_jax._text_table import TextTable
 from npp_jax.inference.refine_result import REASON_ADVICE, Reason
+from npp_jax.simulation.text_table import TextTable
 
 if TYPE_CHECKING:
     import xarray

@@ -7,9 +7,9 @@ import jax
 import numpy as np
 from jax.core import Tracer
 
-from npp_jax._text_table import TextTable
 from npp_jax.simulation.quantities import REPORT, SOLUTION, TRACE, Quantity
 from npp_jax.simulation.status import STATUS_ADVICE, Status
+from npp_jax.simulation.text_table import TextTable
 
 if TYPE_CHECKING:
     import xarray

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from npp_jax._text_table import TextTable
 from npp_jax.simulation.status import STATUS_ADVICE, Status
+from npp_jax.simulation.text_table import TextTable
 from npp_jax.sweeping.description import OBSERVABLES, parameter_variables
 
 if TYPE_CHECKING:
