@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from npp_jax.inference import Parameter
 from npp_jax.sweeping import Manifest, Sobol, rows
 from npp_jax.sweeping import cluster as sweep_cluster
 from npp_jax.sweeping.run import Evaluator, SweepStopped

@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from npp_jax.commands.sweep import _cluster
+from npp_jax.commands.sweep import run_study
+from npp_jax.files.study import load_study
+from npp_jax.sweeping import Workers
 from npp_jax.sweeping.run import SweepStopped
 
 
@@ -26,8 +28,9 @@ def test_a_killed_worker_loses_nothing(tmp_path: Path):
     assert f"has {found['own']}, the sweep npp_jax 0.0.0" in found["told"]
 
 
-def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch):
+def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, project_root: Path):
     monkeypatch.setitem(sys.modules, "distributed", None)
-    monkeypatch.delitem(sys.modules, "npp_jax.sweep_cluster", raising=False)
+    monkeypatch.delitem(sys.modules, "npp_jax.sweeping.cluster", raising=False)
+    study = load_study(project_root / "sweeps" / "one_distribution.toml")
     with pytest.raises(SweepStopped, match=r"pip install 'dask\[distributed\]'"):
-        _cluster()
+        run_study(study, tmp_path / "x.h5", force=False, workers=Workers(processes=2), quiet=True)

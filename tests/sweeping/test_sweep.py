@@ -143,7 +143,7 @@ def test_four_devices_compile_once_and_find_what_one_finds(folder, study, evalua
     ("old", "new", "message"),
     [
         ('keys = ["Li.sed_fwhm_eV"]', 'keys = ["Li.sed_fwhm"]', "did you mean 'Li.sed_fwhm_eV'"),
-        ("low = 0.15", "low = 0.5", "increase"),
+        ("low = 0.15", "low = 0.5", "must be below"),
         ("low = 0.15", "low = -0.15", r"low = -0\.15: Li\.sed_fwhm_eV must be greater than 0 and less than"),
         ("candidates = 20", "candidates = true", "a number is needed"),
         ('kind = "sobol"', 'kind = "sobl"', "design.kind"),
