@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from npp_jax.cli.terminal import cannot_write, make_folder, start_jax, wrong_input
+from npp_jax.cli.terminal import exit_codes, make_folder, start_jax, tell_written, wrong_input
 
 
 def sweep(
@@ -24,38 +24,27 @@ def sweep(
     """Evaluate many candidates against measured profiles; resumes where it was interrupted."""
     start_jax()
     from npp_jax.commands.sweep import failures, run_study
-    from npp_jax.files import ConfigError
     from npp_jax.files.study import load_study
     from npp_jax.fitting import data_warnings
-    from npp_jax.sweeping import StoreError, Workers
-    from npp_jax.sweeping.run import SweepStopped
+    from npp_jax.sweeping import Workers
 
     if sum(option is not None for option in (workers, processes, scheduler)) > 1:
         raise wrong_input("workers, processes and scheduler exclude one another")
-    try:
+    # Its errors name the file that is wrong, which may be the store.
+    with exit_codes():
         study = load_study(file)
-    except ConfigError as error:
-        raise wrong_input(str(error)) from None
-    for text in data_warnings(study.problem):
-        typer.echo(f"warning: {text}", err=True)
-    make_folder(output)
-    try:
-        result = run_study(
-            study,
-            output / f"{file.stem}.h5",
-            force=force,
-            workers=Workers(workers, processes, scheduler),
-            quiet=quiet,
-        )
-    except (StoreError, SweepStopped) as error:
-        raise wrong_input(str(error)) from None
-    except OSError as error:
-        raise cannot_write(error) from None
-    except KeyboardInterrupt:
-        typer.echo(f"npp-jax: {output / file.stem}.sweep keeps what is done; the same command resumes", err=True)
-        raise
+        for text in data_warnings(study.problem):
+            typer.echo(f"warning: {text}", err=True)
+        make_folder(output)
+        target = output / f"{file.stem}.h5"
+        own = Workers(workers, processes, scheduler)
+        try:
+            result = run_study(study, target, force=force, workers=own, quiet=quiet)
+        except KeyboardInterrupt:
+            typer.echo(f"npp-jax: {output / file.stem}.sweep keeps what is done; the same command resumes", err=True)
+            raise
     typer.echo(result.summary())
-    typer.echo(f"written: {output / file.stem}.h5")
+    tell_written([target])
     failed = failures(result)
     if failed == len(result.theta):
         raise typer.Exit(4)
@@ -77,15 +66,15 @@ def fit(
     start_jax()
     from npp_jax.commands.fit.results import write_fit
     from npp_jax.commands.fit.run import run_fit
-    from npp_jax.commands.fit.summary import warnings
+    from npp_jax.commands.fit.summary import lines, warnings
     from npp_jax.files import ConfigError
     from npp_jax.files.study import load_study
     from npp_jax.fitting import data_warnings
-    from npp_jax.inference import REASON_ADVICE, MissingExtra, PosteriorError, Reason
-    from npp_jax.simulation.supported import Unsupported
-    from npp_jax.sweeping import NoCandidate, SweepFileError, read_sweep
+    from npp_jax.inference import REASON_ADVICE, Reason
+    from npp_jax.sweeping import read_sweep
 
-    try:
+    # Its errors name the file that is wrong, which may be the sweep.
+    with exit_codes():
         study = load_study(file)
         if method is not None:
             study = dataclasses.replace(study, fit=study.fit.model_copy(update={"method": method}))
@@ -101,33 +90,10 @@ def fit(
         make_folder(output)
         outcome = run_fit(study, sweep=found, quiet=quiet)
         written = write_fit(outcome, output, file.stem, command=" ".join(sys.argv))
-    except (ConfigError, SweepFileError, MissingExtra, Unsupported) as error:
-        raise wrong_input(str(error)) from None
-    except OSError as error:
-        raise cannot_write(error) from None
-    except (NoCandidate, PosteriorError) as error:
-        typer.echo(f"npp-jax: {error}", err=True)
-        raise typer.Exit(4) from None
     result = outcome.main.result
     if not quiet:
-        for parameter, best in zip(outcome.main.hypothesis.parameters, result.theta, strict=True):
-            _, _, (low, high), source = result[parameter.name]
-            typer.echo(f"{parameter.name:24s} {best:12.5g}   95 %: {low:.5g} … {high:.5g}   ({source})")
-        if outcome.main.posterior is not None:
-            for parameter, (low, high), r_hat in zip(
-                outcome.main.hypothesis.parameters,
-                outcome.main.posterior.interval,
-                outcome.main.posterior.r_hat,
-                strict=True,
-            ):
-                typer.echo(
-                    f"{parameter.name:24s} {'posterior':>12s}   95 %: {low:.5g} … {high:.5g}   (R-hat {r_hat:.3f})"
-                )
-        typer.echo(f"misfit {result.chi2:.1f} for {result.points} points, probability {result.p_value:.2g}")
-        for rival in outcome.rivals:
-            better = outcome.main.result.criteria.bic - rival.result.criteria.bic
-            typer.echo(f"rival '{rival.hypothesis.name}': misfit {rival.result.chi2:.1f}, BIC {-better:+.1f}")
-        typer.echo("written: " + ", ".join(str(path) for path in written))
+        typer.echo("\n".join(lines(outcome)))
+        tell_written(written)
     for text in warnings(outcome.main):
         if text not in known:
             typer.echo(f"warning: {text}")

@@ -33,16 +33,20 @@ def exit_codes(file: Path | None = None) -> Iterator[None]:
         File of the user; errors that do not name it are told with its name.
     """
     from npp_jax.files import ConfigError
-    from npp_jax.inference import MissingExtra
+    from npp_jax.inference import MissingExtra, PosteriorError
     from npp_jax.sims.errors import SimsFileError
     from npp_jax.simulation.supported import Unsupported
-    from npp_jax.sweeping import StoreError, SweepFileError
+    from npp_jax.sweeping import NoCandidate, StoreError, SweepFileError
+    from npp_jax.sweeping.run import SweepStopped
 
     try:
         yield
-    except (ConfigError, MissingExtra, SimsFileError, StoreError, SweepFileError, Unsupported) as error:
+    except (ConfigError, MissingExtra, SimsFileError, StoreError, SweepFileError, SweepStopped, Unsupported) as error:
         known = file is None or str(error).startswith(str(file))
         raise wrong_input(str(error) if known else f"{file}: {error}") from None
+    except (NoCandidate, PosteriorError) as error:
+        typer.echo(f"npp-jax: {error}", err=True)
+        raise typer.Exit(4) from None
     except OSError as error:
         raise cannot_write(error) from None
 

@@ -31,7 +31,7 @@ class StageRecord(eqx.Module):
 class Run(eqx.Module):
     """One pass through all stages, and what it took."""
 
-    passages: tuple[StageRecord, ...]
+    records: tuple[StageRecord, ...]
     clocks: tuple[Array, ...]
     """Clock values of all steps of each stage, those repeated to land on an output included."""
     tables: tuple[Table, ...]
@@ -64,7 +64,7 @@ def run_stages(experiment: Experiment, controls: Controls, plan: AbstractPlan) -
     before, update, time_error = Before(zero, zero, zero), zero, zero
     iterations = jnp.zeros(zero.shape, jnp.int32)
     scheme = plan.scheme
-    passages, clocks, tables = [], [], []
+    records, clocks, tables = [], [], []
     for number, stage in enumerate(experiment.stages):
         start = plan.begin(experiment, number, before, controls)
         schedule, state = start.schedule, start.state
@@ -91,7 +91,7 @@ def run_stages(experiment: Experiment, controls: Controls, plan: AbstractPlan) -
         looked_at = jax.tree.map(lambda leaf, r=rows: leaf[r], states)
         passed = counted.passed[rows] if counted.base is None else counted.base + counted.passed[rows]
         outputs = tuple(np.flatnonzero(np.isin(rows, at_output)).tolist())
-        passages.append(StageRecord(looked_at, passed, counted.taken, before.elapsed, outputs))
+        records.append(StageRecord(looked_at, passed, counted.taken, before.elapsed, outputs))
         clocks.append(states.clock)
         # What is wrong early concerns few ions: it counts as far as the step has come.
         share = states.clock[kept] / states.clock[-1]
@@ -102,4 +102,4 @@ def run_stages(experiment: Experiment, controls: Controls, plan: AbstractPlan) -
             time_error = jnp.maximum(time_error, jnp.max(jnp.abs(reached / wanted - 1.0), axis=0))
         before = plan.end(start, state, counted, before)
     cells = controls.cells_behind + controls.cells_ahead
-    return Run(tuple(passages), tuple(clocks), tuple(tables), update, iterations, time_error, cells)
+    return Run(tuple(records), tuple(clocks), tuple(tables), update, iterations, time_error, cells)

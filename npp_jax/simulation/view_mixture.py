@@ -130,17 +130,17 @@ class MixtureView(AbstractView):
         scheme = self.scheme
         states, outputs, uptake, balance = [], [], [], []
         passed = [jnp.zeros_like(unit)] * len(names)
-        for stage, passage in zip(experiment.stages, run.passages, strict=True):
+        for stage, record in zip(experiment.stages, run.records, strict=True):
             if isinstance(stage.front, IonBeamPotential | IonBeamCurrent):
                 foreign = names.index(stage.front.beam)
-                passed[foreign] = passed[foreign] + passage.taken
-            seen = jax.vmap(lambda m, s=stage, f=foreign: _seen(experiment, s, f, scheme, m))(passage.states)
+                passed[foreign] = passed[foreign] + record.taken
+            seen = jax.vmap(lambda m, s=stage, f=foreign: _seen(experiment, s, f, scheme, m))(record.states)
             medium = mixture_of(experiment, stage, 0.0)
-            current = _ionic_current(medium, passage.states, scheme)
-            outputs.append(sum(len(state[-1]) for state in states) + np.asarray(passage.outputs))
-            states.append((seen, passage.start + passage.states.time, passage.charge * unit, current * unit))
-            width = jnp.diff(passage.states.faces[-1], axis=0)
-            last = scheme.fractions(medium, tuple(c[-1] for c in passage.states.y), width)
+            current = _ionic_current(medium, record.states, scheme)
+            outputs.append(sum(len(state[-1]) for state in states) + np.asarray(record.outputs))
+            states.append((seen, record.start + record.states.time, record.charge * unit, current * unit))
+            width = jnp.diff(record.states.faces[-1], axis=0)
+            last = scheme.fractions(medium, tuple(c[-1] for c in record.states.y), width)
             uptake = [jnp.sum(width * (c - b), axis=0) for c, b in zip(last, medium.bulk, strict=True)]
             for k, gained in enumerate(uptake):
                 if any(getattr(s.front, "beam", None) == names[k] for s in experiment.stages):

@@ -101,20 +101,20 @@ class PairView(AbstractView):
         native, _ = native_and_foreign(experiment)
         unit = medium_of(experiment, experiment.stages[0]).charge_density * NM
         traces, columns = [], []
-        for stage, passage in zip(experiment.stages, run.passages, strict=True):
-            states = passage.states
+        for stage, record in zip(experiment.stages, run.records, strict=True):
+            states = record.states
             seen = jax.vmap(lambda state, stage=stage: _profile(experiment, stage, state, self))(states)
             trace = Trace(
-                time=passage.start + states.time,
-                charge=passage.charge * unit,
+                time=record.start + states.time,
+                charge=record.charge * unit,
                 current_density=states.current * unit,
                 surface_potential=seen.potential[:, 0],
                 front_depth=seen.observables.depth,
             )
             foreign = seen.foreign[:, 1:-1] - (0.0 if self.scheme.poisson else seen.excess[:, 1:-1])
             taken_up = jnp.sum(jnp.diff(states.faces, axis=1) * foreign, axis=1)
-            balance = jnp.abs(taken_up / passage.charge - 1.0)
-            rows = np.asarray(passage.outputs)
+            balance = jnp.abs(taken_up / record.charge - 1.0)
+            rows = np.asarray(record.outputs)
             columns.append(jax.tree.map(lambda leaf, r=rows: leaf[r], (trace, seen, balance)))
             traces.append(trace)
         join = lambda *leaves: jnp.concatenate(leaves)  # noqa: E731

@@ -5,12 +5,12 @@ The fit of given starts is in `npp_jax.fitting`, which knows no designs; this pa
 
 import dataclasses
 from concurrent.futures import ThreadPoolExecutor
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float
 
-from npp_jax.fitting import FitResult, Objective, Problem
+from npp_jax.fitting import FitResult, LinearModel, Objective, Problem
 from npp_jax.fitting import fit as fit_from
 from npp_jax.fitting.sampling import linear_model
 from npp_jax.inference import RefineOptions
@@ -64,6 +64,15 @@ def screen(
     spans = iter([(k, first, min(first + chunk, size)) for k, first in enumerate(range(0, size, chunk))])
     parts = evaluate_chunks(evaluator, design, spans, order=list(range(len(design.names))))
     return in_memory(problem, [(theta, found) for _, theta, found in parts], title)
+
+
+def screen_while_compiling(linear: LinearModel, design: AbstractDesign, **options: Any) -> SweepResult:
+    """The same while the model of the fit is compiled; options are those of `screen`."""
+    with ThreadPoolExecutor(1) as pool:
+        compiled = pool.submit(linear.compile)
+        found = screen(linear.objective.problem, design, **options)
+        compiled.result()
+    return found
 
 
 def starts_of(sweep: SweepResult, count: int) -> Float[np.ndarray, "start parameter"]:
@@ -122,11 +131,7 @@ def fit(
         raise ValueError("no experiment has a profile; there is nothing to fit to")
     linear = linear_model(problem, controls, model)
     if starts is None or isinstance(starts, AbstractDesign):
-        with ThreadPoolExecutor(1) as pool:
-            # The fit is compiled while the sweep runs.
-            compiled = pool.submit(linear.compile)
-            starts = screen(problem, Sobol(CANDIDATES) if starts is None else starts, model=model)
-            compiled.result()
+        starts = screen_while_compiling(linear, Sobol(CANDIDATES) if starts is None else starts, model=model)
     if isinstance(starts, SweepResult):
         own = tuple(parameter.name for parameter in problem.parameters)
         if starts.names != own:

@@ -105,8 +105,8 @@ def test_reverse_gradient_and_fit_of_a_glass_are_those_of_the_jacobian():
     assert np.all(np.asarray(ok))
 
     options = RefineOptions(iterations=100, offset=OFFSET)
-    found = fit(model, bounds, starts, method="lbfgs", profile_points=0, options=options)
-    other = fit(model, bounds, starts, profile_points=0, options=options)
+    found = fit(model, starts, method="lbfgs", profile_points=0, options=options)
+    other = fit(model, starts, profile_points=0, options=options)
     assert Reason(int(found.refined.reason[found.best])) is Reason.CONVERGED
     error = np.asarray(other.covariance.standard_error)
     assert np.all(np.abs(found.theta - other.theta) < 0.1 * error)

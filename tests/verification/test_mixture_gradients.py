@@ -45,7 +45,7 @@ def test_four_ions_three_stages_conserve_and_differentiate() -> None:
         changed = replace(experiment, species=species, stages=(melt, beam, rest))
         run = run_stages(changed, controls, MixturePlan(scheme, tables))
         found = []
-        for stage, record in zip(changed.stages, run.passages, strict=True):
+        for stage, record in zip(changed.stages, run.records, strict=True):
             medium = mixture_of(changed, stage, 0.0)
             for k in record.outputs:
                 width = jnp.diff(record.states.faces[k])

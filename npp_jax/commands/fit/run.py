@@ -1,7 +1,6 @@
 """A fit from its study file to a report: sweep, best candidates, refinement, rivals; what `npp-jax fit` does."""
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -24,7 +23,7 @@ from npp_jax.inference import (
 )
 from npp_jax.simulation.simulate import ACCURATE, FAST
 from npp_jax.sweeping import SweepResult
-from npp_jax.sweeping.screening import ITERATIONS, OFFSET, screen, starts_of
+from npp_jax.sweeping.screening import ITERATIONS, OFFSET, screen_while_compiling, starts_of
 
 _SETTINGS = {"accurate": ACCURATE, "fast": FAST}
 
@@ -71,21 +70,17 @@ def run_fit(study: Study, *, sweep: SweepResult | None = None, quiet: bool = Fal
     if study.fit.posterior is not None:
         check_blackjax()
     console = Console(stderr=True, quiet=quiet)
-    with ThreadPoolExecutor(1) as pool:
-        # The fit is compiled while the sweep runs.
-        model = _linear_model(study, study.main)
-        compiled = pool.submit(model.compile)
-        if sweep is None:
-            console.print(f"sweep of {study.design.size} candidates", highlight=False)
-            sweep = screen(
-                study.problem,
-                study.design,
-                model=study.sweep.model,
-                dtype=study.sweep.dtype,
-                chunk=study.sweep.chunk,
-                title=study.title,
-            )
-        compiled.result()
+    model = _linear_model(study, study.main)
+    if sweep is None:
+        console.print(f"sweep of {study.design.size} candidates", highlight=False)
+        sweep = screen_while_compiling(
+            model,
+            study.design,
+            model=study.sweep.model,
+            dtype=study.sweep.dtype,
+            chunk=study.sweep.chunk,
+            title=study.title,
+        )
     starts = starts_of(sweep, study.fit.starts)
     console.print(f"refinement of {len(starts)} starts", highlight=False)
     main = _fit(study, study.main, model, starts, profile_points=study.fit.profile_points)

@@ -1,6 +1,8 @@
-"""What a fit says in short: experiments that were measured, and warnings."""
+"""What a fit says in short: experiments that were measured, lines of the terminal, and warnings."""
 
-from npp_jax.commands.fit.run import Fitted
+from collections.abc import Iterator
+
+from npp_jax.commands.fit.run import FitOutcome, Fitted
 from npp_jax.fitting import Measurement, data_warnings
 
 
@@ -13,3 +15,18 @@ def warnings(fitted: Fitted) -> list[str]:
     """What a reader of the numbers has to know, one sentence each: of the data, of the fit, of the posterior."""
     posterior = [] if fitted.posterior is None else fitted.posterior.warnings(list(fitted.result.names))
     return [*data_warnings(fitted.hypothesis.problem), *fitted.result.warnings(), *posterior]
+
+
+def lines(outcome: FitOutcome) -> Iterator[str]:
+    """Parameters with their intervals, the misfit, and the rivals."""
+    main, result = outcome.main, outcome.main.result
+    for name in result.names:
+        best, _, (low, high), source = result[name]
+        yield f"{name:24s} {best:12.5g}   95 %: {low:.5g} … {high:.5g}   ({source})"
+    if main.posterior is not None:
+        for name, (low, high), r_hat in zip(result.names, main.posterior.interval, main.posterior.r_hat, strict=True):
+            yield f"{name:24s} {'posterior':>12s}   95 %: {low:.5g} … {high:.5g}   (R-hat {r_hat:.3f})"
+    yield f"misfit {result.chi2:.1f} for {result.points} points, probability {result.p_value:.2g}"
+    for rival in outcome.rivals:
+        worse = rival.result.criteria.bic - result.criteria.bic
+        yield f"rival '{rival.hypothesis.name}': misfit {rival.result.chi2:.1f}, BIC {worse:+.1f}"
