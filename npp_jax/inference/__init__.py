@@ -1,6 +1,7 @@
 """Least squares, uncertainty, profile likelihood, posterior, identifiability of any residuals; knows no experiment."""
 
 from npp_jax.inference.descent import descend
+from npp_jax.inference.estimate import Estimate, Uncertain, propagate
 from npp_jax.inference.identifiability import Combination, Identifiability, identifiability
 from npp_jax.inference.parameter import Parameter, ParameterError, Parameters, Prior
 from npp_jax.inference.posterior import MissingExtra, Posterior, PosteriorError, PosteriorOptions, check_blackjax
@@ -36,6 +37,7 @@ __all__ = [
     "REASON_ADVICE",
     "Combination",
     "Covariance",
+    "Estimate",
     "Identifiability",
     "InformationCriteria",
     "LikelihoodRatio",
@@ -53,6 +55,7 @@ __all__ = [
     "RefineOptions",
     "RefineResult",
     "ResidualsAndJacobian",
+    "Uncertain",
     "check_blackjax",
     "covariance",
     "descend",
@@ -62,6 +65,7 @@ __all__ = [
     "likelihood_ratio",
     "profile_grid",
     "profile_likelihood",
+    "propagate",
     "ranges_of",
     "reduced_chi2",
     "refine",
