@@ -1,5 +1,6 @@
 """Least squares, uncertainty, profile likelihood, posterior, identifiability of any residuals; knows no experiment."""
 
+from npp_jax.inference.closed_profiles import closed_profiles
 from npp_jax.inference.descent import descend
 from npp_jax.inference.estimate import Estimate, Uncertain, propagate
 from npp_jax.inference.identifiability import Combination, Identifiability, identifiability
@@ -57,6 +58,7 @@ __all__ = [
     "ResidualsAndJacobian",
     "Uncertain",
     "check_blackjax",
+    "closed_profiles",
     "covariance",
     "descend",
     "from_unbounded",

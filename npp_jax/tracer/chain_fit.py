@@ -9,7 +9,8 @@ from jaxtyping import Array
 from npp_jax.physics.leaf import LeafLike, as_leaf
 from npp_jax.tracer.boundaries import chain_of_grains
 from npp_jax.tracer.diffusion import DiffusionStage, diffuse, profile_at
-from npp_jax.tracer.measured import AbstractFractions, MeasuredProfile
+from npp_jax.tracer.fractions import AbstractFractions
+from npp_jax.tracer.measured import MeasuredProfile
 from npp_jax.tracer.tracer_fit import AbstractTracerModel, TracerFit, fit_tracer
 from npp_jax.tracer.unknowns import Unknown
 

@@ -15,7 +15,7 @@ from jaxtyping import Array, Float
 
 from npp_jax._compile import jit_small
 from npp_jax.physics.leaf import LeafLike, as_leaf
-from npp_jax.tracer.measured import AbstractFractions
+from npp_jax.tracer.fractions import AbstractFractions
 
 _DRAWS = 400
 _DRAWN = 400_000

@@ -14,7 +14,8 @@ from jaxtyping import Array, Float
 from npp_jax.constants import BOLTZMANN_EV
 from npp_jax.physics.leaf import LeafLike, as_leaf, as_optional_leaf
 from npp_jax.tracer.evolution import evolve_exchange_profile, evolve_measured_profile, exchange_profile, measured_start
-from npp_jax.tracer.measured import AbstractFractions, MeasuredProfile
+from npp_jax.tracer.fractions import AbstractFractions
+from npp_jax.tracer.measured import MeasuredProfile
 from npp_jax.tracer.tracer_fit import AbstractTracerModel, TracerFit, fit_tracer
 from npp_jax.tracer.transport import ArrheniusFit
 from npp_jax.tracer.unknowns import Unknown

@@ -8,9 +8,9 @@ from jaxtyping import Array
 
 from npp_jax.inference import Prior, RefineOptions
 from npp_jax.physics.leaf import LeafLike, as_leaf
+from npp_jax.tracer.fractions import AbstractFractions
 from npp_jax.tracer.grain_map import GrainMap
 from npp_jax.tracer.isotope_map import MapStage, simulate_map
-from npp_jax.tracer.measured import AbstractFractions
 from npp_jax.tracer.tracer_fit import AbstractTracerModel, TracerFit, fit_tracer
 from npp_jax.tracer.unknowns import Unknown
 

@@ -12,7 +12,8 @@ from jaxtyping import Array
 from npp_jax.physics.leaf import LeafLike, as_leaf, as_optional_leaf
 from npp_jax.tracer import closed_forms as cf
 from npp_jax.tracer.evolution import exchange_profile
-from npp_jax.tracer.measured import AbstractFractions, MeasuredProfile
+from npp_jax.tracer.fractions import AbstractFractions
+from npp_jax.tracer.measured import MeasuredProfile
 from npp_jax.tracer.tracer_fit import AbstractTracerModel, TracerFit, fit_tracer
 from npp_jax.tracer.unknowns import Unknown
 

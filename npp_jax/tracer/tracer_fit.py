@@ -22,16 +22,15 @@ from npp_jax.inference import (
     RefineOptions,
     RefineResult,
     Uncertain,
+    closed_profiles,
     covariance,
-    profile_grid,
-    profile_likelihood,
     propagate,
     ranges_of,
     refine,
     theta_slope,
     with_priors,
 )
-from npp_jax.tracer.measured import AbstractFractions
+from npp_jax.tracer.fractions import AbstractFractions
 from npp_jax.tracer.unknowns import Layout, Unknown, layout_of, place, start_of
 
 _BLOCK = 16
@@ -117,8 +116,7 @@ class TracerFit:
         The misfit of counts is taken for a scaled χ² distribution of the mean and the variance that it has at the best
         parameters, less those of as many data as there are parameters.
         """
-        modelled = _modelled(self.model, self.layout, jnp.asarray(self.theta))
-        pairs = zip(self.model.data, modelled, strict=True)
+        pairs = zip(self.model.data, self.modelled(), strict=True)
         mean, variance = np.sum([data.expected_chi2(fraction) for data, fraction in pairs], axis=0)
         left = max(self.degrees_of_freedom, 1) / max(self.points, 1)
         scale = variance / (2.0 * mean) if mean > 0.0 else 1.0
@@ -127,6 +125,10 @@ class TracerFit:
     def values(self) -> dict[str, Array]:
         """Best values by name, in their shapes."""
         return place(self.layout, jnp.asarray(self.theta))
+
+    def modelled(self) -> tuple[Array, ...]:
+        """Fractions of each of the data at the best parameters [1]."""
+        return _modelled(self.model, self.layout, jnp.asarray(self.theta))
 
     def fitted(self, name: str) -> Fitted:
         """One of the unknowns, in its shape."""
@@ -223,9 +225,8 @@ def fit_tracer(
     known = covariance(with_priors(informed, parameters)(theta[None])[1][0], theta, ranges, held=held)
     profiles: tuple[Profile, ...] = ()
     if profile_points and bool(jnp.isfinite(refined.cost[0])):
-        wanted = np.flatnonzero(~np.asarray(held) & np.asarray(known.determined))
-        grids = {parameters[k].name: profile_grid(known, parameters, int(k), points=profile_points) for k in wanted}
-        profiles = profile_likelihood(posterior, parameters, theta, grids, covariance=known, options=options)
+        wanted = np.flatnonzero(~np.asarray(held) & np.asarray(known.determined)).tolist()
+        profiles = closed_profiles(posterior, parameters, known, wanted, points=profile_points, options=options)
     return TracerFit(
         parameters=parameters,
         theta=np.asarray(theta),

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from tracer_couple import resistive_couple
 
 from npp_jax.inference import Uncertain
 from npp_jax.tracer import closed_forms as cf
@@ -87,7 +88,7 @@ def noisy_couple(key: jax.Array, noise: float):
     """A boundary between two large grains: a profile with a step, position and noise of each point."""
     t = 3600.0 * 2.0
     position = jnp.linspace(-60e-6, 60e-6, 120)
-    exact = cf.resistive_couple(position, t, D_BULK / 10.0, PERMEABILITY)
+    exact = resistive_couple(position, t, D_BULK / 10.0, PERMEABILITY)
     return position, exact + noise * jax.random.normal(key, exact.shape)
 
 

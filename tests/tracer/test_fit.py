@@ -16,7 +16,8 @@ from npp_jax.tracer.closed_forms import plate_slab_source
 from npp_jax.tracer.diffusion import Closed, ConstantSurface, DiffusionStage, diffuse, profile_at
 from npp_jax.tracer.evolution import evolve_exchange_profile, exchange_profile
 from npp_jax.tracer.fit import Anneal, Specimen, activation, fit_evolution
-from npp_jax.tracer.measured import Fractions, MeasuredProfile
+from npp_jax.tracer.fractions import Fractions
+from npp_jax.tracer.measured import MeasuredProfile
 from npp_jax.tracer.profile_fit import fit_profile
 from npp_jax.tracer.tracer_fit import AbstractTracerModel, fit_tracer
 from npp_jax.tracer.unknowns import Unknown

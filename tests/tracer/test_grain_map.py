@@ -12,10 +12,10 @@ from scipy import linalg, special
 
 from npp_jax.solver.five_point import apply, solve
 from npp_jax.tracer.counts import IsotopeCounts
+from npp_jax.tracer.fractions import Fractions
 from npp_jax.tracer.grain_fit import fit_permeability
 from npp_jax.tracer.grain_map import GrainMap, grain_map
 from npp_jax.tracer.isotope_map import MapStage, face_network, simulate_map, solver_grids
-from npp_jax.tracer.measured import Fractions
 from npp_jax.tracer.polycrystal import Voronoi, voronoi_polycrystal
 
 # Lithium lanthanum titanate at room temperature: D_bulk, D_gb/δ, natural and enriched ⁶Li.

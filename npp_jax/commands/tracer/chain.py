@@ -18,6 +18,7 @@ from npp_jax.tracer.boundaries import chain_diffusivity, chain_of_grains, measur
 from npp_jax.tracer.chain_fit import fit_boundaries
 from npp_jax.tracer.diffusion import AbstractEnd, Closed, ConstantSurface, DiffusionStage, SurfaceExchange, diffuse
 from npp_jax.tracer.measured import MeasuredProfile
+from npp_jax.tracer.tracer_fit import TracerFit
 
 _STEP_POINTS = 8
 """Fewest points on either side of a boundary for a step and a gradient."""
@@ -72,7 +73,7 @@ def run_chain(study: ChainStudy, folder: Path) -> TracerReport:
             warnings += vague(["D of the grains"], np.asarray(bulk.sigma / bulk.value))
         told, doubt = misfit_lines(fit)
         lines, warnings = [*lines, *told], [*doubt, *warnings]
-        lines += _steps(profiles, np.asarray(edges), table.sizes_um, D, arrays)
+        lines += _steps(fit, profiles, np.asarray(edges), table.sizes_um, D, arrays)
         status, code = ending(fit)
     else:
         arrays["permeability"] = Stored(np.asarray(permeability), "m s-1", "D_gb/δ", ("boundary",))
@@ -111,6 +112,7 @@ def _end(stage: StageTable) -> AbstractEnd:
 
 
 def _steps(
+    fit: TracerFit,
     profiles: Sequence[MeasuredProfile | None],
     edges: np.ndarray,
     sizes_um: list[float],
@@ -120,7 +122,8 @@ def _steps(
     """D_gb/δ of each boundary from its step and the gradient beside it (eqn 3), in the last profile."""
     profile = next(p for p in reversed(profiles) if p is not None)
     position = np.asarray(profile.position)
-    error = np.broadcast_to(np.asarray(profile.error), position.shape)
+    # Not the errors that counts have by their own number, which would weigh the low ones too much.
+    error = 1.0 / np.asarray(profile.data.sharpness(fit.modelled()[-1]))
     found = np.full((len(edges), 2), np.nan)
     lines = []
     for j, edge in enumerate(edges):

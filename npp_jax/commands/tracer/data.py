@@ -11,8 +11,6 @@ from jaxtyping import Float, Int
 from npp_jax.files import ConfigError
 from npp_jax.files.sims_profile import read_profile
 from npp_jax.sims.errors import SimsFileError
-from npp_jax.tracer.counts import IsotopeCounts
-from npp_jax.tracer.isotope import isotope_fraction
 from npp_jax.tracer.measured import MeasuredProfile
 
 _METRES = {"nm": 1e-9, "um": 1e-6, "mm": 1e-3, "m": 1.0}
@@ -154,9 +152,7 @@ def _counted(
     """A profile of counts."""
     if not (np.all(light >= 0.0) and np.all(heavy >= 0.0)):
         raise ConfigError(f"{path}: counts must be zero or positive numbers")
-    found = isotope_fraction(light, heavy, background=background, mass_bias=mass_bias)
-    counts = IsotopeCounts(light, heavy, background, mass_bias)
-    return MeasuredProfile(position, found.value, found.error, counts)
+    return MeasuredProfile.of_counts(position, light, heavy, background=background, mass_bias=mass_bias)
 
 
 def read_labels(path: Path) -> Int[np.ndarray, "row column"]:
