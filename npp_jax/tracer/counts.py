@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from npp_jax._compile import jit_small
-from npp_jax.physics.leaf import LeafLike, as_leaf
+from npp_jax.physics.leaf import as_leaf
 from npp_jax.tracer.fractions import AbstractFractions
 
 _DRAWS = 400
@@ -44,11 +44,11 @@ class IsotopeCounts(AbstractFractions):
     """Counts of the isotope of which the fraction is modelled."""
     other: Float[Array, "*shape"] = eqx.field(converter=as_leaf)
     """Counts of the other isotope."""
-    background: tuple[LeafLike, LeafLike] = eqx.field(
+    background: tuple[Array, Array] = eqx.field(
         converter=lambda pair: (as_leaf(pair[0]), as_leaf(pair[1])), default=(0.0, 0.0)
     )
     """Expected background counts of both channels, of all points or of each."""
-    mass_bias: LeafLike = eqx.field(converter=as_leaf, default=1.0)
+    mass_bias: Array = eqx.field(converter=as_leaf, default=1.0)
     """β, sensitivity for the first isotope over that for the other [1]."""
 
     def residual(self, model: Array) -> Array:

@@ -48,8 +48,9 @@ class MeasuredProfile(eqx.Module):
         mass_bias
             Sensitivity for the first isotope over that for the other. [1]
         """
-        found = isotope_fraction(counted, other, background=background, mass_bias=mass_bias)
-        return cls(position, found.value, found.error, IsotopeCounts(counted, other, background, mass_bias))
+        counts = IsotopeCounts(counted, other, background, mass_bias)
+        found = isotope_fraction(counts.counted, counts.other, background=counts.background, mass_bias=counts.mass_bias)
+        return cls(position, found.value, found.error, counts)
 
     @property
     def data(self) -> AbstractFractions:
@@ -60,7 +61,8 @@ class MeasuredProfile(eqx.Module):
         """Fractions at the first and at the last positions, to start a fit from; the mean of a tenth of the points."""
         order = jnp.argsort(self.position)
         count = 1 + len(self.position) // _SHARE_OF_AN_END
-        return tuple(self.inside(jnp.mean(self.fraction[part])) for part in (order[:count], order[-count:]))
+        first, last = (jnp.mean(self.fraction[part]) for part in (order[:count], order[-count:]))
+        return self.inside(first), self.inside(last)
 
     def inside(self, fraction: Array) -> Array:
         """A fraction to start from, off the limits of what can be: at them a fit of counts has no slope."""

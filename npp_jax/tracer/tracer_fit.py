@@ -118,9 +118,10 @@ class TracerFit:
         """
         pairs = zip(self.model.data, self.modelled(), strict=True)
         mean, variance = np.sum([data.expected_chi2(fraction) for data, fraction in pairs], axis=0)
-        left = max(self.degrees_of_freedom, 1) / max(self.points, 1)
-        scale = variance / (2.0 * mean) if mean > 0.0 else 1.0
-        return float(stats.chi2.sf(self.chi2 / scale, max(mean * left / scale, 1e-3)))
+        if not (mean > 0.0 and variance > 0.0):
+            return 1.0 if self.chi2 <= mean else 0.0
+        left, scale = max(self.degrees_of_freedom, 1) / max(self.points, 1), variance / (2.0 * mean)
+        return float(stats.chi2.sf(self.chi2 / scale, mean * left / scale))
 
     def values(self) -> dict[str, Array]:
         """Best values by name, in their shapes."""
@@ -201,8 +202,7 @@ def fit_tracer(
         block = 1 if len(theta) == 1 else _BLOCK
         filled = np.minimum(np.arange(-(-len(theta) // block) * block), len(theta) - 1)
         found = [
-            _linearised(model, layout, part, batch)[:2]
-            for part in np.asarray(theta)[filled].reshape(-1, block, theta.shape[1])
+            _linearised(model, layout, part, batch)[:2] for part in theta[filled].reshape(-1, block, theta.shape[1])
         ]
         residual, jacobian = (jnp.concatenate(parts)[: len(theta)] for parts in zip(*found, strict=True))
         return residual, jacobian
@@ -224,7 +224,7 @@ def fit_tracer(
     residual = informed(theta[None])[0][0]
     known = covariance(with_priors(informed, parameters)(theta[None])[1][0], theta, ranges, held=held)
     profiles: tuple[Profile, ...] = ()
-    if profile_points and bool(jnp.isfinite(refined.cost[0])):
+    if profile_points and int(refined.reason[0]) in (Reason.CONVERGED, Reason.AT_BOUND):
         wanted = np.flatnonzero(~np.asarray(held) & np.asarray(known.determined)).tolist()
         profiles = closed_profiles(posterior, parameters, known, wanted, points=profile_points, options=options)
     return TracerFit(
@@ -271,4 +271,5 @@ def _linearised(
     if len(theta) > 1:
         return jax.vmap(one)(theta)
     # Not mapped, as the linear systems of a map then stop where each is solved.
-    return tuple(part[None] for part in one(theta[0]))
+    residual, jacobian, expected = one(theta[0])
+    return residual[None], jacobian[None], expected[None]

@@ -39,14 +39,13 @@ def run_profile(study: ProfileStudy, folder: Path) -> TracerReport:
     start = table.start_D_m2_s or (0.5 * (table.start_length_um or 0.0) * UM) ** 2 / seconds
     # Without a duration, an exchange neither at equilibrium nor stopped is the start: k t of the order of √(D t).
     k = None if table.source != "surface-exchange" else (table.start_k_m_s or 2.0 * math.sqrt(start))
-    lengths = {
-        "source_width": None if table.source_um is None else table.source_um * UM,
-        "thickness": None if table.thickness_um is None else table.thickness_um * UM,
-    }
+    width = None if table.source_um is None else table.source_um * UM
+    thickness = None if table.thickness_um is None else table.thickness_um * UM
     origin = 0.0 if table.find_origin else None
     fit = fit_profile(
-        measured, duration, start=start, source=table.source, k=k, base=table.base, origin=origin, **lengths
-    )
+        measured, duration, start=start, source=table.source, k=k, source_width=width, thickness=thickness,
+        base=table.base, origin=origin,
+    )  # fmt: skip
     lines: list[str] = []
     doubtful: dict[str, float] = {}
     arrays: dict[str, Stored] = {}
