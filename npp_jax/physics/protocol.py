@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
 from npp_jax.physics.interpolation import align
-from npp_jax.physics.leaf import LeafLike, as_leaf, as_optional_leaf
+from npp_jax.physics.leaf import TABLE, LeafLike, as_leaf, as_optional_leaf
 
 
 class Drive(eqx.Module):
@@ -14,9 +14,9 @@ class Drive(eqx.Module):
     Piecewise linear between its knots, constant beyond them.
     """
 
-    value: Float[Array, "knot *#batch"] = eqx.field(converter=as_leaf)
+    value: Float[Array, "knot *#batch"] = eqx.field(converter=as_leaf, metadata=TABLE)
     """Values at the knots [V or A/m²]."""
-    time: Float[Array, "knot *#batch"] | None = eqx.field(converter=as_optional_leaf, default=None)
+    time: Float[Array, "knot *#batch"] | None = eqx.field(converter=as_optional_leaf, default=None, metadata=TABLE)
     """Times of the knots from the start of the stage, increasing; None for a constant [s]."""
 
     def __check_init__(self) -> None:

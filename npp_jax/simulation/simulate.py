@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 
 from npp_jax.physics.experiment import Experiment
-from npp_jax.physics.protocol import Reservoir, Stage
+from npp_jax.physics.leaf import batch_shape
+from npp_jax.physics.protocol import Stage
 from npp_jax.simulation.assemble import assemble
 from npp_jax.simulation.controls import Controls, coarser
 from npp_jax.simulation.judge import judge, rated
@@ -107,14 +108,7 @@ def _common_shape(experiment: Experiment) -> Experiment:
     dtype = jnp.result_type(*leaves)
     if dtype not in (jnp.float32, jnp.float64):
         raise TypeError(f"the experiment must be in single or double precision, got {dtype}")
-    scalars = [experiment.sample.thickness, experiment.sample.permittivity, experiment.sample.bulk_density]
-    for species in experiment.species:
-        scalars += [leaf for leaf in jax.tree.leaves(species) if jnp.ndim(leaf) <= 1]
-    for stage in experiment.stages:
-        scalars += [leaf for leaf in (stage.temperature, stage.duration, stage.charge) if leaf is not None]
-        drives = not isinstance(stage.front, Reservoir)
-        scalars += [leaf[0] if drives else leaf for leaf in jax.tree.leaves(stage.front)]
-    shape = jnp.broadcast_shapes(*(jnp.shape(leaf) for leaf in scalars))
+    shape = batch_shape(experiment)
     experiment = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), experiment)
 
     def spread(stage: Stage) -> Stage:
