@@ -98,6 +98,7 @@ def parse_experiment(table: Mapping[str, Any], *, folder: Path = Path()) -> Expe
         ),
         stages=tuple(_stage(stage, folder, k) for k, stage in enumerate(checked.stages)),
         title=checked.title,
+        conductivities=tuple(s.name for s in checked.species if s.diffusivity.conductivity_S_m is not None),
     )
 
 

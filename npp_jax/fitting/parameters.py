@@ -6,7 +6,7 @@ placed does what it would do in the file.
 """
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -17,7 +17,7 @@ from jaxtyping import Array, ArrayLike, Float
 from npp_jax.fitting.shares import balanced
 from npp_jax.inference.parameter import ParameterError
 from npp_jax.physics import Experiment
-from npp_jax.physics.keys import ION, RESERVOIR, SAMPLE, SITES, STAGE, Key, is_ramp
+from npp_jax.physics.keys import ION, NO_KEYS, RESERVOIR, SAMPLE, SITES, STAGE, Key, is_ramp
 from npp_jax.physics.nernst_einstein import nernst_einstein
 
 _CONDUCTIVITY = "conductivity_S_m"
@@ -88,6 +88,9 @@ def slots(experiment: Experiment) -> dict[str, tuple[int, int | None]]:
 def _lens(experiment: Experiment, key: str) -> Lens:
     keys = known_keys(experiment)
     if key not in keys:
+        why = NO_KEYS.get(key.rpartition(".")[2])
+        if why is not None:
+            raise ParameterError(f"'{key}' cannot be a parameter: {why}")
         near = difflib.get_close_matches(key, keys, n=1, cutoff=0.5)
         hint = f"did you mean '{near[0]}'?" if near else f"known keys: {', '.join(keys)}"
         raise ParameterError(f"'{key}' is not a parameter of the experiment '{experiment.title}'; {hint}")
@@ -110,9 +113,9 @@ def value_of(experiment: Experiment, key: str) -> Array:
 def place(experiment: Experiment, values: Mapping[str, Float[ArrayLike, "*batch"]]) -> Experiment:
     """Experiment with other values of some keys.
 
-    Differentiable in the values. A conductivity is that of the density, the share and the reference temperature that
-    are placed with it; a ramp ends with its stage; fractions of a reservoir or of the bulk that are not placed share
-    what is left, in the proportions that they have.
+    Differentiable in the values. A conductivity, also one that the experiment gives and that is not placed, is that of
+    the density, the share and the reference temperature that are; a ramp ends with its stage; fractions of a reservoir
+    or of the bulk that are not placed share what is left, in the proportions that they have.
 
     Parameters
     ----------
@@ -136,10 +139,28 @@ def place(experiment: Experiment, values: Mapping[str, Float[ArrayLike, "*batch"
         if before.duration is not stage.duration:
             placed = eqx.tree_at(lambda e, k=k: e.stages[k], placed, _with_ramp(before, stage))
     placed = balanced(placed, set(values))
-    # Last, as it is converted with values that were placed.
-    for key in derived:
-        placed = _placed(placed, lenses[key], values[key])
+    # Last, as they are converted with values that were placed.
+    for key, value in {**_held_conductivities(experiment, placed, values), **{k: values[k] for k in derived}}.items():
+        placed = _placed(placed, _lens(experiment, key), value)
     return placed
+
+
+def _held_conductivities(before: Experiment, after: Experiment, values: Collection[str]) -> dict[str, Array]:
+    """Conductivities that the experiment gives, where what they are converted with has changed."""
+    found = {}
+    for ion, own in zip(before.species, after.species, strict=True):
+        if ion.name not in before.conductivities or f"{ion.name}.D_bulk_m2_s" in values:
+            continue
+        given_at = (
+            before.stages[0].temperature is after.stages[0].temperature
+            if ion.diffusivity.arrhenius is None
+            else ion.diffusivity.arrhenius.reference_temperature is own.diffusivity.arrhenius.reference_temperature
+        )
+        same_density = before.sample.bulk_density is after.sample.bulk_density
+        if not (given_at and same_density and ion.bulk_fraction is own.bulk_fraction):
+            key = f"{ion.name}.{_CONDUCTIVITY}"
+            found[key] = value_of(before, key)
+    return found
 
 
 def _placed(experiment: Experiment, lens: Lens, value: Float[ArrayLike, "*batch"]) -> Experiment:

@@ -130,6 +130,14 @@ RESERVOIR = {"reservoir_fraction": Key("front.fraction", between(0.0))}
 from above."""
 
 
+NO_KEYS = {
+    "output_times_s": "output points say where profiles are given",
+    "output_charges_C_m2": "output points say where profiles are given",
+    "sed_occupied": "a table of sites is a curve; a mixture and a free form have numbers that vary",
+}
+"""Continuous inputs that are no keys, and why."""
+
+
 def allowed_range(key: str) -> Limits:
     """Range of a key such as `Li.vacancy_fraction` or `stages.0.potential_V`; none for what is no key of a file."""
     part, *rest = key.split(".")
