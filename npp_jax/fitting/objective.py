@@ -36,25 +36,25 @@ _REFINE = 4
 
 
 class Evaluation(NamedTuple):
-    """What was found for each candidate; first axes experiment and candidate."""
+    """What was found for each candidate; first axes candidate and experiment."""
 
-    front_depth: Float[Array, "experiment candidate"]
+    front_depth: Float[Array, "candidate experiment"]
     """Depth of the front at the last output point [m]."""
-    front_width: Float[Array, "experiment candidate"]
+    front_width: Float[Array, "candidate experiment"]
     """Distance between 16 and 84 % of the front [m]."""
-    plateau: Float[Array, "experiment candidate"]
+    plateau: Float[Array, "candidate experiment"]
     """Native fraction behind the front [1]."""
-    charge: Float[Array, "experiment candidate"]
+    charge: Float[Array, "candidate experiment"]
     """Charge passed [C/m²]."""
-    time: Float[Array, "experiment candidate"]
+    time: Float[Array, "candidate experiment"]
     """Time [s]."""
-    excess_charge: Float[Array, "experiment candidate"]
+    excess_charge: Float[Array, "candidate experiment"]
     """Excess charge of largest modulus, fraction of the bulk density [1]."""
-    profile_error: Float[Array, "experiment candidate"]
+    profile_error: Float[Array, "candidate experiment"]
     """Estimated numerical error of the profile, NaN where it was not estimated [1]."""
-    status: Int[Array, "experiment candidate"]
+    status: Int[Array, "candidate experiment"]
     """`Status` of the simulation."""
-    chi2: Float[Array, "experiment candidate"]
+    chi2: Float[Array, "candidate experiment"]
     """χ² of the profile with the best sensitivities and backgrounds; NaN where nothing was measured."""
 
 
@@ -189,7 +189,7 @@ class Objective:
         """Observables and χ² of candidates that were simulated by `solve`."""
         unknown = jnp.full_like(solutions[0].plateau[-1], jnp.nan)
         chi2 = [unknown if m is None else m for m in self._of_measured(solutions, theta, Comparison.chi2)]
-        each = lambda read: jnp.stack([read(solution) for solution in solutions])  # noqa: E731
+        each = lambda read: jnp.stack([read(solution) for solution in solutions], axis=-1)  # noqa: E731
         return Evaluation(
             front_depth=each(lambda s: s.front_depth[-1]),
             front_width=each(lambda s: s.front_width[-1]),
@@ -199,7 +199,7 @@ class Objective:
             excess_charge=each(lambda s: s.report.excess_charge),
             profile_error=each(lambda s: s.report.profile_error[-1]),
             status=each(lambda s: s.report.status),
-            chi2=jnp.stack(chi2),
+            chi2=jnp.stack(chi2, axis=-1),
         )
 
 

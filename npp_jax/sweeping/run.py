@@ -93,7 +93,7 @@ class Evaluator:
         def compiled(objective: Objective) -> Callable[[jax.Array], dict[str, jax.Array]]:
             def evaluate(theta: jax.Array) -> dict[str, jax.Array]:
                 solutions = objective.solve(theta)
-                found = {name: values.T for name, values in objective.assess(solutions, theta)._asdict().items()}
+                found = objective.assess(solutions, theta)._asdict()
                 if screening:
                     return {name: found[name] for name in ("chi2", "status")}
                 return found | ({} if kept is None else kept.arrays(objective, solutions, theta))

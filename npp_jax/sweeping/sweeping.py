@@ -173,8 +173,8 @@ def in_memory(problem: Problem, parts: list[tuple[np.ndarray, Arrays]], title: s
         experiments=tuple(m.name for m in problem.measurements),
         points=np.asarray(shared_values(problem)["points"].values),
         theta=np.concatenate([theta for theta, _ in parts]),
-        chi2=joined["chi2"].T,
-        status=joined["status"].T,
+        chi2=joined["chi2"],
+        status=joined["status"],
         reevaluated_with=joined["reevaluated_with"],
     )
 
