@@ -5,6 +5,7 @@ from dataclasses import replace
 import jax
 import jax.numpy as jnp
 
+from npp_jax.constants import NM
 from npp_jax.physics.experiment import Experiment
 from npp_jax.physics.leaf import batch_shape
 from npp_jax.physics.protocol import Stage
@@ -33,6 +34,8 @@ FAST = Controls(
     tolerance=0.0,
     start_share=0.005,
     trace=False,
+    profile_target=4e-3,
+    front_target=(1.0 * NM, 1e-2),
 )
 """Default of sweeps."""
 
@@ -83,7 +86,7 @@ def simulate(experiment: Experiment, controls: Controls = ACCURATE, *, model: Mo
         solution = rated(assemble(experiment, fine, view, model))
         if not controls.companion:
             return solution
-    return judge(solution, assemble(held, rough, view, model))
+    return judge(solution, assemble(held, rough, view, model), controls)
 
 
 def _mixture_runs(
