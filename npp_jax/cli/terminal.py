@@ -80,6 +80,9 @@ def start_jax(*, computing: bool = True) -> None:
     # A program being traced is some million small objects that all live: looking through them is a tenth of the time.
     gc.set_threshold(100_000, 50, 100)
     jax.config.update("jax_enable_x64", True)
+    # Stricter rules in the environment are those of another program.
+    jax.config.update("jax_numpy_dtype_promotion", "standard")
+    jax.config.update("jax_numpy_rank_promotion", "allow")
     home = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "npp_jax"
     if not os.environ.get("JAX_COMPILATION_CACHE_DIR"):
         jax.config.update("jax_compilation_cache_dir", str(home))

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from npp_jax.constants import BOLTZMANN_EV
+from npp_jax.physics.checks import expect
 from npp_jax.physics.fermi_dirac import fermi_dirac_energy
 from npp_jax.physics.fermi_table import fermi_energy_table
 from npp_jax.physics.interpolation import interpolate
@@ -89,6 +90,10 @@ class SEDDiffusivity(AbstractDiffusivity):
     """What fills the sites: this ion alone (`separate`), or all ions together (`intermixed`)."""
     arrhenius: Arrhenius | None = None
     """Further thermal activation, on top of the temperature in the SED factor."""
+
+    def __check_init__(self) -> None:
+        """The distribution is one."""
+        expect(self.sed, AbstractSED, "the site energy distribution", "one of a width in eV is GaussianSED(width)")
 
     def occupied(self, x: Float[Array, "*#shape"]) -> Float[Array, "*shape"]:
         """Occupied fraction of the sites, (1 - v) max(y, floor), until they are full."""

@@ -5,6 +5,7 @@ from dataclasses import replace
 import jax
 import jax.numpy as jnp
 
+from npp_jax._compile import own_promotion
 from npp_jax.constants import NM
 from npp_jax.physics.experiment import Experiment
 from npp_jax.physics.leaf import batch_shape
@@ -18,7 +19,7 @@ from npp_jax.simulation.schemes import MIXTURE, PAIR, AbstractMixtureScheme
 from npp_jax.simulation.solution import Model, Solution
 from npp_jax.simulation.stages import Run, run_stages
 from npp_jax.simulation.start import first_tables
-from npp_jax.simulation.supported import check_supported, is_two_ions
+from npp_jax.simulation.supported import Unsupported, check_supported, is_two_ions
 from npp_jax.simulation.view_mixture import MixtureView
 from npp_jax.simulation.view_pair import PairView
 
@@ -40,6 +41,7 @@ FAST = Controls(
 """Default of sweeps."""
 
 
+@own_promotion
 def simulate(experiment: Experiment, controls: Controls = ACCURATE, *, model: Model = "electroneutral") -> Solution:
     """Simulate an experiment.
 
@@ -64,8 +66,8 @@ def simulate(experiment: Experiment, controls: Controls = ACCURATE, *, model: Mo
     ------
     Unsupported
         The experiment is outside what the engine simulates.
-    TypeError
-        The experiment is in half precision or has integer leaves.
+    TypeError, ValueError
+        What is given is no experiment, or one in half precision; the name is that of no model.
 
     References
     ----------
@@ -73,6 +75,11 @@ def simulate(experiment: Experiment, controls: Controls = ACCURATE, *, model: Mo
     """
     check_supported(experiment, model)
     experiment = _common_shape(experiment)
+    if model == "full" and experiment.stages[0].temperature.dtype == jnp.float32:
+        raise Unsupported(
+            "single precision does not resolve the currents of the full model: call "
+            "jax.config.update('jax_enable_x64', True) before the experiment is made"
+        )
     held = jax.lax.stop_gradient(experiment)
     if is_two_ions(experiment):
         plan, view = PairPlan(PAIR[model], held), PairView(PAIR[model], controls.observables)

@@ -1,8 +1,11 @@
 """What the engine simulates: experiments outside of it are refused in one line, before anything is compiled."""
 
+from typing import get_args
+
 import numpy as np
 from jax.core import Tracer
 
+from npp_jax.physics.checks import expect
 from npp_jax.physics.diffusivity import intermixed
 from npp_jax.physics.experiment import Experiment, named_species, native_and_foreign
 from npp_jax.physics.protocol import Blocking, Closed, IonBeamCurrent, IonBeamPotential, Reservoir
@@ -29,11 +32,16 @@ def check_supported(experiment: Experiment, model: Model = "electroneutral") -> 
 
     Raises
     ------
+    TypeError, ValueError
+        What is given is no experiment, or the name no model.
     Unsupported
         For blocking fronts without space charge, a single species under another front, a rest of the untouched sample,
         a charged or incomplete reservoir, a current that no ion carries out at the back, or a bulk of both ions where
         there are two.
     """
+    expect(experiment, Experiment, "what is simulated", "load_experiment reads one from a file")
+    if model not in get_args(Model):
+        raise ValueError(f"model = {model!r} is not known; known are {', '.join(get_args(Model))}")
     species = experiment.species
     blocking = [isinstance(stage.front, Blocking) for stage in experiment.stages]
     if any(blocking) and model != "full":

@@ -11,6 +11,7 @@ from typing import Literal
 import jax
 import numpy as np
 
+from npp_jax._compile import own_promotion
 from npp_jax._version import __version__
 from npp_jax.fitting import Objective, Problem
 from npp_jax.simulation.controls import Controls
@@ -47,6 +48,7 @@ class Workers:
     """Address of a dask.distributed scheduler, or its file; its workers evaluate."""
 
 
+@own_promotion
 def sweep(
     problem: Problem,
     design: AbstractDesign,
