@@ -11,8 +11,8 @@ from scipy import stats
 
 from npp_jax.fitting import words
 from npp_jax.fitting.jacobian import Expansion, LinearModel
-from npp_jax.fitting.words import Estimate
 from npp_jax.inference.descent import Method, descend, with_rows
+from npp_jax.inference.estimate import Estimate
 from npp_jax.inference.identifiability import Identifiability, identifiability
 from npp_jax.inference.parameter import Parameters
 from npp_jax.inference.prior import with_priors

@@ -1,9 +1,10 @@
 """A fit in words, as a table, and as labelled arrays."""
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from npp_jax.inference.estimate import Estimate
 from npp_jax.inference.refine_result import REASON_ADVICE, Reason
 from npp_jax.simulation.text_table import TextTable
 
@@ -16,19 +17,6 @@ UNLIKELY = 1e-3
 """Probability of χ² below which the model is said not to explain the data."""
 
 
-class Estimate(NamedTuple):
-    """One parameter of a fit with its uncertainty, in the unit of its name."""
-
-    value: float
-    """Best value."""
-    sigma: float
-    """Standard error, from the covariance."""
-    interval: tuple[float, float]
-    """95 % interval."""
-    how: str
-    """Where the interval is from: profile likelihood, and whether it is open to a side, or covariance."""
-
-
 def estimate(result: "FitResult", place: int) -> Estimate:
     """One parameter; its interval is that of the profile likelihood if there is one, else of the covariance."""
     value, sigma = float(result.theta[place]), float(result.covariance.standard_error[place])
@@ -37,10 +25,8 @@ def estimate(result: "FitResult", place: int) -> Estimate:
     if profile is None:
         low, high = (float(end) for end in result.covariance.interval[place])
         return Estimate(value, sigma, (low, high), "covariance")
-    sides = ("open below", "open above")
-    is_open = [side for side, flag in zip(sides, profile.open_ends, strict=True) if flag]
     low, high = (float(end) for end in profile.interval)
-    return Estimate(value, sigma, (low, high), ", ".join(["profile likelihood", *is_open]))
+    return Estimate(value, sigma, (low, high), profile.how)
 
 
 def ending(result: "FitResult") -> Reason:

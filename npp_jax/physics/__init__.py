@@ -11,7 +11,7 @@ from npp_jax.physics.front_wave import (
     front_slope,
     front_width,
 )
-from npp_jax.physics.onsager import effective_diffusivity, onsager_coefficient, onsager_conductivity
+from npp_jax.physics.onsager import onsager_coefficient
 from npp_jax.physics.protocol import (
     AbstractFront,
     Blocking,
@@ -56,7 +56,6 @@ __all__ = [
     "drive_integral",
     "drive_inverse_integral",
     "drive_value",
-    "effective_diffusivity",
     "expected_excess_charge",
     "fermi_dirac_energy",
     "fermi_dirac_occupied",
@@ -66,6 +65,5 @@ __all__ = [
     "normal_distribution",
     "normal_quantile",
     "onsager_coefficient",
-    "onsager_conductivity",
     "populated_fwhm",
 ]

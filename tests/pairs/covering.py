@@ -11,9 +11,7 @@ def covering(tables: Mapping[str, Sequence[str]], *, seed: int = 0, tries: int =
     """Choices, one option of each table, that cover all pairs: greedy, the best of some random rows at a time."""
     rng = random.Random(seed)
     names = list(tables)
-    missing = {
-        ((a, x), (b, y)) for a, b in itertools.combinations(names, 2) for x in tables[a] for y in tables[b]
-    }
+    missing = {((a, x), (b, y)) for a, b in itertools.combinations(names, 2) for x in tables[a] for y in tables[b]}
     rows = []
     while missing:
         # Each try starts from a pair that is missing, so that every row covers at least one.
@@ -43,7 +41,9 @@ def _completed(row: Choice, tables: Mapping[str, Sequence[str]], missing: set, r
     for name in rng.sample([n for n in names if n not in row], len(names) - len(row)):
 
         def gain(option: str, name: str = name) -> tuple[int, float]:
-            together = [tuple(sorted(((name, option), (k, v)), key=lambda at: names.index(at[0]))) for k, v in row.items()]
+            together = [
+                tuple(sorted(((name, option), (k, v)), key=lambda at: names.index(at[0]))) for k, v in row.items()
+            ]
             return sum(pair in missing for pair in together), rng.random()
 
         row[name] = max(tables[name], key=gain)

@@ -93,7 +93,9 @@ def _species(choice: dict[str, str]) -> list[dict[str, Any]]:
         ]
     else:
         charge = 2 if choice["natives"] == "divalent" else 1
-        natives = [{"name": "Li", "charge": charge, "bulk_fraction": 1.0, "back": back, "diffusivity": _law(choice, 1.0)}]
+        natives = [
+            {"name": "Li", "charge": charge, "bulk_fraction": 1.0, "back": back, "diffusivity": _law(choice, 1.0)}
+        ]
     own = {"law": "sed", "D_bulk_m2_s": 2e-21, "vacancy_fraction": 0.1, "sed_fwhm_eV": 0.05}
     foreign = {"law": "constant", "D_m2_s": 2e-21} if choice["foreign"] == "constant" else own
     if choice["populations"] == "intermixed" and "vacancy_fraction" in foreign:
