@@ -4,8 +4,9 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
+from npp_jax.physics.checks import expect
 from npp_jax.physics.interpolation import align
-from npp_jax.physics.leaf import LeafLike, as_leaf, as_optional_leaf
+from npp_jax.physics.leaf import TABLE, LeafLike, as_leaf, as_optional_leaf
 
 
 class Drive(eqx.Module):
@@ -14,9 +15,9 @@ class Drive(eqx.Module):
     Piecewise linear between its knots, constant beyond them.
     """
 
-    value: Float[Array, "knot *#batch"] = eqx.field(converter=as_leaf)
+    value: Float[Array, "knot *#batch"] = eqx.field(converter=as_leaf, metadata=TABLE)
     """Values at the knots [V or A/m²]."""
-    time: Float[Array, "knot *#batch"] | None = eqx.field(converter=as_optional_leaf, default=None)
+    time: Float[Array, "knot *#batch"] | None = eqx.field(converter=as_optional_leaf, default=None, metadata=TABLE)
     """Times of the knots from the start of the stage, increasing; None for a constant [s]."""
 
     def __check_init__(self) -> None:
@@ -106,7 +107,8 @@ class Stage(eqx.Module):
     """Output points as shares of the duration (or charge), increasing, the last being 1."""
 
     def __check_init__(self) -> None:
-        """Exactly one end, and outputs that increase to one."""
+        """A front, exactly one end, and outputs that increase to one."""
+        expect(self.front, AbstractFront, "the front of a stage", "for example IonBeamPotential(beam, potential)")
         if (self.duration is None) == (self.charge is None):
             raise ValueError("a stage ends either at a duration or at a charge: give exactly one of them")
         if not self.outputs:

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from npp_jax.commands.tracer.report import Stored, TracerReport, ending, misfit_lines, quantity_row, vague
+from npp_jax.commands.tracer.report import Stored, TracerReport, chi2_lines, ending, quantity_row, vague
 from npp_jax.commands.tracer.stored import HOUR, UM, profile_figure, quantity, read_profile_of
 from npp_jax.commands.tracer.study import ChainStudy
 from npp_jax.commands.tracer.tables import StageTable
@@ -71,7 +71,7 @@ def run_chain(study: ChainStudy, folder: Path) -> TracerReport:
             lines.append(quantity_row("D of the grains", bulk.value, bulk.interval, "m²/s"))
             arrays |= quantity("D_bulk", bulk.value, bulk.interval, "m²/s")
             warnings += vague(["D of the grains"], np.asarray(bulk.sigma / bulk.value))
-        told, doubt = misfit_lines(fit)
+        told, doubt = chi2_lines(fit)
         lines, warnings = [*lines, *told], [*doubt, *warnings]
         lines += _steps(fit, profiles, np.asarray(edges), table.sizes_um, D, arrays)
         status, code = ending(fit)

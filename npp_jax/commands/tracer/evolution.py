@@ -9,9 +9,9 @@ import numpy as np
 from npp_jax.commands.tracer.report import (
     Stored,
     TracerReport,
+    chi2_lines,
     ending,
     logarithmic_row,
-    misfit_lines,
     quantity_row,
     vague,
 )
@@ -109,7 +109,7 @@ def run_evolution(study: EvolutionStudy, folder: Path) -> TracerReport:
         arrays |= profile_arrays(named, np.asarray(position), np.asarray(curve), prefix=f"specimen{k + 1}_")
     if law is not None:
         arrhenius(axes[-1], {"D of the fit": Activated(jnp.asarray(temperatures), jnp.exp(at.value), at.sigma, law)})
-    told, doubt = misfit_lines(fit)
+    told, doubt = chi2_lines(fit)
     status, code = ending(fit)
     return TracerReport(
         [*lines, *told], arrays, figure, [*doubt, *vague([f"D at {T:g} K" for T in temperatures], error)], status, code

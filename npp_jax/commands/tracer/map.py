@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from npp_jax.commands.tracer.data import read_counts, read_labels
-from npp_jax.commands.tracer.report import Stored, TracerReport, ending, misfit_lines, quantity_row, vague
+from npp_jax.commands.tracer.report import Stored, TracerReport, chi2_lines, ending, quantity_row, vague
 from npp_jax.commands.tracer.study import MapStudy
 from npp_jax.figures.tracer import cut_profile, isotope_map
 from npp_jax.files import ConfigError
@@ -56,7 +56,7 @@ def run_map(study: MapStudy, folder: Path) -> TracerReport:
         D = fit.values().get("D_bulk_m2_s", D)
         lines += _rows(study, grains, fit)
         arrays |= _fitted_arrays(grains, fit, D)
-        told, doubt = misfit_lines(fit)
+        told, doubt = chi2_lines(fit)
         lines += [f"{told[0]}, {int(fit.refined.evaluations[0])} evaluations"]
         warnings += [*doubt, *_doubts(grains, found.sigma_scaled)]
         status, code = ending(fit)

@@ -9,8 +9,8 @@ import numpy as np
 from npp_jax.commands.tracer.report import (
     Stored,
     TracerReport,
+    chi2_lines,
     ending,
-    misfit_lines,
     quantity_row,
     vague,
 )
@@ -77,7 +77,7 @@ def run_profile(study: ProfileStudy, folder: Path) -> TracerReport:
     isotope_profiles(ax, [measured], ["data"], position=position, fitted=jnp.asarray(curve)[None], quantity=label)
     if duration is None:
         lines.append("D alone is not determined: without duration_h a profile gives Dt.")
-    told, doubt = misfit_lines(fit)
+    told, doubt = chi2_lines(fit)
     status, code = ending(fit)
     return TracerReport(
         [*lines, *told],

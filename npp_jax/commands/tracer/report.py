@@ -85,9 +85,9 @@ def vague(names: list[str], log_errors: np.ndarray) -> list[str]:
     ]
 
 
-def misfit_lines(fit: TracerFit) -> tuple[list[str], list[str]]:
-    """Line about the misfit, and the warning that belongs to it, if any."""
-    line = f"misfit {fit.chi2:.1f} for {fit.degrees_of_freedom} degrees of freedom, probability {fit.p_value:.2g}"
+def chi2_lines(fit: TracerFit) -> tuple[list[str], list[str]]:
+    """Line about χ², and the warning that belongs to it, if any."""
+    line = f"chi2 {fit.chi2:.1f} for {fit.degrees_of_freedom} degrees of freedom, probability {fit.p_value:.2g}"
     if fit.p_value >= UNLIKELY:
         return [line], []
     return [line], [
