@@ -139,15 +139,17 @@ class Objective:
             if profile is None:
                 continue
             rows = jnp.asarray([solution.species.index(name) for name in profile.species])
-            values = solution.fraction[-1][rows, 1:-1]
+            values = solution.fraction[-1][rows]
             numbered = dataclasses.replace(profile, species=[f"ion {i}" for i in range(len(profile.species))])
             made[k] = jax.tree.map(
                 lambda leaf, dtype=values.dtype: jnp.asarray(leaf, dtype),
                 Comparison(
+                    points=solution.depth[-1] / NM,
                     faces=solution.faces[-1] / NM,
                     fraction=values,
                     observation=self._observations(measurement, theta),
                     response=self._responses[k],
+                    perfect=self.problem.resolved(measurement),
                     profile=numbered,
                     nuisance=measurement.nuisance,
                     likelihood=measurement.likelihood,
@@ -167,8 +169,13 @@ class Objective:
         """Responses at the depths of the profiles, as matrices, where they are fixed."""
         return [
             None
-            if m.profile is None or m.observation is None or self.problem.seen_anew(m)
-            else sample_response(m.observation.response, m.observation.true_depth(m.profile.depth), refine=_REFINE)
+            if m.profile is None or m.observation is None or self.problem.seen_anew(m) or self.problem.resolved(m)
+            else sample_response(
+                m.observation.response,
+                m.observation.true_depth(m.profile.depth),
+                interval=None if m.profile.interval is None else m.observation.depth_scale * m.profile.interval,
+                refine=_REFINE,
+            )
             for m in self.problem.measurements
         ]
 

@@ -20,7 +20,7 @@ FORMAT = "cameca"
 NO_COUNT = 1e-3
 """Signal that stands for none [counts/s]."""
 
-_SECTION = re.compile(r"\*\*\*\s*([^*]*?)\s*\*\*\*:?\s*")
+_SECTION = re.compile(r"\*\*\*\s*([^*]*?)\s*\*\*\*[:;\s]*")
 _TITLE = re.compile(r"\s*(Time|Depth|I|C)\s*(?:\[([^\]]*)\])?\s*")
 
 
@@ -43,7 +43,7 @@ def read_cameca(text: Text) -> RawProfile:
     start, stop = sections["DATA START"]
     if "DATA END" not in sections:
         raise fault(path, "the file is cut off: no '*** DATA END ***' below the data", line=len(text.lines))
-    rows = [(k + 1, text.lines[k]) for k in range(start, stop) if text.lines[k].strip()]
+    rows = [(k + 1, text.lines[k]) for k in range(start, stop) if text.lines[k].strip("; \t")]
     if len(rows) < 3:
         raise fault(path, "no names of species below '*** DATA START ***'", line=start)
     _, (_, named), (line_titles, titled), *data = rows
