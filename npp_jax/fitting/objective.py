@@ -140,7 +140,9 @@ class Objective:
                 continue
             rows = jnp.asarray([solution.species.index(name) for name in profile.species])
             values = solution.fraction[-1][rows]
-            numbered = dataclasses.replace(profile, species=[f"ion {i}" for i in range(len(profile.species))])
+            numbered = dataclasses.replace(
+                profile, species=[f"ion {i}" for i in range(len(profile.species))], systematic=None
+            )
             made[k] = jax.tree.map(
                 lambda leaf, dtype=values.dtype: jnp.asarray(leaf, dtype),
                 Comparison(
@@ -183,7 +185,10 @@ class Objective:
         """Residuals of each measured experiment over their standard deviations, with the best sensitivities and
         backgrounds where these are solved for.
         """
-        solutions = self.solve(theta)
+        return self.compare(self.solve(theta), theta)
+
+    def compare(self, solutions: list[Solution], theta: Float[Array, "candidate parameter"]) -> Predicted:
+        """The same of candidates that were simulated by `solve`."""
         compared = for_each(Comparison.residuals, list(self._comparisons(solutions, theta).values()))
         finite = jnp.stack([s.report.status != Status.NOT_FINITE for s in solutions]).all(axis=0)
         return Predicted([r for r, _ in compared], [seen for _, seen in compared], finite)

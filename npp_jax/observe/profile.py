@@ -13,6 +13,17 @@ MINIMUM_POINTS = 5
 """Fewest points of a depth profile."""
 
 
+class Systematic(eqx.Module):
+    """Standard deviations of errors that all points of a profile share; zero where there is none."""
+
+    depth_scale: Float[Array, ""] = eqx.field(converter=as_leaf)
+    """Relative one of all depths, from the crater [1]."""
+    sensitivity: Float[Array, "species"] = eqx.field(converter=as_leaf)
+    """Relative one of the fractions of each species [1]."""
+    background: Float[Array, "species"] = eqx.field(converter=as_leaf)
+    """That of the background taken off, as a fraction [1]."""
+
+
 class DepthProfile(eqx.Module):
     """Fractions of some species against depth, as measured or as they would be.
 
@@ -37,6 +48,8 @@ class DepthProfile(eqx.Module):
     """Signal that was taken off `fraction` and is part of `counts`, as a fraction; None for none [1]."""
     interval: Float[Array, "depth"] | None
     """Range of depths over which each point is an average, about its depth; None where it is the value there [nm]."""
+    systematic: Systematic | None
+    """Errors that all points share; a fit makes parameters of them. None for none."""
 
     def __init__(
         self,
@@ -49,6 +62,7 @@ class DepthProfile(eqx.Module):
         weight: ArrayLike | Sequence | None = None,
         background: ArrayLike | Sequence | None = None,
         interval: ArrayLike | Sequence | None = None,
+        systematic: Systematic | None = None,
     ):
         """Check and hold a profile.
 
@@ -74,6 +88,8 @@ class DepthProfile(eqx.Module):
             Signal that was taken off the fractions but is part of the counts, as a fraction, shape [species, depth].
         interval
             Range of depths over which each point is an average. [nm], shape [depth]
+        systematic
+            Errors that all points share.
 
         Raises
         ------
@@ -126,6 +142,7 @@ class DepthProfile(eqx.Module):
         self.weight = weight.astype(dtype)
         self.background = None if background is None else background.astype(dtype)
         self.interval = None if interval is None else interval.astype(dtype)
+        self.systematic = systematic
 
     @property
     def exposure(self) -> Float[Array, "species _"] | None:

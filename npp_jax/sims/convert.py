@@ -24,6 +24,8 @@ from npp_jax.sims.signal import Signal
 
 _SWEEPS = 50
 _SETTLED_NM = 1e-6
+_MATRIX = 0.25
+"""Variance from the matrix signal over that of a species above which the quotient has no Poisson distribution."""
 
 
 def convert(raw: RawProfile, options: ImportOptions) -> SimsProfile:
@@ -85,6 +87,11 @@ def _converted(raw: RawProfile, options: ImportOptions, odd: tuple[str, ...]) ->
     largest = float(np.max(scaled.fraction[:, keep]))
     if largest > 1.5:
         warnings.append(f"the largest fraction is {largest:.3g}: do bulk range, matrix and background fit?")
+    for name, left in zip(names, np.all(np.isnan(scaled.counts_per_fraction), axis=1), strict=True):
+        if reference and left and not options.close_sum:
+            warnings.append(
+                f"{name}: no Poisson counts; its own or those of {reference.name} scatter too much for them"
+            )
     certain = np.any(scaled.sigma[:, keep] <= 0.0, axis=1)
     if np.any(certain):
         raise ValueError(
@@ -175,6 +182,10 @@ def _scaled(
         fraction = scale[:, None] * net
         square = (gain * own) ** 2 + fraction**2 * matrix_variance
         per_fraction = np.where(np.isfinite(counts), 1.0 / (gain * dispersion), np.nan)
+        noisy = np.mean((fraction**2 * matrix_variance)[:, keep], axis=1) > _MATRIX * np.mean(
+            ((gain * own) ** 2)[:, keep], axis=1
+        )
+        per_fraction[noisy] = np.nan
     else:
         total = (scale[:, None] * net).sum(axis=0)
         if np.any(total[keep] <= 0.0):
