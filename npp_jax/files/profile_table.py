@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from npp_jax.files import ConfigError, sims_profile
-from npp_jax.observe import MINIMUM_POINTS, DepthProfile
+from npp_jax.observe import MINIMUM_POINTS, DepthProfile, Systematic
 from npp_jax.sims.errors import SimsFileError
 
 
@@ -33,7 +33,7 @@ def read_profile(
     if path.suffix != ".h5":
         return read_profile_table(path, first_depth=first_depth_nm, counts_per_fraction=counts_per_fraction)
     if counts_per_fraction is not None:
-        raise ConfigError(f"{path}: counts_per_fraction belongs to a table; this file has counts of its own")
+        raise ConfigError(f"{path}: counts_per_fraction belongs to a table; leave it out, this file tells its counts")
     return _read_imported(path, first_depth=first_depth_nm)
 
 
@@ -42,10 +42,15 @@ def _read_imported(path: Path, *, first_depth: float = 0.0) -> DepthProfile:
     try:
         stored = sims_profile.read_profile(path)
         used = np.where(stored.depth_nm >= first_depth, 1.0, 0.0)
-        depth, species, fraction, sigma, *counted = stored.as_arguments()
-        # Where a background was taken off, the counts are no longer those of the fractions.
-        counts = (None, None) if np.any(stored.background != 0.0) else counted
-        return DepthProfile(depth, species, fraction, sigma, *counts, weight=used)
+        *arguments, _, background = stored.as_arguments()
+        known = Systematic(stored.depth_sigma, stored.scale_sigma, np.mean(stored.background_sigma, axis=1))
+        return DepthProfile(
+            *arguments,
+            weight=used,
+            background=background,
+            interval=np.gradient(stored.depth_nm),
+            systematic=known,
+        )
     except (OSError, SimsFileError, ValueError) as error:
         raise ConfigError(f"{path}: {error}") from None
 

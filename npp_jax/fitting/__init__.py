@@ -9,6 +9,7 @@ from npp_jax.fitting.parameters import known_keys, place, value_of
 from npp_jax.fitting.plausible import data_warnings, replaced_depth
 from npp_jax.fitting.problem import Measurement, Problem
 from npp_jax.fitting.sampling import linear_model, sample_posterior
+from npp_jax.fitting.systematic import with_systematic
 from npp_jax.inference.estimate import Estimate
 
 __all__ = [
@@ -36,4 +37,5 @@ __all__ = [
     "value_of",
     "with_free_form",
     "with_smoothness",
+    "with_systematic",
 ]

@@ -11,6 +11,7 @@ from scipy import stats
 
 from npp_jax.fitting import words
 from npp_jax.fitting.jacobian import Expansion, LinearModel
+from npp_jax.fitting.systematic import is_systematic
 from npp_jax.inference.descent import Method, descend, with_rows
 from npp_jax.inference.estimate import Estimate
 from npp_jax.inference.identifiability import Identifiability, identifiability
@@ -177,7 +178,7 @@ def fit(
         grids = {
             parameter.name: profile_grid(found, parameters, k, points=profile_points)
             for k, parameter in enumerate(parameters)
-            if not bool(held[k]) and np.isfinite(ranges.high[k] - ranges.low[k])
+            if not bool(held[k]) and not is_systematic(parameter) and np.isfinite(ranges.high[k] - ranges.low[k])
         }
         profiles = profile_likelihood(posterior, parameters, theta, grids, covariance=found, options=options)
     expansion = model.expand(theta[None])

@@ -139,15 +139,19 @@ class Objective:
             if profile is None:
                 continue
             rows = jnp.asarray([solution.species.index(name) for name in profile.species])
-            values = solution.fraction[-1][rows, 1:-1]
-            numbered = dataclasses.replace(profile, species=[f"ion {i}" for i in range(len(profile.species))])
+            values = solution.fraction[-1][rows]
+            numbered = dataclasses.replace(
+                profile, species=[f"ion {i}" for i in range(len(profile.species))], systematic=None
+            )
             made[k] = jax.tree.map(
                 lambda leaf, dtype=values.dtype: jnp.asarray(leaf, dtype),
                 Comparison(
+                    points=solution.depth[-1] / NM,
                     faces=solution.faces[-1] / NM,
                     fraction=values,
                     observation=self._observations(measurement, theta),
                     response=self._responses[k],
+                    perfect=self.problem.resolved(measurement),
                     profile=numbered,
                     nuisance=measurement.nuisance,
                     likelihood=measurement.likelihood,
@@ -167,8 +171,13 @@ class Objective:
         """Responses at the depths of the profiles, as matrices, where they are fixed."""
         return [
             None
-            if m.profile is None or m.observation is None or self.problem.seen_anew(m)
-            else sample_response(m.observation.response, m.observation.true_depth(m.profile.depth), refine=_REFINE)
+            if m.profile is None or m.observation is None or self.problem.seen_anew(m) or self.problem.resolved(m)
+            else sample_response(
+                m.observation.response,
+                m.observation.true_depth(m.profile.depth),
+                interval=None if m.profile.interval is None else m.observation.depth_scale * m.profile.interval,
+                refine=_REFINE,
+            )
             for m in self.problem.measurements
         ]
 
@@ -176,7 +185,10 @@ class Objective:
         """Residuals of each measured experiment over their standard deviations, with the best sensitivities and
         backgrounds where these are solved for.
         """
-        solutions = self.solve(theta)
+        return self.compare(self.solve(theta), theta)
+
+    def compare(self, solutions: list[Solution], theta: Float[Array, "candidate parameter"]) -> Predicted:
+        """The same of candidates that were simulated by `solve`."""
         compared = for_each(Comparison.residuals, list(self._comparisons(solutions, theta).values()))
         finite = jnp.stack([s.report.status != Status.NOT_FINITE for s in solutions]).all(axis=0)
         return Predicted([r for r, _ in compared], [seen for _, seen in compared], finite)

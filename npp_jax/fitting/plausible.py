@@ -90,14 +90,11 @@ def _depth(measurement: Measurement) -> list[str]:
 def _noise(measurement: Measurement) -> list[str]:
     """Whether counts per fraction and standard deviations speak of the same counts."""
     profile = measurement.profile
-    if (
-        profile is None
-        or profile.counts_per_fraction is None
-        or not isinstance(measurement.likelihood, PoissonLikelihood)
-    ):
+    if profile is None or profile.exposure is None or not isinstance(measurement.likelihood, PoissonLikelihood):
         return []
-    exposure = np.asarray(profile.counts_per_fraction)[:, None]
-    counting = np.sqrt(np.maximum(np.asarray(profile.fraction) * exposure, 1.0)) / exposure
+    exposure = np.asarray(profile.exposure)
+    signal = np.asarray(profile.fraction) + (0.0 if profile.background is None else np.asarray(profile.background))
+    counting = np.sqrt(np.maximum(signal * exposure, 1.0)) / exposure
     used = np.asarray(profile.weight) > 0.0
     ratio = float(np.median((np.asarray(profile.sigma) / counting)[used])) if used.any() else 1.0
     if 1.0 / _WRONG_NOISE < ratio < _WRONG_NOISE:

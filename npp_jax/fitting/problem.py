@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -118,6 +119,15 @@ class Problem:
     def seen_anew(self, measurement: Measurement) -> bool:
         """Whether depth scale or resolution vary, so that no response can be prepared."""
         return any(changes_depth(key) for key, _ in self._keys_of(measurement, jnp.ones(len(self.parameters))))
+
+    def resolved(self, measurement: Measurement) -> bool:
+        """Whether the depth resolution of a measurement is perfect, for all candidates."""
+        seen = measurement.observation
+        if seen is None or isinstance(seen.response, NoResponse):
+            return True
+        varied = [key for key, _ in self._keys_of(measurement, jnp.ones(len(self.parameters)))]
+        widths = np.asarray(jax.tree.leaves(seen.response))
+        return bool(np.all(widths == 0.0)) and not any(key.startswith("observation.response.") for key in varied)
 
     def enters(self, parameter: Parameter, measurement: Measurement) -> bool:
         """Whether an experiment depends on a parameter."""

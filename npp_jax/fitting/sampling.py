@@ -60,6 +60,7 @@ def sample_posterior(
     PosteriorError
         It could not be sampled.
     """
+    problem = dataclasses.replace(problem, parameters=result.parameters)
     add = penalty or (lambda function: function)
     found = result.expansion
     # At the best parameters the residuals are known.

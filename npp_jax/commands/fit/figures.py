@@ -72,7 +72,7 @@ def figures(outcome: FitOutcome) -> Iterator[tuple[str, "Figure"]]:
         yield "profile_likelihood", figure
     if main.posterior is not None:
         yield "posterior", pair_plot(main.posterior, result)
-    if len(main.hypothesis.parameters) > 1:
+    if len(outcome.study.main.parameters) > 1:
         figure = Figure(figsize=(5.2, 4.0), layout="constrained")
         landscape(figure.subplots(), outcome.sweep, (0, 1), result)
         yield "landscape", figure

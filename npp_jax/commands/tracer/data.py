@@ -133,10 +133,15 @@ def _imported(
         k = stored.species.index(str(species))
         return MeasuredProfile(depth, stored.fraction[k], stored.sigma[k])
     rows = [stored.species.index(name) for name in isotopes]
-    counts, taken_off = stored.counts[rows], (stored.background * stored.counts_per_fraction)[rows]
+    counts, below = stored.counts[rows], stored.background[rows]
     if not np.all(np.isfinite(counts)):
         raise ConfigError(f"{path}: its signals are not counts; an isotope fraction needs the counts of both isotopes")
-    taken_off = np.where(np.isfinite(taken_off), taken_off, 0.0) + np.asarray(background)[:, None]
+    # Counts go with fraction and background; where there are none the background is that of the other points.
+    total = stored.fraction[rows] + below
+    some = (counts > 0.0) & (total > 0.0)
+    share = np.where(some, counts * below / np.where(some, total, 1.0), np.nan)
+    usual = np.array([[np.median(row[seen]) if seen.any() else 0.0] for row, seen in zip(share, some, strict=True)])
+    taken_off = np.where(some, share, usual) + np.asarray(background)[:, None]
     light, heavy = counts
     return _counted(path, depth, light, heavy, tuple(taken_off), mass_bias)
 
