@@ -55,9 +55,8 @@ def test_errors_of_an_import_are_parameters_with_priors(tmp_path: Path):
     ]
     _, depth, lithium, background = (p.prior for p in found.parameters)
     assert depth is not None and (depth.mean, depth.sigma) == pytest.approx((1.05, 0.05))
-    assert lithium is not None and (lithium.mean, lithium.sigma) == pytest.approx(
-        (1.0, 1.0 / np.sqrt(32 * 2000)), rel=0.1
-    )
+    level = 1.0 / np.sqrt(32 * 2000)
+    assert lithium is not None and (lithium.mean, lithium.sigma) == pytest.approx((1.0, level), rel=0.1)
     assert background is not None and background.sigma == pytest.approx(np.sqrt(4.0 / 30.0) / 2000.0, rel=0.3)
     starts = extended(np.array([[1e-21], [2e-21]]), found)
     np.testing.assert_allclose(starts[:, 1:], [[1.05, 1.0, 0.0]] * 2)
