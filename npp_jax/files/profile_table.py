@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from npp_jax.files import ConfigError, sims_profile
-from npp_jax.observe import MINIMUM_POINTS, DepthProfile, Systematic
+from npp_jax.observe import MINIMUM_POINTS, DepthProfile
 from npp_jax.sims.errors import SimsFileError
 
 
@@ -42,15 +42,7 @@ def _read_imported(path: Path, *, first_depth: float = 0.0) -> DepthProfile:
     try:
         stored = sims_profile.read_profile(path)
         used = np.where(stored.depth_nm >= first_depth, 1.0, 0.0)
-        *arguments, _, background = stored.as_arguments()
-        known = Systematic(stored.depth_sigma, stored.scale_sigma, np.mean(stored.background_sigma, axis=1))
-        return DepthProfile(
-            *arguments,
-            weight=used,
-            background=background,
-            interval=np.gradient(stored.depth_nm),
-            systematic=known,
-        )
+        return DepthProfile(*(used if k == 6 else value for k, value in enumerate(stored.as_arguments())))
     except (OSError, SimsFileError, ValueError) as error:
         raise ConfigError(f"{path}: {error}") from None
 
@@ -80,13 +72,15 @@ def read_profile_table(
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from None
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: not a text file: {error}") from None
+        raise ConfigError(f"{path}: not a text file in UTF-8: {error}") from None
     if not lines:
         raise ConfigError(f"{path}: no line but comments; the columns depth_nm, NAME, NAME_sigma, … were expected")
     names = [name.strip() for name in lines[0][1].split(",")]
     species = [name for name in names[1:] if not name.endswith("_sigma")]
     if not species or names != ["depth_nm", *(x for s in species for x in (s, f"{s}_sigma"))]:
-        raise ConfigError(f"{path}: the columns must be depth_nm, NAME, NAME_sigma, …, got {', '.join(names)}")
+        found = ", ".join(names).replace("\t", " ")
+        marks = "" if len(names) > 1 else "; commas stand between the cells, and decimal points in the numbers"
+        raise ConfigError(f"{path}: the columns must be depth_nm, NAME, NAME_sigma, …, got {found}{marks}")
     table = np.empty((len(lines) - 1, len(names)))
     fields_of = csv.reader(line for _, line in lines[1:])
     for row, ((number, _), fields) in enumerate(zip(lines[1:], fields_of, strict=True)):

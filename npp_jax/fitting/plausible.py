@@ -10,6 +10,8 @@ from npp_jax.physics import Closed, Experiment, IonBeamCurrent, IonBeamPotential
 
 _WRONG_DEPTH = 30.0
 """Ratio of measured and expected depth that no glass explains: a wrong unit is a thousand."""
+_TOO_DEEP = 5.0
+"""The same for an exchanged zone that is deeper than the charge allows: ten where ångströms stand for nanometres."""
 _WRONG_NOISE = 5.0
 """Ratio of given standard deviations and those of counting beyond which one of the two is wrong."""
 
@@ -80,7 +82,7 @@ def _depth(measurement: Measurement) -> list[str]:
     found = depth[0] * missing[0] + np.sum(0.5 * (missing[1:] + missing[:-1]) * np.diff(depth))
     allowed, is_limit = expected[0] / NM, expected[1]
     text = f"the native ion is gone from {found:.3g} nm, the charge passed is enough for {allowed:.3g} nm"
-    if found > _WRONG_DEPTH * allowed:
+    if found > _TOO_DEEP * allowed:
         return [f"{text}: are the depths in picometres or ångströms, or is the charge wrong?"]
     if not is_limit and depth[-1] < allowed / _WRONG_DEPTH:
         return [f"the depths end at {depth[-1]:.3g} nm, {text}: are they in micrometres or metres?"]

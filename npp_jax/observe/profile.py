@@ -62,7 +62,7 @@ class DepthProfile(eqx.Module):
         weight: ArrayLike | Sequence | None = None,
         background: ArrayLike | Sequence | None = None,
         interval: ArrayLike | Sequence | None = None,
-        systematic: Systematic | None = None,
+        systematic: Systematic | tuple | None = None,
     ):
         """Check and hold a profile.
 
@@ -89,7 +89,7 @@ class DepthProfile(eqx.Module):
         interval
             Range of depths over which each point is an average. [nm], shape [depth]
         systematic
-            Errors that all points share.
+            Errors that all points share, also as a tuple of them.
 
         Raises
         ------
@@ -142,7 +142,7 @@ class DepthProfile(eqx.Module):
         self.weight = weight.astype(dtype)
         self.background = None if background is None else background.astype(dtype)
         self.interval = None if interval is None else interval.astype(dtype)
-        self.systematic = systematic
+        self.systematic = Systematic(*systematic) if isinstance(systematic, tuple) else systematic
 
     @property
     def exposure(self) -> Float[Array, "species _"] | None:

@@ -31,7 +31,8 @@ def without_empty_end(raw: RawProfile) -> RawProfile:
     ends = [len(values) - empty for values in signals]
     if max(ends) < MINIMUM_POINTS:
         raise fault(raw.path, "no counts in any channel" if max(ends) <= 0 else f"only {max(ends)} points have counts")
-    if not _stopped(sum(values[end - MINIMUM_POINTS : end] for values, end in zip(signals, ends, strict=True))):
+    before = [values[end - MINIMUM_POINTS : end] for values, end in zip(signals, ends, strict=True)]
+    if not _stopped(np.sum(before, axis=0)):
         return raw
     first = raw.channels[int(np.argmin(ends))]
     line, where = int(first.lines[min(ends)]), float(first.axis[min(ends)])

@@ -50,7 +50,7 @@ class SimsProfile:
     """What else the file said."""
 
     def as_arguments(self) -> tuple:
-        """Arguments of `DepthProfile` in order, from the depths to the background; no weight.
+        """Arguments of `DepthProfile` in order, from the depths to the systematic errors; no weight.
 
         Counts and background are None where there are no counting statistics, or no Poisson distribution after
         `close_sum`; then `sigma` is to be used.
@@ -58,4 +58,6 @@ class SimsProfile:
         known = np.isfinite(self.counts) & np.isfinite(self.counts_per_fraction)
         pair = (self.counts, self.counts_per_fraction) if np.all(known) else (None, None)
         taken_off = self.background if np.all(known) and np.any(self.background != 0.0) else None
-        return (self.depth_nm, self.species, self.fraction, self.sigma, *pair, None, taken_off)
+        systematic = (self.depth_sigma, self.scale_sigma, np.mean(self.background_sigma, axis=1))
+        interval = np.gradient(self.depth_nm)
+        return (self.depth_nm, self.species, self.fraction, self.sigma, *pair, None, taken_off, interval, systematic)

@@ -125,7 +125,7 @@ def _calm(ions: np.ndarray, dispersion: np.ndarray, relative: float) -> Scatter 
     if number < _FEWEST_CALM:
         return None
     square = np.diff(ions, 3)[enough] ** 2 / (20.0 * variance[enough])
-    factor = float(np.quantile(square, 0.25) / stats.chi2.ppf(0.25, 1.0))
+    factor = float(np.quantile(square, 0.25)) / float(stats.chi2.ppf(0.25, 1.0))
     known = 0.2 * number
     side = stats.chi2.cdf if factor < 1.0 else stats.chi2.sf
     return Scatter(factor, float(side(factor * known, known)))

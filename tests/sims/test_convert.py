@@ -87,7 +87,7 @@ def test_the_poisson_form_is_exact(close: bool, rng: np.random.Generator):
     profile = convert(raw, options(normalise={"K": "sum"}, background={"K": 3.0}, reference="B+", close_sum=close))
     if close:
         assert np.all(np.isnan(profile.counts_per_fraction))
-        assert profile.as_arguments()[4:] == (None, None, None, None)
+        assert profile.as_arguments()[4:8] == (None, None, None, None)
         return
     formed = profile.counts / profile.counts_per_fraction - profile.background
     np.testing.assert_allclose(formed, profile.fraction, atol=1e-12)
@@ -152,13 +152,13 @@ def test_zero_counts_keep_an_uncertainty(rng: np.random.Generator):
 
 def test_scale_is_given_to_the_forward_model(rng: np.random.Generator):
     profile = convert(simulated(rng), options(normalise={"K": "sum"}))
-    depth, species, fraction, _, counts, worth, weight, background = profile.as_arguments()
+    depth, species, fraction, _, counts, worth, weight, background, *_ = profile.as_arguments()
     assert (species, depth.shape, fraction.shape, counts.shape) == (("K", "Li"), (400,), (2, 400), (2, 400))
     np.testing.assert_allclose(worth, np.array(list(WORTH.values()))[:, None] * np.ones(400), rtol=0.05)
     assert (weight, background) == (None, None)
     raw = simulated(rng, drift=0.5, floor=4.0)
     divided = convert(raw, options(normalise={"K": "sum"}, reference="B+", background={"K": 4.0}))
-    *_, counts, worth, _, background = divided.as_arguments()
+    counts, worth, _, background = divided.as_arguments()[4:8]
     np.testing.assert_array_equal(counts[0], raw.channels[0].values)
     np.testing.assert_allclose(worth * (divided.fraction + background), counts, atol=1e-9)
 
