@@ -2,6 +2,7 @@
 
 import equinox as eqx
 
+from npp_jax.physics.cuts import with_parts
 from npp_jax.physics.protocol import AbstractFront, Blocking, Closed, IonBeamCurrent, IonBeamPotential, Reservoir, Stage
 from npp_jax.physics.sample import Sample
 from npp_jax.physics.species import Species
@@ -18,7 +19,7 @@ class Experiment(eqx.Module):
     """The slab."""
     species: tuple[Species, ...]
     """Mobile ions; the native ion is the one with bulk fraction one."""
-    stages: tuple[Stage, ...]
+    stages: tuple[Stage, ...] = eqx.field(converter=lambda stages: tuple(with_parts(stage) for stage in stages))
     """Stages, in order."""
     title: str = eqx.field(static=True, default="")
     """One line for reports."""

@@ -11,13 +11,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from npp_jax.physics.protocol import (
-    AbstractFront,
-    IonBeamCurrent,
-    drive_integral,
-    drive_inverse_integral,
-    drive_value,
-)
+from npp_jax.physics.drive import drive_integral, drive_inverse_integral, drive_value
+from npp_jax.physics.protocol import AbstractFront, IonBeamCurrent
 from npp_jax.simulation.material import Mixture
 from npp_jax.simulation.mesh.course import AbstractCourse
 from npp_jax.simulation.mesh.even_mesh import linear

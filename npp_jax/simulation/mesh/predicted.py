@@ -12,14 +12,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from npp_jax.physics.drive import drive_integral, drive_inverse_integral, drive_value
 from npp_jax.physics.front_theory import FrontTheory
-from npp_jax.physics.protocol import (
-    AbstractFront,
-    IonBeamCurrent,
-    drive_integral,
-    drive_inverse_integral,
-    drive_value,
-)
+from npp_jax.physics.protocol import AbstractFront, IonBeamCurrent
 from npp_jax.simulation.material import Medium
 from npp_jax.simulation.mesh.course import AbstractCourse
 from npp_jax.simulation.mesh.front_mesh import front_mesh
