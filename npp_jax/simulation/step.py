@@ -175,7 +175,9 @@ def take_step(
     )
     after = State(result.y, faces, velocity, result.v, clock, result.time)
     if given_current:
-        after = after._replace(time=actual.time_at(clock), current=actual.current_at(clock))
+        # What is divided by it stays finite where a beam fades away.
+        current = jnp.maximum(actual.current_at(clock), 1e-3 * result.v)
+        after = after._replace(time=actual.time_at(clock), current=current)
     return after, StepInfo(result.update, result.iterations)
 
 

@@ -9,7 +9,7 @@ from jaxtyping import Array
 
 from npp_jax.constants import NM
 from npp_jax.physics.drive import Drive, drive_line
-from npp_jax.physics.protocol import AbstractFront, Blocking, IonBeamCurrent, IonBeamPotential
+from npp_jax.physics.protocol import AbstractFront, Blocking, Closed, IonBeamCurrent, IonBeamPotential, Reservoir
 
 if TYPE_CHECKING:
     from typing import ClassVar as AbstractClassVar
@@ -39,6 +39,11 @@ class AbstractCourse(eqx.Module):
             case IonBeamPotential(potential=drive) | IonBeamCurrent(current_density=drive) | Blocking(potential=drive):
                 return drive
         raise TypeError(f"no drive: {type(self.front).__name__}")
+
+    @property
+    def traced(self) -> bool:
+        """Whether a drive changes with time."""
+        return not isinstance(self.front, Closed | Reservoir) and self.drive.time is not None
 
     def current_unit(self) -> Array:
         """Current density [A/m²] of v₀ = 1 nm/s."""
