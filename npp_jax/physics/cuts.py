@@ -29,6 +29,8 @@ _NOISE = 12.0
 of normal noise."""
 _FADED = 0.01
 """A ramp to or from zero ends at this share of its other end: a beam that is almost off has a front of any width."""
+_LEVEL = 1e-9
+"""Share of its value within which a drive is constant."""
 _GLITCH = 1e-4
 """Excursions that carry a smaller share of the integral are left to the mean over a step."""
 
@@ -101,10 +103,10 @@ def _time_of(trace: Trace, amount: float) -> float:
 
 
 def _parts(stage: Stage, trace: Trace) -> tuple[Part, ...]:
-    """Parts of a stage; none where it is smooth."""
+    """Parts of a stage; none where it neither jumps nor stays as it is."""
     cuts = find_cuts(trace, rests=not isinstance(stage.front, Blocking))
     if not cuts:
-        return ()
+        return (Part(None, None, False, stage.outputs, True, True),) if _is_level(trace, None, None) else ()
     edges = [0.0, *(_place(trace, cut) for cut in cuts), trace.end]
     by_charge = stage.duration is None
     shares = np.asarray(stage.outputs)
@@ -122,10 +124,18 @@ def _parts(stage: Stage, trace: Trace) -> tuple[Part, ...]:
             points = (shares[len(shares) - len(inside) :] * whole - before) / (whole - before)
         seen = bool(len(points) and points[-1] > 1.0 - 1e-6)
         earlier = tuple(round(float(p), 12) for p in (points[:-1] if seen else points))
-        parts.append(Part(begin, end, begin is not None and begin.kind == "off", (*earlier, 1.0), seen))
+        resting = begin is not None and begin.kind == "off"
+        parts.append(Part(begin, end, resting, (*earlier, 1.0), seen, _is_level(trace, begin, end)))
     if cuts[0].kind == "on":
         parts[0] = parts[0]._replace(resting=True)
     return tuple(parts)
+
+
+def _is_level(trace: Trace, begin: Cut | None, end: Cut | None) -> bool:
+    """Whether a drive does not change between two cuts."""
+    values = trace.value[0 if begin is None else begin.right : None if end is None else end.left + 1]
+    faded = any(cut is not None and cut.left_over != 1.0 for cut in (begin, end))
+    return not faded and bool(np.ptp(values) <= _LEVEL * np.max(values))
 
 
 def _place(trace: Trace, cut: Cut) -> float:

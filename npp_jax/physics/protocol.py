@@ -79,6 +79,8 @@ class Part(NamedTuple):
     """Output points as shares of the part; the last is 1."""
     seen: bool
     """Whether its end is an output."""
+    level: bool
+    """Whether the drive does not change in it."""
 
 
 class Stage(eqx.Module):
@@ -95,7 +97,7 @@ class Stage(eqx.Module):
     outputs: tuple[float, ...] = eqx.field(static=True, default=(1.0,))
     """Output points as shares of the duration (or charge), increasing, the last being 1."""
     parts: tuple[Part, ...] = eqx.field(static=True, default=())
-    """Parts between the jumps and rests of a trace, which the experiment finds; none where it is smooth."""
+    """Parts between the jumps and rests of a trace, which the experiment finds; none where it changes evenly."""
 
     def __check_init__(self) -> None:
         """Exactly one end, and outputs that increase to one."""

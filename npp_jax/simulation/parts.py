@@ -81,7 +81,9 @@ def _stages_of(stage: Stage) -> list[tuple[Stage, bool]]:
             duration = stage.duration - from_start
         elif stage.charge is not None:
             charge = stage.charge - drive_integral(drive, from_start)
-        front = Closed() if part.resting else _driven(stage, _between(drive, begin, finish))
+        inner = _between(drive, begin, finish)
+        inner = Drive(jnp.mean(inner.value, axis=0)[None]) if part.level else inner
+        front = Closed() if part.resting else _driven(stage, inner)
         sub = replace(stage, front=front, duration=duration, charge=charge, outputs=part.outputs, parts=())
         made.append((sub, part.seen))
     return made
