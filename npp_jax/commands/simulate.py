@@ -1,18 +1,18 @@
 """A simulation from its experiment file to results on disk: what `npp-jax simulate` does."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
-
-import jax
 
 from npp_jax.figures.simulation import figure_summary
 from npp_jax.files import ConfigError, load_experiment
 from npp_jax.files.solution import write_csv, write_solution
 from npp_jax.files.writing import write_figure
 from npp_jax.physics import Experiment
-from npp_jax.simulation.simulate import ACCURATE, FAST, simulate
+from npp_jax.simulation.simulate import ACCURATE, FAST
 from npp_jax.simulation.solution import Solution
 from npp_jax.simulation.supported import Unsupported, check_supported
+from npp_jax.simulation.to_target import LEVELS, simulate_to_target
 
 Model = Literal["electroneutral", "full"]
 
@@ -36,13 +36,16 @@ def read_supported(file: Path, model: Model) -> Experiment:
     return experiment
 
 
-def run_simulation(experiment: Experiment, *, model: Model, setting: Literal["accurate", "fast"]) -> Solution:
-    """Simulate an experiment once."""
-    controls = _SETTINGS[setting]
-    # What runs once is not worth a compiler's care: half of the time of a first run.
-    options = {"xla_backend_optimization_level": 0}
-    compiled = jax.jit(lambda e: simulate(e, controls, model=model), compiler_options=options)
-    return jax.block_until_ready(compiled(experiment))
+def run_simulation(
+    experiment: Experiment,
+    *,
+    model: Model,
+    setting: Literal["accurate", "fast"],
+    on_level: Callable[[int, Solution], None] | None = None,
+) -> Solution:
+    """Simulate an experiment: `accurate` refines itself, `fast` is what a sweep makes of it."""
+    levels = LEVELS if setting == "accurate" else 0
+    return simulate_to_target(experiment, _SETTINGS[setting], model=model, levels=levels, on_level=on_level)
 
 
 def write_simulation(

@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from npp_jax.files.errors import ConfigError
-from npp_jax.files.limits import Limits
 from npp_jax.physics import Drive
 from npp_jax.physics.cuts import RESTING
+from npp_jax.physics.limits import Limits
 
 UNCOVERED = 0.01
 """Share of a stage that its trace may leave out at either end, where a sample is missing."""

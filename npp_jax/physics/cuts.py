@@ -106,7 +106,9 @@ def _parts(stage: Stage, trace: Trace) -> tuple[Part, ...]:
     """Parts of a stage; none where it neither jumps nor stays as it is."""
     cuts = find_cuts(trace, rests=not isinstance(stage.front, Blocking))
     if not cuts:
-        return (Part(None, None, False, stage.outputs, True, True),) if _is_level(trace, None, None) else ()
+        # The ends of a ramp may be parameters.
+        level = len(trace.time) > 2 and _is_level(trace, None, None)
+        return (Part(None, None, False, stage.outputs, True, True),) if level else ()
     edges = [0.0, *(_place(trace, cut) for cut in cuts), trace.end]
     by_charge = stage.duration is None
     shares = np.asarray(stage.outputs)

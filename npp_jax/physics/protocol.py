@@ -5,6 +5,7 @@ from typing import Literal, NamedTuple
 import equinox as eqx
 from jaxtyping import Array, Float
 
+from npp_jax.physics.checks import expect
 from npp_jax.physics.drive import Drive, as_drive
 from npp_jax.physics.leaf import as_leaf, as_optional_leaf
 
@@ -100,7 +101,8 @@ class Stage(eqx.Module):
     """Parts between the jumps and rests of a trace, which the experiment finds; none where it changes evenly."""
 
     def __check_init__(self) -> None:
-        """Exactly one end, and outputs that increase to one."""
+        """A front, exactly one end, and outputs that increase to one."""
+        expect(self.front, AbstractFront, "the front of a stage", "for example IonBeamPotential(beam, potential)")
         if (self.duration is None) == (self.charge is None):
             raise ValueError("a stage ends either at a duration or at a charge: give exactly one of them")
         if not self.outputs:

@@ -5,6 +5,8 @@ from dataclasses import replace
 import jax
 import jax.numpy as jnp
 
+from npp_jax._compile import own_promotion
+from npp_jax.constants import NM
 from npp_jax.physics.experiment import Experiment
 from npp_jax.physics.leaf import batch_shape
 from npp_jax.physics.protocol import Stage
@@ -18,7 +20,7 @@ from npp_jax.simulation.schemes import MIXTURE, PAIR, AbstractMixtureScheme
 from npp_jax.simulation.solution import Model, Solution
 from npp_jax.simulation.stages import Run, run_stages
 from npp_jax.simulation.start import first_tables
-from npp_jax.simulation.supported import check_supported, is_two_ions
+from npp_jax.simulation.supported import Unsupported, check_supported, is_two_ions
 from npp_jax.simulation.view_mixture import MixtureView
 from npp_jax.simulation.view_pair import PairView
 
@@ -34,10 +36,13 @@ FAST = Controls(
     tolerance=0.0,
     start_share=0.005,
     trace=False,
+    profile_target=4e-3,
+    front_target=(1.0 * NM, 1e-2),
 )
 """Default of sweeps."""
 
 
+@own_promotion
 def simulate(experiment: Experiment, controls: Controls = ACCURATE, *, model: Model = "electroneutral") -> Solution:
     """Simulate an experiment.
 
@@ -62,15 +67,21 @@ def simulate(experiment: Experiment, controls: Controls = ACCURATE, *, model: Mo
     ------
     Unsupported
         The experiment is outside what the engine simulates.
-    TypeError
-        The experiment is in half precision or has integer leaves.
+    TypeError, ValueError
+        What is given is no experiment, or one in half precision; the name is that of no model.
 
     References
     ----------
     Gunawan, Schäfer and Weitzel, Phys. Chem. Chem. Phys. 26 (2024) 14430, eqn (1) and Poisson's equation.
     """
     check_supported(experiment, model)
-    parts = in_parts(_common_shape(experiment))
+    experiment = _common_shape(experiment)
+    if model == "full" and experiment.stages[0].temperature.dtype == jnp.float32:
+        raise Unsupported(
+            "single precision does not resolve the currents of the full model: call "
+            "jax.config.update('jax_enable_x64', True) before the experiment is made"
+        )
+    parts = in_parts(experiment)
     held = jax.lax.stop_gradient(parts)
     if is_two_ions(experiment):
         plan, view = PairPlan(PAIR[model], held.experiment), PairView(PAIR[model], controls.observables)
@@ -84,7 +95,7 @@ def simulate(experiment: Experiment, controls: Controls = ACCURATE, *, model: Mo
         solution = rated(assemble(parts.experiment, fine, view, model))
         if not controls.companion:
             return solution
-    return judge(solution, assemble(held.experiment, rough, view, model))
+    return judge(solution, assemble(held.experiment, rough, view, model), controls)
 
 
 def _mixture_runs(parts: Parts, held: Parts, controls: Controls, scheme: AbstractMixtureScheme) -> tuple[Run, Run]:

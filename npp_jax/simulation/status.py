@@ -17,8 +17,8 @@ class Status(IntEnum):
 STATUS_ADVICE = {
     Status.DONE: "done",
     Status.NOT_NEUTRAL: "excess charge above the tolerance of the electroneutral model: run the full model",
-    Status.COARSE: "error estimate above the target: raise cells and steps",
-    Status.NOT_CONVERGED: "Newton iteration did not converge: raise the iterations or the steps",
+    Status.COARSE: "error estimate above the target: the fronts are too thin or the law too steep for the mesh",
+    Status.NOT_CONVERGED: "Newton iteration did not converge: a diffusion coefficient is too steep in composition",
     Status.MISSED_TIME: "the stage did not end at its duration: check potential and duration, or end it at a charge",
     Status.NOT_FINITE: "numbers overflowed: the parameters are outside what the model can represent",
 }
