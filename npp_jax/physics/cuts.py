@@ -41,7 +41,7 @@ class Trace(NamedTuple):
     time: np.ndarray
     value: np.ndarray
     end: float
-    """Time at which the stage ends [s]."""
+    """Time at which the stage ends; zero where that is not known beforehand [s]."""
 
     @property
     def integral(self) -> np.ndarray:
@@ -104,6 +104,8 @@ def _time_of(trace: Trace, amount: float) -> float:
 
 def _parts(stage: Stage, trace: Trace) -> tuple[Part, ...]:
     """Parts of a stage; none where it neither jumps nor stays as it is."""
+    if trace.end <= 0.0:
+        return ()
     cuts = find_cuts(trace, rests=not isinstance(stage.front, Blocking))
     if not cuts:
         # The ends of a ramp may be parameters.

@@ -85,14 +85,15 @@ def simulate(experiment: Experiment, controls: Controls = ACCURATE, *, model: Mo
     held = jax.lax.stop_gradient(parts)
     if is_two_ions(experiment):
         plan, view = PairPlan(PAIR[model], held.experiment), PairView(PAIR[model], controls.observables)
-        solution = rated(assemble(parts.experiment, run_stages(parts, controls, plan), view, model))
+        fine = run_stages(parts, controls, plan)
+        solution = rated(assemble(parts.experiment, fine, view, model), fine.beyond)
         if not controls.companion:
             return solution
         rough = run_stages(held, coarser(controls), plan)
     else:
         fine, rough = _mixture_runs(parts, held, controls, MIXTURE[model])
         view = MixtureView(MIXTURE[model])
-        solution = rated(assemble(parts.experiment, fine, view, model))
+        solution = rated(assemble(parts.experiment, fine, view, model), fine.beyond)
         if not controls.companion:
             return solution
     return judge(solution, assemble(held.experiment, rough, view, model), controls)

@@ -39,6 +39,8 @@ class Run(eqx.Module):
     update: Array
     iterations: Array
     time_error: Array
+    beyond: Array
+    """Share of its length by which the trace of a stage has been left behind, at most [1]."""
     cells: int = eqx.field(static=True)
     """Number of cells."""
 
@@ -62,7 +64,7 @@ def run_stages(protocol: Parts, controls: Controls, plan: AbstractPlan) -> Run:
     """
     experiment = protocol.experiment
     zero = jnp.zeros_like(experiment.stages[0].temperature)
-    before, update, time_error = Before(zero, zero, protocol.delay), zero, zero
+    before, update, time_error, beyond = Before(zero, zero, protocol.delay), zero, zero, zero
     iterations = jnp.zeros(zero.shape, jnp.int32)
     scheme = plan.scheme
     records, clocks, tables = [], [], []
@@ -102,6 +104,8 @@ def run_stages(protocol: Parts, controls: Controls, plan: AbstractPlan) -> Run:
         if landing and stage.duration is not None:
             wanted, reached = schedule.target[at_output - len(parts) + 1], states.time[at_output]
             time_error = jnp.maximum(time_error, jnp.max(jnp.abs(reached / wanted - 1.0), axis=0))
+        if start.actual.traced and not start.actual.resting:
+            beyond = jnp.maximum(beyond, state.time / jnp.max(start.actual.drive.time, axis=0) - 1.0)
         before = plan.end(start, state, counted, before)
     cells = controls.cells_behind + controls.cells_ahead
-    return Run(tuple(records), tuple(clocks), tuple(tables), update, iterations, time_error, cells)
+    return Run(tuple(records), tuple(clocks), tuple(tables), update, iterations, time_error, beyond, cells)
