@@ -96,7 +96,9 @@ def _columns(path: Path, column: str) -> tuple[np.ndarray, np.ndarray]:
 def _check_values(path: Path, column: str, value: np.ndarray, limits: Limits) -> None:
     """Refuse what no beam does: less than nothing, or more than there is."""
     noise = RESTING * np.max(value)
-    wrong = [v for v in value.tolist() if not (limits.hold(v) or (limits.low == 0.0 and abs(v) <= noise))]
+    wrong = [
+        v for v in value.tolist() if not (limits.hold(v) or (limits.low == 0.0 and noise > 0.0 and abs(v) <= noise))
+    ]
     if wrong:
         raise ConfigError(
             f"{path}: {column} = {wrong[0]:g}: must be {limits}, or be zero where the beam is off (up to "
