@@ -117,7 +117,8 @@ def _columns(drive: Drive) -> tuple[Array, Array]:
     time, value = jnp.asarray(drive.time), drive.value
     rank = max(time.ndim, value.ndim)
     time, value = (a.reshape(a.shape[:1] + (1,) * (rank - a.ndim) + a.shape[1:]) for a in (time, value))
-    return jnp.broadcast_arrays(time, value)
+    shape = jnp.broadcast_shapes(time.shape, value.shape)
+    return jnp.broadcast_to(time, shape), jnp.broadcast_to(value, shape)
 
 
 def _between(drive: Drive, begin: _Edge, finish: _Edge) -> Drive:
