@@ -5,6 +5,7 @@ from typing import Any
 import equinox as eqx
 
 from npp_jax.physics.checks import expect
+from npp_jax.physics.cuts import with_parts
 from npp_jax.physics.protocol import AbstractFront, Blocking, Closed, IonBeamCurrent, IonBeamPotential, Reservoir, Stage
 from npp_jax.physics.sample import Sample
 from npp_jax.physics.species import Species
@@ -29,6 +30,12 @@ def _as_tuple(values: Any) -> Any:
     return tuple(values) if isinstance(values, list) else values
 
 
+def _in_parts(stages: Any) -> Any:
+    """Stages with the parts of their traces; what is no stage is refused later."""
+    known = isinstance(stages, list | tuple)
+    return tuple(with_parts(s) if isinstance(s, Stage) else s for s in stages) if known else stages
+
+
 class Experiment(eqx.Module):
     """All that defines a simulation: a pytree whose leaves are the continuous inputs.
 
@@ -40,7 +47,7 @@ class Experiment(eqx.Module):
     """The slab."""
     species: tuple[Species, ...] = eqx.field(converter=_as_tuple)
     """Mobile ions; the native ion is the one with bulk fraction one."""
-    stages: tuple[Stage, ...] = eqx.field(converter=_as_tuple)
+    stages: tuple[Stage, ...] = eqx.field(converter=_in_parts)
     """Stages, in order."""
     title: str = eqx.field(static=True, default="", converter=Label)
     """One line for reports; experiments that differ in it alone share their compiled code."""

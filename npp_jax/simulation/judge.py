@@ -23,15 +23,28 @@ FRONT_CAUTION = 0.75
 """Share of the target of the front above which its estimate is too large."""
 
 
-def rated(solution: Solution) -> Solution:
-    """Give a solution its status: the worst that befell the run, its error estimate apart."""
+TRACE_SLACK = 0.01
+"""Share of the length of a trace by which its stage may go beyond it."""
+
+
+def rated(solution: Solution, beyond: Array) -> Solution:
+    """Give a solution its status: the worst that befell the run, its error estimate apart.
+
+    Parameters
+    ----------
+    solution
+        What has been found.
+    beyond
+        Share of its length by which a trace has been left behind, at most. [1]
+    """
     report = solution.report
     finite = jnp.isfinite(solution.fraction).all((0, 1, 2)) & jnp.isfinite(solution.potential).all((0, 1))
-    beyond = ~(jnp.abs(report.excess_charge) <= NEUTRALITY)
+    charged = ~(jnp.abs(report.excess_charge) <= NEUTRALITY)
     status = _worst(
-        (Status.NOT_NEUTRAL, beyond if solution.model == "electroneutral" else jnp.zeros_like(beyond)),
+        (Status.NOT_NEUTRAL, charged if solution.model == "electroneutral" else jnp.zeros_like(charged)),
         (Status.NOT_CONVERGED, ~(report.newton_update <= LAST_UPDATE)),
         (Status.MISSED_TIME, ~(report.time_error <= TIME_TARGET)),
+        (Status.BEYOND_TRACE, ~(beyond <= TRACE_SLACK)),
         (Status.NOT_FINITE, ~finite),
     )
     return replace(solution, report=replace(report, status=status))
