@@ -31,12 +31,13 @@ _STATUS = {
     Status.COARSE: (COLOURS[4], "D", "coarse"),
     Status.NOT_CONVERGED: (COLOURS[1], "x", "not converged"),
     Status.MISSED_TIME: (COLOURS[3], "^", "missed its time"),
+    Status.BEYOND_TRACE: (COLOURS[2], "v", "beyond its trace"),
     Status.NOT_FINITE: ("k", "+", "not finite"),
 }
 """Colour, marker and words of each status."""
 
 
-def misfit_along(ax: "Axes", result: SweepResult, parameter: int) -> "Axes":
+def chi2_along(ax: "Axes", result: SweepResult, parameter: int) -> "Axes":
     """Lowest χ² per measured point along one parameter; dashed: what 95 % of the probability lies below."""
     points = max(int(result.points.sum()), 1)
     count = bins(result, parameter, 1)
@@ -48,7 +49,7 @@ def misfit_along(ax: "Axes", result: SweepResult, parameter: int) -> "Axes":
     return _scaled(ax, result, parameter, "x")
 
 
-def misfit_map(ax: "Axes", result: SweepResult, x: int, y: int) -> "Axes":
+def chi2_map(ax: "Axes", result: SweepResult, x: int, y: int) -> "Axes":
     """Lowest χ² per measured point over two parameters, with the best candidate; grey where all failed or none is.
 
     Colours are logarithmic, the same in all maps of a sweep; `ax.collections[0]` makes a colour bar.

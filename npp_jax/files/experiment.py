@@ -4,18 +4,16 @@ A wrong file ends in a `ConfigError` that names file, key, value, what is allowe
 known one.
 """
 
-import csv
-import itertools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import jax.numpy as jnp
 
-from npp_jax.files.errors import ConfigError, known
+from npp_jax.files.errors import ConfigError, required
 from npp_jax.files.experiment_tables import DiffusivityTable, ExperimentTable, SpeciesTable, StageTable
-from npp_jax.files.limits import Limits, limits_of
-from npp_jax.files.toml import place_of, toml_table, validated
+from npp_jax.files.toml import toml_table, validated
+from npp_jax.files.trace import read_trace
 from npp_jax.physics import (
     AbstractDiffusivity,
     AbstractFront,
@@ -37,6 +35,7 @@ from npp_jax.physics import (
     Stage,
     TabulatedSED,
 )
+from npp_jax.physics.keys import STAGE
 from npp_jax.physics.nernst_einstein import nernst_einstein
 
 
@@ -79,16 +78,6 @@ def _table_of(table: dict[str, Any], key: str) -> dict[str, Any]:
     return found
 
 
-def allowed_range(key: str) -> Limits:
-    """Range of a key such as `Li.vacancy_fraction` or `stages.0.potential_V`; none for what is no key of a file."""
-    place, _, name = key.rpartition(".")
-    first = place.split(".")[0]
-    species = ("species",) if name in SpeciesTable.model_fields else ("species", "diffusivity")
-    tables = (first,) if first in ("sample", "stages", "observation") else species
-    field = place_of((*tables, name), ExperimentTable).field
-    return Limits() if field is None else limits_of(field)
-
-
 def parse_experiment(table: Mapping[str, Any], *, folder: Path = Path()) -> Experiment:
     """Turn the content of an experiment file into an `Experiment`.
 
@@ -108,6 +97,7 @@ def parse_experiment(table: Mapping[str, Any], *, folder: Path = Path()) -> Expe
         ),
         stages=tuple(_stage(stage, folder, k) for k, stage in enumerate(checked.stages)),
         title=checked.title,
+        conductivities=tuple(s.name for s in checked.species if s.diffusivity.conductivity_S_m is not None),
     )
 
 
@@ -120,19 +110,21 @@ def _law(species: SpeciesTable, density: float, temperature: float) -> AbstractD
     table = species.diffusivity
     arrhenius = None
     if table.activation_energy_eV is not None:
-        arrhenius = Arrhenius(table.activation_energy_eV, known(table.reference_temperature_K))
+        arrhenius = Arrhenius(table.activation_energy_eV, required(table.reference_temperature_K))
     if table.law == "constant":
-        return ConstantDiffusivity(known(table.D_m2_s), arrhenius)
+        return ConstantDiffusivity(required(table.D_m2_s), arrhenius)
     bulk = table.D_bulk_m2_s
     if bulk is None:
         carriers = species.bulk_fraction * density
         if carriers == 0.0:
             raise ConfigError(f"species '{species.name}': conductivity_S_m needs an ion that is present in the bulk")
-        bulk = nernst_einstein(known(table.conductivity_S_m), carriers, temperature, charge_number=species.charge)
+        # The state in which the conductivity is given: D of another temperature follows from it by the activation.
+        given_at = temperature if arrhenius is None else arrhenius.reference_temperature
+        bulk = nernst_einstein(required(table.conductivity_S_m), carriers, given_at, charge_number=species.charge)
     return SEDDiffusivity(
         bulk,
         _sed(table),
-        known(table.vacancy_fraction),
+        required(table.vacancy_fraction),
         table.immobile_fraction,
         filling=table.filling,
         populations=table.populations,
@@ -142,7 +134,7 @@ def _law(species: SpeciesTable, density: float, temperature: float) -> AbstractD
 
 def _sed(table: DiffusivityTable) -> AbstractSED:
     if table.sed is None:
-        return GaussianSED(known(table.sed_fwhm_eV))
+        return GaussianSED(required(table.sed_fwhm_eV))
     if table.sed.kind == "mixture":
         return MixtureSED(
             jnp.asarray(table.sed.energy_eV), jnp.asarray(table.sed.fwhm_eV), jnp.asarray(table.sed.weight)
@@ -151,7 +143,7 @@ def _sed(table: DiffusivityTable) -> AbstractSED:
 
 
 def _stage(table: StageTable, folder: Path, number: int) -> Stage:
-    end = known(table.duration if table.duration is not None else table.end_charge)
+    end = required(table.duration if table.duration is not None else table.end_charge)
     points = (table.output_times_s if table.duration is not None else table.output_charges_C_m2) or []
     shares = [point / end for point in points]
     if not shares or shares[-1] < 1.0 - 1e-9:
@@ -170,12 +162,12 @@ def _front(table: StageTable, folder: Path, number: int) -> AbstractFront:
     if table.front == "closed":
         return Closed()
     if table.front == "reservoir":
-        fraction = {name: jnp.asarray(value) for name, value in known(table.reservoir_fraction).items()}
+        fraction = {name: jnp.asarray(value) for name, value in required(table.reservoir_fraction).items()}
         return Reservoir(fraction, table.exchange_rate_m_s)
     if table.potential_trace is not None or table.potential_V is not None:
         drive = _drive(table, "potential", "V", folder, number)
-        return Blocking(drive) if table.front == "blocking" else IonBeamPotential(known(table.beam), drive)
-    return IonBeamCurrent(known(table.beam), _drive(table, "current_density", "A_m2", folder, number))
+        return Blocking(drive) if table.front == "blocking" else IonBeamPotential(required(table.beam), drive)
+    return IonBeamCurrent(required(table.beam), _drive(table, "current_density", "A_m2", folder, number))
 
 
 def _drive(table: StageTable, name: str, unit: str, folder: Path, number: int) -> Drive:
@@ -184,27 +176,14 @@ def _drive(table: StageTable, name: str, unit: str, folder: Path, number: int) -
         if end is None:
             return Drive.constant(level)
         return Drive.trace(jnp.asarray([0.0, table.duration]), jnp.asarray([level, end]))
-    return _read_trace(folder / getattr(table, f"{name}_trace"), f"{name}_{unit}", f"stages[{number}].{name}_trace")
-
-
-def _read_trace(path: Path, column: str, key: str) -> Drive:
-    """Measured trace: CSV with the columns time_s and the driven quantity."""
+    column = f"{name}_{unit}"
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-        time = [float(row["time_s"]) for row in rows]
-        value = [float(row[column]) for row in rows]
-    except OSError as error:
-        raise ConfigError(f"{key}: {path}: {error.strerror}") from None
-    except (KeyError, TypeError, ValueError) as error:
-        raise ConfigError(
-            f"{key}: {path}: needs the columns time_s and {column}, filled with numbers ({error})"
-        ) from None
-    increasing = all(a < b for a, b in itertools.pairwise(time))
-    if len(time) < 2 or not increasing:
-        raise ConfigError(f"{key}: {path}: needs two or more rows, and times that increase")
-    limits = limits_of(StageTable.model_fields[column])
-    wrong = [v for v in value if not limits.hold(v)]
-    if wrong:
-        raise ConfigError(f"{key}: {path}: {column} = {wrong[0]:g}: must be {limits}")
-    return Drive.trace(jnp.asarray(time), jnp.asarray(value))
+        return read_trace(
+            folder / getattr(table, f"{name}_trace"),
+            column,
+            STAGE[column].limits,
+            duration=table.duration,
+            charge=table.end_charge if name == "current_density" else None,
+        )
+    except ConfigError as error:
+        raise ConfigError(f"stages[{number}].{name}_trace: {error}") from None

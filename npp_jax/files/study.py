@@ -7,13 +7,14 @@ import dataclasses
 import hashlib
 from pathlib import Path
 
-from npp_jax.files import ConfigError, allowed_range
+from npp_jax.files import ConfigError
 from npp_jax.files.hypotheses import Hypothesis, make_rival
 from npp_jax.files.measured import make_measurement
 from npp_jax.files.study_tables import DesignTable, FitTable, StudyTable, SweepTable
 from npp_jax.files.toml import read_toml
 from npp_jax.fitting import Problem
 from npp_jax.inference import Parameters
+from npp_jax.physics.keys import allowed_range
 from npp_jax.simulation.supported import Unsupported, check_supported
 from npp_jax.sweeping import (
     OBSERVABLES,
@@ -118,6 +119,8 @@ def _check_ranges(main: Hypothesis, design: AbstractDesign) -> None:
             wrong = [value for value in (float(column.min()), float(column.max())) if not limits.hold(value)]
             if wrong:
                 raise ValueError(f"the table of candidates has {parameter.name} = {wrong[0]:g}: {key} must be {limits}")
+    least, most = design.values.min(axis=0).tolist(), design.values.max(axis=0).tolist()
+    main.problem.check_ranges(dict(zip(design.names, zip(least, most, strict=True), strict=True)))
 
 
 def _check_names(problem: Problem, sweep: SweepTable) -> None:

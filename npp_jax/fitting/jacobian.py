@@ -17,7 +17,7 @@ from jaxtyping import Array, Bool, Float
 
 from npp_jax._compile import quick
 from npp_jax.fitting.objective import Objective
-from npp_jax.fitting.parameters import is_observed
+from npp_jax.fitting.observed import is_observed
 from npp_jax.fitting.problem import Problem
 from npp_jax.simulation.solution import Solution
 

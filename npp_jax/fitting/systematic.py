@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from npp_jax.fitting.parameters import is_observed
+from npp_jax.fitting.observed import is_observed
 from npp_jax.fitting.problem import Measurement, Problem
 from npp_jax.inference.parameter import Parameter, Parameters, Prior
 

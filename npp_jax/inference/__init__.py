@@ -1,6 +1,8 @@
 """Least squares, uncertainty, profile likelihood, posterior, identifiability of any residuals; knows no experiment."""
 
+from npp_jax.inference.closed_profiles import closed_profiles
 from npp_jax.inference.descent import descend
+from npp_jax.inference.estimate import Estimate, Uncertain, propagate
 from npp_jax.inference.identifiability import Combination, Identifiability, identifiability
 from npp_jax.inference.parameter import Parameter, ParameterError, Parameters, Prior
 from npp_jax.inference.posterior import MissingExtra, Posterior, PosteriorError, PosteriorOptions, check_blackjax
@@ -36,6 +38,7 @@ __all__ = [
     "REASON_ADVICE",
     "Combination",
     "Covariance",
+    "Estimate",
     "Identifiability",
     "InformationCriteria",
     "LikelihoodRatio",
@@ -53,7 +56,9 @@ __all__ = [
     "RefineOptions",
     "RefineResult",
     "ResidualsAndJacobian",
+    "Uncertain",
     "check_blackjax",
+    "closed_profiles",
     "covariance",
     "descend",
     "from_unbounded",
@@ -62,6 +67,7 @@ __all__ = [
     "likelihood_ratio",
     "profile_grid",
     "profile_likelihood",
+    "propagate",
     "ranges_of",
     "reduced_chi2",
     "refine",

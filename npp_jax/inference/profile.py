@@ -37,6 +37,12 @@ class Profile(NamedTuple):
     improved: bool
     """Whether some value has a lower χ² than the given minimum, which then is not the minimum."""
 
+    @property
+    def how(self) -> str:
+        """Where the interval is from, in words: with the sides to which it is open."""
+        sides = zip(("open below", "open above"), self.open_ends, strict=True)
+        return ", ".join(["profile likelihood", *(side for side, is_open in sides if is_open)])
+
 
 def profile_grid(
     covariance: Covariance, parameters: Parameters, index: int, *, points: int = 15, width: float = 3.5

@@ -1,5 +1,6 @@
 """What a refinement is asked for, and what it gives: options, results, reasons of its end."""
 
+import math
 from enum import IntEnum
 
 import equinox as eqx
@@ -22,8 +23,8 @@ REASON_ADVICE = {
     Reason.CONVERGED: "converged to a minimum inside the ranges",
     Reason.AT_BOUND: "converged, with parameters at an end of their range: widen the range or fix them",
     Reason.INSENSITIVE: "residuals do not depend on some parameters here: fix them or start elsewhere",
-    Reason.STALLED: "no step lowers the misfit although it is not at a minimum: derivatives or residuals are too rough",
-    Reason.FAILURE_WALL: "steps towards a lower misfit fail: the model cannot be evaluated there, change the ranges",
+    Reason.STALLED: "no step lowers chi2 although it is not at a minimum: derivatives or residuals are too rough",
+    Reason.FAILURE_WALL: "steps towards a lower chi2 fail: the model cannot be evaluated there, change the ranges",
     Reason.ITERATION_LIMIT: "still improving: raise the iterations",
 }
 """What each reason means and what to try."""
@@ -46,6 +47,11 @@ class RefineOptions(eqx.Module):
     """Singular values of the column-normalised Jacobian below this fraction of the largest count as zero."""
     damping: float = 1e-3
     """First μ."""
+    largest_step: float = math.inf
+    """Largest change of any parameter on its scale in one step, for models that are far from linear beyond it."""
+    rounding_offset: float = 3e-6
+    """Relative offset below which the decrease of the cost, ½ offset², drowns in its rounding, so that gradients give
+    it. Larger where residuals are less exact than double precision."""
 
 
 class RefineResult(eqx.Module):

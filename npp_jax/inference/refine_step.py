@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from npp_jax.inference.linearisation import Linearisation, damped_step, linearise, stationarity
+from npp_jax.inference.linearisation import Linearisation, damped_step, linearise, promised_decrease, stationarity
 from npp_jax.inference.refine_result import Reason, RefineOptions
 from npp_jax.inference.transform import Ranges, theta_slope, to_theta
 
@@ -42,7 +42,6 @@ SMALLEST_DAMPING = 1e-14
 LARGEST_DAMPING = 1e20
 SMALLEST_STEP = 1e-13  # fraction of the range
 VANISHED = 1e-8  # residual over the first one, below which the step may decide on convergence
-ROUNDING_OFFSET = 3e-6  # below it the decrease, ½ offset², drowns in the rounding of the cost: gradients give it
 NO_EFFECT = 1e-12  # change of the residual across the range, as a fraction of it
 MEMORY = 0.9  # of the recent share of failures
 WALL = 0.25  # recent share of failures that makes the iteration limit a wall
@@ -70,7 +69,7 @@ def judge_trial(
     failed = ~(ok & finite)
     first = state.evaluations == 0
     between = -0.5 * jnp.dot(state.here.gradient + there.gradient, state.trial - state.scaled)
-    actual = jnp.where(state.offset <= ROUNDING_OFFSET, between, state.here.cost - there.cost)
+    actual = jnp.where(state.offset <= options.rounding_offset, between, state.here.cost - there.cost)
     gain = jnp.where(first, 1.0, actual / state.predicted)
     accepted = ~failed & (first | (state.predicted > 0.0) & (actual > 0.0) & (gain >= GAIN))
 
@@ -129,10 +128,13 @@ def share_is_wall(recent: Any) -> Any:
     return recent >= WALL
 
 
-def propose(ranges: Ranges, state: RefineState, fixed: Array) -> RefineState:
+def propose(ranges: Ranges, options: RefineOptions, state: RefineState, fixed: Array) -> RefineState:
     """Add the next trial point; end the start where steps have become too small to matter."""
     low, high = (jnp.asarray(edge, state.scaled.dtype) for edge in (ranges.low, ranges.high))
-    step, predicted = damped_step(state.here, state.scaled, low, high, fixed, state.largest, state.damping)
+    step = damped_step(state.here, state.scaled, low, high, fixed, state.largest, state.damping)
+    longest = jnp.max(jnp.abs(step), initial=0.0)
+    step = step * jnp.where(longest > options.largest_step, options.largest_step / longest, 1.0)
+    predicted = promised_decrease(state.here, step)
     trial = jnp.clip(state.scaled + step, low, high)
     tiny = jnp.all(jnp.abs(trial - state.scaled) <= SMALLEST_STEP * range_span(ranges, state.scaled))
     stuck = (state.reason == RUNNING) & (tiny | (state.damping > LARGEST_DAMPING))

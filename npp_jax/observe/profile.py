@@ -43,7 +43,7 @@ class DepthProfile(eqx.Module):
     counts_per_fraction: Float[Array, "species *depth"] | None
     """Counts of the detector at fraction one, if known; one number for each species, or for each point [1]."""
     weight: Float[Array, "species depth"]
-    """Weight of each point in a misfit, zero where masked [1]."""
+    """Weight of each point in χ², zero where masked [1]."""
     background: Float[Array, "species depth"] | None
     """Signal that was taken off `fraction` and is part of `counts`, as a fraction; None for none [1]."""
     interval: Float[Array, "depth"] | None

@@ -18,7 +18,7 @@ from jaxtyping import Array, ArrayLike, Float
 
 from npp_jax.constants import FWHM_PER_SIGMA
 from npp_jax.physics.interpolation import align, interpolate
-from npp_jax.physics.leaf import as_leaf
+from npp_jax.physics.leaf import TABLE, as_leaf
 from npp_jax.physics.quantile import normal_distribution, normal_quantile
 
 _PROBABILITY_FLOOR = 1e-12
@@ -76,11 +76,11 @@ class GaussianSED(AbstractSED):
 class MixtureSED(AbstractSED):
     """Sum of Gaussians, Σ_k w_k N(E; E_k, σ_k), with the weights normalised to one."""
 
-    energy: Float[Array, "component *#batch"] = eqx.field(converter=as_leaf)
+    energy: Float[Array, "component *#batch"] = eqx.field(converter=as_leaf, metadata=TABLE)
     """Centres of the components [eV]."""
-    sed_fwhm: Float[Array, "component *#batch"] = eqx.field(converter=as_leaf)
+    sed_fwhm: Float[Array, "component *#batch"] = eqx.field(converter=as_leaf, metadata=TABLE)
     """Full widths at half maximum of the components [eV]."""
-    weight: Float[Array, "component *#batch"] = eqx.field(converter=as_leaf)
+    weight: Float[Array, "component *#batch"] = eqx.field(converter=as_leaf, metadata=TABLE)
     """Shares of the components, positive, of any sum [1]."""
 
     def _components(self) -> Iterator[tuple[Array, Array, Array]]:
@@ -117,9 +117,9 @@ class TabulatedSED(AbstractSED):
     of the occupied fraction: a Gaussian is a straight line there, whatever its width.
     """
 
-    occupied: Float[Array, "knot *#batch"] = eqx.field(converter=as_leaf)
+    occupied: Float[Array, "knot *#batch"] = eqx.field(converter=as_leaf, metadata=TABLE)
     """Occupied fractions of the sites, increasing, in (0, 1) [1]."""
-    energy: Float[Array, "knot *#batch"] = eqx.field(converter=as_leaf)
+    energy: Float[Array, "knot *#batch"] = eqx.field(converter=as_leaf, metadata=TABLE)
     """Fermi energies at those fractions, increasing [eV]."""
 
     def fermi_energy(self, occupied: Float[Array, "*#shape"]) -> Float[Array, "*shape"]:
@@ -149,9 +149,9 @@ class SlopeSED(AbstractSED):
     whose slope changes little from knot to knot.
     """
 
-    z: Float[Array, "knot *#batch"] = eqx.field(converter=as_leaf)
+    z: Float[Array, "knot *#batch"] = eqx.field(converter=as_leaf, metadata=TABLE)
     """Standard normal quantiles of the knots, increasing [1]."""
-    slope: Float[Array, "knot *#batch"] = eqx.field(converter=as_leaf)
+    slope: Float[Array, "knot *#batch"] = eqx.field(converter=as_leaf, metadata=TABLE)
     """Slopes dE_F/dz at the knots, positive; constant beyond [eV]."""
 
     def _energies(self) -> Array:
@@ -234,6 +234,7 @@ def invert(forward: Callable[[Array], Array], target: Array, lower: Array, upper
     dtype = jnp.result_type(target, lower, jax.eval_shape(forward, lower))
     bounded = jnp.clip(target, _PROBABILITY_FLOOR, 1.0 - 4.0 * float(jnp.finfo(dtype).eps))
     logit = jnp.log(bounded) - jnp.log1p(-bounded)
+    noise = jnp.minimum(16.0 * float(jnp.finfo(dtype).eps), 0.25 * jnp.minimum(bounded, 1.0 - bounded))
     below, above = (jnp.broadcast_to(edge, shape).astype(dtype) for edge in (lower, upper))
 
     def solve(residual: Callable[[Array], Array], start: Array) -> Array:
@@ -245,7 +246,9 @@ def invert(forward: Callable[[Array], Array], target: Array, lower: Array, upper
             below = jnp.where(error < 0.0, energy, below)
             above = jnp.where(error < 0.0, above, energy)
             newton = energy - error * value * (1.0 - value) / jnp.maximum(slope, 1e-30)
-            inside = (newton > below) & (newton < above)
+            # Where the value is rounding error, its logit is none that a Newton step could follow.
+            known = (value > noise) & (value < 1.0 - noise)
+            inside = (newton > below) & (newton < above) & known
             return jnp.where(inside, newton, 0.5 * (below + above)), below, above
 
         return jax.lax.fori_loop(0, _ITERATIONS, iterate, (start, below, above))[0]

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float
 
+from npp_jax._compile import own_promotion
 from npp_jax.fitting import FitResult, LinearModel, Objective, Problem
 from npp_jax.fitting import fit as fit_from
 from npp_jax.fitting.sampling import linear_model
@@ -25,10 +26,10 @@ from npp_jax.sweeping.sweeping import Dtype, in_memory
 
 OFFSET = 1e-3
 """Relative offset of a converged fit. The mesh moves with the parameters and its derivative is left out, so that the
-gradient of the misfit is right to the discretisation error and no further."""
+gradient of χ² is right to the discretisation error and no further."""
 
 SCREENING = dataclasses.replace(FAST, cells_behind=40, cells_ahead=18, steps=10, companion=False, observables=False)
-"""Settings of the sweep before a fit: half the time of `FAST`. On the bundled study misfits move by 0.1 % and the order
+"""Settings of the sweep before a fit: half the time of `FAST`. On the bundled study χ² moves by 0.1 % and the order
 of the best candidates by one place at most."""
 
 FitMethod = Literal["levenberg-marquardt", "lbfgs", "adam"]
@@ -72,7 +73,7 @@ def screen_while_compiling(
 ) -> SweepResult:
     """The same while the model of the fit is compiled; options are those of `screen`."""
     with ThreadPoolExecutor(1) as pool:
-        compiled = pool.submit(linear.compile)
+        compiled = pool.submit(own_promotion(linear.compile))
         found = screen(problem, design, **options)
         compiled.result()
     return found
@@ -92,6 +93,7 @@ def starts_of(sweep: SweepResult, count: int) -> Float[np.ndarray, "start parame
     return sweep.theta[chosen]
 
 
+@own_promotion
 def fit(
     problem: Problem,
     starts: SweepResult | AbstractDesign | Float[np.ndarray, "start parameter"] | None = None,

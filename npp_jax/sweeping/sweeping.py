@@ -11,6 +11,7 @@ from typing import Literal
 import jax
 import numpy as np
 
+from npp_jax._compile import own_promotion
 from npp_jax._version import __version__
 from npp_jax.fitting import Objective, Problem
 from npp_jax.simulation.controls import Controls
@@ -47,6 +48,7 @@ class Workers:
     """Address of a dask.distributed scheduler, or its file; its workers evaluate."""
 
 
+@own_promotion
 def sweep(
     problem: Problem,
     design: AbstractDesign,
@@ -164,16 +166,18 @@ def sweep(
 
 def in_memory(problem: Problem, parts: list[tuple[np.ndarray, Arrays]], title: str) -> SweepResult:
     """Result of evaluated chunks: parameters [candidate, parameter] and arrays of each, in order."""
-    joined = {name: np.concatenate([found[name] for _, found in parts]) for name in ("misfit", "status", "again")}
+    joined = {
+        name: np.concatenate([found[name] for _, found in parts]) for name in ("chi2", "status", "reevaluated_with")
+    }
     return SweepResult(
         title=title,
         parameters=problem.parameters,
         experiments=tuple(m.name for m in problem.measurements),
         points=np.asarray(shared_values(problem)["points"].values),
         theta=np.concatenate([theta for theta, _ in parts]),
-        misfit=joined["misfit"].T,
-        status=joined["status"].T,
-        again=joined["again"],
+        chi2=joined["chi2"],
+        status=joined["status"],
+        reevaluated_with=joined["reevaluated_with"],
     )
 
 

@@ -10,14 +10,14 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
 from npp_jax.constants import BOLTZMANN_EV
-from npp_jax.tracer.uncertainty import Estimate, propagate
+from npp_jax.inference import Uncertain, propagate
 
 
-def haven_ratio(tracer: Estimate, conductivity: Estimate) -> Estimate:
+def haven_ratio(tracer: Uncertain, conductivity: Uncertain) -> Uncertain:
     """H_R = D*/D_σ of two independent measurements, any common unit."""
     value = tracer.value / conductivity.value
-    relative = jnp.hypot(tracer.error / tracer.value, conductivity.error / conductivity.value)
-    return Estimate(value, value * relative)
+    relative = jnp.hypot(tracer.sigma / tracer.value, conductivity.sigma / conductivity.value)
+    return Uncertain(value, value * relative)
 
 
 class ArrheniusFit(NamedTuple):
@@ -29,23 +29,23 @@ class ArrheniusFit(NamedTuple):
     """Activation energy E_a [eV]."""
     covariance: Float[Array, "2 2"]
     """Covariance of (ln D₀, E_a) [1, eV, eV²]; the two are almost fully correlated."""
-    chi_square: Float[Array, ""]
+    chi2: Float[Array, ""]
     """Sum of squared weighted residuals."""
     degrees_of_freedom: int
     """Data less parameters."""
 
     @property
-    def prefactor(self) -> Estimate:
+    def prefactor(self) -> Uncertain:
         """D₀ and its error, of first order in ln D₀."""
         value = jnp.exp(self.log_prefactor)
-        return Estimate(value, value * jnp.sqrt(self.covariance[0, 0]))
+        return Uncertain(value, value * jnp.sqrt(self.covariance[0, 0]))
 
     @property
-    def activation_energy(self) -> Estimate:
+    def activation_energy(self) -> Uncertain:
         """E_a [eV]."""
-        return Estimate(self.energy, jnp.sqrt(self.covariance[1, 1]))
+        return Uncertain(self.energy, jnp.sqrt(self.covariance[1, 1]))
 
-    def at(self, temperature: Float[ArrayLike, "*shape"]) -> Estimate:
+    def at(self, temperature: Float[ArrayLike, "*shape"]) -> Uncertain:
         """D at temperatures [K], with the error that the full covariance gives."""
         inverse = 1.0 / (BOLTZMANN_EV * jnp.asarray(temperature))
         return propagate(
@@ -82,15 +82,15 @@ def fit_arrhenius(
     mean = jnp.sum(weight * log_D) / jnp.sum(weight)
     energy = -jnp.sum(weight * (inverse - centre) * log_D) / spread
     log_prefactor = mean + energy * centre
-    chi_square = jnp.sum(weight * (log_D - mean + energy * (inverse - centre)) ** 2)
+    chi2 = jnp.sum(weight * (log_D - mean + energy * (inverse - centre)) ** 2)
     variance = jnp.asarray([[1.0, 0.0], [0.0, 0.0]]) / jnp.sum(weight)
     covariance = (
         variance + jnp.stack([jnp.stack([centre**2, centre]), jnp.stack([centre, jnp.ones_like(centre)])]) / spread
     )
     freedom = log_D.shape[0] - 2
     if relative_error is None:
-        covariance = covariance * chi_square / freedom if freedom else jnp.full_like(covariance, jnp.nan)
-    return ArrheniusFit(log_prefactor, energy, covariance, chi_square, freedom)
+        covariance = covariance * chi2 / freedom if freedom else jnp.full_like(covariance, jnp.nan)
+    return ArrheniusFit(log_prefactor, energy, covariance, chi2, freedom)
 
 
 def diffusion_length(D: Float[ArrayLike, "*#shape"], t: Float[ArrayLike, "*#shape"]) -> Float[Array, "*shape"]:

@@ -18,6 +18,7 @@ from npp_jax.inference import (
     Prior,
     Reason,
     RefineOptions,
+    closed_profiles,
     covariance,
     identifiability,
     information_criteria,
@@ -246,6 +247,24 @@ def test_a_profile_finds_that_the_minimum_was_local():
     assert float(best[0]) < -1.5
     (profile,) = profile_likelihood(function, bounds, best, {"x": np.linspace(-3.0, 3.0, 31)})
     assert profile.improved
+
+
+def test_an_open_interval_is_looked_for_further_out():
+    """The likelihood of one count, ln μ - μ, reaches further down than errors say; its ends have Δχ² = 3.84."""
+    count, bounds = 1.0, (Parameter("mean", (), 0.0, INF, "log"),)
+
+    def function(theta: jax.Array) -> tuple[jax.Array, jax.Array]:
+        root = lambda t: jnp.sign(t - count) * jnp.sqrt(2.0 * (t - count - count * jnp.log(t / count)))  # noqa: E731
+        slope = lambda t: jnp.where(t == count, 1.0, (1.0 - count / t) / root(t))  # noqa: E731
+        return root(theta), slope(theta)[:, :, None]
+
+    # An error that is too small, so that the first grid ends inside.
+    narrow = covariance(jnp.asarray([[1.4]]), jnp.asarray([count]), ranges_of(bounds))
+    (found,) = closed_profiles(function, bounds, narrow, [0], points=21)
+    delta = lambda t: 2.0 * (t - 1.0 - np.log(t)) - DELTA_CHI2_95  # noqa: E731
+    ends = [optimize.brentq(delta, *bracket) for bracket in ((1e-6, 1.0), (1.0, 9.0))]
+    assert found.open_ends == (False, False)
+    np.testing.assert_allclose(found.interval, ends, rtol=0.02)
 
 
 def test_profile_points_that_cannot_be_evaluated_leave_the_end_open():

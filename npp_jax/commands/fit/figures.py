@@ -45,7 +45,7 @@ def figures(outcome: FitOutcome) -> Iterator[tuple[str, "Figure"]]:
     yield "profiles", figure
 
     for fitted in (main, *(rival for rival in outcome.rivals if rival.hypothesis.free_form)):
-        bands = law_bands(fitted.hypothesis.problem, measured[0], fitted.result)
+        bands = law_bands(fitted.hypothesis.problem, measured_of(fitted)[0], fitted.result)
         if bands is not None:
             held = [_supported(m, bands.species) for m in measured]
             supported = (min(low for low, _ in held), 1.0)

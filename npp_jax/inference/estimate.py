@@ -1,4 +1,4 @@
-"""Values with standard errors, and first-order propagation of a covariance."""
+"""Values with their uncertainty: of a parameter, and of a function of correlated parameters."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -9,11 +9,24 @@ from jaxtyping import Array, Float
 
 
 class Estimate(NamedTuple):
-    """A value and its standard error, in the same unit."""
+    """One parameter of a fit with its uncertainty, in the unit of its name."""
+
+    value: float
+    """Best value."""
+    sigma: float
+    """Standard error, from the covariance."""
+    interval: tuple[float, float]
+    """95 % interval."""
+    how: str
+    """Where the interval is from: profile likelihood, and whether it is open to a side, or covariance."""
+
+
+class Uncertain(NamedTuple):
+    """A value, or an array of them, with standard errors in the same unit."""
 
     value: Float[Array, "*shape"]
     """Value."""
-    error: Float[Array, "*shape"]
+    sigma: Float[Array, "*shape"]
     """Standard error."""
 
 
@@ -21,7 +34,7 @@ def propagate(
     function: Callable[[Array], Array],
     values: Float[Array, " parameter"],
     covariance: Float[Array, "parameter parameter"],
-) -> Estimate:
+) -> Uncertain:
     """Value and standard error of a function of correlated parameters, σ_f² = ∇f · V · ∇f to first order.
 
     Parameters
@@ -35,4 +48,4 @@ def propagate(
     """
     gradient = jax.jacfwd(function)(values)
     variance = jnp.sum((gradient @ covariance) * gradient, axis=-1)
-    return Estimate(function(values), jnp.sqrt(variance))
+    return Uncertain(function(values), jnp.sqrt(variance))
