@@ -6,7 +6,7 @@ outputs lie. Times and values remain those of the drive.
 
 import itertools
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from jax.core import Tracer
@@ -187,7 +187,8 @@ def _switches(trace: Trace, off: list[tuple[int, int]]) -> list[Cut]:
     """Where a beam is switched off and on again."""
     cuts = []
     for a, b in off:
-        for left, right, kind in ((a - 1, a, "off"), (b, b + 1, "on")):
+        switches: tuple[tuple[int, int, Literal["off", "on"]], ...] = ((a - 1, a, "off"), (b, b + 1, "on"))
+        for left, right, kind in switches:
             if left >= 0 and right < len(trace.time):
                 quick = trace.time[right] - trace.time[left] <= _QUICK * trace.end
                 cuts.append(Cut(left, right, kind, 1.0 if quick else _FADED))

@@ -49,7 +49,7 @@ def in_parts(experiment: Experiment) -> Parts:
     delay = jnp.zeros_like(experiment.stages[0].temperature)
     for number, stage in enumerate(experiment.stages):
         for part, wanted in _stages_of(stage):
-            if not stages and isinstance(part.front, Closed) and stage.parts:
+            if not stages and isinstance(part.front, Closed) and stage.parts and part.duration is not None:
                 if wanted or len(part.outputs) > 1:
                     raise Unsupported(f"stages[{number}]: an output lies before the beam is on for the first time")
                 delay = delay + part.duration
@@ -135,9 +135,11 @@ def _between(drive: Drive, begin: _Edge, finish: _Edge) -> Drive:
     inside = slice(begin.first, finish.last + 1)
     times, values = [time[inside]], [value[inside]]
     if begin.last >= 0:
-        times.insert(0, _row(begin.time, time)), values.insert(0, _row(begin.after, time))
+        times.insert(0, _row(begin.time, time))
+        values.insert(0, _row(begin.after, time))
     if finish.first < len(time):
-        times.append(_row(finish.time, time)), values.append(_row(finish.before, time))
+        times.append(_row(finish.time, time))
+        values.append(_row(finish.before, time))
     origin = begin.time if begin.last >= 0 else jnp.zeros_like(time[0])
     return Drive(jnp.concatenate(values), jnp.concatenate(times) - origin)
 

@@ -90,6 +90,7 @@ def make_schedule(
         exponents = np.linspace(0.0, 1.0, count) if k == 0 else np.arange(1, count + 1) / count
         exponents = np.concatenate([exponents, np.ones(repeats)]).reshape(-1, *(1,) * jnp.ndim(like))
         size = len(exponents)
+        aimed = jnp.broadcast_to(time, (size, *like.shape))
         if traced:
             planned = paced_times(course, began, time, count + (k > 0))[int(k > 0) :]
             aimed = jnp.concatenate([planned, jnp.broadcast_to(time, (repeats, *like.shape))])
@@ -103,7 +104,7 @@ def make_schedule(
             clocks.append(end * jnp.asarray(shared, like.dtype))
         else:
             clocks.append(previous * (end / previous) ** jnp.asarray(exponents, like.dtype))
-        targets.append(aimed if traced else jnp.broadcast_to(time, (size, *like.shape)))
+        targets.append(aimed)
         position = np.arange(size)
         repeat.append(position >= size - repeats)
         final.append((position < size - repeats - (repeats > 0)) | (position == size - 1))

@@ -144,11 +144,10 @@ def take_step(
 
         return StageEquations(residual, linearise if scheme.written_out(medium) else None, amount)
 
-    if given_current:
-        mean, rise = actual.tempo_over(base.clock, clock)
+    line = actual.tempo_over(base.clock, clock) if given_current else None
 
     def given(share: Array) -> Array:
-        return 1.0 / (mean + (share - 0.5) * rise) if given_current else jnp.zeros_like(clock)
+        return jnp.zeros_like(clock) if line is None else 1.0 / (line[0] + (share - 0.5) * line[1])
 
     system = System(
         stage=equations,
