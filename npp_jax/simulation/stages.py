@@ -105,7 +105,8 @@ def run_stages(protocol: Parts, controls: Controls, plan: AbstractPlan) -> Run:
             wanted, reached = schedule.target[at_output - len(parts) + 1], states.time[at_output]
             time_error = jnp.maximum(time_error, jnp.max(jnp.abs(reached / wanted - 1.0), axis=0))
         if start.actual.traced and not start.actual.resting:
-            beyond = jnp.maximum(beyond, state.time / jnp.max(start.actual.drive.time, axis=0) - 1.0)
+            knots = jnp.asarray(start.actual.drive.time)
+            beyond = jnp.maximum(beyond, state.time / knots[-1] - 1.0)
         before = plan.end(start, state, counted, before)
     cells = controls.cells_behind + controls.cells_ahead
     return Run(tuple(records), tuple(clocks), tuple(tables), update, iterations, time_error, beyond, cells)

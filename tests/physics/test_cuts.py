@@ -16,7 +16,7 @@ def cuts_of(time, value, *, rests: bool = True) -> list[tuple]:
     return [(cut.left, cut.right, cut.kind) for cut in find_cuts(trace, rests=rests)]
 
 
-def stage(time, value, front=IonBeamCurrent, **end) -> Stage:
+def stage(time, value, front: type[IonBeamCurrent] | type[IonBeamPotential] = IonBeamCurrent, **end) -> Stage:
     return with_parts(Stage(front("K", Drive.trace(time, value)), 350.0, **(end or {"duration": time[-1]})))
 
 

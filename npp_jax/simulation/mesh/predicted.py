@@ -75,10 +75,10 @@ class PredictedCourse(AbstractCourse):
 
     def recent_current(self, charge: Array) -> Array:
         """The same under the mean drive of the last while: a mesh need not follow noise."""
-        if self.drive.time is None:
+        knots, time = self.drive.time, self.time_at(charge)
+        if knots is None:
             return self.current_at(charge)
-        time = self.time_at(charge)
-        mean, _ = drive_line(self.drive, (1.0 - RECENT) * time, time + 1e-3 * RECENT * jnp.max(self.drive.time))
+        mean, _ = drive_line(self.drive, (1.0 - RECENT) * time, time + 1e-3 * RECENT * jnp.max(knots, axis=0))
         return self._current(mean, charge)
 
     def _current(self, value: Array, charge: Array) -> Array:
