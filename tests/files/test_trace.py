@@ -58,5 +58,6 @@ def test_charge_that_the_trace_does_not_carry(tmp_path: Path):
 
 def test_what_is_read(tmp_path: Path):
     drive = read(tmp_path / "trace.csv", "\ufeff# amplifier\n" + HEAD + "-100,1\n100,3\n57000,0\n57500,-0.001\n")
+    assert drive.time is not None
     assert drive.time.tolist() == [0.0, 100.0, 57000.0, 57500.0]
     assert drive.value.tolist() == [2.0, 3.0, 0.0, 0.0]
