@@ -125,7 +125,7 @@ def _scatter(windows: list[tuple[float, int]], level: float) -> Scatter | None:
         return None
     ratios, freedom = np.array(windows).T
     each = float(np.median(freedom))
-    typical = stats.chi2.ppf(level, each) / each if len(ratios) > 2 else 1.0
+    typical = float(stats.chi2.ppf(level, each)) / each if len(ratios) > 2 else 1.0
     factor = float(np.quantile(ratios, level) if len(ratios) > 2 else np.mean(ratios)) / typical
     # A median of windows knows the variance about as well as 0.6 of the points.
     known = 0.6 * float(np.sum(freedom))
