@@ -82,9 +82,9 @@ def at_faces(medium: Mixture, ends: Ends) -> AtFaces:
 
 
 def steepness(medium: Mixture, z: Array | int, pull: Array, D: Array, dt: Array, way: Way) -> Array:
-    """What makes ∂c/∂x of a difference of fractions: steeper where a cell is longer than the diffusion length [1/nm].
+    """Factor that makes ∂c/∂x of a difference of fractions [1/nm].
 
-    The factor √(1 + P²), P the Péclet number of the cell in the moving frame and the field `pull` [kT/(e nm)], turns the
+    It is steeper where a cell is longer than the diffusion length. The factor √(1 + P²), P the Péclet number of the cell in the moving frame and the field `pull` [kT/(e nm)], turns the
     central flux into an upwind one; `Mixture.upwind` weights it.
     """
     speed = z * pull - way.velocity / (dt * D)
