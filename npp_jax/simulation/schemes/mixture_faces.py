@@ -84,7 +84,7 @@ def at_faces(medium: Mixture, ends: Ends) -> AtFaces:
 def steepness(medium: Mixture, z: Array | int, pull: Array, D: Array, dt: Array, way: Way) -> Array:
     """Factor that makes ∂c/∂x of a difference of fractions [1/nm].
 
-    It is steeper than 1/distance where a cell is longer than the diffusion length: √(1 + P²), P the Péclet number of the
+    It is above 1/distance where a cell is longer than the diffusion length: √(1 + P²), P the Péclet number of the
     cell in the moving frame and the field `pull` [kT/(e nm)], turns the central flux into an upwind one;
     `Mixture.upwind` weights it.
     """
