@@ -121,11 +121,11 @@ def profile_likelihood(ax: "Axes", profile: Profile, result: FitResult) -> "Axes
 
 
 _DECADES = 2.5
-"""Of the misfit, from black to white, in the figure of the candidates."""
+"""Of χ², from black to white, in the figure of the candidates."""
 
 
 def landscape(ax: "Axes", sweep: SweepResult, pair: tuple[int, int], result: FitResult) -> "Axes":
-    """Candidates of the sweep over two parameters, coloured by their misfit, with the path of the refinement."""
+    """Candidates of the sweep over two parameters, coloured by their χ², with the path of the refinement."""
     total = sweep.total
     order = np.argsort(-np.where(np.isfinite(total), total, np.inf))
     order = order[np.isfinite(total[order])]
@@ -146,7 +146,7 @@ def landscape(ax: "Axes", sweep: SweepResult, pair: tuple[int, int], result: Fit
         if axis.scale == "log":
             set_scale("log")
     ax.set(xlabel=sweep.names[pair[0]], ylabel=sweep.names[pair[1]])
-    ax.figure.colorbar(drawn, ax=ax, label="log$_{10}$ misfit")
+    ax.figure.colorbar(drawn, ax=ax, label="log$_{10}$ χ²")
     return ax
 
 

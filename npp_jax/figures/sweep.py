@@ -36,7 +36,7 @@ _STATUS = {
 """Colour, marker and words of each status."""
 
 
-def misfit_along(ax: "Axes", result: SweepResult, parameter: int) -> "Axes":
+def chi2_along(ax: "Axes", result: SweepResult, parameter: int) -> "Axes":
     """Lowest χ² per measured point along one parameter; dashed: what 95 % of the probability lies below."""
     points = max(int(result.points.sum()), 1)
     count = bins(result, parameter, 1)
@@ -48,7 +48,7 @@ def misfit_along(ax: "Axes", result: SweepResult, parameter: int) -> "Axes":
     return _scaled(ax, result, parameter, "x")
 
 
-def misfit_map(ax: "Axes", result: SweepResult, x: int, y: int) -> "Axes":
+def chi2_map(ax: "Axes", result: SweepResult, x: int, y: int) -> "Axes":
     """Lowest χ² per measured point over two parameters, with the best candidate; grey where all failed or none is.
 
     Colours are logarithmic, the same in all maps of a sweep; `ax.collections[0]` makes a colour bar.

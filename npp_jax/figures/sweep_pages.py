@@ -11,9 +11,9 @@ from npp_jax.figures.sweep import (
     LEAST_ROWS,
     MOST_PROFILES,
     candidates,
+    chi2_along,
+    chi2_map,
     histogram,
-    misfit_along,
-    misfit_map,
     profile_spread,
     statuses,
     statuses_along,
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 
 
 def figure_landscape(result: SweepResult) -> "Figure":
-    """Lowest misfit along each parameter (diagonal) and over each pair."""
+    """Lowest χ² along each parameter (diagonal) and over each pair."""
 
     def below(ax: "Axes", x: int, y: int) -> None:
-        misfit_map(ax, result, x, y)
+        chi2_map(ax, result, x, y)
 
-    figure, axes = _triangle(result, lambda ax, k: misfit_along(ax, result, k), below)
+    figure, axes = _triangle(result, lambda ax, k: chi2_along(ax, result, k), below)
     return _with_bar(figure, axes, "lowest $\\chi^2$ / point", "max")
 
 

@@ -40,7 +40,7 @@ def _plain_types(annotation: Any) -> Iterator[Any]:
         yield annotation
 
 
-def known(value: T | None) -> T:
+def required(value: T | None) -> T:
     """A value that the checks of the tables have made sure of."""
     if value is None:
         raise ConfigError("incomplete table")

@@ -12,7 +12,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from npp_jax.files.errors import ConfigError, known
+from npp_jax.files.errors import ConfigError, required
 from npp_jax.files.experiment_tables import DiffusivityTable, ExperimentTable, SpeciesTable, StageTable
 from npp_jax.files.limits import Limits, limits_of
 from npp_jax.files.toml import place_of, toml_table, validated
@@ -120,19 +120,19 @@ def _law(species: SpeciesTable, density: float, temperature: float) -> AbstractD
     table = species.diffusivity
     arrhenius = None
     if table.activation_energy_eV is not None:
-        arrhenius = Arrhenius(table.activation_energy_eV, known(table.reference_temperature_K))
+        arrhenius = Arrhenius(table.activation_energy_eV, required(table.reference_temperature_K))
     if table.law == "constant":
-        return ConstantDiffusivity(known(table.D_m2_s), arrhenius)
+        return ConstantDiffusivity(required(table.D_m2_s), arrhenius)
     bulk = table.D_bulk_m2_s
     if bulk is None:
         carriers = species.bulk_fraction * density
         if carriers == 0.0:
             raise ConfigError(f"species '{species.name}': conductivity_S_m needs an ion that is present in the bulk")
-        bulk = nernst_einstein(known(table.conductivity_S_m), carriers, temperature, charge_number=species.charge)
+        bulk = nernst_einstein(required(table.conductivity_S_m), carriers, temperature, charge_number=species.charge)
     return SEDDiffusivity(
         bulk,
         _sed(table),
-        known(table.vacancy_fraction),
+        required(table.vacancy_fraction),
         table.immobile_fraction,
         filling=table.filling,
         populations=table.populations,
@@ -142,7 +142,7 @@ def _law(species: SpeciesTable, density: float, temperature: float) -> AbstractD
 
 def _sed(table: DiffusivityTable) -> AbstractSED:
     if table.sed is None:
-        return GaussianSED(known(table.sed_fwhm_eV))
+        return GaussianSED(required(table.sed_fwhm_eV))
     if table.sed.kind == "mixture":
         return MixtureSED(
             jnp.asarray(table.sed.energy_eV), jnp.asarray(table.sed.fwhm_eV), jnp.asarray(table.sed.weight)
@@ -151,7 +151,7 @@ def _sed(table: DiffusivityTable) -> AbstractSED:
 
 
 def _stage(table: StageTable, folder: Path, number: int) -> Stage:
-    end = known(table.duration if table.duration is not None else table.end_charge)
+    end = required(table.duration if table.duration is not None else table.end_charge)
     points = (table.output_times_s if table.duration is not None else table.output_charges_C_m2) or []
     shares = [point / end for point in points]
     if not shares or shares[-1] < 1.0 - 1e-9:
@@ -170,12 +170,12 @@ def _front(table: StageTable, folder: Path, number: int) -> AbstractFront:
     if table.front == "closed":
         return Closed()
     if table.front == "reservoir":
-        fraction = {name: jnp.asarray(value) for name, value in known(table.reservoir_fraction).items()}
+        fraction = {name: jnp.asarray(value) for name, value in required(table.reservoir_fraction).items()}
         return Reservoir(fraction, table.exchange_rate_m_s)
     if table.potential_trace is not None or table.potential_V is not None:
         drive = _drive(table, "potential", "V", folder, number)
-        return Blocking(drive) if table.front == "blocking" else IonBeamPotential(known(table.beam), drive)
-    return IonBeamCurrent(known(table.beam), _drive(table, "current_density", "A_m2", folder, number))
+        return Blocking(drive) if table.front == "blocking" else IonBeamPotential(required(table.beam), drive)
+    return IonBeamCurrent(required(table.beam), _drive(table, "current_density", "A_m2", folder, number))
 
 
 def _drive(table: StageTable, name: str, unit: str, folder: Path, number: int) -> Drive:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from npp_jax.files.errors import ConfigTable, known
+from npp_jax.files.errors import ConfigTable, required
 
 Diffusion = Annotated[float, Field(gt=0.0, le=1e-4)]
 Energy = Annotated[float, Field(gt=0.0, le=2.0)]
@@ -159,7 +159,7 @@ class StageTable(ConfigTable):
             raise ValueError(
                 "outputs follow the end of the stage: output_times_s with a duration, output_charges_C_m2 with a charge"
             )
-        if times and (any(a >= b for a, b in itertools.pairwise(times)) or times[-1] > known(end) * (1 + 1e-9)):
+        if times and (any(a >= b for a, b in itertools.pairwise(times)) or times[-1] > required(end) * (1 + 1e-9)):
             raise ValueError(f"output points must increase and not exceed the end of the stage ({end:g})")
         return self
 

@@ -13,13 +13,14 @@ from npp_jax.files.writing import written_whole
 from npp_jax.simulation.status import Status
 from npp_jax.sweeping import OBSERVABLES, SweepFileError, SweepResult
 from npp_jax.sweeping.profiles import labels
+from npp_jax.sweeping.store.stored import observable
 
 _ROWS = 4096
 """Candidates that are in memory at once."""
 
 
 def write_sweep_table(path: str | Path, result: SweepResult, target: str | Path) -> Path:
-    """Write one row a candidate: parameters, total misfit, status in words, and every observable of each experiment.
+    """Write one row a candidate: parameters, total χ², status in words, and every observable of each experiment.
 
     Columns carry their units in their names, and all values of a column are of one type, so that any reader of tables
     takes it as it is and makes Parquet of it.
@@ -40,14 +41,14 @@ def write_sweep_table(path: str | Path, result: SweepResult, target: str | Path)
         units = {name: "" if OBSERVABLES[name].units == "1" else f"_{OBSERVABLES[name].units}" for name in each}
         units = {name: unit.replace(" ", "_").replace("-", "") for name, unit in units.items()}
         observables = [f"{name}_{mark}{units[name]}" for mark in marks for name in each]
-        table.writerow(["candidate", *result.names, "misfit", "status", "again", *observables])
+        table.writerow(["candidate", *result.names, "chi2", "status", "reevaluated_with", *observables])
         for start, stop in _parts(len(result.theta)):
-            found = [np.asarray(_dataset(file, name)[start:stop]).tolist() for name in each]
+            found = [np.asarray(observable(file, name)[start:stop]).tolist() for name in each]
             for k in range(stop - start):
                 row = start + k
                 own = [result.theta[row].tolist(), [float(result.total[row]), words[result.worst[row]]]]
                 values = [found[i][k][e] for e in range(len(marks)) for i in range(len(each))]
-                table.writerow([row, *own[0], *own[1], int(result.again[row]), *values])
+                table.writerow([row, *own[0], *own[1], int(result.reevaluated_with[row]), *values])
     return target
 
 
@@ -56,7 +57,7 @@ def write_sweep_arrays(path: str | Path, result: SweepResult, target: str | Path
 
     `theta` [candidate, parameter] with `parameters`; `status` [candidate], 0 where the simulation is good;
     `profile_NAME` [candidate, species, depth] of each experiment with `species_NAME` and `depth_nm_NAME`, before
-    sensitivity and background; `misfit` [candidate], infinite where a candidate failed.
+    sensitivity and background; `chi2` [candidate], infinite where a candidate failed.
 
     Parameters
     ----------
@@ -83,7 +84,7 @@ def write_sweep_arrays(path: str | Path, result: SweepResult, target: str | Path
             _add(archive, "theta", result.theta)
             _add(archive, "parameters", np.array(result.names))
             _add(archive, "status", result.worst)
-            _add(archive, "misfit", result.total)
+            _add(archive, "chi2", result.total)
             for label in kept.values():
                 profile = _dataset(file, f"profile_{label}")
                 depth = _dataset(file, str(profile.dims[2].label))

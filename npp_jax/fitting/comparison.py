@@ -53,10 +53,10 @@ class Comparison(eqx.Module):
         return jax.vmap(seen, in_axes=(-1, -1, 0))(self.faces, self.fraction, self.observation)
 
     def residuals(self) -> tuple[Float[Array, "candidate residual"], Float[Array, "candidate species depth"]]:
-        """Residuals, those of a prior included, so that Σ² is the misfit; and the signal that they belong to."""
+        """Residuals, those of a prior included, so that Σ² is χ²; and the signal that they belong to."""
         return jax.vmap(self._residuals)(self.signal())
 
-    def misfit(self) -> Float[Array, " candidate"]:
+    def chi2(self) -> Float[Array, " candidate"]:
         """χ² with the best sensitivities and backgrounds."""
         return jnp.sum(self.residuals()[0] ** 2, axis=1)
 

@@ -38,13 +38,13 @@ class FitResult:
     theta: Float[np.ndarray, " parameter"]
     """Best parameters. [units of the parameters]"""
     chi2: float
-    """Misfit of the data at the best parameters, without priors."""
+    """χ² of the data at the best parameters, without priors."""
     chi2_of: dict[str, float]
     """The same for each measured experiment."""
     points: int
     """Residuals of the data: points that are not masked, and priors of what is solved for."""
     p_value: float
-    """Probability of a larger misfit if model and noise are right."""
+    """Probability of a larger χ² if model and noise are right."""
     effective: float
     """Number of parameters that the data determine: that of the free ones, fewer where priors hold them."""
     criteria: InformationCriteria
@@ -85,7 +85,7 @@ class FitResult:
         return words.warnings(self)
 
     def summary(self) -> str:
-        """A table of the parameters with 95 % intervals, the misfit, warnings, and how the fit ended."""
+        """A table of the parameters with 95 % intervals, χ², warnings, and how the fit ended."""
         return words.table(self).text()
 
     def to_xarray(self) -> "xarray.Dataset":

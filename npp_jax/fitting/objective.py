@@ -1,4 +1,4 @@
-"""What a set of candidates says about measured profiles: simulation, observation and misfit of several experiments.
+"""What a set of candidates says about measured profiles: simulation, observation and χ² of several experiments.
 
 One candidate is one vector of parameters; its experiments are simulated with it. Experiments of one form are stacked
 in the batch, so that three glasses cost one compilation.
@@ -54,7 +54,7 @@ class Evaluation(NamedTuple):
     """Estimated numerical error of the profile, NaN where it was not estimated [1]."""
     status: Int[Array, "experiment candidate"]
     """`Status` of the simulation."""
-    misfit: Float[Array, "experiment candidate"]
+    chi2: Float[Array, "experiment candidate"]
     """χ² of the profile with the best sensitivities and backgrounds; NaN where nothing was measured."""
 
 
@@ -182,13 +182,13 @@ class Objective:
         return Predicted([r for r, _ in compared], [seen for _, seen in compared], finite)
 
     def evaluate(self, theta: Float[Array, "candidate parameter"]) -> Evaluation:
-        """Observables and misfit of each candidate."""
+        """Observables and χ² of each candidate."""
         return self.assess(self.solve(theta), theta)
 
     def assess(self, solutions: list[Solution], theta: Float[Array, "candidate parameter"]) -> Evaluation:
-        """Observables and misfit of candidates that were simulated by `solve`."""
+        """Observables and χ² of candidates that were simulated by `solve`."""
         unknown = jnp.full_like(solutions[0].plateau[-1], jnp.nan)
-        misfit = [unknown if m is None else m for m in self._of_measured(solutions, theta, Comparison.misfit)]
+        chi2 = [unknown if m is None else m for m in self._of_measured(solutions, theta, Comparison.chi2)]
         each = lambda read: jnp.stack([read(solution) for solution in solutions])  # noqa: E731
         return Evaluation(
             front_depth=each(lambda s: s.front_depth[-1]),
@@ -199,7 +199,7 @@ class Objective:
             excess_charge=each(lambda s: s.report.excess_charge),
             profile_error=each(lambda s: s.report.profile_error[-1]),
             status=each(lambda s: s.report.status),
-            misfit=jnp.stack(misfit),
+            chi2=jnp.stack(chi2),
         )
 
 

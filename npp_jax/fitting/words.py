@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from npp_jax.fitting.fitting import FitResult
 
 UNLIKELY = 1e-3
-"""Probability of the misfit below which the model is said not to explain the data."""
+"""Probability of χ² below which the model is said not to explain the data."""
 
 
 class Estimate(NamedTuple):
@@ -59,11 +59,11 @@ def warnings(result: "FitResult") -> list[str]:
     if result.p_value < UNLIKELY:
         freedom = round(result.points - result.effective)
         found.append(
-            f"The model does not explain the data: misfit {result.chi2:.0f} for {freedom} degrees of freedom "
+            f"The model does not explain the data: chi2 {result.chi2:.0f} for {freedom} degrees of freedom "
             f"(probability {result.p_value:.1g}). The intervals below hold only for a model that does."
         )
     if any(profile.improved for profile in result.profiles):
-        found.append("A profile likelihood found a lower misfit than the fit: start from more candidates.")
+        found.append("A profile likelihood found a lower chi2 than the fit: start from more candidates.")
     failed, made = int(result.refined.failed_evaluations.sum()), int(result.refined.evaluations.sum())
     if failed:
         found.append(f"{failed} of {made} evaluations failed; their steps were rejected.")
@@ -71,15 +71,15 @@ def warnings(result: "FitResult") -> list[str]:
 
 
 def line(result: "FitResult") -> str:
-    """Parameters with their standard errors, misfit and ending in one line."""
+    """Parameters with their standard errors, χ² and ending in one line."""
     found = (result[name] for name in result.names)
     numbers = ", ".join(f"{name} = {e.value:.5g} ± {e.sigma:.2g}" for name, e in zip(result.names, found, strict=True))
-    misfit = f"misfit {result.chi2:.1f} for {result.points} points"
-    return f"FitResult: {numbers}; {misfit}; {REASON_ADVICE[ending(result)]}"
+    chi2 = f"chi2 {result.chi2:.1f} for {result.points} points"
+    return f"FitResult: {numbers}; {chi2}; {REASON_ADVICE[ending(result)]}"
 
 
 def table(result: "FitResult") -> TextTable:
-    """One row a parameter; misfit, warnings and ending below."""
+    """One row a parameter; χ², warnings and ending below."""
     rows = []
     for name in result.names:
         found = result[name]
@@ -91,7 +91,7 @@ def table(result: "FitResult") -> TextTable:
         ("parameter", "best", "standard error", "95 % interval", "from"),
         tuple(rows),
         (
-            f"misfit {result.chi2:.1f} for {result.points} points, probability {result.p_value:.2g}",
+            f"chi2 {result.chi2:.1f} for {result.points} points, probability {result.p_value:.2g}",
             *result.warnings(),
             f"status: {REASON_ADVICE[ending(result)]}",
         ),
@@ -117,7 +117,7 @@ def dataset(result: "FitResult") -> "xarray.Dataset":
         ),
         "correlation": (("parameter", "parameter_2"), result.covariance.correlation, "1", "correlation matrix"),
         "start_theta": (("start", "parameter"), result.refined.theta, units, "where each start ended"),
-        "start_misfit": ("start", 2.0 * np.asarray(result.refined.cost), "1", "misfit there, priors included"),
+        "start_chi2": ("start", 2.0 * np.asarray(result.refined.cost), "1", "χ² there, priors included"),
     }
     return xarray.Dataset(
         {
@@ -125,5 +125,5 @@ def dataset(result: "FitResult") -> "xarray.Dataset":
             for name, (dims, values, unit, text) in arrays.items()
         },
         coords={"parameter": list(result.names), "parameter_2": list(result.names), "end": ["low", "high"]},
-        attrs={"title": "npp_jax fit", "misfit": result.chi2, "points": result.points, "probability": result.p_value},
+        attrs={"title": "npp_jax fit", "chi2": result.chi2, "points": result.points, "probability": result.p_value},
     )

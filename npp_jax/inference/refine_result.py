@@ -22,8 +22,8 @@ REASON_ADVICE = {
     Reason.CONVERGED: "converged to a minimum inside the ranges",
     Reason.AT_BOUND: "converged, with parameters at an end of their range: widen the range or fix them",
     Reason.INSENSITIVE: "residuals do not depend on some parameters here: fix them or start elsewhere",
-    Reason.STALLED: "no step lowers the misfit although it is not at a minimum: derivatives or residuals are too rough",
-    Reason.FAILURE_WALL: "steps towards a lower misfit fail: the model cannot be evaluated there, change the ranges",
+    Reason.STALLED: "no step lowers chi2 although it is not at a minimum: derivatives or residuals are too rough",
+    Reason.FAILURE_WALL: "steps towards a lower chi2 fail: the model cannot be evaluated there, change the ranges",
     Reason.ITERATION_LIMIT: "still improving: raise the iterations",
 }
 """What each reason means and what to try."""

@@ -102,7 +102,7 @@ class NuisancePrior(eqx.Module):
 
 
 class Nuisance(NamedTuple):
-    """Best sensitivity and background of each species and the misfit that they leave."""
+    """Best sensitivity and background of each species and the χ² that they leave."""
 
     sensitivity: Float[Array, "species"]
     background: Float[Array, "species"]
@@ -150,7 +150,7 @@ def solve_linear_nuisance(
     # Unknowns are the differences from the expected values: nothing cancels when those are nearly right.
     d = jnp.where(used > 0.0, data - b0[:, None] - s0[:, None] * y, 0.0)
 
-    def misfit(s: Array, b: Array) -> Array:
+    def chi2_of(s: Array, b: Array) -> Array:
         return jnp.sum(w * (s[:, None] * y + b[:, None] - d) ** 2, axis=1) + ps * s**2 + pb * b**2
 
     def best_background(s: Array) -> Array:
@@ -180,9 +180,9 @@ def solve_linear_nuisance(
             edges.append((jnp.clip(best_sensitivity(held), lower_s, upper_s), held))
     # A convex function has its least value inside, or on one of the four edges where it is least along that edge.
     inside = (s >= lower_s) & (s <= upper_s) & (b >= lower_b) & (b <= upper_b)
-    chi2 = jnp.where(inside, misfit(s, b), jnp.inf)
+    chi2 = jnp.where(inside, chi2_of(s, b), jnp.inf)
     for edge_s, edge_b in edges:
-        value = misfit(edge_s, edge_b)
+        value = chi2_of(edge_s, edge_b)
         better = ~inside & (value < chi2)
         s, b, chi2 = jnp.where(better, edge_s, s), jnp.where(better, edge_b, b), jnp.where(better, value, chi2)
     return Nuisance(s0 + s, b0 + b, chi2)

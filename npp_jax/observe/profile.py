@@ -32,7 +32,7 @@ class DepthProfile(eqx.Module):
     counts_per_fraction: Float[Array, "species"] | None
     """Counts of the detector at fraction one, if known [1]."""
     weight: Float[Array, "species depth"]
-    """Weight of each point in a misfit, zero where masked [1]."""
+    """Weight of each point in χ², zero where masked [1]."""
 
     def __init__(
         self,

@@ -27,8 +27,8 @@ def counting_quantum(values: Float[np.ndarray, "point"], guess: float, tolerance
         return None
     trial = guess * np.linspace(1.0 - tolerance, 1.0 + tolerance, 20_001)
     multiple = small[:, None] / trial
-    misfit = np.abs(multiple - np.round(multiple)).max(axis=0)
-    best = trial[np.argmin(misfit)]
+    distance = np.abs(multiple - np.round(multiple)).max(axis=0)
+    best = trial[np.argmin(distance)]
     integers = np.round(small / best)
     factor = float(integers @ small / (integers @ integers))
     residual = np.abs(small / factor - integers).max()

@@ -13,13 +13,14 @@ from npp_jax.sweeping.design.designs import (
 )
 from npp_jax.sweeping.design.table import Table, read_table
 from npp_jax.sweeping.profiles import KeptProfiles
-from npp_jax.sweeping.ranking import SweepFileError, SweepResult, accepted, best, is_sweep, rank, read_sweep, weights
+from npp_jax.sweeping.ranking import SweepResult, accepted, best, is_sweep, rank, read_sweep, weights
 from npp_jax.sweeping.screening import NoCandidate, fit
 from npp_jax.sweeping.store.assemble import Coordinate, Variable
 from npp_jax.sweeping.store.chunks import DamagedChunk
 from npp_jax.sweeping.store.disk import StoreError, StoreFull, StoreLocked
 from npp_jax.sweeping.store.manifest import Manifest
 from npp_jax.sweeping.store.store import Store, StoreMismatch, as_stored
+from npp_jax.sweeping.store.stored import SweepFileError
 from npp_jax.sweeping.sweeping import Workers, sweep
 
 __all__ = [

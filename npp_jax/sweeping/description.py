@@ -26,8 +26,8 @@ OBSERVABLES = {
         _EACH,
         {"flag_values": [int(s) for s in Status], "flag_meanings": " ".join(s.name.lower() for s in Status)},
     ),
-    "misfit": Variable("1", "chi squared of the profile with the best sensitivities and backgrounds", _EACH),
-    "again": Variable(
+    "chi2": Variable("1", "χ² of the profile with the best sensitivities and backgrounds", _EACH),
+    "reevaluated_with": Variable(
         "1",
         "settings that gave the result",
         (),

@@ -1,4 +1,4 @@
-"""Where in the box of parameters the misfit is low, and where simulations end in which status: numbers of the figures.
+"""Where in the box of parameters χ² is low, and where simulations end in which status: numbers of the figures.
 
 Each axis is cut into bins of equal length on its scale.
 """

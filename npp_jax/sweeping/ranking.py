@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import h5py
 import numpy as np
 from jaxtyping import Float, Float64, Int
-from scipy.stats import chi2
+from scipy import stats
 
 from npp_jax.inference import Parameter, Parameters
 from npp_jax.simulation.status import Status
 from npp_jax.sweeping import words
+from npp_jax.sweeping.store.stored import SweepFileError, check_schema, observable
 
 if TYPE_CHECKING:
     import xarray
@@ -25,13 +26,9 @@ _TITLE = "npp_jax sweep"
 """What `assemble` calls its files."""
 
 
-class SweepFileError(Exception):
-    """A file is no finished sweep; the message is one line."""
-
-
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class SweepResult:
-    """Parameters, misfits and statuses of all candidates of a sweep."""
+    """Parameters, χ² and statuses of all candidates of a sweep."""
 
     title: str
     """Title of the study."""
@@ -43,11 +40,11 @@ class SweepResult:
     """Measured points with a weight; zero where nothing was measured [1]."""
     theta: Float64[np.ndarray, "candidate parameter"]
     """Parameters, in the units of their names."""
-    misfit: Float[np.ndarray, "experiment candidate"]
+    chi2: Float[np.ndarray, "experiment candidate"]
     """χ² of each profile, NaN where nothing was measured or the simulation failed [1]."""
     status: Int[np.ndarray, "experiment candidate"]
     """`Status` of each simulation."""
-    again: Int[np.ndarray, " candidate"]
+    reevaluated_with: Int[np.ndarray, " candidate"]
     """0 where the first evaluation stands, 1 where finer settings replaced it, 2 where the full model did."""
 
     @property
@@ -67,7 +64,7 @@ class SweepResult:
         A candidate failed if one of its simulations did not converge, missed its time, or is not finite. One whose
         error estimate or excess charge is over the target is kept, and its status says so.
         """
-        measured = self.misfit[self.points > 0].astype(np.float64)
+        measured = self.chi2[self.points > 0].astype(np.float64)
         total = measured.sum(axis=0) if len(measured) else np.full(len(self.theta), np.inf)
         return np.where((self.worst < Status.NOT_CONVERGED) & np.isfinite(total), total, np.inf)
 
@@ -82,7 +79,7 @@ class SweepResult:
         return words.table(self).text()
 
     def to_xarray(self) -> "xarray.Dataset":
-        """Parameters, misfits and statuses with named axes (candidate, experiment).
+        """Parameters, χ² and statuses with named axes (candidate, experiment).
 
         Needs xarray, of the extra `xarray`.
         """
@@ -116,6 +113,7 @@ def read_sweep(path: str | Path) -> SweepResult:
         with h5py.File(path) as file:
             if file.attrs.get("title") != _TITLE:
                 raise SweepFileError(f"{path}: not a file of `npp-jax sweep`")
+            check_schema(file)
             names = [str(name) for name in np.asarray(file.attrs["parameters"])]
             return SweepResult(
                 title=str(file.attrs["study"]),
@@ -123,9 +121,9 @@ def read_sweep(path: str | Path) -> SweepResult:
                 experiments=tuple(name.decode() for name in _values(file, "experiment")),
                 points=_values(file, "points"),
                 theta=np.stack([_values(file, name).astype(np.float64) for name in names], axis=1),
-                misfit=_values(file, "misfit").T,
-                status=_values(file, "status").T,
-                again=_values(file, "again"),
+                chi2=np.asarray(observable(file, "chi2")).T,
+                status=np.asarray(observable(file, "status")).T,
+                reevaluated_with=np.asarray(observable(file, "reevaluated_with")),
             )
     except FileNotFoundError:
         raise SweepFileError(f"{path}: no such file") from None
@@ -134,12 +132,12 @@ def read_sweep(path: str | Path) -> SweepResult:
 
 
 def rank(result: SweepResult) -> Int[np.ndarray, " candidate"]:
-    """All candidates by increasing misfit, those that failed last; equal ones in their order."""
+    """All candidates by increasing χ², those that failed last; equal ones in their order."""
     return np.argsort(result.total, kind="stable")
 
 
 def best(result: SweepResult, k: int, *, apart: float = 0.1) -> Int[np.ndarray, " chosen"]:
-    """Candidates of lowest misfit that differ enough to start a fit from each.
+    """Candidates of lowest χ² that differ enough to start a fit from each.
 
     The next candidate is the best one that is apart from all that were chosen before.
 
@@ -155,7 +153,7 @@ def best(result: SweepResult, k: int, *, apart: float = 0.1) -> Int[np.ndarray, 
 
     Returns
     -------
-    Indices by increasing misfit; empty if all candidates failed.
+    Indices by increasing χ²; empty if all candidates failed.
     """
     order = rank(result)[: k if apart <= 0.0 else _POOL * k]
     order = order[np.isfinite(result.total[order])]
@@ -176,11 +174,11 @@ def threshold(result: SweepResult, level: float = 0.95) -> float:
     Press et al., Numerical Recipes, 3rd ed. (2007), §15.6.5: the quantile of χ² with as many degrees of freedom as
     there are parameters.
     """
-    return float(chi2.ppf(level, len(result.parameters)))
+    return float(stats.chi2.ppf(level, len(result.parameters)))
 
 
 def accepted(result: SweepResult, *, level: float = 0.95, least: int = 0) -> Int[np.ndarray, " chosen"]:
-    """Candidates whose χ² is above the lowest by no more than the `threshold` of a level, by increasing misfit.
+    """Candidates whose χ² is above the lowest by no more than the `threshold` of a level, by increasing χ².
 
     Parameters
     ----------

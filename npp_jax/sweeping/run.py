@@ -25,7 +25,7 @@ _AT_ONCE_ON_CPU = 256
 _AT_ONCE = 49_152
 """Simulations in a batch: on a CPU what stays in the cache of a core, on an accelerator what keeps it busy."""
 
-_AGAIN = 8
+_ROOM = 8
 """One candidate in so many is room for in a batch that is evaluated again: unused room costs as much as used."""
 
 Arrays = dict[str, np.ndarray]
@@ -75,7 +75,7 @@ class Evaluator:
         mesh
             Devices that share the work, along its one axis `candidate`; by default all of this process.
         screening
-            Only misfit and status, none evaluated again: compiled in a third of the time.
+            Only χ² and status, none evaluated again: compiled in a third of the time.
 
         Raises
         ------
@@ -86,7 +86,7 @@ class Evaluator:
             raise ValueError("dtype = 'float32' does not resolve the currents of the full model; allowed is 'float64'")
         self._made_of = (objective, chunk, dtype, kept)
         self._dtype = np.dtype(dtype)
-        self._chunk, self._again = chunk, -(-chunk // _AGAIN)
+        self._chunk, self._room = chunk, -(-chunk // _ROOM)
         mesh = Mesh(np.asarray(jax.local_devices()), ("candidate",)) if mesh is None else mesh
         self._parts = NamedSharding(mesh, PartitionSpec("candidate"))
 
@@ -95,7 +95,7 @@ class Evaluator:
                 solutions = objective.solve(theta)
                 found = {name: values.T for name, values in objective.assess(solutions, theta)._asdict().items()}
                 if screening:
-                    return {name: found[name] for name in ("misfit", "status")}
+                    return {name: found[name] for name in ("chi2", "status")}
                 return found | ({} if kept is None else kept.arrays(objective, solutions, theta))
 
             spec = self._parts.spec
@@ -124,11 +124,11 @@ class Evaluator:
 
         Returns
         -------
-        Arrays by name, first axis candidate; `again` is 0 where the first evaluation stands, 1 where finer settings
-        replaced it, 2 where the full model did.
+        Arrays by name, first axis candidate; `reevaluated_with` is 0 where the first evaluation stands, 1 where finer
+        settings replaced it, 2 where the full model did.
         """
         found = self._batch(self._plain, theta, self._chunk, self._dtype)
-        found["again"] = np.zeros(len(theta), np.int8)
+        found["reevaluated_with"] = np.zeros(len(theta), np.int8)
         if self._screening:
             return found
         self._replace(found, theta, np.asarray(np.isin(found["status"], _WRONG).any(axis=1)), self._finer, 1)
@@ -138,14 +138,14 @@ class Evaluator:
 
     def _replace(self, found: Arrays, theta: np.ndarray, which: np.ndarray, evaluate: Callable, mark: int) -> None:
         places = np.flatnonzero(which)
-        for start in range(0, len(places), self._again):
-            part = places[start : start + self._again]
-            better = self._batch(evaluate, theta[part], self._again, np.dtype(np.float64))
+        for start in range(0, len(places), self._room):
+            part = places[start : start + self._room]
+            better = self._batch(evaluate, theta[part], self._room, np.dtype(np.float64))
             # Numbers are not given up for none.
             kept = np.asarray(better["status"] != Status.NOT_FINITE).all(axis=1)
             for name, values in better.items():
                 found[name][part[kept]] = values[kept]
-            found["again"][part[kept]] = mark
+            found["reevaluated_with"][part[kept]] = mark
 
     def _batch(
         self, evaluate: Callable[[jax.Array], dict[str, jax.Array]], theta: np.ndarray, size: int, dtype: np.dtype

@@ -24,10 +24,10 @@ from npp_jax.sweeping.sweeping import Dtype, in_memory
 
 OFFSET = 1e-3
 """Relative offset of a converged fit. The mesh moves with the parameters and its derivative is left out, so that the
-gradient of the misfit is right to the discretisation error and no further."""
+gradient of χ² is right to the discretisation error and no further."""
 
 SCREENING = dataclasses.replace(FAST, cells_behind=40, cells_ahead=18, steps=10, companion=False, observables=False)
-"""Settings of the sweep before a fit: half the time of `FAST`. On the bundled study misfits move by 0.1 % and the order
+"""Settings of the sweep before a fit: half the time of `FAST`. On the bundled study χ² moves by 0.1 % and the order
 of the best candidates by one place at most."""
 
 FitMethod = Literal["levenberg-marquardt", "lbfgs", "adam"]

@@ -164,16 +164,18 @@ def sweep(
 
 def in_memory(problem: Problem, parts: list[tuple[np.ndarray, Arrays]], title: str) -> SweepResult:
     """Result of evaluated chunks: parameters [candidate, parameter] and arrays of each, in order."""
-    joined = {name: np.concatenate([found[name] for _, found in parts]) for name in ("misfit", "status", "again")}
+    joined = {
+        name: np.concatenate([found[name] for _, found in parts]) for name in ("chi2", "status", "reevaluated_with")
+    }
     return SweepResult(
         title=title,
         parameters=problem.parameters,
         experiments=tuple(m.name for m in problem.measurements),
         points=np.asarray(shared_values(problem)["points"].values),
         theta=np.concatenate([theta for theta, _ in parts]),
-        misfit=joined["misfit"].T,
+        chi2=joined["chi2"].T,
         status=joined["status"].T,
-        again=joined["again"],
+        reevaluated_with=joined["reevaluated_with"],
     )
 
 

@@ -18,30 +18,30 @@ _SHOWN = 5
 
 
 def line(result: "SweepResult") -> str:
-    """Candidates, parameters, experiments and lowest misfit in one line."""
+    """Candidates, parameters, experiments and lowest χ² in one line."""
     lowest = float(np.min(result.total))
-    misfit = f"lowest misfit {lowest:.1f} for {result.points.sum()} points" if np.isfinite(lowest) else "no misfit"
+    chi2 = f"lowest chi2 {lowest:.1f} for {result.points.sum()} points" if np.isfinite(lowest) else "no chi2"
     names = f"{', '.join(result.names)}; {', '.join(result.experiments)}"
-    return f"SweepResult of {len(result.theta)} candidates: {names}; {misfit}; {'; '.join(_statuses(result))}"
+    return f"SweepResult of {len(result.theta)} candidates: {names}; {chi2}; {'; '.join(_statuses(result))}"
 
 
 def table(result: "SweepResult") -> TextTable:
-    """The best candidates in the order of their misfit; below it how all of them ended."""
+    """The best candidates in the order of their χ²; below it how all of them ended."""
     first = np.argsort(result.total, kind="stable")[:_SHOWN]
     rows = []
     for k in first[np.isfinite(result.total[first])]:
         numbers = (result.total[k] / result.points.sum(), *result.theta[k])
         rows.append((str(k), *(f"{value:.5g}" for value in numbers)))
-    again = [
+    others = [
         f"{count} evaluated again with {text}"
         for mark, text in ((1, "finer settings"), (2, "the full model"))
-        if (count := int((result.again == mark).sum()))
+        if (count := int((result.reevaluated_with == mark).sum()))
     ]
     return TextTable(
         f"{len(result.theta)} candidates, the best of them:",
         ("candidate", "chi2/point", *result.names),
         tuple(rows),
-        (*_statuses(result), *again),
+        (*_statuses(result), *others),
     )
 
 
@@ -51,9 +51,9 @@ def dataset(result: "SweepResult") -> "xarray.Dataset":
 
     each = ("candidate", "experiment")
     arrays = {
-        "misfit": (each, result.misfit.T),
+        "chi2": (each, result.chi2.T),
         "status": (each, result.status.T),
-        "again": (("candidate",), result.again),
+        "reevaluated_with": (("candidate",), result.reevaluated_with),
     }
     described = {name: OBSERVABLES[name] for name in arrays} | parameter_variables(result.parameters)
     arrays |= {name: (("candidate",), result.theta[:, k]) for k, name in enumerate(result.names)}

@@ -107,7 +107,7 @@ class BoundaryStep(NamedTuple):
     """∂C/∂y in the bulk at the boundary [1/m]."""
     covariance: Float[Array, "2 2"]
     """Covariance of step and gradient."""
-    chi_square: Float[Array, ""]
+    chi2: Float[Array, ""]
     """Sum of squared weighted residuals of the points used."""
     degrees_of_freedom: Float[Array, ""]
     """Points used, less parameters."""

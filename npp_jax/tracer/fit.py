@@ -182,7 +182,7 @@ def activation(fit: TracerFit, reference_temperature: LeafLike) -> ArrheniusFit:
 
     slope, (log_prefactor, energy) = jax.jacfwd(law)(values), law(values)
     covariance = slope @ fit.covariance @ slope.T
-    return ArrheniusFit(log_prefactor, energy, covariance, fit.chi_square, fit.degrees_of_freedom)
+    return ArrheniusFit(log_prefactor, energy, covariance, fit.chi2, fit.degrees_of_freedom)
 
 
 def strong(parameters: dict[str, Array]) -> dict[str, Array]:

@@ -29,7 +29,7 @@ class AbstractMapData(eqx.Module):
     """A measured map."""
 
     @abstractmethod
-    def misfit(
+    def loss(
         self, model: Float[Array, "row column"]
     ) -> tuple[Float[Array, ""], Float[Array, "row column"], Float[Array, "row column"]]:
         """Half of the deviance of a modelled map, minus its gradient, and the information of each pixel."""
@@ -51,7 +51,7 @@ class IsotopeCounts(AbstractMapData):
     other: Float[Array, "row column"] = eqx.field(converter=as_leaf)
     """Counts of the other isotope."""
 
-    def misfit(self, model: Array) -> tuple[Array, Array, Array]:
+    def loss(self, model: Array) -> tuple[Array, Array, Array]:
         """Half of the binomial deviance."""
         least = jnp.finfo(model.dtype).eps
         c = jnp.clip(model, least, 1.0 - least)
@@ -75,7 +75,7 @@ class FractionMap(AbstractMapData):
     sigma: Float[Array, "*#shape"] = eqx.field(converter=as_leaf)
     """Standard deviation, of all pixels or of each; infinite where a pixel is to be left out [1]."""
 
-    def misfit(self, model: Array) -> tuple[Array, Array, Array]:
+    def loss(self, model: Array) -> tuple[Array, Array, Array]:
         """Half of χ²."""
         weight = jnp.broadcast_to(1.0 / self.sigma**2, model.shape)
         difference = jnp.where(weight > 0.0, self.fraction - model, 0.0)
@@ -159,7 +159,7 @@ def fit_permeability(
         value, push = jax.linearize(model, q)
         basis = jnp.eye(q.size, dtype=q.dtype)
         sensitivity = jax.lax.map(push, basis, batch_size=min(batch, q.size)).reshape(q.size, -1)
-        loss, gain, weight = data.misfit(value)
+        loss, gain, weight = data.loss(value)
         away = prior - q
         information = (sensitivity * weight.reshape(-1)) @ sensitivity.T + jnp.diag(precision + _LEAST_INFORMATION)
         return _Point(

@@ -38,19 +38,19 @@ class TracerFit(NamedTuple):
         return self.reason is Reason.CONVERGED
 
     @property
-    def chi_square(self) -> Float[Array, ""]:
+    def chi2(self) -> Float[Array, ""]:
         """Sum of squared weighted residuals."""
         return jnp.sum(self.residual**2)
 
     @property
-    def reduced_chi_square(self) -> Float[Array, ""]:
+    def reduced_chi2(self) -> Float[Array, ""]:
         """χ² over the degrees of freedom: one where model and errors are right."""
-        return self.chi_square / self.degrees_of_freedom
+        return self.chi2 / self.degrees_of_freedom
 
     @property
     def p_value(self) -> float:
         """Probability of a larger χ² if model and errors are right."""
-        return float(stats.chi2.sf(float(self.chi_square), max(self.degrees_of_freedom, 1)))
+        return float(stats.chi2.sf(float(self.chi2), max(self.degrees_of_freedom, 1)))
 
     @property
     def errors(self) -> PyTree:

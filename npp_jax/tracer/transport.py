@@ -29,7 +29,7 @@ class ArrheniusFit(NamedTuple):
     """Activation energy E_a [eV]."""
     covariance: Float[Array, "2 2"]
     """Covariance of (ln D₀, E_a) [1, eV, eV²]; the two are almost fully correlated."""
-    chi_square: Float[Array, ""]
+    chi2: Float[Array, ""]
     """Sum of squared weighted residuals."""
     degrees_of_freedom: int
     """Data less parameters."""
@@ -82,15 +82,15 @@ def fit_arrhenius(
     mean = jnp.sum(weight * log_D) / jnp.sum(weight)
     energy = -jnp.sum(weight * (inverse - centre) * log_D) / spread
     log_prefactor = mean + energy * centre
-    chi_square = jnp.sum(weight * (log_D - mean + energy * (inverse - centre)) ** 2)
+    chi2 = jnp.sum(weight * (log_D - mean + energy * (inverse - centre)) ** 2)
     variance = jnp.asarray([[1.0, 0.0], [0.0, 0.0]]) / jnp.sum(weight)
     covariance = (
         variance + jnp.stack([jnp.stack([centre**2, centre]), jnp.stack([centre, jnp.ones_like(centre)])]) / spread
     )
     freedom = log_D.shape[0] - 2
     if relative_error is None:
-        covariance = covariance * chi_square / freedom if freedom else jnp.full_like(covariance, jnp.nan)
-    return ArrheniusFit(log_prefactor, energy, covariance, chi_square, freedom)
+        covariance = covariance * chi2 / freedom if freedom else jnp.full_like(covariance, jnp.nan)
+    return ArrheniusFit(log_prefactor, energy, covariance, chi2, freedom)
 
 
 def diffusion_length(D: Float[ArrayLike, "*#shape"], t: Float[ArrayLike, "*#shape"]) -> Float[Array, "*shape"]:

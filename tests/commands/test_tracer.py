@@ -117,7 +117,7 @@ def test_published_lines(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not OSLO.is_file(), reason=f"no measured profile at {OSLO}")
 def test_measured_profile_that_one_law_does_not_explain(tmp_path: Path) -> None:
-    """Lithium in ZnO: Dt is found, D is not named, as the duration is unknown; the misfit is told."""
+    """Lithium in ZnO: Dt is found, D is not named, as the duration is unknown; the chi2 is told."""
     options = ["--species", "Li=7Li", "--normalise", "Li=bulk", "--bulk-nm", "1500:2200"]
     imported = CliRunner().invoke(app, ["import-sims", str(OSLO), *options, "--out", str(tmp_path / "zno_li_700C.h5")])
     assert imported.exit_code == 0, imported.output

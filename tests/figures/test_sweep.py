@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import shutil
 
 import h5py
 import numpy as np
@@ -11,9 +12,9 @@ from matplotlib.figure import Figure
 from npp_jax.commands.plot import draw_stored
 from npp_jax.figures.sweep import (
     candidates,
+    chi2_along,
+    chi2_map,
     histogram,
-    misfit_along,
-    misfit_map,
     profile_spread,
     statuses,
     statuses_along,
@@ -57,10 +58,10 @@ def path(tmp_path_factory, project_root):
     problem = Problem((measured,), tuple(dataclasses.replace(a, keys=("Li.sed_fwhm_eV",)) for a in AXES))
     share = np.random.default_rng(5).random((COUNT, 3))
     columns = {axis.name: axis.at(u) for axis, u in zip(AXES, share.T, strict=True)}
-    columns["misfit"] = (20.0 + 3000.0 * (share[:, 0] - share[:, 2]) ** 2 + 300.0 * (share[:, 1] - 0.5) ** 2)[:, None]
+    columns["chi2"] = (20.0 + 3000.0 * (share[:, 0] - share[:, 2]) ** 2 + 300.0 * (share[:, 1] - 0.5) ** 2)[:, None]
     failed = (share[:, 0] < 0.3) & (share[:, 1] < 0.3)
     columns["status"] = np.where(failed, Status.NOT_CONVERGED, Status.DONE).astype(np.int32)[:, None]
-    columns["again"] = np.zeros(COUNT, np.int8)
+    columns["reevaluated_with"] = np.zeros(COUNT, np.int8)
     columns["profile_K"] = np.broadcast_to(share[:, :1, None], (COUNT, 2, 12)).astype(np.float32)
     columns["sensitivity_K"] = np.full((COUNT, 2), 2.0, np.float32)
     columns["background_K"] = np.full((COUNT, 2), 0.25, np.float32)
@@ -83,7 +84,7 @@ def result(path):
     return read_sweep(path)
 
 
-def test_lowest_misfits_are_those_of_each_bin(result):
+def test_lowest_chi2_are_those_of_each_bin(result):
     lowest = lowest_over(result, 0, 2, (5, 4))
     limits = [edges(result, 0, 5), edges(result, 2, 4)]
     for (x, y), value in np.ndenumerate(lowest):
@@ -120,14 +121,14 @@ def test_a_grid_has_no_more_bins_than_levels(result):
 def test_functions_draw_what_they_are_given(result, path):
     first = int(np.argmin(result.total))
     ax = Figure().subplots()
-    assert misfit_map(ax, result, 0, 2) is ax
+    assert chi2_map(ax, result, 0, 2) is ax
     assert (ax.get_xscale(), ax.get_yscale()) == ("linear", "logit")
     assert ax.get_xlabel() == "width / eV" and ax.get_ylabel() == "vacancies"
     np.testing.assert_allclose(np.ravel(ax.lines[0].get_data()), result.theta[first, [0, 2]])
     shown = ax.collections[0].get_array()
     assert np.ma.min(shown) == pytest.approx(result.total.min() / 24)
 
-    ax = misfit_along(Figure().subplots(), result, 1)
+    ax = chi2_along(Figure().subplots(), result, 1)
     assert ax.get_xscale() == "log" and ax.get_xlabel() == "D / m$^{2}$ s$^{-1}$"
     assert np.nanmin(ax.patches[0].get_data().values) == pytest.approx(result.total.min() / 24)
 
@@ -183,7 +184,7 @@ def test_exports_hold_the_numbers(path, result, tmp_path):
         rows = list(csv.DictReader(file))
     assert len(rows) == COUNT
     np.testing.assert_array_equal([float(row["D_m2_s"]) for row in rows], result.theta[:, 1])
-    np.testing.assert_array_equal([float(row["misfit"]) for row in rows], result.total)
+    np.testing.assert_array_equal([float(row["chi2"]) for row in rows], result.total)
     assert {row["status"] for row in rows} == {"done", "not_converged"}
     assert rows[0]["front_depth_K_m"] == "7.0"
     with np.load(write_sweep_arrays(path, result, tmp_path / "a.npz")) as arrays:
@@ -193,6 +194,33 @@ def test_exports_hold_the_numbers(path, result, tmp_path):
         np.testing.assert_array_equal(arrays["depth_nm_K"], DEPTH)
         assert arrays["species_K"].tolist() == ["K", "Li"]
         assert arrays["parameters"].tolist() == list(result.names)
+
+
+def _of_schema_1(path, target):
+    """The file with the names that it had before."""
+    shutil.copy(path, target)
+    with h5py.File(target, "r+") as file:
+        file.attrs["schema_version"] = 1
+        file.move("chi2", "misfit")
+        file.move("reevaluated_with", "again")
+    return target
+
+
+def test_a_file_of_the_former_schema_is_read(path, result, tmp_path):
+    former = _of_schema_1(path, tmp_path / "former.h5")
+    read = read_sweep(former)
+    np.testing.assert_array_equal(read.chi2, result.chi2)
+    np.testing.assert_array_equal(read.reevaluated_with, result.reevaluated_with)
+    tables = [write_sweep_table(file, read, tmp_path / "t.csv").read_text() for file in (path, former)]
+    assert tables[0] == tables[1]
+
+
+def test_a_file_of_a_newer_schema_is_refused_in_one_line(path, tmp_path):
+    shutil.copy(path, tmp_path / "newer.h5")
+    with h5py.File(tmp_path / "newer.h5", "r+") as file:
+        file.attrs["schema_version"] = 99
+    with pytest.raises(SweepFileError, match=r"newer\.h5: schema_version 99, this version reads 1 to 2"):
+        read_sweep(tmp_path / "newer.h5")
 
 
 def test_without_profiles_there_are_no_arrays(result, tmp_path):

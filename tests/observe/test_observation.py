@@ -194,7 +194,7 @@ def test_a_nearly_flat_signal(dtype: type):
     [NuisancePrior(sensitivity_sigma=0.1), NuisancePrior(background_bounds=(0.0, 0.02))],
     ids=["free", "bounds"],
 )
-def test_gradient_of_the_profiled_misfit(prior: NuisancePrior):
+def test_gradient_of_the_profiled_chi2(prior: NuisancePrior):
     seen, data, sigma = problem()
 
     def value(y: jax.Array) -> jax.Array:

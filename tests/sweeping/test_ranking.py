@@ -6,7 +6,7 @@ from dataclasses import replace
 import h5py
 import numpy as np
 import pytest
-from scipy.stats import chi2
+from scipy import stats
 
 from npp_jax.fitting import Measurement, Problem
 from npp_jax.inference import Parameter
@@ -35,9 +35,9 @@ def result(rng) -> SweepResult:
         experiments=("K", "Rb", "Cs"),
         points=np.array([50, 50, 0]),
         theta=theta,
-        misfit=np.stack([0.3 * chi + 40.0, 0.7 * chi + 60.0, np.full(4000, np.nan)]),
+        chi2=np.stack([0.3 * chi + 40.0, 0.7 * chi + 60.0, np.full(4000, np.nan)]),
         status=np.zeros((3, 4000), np.int32),
-        again=np.zeros(4000, np.int8),
+        reevaluated_with=np.zeros(4000, np.int8),
     )
 
 
@@ -52,11 +52,11 @@ def test_shares_are_the_inverse_of_the_scales(result):
 
 def test_failed_candidates_are_last(result):
     first = rank(result)[:3]
-    status, misfit = result.status.copy(), result.misfit.copy()
+    status, chi2 = result.status.copy(), result.chi2.copy()
     status[1, first[0]] = Status.NOT_CONVERGED
-    misfit[0, first[1]] = np.nan
+    chi2[0, first[1]] = np.nan
     status[2, first[2]] = Status.COARSE
-    worse = dataclasses.replace(result, status=status, misfit=misfit)
+    worse = dataclasses.replace(result, status=status, chi2=chi2)
     order = rank(worse)
     assert order[0] == first[2]
     assert set(order[-2:]) == set(first[:2])
@@ -92,7 +92,7 @@ def test_all_failed(result):
 
 def test_accepted_are_an_ellipsoid_of_the_right_volume(result):
     chosen = accepted(result, level=0.68)
-    radius2 = chi2.ppf(0.68, 3)
+    radius2 = stats.chi2.ppf(0.68, 3)
     assert threshold(result, 0.68) == pytest.approx(radius2)
     distance2 = np.sum(((result.share - 0.5) / 0.05) ** 2, axis=1)
     np.testing.assert_array_equal(np.sort(chosen), np.flatnonzero(distance2 <= distance2.min() + radius2))
@@ -123,8 +123,11 @@ def test_a_file_comes_back(result, tmp_path, project_root):
         for chunk in store.pending():
             start, stop = manifest.span(chunk)
             arrays = {name: np.zeros((stop - start, 2)) for name in OBSERVABLES}
-            arrays |= {"again": np.zeros(stop - start, np.int8), "status": np.zeros((stop - start, 2), np.int32)}
-            arrays["misfit"] = np.stack([np.arange(stop, start, -1.0), np.full(stop - start, np.nan)], axis=1)
+            arrays |= {
+                "reevaluated_with": np.zeros(stop - start, np.int8),
+                "status": np.zeros((stop - start, 2), np.int32),
+            }
+            arrays["chi2"] = np.stack([np.arange(stop, start, -1.0), np.full(stop - start, np.nan)], axis=1)
             store.write(chunk, {**arrays, "width_eV": np.linspace(0.1, 0.4, 3)[start:stop]})
         variables = {**parameter_variables(axes), **OBSERVABLES}
         store.finish(

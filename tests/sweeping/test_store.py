@@ -159,7 +159,7 @@ def test_the_final_file_holds_the_results_with_axes_units_and_provenance(store: 
         assert file["depth"].attrs["units"] == "m" and file["status"].attrs["flag_meanings"] == "done failed"
         assert file["configuration"][()].decode() == SMALL.configuration
         assert dict(file.attrs) == {
-            "schema_version": 1,
+            "schema_version": 2,
             "title": "npp_jax sweep",
             "npp_jax_version": "0.1.0",
             "dtype": "float64",
@@ -388,9 +388,11 @@ def test_force_keeps_the_chunks_of_the_same_run(store: Store):
 
 def test_a_manifest_of_another_schema_is_refused(store: Store, monkeypatch: pytest.MonkeyPatch):
     store.close()
-    monkeypatch.setattr("npp_jax.sweeping.store.manifest.SCHEMA_VERSION", 2)
-    with pytest.raises(StoreMismatch, match="schema_version 1, this version reads 2"):
+    monkeypatch.setattr("npp_jax.sweeping.store.manifest.SCHEMA_VERSION", 3)
+    with pytest.raises(StoreMismatch, match="schema_version 2, this version reads 3: discard it with --force"):
         Store.open(store.path, SMALL)
+    with Store.open(store.path, SMALL, force=True) as anew:
+        assert len(anew.pending()) == anew.manifest.chunks
 
 
 def test_a_folder_of_other_files_is_left_alone(tmp_path: Path):

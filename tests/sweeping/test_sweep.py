@@ -69,13 +69,13 @@ def test_a_bad_candidate_leaves_the_others_as_they_are(evaluated):
         np.testing.assert_array_equal(np.asarray(before)[:, others], np.asarray(after)[:, others])
 
 
-def test_misfit_at_the_truth_is_the_noise(study):
+def test_chi2_at_the_truth_is_the_noise(study):
     truth = jnp.array([[0.25, 0.1, 9.6813e-22, 1.8825e-22, 4.3028e-23]])
     found = jax.jit(Objective(study.problem, dataclasses.replace(FAST, companion=False)).evaluate)(truth)
     points = [m.profile.fraction.size for m in study.problem.measurements if m.profile is not None]
     # Four standard deviations of a χ² with as many degrees of freedom as points; regions without counts have less.
-    assert (np.asarray(found.misfit[:, 0]) < np.array(points) + 4.0 * np.sqrt(2.0 * np.array(points))).all()
-    assert (np.asarray(found.misfit[:, 0]) > 0.5 * np.array(points)).all()
+    assert (np.asarray(found.chi2[:, 0]) < np.array(points) + 4.0 * np.sqrt(2.0 * np.array(points))).all()
+    assert (np.asarray(found.chi2[:, 0]) > 0.5 * np.array(points)).all()
 
 
 def test_an_interrupted_sweep_ends_in_the_same_file(study, tmp_path):
@@ -96,8 +96,8 @@ def test_an_interrupted_sweep_ends_in_the_same_file(study, tmp_path):
     assert failures(result) < 10
     assert result.summary().startswith("20 candidates")
     with h5py.File(whole) as file:
-        assert file["misfit"].shape == (20, 3)
-        assert file["misfit"].dims[0].keys() == ["candidate"]
+        assert file["chi2"].shape == (20, 3)
+        assert file["chi2"].dims[0].keys() == ["candidate"]
         np.testing.assert_array_equal(file["sed_fwhm_eV"][()], rows(study.design, 0, 20)[:, 0])
         for k, name in enumerate(file["experiment"].asstr()):
             profile = file[f"profile_{name}"]
@@ -110,10 +110,10 @@ def test_an_interrupted_sweep_ends_in_the_same_file(study, tmp_path):
             mean = np.where(mean > 0.0, 0.5 * (mean + root), 2e-6 / (root + np.abs(mean)))
             # Twice the deviance of counts: what a Poisson likelihood makes of them.
             deviance = 2.0 * (mean - counts + special.xlogy(counts, counts / mean))
-            misfit = np.sum(file[f"weight_{name}"][()] * deviance, axis=(1, 2))
-            finite = np.isfinite(file["misfit"][:, k])
+            chi2 = np.sum(file[f"weight_{name}"][()] * deviance, axis=(1, 2))
+            finite = np.isfinite(file["chi2"][:, k])
             assert finite.sum() > 10
-            np.testing.assert_allclose(misfit[finite], file["misfit"][:, k][finite], rtol=1e-3)
+            np.testing.assert_allclose(chi2[finite], file["chi2"][:, k][finite], rtol=1e-3)
 
 
 def test_four_devices_compile_once_and_find_what_one_finds(folder, study, evaluated, tmp_path):
@@ -152,7 +152,7 @@ def test_four_devices_compile_once_and_find_what_one_finds(folder, study, evalua
         ("profiles = true", "profile_grid = { first_nm = 9.0, last_nm = 9.0, points = 5 }", "less than last_nm"),
         ("profiles = true", "profile_grid = { last_nm = 9.0, point = 5 }", "did you mean 'points'"),
         ('dtype = "float64"', 'model = "full"\ndtype = "float32"', "allowed is 'float64'"),
-        ('name = "sed_fwhm_eV"', 'name = "misfit"', "'misfit' is taken"),
+        ('name = "sed_fwhm_eV"', 'name = "chi2"', "'chi2' is taken"),
         ('profile = "synthetic/K.csv"', 'profile = "synthetic/L.csv"', "No such file"),
         ('file = "lithium_borate_K.toml"', 'file = "lithium_borate_L.toml"', "No such file"),
         ('kind = "dowsett", leading_nm = 0.8,', 'kind = "dowsett",', "leading_nm"),

@@ -41,7 +41,7 @@ def test_store_and_memory_agree_and_a_store_resumes(problem: npp.Problem, swept:
 
     for _ in range(2):
         stored = npp.sweep(problem, npp.Sobol(16, seed=0), store=tmp_path / "k.h5", watch=Watch)
-        for name in ("theta", "misfit", "status", "again", "points"):
+        for name in ("theta", "chi2", "status", "reevaluated_with", "points"):
             np.testing.assert_array_equal(getattr(stored, name), getattr(swept, name))
         assert stored.parameters == problem.parameters
     assert seen == [(16, 0), 16, (16, 16)]
@@ -51,7 +51,7 @@ def test_words_of_a_sweep(swept: npp.SweepResult):
     assert "16 candidates: sed_fwhm_eV, D_K_m2_s; K;" in repr(swept)
     first = int(npp.rank(swept)[0])
     assert swept.summary().splitlines()[2].split()[0] == str(first)
-    assert swept.to_xarray().misfit.attrs["units"] == "1"
+    assert swept.to_xarray().chi2.attrs["units"] == "1"
 
 
 def test_a_fit_from_a_sweep_is_that_from_its_best_candidates(problem: npp.Problem, swept: npp.SweepResult):

@@ -104,7 +104,7 @@ def test_step_and_gradient_give_the_permeability_back(key: jax.Array):
     assert 2.5 < errors[1] / errors[0] < 5.0
     assert measured.degrees_of_freedom == jnp.sum(jnp.abs(position) <= 25e-6) - 5
     straight = measure_step(position, profile, 1e-4, 0.0, 25e-6, quadratic=False)
-    assert straight.chi_square > 100.0 * measured.chi_square
+    assert straight.chi2 > 100.0 * measured.chi2
 
 
 def test_error_of_the_permeability_is_the_scatter_of_many_measurements(key: jax.Array):
@@ -119,7 +119,7 @@ def test_error_of_the_permeability_is_the_scatter_of_many_measurements(key: jax.
 
     measured, found = measure(jax.random.split(key, 2000))
     np.testing.assert_allclose(jnp.std(found.value), jnp.mean(found.error), rtol=0.06)
-    np.testing.assert_allclose(jnp.mean(measured.chi_square / measured.degrees_of_freedom), 1.0, atol=0.02)
+    np.testing.assert_allclose(jnp.mean(measured.chi2 / measured.degrees_of_freedom), 1.0, atol=0.02)
     # Step and gradient are correlated: without that the error would be another one.
     naive = jax.vmap(
         lambda m: (

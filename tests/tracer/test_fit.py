@@ -37,7 +37,7 @@ def test_least_squares_of_a_straight_line(rng: np.random.Generator):
     np.testing.assert_allclose(at.error, np.sqrt(variance), rtol=1e-9)
     assert fit.converged
     assert fit.degrees_of_freedom == 28
-    np.testing.assert_allclose(fit.reduced_chi_square * 28, np.sum(((offset + slope * x - y) / 0.1) ** 2), rtol=1e-9)
+    np.testing.assert_allclose(fit.reduced_chi2 * 28, np.sum(((offset + slope * x - y) / 0.1) ** 2), rtol=1e-9)
 
 
 def test_a_fit_that_is_given_up_says_so():
@@ -55,7 +55,7 @@ def test_exchange_fit_returns_D_with_its_error(base: float | None, key: jax.Arra
     fits = [fit_profile(MeasuredProfile(POSITION, y, NOISE), duration, start=2e-12, base=base) for y in draws]
     parameters = {name: np.asarray([fit.parameters[name] for fit in fits]) for name in fits[0].parameters}
     errors = {name: np.asarray([fit.errors[name] for fit in fits]) for name in parameters}
-    chi_square = np.asarray([fit.chi_square for fit in fits])
+    chi2 = np.asarray([fit.chi2 for fit in fits])
     converged = [fit.converged for fit in fits]
     assert np.all(converged)
     for name, truth in {"log_D": np.log(D), "surface": SURFACE, "base": BASE}.items():
@@ -63,7 +63,7 @@ def test_exchange_fit_returns_D_with_its_error(base: float | None, key: jax.Arra
             pull = pulls(parameters[name], truth, errors[name])
             assert abs(pull.mean()) < 0.4
             assert 0.8 < pull.std() < 1.2
-    np.testing.assert_allclose(np.mean(chi_square), 67 - len(parameters), rtol=0.06)
+    np.testing.assert_allclose(np.mean(chi2), 67 - len(parameters), rtol=0.06)
 
 
 def specimen(history: list[tuple[float, float]], D, exchange: float, rng: np.random.Generator) -> Specimen:
@@ -83,7 +83,7 @@ def test_D_from_the_evolution_over_two_and_six_weeks(rng: np.random.Generator):
     assert set(fit.parameters) == {"log_D", "surface", "log_area", "base"}
     assert abs(pulls(fit.parameters["log_D"], np.log(3.0e-13), fit.errors["log_D"])) < 3.0
     assert fit.errors["log_D"] < 0.02
-    np.testing.assert_allclose(fit.reduced_chi_square, 1.0, atol=4.0 * np.sqrt(2.0 / fit.degrees_of_freedom))
+    np.testing.assert_allclose(fit.reduced_chi2, 1.0, atol=4.0 * np.sqrt(2.0 / fit.degrees_of_freedom))
 
 
 def test_arrhenius_law_inside_the_fit(rng: np.random.Generator):
@@ -121,7 +121,7 @@ def test_start_of_any_form(rng: np.random.Generator):
     )
     assert fit.converged
     assert fit.parameters["initial0"].shape == x.shape
-    np.testing.assert_allclose(fit.reduced_chi_square, 1.0, atol=4.0 * np.sqrt(2.0 / fit.degrees_of_freedom))
+    np.testing.assert_allclose(fit.reduced_chi2, 1.0, atol=4.0 * np.sqrt(2.0 / fit.degrees_of_freedom))
     law = activation(fit, 360.0)
     for T in (295.15, 400.0):
         D = law.at(jnp.asarray(T))
@@ -150,6 +150,6 @@ def test_each_boundary_of_a_resolved_profile(fit_bulk: bool, rng: np.random.Gene
     pull = pulls(fit.parameters["log_permeability"], np.log(permeability), fit.errors["log_permeability"])
     assert np.all(np.abs(pull) < 3.5)
     assert np.all(fit.errors["log_permeability"] < 0.3)
-    np.testing.assert_allclose(fit.reduced_chi_square, 1.0, atol=4.0 * np.sqrt(2.0 / fit.degrees_of_freedom))
+    np.testing.assert_allclose(fit.reduced_chi2, 1.0, atol=4.0 * np.sqrt(2.0 / fit.degrees_of_freedom))
     if fit_bulk:
         assert abs(pulls(fit.parameters["log_D"], np.log(D_bulk), fit.errors["log_D"])) < 3.0

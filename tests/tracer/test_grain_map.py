@@ -324,11 +324,11 @@ def test_counts_need_no_intensity(rng: np.random.Generator):
     """The binomial deviance is that of two Poisson channels whose intensity is fitted in each pixel."""
     a, b = rng.poisson(20.0, (3, 4)) * 1.0, rng.poisson(30.0, (3, 4)) * 1.0
     c = jnp.asarray(rng.uniform(0.2, 0.8, (3, 4)))
-    loss, gain, _ = IsotopeCounts(a, b).misfit(c)
+    loss, gain, _ = IsotopeCounts(a, b).loss(c)
     n = a + b
     poisson = sum(special.xlogy(o, o / (n * p)) - o + n * p for o, p in ((a, c), (b, 1.0 - c)))
     assert float(loss) == pytest.approx(float(np.sum(poisson)), rel=1e-12)
-    slope = jax.grad(lambda v: IsotopeCounts(a, b).misfit(v)[0])(c)
+    slope = jax.grad(lambda v: IsotopeCounts(a, b).loss(v)[0])(c)
     np.testing.assert_allclose(-gain, slope, rtol=1e-10)
 
 

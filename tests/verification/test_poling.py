@@ -110,6 +110,6 @@ def test_objective_of_a_poling_experiment() -> None:
     found = jax.jit(objective.evaluate)(jnp.asarray(potentials)[:, None])
     assert found.status.tolist() == [[Status.DONE] * 3]
     np.testing.assert_allclose(found.charge[0], exact, rtol=1e-4)
-    assert float(found.misfit[0, 0]) < 0.5 * float(jnp.min(found.misfit[0, 1:]))
+    assert float(found.chi2[0, 0]) < 0.5 * float(jnp.min(found.chi2[0, 1:]))
     with pytest.raises(Unsupported, match="full model"):
         Objective(problem, CONTROLS)

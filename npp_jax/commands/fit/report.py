@@ -32,7 +32,7 @@ def report_lines(outcome: FitOutcome, figures: list[str]) -> Iterator[str]:
         error = float(result.covariance.standard_error[k])
         yield f"| {parameter.name} | {result.theta[k]:.5g} | {error:.2g} | {low:.5g} … {high:.5g} | {source} |"
     yield ""
-    yield f"Misfit {result.chi2:.1f} for {result.points} points, probability {result.p_value:.2g}: " + ", ".join(
+    yield f"chi2 {result.chi2:.1f} for {result.points} points, probability {result.p_value:.2g}: " + ", ".join(
         f"{name} {value:.1f}" for name, value in result.chi2_of.items()
     )
     yield ""
@@ -97,7 +97,7 @@ def _outside(fitted: Fitted) -> Iterator[str]:
 def _rival_lines(outcome: FitOutcome) -> Iterator[str]:
     everyone = [outcome.main, *outcome.rivals]
     lowest = [min(getattr(f.result.criteria, kind) for f in everyone) for kind in ("aic", "bic")]
-    yield "| model | parameters | determined | misfit | probability | ΔAIC | ΔBIC | against the first | ended |"
+    yield "| model | parameters | determined | chi2 | probability | ΔAIC | ΔBIC | against the first | ended |"
     yield "|---|---|---|---|---|---|---|---|---|"
     for fitted in everyone:
         result = fitted.result

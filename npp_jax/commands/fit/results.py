@@ -15,6 +15,8 @@ from npp_jax.commands.fit.summary import measured_of, warnings
 from npp_jax.files.writing import write_figure, write_text, written_hdf5
 from npp_jax.inference import Reason
 
+SCHEMA_VERSION = 2
+
 
 def write_fit(outcome: FitOutcome, folder: Path, stem: str, *, command: str = "") -> list[Path]:
     """Write all files of a fit.
@@ -59,8 +61,8 @@ def _numbers(outcome: FitOutcome) -> dict[str, Any]:
             "failed_evaluations": int(result.refined.failed_evaluations.sum()),
             "evaluations": int(result.refined.evaluations.sum()),
             "gradient_norm": float(result.refined.gradient_norm[result.best]),
-            "misfit": result.chi2,
-            "misfit_of": result.chi2_of,
+            "chi2": result.chi2,
+            "chi2_of": result.chi2_of,
             "points": result.points,
             "probability": result.p_value,
             "aic": result.criteria.aic,
@@ -79,7 +81,7 @@ def _numbers(outcome: FitOutcome) -> dict[str, Any]:
         }
 
     return {
-        "schema_version": 1,
+        "schema_version": SCHEMA_VERSION,
         "npp_jax_version": __version__,
         "study": outcome.study.title,
         "candidates": len(outcome.sweep.theta),
@@ -118,7 +120,7 @@ def _write_arrays(path: Path, outcome: FitOutcome, command: str) -> None:
     with written_hdf5(path) as file:
         file.attrs.update(
             title="npp_jax fit",
-            schema_version=1,
+            schema_version=SCHEMA_VERSION,
             npp_jax_version=__version__,
             jax_version=jax.__version__,
             device=str(jax.devices()[0].device_kind),
@@ -132,7 +134,7 @@ def _write_arrays(path: Path, outcome: FitOutcome, command: str) -> None:
             ("covariance_scaled", result.covariance.scaled, "covariance on the scales of the parameters"),
             ("correlation", result.covariance.correlation, "correlation matrix"),
             ("start_theta", result.refined.theta, "where each start ended"),
-            ("start_misfit", 2.0 * result.refined.cost, "misfit there, priors included"),
+            ("start_chi2", 2.0 * result.refined.cost, "χ² there, priors included"),
             ("start_reason", result.refined.reason, "why it ended: " + ", ".join(f"{r:d} {r.name}" for r in Reason)),
             ("path", result.path, "trial points of the best start"),
         ):

@@ -18,7 +18,7 @@ def warnings(fitted: Fitted) -> list[str]:
 
 
 def lines(outcome: FitOutcome) -> Iterator[str]:
-    """Parameters with their intervals, the misfit, and the rivals."""
+    """Parameters with their intervals, χ², and the rivals."""
     main, result = outcome.main, outcome.main.result
     for name in result.names:
         best, _, (low, high), source = result[name]
@@ -26,7 +26,7 @@ def lines(outcome: FitOutcome) -> Iterator[str]:
     if main.posterior is not None:
         for name, (low, high), r_hat in zip(result.names, main.posterior.interval, main.posterior.r_hat, strict=True):
             yield f"{name:24s} {'posterior':>12s}   95 %: {low:.5g} … {high:.5g}   (R-hat {r_hat:.3f})"
-    yield f"misfit {result.chi2:.1f} for {result.points} points, probability {result.p_value:.2g}"
+    yield f"chi2 {result.chi2:.1f} for {result.points} points, probability {result.p_value:.2g}"
     for rival in outcome.rivals:
         worse = rival.result.criteria.bic - result.criteria.bic
-        yield f"rival '{rival.hypothesis.name}': misfit {rival.result.chi2:.1f}, BIC {worse:+.1f}"
+        yield f"rival '{rival.hypothesis.name}': chi2 {rival.result.chi2:.1f}, BIC {worse:+.1f}"

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from npp_jax.commands.tracer.report import Stored, TracerReport, ending, logarithmic_row, misfit_lines, vague
+from npp_jax.commands.tracer.report import Stored, TracerReport, chi2_lines, ending, logarithmic_row, vague
 from npp_jax.commands.tracer.stored import HOUR, UM, logarithmic, profile_figure, read_profile_of
 from npp_jax.commands.tracer.study import ChainStudy
 from npp_jax.commands.tracer.tables import StageTable
@@ -68,7 +68,7 @@ def run_chain(study: ChainStudy, folder: Path) -> TracerReport:
             lines.append(logarithmic_row("D of the grains", float(jnp.log(D)), float(fit.errors["log_D"]), "m²/s"))
             arrays |= logarithmic("D_bulk", np.log(np.asarray(D)), np.asarray(fit.errors["log_D"]), "m²/s", ())
             warnings += vague(["D of the grains"], np.asarray(fit.errors["log_D"]))
-        told, doubt = misfit_lines(fit)
+        told, doubt = chi2_lines(fit)
         lines, warnings = [*lines, *told], [*doubt, *warnings]
         lines += _steps(profiles, np.asarray(edges), table.sizes_um, D, arrays)
         status, code = ending(fit)

@@ -10,10 +10,10 @@ import numpy as np
 from npp_jax.commands.tracer.report import (
     Stored,
     TracerReport,
+    chi2_lines,
     ending,
     linear_row,
     logarithmic_row,
-    misfit_lines,
     vague,
 )
 from npp_jax.commands.tracer.stored import (
@@ -115,7 +115,7 @@ def run_evolution(study: EvolutionStudy, folder: Path) -> TracerReport:
         arrays |= profile_arrays(named, np.asarray(position), np.asarray(curve), prefix=f"specimen{k + 1}_")
     if law is not None:
         arrhenius(axes[-1], {"D of the fit": Activated(jnp.asarray(temperatures), jnp.exp(at.value), at.error, law)})
-    told, doubt = misfit_lines(fit)
+    told, doubt = chi2_lines(fit)
     status, code = ending(fit)
     return TracerReport(
         [*lines, *told], arrays, figure, [*doubt, *vague([f"D at {T:g} K" for T in temperatures], error)], status, code

@@ -98,7 +98,7 @@ def _fitted(study: MapStudy, grains: GrainMap, counts: IsotopeCounts, stages: tu
 
 
 def _rows(study: MapStudy, grains: GrainMap, fit: MapFit) -> list[str]:
-    """Lines of the permeabilities, of D, and of the misfit."""
+    """Lines of the permeabilities, of D, and of χ²."""
     error = np.sqrt(np.diag(np.asarray(fit.covariance)))
     value = np.log(np.asarray(fit.permeability))
     names = _names(grains)

@@ -9,10 +9,10 @@ import numpy as np
 from npp_jax.commands.tracer.report import (
     Stored,
     TracerReport,
+    chi2_lines,
     ending,
     linear_row,
     logarithmic_row,
-    misfit_lines,
     vague,
 )
 from npp_jax.commands.tracer.stored import (
@@ -81,7 +81,7 @@ def run_profile(study: ProfileStudy, folder: Path) -> TracerReport:
     if not timed:
         lines.append("D alone is not determined: without duration_h a profile gives Dt.")
     logs = [(names[key][0], float(errors[key])) for key in names if key in p]
-    told, doubt = misfit_lines(fit)
+    told, doubt = chi2_lines(fit)
     status, code = ending(fit)
     return TracerReport(
         [*lines, *told],

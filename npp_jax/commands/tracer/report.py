@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 UNLIKELY = 1e-3
-"""Probability of the misfit below which the model is said not to explain the data."""
+"""Probability of χ² below which the model is said not to explain the data."""
 
 _VAGUE = 1.0
 """Standard error of a logarithm above which a quantity is said to be hardly determined: a factor of e."""
@@ -83,12 +83,9 @@ def vague(names: list[str], log_errors: np.ndarray) -> list[str]:
     ]
 
 
-def misfit_lines(fit: TracerFit) -> tuple[list[str], list[str]]:
-    """Line about the misfit, and the warning that belongs to it, if any."""
-    line = (
-        f"misfit {float(fit.chi_square):.1f} for {fit.degrees_of_freedom} degrees of freedom, "
-        f"probability {fit.p_value:.2g}"
-    )
+def chi2_lines(fit: TracerFit) -> tuple[list[str], list[str]]:
+    """Line about χ², and the warning that belongs to it, if any."""
+    line = f"chi2 {float(fit.chi2):.1f} for {fit.degrees_of_freedom} degrees of freedom, probability {fit.p_value:.2g}"
     if fit.p_value >= UNLIKELY:
         return [line], []
     return [line], [
@@ -98,6 +95,6 @@ def misfit_lines(fit: TracerFit) -> tuple[list[str], list[str]]:
 
 def ending(fit: TracerFit) -> tuple[str, int]:
     """Status in words and exit code of a fit."""
-    if not math.isfinite(float(fit.chi_square)):
+    if not math.isfinite(float(fit.chi2)):
         return "no finite result: check the data and the values to start from", 4
     return REASON_ADVICE[fit.reason], 0 if fit.reason is Reason.CONVERGED else 3

@@ -9,7 +9,8 @@ from typing import Any
 from npp_jax.sweeping.store.chunks import canonical_json
 from npp_jax.sweeping.store.disk import StoreError, replacing, write_all
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""Of manifests and of the files that are made of the chunks."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,7 +108,10 @@ def read_manifest(path: Path) -> Manifest | None:
         if content.pop("run") != hashlib.sha256(canonical_json(content)).hexdigest() or not whole:
             return None
         if content["schema_version"] != SCHEMA_VERSION:
-            raise StoreError(f"{path}: schema_version {content['schema_version']}, this version reads {SCHEMA_VERSION}")
+            raise StoreError(
+                f"{path.name}: schema_version {content['schema_version']}, this version reads {SCHEMA_VERSION}: "
+                "discard it with --force, or resume it with the version of npp_jax that began it"
+            )
         return Manifest(**{field.name: content[field.name] for field in dataclasses.fields(Manifest)})
     except FileNotFoundError:
         return None
