@@ -1,15 +1,17 @@
 """Fits of experiments: parameters, objective, least squares from many starts, and what the data determine."""
 
 from npp_jax.fitting.band import Band, LawBands, draw, law_bands, signal_sigma
+from npp_jax.fitting.estimates import Estimate, covariance_ends, given, given_text
 from npp_jax.fitting.fitting import FitResult, fit
 from npp_jax.fitting.free_form import with_free_form, with_smoothness
 from npp_jax.fitting.jacobian import Expansion, LinearModel
+from npp_jax.fitting.minima import Minimum
 from npp_jax.fitting.objective import Evaluation, Objective, Predicted
 from npp_jax.fitting.parameters import known_keys, place, value_of
+from npp_jax.fitting.phrases import phrases
 from npp_jax.fitting.plausible import data_warnings, replaced_depth
 from npp_jax.fitting.problem import Measurement, Problem
 from npp_jax.fitting.sampling import linear_model, sample_posterior
-from npp_jax.fitting.words import Estimate
 
 __all__ = [
     "Band",
@@ -20,15 +22,20 @@ __all__ = [
     "LawBands",
     "LinearModel",
     "Measurement",
+    "Minimum",
     "Objective",
     "Predicted",
     "Problem",
+    "covariance_ends",
     "data_warnings",
     "draw",
     "fit",
+    "given",
+    "given_text",
     "known_keys",
     "law_bands",
     "linear_model",
+    "phrases",
     "place",
     "replaced_depth",
     "sample_posterior",

@@ -1,13 +1,14 @@
 """Least squares, uncertainty, profile likelihood, posterior, identifiability of any residuals; knows no experiment."""
 
 from npp_jax.inference.descent import descend
-from npp_jax.inference.identifiability import Combination, Identifiability, identifiability
+from npp_jax.inference.identifiability import Combination, Group, Identifiability, identifiability
+from npp_jax.inference.interval_end import End, Outcome, between
 from npp_jax.inference.parameter import Parameter, ParameterError, Parameters, Prior
 from npp_jax.inference.posterior import MissingExtra, Posterior, PosteriorError, PosteriorOptions, check_blackjax
 from npp_jax.inference.prior import with_priors
-from npp_jax.inference.profile import DELTA_CHI2_95, Profile, profile_grid, profile_likelihood
+from npp_jax.inference.profile import DELTA_CHI2_95, Profile, profile_likelihood
 from npp_jax.inference.refine import ResidualsAndJacobian, refine
-from npp_jax.inference.refine_result import REASON_ADVICE, Reason, RefineOptions, RefineResult
+from npp_jax.inference.refine_result import GOOD, REASON_ADVICE, Reason, RefineOptions, RefineResult
 from npp_jax.inference.sampling import sample_posterior
 from npp_jax.inference.transform import (
     Ranges,
@@ -32,14 +33,18 @@ from npp_jax.inference.uncertainty import (
 
 __all__ = [
     "DELTA_CHI2_95",
+    "GOOD",
     "NORMAL_95",
     "REASON_ADVICE",
     "Combination",
     "Covariance",
+    "End",
+    "Group",
     "Identifiability",
     "InformationCriteria",
     "LikelihoodRatio",
     "MissingExtra",
+    "Outcome",
     "Parameter",
     "ParameterError",
     "Parameters",
@@ -53,6 +58,7 @@ __all__ = [
     "RefineOptions",
     "RefineResult",
     "ResidualsAndJacobian",
+    "between",
     "check_blackjax",
     "covariance",
     "descend",
@@ -60,7 +66,6 @@ __all__ = [
     "identifiability",
     "information_criteria",
     "likelihood_ratio",
-    "profile_grid",
     "profile_likelihood",
     "ranges_of",
     "reduced_chi2",

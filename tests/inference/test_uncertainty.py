@@ -16,13 +16,14 @@ from npp_jax.inference import (
     Parameter,
     Parameters,
     Prior,
+    Profile,
     Reason,
     RefineOptions,
+    between,
     covariance,
     identifiability,
     information_criteria,
     likelihood_ratio,
-    profile_grid,
     profile_likelihood,
     ranges_of,
     reduced_chi2,
@@ -191,23 +192,27 @@ def test_profile_of_a_linear_problem_is_the_parabola(rng: np.random.Generator):
     function, bounds = batched(lambda b: design @ b - data), unbounded(3)
     best = refine(function, bounds, np.zeros((1, 3)), options=RefineOptions(offset=1e-10)).theta[0]
     errors = covariance(design, best, ranges_of(bounds))
-    grids = {bound.name: profile_grid(errors, bounds, k) for k, bound in enumerate(bounds)}
-    for k, profile in enumerate(profile_likelihood(function, bounds, best, grids)):
+    for k, profile in enumerate(profile_likelihood(function, bounds, best, covariance=errors)):
+        assert profile.name == bounds[k].name
         deviation = (profile.values - best[k]) / errors.standard_error[k]
-        np.testing.assert_allclose(deviation, np.linspace(-3.5, 3.5, 15), atol=1e-9)
+        np.testing.assert_allclose(deviation, np.linspace(-3.5, 3.5, 15), atol=1e-7)
         np.testing.assert_allclose(profile.delta_chi2, deviation**2, atol=1e-7)
         np.testing.assert_allclose(profile.interval, errors.interval[k], rtol=1e-6)
-        assert (profile.open_ends, profile.improved) == ((False, False), False)
+        assert (outcomes(profile), profile.improved) == (["CLOSED", "CLOSED"], False)
 
 
-def test_profile_agrees_with_nested_minimisation(rng: np.random.Generator):
+def outcomes(profile: Profile) -> list[str]:
+    return [end.outcome.name for end in profile.ends]
+
+
+@pytest.mark.parametrize("points", [0, 1, 41])
+def test_profile_agrees_with_nested_minimisation(rng: np.random.Generator, points: int):
     """Few, noisy data: the interval is asymmetric; the other method is SciPy's minimiser inside its root finder."""
     residual = decay_problem(rng, 0.5)
     function = batched(residual)
     best = refine(function, DECAY, [[1.0, 1.0, 0.0]]).theta[0]
     errors = covariance(jax.jacfwd(residual)(best), best, ranges_of(DECAY))
-    grid = profile_grid(errors, DECAY, 1, points=41)
-    (profile,) = profile_likelihood(function, DECAY, best, {"rate": grid}, covariance=errors)
+    (profile,) = profile_likelihood(function, DECAY, best, ["rate"], points=points, covariance=errors)
 
     plain = jax.jit(residual)
     minimum = optimize.least_squares(plain, best, xtol=1e-15, ftol=1e-15, gtol=1e-14).cost
@@ -221,7 +226,7 @@ def test_profile_agrees_with_nested_minimisation(rng: np.random.Generator):
     expected = [optimize.brentq(excess, best[1], edge, xtol=1e-6) for edge in (0.05, 20.0)]
     np.testing.assert_allclose(profile.interval, expected, rtol=2e-3)
     assert abs(np.log(expected[1] / best[1]) + np.log(expected[0] / best[1])) > 0.02
-    assert not profile.improved
+    assert not profile.improved and len(profile.values) == points
 
 
 def test_profile_of_a_degenerate_parameter_is_open():
@@ -230,41 +235,105 @@ def test_profile_of_a_degenerate_parameter_is_open():
     bounds = (Parameter("a", (), 0.1, 10.0, "log"), Parameter("b", (), 0.01, 100.0, "log"))
     best = jnp.array([0.5, 1.2])
     errors = covariance(function(best[None])[1][0], best, ranges_of(bounds))
-    grid = profile_grid(errors, bounds, 0)
-    np.testing.assert_allclose(grid[[0, 7, 14]], [0.1, 1.0, 10.0])
-    (profile,) = profile_likelihood(function, bounds, best, {"a": grid})
-    assert profile.open_ends == (True, True)
-    assert profile.interval == (0.1, 10.0)
-    np.testing.assert_allclose(profile.delta_chi2, np.zeros(15), atol=1e-6)
-    np.testing.assert_allclose(profile.theta.prod(axis=1), np.full(15, 0.6), rtol=1e-6)
+    for known in (None, errors):
+        (profile,) = profile_likelihood(function, bounds, best, ["a"], covariance=known)
+        np.testing.assert_allclose(profile.values[[0, 7, 14]], [0.1, 1.0, 10.0])
+        assert outcomes(profile) == ["RANGE", "RANGE"]
+        assert [end.value for end in profile.ends] == pytest.approx([0.1, 10.0])
+        assert np.isnan(profile.interval).all() and between(profile.ends) == "not determined"
+        np.testing.assert_allclose(profile.delta_chi2, np.zeros(15), atol=1e-6)
+        np.testing.assert_allclose(profile.theta.prod(axis=1), np.full(15, 0.6), rtol=1e-6)
+
+
+def test_an_end_that_is_due_to_the_range_of_another_parameter_says_so():
+    """Only a · b counts, and b ends at 2: a is closed below by that alone."""
+    x = jnp.linspace(0.1, 2.0, 20)
+    function = batched(lambda t: (jnp.exp(-t[0] * t[1] * x) - jnp.exp(-0.6 * x)) / 0.01)
+    bounds = (Parameter("a", (), 0.1, 10.0, "log"), Parameter("b", (), 0.01, 2.0, "log"))
+    best = jnp.array([0.5, 1.2])
+    errors = covariance(function(best[None])[1][0], best, ranges_of(bounds))
+    (profile,) = profile_likelihood(function, bounds, best, ["a"], covariance=errors)
+    assert outcomes(profile) == ["CLOSED", "RANGE"]
+    slope = jax.jacfwd(lambda q: jnp.exp(-q * x) / 0.01)(0.6)
+    # The product itself is nearly linear over its error.
+    expected = (0.6 - NORMAL_95 / float(jnp.linalg.norm(slope))) / 2.0
+    assert profile.interval[0] == pytest.approx(expected, rel=2e-3)
+    assert profile.ends[0].text() == "closed, with b at 2, the end of the range"
+    assert profile.ends[1].text() == "reaches 10, the end of the range, at Δχ² = 0.00"
+
+
+def test_a_parameter_at_the_end_of_its_range_has_a_one_sided_limit():
+    """The minimum of x lies outside, at 1.3; y follows x."""
+    function = batched(lambda t: jnp.stack([(t[0] - 1.3) / 0.5, (t[1] - t[0]) / 0.1]))
+    bounds = (Parameter("x", (), -5.0, 1.0), Parameter("y", (), -5.0, 5.0))
+    best = refine(function, bounds, [[0.0, 0.0]]).theta[0]
+    errors = covariance(function(best[None])[1][0], best, ranges_of(bounds), held=jnp.array([True, False]))
+    x, y = profile_likelihood(function, bounds, best, covariance=errors)
+    # From χ² at the bound, not at the minimum that is out of reach.
+    reach = lambda delta: 1.3 - 0.5 * np.sqrt(delta + (0.3 / 0.5) ** 2)  # noqa: E731
+    assert outcomes(x) == ["CLOSED", "HELD"]
+    assert x.interval[0] == pytest.approx(reach(DELTA_CHI2_95), abs=2e-3)
+    assert x.ends[1].text() == "held at 1, the end of the range: one-sided limit" and np.isnan(x.interval[1])
+    # Upwards only the second residual grows; downwards x comes along.
+    assert outcomes(y) == ["CLOSED", "CLOSED"]
+    assert y.interval[1] == pytest.approx(1.0 + 0.1 * NORMAL_95, abs=1e-3)
+    assert y.ends[1].others == ("x at 1",) and y.ends[0].others == ()
+    assert y.interval[0] < 1.0 - 5.0 * 0.1
+
+
+def test_a_parameter_without_effect_has_no_interval():
+    function = batched(lambda t: jnp.stack([t[0] - 1.0, t[0] + 1e-3 * t[1], 0.0 * t[2] + 1.0]))
+    bounds = (Parameter("x", (), -5.0, 5.0), Parameter("weak", (), 0.0, 10.0), Parameter("none", (), 0.0, 1.0))
+    best = refine(function, bounds, [[0.0, 1.0, 0.5]]).theta[0]
+    errors = covariance(
+        function(best[None])[1][0], best, ranges_of(bounds), held=jnp.array([False, best[1] == 0.0, True])
+    )
+    x, weak, none = profile_likelihood(function, bounds, best, covariance=errors)
+    assert outcomes(x) == ["CLOSED", "CLOSED"]
+    assert outcomes(weak) == outcomes(none) == ["NO_EFFECT", "NO_EFFECT"]
+    assert between(weak.ends) == between(none.ends) == "not determined"
+    assert np.isnan([*weak.interval, *none.interval]).all()
+
+
+def test_the_interval_covers_a_second_minimum():
+    """Two minima of nearly the same depth; between them χ² rises above the threshold."""
+    function = batched(lambda t: jnp.stack([3.0 * (t[0] ** 2 - 1.0), 0.1 * (t[0] - 1.0), t[1] - t[0]]))
+    bounds = (Parameter("x", (), -5.0, 5.0), Parameter("y", (), -5.0, 5.0))
+    ends = refine(function, bounds, [[1.3, 0.0], [-1.3, 0.0]])
+    (alone,) = profile_likelihood(function, bounds, ends.theta[0], ["x"])
+    assert alone.interval[0] > 0.0
+    (both,) = profile_likelihood(function, bounds, ends.theta[0], ["x"], others=ends.theta[1:])
+    chi2 = lambda x: 9.0 * (x**2 - 1.0) ** 2 + 0.01 * (x - 1.0) ** 2  # noqa: E731
+    expected = [optimize.brentq(lambda x: chi2(x) - DELTA_CHI2_95, *span) for span in ((-3.0, -1.0), (1.0, 3.0))]
+    np.testing.assert_allclose(both.interval, expected, rtol=2e-3)
+    assert not both.improved
 
 
 def test_a_profile_finds_that_the_minimum_was_local():
     function = batched(lambda t: jnp.stack([(t[0] ** 2 - 4.0), 0.5 * (t[0] - 2.0), t[1] - t[0]]))
     bounds = (Parameter("x", (), -5.0, 5.0), Parameter("y", (), -INF, INF))
-    best = refine(function, bounds, [[-2.2, 0.0]]).theta[0]
-    assert float(best[0]) < -1.5
-    (profile,) = profile_likelihood(function, bounds, best, {"x": np.linspace(-3.0, 3.0, 31)})
+    best = refine(function, bounds, [[-2.2, 0.0], [2.2, 0.0]]).theta
+    assert float(best[0, 0]) < -1.5
+    (profile,) = profile_likelihood(function, bounds, best[0], ["x"], others=best[1:])
     assert profile.improved
+    assert profile.lowest[0] > 1.5
 
 
-def test_profile_points_that_cannot_be_evaluated_leave_the_end_open():
+def test_profile_points_that_cannot_be_evaluated_leave_the_end_not_found():
     model = batched(lambda t: jnp.where(t[0] > 1.2, jnp.nan, jnp.stack([(t[0] - 1.0) / 0.5, t[1] - t[0]])))
     bounds = (Parameter("x", (), -5.0, 5.0), Parameter("y", (), -INF, INF))
-    (profile,) = profile_likelihood(model, bounds, [1.0, 1.0], {"x": np.linspace(-1.0, 3.0, 21)})
-    assert profile.open_ends == (False, True)
-    np.testing.assert_allclose(profile.interval, [1.0 - 0.5 * NORMAL_95, 5.0], rtol=1e-9)
-    assert np.isnan(profile.delta_chi2[-1])
-    assert profile.reason[-1] == Reason.FAILURE_WALL
+    (profile,) = profile_likelihood(model, bounds, [1.0, 1.0], ["x"])
+    assert outcomes(profile) == ["CLOSED", "NOT_FOUND"]
+    assert profile.interval[0] == pytest.approx(1.0 - 0.5 * NORMAL_95, rel=1e-9)
+    assert np.isnan(profile.interval[1]) and 1.1 < profile.ends[1].value <= 1.2
+    assert profile.ends[1].text().startswith("not found: refits did not converge beyond 1.")
+    assert between(profile.ends).endswith("… not found")
 
 
 def test_wrong_input_of_a_profile_is_refused():
     function = batched(lambda t: t - 1.0)
     with pytest.raises(ValueError, match="'c' is not a parameter; there are b1, b2"):
-        profile_likelihood(function, unbounded(2), [1.0, 1.0], {"c": [1.0]})
-    flat = covariance(jnp.zeros((3, 2)), jnp.ones(2), ranges_of(unbounded(2)))
-    with pytest.raises(ValueError, match="b1: not determined and without a finite range"):
-        profile_grid(flat, unbounded(2), 0)
+        profile_likelihood(function, unbounded(2), [1.0, 1.0], ["c"])
 
 
 # --- identifiability --------------------------------------------------------------------------------------------------
