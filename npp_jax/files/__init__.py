@@ -1,7 +1,7 @@
 """Files of the user: experiment files, and what all of them have in common."""
 
 from npp_jax.files.errors import ConfigError, ConfigTable
-from npp_jax.files.experiment import allowed_range, experiment_schema, load_experiment, parse_experiment
+from npp_jax.files.experiment import experiment_schema, load_experiment, parse_experiment
 from npp_jax.files.experiment_tables import Diffusion, Fraction, Temperature, Time
 
 __all__ = [
@@ -11,7 +11,6 @@ __all__ = [
     "Fraction",
     "Temperature",
     "Time",
-    "allowed_range",
     "experiment_schema",
     "load_experiment",
     "parse_experiment",

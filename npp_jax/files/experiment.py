@@ -14,8 +14,7 @@ import jax.numpy as jnp
 
 from npp_jax.files.errors import ConfigError, required
 from npp_jax.files.experiment_tables import DiffusivityTable, ExperimentTable, SpeciesTable, StageTable
-from npp_jax.files.limits import Limits, limits_of
-from npp_jax.files.toml import place_of, toml_table, validated
+from npp_jax.files.toml import toml_table, validated
 from npp_jax.physics import (
     AbstractDiffusivity,
     AbstractFront,
@@ -37,6 +36,7 @@ from npp_jax.physics import (
     Stage,
     TabulatedSED,
 )
+from npp_jax.physics.keys import STAGE
 from npp_jax.physics.nernst_einstein import nernst_einstein
 
 
@@ -79,16 +79,6 @@ def _table_of(table: dict[str, Any], key: str) -> dict[str, Any]:
     return found
 
 
-def allowed_range(key: str) -> Limits:
-    """Range of a key such as `Li.vacancy_fraction` or `stages.0.potential_V`; none for what is no key of a file."""
-    place, _, name = key.rpartition(".")
-    first = place.split(".")[0]
-    species = ("species",) if name in SpeciesTable.model_fields else ("species", "diffusivity")
-    tables = (first,) if first in ("sample", "stages", "observation") else species
-    field = place_of((*tables, name), ExperimentTable).field
-    return Limits() if field is None else limits_of(field)
-
-
 def parse_experiment(table: Mapping[str, Any], *, folder: Path = Path()) -> Experiment:
     """Turn the content of an experiment file into an `Experiment`.
 
@@ -108,6 +98,7 @@ def parse_experiment(table: Mapping[str, Any], *, folder: Path = Path()) -> Expe
         ),
         stages=tuple(_stage(stage, folder, k) for k, stage in enumerate(checked.stages)),
         title=checked.title,
+        conductivities=tuple(s.name for s in checked.species if s.diffusivity.conductivity_S_m is not None),
     )
 
 
@@ -128,7 +119,9 @@ def _law(species: SpeciesTable, density: float, temperature: float) -> AbstractD
         carriers = species.bulk_fraction * density
         if carriers == 0.0:
             raise ConfigError(f"species '{species.name}': conductivity_S_m needs an ion that is present in the bulk")
-        bulk = nernst_einstein(required(table.conductivity_S_m), carriers, temperature, charge_number=species.charge)
+        # The state in which the conductivity is given: D of another temperature follows from it by the activation.
+        given_at = temperature if arrhenius is None else arrhenius.reference_temperature
+        bulk = nernst_einstein(required(table.conductivity_S_m), carriers, given_at, charge_number=species.charge)
     return SEDDiffusivity(
         bulk,
         _sed(table),
@@ -203,7 +196,7 @@ def _read_trace(path: Path, column: str, key: str) -> Drive:
     increasing = all(a < b for a, b in itertools.pairwise(time))
     if len(time) < 2 or not increasing:
         raise ConfigError(f"{key}: {path}: needs two or more rows, and times that increase")
-    limits = limits_of(StageTable.model_fields[column])
+    limits = STAGE[column].limits
     wrong = [v for v in value if not limits.hold(v)]
     if wrong:
         raise ConfigError(f"{key}: {path}: {column} = {wrong[0]:g}: must be {limits}")

@@ -6,23 +6,22 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from npp_jax.files.errors import ConfigTable, required
+from npp_jax.files.limits import within
+from npp_jax.physics import keys
 
-Diffusion = Annotated[float, Field(gt=0.0, le=1e-4)]
-Energy = Annotated[float, Field(gt=0.0, le=2.0)]
-Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
-Temperature = Annotated[float, Field(ge=50.0, le=2000.0)]
-Potential = Annotated[float, Field(gt=0.0, le=1e5)]
-Current = Annotated[float, Field(gt=0.0, le=1e6)]
-Time = Annotated[float, Field(gt=0.0, le=1e12)]
-Charge = Annotated[float, Field(gt=0.0, le=1e9)]
+Diffusion = Annotated[float, within(keys.ION["D_m2_s"])]
+Fraction = Annotated[float, within(keys.ION["bulk_fraction"])]
+Temperature = Annotated[float, within(keys.STAGE["temperature_K"])]
+Time = Annotated[float, within(keys.STAGE["duration_s"])]
+Charge = Annotated[float, within(keys.STAGE["charge_C_m2"])]
 
 
 class SampleTable(ConfigTable):
     """[sample]."""
 
-    thickness_um: Annotated[float, Field(ge=1e-2, le=1e5)]
-    permittivity: Annotated[float, Field(ge=1.0, le=1e4)]
-    bulk_density_m3: Annotated[float, Field(ge=1e20, le=1e30)]
+    thickness_um: Annotated[float, within(keys.SAMPLE["thickness_um"])]
+    permittivity: Annotated[float, within(keys.SAMPLE["permittivity"])]
+    bulk_density_m3: Annotated[float, within(keys.SAMPLE["bulk_density_m3"])]
 
 
 class SEDTable(ConfigTable):
@@ -30,8 +29,8 @@ class SEDTable(ConfigTable):
 
     kind: Literal["mixture", "table"]
     energy_eV: list[float] = Field(min_length=1)
-    fwhm_eV: list[Energy] | None = None
-    weight: list[Annotated[float, Field(gt=0.0)]] | None = None
+    fwhm_eV: list[Annotated[float, within(keys.SITES["sed_fwhm_eV"])]] | None = None
+    weight: list[Annotated[float, within(keys.SITES["sed_weight"])]] | None = None
     occupied: list[Annotated[float, Field(gt=0.0, lt=1.0)]] | None = None
 
     @model_validator(mode="after")
@@ -56,15 +55,15 @@ class DiffusivityTable(ConfigTable):
 
     law: Literal["constant", "sed"]
     D_m2_s: Diffusion | None = None
-    D_bulk_m2_s: Diffusion | None = None
-    conductivity_S_m: Annotated[float, Field(ge=1e-30, le=1e6)] | None = None
-    sed_fwhm_eV: Energy | None = None
+    D_bulk_m2_s: Annotated[float, within(keys.ION["D_bulk_m2_s"])] | None = None
+    conductivity_S_m: Annotated[float, within(keys.ION["conductivity_S_m"])] | None = None
+    sed_fwhm_eV: Annotated[float, within(keys.ION["sed_fwhm_eV"])] | None = None
     sed: SEDTable | None = None
-    vacancy_fraction: Annotated[float, Field(gt=0.0, lt=1.0)] | None = None
-    immobile_fraction: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    vacancy_fraction: Annotated[float, within(keys.ION["vacancy_fraction"])] | None = None
+    immobile_fraction: Annotated[float, within(keys.ION["immobile_fraction"])] = 0.0
     filling: Literal["sharp", "fermi-dirac"] = "sharp"
     populations: Literal["separate", "intermixed"] = "separate"
-    activation_energy_eV: Annotated[float, Field(ge=0.0, le=5.0)] | None = None
+    activation_energy_eV: Annotated[float, within(keys.ION["activation_energy_eV"])] | None = None
     reference_temperature_K: Temperature | None = None
 
     @model_validator(mode="after")
@@ -112,14 +111,14 @@ class StageTable(ConfigTable):
     charge_mC_cm2: Charge | None = None
     output_times_s: list[Time] | None = None
     output_charges_C_m2: list[Charge] | None = None
-    potential_V: Potential | None = None
-    potential_end_V: Potential | None = None
+    potential_V: Annotated[float, within(keys.STAGE["potential_V"])] | None = None
+    potential_end_V: Annotated[float, within(keys.STAGE["potential_end_V"])] | None = None
     potential_trace: str | None = None
-    current_density_A_m2: Current | None = None
-    current_density_end_A_m2: Current | None = None
+    current_density_A_m2: Annotated[float, within(keys.STAGE["current_density_A_m2"])] | None = None
+    current_density_end_A_m2: Annotated[float, within(keys.STAGE["current_density_end_A_m2"])] | None = None
     current_density_trace: str | None = None
-    reservoir_fraction: dict[str, Fraction] | None = None
-    exchange_rate_m_s: Annotated[float, Field(gt=0.0, le=1.0)] | None = None
+    reservoir_fraction: dict[str, Annotated[float, within(keys.RESERVOIR["reservoir_fraction"])]] | None = None
+    exchange_rate_m_s: Annotated[float, within(keys.STAGE["exchange_rate_m_s"])] | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> "StageTable":

@@ -1,36 +1,23 @@
-"""Ranges of the keys, as their tables declare them."""
+"""Ranges of the numbers of a file, as its tables declare them."""
 
 import dataclasses
-import math
 from collections.abc import Iterator
 from typing import Any, get_args
 
 from annotated_types import Ge, Gt, Le, Lt
+from pydantic import Field
 from pydantic.fields import FieldInfo
 
+from npp_jax.physics.keys import Key
+from npp_jax.physics.limits import Limits
 
-@dataclasses.dataclass(frozen=True)
-class Limits:
-    """Range of a number; an open end does not belong to it."""
 
-    low: float = -math.inf
-    high: float = math.inf
-    low_open: bool = True
-    high_open: bool = True
-
-    def hold(self, value: float) -> bool:
-        """Whether a value is in the range."""
-        above = value > self.low if self.low_open else value >= self.low
-        return above and (value < self.high if self.high_open else value <= self.high)
-
-    def __str__(self) -> str:
-        """What is allowed, in words."""
-        ends = (("greater", self.low, self.low_open), ("less", self.high, self.high_open))
-        return " and ".join(
-            f"{word} than {end:g}" if is_open else f"{word} than or equal to {end:g}"
-            for word, end, is_open in ends
-            if math.isfinite(end)
-        )
+def within(key: Key) -> Any:
+    """What a field of a table is annotated with so that its number is in the range of a key."""
+    limits = key.limits
+    low, high = ("gt", "ge")[not limits.low_open], ("lt", "le")[not limits.high_open]
+    ends = {name: end for name, end in ((low, limits.low), (high, limits.high)) if abs(end) != float("inf")}
+    return Field(**ends)
 
 
 def limits_of(field: FieldInfo) -> Limits:

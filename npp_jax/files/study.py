@@ -7,13 +7,14 @@ import dataclasses
 import hashlib
 from pathlib import Path
 
-from npp_jax.files import ConfigError, allowed_range
+from npp_jax.files import ConfigError
 from npp_jax.files.hypotheses import Hypothesis, make_rival
 from npp_jax.files.measured import make_measurement
 from npp_jax.files.study_tables import DesignTable, FitTable, StudyTable, SweepTable
 from npp_jax.files.toml import read_toml
 from npp_jax.fitting import Problem
 from npp_jax.inference import Parameters
+from npp_jax.physics.keys import allowed_range
 from npp_jax.simulation.supported import Unsupported, check_supported
 from npp_jax.sweeping import (
     OBSERVABLES,

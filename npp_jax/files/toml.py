@@ -12,7 +12,8 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from npp_jax.files.errors import ConfigError, ConfigTable
-from npp_jax.files.limits import Limits, limits_of
+from npp_jax.files.limits import limits_of
+from npp_jax.physics.limits import Limits
 
 Model = TypeVar("Model", bound=ConfigTable)
 

@@ -1,12 +1,12 @@
 """Keys of the experiments, as in their files and with their units, as lenses on the pytree.
 
 `Li.sed_fwhm_eV` is the key `sed_fwhm_eV` of the species Li, `sample.thickness_um` one of the sample and
-`stages.0.potential_V` one of the first stage. Keys of how an experiment is seen begin with `observation`:
-`observation.depth_scale`, `observation.K.sensitivity`.
+`stages.0.potential_V` one of the first stage; the tables of all keys are in `npp_jax.physics.keys`. A value that is
+placed does what it would do in the file.
 """
 
 import difflib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -14,117 +14,83 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
+from npp_jax.fitting.shares import balanced
 from npp_jax.inference.parameter import ParameterError
-from npp_jax.observe import DowsettResponse, GaussianResponse, Observation
-from npp_jax.physics import (
-    Blocking,
-    ConstantDiffusivity,
-    Experiment,
-    GaussianSED,
-    IonBeamCurrent,
-    IonBeamPotential,
-    MixtureSED,
-    SEDDiffusivity,
-    SlopeSED,
-    Species,
-    Stage,
-)
+from npp_jax.physics import Experiment
+from npp_jax.physics.keys import ION, NO_KEYS, RESERVOIR, SAMPLE, SITES, STAGE, Key, is_ramp
 from npp_jax.physics.nernst_einstein import nernst_einstein
+
+_CONDUCTIVITY = "conductivity_S_m"
 
 
 class Lens(NamedTuple):
     """Where a key is in an experiment."""
 
-    leaf: Callable[[Experiment], Array]
-    unit: Float[ArrayLike, "*#batch"]
-    """What one unit of the key is in the unit of the leaf."""
-    entry: int | None
-    """Entry of the leaf, where it has several."""
+    part: Callable[[Experiment], Any]
+    """The part that has the key: sample, ion or stage."""
+    key: Key
+    """Where it is in the part."""
+    name: str | None = None
+    """Entry of the leaf, where it is a dictionary."""
+
+    def leaf(self, experiment: Experiment) -> Any:
+        """The leaf in an experiment."""
+        found = self.key.leaf(self.part(experiment))
+        return found if self.name is None else found[self.name]
+
+    def unit(self, experiment: Experiment) -> ArrayLike:
+        """What one unit of the key is in the unit of the leaf."""
+        return _einstein(self.part(experiment), experiment) if self.key == ION[_CONDUCTIVITY] else self.key.unit
 
 
 def known_keys(experiment: Experiment) -> dict[str, Lens]:
-    """All keys that an experiment has, with the leaf of each and the factor from the unit of the key to that of the
-    leaf.
-    """
-    sample = experiment.sample
-    keys: dict[str, Lens] = {
-        "sample.thickness_um": Lens(lambda e: e.sample.thickness, 1e-6, None),
-        "sample.permittivity": Lens(lambda e: e.sample.permittivity, 1.0, None),
-        "sample.bulk_density_m3": Lens(lambda e: e.sample.bulk_density, 1.0, None),
-    }
-    for k, species in enumerate(experiment.species):
-        # D of one unit of conductivity, at the temperature of the first stage.
-        carriers, temperature = species.bulk_fraction * sample.bulk_density, experiment.stages[0].temperature
-        einstein = nernst_einstein(1.0, carriers, temperature, charge_number=species.charge)
-        for name, (leaf, unit) in _species_keys(species).items():
-            factor = einstein if name == "conductivity_S_m" else unit
-            keys[f"{species.name}.{name}"] = Lens(lambda e, k=k, leaf=leaf: leaf(e.species[k]), factor, None)
-        for name, (leaf, count) in _listed_keys(species).items():
-            for j in range(count):
-                lens = Lens(lambda e, k=k, leaf=leaf: leaf(e.species[k]), 1.0, j)
-                keys[f"{species.name}.{name}.{j}"] = lens
+    """All keys that an experiment has, each with its place."""
+    found: dict[str, Lens] = {}
+
+    def add(prefix: str, part: Callable[[Experiment], Any], table: Mapping[str, Key]) -> None:
+        there = part(experiment)
+        found.update({f"{prefix}.{name}": Lens(part, key) for name, key in table.items() if key.of(there)})
+
+    add("sample", lambda e: e.sample, SAMPLE)
+    for k, ion in enumerate(experiment.species):
+        part = lambda e, k=k: e.species[k]  # noqa: E731
+        add(ion.name, part, ION)
+        for name, key in SITES.items():
+            for j in range(len(key.leaf(ion)) if key.of(ion) else 0):
+                found[f"{ion.name}.{name}.{j}"] = Lens(part, key._replace(entry=j))
     for k, stage in enumerate(experiment.stages):
-        for name, (leaf, unit) in _stage_keys(stage).items():
-            # A drive without a trace is a list of one value.
-            index = 0 if name in ("potential_V", "current_density_A_m2") else None
-            keys[f"stages.{k}.{name}"] = Lens(lambda e, k=k, leaf=leaf: leaf(e.stages[k]), unit, index)
-    return keys
+        part = lambda e, k=k: e.stages[k]  # noqa: E731
+        add(f"stages.{k}", part, STAGE)
+        for name, key in RESERVOIR.items():
+            for ion in key.leaf(stage) if key.of(stage) else ():
+                found[f"stages.{k}.{name}.{ion}"] = Lens(part, key, ion)
+    return found
 
 
-def _listed_keys(species: Species) -> dict[str, tuple[Callable[[Species], Array], int]]:
-    """Lists of numbers that describe a site energy distribution, and how long they are."""
-    match species.diffusivity:
-        case SEDDiffusivity(sed=MixtureSED(energy=energy)):
-            parts = {"energy_eV": "energy", "fwhm_eV": "sed_fwhm", "weight": "weight"}
-            count = energy.shape[0]
-        case SEDDiffusivity(sed=SlopeSED(z=z)):
-            parts, count = {"slope_eV": "slope"}, z.shape[0]
-        case _:
-            return {}
-    return {f"sed_{key}": (_entries_of(name), count) for key, name in parts.items()}
+def _einstein(ion: Any, experiment: Experiment) -> Array:
+    """D of one unit of conductivity, at the temperature for which it is given: that of reference, or of the first stage
+    where the law has none.
+    """
+    arrhenius = ion.diffusivity.arrhenius
+    temperature = experiment.stages[0].temperature if arrhenius is None else arrhenius.reference_temperature
+    return nernst_einstein(
+        1.0, ion.bulk_fraction * experiment.sample.bulk_density, temperature, charge_number=ion.charge
+    )
 
 
-def _entries_of(name: str) -> Callable[[Any], Array]:
-    return lambda species: getattr(species.diffusivity.sed, name)
-
-
-def _species_keys(species: Species) -> dict[str, tuple[Callable[[Species], Array], float]]:
-    keys: dict[str, tuple[Callable, float]] = {}
-    law = species.diffusivity
-    if isinstance(law, ConstantDiffusivity):
-        keys["D_m2_s"] = (lambda s: s.diffusivity.D, 1.0)
-    if isinstance(law, SEDDiffusivity):
-        keys["D_bulk_m2_s"] = (lambda s: s.diffusivity.D_bulk, 1.0)
-        keys["conductivity_S_m"] = (lambda s: s.diffusivity.D_bulk, 1.0)
-        keys["vacancy_fraction"] = (lambda s: s.diffusivity.vacancy_fraction, 1.0)
-        keys["immobile_fraction"] = (lambda s: s.diffusivity.immobile_fraction, 1.0)
-        if isinstance(law.sed, GaussianSED):
-            keys["sed_fwhm_eV"] = (lambda s: s.diffusivity.sed.sed_fwhm, 1.0)
-    if isinstance(law, ConstantDiffusivity | SEDDiffusivity) and law.arrhenius is not None:
-        keys["activation_energy_eV"] = (lambda s: s.diffusivity.arrhenius.activation_energy, 1.0)
-    return keys
-
-
-def _stage_keys(stage: Stage) -> dict[str, tuple[Callable[[Stage], Array], float]]:
-    keys: dict[str, tuple[Callable, float]] = {"temperature_K": (lambda s: s.temperature, 1.0)}
-    if stage.duration is not None:
-        keys["duration_s"] = (lambda s: s.duration, 1.0)
-        keys["duration_h"] = (lambda s: s.duration, 3600.0)
-    if stage.charge is not None:
-        keys["charge_C_m2"] = (lambda s: s.charge, 1.0)
-        keys["charge_mC_cm2"] = (lambda s: s.charge, 10.0)
-    front = stage.front
-    # A trace is no single number.
-    if isinstance(front, IonBeamPotential | Blocking) and front.potential.time is None:
-        keys["potential_V"] = (lambda s: s.front.potential.value, 1.0)
-    if isinstance(front, IonBeamCurrent) and front.current_density.time is None:
-        keys["current_density_A_m2"] = (lambda s: s.front.current_density.value, 1.0)
-    return keys
+def slots(experiment: Experiment) -> dict[str, tuple[int, int | None]]:
+    """Number of the leaf and entry that each key sets: keys of one number are two names of one thing."""
+    leaves, structure = jax.tree.flatten(experiment)
+    numbered = jax.tree.unflatten(structure, range(len(leaves)))
+    return {name: (lens.leaf(numbered), lens.key.entry) for name, lens in known_keys(experiment).items()}
 
 
 def _lens(experiment: Experiment, key: str) -> Lens:
     keys = known_keys(experiment)
     if key not in keys:
+        why = NO_KEYS.get(key.rpartition(".")[2])
+        if why is not None:
+            raise ParameterError(f"'{key}' cannot be a parameter: {why}")
         near = difflib.get_close_matches(key, keys, n=1, cutoff=0.5)
         hint = f"did you mean '{near[0]}'?" if near else f"known keys: {', '.join(keys)}"
         raise ParameterError(f"'{key}' is not a parameter of the experiment '{experiment.title}'; {hint}")
@@ -141,100 +107,80 @@ def value_of(experiment: Experiment, key: str) -> Array:
     """
     lens = _lens(experiment, key)
     value = lens.leaf(experiment)
-    return (value if lens.entry is None else value[lens.entry]) / lens.unit
+    return (value if lens.key.entry is None else value[lens.key.entry]) / lens.unit(experiment)
 
 
-def place(experiment: Experiment, key: str, value: Float[ArrayLike, "*batch"]) -> Experiment:
-    """Experiment with another value of one key.
+def place(experiment: Experiment, values: Mapping[str, Float[ArrayLike, "*batch"]]) -> Experiment:
+    """Experiment with other values of some keys.
 
-    Differentiable in the value.
+    Differentiable in the values. A conductivity, also one that the experiment gives and that is not placed, is that of
+    the density, the share and the reference temperature that are; a ramp ends with its stage; fractions of a reservoir
+    or of the bulk that are not placed share what is left, in the proportions that they have.
 
     Parameters
     ----------
     experiment
         The experiment.
-    key
-        One of `known_keys`.
-    value
-        Value in the unit of the key, shape [*batch].
+    values
+        Value of each key, one of `known_keys`, in its unit, shape [*batch].
 
     Raises
     ------
     ParameterError
         The experiment has no such key; the nearest one is named.
     """
-    lens = _lens(experiment, key)
-    scaled = jnp.asarray(value) * lens.unit
-    if lens.entry is not None:
+    lenses = {key: _lens(experiment, key) for key in values}
+    derived = [key for key in values if key.endswith(f".{_CONDUCTIVITY}")]
+    placed = experiment
+    for key in values:
+        if key not in derived:
+            placed = _placed(placed, lenses[key], values[key])
+    for k, (before, stage) in enumerate(zip(experiment.stages, placed.stages, strict=True)):
+        if before.duration is not stage.duration:
+            placed = eqx.tree_at(lambda e, k=k: e.stages[k], placed, _with_ramp(before, stage))
+    placed = balanced(placed, set(values))
+    # Last, as they are converted with values that were placed.
+    for key, value in {**_held_conductivities(experiment, placed, values), **{k: values[k] for k in derived}}.items():
+        placed = _placed(placed, _lens(experiment, key), value)
+    return placed
+
+
+def _held_conductivities(before: Experiment, after: Experiment, values: Collection[str]) -> dict[str, Array]:
+    """Conductivities that the experiment gives, where what they are converted with has changed."""
+    found = {}
+    for ion, own in zip(before.species, after.species, strict=True):
+        if ion.name not in before.conductivities or f"{ion.name}.D_bulk_m2_s" in values:
+            continue
+        given_at = (
+            before.stages[0].temperature is after.stages[0].temperature
+            if ion.diffusivity.arrhenius is None
+            else ion.diffusivity.arrhenius.reference_temperature is own.diffusivity.arrhenius.reference_temperature
+        )
+        same_density = before.sample.bulk_density is after.sample.bulk_density
+        if not (given_at and same_density and ion.bulk_fraction is own.bulk_fraction):
+            key = f"{ion.name}.{_CONDUCTIVITY}"
+            found[key] = value_of(before, key)
+    return found
+
+
+def _placed(experiment: Experiment, lens: Lens, value: Float[ArrayLike, "*batch"]) -> Experiment:
+    scaled = jnp.asarray(value) * lens.unit(experiment)
+    if lens.key.entry is not None:
         entries = lens.leaf(experiment)
         batched = entries.reshape(entries.shape[:1] + (1,) * (scaled.ndim - entries.ndim + 1) + entries.shape[1:])
         full = jnp.broadcast_to(batched, (len(entries), *jnp.broadcast_shapes(batched.shape[1:], scaled.shape)))
-        scaled = full.at[lens.entry].set(scaled)
+        scaled = full.at[lens.key.entry].set(scaled)
     return eqx.tree_at(lens.leaf, experiment, scaled)
 
 
-_OBSERVED = "observation."
-
-
-def is_observed(key: str) -> bool:
-    """Whether a key belongs to how an experiment is seen, and not to the experiment."""
-    return key.startswith(_OBSERVED)
-
-
-def changes_depth(key: str) -> bool:
-    """Whether a key changes which depths a point of the profile sees."""
-    return is_observed(key) and key.rpartition(".")[2] not in ("sensitivity", "background")
-
-
-def observed_keys(observation: Observation, species: Sequence[str]) -> dict[str, Callable[[Observation], Array]]:
-    """All keys of an observation of these species, with the leaf of each."""
-    keys: dict[str, Callable] = {
-        "depth_scale": lambda o: o.depth_scale,
-        "depth_offset_nm": lambda o: o.depth_offset,
-    }
-    widths: dict[type, tuple[str, ...]] = {
-        GaussianResponse: ("sigma",),
-        DowsettResponse: ("leading", "trailing", "sigma"),
-    }
-    for name in widths.get(type(observation.response), ()):
-        keys[f"response.{name}_nm"] = lambda o, name=name: getattr(o.response, name)
-    return {f"{_OBSERVED}{name}": leaf for name, leaf in keys.items()} | {
-        f"{_OBSERVED}{ion}.{kind}": lambda o, kind=kind: getattr(o, kind)
-        for ion in species
-        for kind in ("sensitivity", "background")
-    }
-
-
-def place_observed(
-    observation: Observation, species: Sequence[str], key: str, value: Float[ArrayLike, ""]
-) -> Observation:
-    """Observation with another value of one key; differentiable in the value.
-
-    Parameters
-    ----------
-    observation
-        The observation.
-    species
-        Names of the species that it sees, in order.
-    key
-        One of `observed_keys`.
-    value
-        Value in the unit of the key.
-
-    Raises
-    ------
-    ParameterError
-        The observation has no such key; the nearest one is named.
-    """
-    keys = observed_keys(observation, species)
-    if key not in keys:
-        near = difflib.get_close_matches(key, keys, n=1, cutoff=0.5)
-        hint = f"did you mean '{near[0]}'?" if near else f"known keys: {', '.join(keys)}"
-        raise ParameterError(f"'{key}' is not a parameter of the observation; {hint}")
-    leaf, ion = keys[key], key.removeprefix(_OBSERVED).rpartition(".")[0]
-    if ion in species:
-        return eqx.tree_at(leaf, observation, leaf(observation).at[list(species).index(ion)].set(value))
-    return eqx.tree_at(leaf, observation, jnp.asarray(value))
+def _with_ramp(before: Any, stage: Any) -> Any:
+    """The stage with its ramp, if it has one, stretched to its duration."""
+    for name in ("potential", "current_density"):
+        drive = getattr(before.front, name, None)
+        if drive is not None and is_ramp(before, drive):
+            time = jnp.stack([jnp.zeros_like(stage.duration), stage.duration])
+            return eqx.tree_at(lambda s, name=name: getattr(s.front, name).time, stage, time)
+    return stage
 
 
 def spread(experiment: Experiment, template: Experiment, shape: tuple[int, ...]) -> Experiment:

@@ -8,12 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from npp_jax.fitting.parameters import (
-    changes_depth,
-    is_observed,
-    place,
-    place_observed,
-)
+from npp_jax.fitting.observed import changes_depth, is_observed, place_observed
+from npp_jax.fitting.parameters import place, slots
+from npp_jax.fitting.shares import check_shares
 from npp_jax.inference.parameter import Parameter, ParameterError, Parameters
 from npp_jax.observe import (
     AbstractLikelihood,
@@ -66,7 +63,8 @@ class Problem:
     Raises
     ------
     ParameterError
-        A parameter does not exist in an experiment.
+        A parameter does not exist in an experiment, sets a number that another one sets, or leaves no room for the
+        fractions that it shares a sum with.
     ValueError
         Names are not unique, or a parameter names an unknown experiment.
     """
@@ -94,6 +92,7 @@ class Problem:
         for measurement in self.measurements:
             self.experiment(measurement, ones)
             self.observation(measurement, ones)
+            self._check_keys(measurement)
             if measurement.solved and not isinstance(measurement.likelihood, GaussianLikelihood):
                 raise ValueError(
                     f"{measurement.name}: sensitivities and backgrounds are solved for with gaussian noise only; make "
@@ -102,11 +101,8 @@ class Problem:
 
     def experiment(self, measurement: Measurement, theta: Float[Array, "parameter *batch"]) -> Experiment:
         """One experiment with the parameters in place."""
-        experiment = measurement.experiment
-        for key, value in self._keys_of(measurement, theta):
-            if not is_observed(key):
-                experiment = place(experiment, key, value)
-        return experiment
+        values = {key: value for key, value in self._keys_of(measurement, theta) if not is_observed(key)}
+        return place(measurement.experiment, values)
 
     def observation(self, measurement: Measurement, theta: Float[Array, " parameter"]) -> Observation | None:
         """How one experiment is seen, with the parameters in place; None where nothing was measured."""
@@ -125,6 +121,18 @@ class Problem:
     def enters(self, parameter: Parameter, measurement: Measurement) -> bool:
         """Whether an experiment depends on a parameter."""
         return parameter.experiments is None or measurement.name in parameter.experiments
+
+    def _check_keys(self, measurement: Measurement) -> None:
+        """No two keys set one number, and fractions leave room for those that share a sum with them."""
+        numbers, setters, ranges = slots(measurement.experiment), {}, {}
+        for parameter in self.parameters:
+            for key in parameter.keys if self.enters(parameter, measurement) else ():
+                setter = f"'{parameter.name}' ({key})"
+                former = setters.setdefault(numbers.get(key, key), setter)
+                if former is not setter:
+                    raise ParameterError(f"{former} and {setter} set the same number of '{measurement.name}': keep one")
+                ranges[key] = (float(parameter.low), float(parameter.high))
+        check_shares(measurement.experiment, ranges)
 
     def _keys_of(self, measurement: Measurement, theta: Array) -> Iterator[tuple[str, Array]]:
         for value, parameter in zip(theta, self.parameters, strict=True):

@@ -22,6 +22,8 @@ class Experiment(eqx.Module):
     """Stages, in order."""
     title: str = eqx.field(static=True, default="")
     """One line for reports."""
+    conductivities: tuple[str, ...] = eqx.field(static=True, default=())
+    """Ions of which the conductivity is given: it stays, and not D_bulk, where density or temperature vary."""
 
     def __check_init__(self) -> None:
         """Names are unique and every stage refers to species that exist."""

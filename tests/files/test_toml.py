@@ -6,8 +6,9 @@ from typing import Annotated, Literal
 import pytest
 from pydantic import Field
 
-from npp_jax.files import ConfigError, ConfigTable, allowed_range
+from npp_jax.files import ConfigError, ConfigTable
 from npp_jax.files.toml import read_toml
+from npp_jax.physics.keys import allowed_range
 
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
 

@@ -38,11 +38,11 @@ def test_values_are_those_of_the_file(glass, key, value):
 def test_every_key_is_placed_and_read_back(glass):
     for key in known_keys(glass):
         new = 1.25 * value_of(glass, key)
-        np.testing.assert_allclose(value_of(place(glass, key, new), key), new, rtol=1e-12, err_msg=key)
+        np.testing.assert_allclose(value_of(place(glass, {key: new}), key), new, rtol=1e-12, err_msg=key)
 
 
 def test_placing_leaves_everything_else(glass):
-    changed = place(glass, "K.D_m2_s", 1e-20)
+    changed = place(glass, {"K.D_m2_s": 1e-20})
     others = [key for key in known_keys(glass) if key != "K.D_m2_s"]
     for key in others:
         assert value_of(changed, key) == value_of(glass, key)
@@ -50,25 +50,25 @@ def test_placing_leaves_everything_else(glass):
 
 def test_unknown_key_names_the_nearest(glass):
     with pytest.raises(ParameterError, match=r"did you mean 'Li\.sed_fwhm_eV'"):
-        place(glass, "Li.sed_fwhm", 0.2)
+        place(glass, {"Li.sed_fwhm": 0.2})
 
 
 def test_conductivity_is_another_name_of_the_bulk_diffusivity(glass):
     # Nernst–Einstein, by hand: D = σ kT/(n e²).
     expected = 2e-7 * 1.380649e-23 * 350.0 / (1.4e28 * 1.602176634e-19**2)
     np.testing.assert_allclose(
-        value_of(place(glass, "Li.conductivity_S_m", 2e-7), "Li.D_bulk_m2_s"), expected, rtol=1e-10
+        value_of(place(glass, {"Li.conductivity_S_m": 2e-7}), "Li.D_bulk_m2_s"), expected, rtol=1e-10
     )
 
 
 def test_placing_is_differentiable(glass):
-    slope = jax.grad(lambda v: value_of(place(glass, "Li.conductivity_S_m", v), "Li.D_bulk_m2_s"))(1e-7)
+    slope = jax.grad(lambda v: value_of(place(glass, {"Li.conductivity_S_m": v}), "Li.D_bulk_m2_s"))(1e-7)
     np.testing.assert_allclose(slope, value_of(glass, "Li.D_bulk_m2_s") / 1e-7, rtol=1e-10)
 
 
 def test_batch_reaches_every_leaf(glass):
-    batch = place(glass, "stages.0.potential_V", jnp.array([5.0, 10.0, 20.0]))
-    full = spread(place(batch, "Li.sed_fwhm_eV", jnp.array([0.2, 0.25, 0.3])), glass, (3,))
+    batch = place(glass, {"stages.0.potential_V": jnp.array([5.0, 10.0, 20.0])})
+    full = spread(place(batch, {"Li.sed_fwhm_eV": jnp.array([0.2, 0.25, 0.3])}), glass, (3,))
     for leaf, plain in zip(jax.tree.leaves(full), jax.tree.leaves(glass), strict=True):
         assert leaf.shape == (*jnp.shape(plain), 3)
     np.testing.assert_array_equal(full.stages[0].front.potential.value[0], [5.0, 10.0, 20.0])

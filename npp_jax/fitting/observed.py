@@ -1,0 +1,74 @@
+"""Keys of how an experiment is seen: `observation.depth_scale`, `observation.K.sensitivity`."""
+
+import difflib
+from collections.abc import Callable, Sequence
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, ArrayLike, Float
+
+from npp_jax.inference.parameter import ParameterError
+from npp_jax.observe import DowsettResponse, GaussianResponse, Observation
+
+_OBSERVED = "observation."
+
+
+def is_observed(key: str) -> bool:
+    """Whether a key belongs to how an experiment is seen, and not to the experiment."""
+    return key.startswith(_OBSERVED)
+
+
+def changes_depth(key: str) -> bool:
+    """Whether a key changes which depths a point of the profile sees."""
+    return is_observed(key) and key.rpartition(".")[2] not in ("sensitivity", "background")
+
+
+def observed_keys(observation: Observation, species: Sequence[str]) -> dict[str, Callable[[Observation], Array]]:
+    """All keys of an observation of these species, with the leaf of each."""
+    keys: dict[str, Callable] = {
+        "depth_scale": lambda o: o.depth_scale,
+        "depth_offset_nm": lambda o: o.depth_offset,
+    }
+    widths: dict[type, tuple[str, ...]] = {
+        GaussianResponse: ("sigma",),
+        DowsettResponse: ("leading", "trailing", "sigma"),
+    }
+    for name in widths.get(type(observation.response), ()):
+        keys[f"response.{name}_nm"] = lambda o, name=name: getattr(o.response, name)
+    return {f"{_OBSERVED}{name}": leaf for name, leaf in keys.items()} | {
+        f"{_OBSERVED}{ion}.{kind}": lambda o, kind=kind: getattr(o, kind)
+        for ion in species
+        for kind in ("sensitivity", "background")
+    }
+
+
+def place_observed(
+    observation: Observation, species: Sequence[str], key: str, value: Float[ArrayLike, ""]
+) -> Observation:
+    """Observation with another value of one key; differentiable in the value.
+
+    Parameters
+    ----------
+    observation
+        The observation.
+    species
+        Names of the species that it sees, in order.
+    key
+        One of `observed_keys`.
+    value
+        Value in the unit of the key.
+
+    Raises
+    ------
+    ParameterError
+        The observation has no such key; the nearest one is named.
+    """
+    keys = observed_keys(observation, species)
+    if key not in keys:
+        near = difflib.get_close_matches(key, keys, n=1, cutoff=0.5)
+        hint = f"did you mean '{near[0]}'?" if near else f"known keys: {', '.join(keys)}"
+        raise ParameterError(f"'{key}' is not a parameter of the observation; {hint}")
+    leaf, ion = keys[key], key.removeprefix(_OBSERVED).rpartition(".")[0]
+    if ion in species:
+        return eqx.tree_at(leaf, observation, leaf(observation).at[list(species).index(ion)].set(value))
+    return eqx.tree_at(leaf, observation, jnp.asarray(value))
