@@ -8,6 +8,7 @@ import numpy as np
 from npp_jax.inference.interval_end import End, Outcome, between
 from npp_jax.inference.profile import NO_EFFECT
 from npp_jax.inference.transform import ranges_of, to_scaled
+from npp_jax.inference.uncertainty import NORMAL_95
 
 if TYPE_CHECKING:
     from npp_jax.fitting.fitting import FitResult
@@ -80,12 +81,12 @@ def covariance_ends(result: "FitResult", place: int) -> tuple[End, End]:
     error = float(errors.standard_error_scaled[place])
     scaled = float(np.asarray(to_scaled(ranges, result.theta))[place])
     found = []
-    for limit, bound, edge in zip(limits, errors.interval[place], (ranges.low, ranges.high), strict=True):
-        if float(bound) == limit:
-            delta = ((edge[place] - scaled) / error) ** 2 if math.isfinite(error) else 0.0
-            found.append(End(Outcome.RANGE, limit, float(delta)))
+    for sign, limit, edge in zip((-1, 1), limits, (ranges.low, ranges.high), strict=True):
+        room = abs(edge[place] - scaled)
+        if room <= NORMAL_95 * error:
+            found.append(End(Outcome.RANGE, limit, float(room / error) ** 2))
         else:
-            found.append(End(Outcome.CLOSED, float(bound)))
+            found.append(End(Outcome.CLOSED, float(errors.interval[place, max(sign, 0)])))
     return found[0], found[1]
 
 

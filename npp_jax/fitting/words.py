@@ -38,7 +38,7 @@ def warnings(result: "FitResult") -> list[str]:
         found += [f"The {side} of {name} is {end.text()}." for side, end in told if end.outcome is Outcome.NOT_FOUND]
     lost = [name for name in result.names if result[name].interval_text() == NOT_DETERMINED]
     if lost:
-        found.append(f"The data do not determine {' and '.join(lost)}{' alone' if len(lost) > 1 else ''}.")
+        found.append(f"The data set no limit to {' and '.join(lost)} within the range.")
     if given_text(result):
         found.append(f"Standard errors are{given_text(result)}, the end of the range.")
     if result.p_value < UNLIKELY:

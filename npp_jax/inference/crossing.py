@@ -51,8 +51,8 @@ class Point(NamedTuple):
 class Side(NamedTuple):
     """State of one search."""
 
-    index: int
-    """The parameter."""
+    parameter: int
+    """Which parameter is searched for."""
     sign: int
     """-1 below the minimum, +1 above."""
     centre: Point
@@ -82,13 +82,13 @@ class Side(NamedTuple):
         return self._replace(inner=point, before=self.inner, outer=None, wall=None, refused=0, failures=0, ended=None)
 
 
-def begin(index: int, sign: int, best: Point, limit: float, error: float, threshold: float) -> Side:
+def begin(parameter: int, sign: int, best: Point, limit: float, error: float, threshold: float) -> Side:
     """A search from the minimum.
 
     Parameters
     ----------
-    index, sign
-        Parameter and side.
+    parameter, sign
+        Which parameter, and the side.
     best
         The minimum.
     limit
@@ -103,7 +103,7 @@ def begin(index: int, sign: int, best: Point, limit: float, error: float, thresh
     fallback = 0.1 * room if math.isfinite(room) else 0.1 * max(abs(best.at), 1.0)
     step = min(step if math.isfinite(step) else fallback, room)
     ended = Outcome.HELD if room == 0.0 else None
-    return Side(index, sign, best, limit, step, best, best, known=(best,), ended=ended)
+    return Side(parameter, sign, best, limit, step, best, best, known=(best,), ended=ended)
 
 
 def trial(side: Side, threshold: float) -> float:

@@ -6,8 +6,8 @@ means that along its direction the data are √λ times as sharp as the range, a
 of parameters that the data determine (D. J. C. MacKay, "Bayesian interpolation", Neural Comput. 4, 415 (1992)).
 
 A parameter whose standard error, with all others free, is below that unit is determined alone. The others fall into
-groups, those that may follow each other along a direction of λ < 1; of a group the data determine the combinations
-across it. Combinations are of logarithms where all values of a range are positive, whatever the scale: a ratio, a
+groups of those that may follow each other along directions of λ < 1; of a group the data determine the combinations
+across them. Combinations are of logarithms where all values of a range are positive, whatever the scale: a ratio, a
 product, or powers, with a relative error.
 """
 
@@ -24,6 +24,8 @@ from npp_jax.inference.transform import ranges_of, theta_slope
 
 _WHOLE_DOMAIN = 10.0  # taken as the width where the range is infinite, on scales that have no unit
 _NO_EFFECT = 0.1  # change of the residuals across a range, in standard deviations
+_LINKED = 0.3  # correlation along weak directions of parameters that are not determined alone
+_FOLLOWS = 0.9  # correlation that puts others beside them
 _SMALLEST = 0.05  # power, over the largest, that is still named
 _SIMPLE = (0.5, 1.0, 2.0, 3.0)  # powers that are written so if they are within 2 %
 
@@ -40,9 +42,11 @@ class Combination(NamedTuple):
 
 
 class Group(NamedTuple):
-    """Parameters that the data determine together only."""
+    """Parameters that the data determine together only, and those that follow them."""
 
     members: tuple[int, ...]
+    lost: tuple[int, ...]
+    """Those of them that are not determined alone."""
     combinations: tuple[Combination, ...]
     """Those that are determined, sharpest first."""
 
@@ -121,9 +125,8 @@ def identifiability(
     # What lies in a direction that is not determined at all, by more than rounding, has an infinite error.
     lost = np.sum(right[sharpness == 0.0] ** 2, axis=0) > 1e-8
     error = np.where(lost, np.inf, np.linalg.norm(inverse[:, None] * right, axis=0))
-    members = _together(right[sharpness < 1.0], sharpness[sharpness < 1.0], error, seen)
-    grouped = {k for group in members for k in group}
-    alone = sorted((k for k in range(len(parameters)) if seen[k] and k not in grouped), key=lambda k: error[k])
+    members = _together(right, sharpness, error, seen)
+    alone = sorted(np.flatnonzero(seen & (error <= 1.0)).tolist(), key=lambda k: error[k])
     # θ/(dθ/dx) over s/(ds/dx): from units of the range to logarithms, or to θ.
     relative = np.array([parameter.low > 0.0 for parameter in parameters])
     to_log = unit * slope / np.where(relative, values, 1.0)
@@ -131,22 +134,29 @@ def identifiability(
     return Identifiability(
         parameters=parameters,
         alone=tuple((k, float(error[k] * unit[k] * (1.0 if ranges.is_log[k] else slope[k]))) for k in alone),
-        groups=tuple(_group(group, information, to_log, relative, unit * slope) for group in members),
+        groups=tuple(_group(group, error > 1.0, information, to_log, relative, unit * slope) for group in members),
         hardly=tuple(int(k) for k in np.flatnonzero(~seen)),
         sharpness=sharpness,
         effective_parameters=float(np.sum(sharpness**2 / (1.0 + sharpness**2))),
     )
 
 
-def _together(weak: np.ndarray, sharpness: np.ndarray, error: np.ndarray, seen: np.ndarray) -> list[tuple[int, ...]]:
-    """Groups of parameters that are not determined alone, with those that follow them along weak directions."""
-    # Scatter along the weak directions; what is not determined at all counts as much weaker than the rest.
-    spread = weak.T @ (weak / np.maximum(sharpness, 1e-4)[:, None] ** 2)
-    size = np.sqrt(np.maximum(np.diag(spread), 1e-300))
-    linked = (np.abs(spread) > 0.3 * np.outer(size, size)) & seen[:, None] & seen
-    groups, left = [], [k for k in range(len(error)) if seen[k] and error[k] > 1.0]
+def _together(right: np.ndarray, sharpness: np.ndarray, error: np.ndarray, seen: np.ndarray) -> list[tuple[int, ...]]:
+    """Groups of parameters that are not determined alone, with those that follow them."""
+
+    def correlation(which: np.ndarray) -> np.ndarray:
+        # What is not determined at all counts as much weaker than the rest.
+        scatter = right[which].T @ (right[which] / np.maximum(sharpness[which], 1e-4)[:, None] ** 2)
+        size = np.sqrt(np.maximum(np.diag(scatter), 1e-300))
+        return np.abs(scatter) / np.outer(size, size)
+
+    open_ = seen & (error > 1.0)
+    weak = (correlation(sharpness < 1.0) > _LINKED) & open_[:, None] & open_
+    linked = weak | ((correlation(sharpness >= 0.0) > _FOLLOWS) & seen[:, None] & seen)
+    groups: list[tuple[int, ...]] = []
+    left = np.flatnonzero(open_).tolist()
     while left:
-        group, new = set(), {left[0]}
+        group, new = set[int](), {left[0]}
         while new:
             group |= new
             new = {int(j) for k in new for j in np.flatnonzero(linked[k])} - group
@@ -156,7 +166,12 @@ def _together(weak: np.ndarray, sharpness: np.ndarray, error: np.ndarray, seen: 
 
 
 def _group(
-    members: tuple[int, ...], information: np.ndarray, to_log: np.ndarray, relative: np.ndarray, to_theta: np.ndarray
+    members: tuple[int, ...],
+    lost: np.ndarray,
+    information: np.ndarray,
+    to_log: np.ndarray,
+    relative: np.ndarray,
+    to_theta: np.ndarray,
 ) -> Group:
     """The combinations that are determined, whatever the parameters outside of the group are."""
     inside = np.array(members)
@@ -177,7 +192,7 @@ def _group(
         powers = np.zeros(len(information))
         powers[inside] = weights / weights[leading]
         found.append(Combination(powers, logarithmic, 1.0 / (math.sqrt(value) * abs(weights[leading]))))
-    return Group(members, tuple(found))
+    return Group(members, tuple(k for k in members if lost[k]), tuple(found))
 
 
 def _of_group(group: Group, told: list[str]) -> list[str]:
@@ -191,7 +206,9 @@ def _of_group(group: Group, told: list[str]) -> list[str]:
     ]
     if len(names) == 1:
         return found
-    found[-1] += f"; {'each' if len(names) == 2 else 'each of ' + ', '.join(names)} alone is not"
+    lost = [told[k] for k in group.lost]
+    every = "each" if len(names) == 2 else f"each of {', '.join(names)}"
+    found[-1] += f"; {every if len(lost) == len(names) else ' and '.join(lost)} alone is not"
     return found
 
 

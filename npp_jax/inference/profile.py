@@ -121,7 +121,8 @@ def profile_likelihood(
     unknown = sorted(set(names) - set(known))
     if unknown:
         raise ValueError(f"{unknown[0]!r} is not a parameter; there are {', '.join(known)}")
-    minima = np.stack([np.asarray(theta, float) for theta in (best, *others)])
+    rows = [np.reshape(np.asarray(theta, float), (-1, len(parameters))) for theta in (best, others)]
+    minima = np.concatenate(rows)
     refits = refits_at(function, parameters, minima, held=held, variance=variance, options=options)
     wanted = [known.index(name) for name in names]
     traces = {
@@ -165,8 +166,8 @@ def _search(
         for n in running:
             side = sides[n]
             at = trial(side, threshold)
-            guesses = starts(side, at, _slope(refits, covariance, side.index), others)
-            asked.append(refits.start(side.index, at, guesses[side.refused]))
+            guesses = starts(side, at, _slope(refits, covariance, side.parameter), others)
+            asked.append(refits.start(side.parameter, at, guesses[side.refused]))
             tries.append(len(guesses))
         for n, found, count in zip(running, refits(asked), tries, strict=True):
             sides[n] = advance(sides[n], found.point, count, threshold)
@@ -187,7 +188,7 @@ def _look_again(
     checked = [side for trace in traces.values() for side in trace.sides if side.ended is Outcome.CLOSED and reopen]
     for side in checked:
         at = crossing(side, threshold).at
-        asked += [refits.start(side.index, at, scaled) for scaled in others]
+        asked += [refits.start(side.parameter, at, scaled) for scaled in others]
     found = refits(asked)
     again = found[max((span.stop for span in spans.values()), default=0) :]
     after = {}
@@ -223,7 +224,7 @@ def _on_curve(refits: Refits, trace: _Trace, at: float) -> Start:
     """A start between the nearest points that are known, or on the line through them."""
     known = {point.at: point for side in trace.sides for point in side.known}
     order = sorted(known)
-    index = trace.sides[0].index
+    index = trace.sides[0].parameter
     if len(order) == 1:
         return refits.start(index, at, known[order[0]].scaled)
     n = min(max(int(np.searchsorted(order, at)), 1), len(order) - 1)
@@ -243,7 +244,7 @@ def _profile(refits: Refits, covariance: Covariance | None, k: int, trace: _Trac
         return Profile(parameter.name, (end, end), nothing, nothing, none, nothing.astype(int), best, 0.0)
     seen = [point for side in trace.sides for point in side.known] + [refit.point for refit in trace.curve]
     lowest = min(seen, key=lambda point: point.delta)
-    ends = tuple(_end(refits, side, threshold) for side in trace.sides)
+    ends = tuple(_end(refits, covariance, side, threshold) for side in trace.sides)
     weak = covariance is not None and float(covariance.effect[k]) <= NO_EFFECT
     flat = all(end.outcome in (Outcome.RANGE, Outcome.HELD) for end in ends)
     if weak and flat and max(point.delta for point in seen) <= NO_EFFECT:
@@ -262,15 +263,16 @@ def _profile(refits: Refits, covariance: Covariance | None, k: int, trace: _Trac
     )
 
 
-def _end(refits: Refits, side: Side, threshold: float) -> End:
+def _end(refits: Refits, covariance: Covariance | None, side: Side, threshold: float) -> End:
     assert side.ended is not None
     point = crossing(side, threshold)
     row = refits.centre.copy()
-    row[side.index] = point.at
-    value = float(np.asarray(to_theta(refits.ranges, row))[side.index])
+    row[side.parameter] = point.at
+    value = float(np.asarray(to_theta(refits.ranges, row))[side.parameter])
     others = []
     for n, parameter in enumerate(refits.parameters):
-        bound = 0 if n == side.index or refits.held[n] else point.bounds[n]
+        weak = covariance is not None and float(covariance.effect[n]) <= NO_EFFECT
+        bound = 0 if n == side.parameter or refits.held[n] or weak else point.bounds[n]
         if bound and side.ended is not Outcome.HELD:
             others.append(f"{parameter.name} at {(parameter.low if bound < 0 else parameter.high):.5g}")
     return End(side.ended, value, point.delta, tuple(others))

@@ -19,8 +19,8 @@ _ROWS = 16  # batches are a multiple of it, so that their shapes are few
 class Start(NamedTuple):
     """Where a refit begins."""
 
-    index: int
-    """The parameter that is fixed."""
+    parameter: int
+    """The one that is fixed."""
     scaled: Float[np.ndarray, " parameter"]
     """All parameters, in s; that one at its value."""
 
@@ -54,15 +54,15 @@ class Refits:
         """The minimum, in s."""
         return self.minima[0].scaled
 
-    def start(self, index: int, at: float, scaled: Float[np.ndarray, " parameter"]) -> Start:
+    def start(self, parameter: int, at: float, scaled: Float[np.ndarray, " parameter"]) -> Start:
         """A start with one parameter at a value and the others inside of their ranges."""
         low, high, here = self.ranges.low, self.ranges.high, self.centre
         margin = 0.01 * np.where(np.isfinite(low), high - low, 0.0)
         # Others that would leave their range start just inside of it, or where they were if that is nearer.
         inside = np.clip(scaled, np.minimum(low + margin, here), np.maximum(high - margin, here))
         inside = np.where(self.held, here, inside)
-        inside[index] = at
-        return Start(index, inside)
+        inside[parameter] = at
+        return Start(parameter, inside)
 
     def __call__(self, asked: Sequence[Start]) -> list[Refit]:
         """Refit from every start, in one batch."""
@@ -71,7 +71,7 @@ class Refits:
         count = len(self.parameters)
         rows = -(-len(asked) // _ROWS) * _ROWS
         scaled = np.stack([start.scaled for start in asked] + [self.centre] * (rows - len(asked)))
-        fixed = np.stack([self.held | (np.arange(count) == start.index) for start in asked])
+        fixed = np.stack([self.held | (np.arange(count) == start.parameter) for start in asked])
         # What fills the batch up ends at once.
         fixed = np.concatenate([fixed, np.ones((rows - len(asked), count), bool)])
         result = refine(
@@ -80,7 +80,7 @@ class Refits:
         found = _points(self.ranges, result, self.variance, self.chi2)
         # The value that was asked for, not what it became on the way through θ.
         return [
-            refit._replace(point=refit.point._replace(at=float(start.scaled[start.index]), fixed=start.index))
+            refit._replace(point=refit.point._replace(at=float(start.scaled[start.parameter]), fixed=start.parameter))
             for refit, start in zip(found, asked, strict=False)
         ]
 

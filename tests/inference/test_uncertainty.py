@@ -345,42 +345,73 @@ def test_identifiability_names_the_product_that_is_determined():
     bounds = (Parameter("a", (), 0.01, 100.0, "log"), Parameter("b", (), 0.01, 100.0, "log"))
     theta = jnp.array([0.5, 1.2])
     report = identifiability(jax.jacfwd(residual)(theta), theta, bounds)
-    assert [c.text for c in report.combinations] == ["b · a^0.5", "a · b^-0.5"]
+    ((group,), alone) = report.groups, report.alone
+    assert (group.members, alone, report.hardly) == ((0, 1), (), ())
+    (combination,) = group.combinations
+    np.testing.assert_allclose(combination.powers, [0.5, 1.0], rtol=1e-6)
     assert report.effective_parameters == pytest.approx(1.0, abs=1e-5)
     # The error of ln(b √a) is half of that of ln(a b²), a problem of one parameter.
     slope = jax.jacfwd(lambda q: jnp.exp(-jnp.exp(q) * x) / 0.001)(jnp.log(0.5 * 1.2**2))
-    assert report.combinations[0].standard_error == pytest.approx(0.5 / float(jnp.linalg.norm(slope)), rel=1e-9)
-    first, second, summary = report.lines()
+    assert combination.standard_error == pytest.approx(0.5 / float(jnp.linalg.norm(slope)), rel=1e-9)
+    first, summary = report.lines({"b": "the width"})
     percent = 50.0 / float(jnp.linalg.norm(slope))
-    assert first == f"well determined: b · a^0.5, to {percent:.2g} % (1 standard error)"
-    assert second == "not determined: a · b^-0.5"
+    assert first == f"a^0.5 · (the width) is determined to {percent:.2g} %; each alone is not"
     assert summary == "the data determine 1.0 of 2 parameters"
 
 
-def test_standard_errors_of_combinations_follow_from_the_covariance(rng: np.random.Generator):
-    jacobian = rng.normal(size=(12, 3)) * [1.0, 0.3, 20.0]
+@pytest.mark.parametrize(("low", "high", "scale"), [(3e-8, 3e-7, "linear"), (1e-9, 1e-5, "log")])
+def test_a_ratio_is_said_whatever_scales_and_units_are(low: float, high: float, scale: str):
+    """D and a conductivity of 1e-7 that act by their ratio alone, beside a width that is well determined."""
+    x = jnp.linspace(0.1, 2.0, 20)
+    model = lambda t: jnp.concatenate([jnp.exp(-(t[0] / t[1] * 1e14) * x), t[2] * x]) / 0.01  # noqa: E731
     bounds = (
-        Parameter("D", (), 0.1, 10.0, "log"),
+        Parameter("D", (), 2e-23, 3e-21, "log"),
+        Parameter("a", (), low, high, scale),
+        Parameter("w", (), 0.15, 0.4),
+        Parameter("none", (), 0.0, 1.0),
+    )
+    theta = jnp.array([8e-22, 1e-7, 0.25, 0.5])
+    jacobian = jax.jacfwd(model)(theta)
+    report = identifiability(jacobian, theta, bounds)
+    slope = jax.jacfwd(lambda q: jnp.exp(-jnp.exp(q) * x) / 0.01)(jnp.log(0.8))
+    percent, width = 100.0 / float(jnp.linalg.norm(slope)), 0.01 / float(jnp.linalg.norm(x))
+    assert report.lines({"D": "D of K", "a": "the conductivity of Li"}) == [
+        f"w is determined to ± {width:.2g}",
+        f"the ratio of D of K to the conductivity of Li is determined to {percent:.2g} %; each alone is not",
+        "none has no effect that the data show",
+        "the data determine 2.0 of 4 parameters",
+    ]
+
+
+def test_errors_of_what_is_determined_follow_from_the_covariance(rng: np.random.Generator):
+    jacobian = rng.normal(size=(12, 3)) * [1.0, 3.0, 20.0]
+    bounds = (
+        Parameter("D", (), 0.01, 100.0, "log"),
         Parameter("v", (), 0.01, 0.6, "logit"),
         Parameter("depth", (), -2.0, 3.0),
     )
     theta = np.array([2.0, 0.1, 0.3])
     report = identifiability(jacobian, theta, bounds, variance=1.7)
-    matrix = np.asarray(covariance(jnp.asarray(jacobian), jnp.asarray(theta), ranges_of(bounds), variance=1.7).scaled)
-    for combination in report.combinations:
-        variance = combination.weights @ matrix @ combination.weights
-        assert combination.standard_error == pytest.approx(np.sqrt(variance), rel=1e-9)
-    sharpness = [c.sharpness for c in report.combinations]
-    assert sharpness == sorted(sharpness, reverse=True)
+    errors = covariance(jnp.asarray(jacobian), jnp.asarray(theta), ranges_of(bounds), variance=1.7)
+    unit = np.array([np.log(1e4), np.log(0.6 / 0.4) - np.log(0.01 / 0.99), 5.0]) / np.sqrt(12.0)
+    assert {k for k, _ in report.alone} == set(np.flatnonzero(np.asarray(errors.standard_error_scaled) < unit))
+    for k, error in report.alone:
+        expected = (errors.standard_error_scaled if bounds[k].scale == "log" else errors.standard_error)[k]
+        assert error == pytest.approx(float(expected), rel=1e-9)
+    sharp = [error / (unit * [1.0, 0.09, 1.0])[k] for k, error in report.alone]
+    assert sharp == sorted(sharp) and len(sharp) >= 2
+    assert np.all(np.diff(report.sharpness) <= 0.0)
     assert 0.0 < report.effective_parameters < 3.0
 
 
 def test_sums_are_written_for_parameters_on_other_scales():
     bounds = (Parameter("x", (), 0.0, 1.0), Parameter("D", (), 1.0, np.e, "log"), Parameter("v", (), 0.2, 0.5, "logit"))
-    report = identifiability(np.array([[1.0, -1.0 / 2.0, 0.0]]), [0.5, 2.0, 0.3], bounds)
-    assert report.combinations[0].text in {"x - ln D", "ln D - x"}
-    assert {c.text for c in report.combinations[1:]} <= {"x + ln D", "ln D + x", "logit v"}
-    assert report.lines()[0].startswith(("poorly determined: ", "hardly determined: "))
+    report = identifiability(np.array([[10.0, -5.0, 0.0]]), [0.5, 2.0, 0.3], bounds)
+    first, second, _ = report.lines()
+    assert first == "x - 0.5 D is determined to ± 0.1; each alone is not"
+    assert second == "v has no effect that the data show"
+    weak = identifiability(np.array([[1.0, -0.5, 0.0]]), [0.5, 2.0, 0.3], bounds)
+    assert weak.lines()[0] == "x and D are not determined"
 
 
 # --- comparison of models ---------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from npp_jax.files.study import Study
 from npp_jax.fitting import FitResult, LinearModel, fit, linear_model, sample_posterior, with_smoothness
 from npp_jax.inference import (
     Parameter,
+    ParameterError,
     Parameters,
     Posterior,
     PosteriorOptions,
@@ -144,10 +145,10 @@ def _sample(study: Study, fitted: Fitted, console: Console) -> Fitted:
 def _transfer(
     main: Hypothesis, found: FitResult, starts: np.ndarray, rival: Hypothesis
 ) -> Float[np.ndarray, "start parameter"]:
-    """Starts of a rival: the best fit of the main hypothesis and its starts, new parameters in the middle of their
-    range.
+    """Starts of a rival: the best fit of the main hypothesis with new parameters as the files have them, so that a
+    rival that contains it ends no higher; and again, with its starts, new parameters in the middle of their range.
     """
-    table = np.concatenate([found.theta[None], starts])
+    table = np.concatenate([found.theta[None], found.theta[None], starts])
     form, columns = rival.free_form, []
     widths = [] if form is None else [k for k, p in enumerate(main.parameters) if form.width in p.keys]
     for place, parameter in enumerate(rival.parameters):
@@ -159,8 +160,25 @@ def _transfer(
             values = table[:, widths[0]] / FWHM_PER_SIGMA
         else:
             values = np.full(len(table), parameter.at(np.array([0.5]))[0])
+            values[0] = _in_file(rival, parameter, values[0])
         columns.append(np.clip(values, parameter.low, parameter.high))
-    return np.stack(columns, axis=1)
+    rows = np.stack(columns, axis=1)
+    return rows[1:] if np.array_equal(rows[0], rows[1]) else rows
+
+
+def _in_file(rival: Hypothesis, parameter: Parameter, otherwise: float) -> float:
+    """What the files of a rival say of a parameter that the main hypothesis does not vary."""
+    for measurement in rival.problem.measurements:
+        if not rival.problem.enters(parameter, measurement):
+            continue
+        for key in parameter.keys:
+            try:
+                value = float(measurement.value_of(key))
+            except ParameterError:
+                continue
+            if np.isfinite(value):
+                return value
+    return otherwise
 
 
 def _source(parameter: Parameter, parameters: Parameters) -> int | None:
