@@ -132,6 +132,9 @@ def profile_likelihood(ax: "Axes", profile: Profile, result: FitResult) -> "Axes
     if len(values) == 1:
         told = words[0] if words[0] == words[1] else " … ".join(words)
         ax.text(0.5, 0.6, told, ha="center", color="0.4", transform=ax.transAxes)
+        ax.set_xticks([])
+    elif scale == "linear" or values[-1] < 10.0 * values[0]:
+        ax.locator_params(axis="x", nbins=4)
     return ax
 
 

@@ -73,7 +73,9 @@ def run_fit(study: Study, *, sweep: SweepResult | None = None, quiet: bool = Fal
     console = Console(stderr=True, quiet=quiet)
     model = _linear_model(study, study.main)
     if sweep is None:
-        console.print(f"sweep of {study.design.size} candidates", highlight=False)
+        single = study.sweep.model == "electroneutral"
+        precision = ", coarse and in single precision: only the starts come from it" if single else ", coarse"
+        console.print(f"sweep of {study.design.size} candidates{precision}", highlight=False)
         sweep = screen_while_compiling(
             model,
             study.design,
