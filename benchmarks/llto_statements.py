@@ -13,6 +13,7 @@ import numpy as np
 from record import save
 
 from npp_jax.constants import BOLTZMANN_EV
+from npp_jax.inference import Uncertain
 from npp_jax.physics.nernst_einstein import nernst_einstein_conductivity
 from npp_jax.tracer.boundaries import (
     boundary_permeability,
@@ -24,7 +25,6 @@ from npp_jax.tracer.closed_forms import plate_constant_surface
 from npp_jax.tracer.diffusion import DiffusionStage, SurfaceExchange, diffuse
 from npp_jax.tracer.evolution import evolve_exchange_profile
 from npp_jax.tracer.transport import diffusion_length, fit_arrhenius
-from npp_jax.tracer.uncertainty import Estimate
 
 CM, CM2 = 1e-2, 1e-4
 """Centimetre [m] and square centimetre [m²]."""
@@ -67,8 +67,8 @@ def against(value: float, other: float, tolerance: float) -> str:
     return f"{'agrees' if agrees else 'INCONSISTENT'} with {other:.1e}: ratio {value / other:.2f}"
 
 
-def exact(value: float) -> Estimate:
-    return Estimate(jnp.asarray(value), jnp.asarray(0.0))
+def exact(value: float) -> Uncertain:
+    return Uncertain(jnp.asarray(value), jnp.asarray(0.0))
 
 
 def permeability(gradient: float, step: float) -> float:

@@ -32,6 +32,7 @@ from npp_jax.simulation.simulate import ACCURATE, FAST, simulate
 from npp_jax.simulation.solution import Report, Solution, Trace
 from npp_jax.simulation.status import STATUS_ADVICE, Status
 from npp_jax.simulation.supported import Unsupported
+from npp_jax.simulation.to_target import simulate_to_target
 
 if TYPE_CHECKING:
     from npp_jax import figures, tracer
@@ -187,6 +188,7 @@ __all__ = [
     "read_table",
     "sample_posterior",
     "simulate",
+    "simulate_to_target",
     "sweep",
     "tracer",
     "weights",

@@ -2,10 +2,13 @@
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import jax
 import jax.numpy as jnp
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 _QUICK = {"xla_backend_optimization_level": 1, "xla_cpu_use_fusion_emitters": False}
 
@@ -28,3 +31,14 @@ def quick() -> dict[str, Any]:
 def jit_small(function: Callable[..., Any], *, static: tuple[str, ...] = ()) -> Callable[..., Any]:
     """`jax.jit` of a short program that is not part of another: optimising its machine code is not worth the time."""
     return jax.jit(function, static_argnames=static, compiler_options={"xla_backend_optimization_level": 0})
+
+
+def own_promotion(function: Callable[P, R]) -> Callable[P, R]:
+    """Trace a function with JAX's standard rules of promotion, whatever stricter ones the program around it has set."""
+
+    @functools.wraps(function)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+            return function(*args, **kwargs)
+
+    return wrapped

@@ -58,6 +58,13 @@ def test_name_is_on_the_page_of_python(name: str):
     assert re.search(rf"\b{name}\b", page)
 
 
+@pytest.mark.parametrize("name", npp_jax.tracer.__all__)
+def test_tracer_name_has_a_docstring_and_is_on_the_page_of_python(name: str):
+    page = (ROOT.parent / "docs" / "python.md").read_text(encoding="utf-8")
+    assert has_own_docstring(getattr(npp_jax.tracer, name))
+    assert re.search(rf"`{name}`", page)
+
+
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_module_has_a_docstring(path: Path):
     assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))

@@ -32,3 +32,7 @@ def test_page_of_python(project_root: Path, tmp_path: Path, monkeypatch: pytest.
     monkeypatch.chdir(project_root)
     names = run_page(project_root / "docs" / "python.md", tmp_path)
     assert names["result"]["sed_fwhm_eV"].sigma > 0.0
+    D = names["tracer_fit"]["D_m2_s"]
+    # The counts were drawn with 8e-13 m²/s.
+    assert D.interval[0] < 8e-13 < D.interval[1]
+    assert D.how == "profile likelihood"

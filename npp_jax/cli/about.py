@@ -1,5 +1,7 @@
 """`npp-jax schema` and `npp-jax info`."""
 
+from typing import Annotated
+
 import typer
 
 from npp_jax.cli.terminal import start_jax
@@ -12,9 +14,16 @@ def schema() -> None:
     typer.echo(schema_text())
 
 
-def info() -> None:
+def info(
+    check: Annotated[bool, typer.Option(help="Compute known answers, and say which are wrong.")] = False,
+) -> None:
     """Print versions and devices."""
-    start_jax()
-    from npp_jax.commands.about import info_lines
+    start_jax(computing=False)
+    from npp_jax.commands.about import check_lines, info_lines
 
     typer.echo("\n".join(info_lines()))
+    if check:
+        lines, right = check_lines()
+        typer.echo("\n".join(lines))
+        if not right:
+            raise typer.Exit(4)

@@ -34,6 +34,9 @@ def import_sims(
     dwell_s: Annotated[float | None, typer.Option(help="Acquisition time of a point.")] = None,
     as_counts: Annotated[bool, typer.Option(help="Take signals of unknown unit for counts.")] = False,
     sigma_relative: Annotated[float, typer.Option(help="Relative uncertainty beside counting.")] = 0.0,
+    trust_counting: Annotated[
+        bool, typer.Option(help="Keep counts whose scatter is not that of counting, and saturated ones.")
+    ] = False,
 ) -> None:
     """Read a SIMS depth profile: depth scale, normalisation, counting statistics."""
     from npp_jax.commands.import_sims import command
@@ -61,6 +64,7 @@ def import_sims(
             dwell_s=dwell_s,
             as_counts=as_counts,
             sigma_relative=sigma_relative,
+            trust_counting=trust_counting,
             command_line=" ".join(sys.argv),
         )
     typer.echo("\n".join(lines))

@@ -15,7 +15,7 @@ def plot(
     ] = None,
 ) -> None:
     """Draw the figures of a stored result."""
-    start_jax()
+    start_jax(computing=False)
     from npp_jax.commands.plot import draw_stored
 
     with exit_codes():

@@ -64,19 +64,55 @@ def make_folder(path: Path) -> None:
         raise cannot_write(error) from None
 
 
-def start_jax() -> None:
-    """Double precision, compiled code kept between runs, and a collector of garbage that seldom looks."""
+def start_jax(*, computing: bool = True) -> None:
+    """Double precision, compiled code kept between runs, and a collector of garbage that seldom looks.
+
+    Parameters
+    ----------
+    computing
+        Whether numbers are computed: with the first start after another jaxlib was installed, known answers are.
+    """
     import gc
 
     import jax
+    import jaxlib
 
     # A program being traced is some million small objects that all live: looking through them is a tenth of the time.
     gc.set_threshold(100_000, 50, 100)
     jax.config.update("jax_enable_x64", True)
+    # Stricter rules in the environment are those of another program.
+    jax.config.update("jax_numpy_dtype_promotion", "standard")
+    jax.config.update("jax_numpy_rank_promotion", "allow")
+    home = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "npp_jax"
     if not os.environ.get("JAX_COMPILATION_CACHE_DIR"):
-        home = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
-        jax.config.update("jax_compilation_cache_dir", str(home / "npp_jax"))
+        jax.config.update("jax_compilation_cache_dir", str(home))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+    try:
+        backend = jax.default_backend()
+    except (AssertionError, RuntimeError) as error:
+        wanted = os.environ.get("JAX_PLATFORMS", "")
+        reason = str(error) or "it is not there"
+        raise wrong_input(f"JAX cannot start on JAX_PLATFORMS = '{wanted}': {reason}") from None
+    note = home / f"checked_{jaxlib.__version__}_{backend}"
+    if computing and not note.exists():
+        _check_compiler(note)
+
+
+def _check_compiler(note: Path) -> None:
+    """Compute known answers; leave a note that they were right, or refuse to compute others."""
+    import jaxlib
+
+    from npp_jax.commands.known_answers import check_operations
+
+    wrong = [one.name for one in check_operations() if not one.right]
+    if wrong:
+        raise wrong_input(
+            f"jaxlib {jaxlib.__version__} computes wrong values on this machine ({', '.join(wrong)}): install another "
+            "release; `npp-jax info --check` tells whether it is right"
+        )
+    with contextlib.suppress(OSError):
+        note.parent.mkdir(parents=True, exist_ok=True)
+        note.touch()
 
 
 def spinner(text: str, *, quiet: bool):

@@ -3,9 +3,11 @@
 import json
 
 import jax
+import jaxlib
 import numpy as np
 
 from npp_jax._version import __version__
+from npp_jax.commands.known_answers import check_operations, check_simulations
 from npp_jax.files import experiment_schema
 
 
@@ -17,4 +19,12 @@ def schema_text() -> str:
 def info_lines() -> list[str]:
     """Versions and devices."""
     devices = [f"{device.platform}: {device.device_kind}" for device in jax.devices()]
-    return [f"npp_jax {__version__}, jax {jax.__version__}, numpy {np.__version__}", *devices]
+    versions = f"npp_jax {__version__}, jax {jax.__version__}, jaxlib {jaxlib.__version__}, numpy {np.__version__}"
+    return [versions, *devices]
+
+
+def check_lines() -> tuple[list[str], bool]:
+    """Known answers, one a line, and whether all are right."""
+    found = [*check_operations(), *check_simulations()]
+    lines = [f"{'right' if one.right else 'WRONG'}  {one.name} (error {one.error:.1e})" for one in found]
+    return lines, all(one.right for one in found)

@@ -39,6 +39,7 @@ def command(
     dwell_s: float | None = None,
     as_counts: bool = False,
     sigma_relative: float = 0.0,
+    trust_counting: bool = False,
     command_line: str = "",
 ) -> list[str]:
     """`npp-jax import-sims`: read, convert, write, draw; return the lines to print.
@@ -102,6 +103,7 @@ def command(
         dwell_s=dwell_s,
         as_counts=as_counts,
         sigma_relative=sigma_relative,
+        trust_counting=trust_counting,
     )
     target = out or Path(file).with_suffix(".h5")
     for path in (target, target if figure is None else figure):

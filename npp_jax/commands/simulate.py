@@ -1,18 +1,22 @@
 """A simulation from its experiment file to results on disk: what `npp-jax simulate` does."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-import jax
+import numpy as np
 
 from npp_jax.figures.simulation import figure_summary
 from npp_jax.files import ConfigError, load_experiment
 from npp_jax.files.solution import write_csv, write_solution
 from npp_jax.files.writing import write_figure
 from npp_jax.physics import Experiment
-from npp_jax.simulation.simulate import ACCURATE, FAST, simulate
+from npp_jax.physics.cuts import drive_of
+from npp_jax.simulation.simulate import ACCURATE, FAST
 from npp_jax.simulation.solution import Solution
+from npp_jax.simulation.status import Status
 from npp_jax.simulation.supported import Unsupported, check_supported
+from npp_jax.simulation.to_target import LEVELS, simulate_to_target
 
 Model = Literal["electroneutral", "full"]
 
@@ -36,13 +40,39 @@ def read_supported(file: Path, model: Model) -> Experiment:
     return experiment
 
 
-def run_simulation(experiment: Experiment, *, model: Model, setting: Literal["accurate", "fast"]) -> Solution:
-    """Simulate an experiment once."""
-    controls = _SETTINGS[setting]
-    # What runs once is not worth a compiler's care: half of the time of a first run.
-    options = {"xla_backend_optimization_level": 0}
-    compiled = jax.jit(lambda e: simulate(e, controls, model=model), compiler_options=options)
-    return jax.block_until_ready(compiled(experiment))
+def run_simulation(
+    experiment: Experiment,
+    *,
+    model: Model,
+    setting: Literal["accurate", "fast"],
+    on_level: Callable[[int, Solution], None] | None = None,
+) -> Solution:
+    """Simulate an experiment: `accurate` refines itself, `fast` is what a sweep makes of it.
+
+    Raises
+    ------
+    ConfigError
+        One line: a stage goes on after its trace.
+    """
+    levels = LEVELS if setting == "accurate" else 0
+    solution = simulate_to_target(experiment, _SETTINGS[setting], model=model, levels=levels, on_level=on_level)
+    _check_covered(experiment, solution)
+    return solution
+
+
+def _check_covered(experiment: Experiment, solution: Solution) -> None:
+    """Refuse a stage that reaches its charge after its trace has ended, which is known only now."""
+    if int(solution.report.status) != Status.BEYOND_TRACE:
+        return
+    last = np.cumsum([len(stage.outputs) for stage in experiment.stages]) - 1
+    lengths = np.diff(np.asarray(solution.time)[last], prepend=0.0)
+    for k, (stage, length) in enumerate(zip(experiment.stages, lengths, strict=True)):
+        drive = drive_of(stage)
+        if drive is not None and drive.time is not None and length > float(drive.time[-1]):
+            raise ConfigError(
+                f"stages[{k}]: its charge is reached after {length:.6g} s, its trace ends at "
+                f"{float(drive.time[-1]):.6g} s; a longer trace, or less charge, is needed"
+            )
 
 
 def write_simulation(

@@ -31,6 +31,7 @@ _STATUS = {
     Status.COARSE: (COLOURS[4], "D", "coarse"),
     Status.NOT_CONVERGED: (COLOURS[1], "x", "not converged"),
     Status.MISSED_TIME: (COLOURS[3], "^", "missed its time"),
+    Status.BEYOND_TRACE: (COLOURS[2], "v", "beyond its trace"),
     Status.NOT_FINITE: ("k", "+", "not finite"),
 }
 """Colour, marker and words of each status."""

@@ -10,9 +10,9 @@ from jaxtyping import Array, Float
 
 from npp_jax.figures.simulation import COLOURS
 from npp_jax.tracer.diffusion import TracerMedium, profile_at
-from npp_jax.tracer.fit import MeasuredProfile
 from npp_jax.tracer.grain_map import GrainMap
 from npp_jax.tracer.isotope import LineScan
+from npp_jax.tracer.measured import MeasuredProfile
 from npp_jax.tracer.transport import ArrheniusFit
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def arrhenius(ax: "Axes", lines: Mapping[str, Activated]) -> "Axes":
             ends = 1.0 / jnp.asarray([jnp.max(line.temperature), jnp.min(line.temperature)])
             inverse = jnp.linspace(ends[0], ends[1], 60)
             at = line.fit.at(1.0 / inverse)
-            value, factor = np.asarray(at.value), np.exp(np.asarray(at.error / at.value))
+            value, factor = np.asarray(at.value), np.exp(np.asarray(at.sigma / at.value))
             ax.plot(1e3 * np.asarray(inverse), value, color=colour, label=name if line.D is None else None)
             ax.fill_between(1e3 * np.asarray(inverse), value / factor, value * factor, color=colour, alpha=0.2, lw=0)
     ax.set(yscale="log", xlabel="1000 K / $T$", ylabel="$D$ / (m$^2$ s$^{-1}$)")

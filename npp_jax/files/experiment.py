@@ -4,8 +4,6 @@ A wrong file ends in a `ConfigError` that names file, key, value, what is allowe
 known one.
 """
 
-import csv
-import itertools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ import jax.numpy as jnp
 from npp_jax.files.errors import ConfigError, required
 from npp_jax.files.experiment_tables import DiffusivityTable, ExperimentTable, SpeciesTable, StageTable
 from npp_jax.files.toml import toml_table, validated
+from npp_jax.files.trace import read_trace
 from npp_jax.physics import (
     AbstractDiffusivity,
     AbstractFront,
@@ -177,27 +176,14 @@ def _drive(table: StageTable, name: str, unit: str, folder: Path, number: int) -
         if end is None:
             return Drive.constant(level)
         return Drive.trace(jnp.asarray([0.0, table.duration]), jnp.asarray([level, end]))
-    return _read_trace(folder / getattr(table, f"{name}_trace"), f"{name}_{unit}", f"stages[{number}].{name}_trace")
-
-
-def _read_trace(path: Path, column: str, key: str) -> Drive:
-    """Measured trace: CSV with the columns time_s and the driven quantity."""
+    column = f"{name}_{unit}"
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-        time = [float(row["time_s"]) for row in rows]
-        value = [float(row[column]) for row in rows]
-    except OSError as error:
-        raise ConfigError(f"{key}: {path}: {error.strerror}") from None
-    except (KeyError, TypeError, ValueError) as error:
-        raise ConfigError(
-            f"{key}: {path}: needs the columns time_s and {column}, filled with numbers ({error})"
-        ) from None
-    increasing = all(a < b for a, b in itertools.pairwise(time))
-    if len(time) < 2 or not increasing:
-        raise ConfigError(f"{key}: {path}: needs two or more rows, and times that increase")
-    limits = STAGE[column].limits
-    wrong = [v for v in value if not limits.hold(v)]
-    if wrong:
-        raise ConfigError(f"{key}: {path}: {column} = {wrong[0]:g}: must be {limits}")
-    return Drive.trace(jnp.asarray(time), jnp.asarray(value))
+        return read_trace(
+            folder / getattr(table, f"{name}_trace"),
+            column,
+            STAGE[column].limits,
+            duration=table.duration,
+            charge=table.end_charge if name == "current_density" else None,
+        )
+    except ConfigError as error:
+        raise ConfigError(f"stages[{number}].{name}_trace: {error}") from None

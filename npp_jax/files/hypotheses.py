@@ -8,6 +8,7 @@ import numpy as np
 from npp_jax.files import load_experiment
 from npp_jax.files.study_tables import ExperimentEntry, RivalTable
 from npp_jax.fitting import Measurement, Problem, with_free_form
+from npp_jax.fitting.parameters import slots
 from npp_jax.inference import Parameter, Parameters
 from npp_jax.physics import Experiment, SEDDiffusivity, SlopeSED
 
@@ -63,6 +64,7 @@ def make_rival(rival: RivalTable, main: Hypothesis, entries: list[ExperimentEntr
             kept.append(parameter)
     parameters = (*kept, *(table.parameter() for table in rival.parameters))
     with_files = _changed(rival, entries, measurements, folder)
+    _check_set(rival, Problem(with_files, parameters))
     if rival.free_form_knots is not None:
         return _free_form(rival.name, rival.free_form_knots, with_files, parameters)
     more = len(parameters) > len(main.parameters)
@@ -91,6 +93,20 @@ def _changed(
     if lost:
         raise ValueError(f"rival '{rival.name}': set = '{lost[0]}' has no place in any experiment")
     return tuple(found)
+
+
+def _check_set(rival: RivalTable, problem: Problem) -> None:
+    """What a rival sets is not what one of its parameters varies."""
+    for measurement in problem.measurements:
+        numbers = slots(measurement.experiment)
+        for parameter in problem.parameters:
+            varied = {numbers.get(key) for key in parameter.keys if problem.enters(parameter, measurement)}
+            for key in rival.set:
+                if key in numbers and numbers[key] in varied:
+                    raise ValueError(
+                        f"rival '{rival.name}': set = '{key}' has no effect, '{parameter.name}' varies it: leave that "
+                        f"out by without = ['{parameter.name}']"
+                    )
 
 
 def _free_form(name: str, knots: int, measurements: tuple[Measurement, ...], parameters: Parameters) -> Hypothesis:

@@ -1,6 +1,7 @@
 """Ranges of the numbers of a file, as its tables declare them."""
 
 import dataclasses
+import math
 from collections.abc import Iterator
 from typing import Any, get_args
 
@@ -14,10 +15,13 @@ from npp_jax.physics.limits import Limits
 
 def within(key: Key) -> Any:
     """What a field of a table is annotated with so that its number is in the range of a key."""
-    limits = key.limits
-    low, high = ("gt", "ge")[not limits.low_open], ("lt", "le")[not limits.high_open]
-    ends = {name: end for name, end in ((low, limits.low), (high, limits.high)) if abs(end) != float("inf")}
-    return Field(**ends)
+    low, high = (end if math.isfinite(end) else None for end in (key.limits.low, key.limits.high))
+    return Field(
+        gt=low if key.limits.low_open else None,
+        ge=None if key.limits.low_open else low,
+        lt=high if key.limits.high_open else None,
+        le=None if key.limits.high_open else high,
+    )
 
 
 def limits_of(field: FieldInfo) -> Limits:

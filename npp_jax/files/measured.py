@@ -39,7 +39,7 @@ def make_measurement(entry: ExperimentEntry, folder: Path) -> Measurement:
         )
     likelihood = _likelihood(entry.likelihood)
     if isinstance(likelihood, PoissonLikelihood) and profile.counts is None:
-        raise ValueError(f"{entry.name}: a poisson likelihood needs counts; give counts_per_fraction")
+        raise ValueError(f"{entry.name}: a poisson likelihood needs counts; {_without_counts(entry.profile)}")
     return Measurement(
         entry.name,
         experiment,
@@ -49,6 +49,16 @@ def make_measurement(entry: ExperimentEntry, folder: Path) -> Measurement:
             sensitivity_sigma=entry.nuisance.sensitivity_sigma, background_sigma=entry.nuisance.background_sigma
         ),
         likelihood,
+    )
+
+
+def _without_counts(profile: str) -> str:
+    """What to do about a profile without counts."""
+    if not profile.endswith(".h5"):
+        return "give counts_per_fraction"
+    return (
+        f"{profile} has none (no counting statistics, numbers that do not scatter as counts, or close_sum; the import "
+        "told which): use kind = 'gaussian'"
     )
 
 

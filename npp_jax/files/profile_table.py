@@ -33,7 +33,7 @@ def read_profile(
     if path.suffix != ".h5":
         return read_profile_table(path, first_depth=first_depth_nm, counts_per_fraction=counts_per_fraction)
     if counts_per_fraction is not None:
-        raise ConfigError(f"{path}: counts_per_fraction belongs to a table; this file has counts of its own")
+        raise ConfigError(f"{path}: counts_per_fraction belongs to a table; leave it out, this file tells its counts")
     return _read_imported(path, first_depth=first_depth_nm)
 
 
@@ -42,10 +42,7 @@ def _read_imported(path: Path, *, first_depth: float = 0.0) -> DepthProfile:
     try:
         stored = sims_profile.read_profile(path)
         used = np.where(stored.depth_nm >= first_depth, 1.0, 0.0)
-        depth, species, fraction, sigma, *counted = stored.as_arguments()
-        # Where a background was taken off, the counts are no longer those of the fractions.
-        counts = (None, None) if np.any(stored.background != 0.0) else counted
-        return DepthProfile(depth, species, fraction, sigma, *counts, weight=used)
+        return DepthProfile(*(used if k == 6 else value for k, value in enumerate(stored.as_arguments())))
     except (OSError, SimsFileError, ValueError) as error:
         raise ConfigError(f"{path}: {error}") from None
 
@@ -75,13 +72,15 @@ def read_profile_table(
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from None
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: not a text file: {error}") from None
+        raise ConfigError(f"{path}: not a text file in UTF-8: {error}") from None
     if not lines:
         raise ConfigError(f"{path}: no line but comments; the columns depth_nm, NAME, NAME_sigma, … were expected")
     names = [name.strip() for name in lines[0][1].split(",")]
     species = [name for name in names[1:] if not name.endswith("_sigma")]
     if not species or names != ["depth_nm", *(x for s in species for x in (s, f"{s}_sigma"))]:
-        raise ConfigError(f"{path}: the columns must be depth_nm, NAME, NAME_sigma, …, got {', '.join(names)}")
+        found = ", ".join(names).replace("\t", " ")
+        marks = "" if len(names) > 1 else "; commas stand between the cells, and decimal points in the numbers"
+        raise ConfigError(f"{path}: the columns must be depth_nm, NAME, NAME_sigma, …, got {found}{marks}")
     table = np.empty((len(lines) - 1, len(names)))
     fields_of = csv.reader(line for _, line in lines[1:])
     for row, ((number, _), fields) in enumerate(zip(lines[1:], fields_of, strict=True)):

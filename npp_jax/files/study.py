@@ -119,6 +119,8 @@ def _check_ranges(main: Hypothesis, design: AbstractDesign) -> None:
             wrong = [value for value in (float(column.min()), float(column.max())) if not limits.hold(value)]
             if wrong:
                 raise ValueError(f"the table of candidates has {parameter.name} = {wrong[0]:g}: {key} must be {limits}")
+    least, most = design.values.min(axis=0).tolist(), design.values.max(axis=0).tolist()
+    main.problem.check_ranges(dict(zip(design.names, zip(least, most, strict=True), strict=True)))
 
 
 def _check_names(problem: Problem, sweep: SweepTable) -> None:

@@ -1,7 +1,6 @@
 """Fits of experiments: parameters, objective, least squares from many starts, and what the data determine."""
 
 from npp_jax.fitting.band import Band, LawBands, draw, law_bands, signal_sigma
-from npp_jax.fitting.estimates import Estimate, covariance_ends, given, given_text
 from npp_jax.fitting.fitting import FitResult, fit
 from npp_jax.fitting.free_form import with_free_form, with_smoothness
 from npp_jax.fitting.jacobian import Expansion, LinearModel
@@ -12,6 +11,8 @@ from npp_jax.fitting.phrases import phrases
 from npp_jax.fitting.plausible import data_warnings, replaced_depth
 from npp_jax.fitting.problem import Measurement, Problem
 from npp_jax.fitting.sampling import linear_model, sample_posterior
+from npp_jax.fitting.systematic import with_systematic
+from npp_jax.inference.estimate import Estimate
 
 __all__ = [
     "Band",
@@ -26,12 +27,9 @@ __all__ = [
     "Objective",
     "Predicted",
     "Problem",
-    "covariance_ends",
     "data_warnings",
     "draw",
     "fit",
-    "given",
-    "given_text",
     "known_keys",
     "law_bands",
     "linear_model",
@@ -43,4 +41,5 @@ __all__ = [
     "value_of",
     "with_free_form",
     "with_smoothness",
+    "with_systematic",
 ]

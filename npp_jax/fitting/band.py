@@ -1,5 +1,6 @@
 """Bands: what the uncertainty of the parameters means for profiles, diffusivities and site energies."""
 
+import dataclasses
 from typing import NamedTuple
 
 import jax
@@ -84,6 +85,7 @@ def law_bands(problem: Problem, measurement: Measurement, result: FitResult) -> 
     if index is None:
         return None
     fraction = jnp.linspace(1e-3, 1.0, 200)
+    problem = dataclasses.replace(problem, parameters=result.parameters)
 
     def law_of(theta: Array) -> tuple[SEDDiffusivity, Array]:
         placed = problem.experiment(measurement, theta)

@@ -3,6 +3,8 @@
 Experiments whose data are of one form are compared in a loop, so that three glasses cost one compilation.
 """
 
+import functools
+import math
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -20,6 +22,8 @@ from npp_jax.observe import (
     convolve,
     solve_linear_nuisance,
 )
+from npp_jax.physics.interpolation import hermite, hermite_slopes
+from npp_jax.simulation.observables import interpolate_profile
 
 Found = TypeVar("Found")
 
@@ -27,14 +31,18 @@ Found = TypeVar("Found")
 class Comparison(eqx.Module):
     """Profiles of some candidates of one experiment, and what they are compared with."""
 
+    points: Float[Array, "point candidate"]
+    """Depths of the profile: surface, centres of the cells, back electrode [nm]."""
     faces: Float[Array, "face candidate"]
     """Boundaries of the cells [nm]."""
-    fraction: Float[Array, "species cell candidate"]
+    fraction: Float[Array, "species point candidate"]
     """Fractions of the measured species, in the order of the profile [1]."""
     observation: Observation
     """How the experiment is seen; all leaves with a first axis of candidates."""
     response: SampledResponse | None
     """The response at the depths of the profile, where it is the same for all candidates."""
+    perfect: bool = eqx.field(static=True)
+    """Whether the depth resolution is perfect."""
     profile: DepthProfile
     nuisance: NuisancePrior
     likelihood: AbstractLikelihood
@@ -44,13 +52,17 @@ class Comparison(eqx.Module):
     def signal(self) -> Float[Array, "candidate species depth"]:
         """Signal at the depths of the profile, before sensitivities and backgrounds that are solved for."""
 
-        def seen(faces: Array, values: Array, observation: Observation) -> Array:
+        def seen(points: Array, faces: Array, fraction: Array, observation: Observation) -> Array:
+            if self.perfect:
+                profile = functools.partial(interpolate_profile, points=points, fraction=fraction)
+                return observation.signal(over_intervals(profile, observation, self.profile))
+            cells, slopes = fraction[:, 1:-1], cell_slopes(points, faces, fraction)
             if self.response is not None:
-                return observation.signal(self.response(faces, values))
-            depth = observation.true_depth(self.profile.depth)
-            return observation.signal(convolve(observation.response, faces, values, depth))
+                return observation.signal(self.response(faces, cells, slopes))
+            smoothed = lambda depth: convolve(observation.response, faces, cells, depth, slopes)  # noqa: E731
+            return observation.signal(over_intervals(smoothed, observation, self.profile))
 
-        return jax.vmap(seen, in_axes=(-1, -1, 0))(self.faces, self.fraction, self.observation)
+        return jax.vmap(seen, in_axes=(-1, -1, -1, 0))(self.points, self.faces, self.fraction, self.observation)
 
     def residuals(self) -> tuple[Float[Array, "candidate residual"], Float[Array, "candidate species depth"]]:
         """Residuals, those of a prior included, so that Σ² is χ²; and the signal that they belong to."""
@@ -79,6 +91,31 @@ class Comparison(eqx.Module):
             ]
         )
         return jnp.concatenate([self.likelihood.residuals(seen, profile).ravel(), pulls.ravel()]), seen
+
+
+def cell_slopes(
+    points: Float[Array, " point"], faces: Float[Array, " face"], fraction: Float[Array, "species point"]
+) -> Float[Array, "species cell"]:
+    """Mean slope of each cell of the interpolated profile, the function of `Solution.profile` [1/nm]."""
+    x, y = points[:, None], fraction.T
+    slope = hermite_slopes(x, y)
+    step = jnp.diff(x, axis=0)[1:-1]
+    t = (faces[1:-1, None] - x[1:-2]) / step
+    inner = hermite(t, y[1:-2], y[2:-1], slope[1:-2] * step, slope[2:-1] * step)
+    at_faces = jnp.concatenate([y[:1], inner, y[-1:]])
+    return (jnp.diff(at_faces, axis=0) / jnp.diff(faces)[:, None]).T
+
+
+def over_intervals(
+    signal: Callable[[Array], Array], observation: Observation, profile: DepthProfile
+) -> Float[Array, "species depth"]:
+    """A signal at the depths of a profile, averaged over their intervals where they are averages."""
+    depth = observation.true_depth(profile.depth)
+    if profile.interval is None:
+        return signal(depth)
+    # No point lies before the surface; Gauss' two points are right to the third order.
+    half = jnp.minimum(0.5 * observation.depth_scale * profile.interval, jnp.maximum(depth, 0.0)) / math.sqrt(3.0)
+    return 0.5 * (signal(depth - half) + signal(depth + half))
 
 
 def for_each(function: Callable[[Comparison], Found], comparisons: Sequence[Comparison]) -> list[Found]:

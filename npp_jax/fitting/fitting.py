@@ -11,10 +11,11 @@ from jaxtyping import Array, Float
 from scipy import stats
 
 from npp_jax.fitting import words
-from npp_jax.fitting.estimates import Estimate, estimate
 from npp_jax.fitting.jacobian import Expansion, LinearModel
 from npp_jax.fitting.minima import Minimum, distinct_minima
+from npp_jax.fitting.systematic import is_systematic
 from npp_jax.inference.descent import Method, descend, with_rows
+from npp_jax.inference.estimate import Estimate, estimate
 from npp_jax.inference.identifiability import Identifiability, identifiability
 from npp_jax.inference.parameter import Parameters
 from npp_jax.inference.prior import with_priors
@@ -81,7 +82,7 @@ class FitResult:
     def __getitem__(self, name: str) -> Estimate:
         if name not in self.names:
             raise KeyError(f"no parameter is called '{name}'; known are {', '.join(self.names)}")
-        return estimate(self, self.names.index(name))
+        return estimate(self.parameters, self.covariance, self.profiles, self.names.index(name))
 
     def warnings(self) -> list[str]:
         """What a reader of the numbers has to know, one sentence each."""
@@ -241,6 +242,7 @@ def _profiles(
         posterior,
         parameters,
         refined.theta[refined.best()],
+        [parameter.name for parameter in parameters if not is_systematic(parameter)],
         points=points,
         covariance=errors,
         others=[minimum.theta for minimum in minima[:_OTHER_MINIMA]],

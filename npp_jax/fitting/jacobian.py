@@ -17,6 +17,9 @@ from jaxtyping import Array, Bool, Float
 
 from npp_jax._compile import quick
 from npp_jax.fitting.objective import Objective
+from npp_jax.fitting.observed import is_observed
+from npp_jax.fitting.problem import Problem
+from npp_jax.simulation.solution import Solution
 
 
 class Expansion(NamedTuple):
@@ -33,12 +36,25 @@ class Expansion(NamedTuple):
     """Whether all simulations are finite."""
 
 
-def directions(objective: Objective) -> np.ndarray:
-    """Sets of parameters of which no experiment sees two, as rows of ones, shape [direction, parameter]."""
+def directions(objective: Objective) -> tuple[np.ndarray, int]:
+    """Sets of parameters of which no experiment sees two, as rows of ones, shape [direction, parameter].
+
+    Returns
+    -------
+    The rows, and how many of them, the first ones, change the simulations; the others change how they are seen.
+    """
     problem = objective.problem
+    simulated = [k for k, p in enumerate(problem.parameters) if not (p.keys and all(map(is_observed, p.keys)))]
+    others = [k for k in range(len(problem.parameters)) if k not in simulated]
+    rows = _rows(problem, simulated)
+    return np.concatenate([rows, _rows(problem, others)]), len(rows)
+
+
+def _rows(problem: Problem, which: list[int]) -> np.ndarray:
     seen = [{m.name for m in problem.measurements if problem.enters(p, m)} for p in problem.parameters]
     sets: list[tuple[set[str], list[int]]] = []
-    for k, experiments in enumerate(seen):
+    for k in which:
+        experiments = seen[k]
         for taken, members in sets:
             if not taken & experiments:
                 taken |= experiments
@@ -70,7 +86,7 @@ class LinearModel:
         self._chunk = chunk
         cores = (os.cpu_count() or 1) if jax.default_backend() == "cpu" else 1
         self._workers = cores if workers is None else workers
-        self._rows = directions(objective)
+        self._rows, self._simulated = directions(objective)
         problem = objective.problem
         measured = [m for m in problem.measurements if m.profile is not None]
         # Which direction holds the derivative of an experiment by a parameter; none: it does not depend on it.
@@ -130,15 +146,31 @@ class LinearModel:
         return found.residual, found.jacobian, found.finite
 
     def _expansion(self, theta: Array) -> Expansion:
-        def predicted(theta: Array) -> tuple[tuple[list[Array], list[Array]], Array]:
-            found = self.objective.residuals(theta)
-            return (found.residuals, found.signals), found.finite
+        def predicted(theta: Array) -> tuple[tuple[list[Array], list[Array]], tuple[Array, list[Solution]]]:
+            solutions = self.objective.solve(theta)
+            return seen(solutions, theta)
+
+        def seen(solutions: list[Solution], theta: Array):
+            found = self.objective.compare(solutions, theta)
+            return (found.residuals, found.signals), (found.finite, solutions)
 
         def move(row: Array) -> tuple:
             return jax.jvp(predicted, (theta,), (jnp.broadcast_to(row, theta.shape),), has_aux=True)
 
+        def look(row: Array) -> tuple:
+            look_at = lambda theta: seen(solutions, theta)[0]  # noqa: E731
+            return jax.jvp(look_at, (theta,), (jnp.broadcast_to(row, theta.shape),))[1]
+
         rows = jnp.asarray(self._rows, theta.dtype)
-        (residuals, signals), (moved, slopes), finite = jax.vmap(move, out_axes=(None, 0, None))(rows)
+        # Where nothing changes the simulations, they are made once all the same.
+        first = max(self._simulated, 1)
+        (residuals, signals), (moved, slopes), (finite, solutions) = jax.vmap(move, out_axes=(None, 0, None))(
+            rows[:first]
+        )
+        if first < len(rows):
+            # No simulation is differentiated for how it is seen.
+            further = jax.vmap(look)(rows[first:])
+            moved, slopes = jax.tree.map(lambda *parts: jnp.concatenate(parts), (moved, slopes), further)
         return Expansion(
             residual=jnp.concatenate(residuals, axis=1),
             jacobian=jnp.concatenate(self._sort(moved), axis=1),

@@ -36,25 +36,25 @@ _REFINE = 4
 
 
 class Evaluation(NamedTuple):
-    """What was found for each candidate; first axes experiment and candidate."""
+    """What was found for each candidate; first axes candidate and experiment."""
 
-    front_depth: Float[Array, "experiment candidate"]
+    front_depth: Float[Array, "candidate experiment"]
     """Depth of the front at the last output point [m]."""
-    front_width: Float[Array, "experiment candidate"]
+    front_width: Float[Array, "candidate experiment"]
     """Distance between 16 and 84 % of the front [m]."""
-    plateau: Float[Array, "experiment candidate"]
+    plateau: Float[Array, "candidate experiment"]
     """Native fraction behind the front [1]."""
-    charge: Float[Array, "experiment candidate"]
+    charge: Float[Array, "candidate experiment"]
     """Charge passed [C/m²]."""
-    time: Float[Array, "experiment candidate"]
+    time: Float[Array, "candidate experiment"]
     """Time [s]."""
-    excess_charge: Float[Array, "experiment candidate"]
+    excess_charge: Float[Array, "candidate experiment"]
     """Excess charge of largest modulus, fraction of the bulk density [1]."""
-    profile_error: Float[Array, "experiment candidate"]
+    profile_error: Float[Array, "candidate experiment"]
     """Estimated numerical error of the profile, NaN where it was not estimated [1]."""
-    status: Int[Array, "experiment candidate"]
+    status: Int[Array, "candidate experiment"]
     """`Status` of the simulation."""
-    chi2: Float[Array, "experiment candidate"]
+    chi2: Float[Array, "candidate experiment"]
     """χ² of the profile with the best sensitivities and backgrounds; NaN where nothing was measured."""
 
 
@@ -139,15 +139,19 @@ class Objective:
             if profile is None:
                 continue
             rows = jnp.asarray([solution.species.index(name) for name in profile.species])
-            values = solution.fraction[-1][rows, 1:-1]
-            numbered = dataclasses.replace(profile, species=[f"ion {i}" for i in range(len(profile.species))])
+            values = solution.fraction[-1][rows]
+            numbered = dataclasses.replace(
+                profile, species=[f"ion {i}" for i in range(len(profile.species))], systematic=None
+            )
             made[k] = jax.tree.map(
                 lambda leaf, dtype=values.dtype: jnp.asarray(leaf, dtype),
                 Comparison(
+                    points=solution.depth[-1] / NM,
                     faces=solution.faces[-1] / NM,
                     fraction=values,
                     observation=self._observations(measurement, theta),
                     response=self._responses[k],
+                    perfect=self.problem.resolved(measurement),
                     profile=numbered,
                     nuisance=measurement.nuisance,
                     likelihood=measurement.likelihood,
@@ -167,8 +171,13 @@ class Objective:
         """Responses at the depths of the profiles, as matrices, where they are fixed."""
         return [
             None
-            if m.profile is None or m.observation is None or self.problem.seen_anew(m)
-            else sample_response(m.observation.response, m.observation.true_depth(m.profile.depth), refine=_REFINE)
+            if m.profile is None or m.observation is None or self.problem.seen_anew(m) or self.problem.resolved(m)
+            else sample_response(
+                m.observation.response,
+                m.observation.true_depth(m.profile.depth),
+                interval=None if m.profile.interval is None else m.observation.depth_scale * m.profile.interval,
+                refine=_REFINE,
+            )
             for m in self.problem.measurements
         ]
 
@@ -176,7 +185,10 @@ class Objective:
         """Residuals of each measured experiment over their standard deviations, with the best sensitivities and
         backgrounds where these are solved for.
         """
-        solutions = self.solve(theta)
+        return self.compare(self.solve(theta), theta)
+
+    def compare(self, solutions: list[Solution], theta: Float[Array, "candidate parameter"]) -> Predicted:
+        """The same of candidates that were simulated by `solve`."""
         compared = for_each(Comparison.residuals, list(self._comparisons(solutions, theta).values()))
         finite = jnp.stack([s.report.status != Status.NOT_FINITE for s in solutions]).all(axis=0)
         return Predicted([r for r, _ in compared], [seen for _, seen in compared], finite)
@@ -189,7 +201,7 @@ class Objective:
         """Observables and χ² of candidates that were simulated by `solve`."""
         unknown = jnp.full_like(solutions[0].plateau[-1], jnp.nan)
         chi2 = [unknown if m is None else m for m in self._of_measured(solutions, theta, Comparison.chi2)]
-        each = lambda read: jnp.stack([read(solution) for solution in solutions])  # noqa: E731
+        each = lambda read: jnp.stack([read(solution) for solution in solutions], axis=-1)  # noqa: E731
         return Evaluation(
             front_depth=each(lambda s: s.front_depth[-1]),
             front_width=each(lambda s: s.front_width[-1]),
@@ -199,7 +211,7 @@ class Objective:
             excess_charge=each(lambda s: s.report.excess_charge),
             profile_error=each(lambda s: s.report.profile_error[-1]),
             status=each(lambda s: s.report.status),
-            chi2=jnp.stack(chi2),
+            chi2=jnp.stack(chi2, axis=-1),
         )
 
 

@@ -67,15 +67,16 @@ def known_keys(experiment: Experiment) -> dict[str, Lens]:
     return found
 
 
-def _einstein(ion: Any, experiment: Experiment) -> Array:
-    """D of one unit of conductivity, at the temperature for which it is given: that of reference, or of the first stage
-    where the law has none.
-    """
+def _given_at(ion: Any, experiment: Experiment) -> Array:
+    """Temperature for which a conductivity is given: the reference, or that of the first stage where there is none."""
     arrhenius = ion.diffusivity.arrhenius
-    temperature = experiment.stages[0].temperature if arrhenius is None else arrhenius.reference_temperature
-    return nernst_einstein(
-        1.0, ion.bulk_fraction * experiment.sample.bulk_density, temperature, charge_number=ion.charge
-    )
+    return experiment.stages[0].temperature if arrhenius is None else arrhenius.reference_temperature
+
+
+def _einstein(ion: Any, experiment: Experiment) -> Array:
+    """D of one unit of conductivity, by the relation of Nernst and Einstein."""
+    density = ion.bulk_fraction * experiment.sample.bulk_density
+    return nernst_einstein(1.0, density, _given_at(ion, experiment), charge_number=ion.charge)
 
 
 def slots(experiment: Experiment) -> dict[str, tuple[int, int | None]]:
@@ -151,13 +152,12 @@ def _held_conductivities(before: Experiment, after: Experiment, values: Collecti
     for ion, own in zip(before.species, after.species, strict=True):
         if ion.name not in before.conductivities or f"{ion.name}.D_bulk_m2_s" in values:
             continue
-        given_at = (
-            before.stages[0].temperature is after.stages[0].temperature
-            if ion.diffusivity.arrhenius is None
-            else ion.diffusivity.arrhenius.reference_temperature is own.diffusivity.arrhenius.reference_temperature
+        converted_with = (
+            (_given_at(ion, before), _given_at(own, after)),
+            (before.sample.bulk_density, after.sample.bulk_density),
+            (ion.bulk_fraction, own.bulk_fraction),
         )
-        same_density = before.sample.bulk_density is after.sample.bulk_density
-        if not (given_at and same_density and ion.bulk_fraction is own.bulk_fraction):
+        if not all(a is b for a, b in converted_with):
             key = f"{ion.name}.{_CONDUCTIVITY}"
             found[key] = value_of(before, key)
     return found

@@ -10,6 +10,8 @@ from npp_jax.physics import Closed, Experiment, IonBeamCurrent, IonBeamPotential
 
 _WRONG_DEPTH = 30.0
 """Ratio of measured and expected depth that no glass explains: a wrong unit is a thousand."""
+_TOO_DEEP = 5.0
+"""The same for an exchanged zone that is deeper than the charge allows: ten where ångströms stand for nanometres."""
 _WRONG_NOISE = 5.0
 """Ratio of given standard deviations and those of counting beyond which one of the two is wrong."""
 
@@ -80,7 +82,7 @@ def _depth(measurement: Measurement) -> list[str]:
     found = depth[0] * missing[0] + np.sum(0.5 * (missing[1:] + missing[:-1]) * np.diff(depth))
     allowed, is_limit = expected[0] / NM, expected[1]
     text = f"the native ion is gone from {found:.3g} nm, the charge passed is enough for {allowed:.3g} nm"
-    if found > _WRONG_DEPTH * allowed:
+    if found > _TOO_DEEP * allowed:
         return [f"{text}: are the depths in picometres or ångströms, or is the charge wrong?"]
     if not is_limit and depth[-1] < allowed / _WRONG_DEPTH:
         return [f"the depths end at {depth[-1]:.3g} nm, {text}: are they in micrometres or metres?"]
@@ -90,14 +92,11 @@ def _depth(measurement: Measurement) -> list[str]:
 def _noise(measurement: Measurement) -> list[str]:
     """Whether counts per fraction and standard deviations speak of the same counts."""
     profile = measurement.profile
-    if (
-        profile is None
-        or profile.counts_per_fraction is None
-        or not isinstance(measurement.likelihood, PoissonLikelihood)
-    ):
+    if profile is None or profile.exposure is None or not isinstance(measurement.likelihood, PoissonLikelihood):
         return []
-    exposure = np.asarray(profile.counts_per_fraction)[:, None]
-    counting = np.sqrt(np.maximum(np.asarray(profile.fraction) * exposure, 1.0)) / exposure
+    exposure = np.asarray(profile.exposure)
+    signal = np.asarray(profile.fraction) + (0.0 if profile.background is None else np.asarray(profile.background))
+    counting = np.sqrt(np.maximum(signal * exposure, 1.0)) / exposure
     used = np.asarray(profile.weight) > 0.0
     ratio = float(np.median((np.asarray(profile.sigma) / counting)[used])) if used.any() else 1.0
     if 1.0 / _WRONG_NOISE < ratio < _WRONG_NOISE:

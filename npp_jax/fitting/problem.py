@@ -1,9 +1,10 @@
 """A problem: what was measured on which experiments, and the parameters that they share."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -112,6 +113,7 @@ class Problem:
                     f"{measurement.name}: sensitivities and backgrounds are solved for with gaussian noise only; make "
                     "them parameters, observation.NAME.sensitivity and observation.NAME.background"
                 )
+        self.check_ranges({p.name: (float(p.low), float(p.high)) for p in self.parameters})
 
     def experiment(self, measurement: Measurement, theta: Float[Array, "parameter *batch"]) -> Experiment:
         """One experiment with the parameters in place."""
@@ -132,21 +134,45 @@ class Problem:
         """Whether depth scale or resolution vary, so that no response can be prepared."""
         return any(changes_depth(key) for key, _ in self._keys_of(measurement, jnp.ones(len(self.parameters))))
 
+    def resolved(self, measurement: Measurement) -> bool:
+        """Whether the depth resolution of a measurement is perfect, for all candidates."""
+        seen = measurement.observation
+        if seen is None or isinstance(seen.response, NoResponse):
+            return True
+        varied = [key for key, _ in self._keys_of(measurement, jnp.ones(len(self.parameters)))]
+        widths = np.asarray(jax.tree.leaves(seen.response))
+        return bool(np.all(widths == 0.0)) and not any(key.startswith("observation.response.") for key in varied)
+
     def enters(self, parameter: Parameter, measurement: Measurement) -> bool:
         """Whether an experiment depends on a parameter."""
         return parameter.experiments is None or measurement.name in parameter.experiments
 
     def _check_keys(self, measurement: Measurement) -> None:
-        """No two keys set one number, and fractions leave room for those that share a sum with them."""
-        numbers, setters, ranges = slots(measurement.experiment), {}, {}
+        """No two keys set one number."""
+        numbers, setters = slots(measurement.experiment), {}
         for parameter in self.parameters:
             for key in parameter.keys if self.enters(parameter, measurement) else ():
                 setter = f"'{parameter.name}' ({key})"
                 former = setters.setdefault(numbers.get(key, key), setter)
                 if former is not setter:
                     raise ParameterError(f"{former} and {setter} set the same number of '{measurement.name}': keep one")
-                ranges[key] = (float(parameter.low), float(parameter.high))
-        check_shares(measurement.experiment, ranges)
+
+    def check_ranges(self, ranges: Mapping[str, tuple[float, float]]) -> None:
+        """Refuse ranges of fractions that leave no room for those with which they share a sum.
+
+        Parameters
+        ----------
+        ranges
+            Least and greatest value of each parameter, by its name.
+
+        Raises
+        ------
+        ParameterError
+            In one line, with the keys and the sum.
+        """
+        for measurement in self.measurements:
+            entering = [parameter for parameter in self.parameters if self.enters(parameter, measurement)]
+            check_shares(measurement.experiment, {key: ranges[p.name] for p in entering for key in p.keys})
 
     def _keys_of(self, measurement: Measurement, theta: Array) -> Iterator[tuple[str, Array]]:
         for value, parameter in zip(theta, self.parameters, strict=True):

@@ -7,6 +7,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from npp_jax._compile import own_promotion
 from npp_jax.fitting.fitting import FitResult
 from npp_jax.fitting.jacobian import LinearModel
 from npp_jax.fitting.objective import Objective
@@ -24,6 +25,7 @@ def linear_model(problem: Problem, controls: Controls, model: Model) -> LinearMo
     return LinearModel(Objective(problem, lean, model))
 
 
+@own_promotion
 def sample_posterior(
     problem: Problem,
     result: FitResult,
@@ -58,6 +60,7 @@ def sample_posterior(
     PosteriorError
         It could not be sampled.
     """
+    problem = dataclasses.replace(problem, parameters=result.parameters)
     add = penalty or (lambda function: function)
     found = result.expansion
     # At the best parameters the residuals are known.

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from npp_jax.fitting.estimates import NOT_DETERMINED, given_text
+from npp_jax.inference.estimate import NOT_DETERMINED, given_text
 from npp_jax.inference.interval_end import Outcome
 from npp_jax.inference.refine_result import REASON_ADVICE, Reason
 from npp_jax.simulation.text_table import TextTable
@@ -39,8 +39,9 @@ def warnings(result: "FitResult") -> list[str]:
     lost = [name for name in result.names if result[name].interval_text() == NOT_DETERMINED]
     if lost:
         found.append(f"The data set no limit to {' and '.join(lost)} within the range.")
-    if given_text(result):
-        found.append(f"Standard errors are{given_text(result)}, the end of the range.")
+    held = given_text(result.parameters, result.covariance)
+    if held:
+        found.append(f"Standard errors are{held}, the end of the range.")
     if result.p_value < UNLIKELY:
         freedom = round(result.points - result.effective)
         found.append(

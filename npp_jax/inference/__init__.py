@@ -1,6 +1,7 @@
 """Least squares, uncertainty, profile likelihood, posterior, identifiability of any residuals; knows no experiment."""
 
 from npp_jax.inference.descent import descend
+from npp_jax.inference.estimate import Estimate, Uncertain, covariance_ends, estimate, given, given_text, propagate
 from npp_jax.inference.identifiability import Combination, Group, Identifiability, identifiability
 from npp_jax.inference.interval_end import End, Outcome, between
 from npp_jax.inference.parameter import Parameter, ParameterError, Parameters, Prior
@@ -39,6 +40,7 @@ __all__ = [
     "Combination",
     "Covariance",
     "End",
+    "Estimate",
     "Group",
     "Identifiability",
     "InformationCriteria",
@@ -58,15 +60,21 @@ __all__ = [
     "RefineOptions",
     "RefineResult",
     "ResidualsAndJacobian",
+    "Uncertain",
     "between",
     "check_blackjax",
     "covariance",
+    "covariance_ends",
     "descend",
+    "estimate",
     "from_unbounded",
+    "given",
+    "given_text",
     "identifiability",
     "information_criteria",
     "likelihood_ratio",
     "profile_likelihood",
+    "propagate",
     "ranges_of",
     "reduced_chi2",
     "refine",

@@ -93,8 +93,8 @@ def damped_step(
     fixed: Bool[Array, " parameter"],
     scale: Float[Array, " parameter"],
     damping: Float[Array, ""],
-) -> tuple[Float[Array, " parameter"], Float[Array, ""]]:
-    """Step δ that minimises ½ |c + R δ|² + ½ μ |D δ|² in the box, and the decrease of the cost that it promises.
+) -> Float[Array, " parameter"]:
+    """Step δ that minimises ½ |c + R δ|² + ½ μ |D δ|² in the box.
 
     Parameters that would leave the box stop at its wall, and the others are solved for again, until none leaves.
     """
@@ -117,5 +117,10 @@ def damped_step(
     held = fixed | _held_by_range(gradient, scaled, low, high)
     start = jnp.zeros_like(scaled), held, jnp.asarray(True)
     step, _, _ = jax.lax.while_loop(lambda carry: carry[2], solve, start)
+    return step
+
+
+def promised_decrease(model: Linearisation, step: Float[Array, " parameter"]) -> Float[Array, ""]:
+    """Decrease of the cost by a step δ, in the linear model."""
     change = model.factor @ step
-    return step, -(change @ model.projection) - 0.5 * (change @ change)
+    return -(change @ model.projection) - 0.5 * (change @ change)

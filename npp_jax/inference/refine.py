@@ -172,7 +172,7 @@ def _advance(
 
     def one(state: RefineState, fixed: Array, residual: Array, jacobian: Array, ok: Array) -> tuple[Array, RefineState]:
         judged = judge_trial(ranges, options, state, fixed, residual, jacobian, ok)
-        proposed = propose(ranges, judged, fixed)
+        proposed = propose(ranges, options, judged, fixed)
         running = state.reason == RUNNING
         after = jax.tree.map(lambda new, old: jnp.where(running, new, old), proposed, state)
         trial = jnp.where(after.reason == RUNNING, after.trial, after.scaled)

@@ -1,5 +1,6 @@
 """What a refinement is asked for, and what it gives: options, results, reasons of its end."""
 
+import math
 from enum import IntEnum
 
 import equinox as eqx
@@ -49,6 +50,11 @@ class RefineOptions(eqx.Module):
     """Singular values of the column-normalised Jacobian below this fraction of the largest count as zero."""
     damping: float = 1e-3
     """First μ."""
+    largest_step: float = math.inf
+    """Largest change of any parameter on its scale in one step, for models that are far from linear beyond it."""
+    rounding_offset: float = 3e-6
+    """Relative offset below which the decrease of the cost, ½ offset², drowns in its rounding, so that gradients give
+    it. Larger where residuals are less exact than double precision."""
 
 
 class RefineResult(eqx.Module):

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from npp_jax.inference.linearisation import Linearisation, damped_step, linearise, stationarity
+from npp_jax.inference.linearisation import Linearisation, damped_step, linearise, promised_decrease, stationarity
 from npp_jax.inference.refine_result import Reason, RefineOptions
 from npp_jax.inference.transform import Ranges, theta_slope, to_theta
 
@@ -43,7 +43,6 @@ SMALLEST_DAMPING = 1e-14
 LARGEST_DAMPING = 1e20
 SMALLEST_STEP = 1e-13  # fraction of the range
 VANISHED = 1e-8  # residual over the first one, below which the step may decide on convergence
-ROUNDING_OFFSET = 3e-6  # below it the decrease, ½ offset², drowns in the rounding of the cost: gradients give it
 NEGLIGIBLE = 0.1  # distance to the minimum in standard errors that rough residuals may leave
 ROUGH = 0.5  # disagreement of costs and gradients about one step, over its promise, of residuals that are rough there
 REFUSALS = 2  # refused steps in a row, each shorter, before that is asked
@@ -75,7 +74,7 @@ def judge_trial(
     first = state.evaluations == 0
     between = -0.5 * jnp.dot(state.here.gradient + there.gradient, state.trial - state.scaled)
     fallen = state.here.cost - there.cost
-    actual = jnp.where(state.offset <= ROUNDING_OFFSET, between, fallen)
+    actual = jnp.where(state.offset <= options.rounding_offset, between, fallen)
     gain = jnp.where(first, 1.0, actual / state.predicted)
     accepted = ~failed & (first | (state.predicted > 0.0) & (actual > 0.0) & (gain >= GAIN))
 
@@ -145,10 +144,13 @@ def negligible(offset: Any, residuals: int) -> Any:
     return math.sqrt(residuals) * offset <= NEGLIGIBLE
 
 
-def propose(ranges: Ranges, state: RefineState, fixed: Array) -> RefineState:
+def propose(ranges: Ranges, options: RefineOptions, state: RefineState, fixed: Array) -> RefineState:
     """Add the next trial point; end the start where steps have become too small to matter."""
     low, high = (jnp.asarray(edge, state.scaled.dtype) for edge in (ranges.low, ranges.high))
-    step, predicted = damped_step(state.here, state.scaled, low, high, fixed, state.largest, state.damping)
+    step = damped_step(state.here, state.scaled, low, high, fixed, state.largest, state.damping)
+    longest = jnp.max(jnp.abs(step), initial=0.0)
+    step = step * jnp.where(longest > options.largest_step, options.largest_step / longest, 1.0)
+    predicted = promised_decrease(state.here, step)
     trial = jnp.clip(state.scaled + step, low, high)
     tiny = jnp.all(jnp.abs(trial - state.scaled) <= SMALLEST_STEP * range_span(ranges, state.scaled))
     stuck = (state.reason == RUNNING) & (tiny | (state.damping > LARGEST_DAMPING))

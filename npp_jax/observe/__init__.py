@@ -14,7 +14,7 @@ from npp_jax.observe.observation import (
     observe,
     solve_linear_nuisance,
 )
-from npp_jax.observe.profile import MINIMUM_POINTS, DepthProfile, check, within
+from npp_jax.observe.profile import MINIMUM_POINTS, DepthProfile, Systematic, check, within
 from npp_jax.observe.response import AbstractResponse, DowsettResponse, GaussianResponse, MRIResponse, NoResponse
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "PoissonLikelihood",
     "SampledResponse",
     "StudentLikelihood",
+    "Systematic",
     "average",
     "check",
     "convolve",

@@ -1,8 +1,9 @@
 """A profile of cells seen through a depth resolution function: exactly, or sampled for sweeps.
 
 A profile of cell averages c_i between the faces x_i and x_{i+1} gives at the depth z the signal
-Σ_i c_i [F(z - x_i) - F(z - x_{i+1})], F the cumulative function of the response. Behind the last face the value of the
-last cell goes on; before the first there is nothing. All lengths are in nanometres.
+Σ_i c_i [F(z - x_i) - F(z - x_{i+1})], F the cumulative function of the response; within the cells it may have slopes.
+Behind the last face the value of the last cell goes on; before the first there is nothing. All lengths are in
+nanometres.
 """
 
 import equinox as eqx
@@ -14,7 +15,7 @@ from numpy.typing import ArrayLike
 
 from npp_jax._compile import jit_small
 from npp_jax.observe.arrays import as_leaf
-from npp_jax.observe.response import AbstractResponse
+from npp_jax.observe.response import AbstractResponse, NoResponse
 
 _REACH_TOLERANCE = 1e-5
 
@@ -24,13 +25,16 @@ def convolve(
     faces: Float[Array, "face"],
     values: Float[Array, "species cell"],
     depth: Float[Array, "depth"],
+    slopes: Float[Array, "species cell"] | None = None,
 ) -> Float[Array, "species depth"]:
     """Signal of a profile of cells, exact for any widths of cells and response.
 
     Summed by parts: the value c(z) of the cell at the depth itself and, for each face, the step there times the tail T
     of the response that reaches across it, c(z) ± Σ_i (c_i - c_{i-1}) T(z - x_i), with + where the face is yet to come.
     A weak signal far from its source thus keeps its relative accuracy, and one tail for each face is all that is
-    evaluated. Differentiable in the parameters of the response, the faces, the values and the depths.
+    evaluated. With slopes c'(z) it is c(z) - c'(z) ⟨z⟩ with the mean ⟨z⟩ of the response, and each face adds the change
+    of the slope there times the integral of the tail. Differentiable in the parameters of the response, the faces, the
+    values, the slopes and the depths.
 
     Parameters
     ----------
@@ -42,14 +46,30 @@ def convolve(
         Averages over the cells.
     depth
         True depths of the points. [nm]
+    slopes
+        Slopes within the cells, that of the last one is not used; none without. [1/nm]
     """
     z = depth[:, None] - faces[None, :-1]
     behind = z >= 0.0
     tail = response.tail(z)
+    signed = jnp.where(behind, -tail, tail)
     cell = jnp.sum(behind, axis=1) - 1
-    here = jnp.where(cell >= 0, values[:, jnp.maximum(cell, 0)], 0.0)
-    steps = jnp.diff(values, axis=1, prepend=0.0)
-    return here + _product(steps, jnp.where(behind, -tail, tail))
+    inside, cell = cell >= 0, jnp.maximum(cell, 0)
+    perfect = isinstance(response, NoResponse)
+    half = jnp.zeros_like(values)
+    here = values[:, cell]
+    if slopes is not None:
+        slopes = slopes.at[:, -1].set(0.0)
+        half = 0.5 * slopes * jnp.diff(faces)
+        middle = 0.5 * (faces[1:] + faces[:-1])
+        here = here + slopes[:, cell] * (depth - middle[cell] - response.mean)
+    # At perfect resolution a point at the surface sees the first cell, and not half of what is before.
+    before = (values - half)[:, :1] * (1.0 if perfect else 0.0)
+    steps = values - half - jnp.concatenate([before, (values + half)[:, :-1]], axis=1)
+    signal = jnp.where(inside, here, 0.0) + _product(steps, signed)
+    if slopes is None or perfect:
+        return signal
+    return signal + _product(jnp.diff(slopes, axis=1, prepend=0.0), response.tail_integral(z))
 
 
 class SampledResponse(eqx.Module):
@@ -61,7 +81,10 @@ class SampledResponse(eqx.Module):
     """Share of each interval in the signal at each depth [1]."""
 
     def __call__(
-        self, faces: Float[Array, "face"], values: Float[Array, "species cell"]
+        self,
+        faces: Float[Array, "face"],
+        values: Float[Array, "species cell"],
+        slopes: Float[Array, "species cell"] | None = None,
     ) -> Float[Array, "species depth"]:
         """Signal of a profile of cells at the depths of the matrix.
 
@@ -71,12 +94,19 @@ class SampledResponse(eqx.Module):
             Boundaries of the cells, increasing. [nm]
         values
             Averages over the cells.
+        slopes
+            Slopes within the cells; none without. [1/nm]
         """
-        return _product(average(self.edges, faces, values), self.matrix)
+        return _product(average(self.edges, faces, values, slopes), self.matrix)
 
 
 def sample_response(
-    response: AbstractResponse, depth: ArrayLike, *, surface: float = 0.0, refine: int = 2
+    response: AbstractResponse,
+    depth: ArrayLike,
+    *,
+    interval: ArrayLike | None = None,
+    surface: float = 0.0,
+    refine: int = 2,
 ) -> SampledResponse:
     """Prepare the cheap path of a sweep: one response, one set of depths, many profiles.
 
@@ -91,6 +121,9 @@ def sample_response(
         Depth resolution function.
     depth
         True depths of the points, increasing. [nm], shape [depth]
+    interval
+        Range of depths over which each point is an average; by default each is the value at its depth. [nm], shape
+        [depth]
     surface
         Depth of the surface. [nm]
     refine
@@ -120,7 +153,12 @@ def sample_response(
     parts = np.arange(refine) / refine
     fine = (coarse[:-1, None] + np.diff(coarse)[:, None] * parts).ravel()
     edges = jnp.asarray(np.append(fine, coarse[-1]), points.dtype)
-    return SampledResponse(edges, _weights(response, edges, jnp.asarray(points)))
+    if interval is None:
+        return SampledResponse(edges, _weights(response, edges, jnp.asarray(points)))
+    # Gauss' two points are right to the third order; none lies before the surface.
+    half = np.minimum(0.5 * np.asarray(as_leaf(interval)), np.maximum(points - surface, 0.0)) / np.sqrt(3.0)
+    weights = [_weights(response, edges, jnp.asarray(points + side * half, points.dtype)) for side in (-1.0, 1.0)]
+    return SampledResponse(edges, 0.5 * (weights[0] + weights[1]))
 
 
 @jit_small
@@ -136,7 +174,10 @@ def _weights(response: AbstractResponse, edges: Array, depth: Array) -> Array:
 
 
 def average(
-    edges: Float[Array, "edge"], faces: Float[Array, "face"], values: Float[Array, "species cell"]
+    edges: Float[Array, "edge"],
+    faces: Float[Array, "face"],
+    values: Float[Array, "species cell"],
+    slopes: Float[Array, "species cell"] | None = None,
 ) -> Float[Array, "species edge-1"]:
     """Averages of a profile of cells over other intervals, conserving its integral.
 
@@ -150,13 +191,19 @@ def average(
         Boundaries of the cells, increasing, same unit.
     values
         Averages over the cells.
+    slopes
+        Slopes within the cells, that of the last one is not used; none without.
     """
     # The running integral of the profile at each edge. Cheaper by far than the overlap of each interval with each cell;
     # in single precision the difference of two integrals leaves an error of about 3e-5.
     inside = jnp.maximum(edges, faces[0])
     cell = jnp.clip(jnp.searchsorted(faces, inside, side="right") - 1, 0, values.shape[1] - 1)
     below = jnp.pad(jnp.cumsum(values * jnp.diff(faces), axis=1), ((0, 0), (1, 0)))
-    integral = below[:, cell] + values[:, cell] * (inside - faces[cell])
+    past = inside - faces[cell]
+    integral = below[:, cell] + values[:, cell] * past
+    if slopes is not None:
+        left = jnp.diff(faces)[cell] - past
+        integral = integral - 0.5 * slopes.at[:, -1].set(0.0)[:, cell] * past * left
     return jnp.diff(integral, axis=1) / jnp.diff(edges)
 
 

@@ -101,7 +101,7 @@ class StudentLikelihood(AbstractLikelihood):
 
 
 class PoissonLikelihood(AbstractLikelihood):
-    """Counting noise: counts k of mean μ = prediction × counts at fraction one, and a drift of the yield beside it.
+    """Counting noise: counts k of mean μ = (prediction + background) × counts at fraction one, and a drift.
 
     With α the square of the drift ε the law is the negative binomial one, of variance μ + αμ²: Poisson counts of a mean
     that itself scatters by ε. Without drift half the deviance is μ - k + k ln(k/μ). Predictions at or below zero count
@@ -146,9 +146,10 @@ class PoissonLikelihood(AbstractLikelihood):
         return jnp.sum(profile.weight * (points - lgamma(counts + 1.0)))
 
     def _mean_and_counts(self, prediction: Array, profile: DepthProfile) -> tuple[Array, Array]:
-        if profile.counts is None or profile.counts_per_fraction is None:
+        exposure = profile.exposure
+        if profile.counts is None or exposure is None:
             raise ValueError("a Poisson likelihood needs a profile with counts and counts_per_fraction")
-        expected = profile.counts_per_fraction[:, None] * prediction
+        expected = exposure * (prediction if profile.background is None else prediction + profile.background)
         expected = jnp.where(profile.weight > 0.0, expected, profile.counts)
         root = jnp.sqrt(expected**2 + 4.0 * self.floor**2)
         positive = expected > 0.0

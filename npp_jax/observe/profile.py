@@ -13,6 +13,17 @@ MINIMUM_POINTS = 5
 """Fewest points of a depth profile."""
 
 
+class Systematic(eqx.Module):
+    """Standard deviations of errors that all points of a profile share; zero where there is none."""
+
+    depth_scale: Float[Array, ""] = eqx.field(converter=as_leaf)
+    """Relative one of all depths, from the crater [1]."""
+    sensitivity: Float[Array, "species"] = eqx.field(converter=as_leaf)
+    """Relative one of the fractions of each species [1]."""
+    background: Float[Array, "species"] = eqx.field(converter=as_leaf)
+    """That of the background taken off, as a fraction [1]."""
+
+
 class DepthProfile(eqx.Module):
     """Fractions of some species against depth, as measured or as they would be.
 
@@ -29,10 +40,16 @@ class DepthProfile(eqx.Module):
     """Standard deviation of `fraction` [1]."""
     counts: Float[Array, "species depth"] | None
     """Counts of the detector, if known [1]."""
-    counts_per_fraction: Float[Array, "species"] | None
-    """Counts of the detector at fraction one, if known [1]."""
+    counts_per_fraction: Float[Array, "species *depth"] | None
+    """Counts of the detector at fraction one, if known; one number for each species, or for each point [1]."""
     weight: Float[Array, "species depth"]
     """Weight of each point in χ², zero where masked [1]."""
+    background: Float[Array, "species depth"] | None
+    """Signal that was taken off `fraction` and is part of `counts`, as a fraction; None for none [1]."""
+    interval: Float[Array, "depth"] | None
+    """Range of depths over which each point is an average, about its depth; None where it is the value there [nm]."""
+    systematic: Systematic | None
+    """Errors that all points share; a fit makes parameters of them. None for none."""
 
     def __init__(
         self,
@@ -43,6 +60,9 @@ class DepthProfile(eqx.Module):
         counts: ArrayLike | Sequence | None = None,
         counts_per_fraction: ArrayLike | Sequence | None = None,
         weight: ArrayLike | Sequence | None = None,
+        background: ArrayLike | Sequence | None = None,
+        interval: ArrayLike | Sequence | None = None,
+        systematic: Systematic | tuple | None = None,
     ):
         """Check and hold a profile.
 
@@ -60,9 +80,16 @@ class DepthProfile(eqx.Module):
         counts
             Counts of the detector, shape [species, depth].
         counts_per_fraction
-            Counts of the detector at fraction one, shape [species].
+            Counts of the detector at fraction one, shape [species], or [species, depth] where a matrix signal or dead
+            time changes them.
         weight
             Weights of the points, shape [species, depth] or [depth]; one everywhere by default.
+        background
+            Signal that was taken off the fractions but is part of the counts, as a fraction, shape [species, depth].
+        interval
+            Range of depths over which each point is an average. [nm], shape [depth]
+        systematic
+            Errors that all points share, also as a tuple of them.
 
         Raises
         ------
@@ -81,21 +108,24 @@ class DepthProfile(eqx.Module):
         counts = None if counts is None else _spread("counts", counts, shape)
         if counts_per_fraction is not None:
             counts_per_fraction = as_leaf(counts_per_fraction)
-            if counts_per_fraction.shape != shape[:1]:
+            if counts_per_fraction.shape not in (shape[:1], shape):
                 found = counts_per_fraction.shape
                 raise ValueError(f"counts_per_fraction has shape {found}: [species] = {shape[:1]} is needed")
+        background = None if background is None else _spread("background", background, shape)
+        if interval is not None:
+            interval = as_leaf(interval)
+            if interval.shape != depth.shape:
+                raise ValueError(f"interval has shape {interval.shape}: [depth] = {depth.shape} is needed")
+            if concrete(interval) and not np.all(np.asarray(interval) >= 0.0):
+                raise ValueError(f"interval = {interval} nm: it must not be negative")
         if concrete(depth):
             _check_depth(np.asarray(depth))
         if concrete(weight):
             _check("weight", weight, self.species, np.ones(shape, bool), 0.0)
         if counts_per_fraction is not None and concrete(counts_per_fraction):
             # In NumPy: inside a compiled function an operation of JAX makes a symbol even of a number at hand.
-            _check(
-                "counts_per_fraction",
-                np.asarray(counts_per_fraction)[:, None],
-                self.species,
-                np.ones((shape[0], 1), bool),
-            )
+            exposure = np.asarray(counts_per_fraction).reshape(shape[0], -1)
+            _check("counts_per_fraction", exposure, self.species, np.ones(exposure.shape, bool))
         if concrete(fraction, sigma, counts, weight):
             used = np.asarray(weight) > 0.0
             _check("fraction", fraction, self.species, used, -np.inf)
@@ -110,6 +140,15 @@ class DepthProfile(eqx.Module):
         self.counts = None if counts is None else jnp.where(used, counts, 0.0).astype(dtype)
         self.counts_per_fraction = None if counts_per_fraction is None else counts_per_fraction.astype(dtype)
         self.weight = weight.astype(dtype)
+        self.background = None if background is None else background.astype(dtype)
+        self.interval = None if interval is None else interval.astype(dtype)
+        self.systematic = Systematic(*systematic) if isinstance(systematic, tuple) else systematic
+
+    @property
+    def exposure(self) -> Float[Array, "species _"] | None:
+        """Counts at fraction one as a table, of one column where they are the same for all points [1]."""
+        counted = self.counts_per_fraction
+        return None if counted is None else counted if counted.ndim == 2 else counted[:, None]
 
 
 def within(

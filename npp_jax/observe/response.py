@@ -7,6 +7,7 @@ that steps from 0 to 1 at the depth x gives at the depth y is F(y - x).
 
 import math
 from abc import abstractmethod
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -31,6 +32,12 @@ class AbstractResponse(eqx.Module):
         """Integral of the response from z to the nearer infinity: F(z) for z < 0, 1 - F(z) for z ≥ 0.
 
         Both tails keep their relative accuracy, which F itself cannot near one.
+        """
+
+    @abstractmethod
+    def tail_integral(self, z: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+        """Integral of the tail from z to the nearer infinity: ∫_{-∞}^{z} F for z < 0, ∫_{z}^{∞} (1 - F) for z ≥ 0 [nm]:
+        what a kink of slope one adds to the signal at the distance z.
         """
 
     @property
@@ -76,6 +83,10 @@ class DowsettResponse(AbstractResponse):
         """Integral from z to the nearer infinity."""
         return _tail(z, self.leading, self.trailing, self.sigma)
 
+    def tail_integral(self, z: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+        """Integral of the tail from z to the nearer infinity [nm]."""
+        return _tail_integral(z, self.leading, self.trailing, self.sigma)
+
     @property
     def mean(self) -> Float[Array, "*batch"]:
         """λ_d - λ_u [nm]."""
@@ -112,6 +123,13 @@ class MRIResponse(AbstractResponse):
         # Between the median side of the moved function and that of z itself, the other tail is meant.
         return jnp.where((moved < 0.0) == (z < 0.0), tail, 1.0 - tail)
 
+    def tail_integral(self, z: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+        """Integral of the tail from z to the nearer infinity [nm]."""
+        moved = z + self.mixing
+        integral = _tail_integral(moved, self.information, self.mixing, self.roughness)
+        # The integrals of both sides differ by the distance from the mean.
+        return jnp.where((moved < 0.0) == (z < 0.0), integral, integral + z - self.mean)
+
     @property
     def mean(self) -> Float[Array, "*batch"]:
         """-λ [nm]: mixing does not move the centre of a layer."""
@@ -137,6 +155,10 @@ class GaussianResponse(AbstractResponse):
         t = jnp.where(z < 0.0, -z, z) / (_SQRT2 * _floored(self.sigma))
         return 0.5 * jnp.exp(-t * t) * erfcx(t)
 
+    def tail_integral(self, z: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+        """σ [exp(-t²)/√π - t erfc t]/√2 with t = |z|/σ√2 [nm]."""
+        return _gauss_tail_integral(jnp.where(z < 0.0, -z, z), _floored(self.sigma))
+
     @property
     def mean(self) -> Float[Array, "*batch"]:
         """Zero [nm]."""
@@ -154,6 +176,10 @@ class NoResponse(AbstractResponse):
     def tail(self, z: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         """One half on the step, zero elsewhere."""
         return jnp.where(z == 0.0, 0.5, 0.0).astype(z.dtype)
+
+    def tail_integral(self, z: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+        """Zero [nm]."""
+        return jnp.zeros_like(z)
 
     @property
     def mean(self) -> Float[Array, "*batch"]:
@@ -180,23 +206,59 @@ def _floored(width: Array) -> Array:
     return width + jax.lax.stop_gradient(jnp.maximum(WIDTH_FLOOR - width, 0.0))
 
 
-def _tail(z: Array, leading: Array, trailing: Array, sigma: Array) -> Array:
-    """Smaller side of the integral of two exponentials convolved with a Gaussian.
+def _gauss_tail_integral(y: Array, sigma: Array) -> Array:
+    """Integral of the tail of a Gaussian from the distance y on."""
+    t = y / (_SQRT2 * sigma)
+    return jnp.exp(-t * t) * (sigma / math.sqrt(2.0 * math.pi) - 0.5 * y * erfcx(t))
 
-    With y = |z|, a the exponential on the side of z and b the other one, t = y/σ√2, s = σ/a√2, r = σ/b√2,
-    T = ½ exp(-t²) erfcx(t) + (a g_a - b g_b)/(a + b),
+
+class _Sides(NamedTuple):
+    """Parts of the tail of two exponentials convolved with a Gaussian."""
+
+    distance: Array
+    """|z|."""
+    near: Array
+    """Exponential a on the side of z."""
+    far: Array
+    """The other one, b."""
+    sigma: Array
+    gauss: Array
+    """Tail of the Gaussian."""
+    near_term: Array
+    """g_a."""
+    far_term: Array
+    """g_b."""
+
+
+def _sides(z: Array, leading: Array, trailing: Array, sigma: Array) -> _Sides:
+    """With y = |z|, a the exponential on the side of z and b the other one, t = y/σ√2, s = σ/a√2, r = σ/b√2,
     g_a = ½ exp(s² - 2st) erfc(s - t),  g_b = ½ exp(-t²) erfcx(r + t).
     Every erfcx is called with a positive argument, and no exponent is positive.
     """
     leading, trailing, sigma = _floored(leading), _floored(trailing), _floored(sigma)
     deeper = z >= 0.0
     near, far = jnp.where(deeper, trailing, leading), jnp.where(deeper, leading, trailing)
-    t = jnp.where(deeper, z, -z) / (_SQRT2 * sigma)
+    distance = jnp.where(deeper, z, -z)
+    t = distance / (_SQRT2 * sigma)
     s, r = sigma / (_SQRT2 * near), sigma / (_SQRT2 * far)
     gauss = 0.5 * jnp.exp(-t * t)
     behind = t > s
     side = gauss * erfcx(jnp.where(behind, t - s, s - t))
     # erfc(-x) = 2 - erfc(x). The argument of the exponential is held where it is not used: it would overflow.
     near_term = jnp.where(behind, jnp.exp(s * (s - 2.0 * jnp.where(behind, t, s))) - side, side)
-    far_term = gauss * erfcx(r + t)
-    return gauss * erfcx(t) + (near * near_term - far * far_term) / (near + far)
+    return _Sides(distance, near, far, sigma, gauss * erfcx(t), near_term, gauss * erfcx(r + t))
+
+
+def _tail(z: Array, leading: Array, trailing: Array, sigma: Array) -> Array:
+    """Smaller side of the integral of the response: T = ½ erfc t + (a g_a - b g_b)/(a + b)."""
+    p = _sides(z, leading, trailing, sigma)
+    return p.gauss + (p.near * p.near_term - p.far * p.far_term) / (p.near + p.far)
+
+
+def _tail_integral(z: Array, leading: Array, trailing: Array, sigma: Array) -> Array:
+    """Integral of the tail, by g_a' = -g_a/a + φ and g_b' = g_b/b - φ, φ the density of the Gaussian:
+    G = ∫ ½ erfc t + (a - b) ½ erfc t + (a² g_a + b² g_b)/(a + b).
+    """
+    p = _sides(z, leading, trailing, sigma)
+    exponentials = (p.near**2 * p.near_term + p.far**2 * p.far_term) / (p.near + p.far)
+    return _gauss_tail_integral(p.distance, p.sigma) + (p.near - p.far) * p.gauss + exponentials

@@ -1,6 +1,7 @@
 """Physics of ions in a solid electrolyte: site energies, diffusivities, fronts, and experiments as data."""
 
 from npp_jax.physics.diffusivity import AbstractDiffusivity, Arrhenius, ConstantDiffusivity, SEDDiffusivity
+from npp_jax.physics.drive import Drive, drive_integral, drive_inverse_integral, drive_value
 from npp_jax.physics.experiment import Experiment
 from npp_jax.physics.fermi_dirac import fermi_dirac_energy, fermi_dirac_occupied
 from npp_jax.physics.front_theory import FrontTheory
@@ -11,19 +12,15 @@ from npp_jax.physics.front_wave import (
     front_slope,
     front_width,
 )
-from npp_jax.physics.onsager import effective_diffusivity, onsager_coefficient, onsager_conductivity
+from npp_jax.physics.onsager import onsager_coefficient
 from npp_jax.physics.protocol import (
     AbstractFront,
     Blocking,
     Closed,
-    Drive,
     IonBeamCurrent,
     IonBeamPotential,
     Reservoir,
     Stage,
-    drive_integral,
-    drive_inverse_integral,
-    drive_value,
 )
 from npp_jax.physics.quantile import normal_distribution, normal_quantile
 from npp_jax.physics.sample import Sample
@@ -56,7 +53,6 @@ __all__ = [
     "drive_integral",
     "drive_inverse_integral",
     "drive_value",
-    "effective_diffusivity",
     "expected_excess_charge",
     "fermi_dirac_energy",
     "fermi_dirac_occupied",
@@ -66,6 +62,5 @@ __all__ = [
     "normal_distribution",
     "normal_quantile",
     "onsager_coefficient",
-    "onsager_conductivity",
     "populated_fwhm",
 ]

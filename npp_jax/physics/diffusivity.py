@@ -13,16 +13,19 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from npp_jax.constants import BOLTZMANN_EV
+from npp_jax.physics.checks import expect
 from npp_jax.physics.fermi_dirac import fermi_dirac_energy
+from npp_jax.physics.fermi_table import fermi_energy_table
 from npp_jax.physics.interpolation import interpolate
 from npp_jax.physics.leaf import as_leaf
-from npp_jax.physics.quantile import normal_distribution, normal_quantile
-from npp_jax.physics.sed import AbstractSED, GaussianSED
+from npp_jax.physics.quantile import normal_quantile
+from npp_jax.physics.sed import AbstractSED, GaussianSED, MixtureSED
 
 FILLING_FLOOR = 1e-6
 """Least filling argument y: below it D stays constant and tiny instead of vanishing."""
 
-_TABLE_KNOTS = 96
+FULL = 1.0 - 1e-5
+"""Occupied fraction at which the sites count as full: the Fermi energy rises no further."""
 
 Filling = Literal["sharp", "fermi-dirac"]
 Populations = Literal["separate", "intermixed"]
@@ -88,10 +91,15 @@ class SEDDiffusivity(AbstractDiffusivity):
     arrhenius: Arrhenius | None = None
     """Further thermal activation, on top of the temperature in the SED factor."""
 
+    def __check_init__(self) -> None:
+        """The distribution is one."""
+        expect(self.sed, AbstractSED, "the site energy distribution", "one of a width in eV is GaussianSED(width)")
+
     def occupied(self, x: Float[Array, "*#shape"]) -> Float[Array, "*shape"]:
-        """Occupied fraction of the sites, (1 - v) max(y, floor)."""
+        """Occupied fraction of the sites, (1 - v) max(y, floor), until they are full."""
         y = (x - self.immobile_fraction) / (1.0 - self.immobile_fraction)
-        return (1.0 - self.vacancy_fraction) * jnp.clip(y, FILLING_FLOOR, 1.0)
+        bulk = 1.0 - self.vacancy_fraction
+        return jnp.clip(bulk * y, bulk * FILLING_FLOOR, jnp.maximum(bulk, FULL))
 
     def fermi_energy(self, x: Float[Array, "*#shape"], temperature: Float[Array, "*#batch"]) -> Float[Array, "*shape"]:
         """Fermi energy at the fraction x, from the mean site energy [eV]."""
@@ -113,25 +121,13 @@ class SEDDiffusivity(AbstractDiffusivity):
         if isinstance(self.sed, GaussianSED) and self.filling == "sharp":
             slope = self.sed.sigma / kt
             return lambda x: D_bulk * jnp.exp(slope * (normal_quantile(self.occupied(x)) - z_bulk))
-        # Over the standard normal quantile of the filling every E_F is smooth, so that one short table serves all laws.
-        z_floor = normal_quantile((1.0 - self.vacancy_fraction) * FILLING_FLOOR)
-        edges = self.sed.support()
-        fraction = jnp.linspace(0.0, 1.0, _TABLE_KNOTS, dtype=jnp.result_type(z_bulk, kt, *edges))
-        shape = jnp.broadcast_shapes(z_bulk.shape, kt.shape, *(edge.shape for edge in edges))
-        fraction = fraction.reshape(fraction.shape + (1,) * len(shape))
-        z = jnp.broadcast_to(z_floor + fraction * (z_bulk - z_floor), (_TABLE_KNOTS, *shape))
-        occupied = jnp.clip(normal_distribution(z), 1e-12, 1.0)
-        energy = (
-            self.sed.fermi_energy(occupied)
-            if self.filling == "sharp"
-            else fermi_dirac_energy(self.sed, occupied, temperature)
-        )
-        log_ratio = (energy - energy[-1]) / kt
-
-        def diffusivity(x: Array) -> Array:
-            return D_bulk * jnp.exp(interpolate(normal_quantile(self.occupied(x)), z, log_ratio))
-
-        return diffusivity
+        if self.filling == "sharp" and not isinstance(self.sed, MixtureSED):
+            fermi_energy = self.sed.fermi_energy
+        else:
+            z, energy = fermi_energy_table(self.sed, None if self.filling == "sharp" else temperature)
+            fermi_energy = lambda occupied: interpolate(normal_quantile(occupied), z, energy)  # noqa: E731
+        bulk = fermi_energy(1.0 - self.vacancy_fraction)
+        return lambda x: D_bulk * jnp.exp((fermi_energy(self.occupied(x)) - bulk) / kt)
 
 
 def intermixed(law: AbstractDiffusivity) -> bool:

@@ -71,6 +71,10 @@ def _among_others(ion: Any) -> bool:
     return isinstance(share, Tracer) or bool(np.all((np.asarray(share) > 0.0) & (np.asarray(share) < 1.0)))
 
 
+def _alone(ion: Any) -> bool:
+    return ion.diffusivity.populations == "separate"
+
+
 def _sites(kind: type) -> Callable[[Any], bool]:
     return lambda ion: isinstance(ion.diffusivity.sed, kind)
 
@@ -96,7 +100,7 @@ ION = {
     "D_bulk_m2_s": Key("diffusivity.D_bulk", _DIFFUSIVITY),
     "conductivity_S_m": Key("diffusivity.D_bulk", between(1e-30, 1e6), there=_in_bulk),
     "vacancy_fraction": Key("diffusivity.vacancy_fraction", above(0.0, below=1.0)),
-    "immobile_fraction": Key("diffusivity.immobile_fraction", between(0.0, below=1.0)),
+    "immobile_fraction": Key("diffusivity.immobile_fraction", between(0.0, below=1.0), there=_alone),
     "sed_fwhm_eV": Key("diffusivity.sed.sed_fwhm", _ENERGY, there=_sites(GaussianSED)),
     "activation_energy_eV": Key("diffusivity.arrhenius.activation_energy", between(0.0, 5.0)),
     "reference_temperature_K": Key("diffusivity.arrhenius.reference_temperature", _TEMPERATURE),

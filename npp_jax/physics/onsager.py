@@ -12,7 +12,7 @@ conversions to and from tracer coefficients).
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
-from npp_jax.constants import BOLTZMANN, ELEMENTARY_CHARGE
+from npp_jax.constants import BOLTZMANN
 
 
 def onsager_coefficient(
@@ -32,29 +32,3 @@ def onsager_coefficient(
         T. [K]
     """
     return jnp.asarray(D_eff) * jnp.asarray(number_density) / BOLTZMANN / jnp.asarray(temperature)
-
-
-def effective_diffusivity(
-    L: Float[ArrayLike, "*#shape"],
-    number_density: Float[ArrayLike, "*#shape"],
-    temperature: Float[ArrayLike, "*#shape"],
-) -> Float[Array, "*shape"]:
-    """D_eff = kT L/n [m²/s], the inverse of `onsager_coefficient`; L in [1/(J m s)]."""
-    return jnp.asarray(L) * BOLTZMANN * jnp.asarray(temperature) / jnp.asarray(number_density)
-
-
-def onsager_conductivity(
-    L: Float[ArrayLike, "species *#shape"], charge: Float[ArrayLike, " species"]
-) -> Float[Array, "*shape"]:
-    """σ = e² Σ z_i² L_ii [S/m] of all ions together, no cross terms.
-
-    Parameters
-    ----------
-    L
-        Onsager coefficients, shape [species, ...]. [1/(J m s)]
-    charge
-        Charge numbers z_i.
-    """
-    L = jnp.asarray(L)
-    z = jnp.asarray(charge, L.dtype).reshape(-1, *(1,) * (L.ndim - 1))
-    return ELEMENTARY_CHARGE**2 * jnp.sum(z * z * L, axis=0)

@@ -234,6 +234,7 @@ def invert(forward: Callable[[Array], Array], target: Array, lower: Array, upper
     dtype = jnp.result_type(target, lower, jax.eval_shape(forward, lower))
     bounded = jnp.clip(target, _PROBABILITY_FLOOR, 1.0 - 4.0 * float(jnp.finfo(dtype).eps))
     logit = jnp.log(bounded) - jnp.log1p(-bounded)
+    noise = jnp.minimum(16.0 * float(jnp.finfo(dtype).eps), 0.25 * jnp.minimum(bounded, 1.0 - bounded))
     below, above = (jnp.broadcast_to(edge, shape).astype(dtype) for edge in (lower, upper))
 
     def solve(residual: Callable[[Array], Array], start: Array) -> Array:
@@ -245,7 +246,9 @@ def invert(forward: Callable[[Array], Array], target: Array, lower: Array, upper
             below = jnp.where(error < 0.0, energy, below)
             above = jnp.where(error < 0.0, above, energy)
             newton = energy - error * value * (1.0 - value) / jnp.maximum(slope, 1e-30)
-            inside = (newton > below) & (newton < above)
+            # Where the value is rounding error, its logit is none that a Newton step could follow.
+            known = (value > noise) & (value < 1.0 - noise)
+            inside = (newton > below) & (newton < above) & known
             return jnp.where(inside, newton, 0.5 * (below + above)), below, above
 
         return jax.lax.fori_loop(0, _ITERATIONS, iterate, (start, below, above))[0]

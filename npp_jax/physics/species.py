@@ -5,6 +5,7 @@ from typing import Literal
 import equinox as eqx
 from jaxtyping import Array, Float
 
+from npp_jax.physics.checks import expect
 from npp_jax.physics.diffusivity import AbstractDiffusivity
 from npp_jax.physics.leaf import as_leaf
 
@@ -28,3 +29,12 @@ class Species(eqx.Module):
     """Charge number z."""
     back: Back = eqx.field(static=True, default="releasing")
     """Whether the back electrode takes up and releases this ion, or passes none of it and lets it pile up."""
+
+    def __check_init__(self) -> None:
+        """The law is a law."""
+        expect(
+            self.diffusivity,
+            AbstractDiffusivity,
+            f"the diffusivity of '{self.name}'",
+            "a constant one is ConstantDiffusivity(D)",
+        )

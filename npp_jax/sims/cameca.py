@@ -12,16 +12,15 @@ import numpy as np
 
 from npp_jax.sims.counting import counting_quantum
 from npp_jax.sims.errors import fault, shorten
-from npp_jax.sims.raw import MINIMUM_POINTS, Axis, Channel, Kind, RawProfile, number_repeated
+from npp_jax.sims.raw import MINIMUM_POINTS, Axis, Channel, Kind, RawProfile, number_repeated, plain_name
 from npp_jax.sims.text import Text, check_axis, number, positive_number
+from npp_jax.sims.titles import LENGTHS, TIMES, Title
 
 FORMAT = "cameca"
 NO_COUNT = 1e-3
 """Signal that stands for none [counts/s]."""
 
-_LENGTHS = {"nm": 1.0, "um": 1e3, "µm": 1e3, "μm": 1e3, "A": 0.1, "Å": 0.1}
-_TIMES = {"s": 1.0, "min": 60.0}
-_SECTION = re.compile(r"\*\*\*\s*([^*]*?)\s*\*\*\*:?\s*")
+_SECTION = re.compile(r"\*\*\*\s*([^*]*?)\s*\*\*\*[:;\s]*")
 _TITLE = re.compile(r"\s*(Time|Depth|I|C)\s*(?:\[([^\]]*)\])?\s*")
 
 
@@ -44,26 +43,28 @@ def read_cameca(text: Text) -> RawProfile:
     start, stop = sections["DATA START"]
     if "DATA END" not in sections:
         raise fault(path, "the file is cut off: no '*** DATA END ***' below the data", line=len(text.lines))
-    rows = [(k + 1, text.lines[k]) for k in range(start, stop) if text.lines[k].strip()]
+    rows = [(k + 1, text.lines[k]) for k in range(start, stop) if text.lines[k].strip("; \t")]
     if len(rows) < 3:
         raise fault(path, "no names of species below '*** DATA START ***'", line=start)
     _, (_, named), (line_titles, titled), *data = rows
-    names = [name.strip() for name in named.split("\t") if name.strip()]
-    titles = [title for title in titled.split("\t") if title.strip()]
+    delimiter = max("\t;", key=titled.count)
+    names = [name.strip() for name in named.split(delimiter) if name.strip()]
+    titles = [title for title in titled.split(delimiter) if title.strip()]
     if not names or len(titles) != 3 * len(names):
         raise fault(path, f"{len(titles)} titles for {len(names)} species; three each were expected", line=line_titles)
     if not data:
         raise fault(path, "no data points below the titles", line=line_titles)
-    metadata = _metadata(text, sections)
+    data = [(line, row.split(delimiter)) for line, row in data]
+    metadata = _metadata(text, sections, delimiter)
     conditions = _conditions(text, sections)
-    calibration = _calibration(text, sections)
+    calibration = _calibration(text, sections, delimiter)
     numbered = number_repeated(names)
     channels, axes = [], []
     for k, name in enumerate(names):
         axis, channel = _channel(text, k, numbered[k], titles[3 * k : 3 * k + 3], line_titles, data)
-        dwell = conditions.get(name, {}).get("CT(s)")
+        dwell = conditions.get(plain_name(name), {}).get("CT(s)")
         axes.append(axis)
-        channels.append(_counted(channel, dwell, calibration.get(name, {}), metadata, path))
+        channels.append(_counted(channel, dwell, calibration.get(plain_name(name), {}), metadata, path))
     if len(set(axes)) != 1:
         raise fault(path, f"axes of the species differ: {', '.join(axes)}", line=line_titles)
     channels, warnings = _shared_quantum(channels)
@@ -82,7 +83,7 @@ def read_cameca(text: Text) -> RawProfile:
         sha256=text.sha256,
         axis=axes[0],
         channels=tuple(channels),
-        duration=positive_number(metadata.get("Total sputtering time (s)")),
+        duration=_duration(metadata, axes[0], channels),
         sputter_rate=rate / 60.0 if rate and axes[0] == "depth" else None,
         metadata=metadata,
         warnings=tuple(warnings),
@@ -96,46 +97,53 @@ def _sections(text: Text) -> dict[str, tuple[int, int]]:
     return {name.split(",")[0]: (k + 1, end) for (k, name), end in zip(heads, ends, strict=True)}
 
 
-def _metadata(text: Text, sections: dict[str, tuple[int, int]]) -> dict[str, str]:
+def _duration(metadata: dict[str, str], axis: Axis, channels: list[Channel]) -> float | None:
+    """Sputter time of the crater: the header cuts it to whole seconds, so that the last point may lie behind it."""
+    told = positive_number(metadata.get("Total sputtering time (s)"))
+    last = max(float(channel.axis[-1]) for channel in channels)
+    return last if told and axis == "time" and told < last < told + 1.0 else told
+
+
+def _metadata(text: Text, sections: dict[str, tuple[int, int]], delimiter: str) -> dict[str, str]:
     """Keys and values of the sections that are not tables; the first occurrence of a key counts."""
     found: dict[str, str] = {}
     for name, (start, stop) in sections.items():
         if name.startswith(("DATA START", "MEASUREMENT CONDITIONS")):
             continue
         for line in text.lines[start:stop]:
-            key, _, value = line.partition("\t")
+            key, _, value = line.partition(delimiter)
             if key.strip() and value.strip():
                 found.setdefault(key.strip(), value.strip())
     return found
 
 
 def _conditions(text: Text, sections: dict[str, tuple[int, int]]) -> dict[str, dict[str, float]]:
-    """Table `Species | Mass (amu) | … | CT(s)` as numbers by species and title."""
+    """Table `Species | Mass (amu) | … | CT(s)` as numbers by plain name of the species and title."""
     start, stop = sections.get("MEASUREMENT CONDITIONS", (0, 0))
-    rows = [[cell.strip() for cell in line.split("|")] for line in text.lines[start:stop] if "|" in line]
+    rows = [[c.strip() for c in re.split(r"[|;]", line)] for line in text.lines[start:stop] if re.search(r"[|;]", line)]
     if not rows:
         return {}
     values = [
         {t: v for t, c in zip(rows[0], row, strict=False) if (v := positive_number(c)) is not None} for row in rows
     ]
-    return {row[0]: value for row, value in zip(rows[1:], values[1:], strict=True)}
+    return {plain_name(row[0]): value for row, value in zip(rows[1:], values[1:], strict=True)}
 
 
-def _calibration(text: Text, sections: dict[str, tuple[int, int]]) -> dict[str, dict[str, str]]:
-    """Keys below each `Species` of CALIBRATION PARAMETERS."""
+def _calibration(text: Text, sections: dict[str, tuple[int, int]], delimiter: str) -> dict[str, dict[str, str]]:
+    """Keys below each `Species` of CALIBRATION PARAMETERS, by plain name of the species."""
     found: dict[str, dict[str, str]] = {}
     current: dict[str, str] = {}
     for line in text.lines[slice(*sections.get("CALIBRATION PARAMETERS", (0, 0)))]:
-        key, _, value = line.partition("\t")
+        key, _, value = line.partition(delimiter)
         if key.strip() == "Species":
-            current = found.setdefault(value.strip(), {})
+            current = found.setdefault(plain_name(value.strip()), {})
         elif value.strip():
             current[key.strip()] = value.strip()
     return found
 
 
 def _channel(
-    text: Text, index: int, name: str, titles: list[str], line_titles: int, data: list[tuple[int, str]]
+    text: Text, index: int, name: str, titles: list[str], line_titles: int, data: list[tuple[int, list[str]]]
 ) -> tuple[Axis, Channel]:
     """Axis and signal of one species."""
     path, parts = text.path, [_TITLE.fullmatch(title) for title in titles]
@@ -145,20 +153,21 @@ def _channel(
     time_unit, depth_unit, unit = (part[2] for part in parts if part)
     lines = np.array([line for line, _ in data])
     cells = []
-    for line, row in data:
-        fields = row.split("\t")
+    for line, fields in data:
         if len(fields) < 3 * index + 3:
             raise fault(path, f"{len(fields)} fields; three for each species were expected", line=line, column=name)
         cells.append([number(c, path, line, name) for c in fields[3 * index : 3 * index + 3]])
     time, depth, signal = np.array(cells).T
-    axis: Axis = "depth" if depth_unit else "time"
-    factors, given = (_LENGTHS, depth_unit) if depth_unit else (_TIMES, time_unit)
-    if given not in factors:
+    # The title may name a unit of the depth though the depth was not asked for.
+    axis: Axis = "depth" if depth_unit and (np.any(np.isfinite(depth)) or not np.any(np.isfinite(time))) else "time"
+    factors, given = (LENGTHS, depth_unit) if axis == "depth" else (TIMES, time_unit)
+    factor_of_axis = factors.get((given or "").strip().lower())
+    if factor_of_axis is None:
         raise fault(path, f"unit {given!r} of the axis; one of {', '.join(factors)} was expected", line=line_titles)
-    values = (depth if axis == "depth" else time) * factors[given]
+    values = (depth if axis == "depth" else time) * factor_of_axis
     check_axis(values, lines, path, f"{axis} of {name}", MINIMUM_POINTS)
     other: Kind = "concentration" if parts[2][1] == "C" else "other"
-    kind: Kind = "rate" if unit in {"cnt/s", "c/s", "cps"} else other
+    kind: Kind = "rate" if Title("", unit or "", None).kind == "rate" else other
     shown = {"rate": "counts/s"}.get(kind, unit or "1")
     return axis, Channel(name=name, axis=values, values=signal, unit=shown, kind=kind, lines=lines)
 

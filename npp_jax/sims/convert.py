@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 
+from npp_jax.sims.aligned import aligned, check_dwell, left_out, usable
 from npp_jax.sims.depth import depth_of_time, mixed_rate
 from npp_jax.sims.errors import SimsFileError, fault
 from npp_jax.sims.normalise import (
@@ -18,11 +19,13 @@ from npp_jax.sims.normalise import (
 )
 from npp_jax.sims.options import ImportOptions, check_options, scale_factor
 from npp_jax.sims.profile import SimsProfile
-from npp_jax.sims.raw import MINIMUM_POINTS, Channel, RawProfile
-from npp_jax.sims.signal import SATURATED, Signal, counted_signal, interpolated
+from npp_jax.sims.raw import MINIMUM_POINTS, RawProfile
+from npp_jax.sims.signal import Signal
 
 _SWEEPS = 50
 _SETTLED_NM = 1e-6
+_MATRIX = 0.25
+"""Variance from the matrix signal over that of a species above which the quotient has no Poisson distribution."""
 
 
 def convert(raw: RawProfile, options: ImportOptions) -> SimsProfile:
@@ -54,30 +57,41 @@ def convert(raw: RawProfile, options: ImportOptions) -> SimsProfile:
 
 def _converted(raw: RawProfile, options: ImportOptions, odd: tuple[str, ...]) -> SimsProfile:
     names = tuple(options.species)
-    channels = [_usable(raw, raw.channel(options.species[name])) for name in names]
-    reference = _usable(raw, raw.channel(options.reference)) if options.reference else None
+    channels = [usable(raw, raw.channel(options.species[name])) for name in names]
+    reference = usable(raw, raw.channel(options.reference)) if options.reference else None
     warnings = [*raw.warnings, *odd]
     everything = [*channels, *([reference] if reference else [])]
-    axis, signals = _aligned(everything, options, warnings)
+    check_dwell(raw, everything, options)
     duration, crater = _crater(raw, options, float(max(c.axis[-1] for c in raw.channels)), warnings)
+    rough = channels[0].axis * crater / duration
+    bulk = _bulk_range(rough[_kept(rough, options)], options)
+    axis, signals, saturated = aligned(
+        everything, options, (bulk[0] * duration / crater, bulk[1] * duration / crater), warnings
+    )
 
     matrix = signals.pop() if reference else None
     depth = depth_of_time(axis, crater, duration)
-    scaled = _scaled(depth, names, signals, matrix, options)
+    free = ~left_out(everything, depth, saturated & _kept(depth, options), bulk, options, warnings)
+    scaled = _scaled(depth, names, signals, matrix, options, free)
     if options.sputter_rates:
         rates = np.array([options.sputter_rates[name] for name in names])
         for _ in range(_SWEEPS):
             before, rate = depth, mixed_rate(scaled.fraction, rates)
             depth = depth_of_time(axis, crater, duration, rate)
-            scaled = _scaled(depth, names, signals, matrix, options)
+            scaled = _scaled(depth, names, signals, matrix, options, free)
             if np.max(np.abs(depth - before)) < _SETTLED_NM:
                 break
         else:
             warnings.append("depths and composition do not settle: a range of depths holds one point more or less")
-    keep = _kept(depth, options)
+    keep = _kept(depth, options, free)
     largest = float(np.max(scaled.fraction[:, keep]))
     if largest > 1.5:
         warnings.append(f"the largest fraction is {largest:.3g}: do bulk range, matrix and background fit?")
+    for name, left in zip(names, np.all(np.isnan(scaled.counts_per_fraction), axis=1), strict=True):
+        if reference and left and not options.close_sum:
+            warnings.append(
+                f"{name}: no Poisson counts; its own or those of {reference.name} scatter too much for them"
+            )
     certain = np.any(scaled.sigma[:, keep] <= 0.0, axis=1)
     if np.any(certain):
         raise ValueError(
@@ -96,31 +110,6 @@ def _converted(raw: RawProfile, options: ImportOptions, odd: tuple[str, ...]) ->
         warnings=tuple(warnings),
         metadata=raw.metadata,
     )
-
-
-def _usable(raw: RawProfile, channel: Channel) -> Channel:
-    """A channel all of whose signals are numbers that are not negative."""
-    for mask, what in ((~np.isfinite(channel.values), "no number"), (channel.values < 0.0, "a negative signal")):
-        if np.any(mask):
-            line = int(channel.lines[np.argmax(mask)])
-            raise fault(raw.path, f"{what}; zero or a positive number was expected", line=line, column=channel.name)
-    return channel
-
-
-def _aligned(channels: list[Channel], options: ImportOptions, warnings: list[str]) -> tuple[np.ndarray, list[Signal]]:
-    """One axis, that of the first channel as far as all reach, and the signals on it."""
-    first = channels[0].axis
-    low, high = max(c.axis[0] for c in channels), min(c.axis[-1] for c in channels)
-    axis = first[(first >= low) & (first <= high)]
-    if len(axis) < MINIMUM_POINTS:
-        raise ValueError(f"only {len(axis)} points where all channels overlap; at least {MINIMUM_POINTS} are needed")
-    moved = [c.name for c in channels if not np.array_equal(np.intersect1d(c.axis, axis), axis)]
-    if moved:
-        what = f"{', '.join(moved)}: interpolated to the axis of {channels[0].name}"
-        warnings.append(f"{what}; neighbouring points are then correlated")
-    counted = [counted_signal(c, options.dwell_s, options.as_counts) for c in channels]
-    warnings += [line for pair in zip(channels, counted, strict=True) for line in _doubts(*pair)]
-    return axis, [interpolated(signal, c.axis, axis) for signal, c in zip(counted, channels, strict=True)]
 
 
 def _crater(raw: RawProfile, options: ImportOptions, last: float, warnings: list[str]) -> tuple[float, float]:
@@ -145,25 +134,10 @@ def _crater(raw: RawProfile, options: ImportOptions, last: float, warnings: list
     return duration, given
 
 
-def _doubts(channel: Channel, signal: Signal) -> list[str]:
-    """What limits the counting statistics of a channel that is used."""
-    found = []
-    if not signal.counted:
-        found.append(f"{channel.name}: no counting statistics; sigma is the scatter of neighbouring points")
-    if channel.summed:
-        found.append(
-            f"{channel.name}: a sum of peaks, whose dead time is not known; near saturation sigma is too small"
-        )
-    if channel.pulses:
-        high = int(np.sum(channel.values > SATURATED * channel.pulses))
-        if high:
-            found.append(f"{channel.name}: the counter is saturated at {high} points (over {SATURATED:g} ions a pulse)")
-    return found
-
-
-def _kept(depth: np.ndarray, options: ImportOptions) -> np.ndarray:
-    """Points below the surface transient and above the deepest depth."""
+def _kept(depth: np.ndarray, options: ImportOptions, free: np.ndarray | None = None) -> np.ndarray:
+    """Points below the surface transient and above the deepest depth, less those that are not free."""
     keep = (depth >= options.surface_nm) & (depth <= (options.deepest_nm or math.inf))
+    keep &= True if free is None else free
     if np.sum(keep) < MINIMUM_POINTS:
         raise ValueError(f"only {int(np.sum(keep))} points are left; a depth profile has at least {MINIMUM_POINTS}")
     return keep
@@ -183,10 +157,15 @@ class _Scaled:
 
 
 def _scaled(
-    depth: np.ndarray, names: tuple[str, ...], signals: list[Signal], reference: Signal | None, options: ImportOptions
+    depth: np.ndarray,
+    names: tuple[str, ...],
+    signals: list[Signal],
+    reference: Signal | None,
+    options: ImportOptions,
+    free: np.ndarray,
 ) -> _Scaled:
     """Fractions at given depths: divided by the matrix, less the background, times the scale."""
-    keep = _kept(depth, options)
+    keep = _kept(depth, options, free)
     inside = np.zeros_like(keep)
     inside[keep] = depth_range(depth[keep], *_bulk_range(depth[keep], options))
     matrix, matrix_variance = _matrix(depth, reference, inside, keep)
@@ -202,7 +181,11 @@ def _scaled(
     if not options.close_sum:
         fraction = scale[:, None] * net
         square = (gain * own) ** 2 + fraction**2 * matrix_variance
-        per_fraction = 1.0 / (gain * dispersion)
+        per_fraction = np.where(np.isfinite(counts), 1.0 / (gain * dispersion), np.nan)
+        noisy = np.mean((fraction**2 * matrix_variance)[:, keep], axis=1) > _MATRIX * np.mean(
+            ((gain * own) ** 2)[:, keep], axis=1
+        )
+        per_fraction[noisy] = np.nan
     else:
         total = (scale[:, None] * net).sum(axis=0)
         if np.any(total[keep] <= 0.0):

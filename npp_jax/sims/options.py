@@ -51,6 +51,9 @@ class ImportOptions:
     """Take signals whose unit is not known for counted ions."""
     sigma_relative: float = 0.0
     """Relative standard deviation of a point beside counting (yield, beam current), added in quadrature."""
+    trust_counting: bool = False
+    """Keep the statistics of counting even where the scatter of the signal is not that of counting, or a counter
+    stands at its ceiling."""
 
 
 def scale_factor(method: str) -> float | None:

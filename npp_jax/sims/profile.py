@@ -50,12 +50,14 @@ class SimsProfile:
     """What else the file said."""
 
     def as_arguments(self) -> tuple:
-        """Arguments of `DepthProfile`: depth, species, fraction, sigma, counts, counts_per_fraction.
+        """Arguments of `DepthProfile` in order, from the depths to the systematic errors; no weight.
 
-        The counts at fraction one [species] are given where they do not depend on depth, otherwise they and the counts
-        are None and `sigma` is to be used.
+        Counts and background are None where there are no counting statistics, or no Poisson distribution after
+        `close_sum`; then `sigma` is to be used.
         """
-        first = self.counts_per_fraction[:, :1]
-        steady = bool(np.all(np.isfinite(first)) and np.allclose(self.counts_per_fraction, first, rtol=1e-6, atol=0.0))
-        pair = (self.counts, first[:, 0]) if steady else (None, None)
-        return (self.depth_nm, self.species, self.fraction, self.sigma, *pair)
+        known = np.isfinite(self.counts) & np.isfinite(self.counts_per_fraction)
+        pair = (self.counts, self.counts_per_fraction) if np.all(known) else (None, None)
+        taken_off = self.background if np.all(known) and np.any(self.background != 0.0) else None
+        systematic = (self.depth_sigma, self.scale_sigma, np.mean(self.background_sigma, axis=1))
+        interval = np.gradient(self.depth_nm)
+        return (self.depth_nm, self.species, self.fraction, self.sigma, *pair, None, taken_off, interval, systematic)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from npp_jax.sims import cameca, surfacelab, table
+from npp_jax.sims.empty_end import without_empty_end
 from npp_jax.sims.errors import fault
 from npp_jax.sims.raw import RawProfile
 from npp_jax.sims.text import Text, read_text
@@ -46,7 +47,7 @@ def read_raw(path: str | Path, format: str = "auto") -> RawProfile:
     text = read_text(path)
     # Numbers beyond the range of doubles are found as infinities by the checks.
     with np.errstate(all="ignore"):
-        raw = FORMATS[find_format(text) if format == "auto" else format](text)
+        raw = without_empty_end(FORMATS[find_format(text) if format == "auto" else format](text))
     return dataclasses.replace(raw, warnings=raw.warnings + _odd_values(raw))
 
 

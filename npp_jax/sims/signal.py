@@ -20,22 +20,28 @@ class Signal:
     dispersion: Float[np.ndarray, "point"]
     """Variance over mean: one for counted ions, more near saturation, less between points; NaN if not counted."""
     scatter: float = 0.0
-    """Standard deviation of a point whose ions were not counted, in the unit of `ions`."""
+    """Standard deviation of a point whose dispersion is not known, in the unit of `ions`."""
+    trusted: bool = True
+    """Whether the dispersion is that of counting, and not one that was found from the scatter."""
 
     @property
     def counted(self) -> bool:
         """Whether the signal has counting statistics."""
+        return self.trusted and self._dispersed
+
+    @property
+    def _dispersed(self) -> bool:
         return bool(np.all(np.isfinite(self.dispersion)))
 
     @property
     def counts(self) -> Float[np.ndarray, "point"]:
         """Counts of the Poisson distribution that has the relative uncertainty of each point; NaN if not counted."""
-        return self.ions / self.dispersion
+        return self.ions / self.dispersion if self.counted else np.full_like(self.ions, np.nan)
 
     @property
     def variance(self) -> Float[np.ndarray, "point"]:
         """Unbiased estimate of the variance, for sums over many points: zero where nothing was counted."""
-        return self.dispersion * self.ions if self.counted else np.full_like(self.ions, self.scatter**2)
+        return self.dispersion * self.ions if self._dispersed else np.full_like(self.ions, self.scatter**2)
 
     @property
     def sigma(self) -> Float[np.ndarray, "point"]:
@@ -44,7 +50,7 @@ class Signal:
         That of the mean of a Poisson distribution of which n counts were seen, all means being alike likely before:
         √(n + 1), which holds for no count too.
         """
-        return self.dispersion * np.sqrt(self.counts + 1.0) if self.counted else np.sqrt(self.variance)
+        return np.sqrt(self.dispersion * (self.ions + self.dispersion) if self._dispersed else self.variance)
 
 
 def counted_signal(channel: Channel, dwell: float | None = None, as_counts: bool = False) -> Signal:
@@ -100,10 +106,11 @@ def interpolated(signal: Signal, axis: Float[np.ndarray, "point"], target: Float
     right = np.clip(np.searchsorted(axis, target), 1, len(axis) - 1)
     share = (target - axis[right - 1]) / (axis[right] - axis[right - 1])
     ions = (1.0 - share) * signal.ions[right - 1] + share * signal.ions[right]
-    if not signal.counted:
+    if not np.all(np.isfinite(signal.dispersion)):
         return Signal(ions, np.full_like(ions, np.nan), signal.scatter)
     weights = (1.0 - share) ** 2, share**2
     spread = signal.dispersion
     variance = weights[0] * signal.variance[right - 1] + weights[1] * signal.variance[right]
     empty = weights[0] * spread[right - 1] + weights[1] * spread[right]
-    return Signal(ions, np.where(ions > 0.0, variance / np.where(ions > 0.0, ions, 1.0), empty))
+    spread = np.where(ions > 0.0, variance / np.where(ions > 0.0, ions, 1.0), empty)
+    return dataclasses.replace(signal, ions=ions, dispersion=spread)

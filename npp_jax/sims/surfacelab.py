@@ -52,13 +52,6 @@ def read_surfacelab(text: Text) -> RawProfile:
     warnings = []
     time, signals = table[:, 1], table[:, _FIRST_SIGNAL:]
     check_axis(time, lines, path, "Sputter Time (s)", MINIMUM_POINTS)
-    duration = float(time[-1])
-    if not np.any(np.nan_to_num(signals[-1], posinf=0.0, neginf=0.0)):
-        # The export ends with the point that was under way when the measurement was stopped.
-        table, lines, time, signals = table[:-1], lines[:-1], time[:-1], signals[:-1]
-        warnings.append(f"the last point (line {int(lines[-1]) + 1}) has no counts in any channel and was left out")
-        check_axis(time, lines, path, "Sputter Time (s)", MINIMUM_POINTS)
-
     metadata = _metadata(text, head)
     smoothed = "disabled" not in metadata.get("Profile Smoothing is", "disabled").lower()
     if smoothed:
@@ -90,7 +83,7 @@ def read_surfacelab(text: Text) -> RawProfile:
         sha256=text.sha256,
         axis="time",
         channels=channels,
-        duration=duration,
+        duration=float(time[-1]),
         sputter_rate=None,
         metadata={**metadata, **({"pulses per point": f"{pulses:.0f}"} if pulses else {})},
         warnings=tuple(warnings),

@@ -8,13 +8,13 @@ import re
 
 import numpy as np
 
+from npp_jax.sims.dwell import CountingTimes, counting_times
 from npp_jax.sims.errors import fault, shorten
 from npp_jax.sims.raw import AXIS_UNITS, MINIMUM_POINTS, Axis, Channel, Kind, RawProfile, number_repeated
-from npp_jax.sims.text import MISSING, Text, check_axis, is_number, numbers, positive_number
+from npp_jax.sims.text import MISSING, Text, check_axis, is_number, numbers
 from npp_jax.sims.titles import LENGTHS, TIMES, Title, axis_factor, known_unit, read_title
 
 FORMAT = "table"
-_DWELL = re.compile(r"(?:dwell|counting|acquisition|integration)[ _]?time.*|ct ?\(s\)", re.IGNORECASE)
 _WORDS = re.compile(r"[^\s(\[]+(?:\s*[(\[][^)\]]*[)\]])?")
 
 
@@ -42,9 +42,9 @@ def read_table(text: Text) -> RawProfile:
         raise fault(path, f"signals against {' and '.join(sorted(kinds))}; one was expected", line=head)
     axis_kind = kinds.pop()
     metadata = _metadata(text, delimiter, head)
-    dwell = next((_seconds(v) for k, v in metadata.items() if _DWELL.fullmatch(k) and _seconds(v)), None)
     channels: list[Channel] = []
     names = number_repeated([titles[k].name or f"column {k + 1}" for _, signals in groups for k in signals])
+    dwells: CountingTimes | None = None
     for axis, signals in groups:
         title = titles[axis]
         factor = axis_factor(title)
@@ -61,9 +61,13 @@ def read_table(text: Text) -> RawProfile:
         stop = int(filled[-1]) + 1 if filled.size else 0
         values = table[:stop, axis] * factor
         check_axis(values, line_numbers[:stop], path, title.name, MINIMUM_POINTS)
+        if dwells is None:
+            spacing = float(np.median(np.diff(values))) if axis_kind == "time" else None
+            dwells = counting_times(metadata, names, spacing)
         for k in signals:
             signal = table[:stop, k]
             kind = _kind(titles[k], signal, warnings)
+            dwell = dwells.of(names[len(channels)])
             channels.append(
                 Channel(
                     name=names[len(channels)],
@@ -76,6 +80,8 @@ def read_table(text: Text) -> RawProfile:
                     dwell=dwell,
                 )
             )
+    if dwells and any(c.kind == "rate" for c in channels):
+        warnings += dwells.warnings
     warnings += [f"channel name {n!r} occurs more than once" for n in {c.name[:-2] for c in channels if "#1" in c.name}]
     return RawProfile(
         path=path,
@@ -236,9 +242,3 @@ def _metadata(text: Text, delimiter: str, head: int) -> dict[str, str]:
                 found.setdefault(key.strip(), value.strip(f"{delimiter} "))
                 break
     return found
-
-
-def _seconds(value: str) -> float | None:
-    """A positive number of seconds, or None."""
-    seconds = positive_number(value.strip().removesuffix("s"))
-    return seconds if seconds and seconds < 1e6 else None

@@ -7,7 +7,9 @@ from npp_jax.sims.raw import Axis, Kind
 
 LENGTHS = {"nm": 1.0, "um": 1e3, "µm": 1e3, "μm": 1e3, "micron": 1e3, "microns": 1e3, "a": 0.1, "å": 0.1}
 LENGTHS |= {"angstrom": 0.1, "ang": 0.1, "mm": 1e6, "cm": 1e7, "m": 1e9}
-TIMES = {"s": 1.0, "sec": 1.0, "seconds": 1.0, "ms": 1e-3, "min": 60.0, "minutes": 60.0, "h": 3600.0}
+TIMES = {"s": 1.0, "sec": 1.0, "second": 1.0, "seconds": 1.0, "sekunden": 1.0, "h": 3600.0}
+TIMES |= {"min": 60.0, "mn": 60.0, "minute": 60.0, "minutes": 60.0, "minuten": 60.0}
+TIMES |= {"ms": 1e-3, "msec": 1e-3, "milliseconds": 1e-3, "us": 1e-6, "µs": 1e-6, "μs": 1e-6}
 COUNTS = {"counts", "count", "cts", "ct", "cnt", "cnts", "ions"}
 _PER_SECOND = r"(?:/s|/sec|persecond|s-1|s\^-1|·s-1)"
 _RATE = re.compile(rf"(?:counts?|cts?|cnts?|c|ions?){_PER_SECOND}|cps")

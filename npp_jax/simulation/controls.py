@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, replace
 
+from npp_jax.constants import NM
+
 
 @dataclass(frozen=True)
 class Controls:
@@ -30,6 +32,10 @@ class Controls:
     observables: bool = True
     """Read the front off the profiles; otherwise its depth, width, plateau and leading edge are NaN. The error estimate
     needs them."""
+    profile_target: float = 2e-3
+    """Root mean square error of the profiles that a run may have (fraction of the bulk)."""
+    front_target: tuple[float, float] = (0.25 * NM, 2.5e-3)
+    """Error of the front depth that a run may have, the larger of a length [m] and a share of the depth."""
 
 
 def coarser(controls: Controls) -> Controls:
@@ -40,4 +46,15 @@ def coarser(controls: Controls) -> Controls:
         cells_ahead=controls.cells_ahead // 2,
         steps=max(4, round(0.6 * controls.steps)),
         trace=False,
+    )
+
+
+def refined(controls: Controls, level: int = 1) -> Controls:
+    """Settings of a run that is to be more accurate: twice the cells and steps for each level, and more iterations."""
+    return replace(
+        controls,
+        cells_behind=controls.cells_behind * 2**level,
+        cells_ahead=controls.cells_ahead * 2**level,
+        steps=controls.steps * 2**level,
+        iterations=controls.iterations * (1 + level),
     )

@@ -5,35 +5,46 @@ from dataclasses import replace
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from npp_jax.constants import NM
+from npp_jax.simulation.controls import Controls
 from npp_jax.simulation.observables import interpolate_profile
 from npp_jax.simulation.solution import Solution
 from npp_jax.simulation.status import Status
 
-PROFILE_TARGET = 2e-3
-
-
-FRONT_TARGET = (0.25 * NM, 2.5e-3)
-
-
 NEUTRALITY = 1e-2
-
+"""Excess charge that an electroneutral solution may have (fraction of the bulk)."""
 
 LAST_UPDATE = 2e-2
-
+"""Change in the last Newton iteration above which a solve has not converged (fraction of the bulk)."""
 
 TIME_TARGET = 1e-4
+"""Relative distance from an output time that a run may have."""
+
+FRONT_CAUTION = 0.75
+"""Share of the target of the front above which its estimate is too large."""
 
 
-def rated(solution: Solution) -> Solution:
-    """Give a solution its status: the worst that befell the run, its error estimate apart."""
+TRACE_SLACK = 0.01
+"""Share of the length of a trace by which its stage may go beyond it."""
+
+
+def rated(solution: Solution, beyond: Array) -> Solution:
+    """Give a solution its status: the worst that befell the run, its error estimate apart.
+
+    Parameters
+    ----------
+    solution
+        What has been found.
+    beyond
+        Share of its length by which a trace has been left behind, at most. [1]
+    """
     report = solution.report
     finite = jnp.isfinite(solution.fraction).all((0, 1, 2)) & jnp.isfinite(solution.potential).all((0, 1))
-    beyond = ~(jnp.abs(report.excess_charge) <= NEUTRALITY)
+    charged = ~(jnp.abs(report.excess_charge) <= NEUTRALITY)
     status = _worst(
-        (Status.NOT_NEUTRAL, beyond if solution.model == "electroneutral" else jnp.zeros_like(beyond)),
+        (Status.NOT_NEUTRAL, charged if solution.model == "electroneutral" else jnp.zeros_like(charged)),
         (Status.NOT_CONVERGED, ~(report.newton_update <= LAST_UPDATE)),
         (Status.MISSED_TIME, ~(report.time_error <= TIME_TARGET)),
+        (Status.BEYOND_TRACE, ~(beyond <= TRACE_SLACK)),
         (Status.NOT_FINITE, ~finite),
     )
     return replace(solution, report=replace(report, status=status))
@@ -46,11 +57,12 @@ def _worst(*conditions: tuple[Status, Array]) -> Array:
     return status
 
 
-def judge(solution: Solution, coarse: Solution) -> Solution:
-    """Add the error estimate of a companion run to a solution.
+def judge(solution: Solution, coarse: Solution, controls: Controls) -> Solution:
+    """Add the error estimate of a companion run to a solution, and say where it is above the target.
 
-    The difference of the two runs bounds the profile error of the finer one; it is compared over one and a half front
-    depths.
+    The difference of the two runs bounds the profile error of the finer one, as half the cells and 0.6 of the steps
+    leave at least twice its error; it is compared over one and a half front depths. Errors of the front may cancel in
+    the difference: three quarters of the target count as all of it.
     """
     profile_error, front_error = [], []
     for k in range(len(solution.time)):
@@ -61,9 +73,9 @@ def judge(solution: Solution, coarse: Solution) -> Solution:
         profile_error.append(jnp.sqrt(jnp.max(jnp.mean((fine - rough) ** 2, axis=1), axis=0)))
         front_error.append(jnp.abs(solution.front_depth[k] - coarse.front_depth[k]))
     profile_error, front_error = jnp.stack(profile_error), jnp.stack(front_error)
-    # The companion's error is several times that of the run itself.
-    limit = jnp.maximum(FRONT_TARGET[0], FRONT_TARGET[1] * solution.front_depth)
-    poor = jnp.any(profile_error > 2.0 * PROFILE_TARGET, axis=0) | jnp.any(front_error > 4.0 * limit, axis=0)
+    length, share = controls.front_target
+    limit = FRONT_CAUTION * jnp.maximum(length, share * solution.front_depth)
+    poor = ~jnp.all(profile_error <= controls.profile_target, axis=0) | ~jnp.all(front_error <= limit, axis=0)
     report = solution.report
     status = jnp.maximum(report.status, jnp.where(poor, jnp.int32(Status.COARSE), 0))
     return replace(

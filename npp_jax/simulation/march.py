@@ -38,14 +38,25 @@ def first_state(course: PredictedCourse, schedule: Schedule, controls: Controls)
 
 
 def step_end(
-    now: State, base: State, clock: Array, ratio: Array, target: Array, repeat: Array, stays: Array | None = None
+    course: AbstractCourse,
+    now: State,
+    base: State,
+    clock: Array,
+    ratio: Array,
+    target: Array,
+    repeat: Array,
+    stays: Array | None = None,
 ) -> Array:
     """Where in the clock a step ends whose output is told by its time, or by the charge less what `stays` outside.
 
-    Steps towards it keep their planned ratio; a repeated one corrects the clock by the time, or the charge, that the
-    one before has missed.
+    Steps towards it keep their planned ratio, or, where the drive changes with time, go as far as the course expects
+    by the time planned. A repeated one corrects the clock by the time, or the charge, that the one before has missed.
     """
-    ahead = jnp.where(now.clock > 0.0, now.clock * ratio, clock)
+    if course.traced and stays is None:
+        gained = course.charge_at(target) - course.charge_at(now.time)
+        ahead = now.clock + jnp.maximum(gained, 0.1 * (clock - clock / ratio))
+    else:
+        ahead = jnp.where(now.clock > 0.0, now.clock * ratio, clock)
     wanted = now.clock + (target - now.time) * now.current if stays is None else clock + stays
     return jnp.where(repeat, jnp.maximum(wanted, base.clock * 1.0001), ahead)
 
@@ -100,7 +111,7 @@ def march(
         base = jax.tree.map(lambda a, b: jnp.where(repeat, a, b), before, now) if landing else now
         if landing:
             stays = None if surface_charge is None else surface_charge(now.y)
-            clock = step_end(now, base, clock, ratio, target, repeat, stays)
+            clock = step_end(course, now, base, clock, ratio, target, repeat, stays)
         faces = course.faces_at(
             jax.lax.stop_gradient(clock) if held is None else place, controls.cells_behind, controls.cells_ahead
         )

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
@@ -9,6 +10,7 @@ from jaxtyping import Array
 from npp_jax.physics.protocol import Blocking, IonBeamPotential, Stage
 from npp_jax.simulation.controls import Controls
 from npp_jax.simulation.mesh.course import AbstractCourse
+from npp_jax.simulation.pace import TRACED_STEPS, paced_times
 from npp_jax.solver.sdirk import EULER_GAMMA, GAMMA
 
 EULER_STEPS = 3
@@ -31,7 +33,7 @@ class Schedule(NamedTuple):
     ratio: Array
     """Planned clock over that of the step before."""
     target: Array
-    """Output time towards which the step goes [s]."""
+    """Output time towards which the step goes; under a trace the time at which it shall end [s]."""
     repeat: np.ndarray
     """The step repeats the one before, from the same start."""
     begin: np.ndarray
@@ -74,20 +76,26 @@ def make_schedule(
     else:
         ends = [share * stage.charge / course.current_unit() for share in shares]
         times = [jnp.full_like(like, jnp.inf) for _ in shares]
+    traced = course.traced
+    if traced and stage.duration is None:
+        times = [course.time_at(end) for end in ends]
     clocks, targets, repeat, final, output = [], [], [], [], []
     previous = controls.start_share * ends[0]
     repeats = 0 if not unknown_end else controls.landings if stage.duration is not None else 1
     steps = controls.steps * (BLOCKING_STEPS if isinstance(stage.front, Blocking) else 1)
+    began = previous if course.resting or not traced else course.time_at(previous)
     for k, (end, time) in enumerate(zip(ends, times, strict=True)):
-        if k == 0:
-            exponents = np.linspace(0.0, 1.0, steps)
-        else:
-            span = np.log(shares[k] / shares[k - 1]) / -np.log(controls.start_share)
-            count = max(3, int(np.ceil(span * steps)))
-            exponents = np.arange(1, count + 1) / count
+        span = 1.0 if k == 0 else np.log(shares[k] / shares[k - 1]) / -np.log(controls.start_share)
+        count = max(3, int(np.ceil(span * steps))) * (TRACED_STEPS if traced else 1)
+        exponents = np.linspace(0.0, 1.0, count) if k == 0 else np.arange(1, count + 1) / count
         exponents = np.concatenate([exponents, np.ones(repeats)]).reshape(-1, *(1,) * jnp.ndim(like))
         size = len(exponents)
-        if k == 0 and not first and not course.resting and not course.self_similar:
+        if traced:
+            planned = paced_times(course, began, time, count + (k > 0))[int(k > 0) :]
+            aimed = jnp.concatenate([planned, jnp.broadcast_to(time, (repeats, *like.shape))])
+            reached = aimed if course.resting else jax.lax.map(course.charge_at, aimed)
+            clocks.append(reached.at[count - 1 :].set(end))
+        elif k == 0 and not first and not course.resting and not course.self_similar:
             # The front runs into what earlier stages have left: nothing is self-similar, and even ratios would make
             # the last steps too long.
             root = controls.start_share ** (1.0 / LATER_POWER)
@@ -95,12 +103,12 @@ def make_schedule(
             clocks.append(end * jnp.asarray(shared, like.dtype))
         else:
             clocks.append(previous * (end / previous) ** jnp.asarray(exponents, like.dtype))
-        targets.append(jnp.broadcast_to(time, (size, *like.shape)))
+        targets.append(aimed if traced else jnp.broadcast_to(time, (size, *like.shape)))
         position = np.arange(size)
         repeat.append(position >= size - repeats)
         final.append((position < size - repeats - (repeats > 0)) | (position == size - 1))
         output.append(position == size - 1)
-        previous = end
+        previous, began = end, time
     stacked = jnp.concatenate(clocks).astype(like.dtype)
     length = len(stacked)
     cap = np.full(length, controls.iterations)

@@ -71,7 +71,7 @@ def seek(
         clock, ratio, target, repeat, begin, gamma, cap, rough_cap = row
         base = jax.tree.map(lambda a, b: jnp.where(repeat, a, b), before, now) if landing else now
         if landing:
-            clock = step_end(now, base, clock, ratio, target, repeat)
+            clock = step_end(course, now, base, clock, ratio, target, repeat)
         predicted = jnp.where(begin, base.faces, advected_faces(course, base.faces, base.clock, clock, exchanged))
         options = StepOptions(gamma, rough_cap, controls.tolerance, euler=True)
         rough, _ = take_step(scheme, rough_course, base, now, clock, predicted, options, guess=guess, guessed=begin)

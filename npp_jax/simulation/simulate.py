@@ -5,19 +5,22 @@ from dataclasses import replace
 import jax
 import jax.numpy as jnp
 
+from npp_jax._compile import own_promotion
+from npp_jax.constants import NM
 from npp_jax.physics.experiment import Experiment
 from npp_jax.physics.leaf import batch_shape
 from npp_jax.physics.protocol import Stage
 from npp_jax.simulation.assemble import assemble
 from npp_jax.simulation.controls import Controls, coarser
 from npp_jax.simulation.judge import judge, rated
+from npp_jax.simulation.parts import Parts, in_parts
 from npp_jax.simulation.plan_mixture import MixturePlan, finer
 from npp_jax.simulation.plan_pair import PairPlan
 from npp_jax.simulation.schemes import MIXTURE, PAIR, AbstractMixtureScheme
 from npp_jax.simulation.solution import Model, Solution
 from npp_jax.simulation.stages import Run, run_stages
 from npp_jax.simulation.start import first_tables
-from npp_jax.simulation.supported import check_supported, is_two_ions
+from npp_jax.simulation.supported import Unsupported, check_supported, is_two_ions
 from npp_jax.simulation.view_mixture import MixtureView
 from npp_jax.simulation.view_pair import PairView
 
@@ -33,10 +36,13 @@ FAST = Controls(
     tolerance=0.0,
     start_share=0.005,
     trace=False,
+    profile_target=4e-3,
+    front_target=(1.0 * NM, 1e-2),
 )
 """Default of sweeps."""
 
 
+@own_promotion
 def simulate(experiment: Experiment, controls: Controls = ACCURATE, *, model: Model = "electroneutral") -> Solution:
     """Simulate an experiment.
 
@@ -61,8 +67,8 @@ def simulate(experiment: Experiment, controls: Controls = ACCURATE, *, model: Mo
     ------
     Unsupported
         The experiment is outside what the engine simulates.
-    TypeError
-        The experiment is in half precision or has integer leaves.
+    TypeError, ValueError
+        What is given is no experiment, or one in half precision; the name is that of no model.
 
     References
     ----------
@@ -70,36 +76,41 @@ def simulate(experiment: Experiment, controls: Controls = ACCURATE, *, model: Mo
     """
     check_supported(experiment, model)
     experiment = _common_shape(experiment)
-    held = jax.lax.stop_gradient(experiment)
+    if model == "full" and experiment.stages[0].temperature.dtype == jnp.float32:
+        raise Unsupported(
+            "single precision does not resolve the currents of the full model: call "
+            "jax.config.update('jax_enable_x64', True) before the experiment is made"
+        )
+    parts = in_parts(experiment)
+    held = jax.lax.stop_gradient(parts)
     if is_two_ions(experiment):
-        plan, view = PairPlan(PAIR[model], held), PairView(PAIR[model], controls.observables)
-        solution = rated(assemble(experiment, run_stages(experiment, controls, plan), view, model))
+        plan, view = PairPlan(PAIR[model], held.experiment), PairView(PAIR[model], controls.observables)
+        fine = run_stages(parts, controls, plan)
+        solution = rated(assemble(parts.experiment, fine, view, model), fine.beyond)
         if not controls.companion:
             return solution
         rough = run_stages(held, coarser(controls), plan)
     else:
-        fine, rough = _mixture_runs(experiment, held, controls, MIXTURE[model])
+        fine, rough = _mixture_runs(parts, held, controls, MIXTURE[model])
         view = MixtureView(MIXTURE[model])
-        solution = rated(assemble(experiment, fine, view, model))
+        solution = rated(assemble(parts.experiment, fine, view, model), fine.beyond)
         if not controls.companion:
             return solution
-    return judge(solution, assemble(held, rough, view, model))
+    return judge(solution, assemble(held.experiment, rough, view, model), controls)
 
 
-def _mixture_runs(
-    experiment: Experiment, held: Experiment, controls: Controls, scheme: AbstractMixtureScheme
-) -> tuple[Run, Run]:
+def _mixture_runs(parts: Parts, held: Parts, controls: Controls, scheme: AbstractMixtureScheme) -> tuple[Run, Run]:
     """Run on the mesh that a coarse pass has sought, and this pass for an error estimate; only the run is
-    differentiated, `held` being the experiment with its derivative stopped.
+    differentiated, `held` being the same with its derivative stopped.
     """
     # Only the first step of a stage has no state of a rough step or of the coarse pass to start from.
     controls = replace(controls, extra_iterations=controls.extra_iterations[:1])
     coarse = coarser(controls)
-    rough = run_stages(held, coarse, MixturePlan(scheme, first_tables(held, coarse), seeking=True))
+    rough = run_stages(held, coarse, MixturePlan(scheme, first_tables(held.experiment, coarse), seeking=True))
     # Cells behind and ahead of the front count together.
     cells = controls.cells_behind + controls.cells_ahead
     tables = jax.lax.stop_gradient(tuple(finer(table, cells) for table in rough.tables))
-    return run_stages(experiment, controls, MixturePlan(scheme, tables)), rough
+    return run_stages(parts, controls, MixturePlan(scheme, tables)), rough
 
 
 def _common_shape(experiment: Experiment) -> Experiment:

@@ -6,10 +6,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from npp_jax.physics.experiment import Experiment
 from npp_jax.simulation.controls import Controls
 from npp_jax.simulation.mesh.found import Table
 from npp_jax.simulation.mesh.geometry import geometry
+from npp_jax.simulation.parts import Parts
 from npp_jax.simulation.plan import AbstractPlan, Before
 from npp_jax.simulation.step import State
 
@@ -39,6 +39,8 @@ class Run(eqx.Module):
     update: Array
     iterations: Array
     time_error: Array
+    beyond: Array
+    """Share of its length by which the trace of a stage has been left behind, at most [1]."""
     cells: int = eqx.field(static=True)
     """Number of cells."""
 
@@ -48,20 +50,21 @@ class Run(eqx.Module):
         return sum(len(clock) for clock in self.clocks)
 
 
-def run_stages(experiment: Experiment, controls: Controls, plan: AbstractPlan) -> Run:
+def run_stages(protocol: Parts, controls: Controls, plan: AbstractPlan) -> Run:
     """March through all stages.
 
     Parameters
     ----------
-    experiment
-        What is simulated; leaves of one dtype, temperatures of the full batch shape.
+    protocol
+        What is simulated, in smooth stages; leaves of one dtype, temperatures of the full batch shape.
     controls
         Numerical settings.
     plan
         How stages start, how their steps are taken, and how the charge is counted.
     """
+    experiment = protocol.experiment
     zero = jnp.zeros_like(experiment.stages[0].temperature)
-    before, update, time_error = Before(zero, zero, zero), zero, zero
+    before, update, time_error, beyond = Before(zero, zero, protocol.delay), zero, zero, zero
     iterations = jnp.zeros(zero.shape, jnp.int32)
     scheme = plan.scheme
     records, clocks, tables = [], [], []
@@ -90,7 +93,8 @@ def run_stages(experiment: Experiment, controls: Controls, plan: AbstractPlan) -
         rows = np.flatnonzero(start.schedule.final) if controls.trace else at_output
         looked_at = jax.tree.map(lambda leaf, r=rows: leaf[r], states)
         passed = counted.passed[rows] if counted.base is None else counted.base + counted.passed[rows]
-        outputs = tuple(np.flatnonzero(np.isin(rows, at_output)).tolist())
+        wanted = at_output if protocol.seen[number] else at_output[:-1]
+        outputs = tuple(np.flatnonzero(np.isin(rows, wanted)).tolist())
         records.append(StageRecord(looked_at, passed, counted.taken, before.elapsed, outputs))
         clocks.append(states.clock)
         # What is wrong early concerns few ions: it counts as far as the step has come.
@@ -100,6 +104,8 @@ def run_stages(experiment: Experiment, controls: Controls, plan: AbstractPlan) -
         if landing and stage.duration is not None:
             wanted, reached = schedule.target[at_output - len(parts) + 1], states.time[at_output]
             time_error = jnp.maximum(time_error, jnp.max(jnp.abs(reached / wanted - 1.0), axis=0))
+        if start.actual.traced and not start.actual.resting:
+            beyond = jnp.maximum(beyond, state.time / jnp.max(start.actual.drive.time, axis=0) - 1.0)
         before = plan.end(start, state, counted, before)
     cells = controls.cells_behind + controls.cells_ahead
-    return Run(tuple(records), tuple(clocks), tuple(tables), update, iterations, time_error, cells)
+    return Run(tuple(records), tuple(clocks), tuple(tables), update, iterations, time_error, beyond, cells)

@@ -6,17 +6,9 @@ import numpy as np
 from jaxtyping import Array
 
 from npp_jax.constants import NM
+from npp_jax.physics.drive import drive_integral, drive_value
 from npp_jax.physics.experiment import Experiment
-from npp_jax.physics.protocol import (
-    Blocking,
-    Closed,
-    IonBeamCurrent,
-    IonBeamPotential,
-    Reservoir,
-    Stage,
-    drive_integral,
-    drive_value,
-)
+from npp_jax.physics.protocol import Blocking, Closed, IonBeamCurrent, IonBeamPotential, Reservoir, Stage
 from npp_jax.simulation.controls import Controls
 from npp_jax.simulation.material import Mixture, conductance, diffusivities
 from npp_jax.simulation.mesh.even_mesh import graded_faces, linear, remap

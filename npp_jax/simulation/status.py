@@ -11,15 +11,17 @@ class Status(IntEnum):
     COARSE = 2
     NOT_CONVERGED = 3
     MISSED_TIME = 4
-    NOT_FINITE = 5
+    BEYOND_TRACE = 5
+    NOT_FINITE = 6
 
 
 STATUS_ADVICE = {
     Status.DONE: "done",
     Status.NOT_NEUTRAL: "excess charge above the tolerance of the electroneutral model: run the full model",
-    Status.COARSE: "error estimate above the target: raise cells and steps",
-    Status.NOT_CONVERGED: "Newton iteration did not converge: raise the iterations or the steps",
+    Status.COARSE: "error estimate above the target: the fronts are too thin or the law too steep for the mesh",
+    Status.NOT_CONVERGED: "Newton iteration did not converge: a diffusion coefficient is too steep in composition",
     Status.MISSED_TIME: "the stage did not end at its duration: check potential and duration, or end it at a charge",
+    Status.BEYOND_TRACE: "a stage goes on after its trace has ended: a longer trace, or less charge, is needed",
     Status.NOT_FINITE: "numbers overflowed: the parameters are outside what the model can represent",
 }
 """What each status means and what to try."""

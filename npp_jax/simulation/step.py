@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from npp_jax.physics.protocol import Blocking, IonBeamCurrent, IonBeamPotential, drive_value
+from npp_jax.physics.drive import Drive, drive_line
+from npp_jax.physics.protocol import Blocking, IonBeamCurrent, IonBeamPotential
 from npp_jax.simulation.material import Unknowns
 from npp_jax.simulation.mesh.course import AbstractCourse
 from npp_jax.simulation.mesh.geometry import geometry
@@ -106,7 +107,12 @@ def take_step(
                 return jnp.zeros_like(v), jnp.ones_like(v)
 
             def applied(v: Array) -> Array:
-                return drive_value(actual.drive, time + weight * tempo(v)) / medium.thermal_potential
+                """On the line that has the integral of the drive over the whole step: no step misses what lies between
+                its stages, and none follows noise.
+                """
+                here = time + weight * tempo(v)
+                end = here + (1.0 - share) * size * tempo(v)
+                return _on_line(actual.drive, base.time, end, here) / medium.thermal_potential
 
             value, slope = jax.jvp(applied, (v,), (jnp.ones_like(v),))
             return drop - value, drop_by_current - slope
@@ -138,8 +144,11 @@ def take_step(
 
         return StageEquations(residual, linearise if scheme.written_out(medium) else None, amount)
 
+    if given_current:
+        mean, rise = actual.tempo_over(base.clock, clock)
+
     def given(share: Array) -> Array:
-        return actual.current_at(base.clock + share * size) if given_current else jnp.zeros_like(clock)
+        return 1.0 / (mean + (share - 0.5) * rise) if given_current else jnp.zeros_like(clock)
 
     system = System(
         stage=equations,
@@ -166,5 +175,16 @@ def take_step(
     )
     after = State(result.y, faces, velocity, result.v, clock, result.time)
     if given_current:
-        after = after._replace(time=actual.time_at(clock))
+        # What is divided by it stays finite where a beam fades away.
+        current = jnp.maximum(actual.current_at(clock), 1e-3 * result.v)
+        after = after._replace(time=actual.time_at(clock), current=current)
     return after, StepInfo(result.update, result.iterations)
+
+
+def _on_line(drive: Drive, begin: Array, end: Array, time: Array) -> Array:
+    """Potential at a time on the line that stands for a drive between two times, within a factor of two of its range:
+    where steps are too long for a jump, the line has no other bounds.
+    """
+    mean, rise = drive_line(drive, begin, end)
+    line = mean + ((time - begin) / (end - begin) - 0.5) * rise
+    return jnp.clip(line, 0.5 * jnp.min(drive.value, axis=0), 2.0 * jnp.max(drive.value, axis=0))

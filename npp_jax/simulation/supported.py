@@ -1,9 +1,12 @@
 """What the engine simulates: experiments outside of it are refused in one line, before anything is compiled."""
 
+from typing import get_args
+
 import numpy as np
 from jax.core import Tracer
 
-from npp_jax.physics.diffusivity import intermixed
+from npp_jax.physics.checks import expect
+from npp_jax.physics.diffusivity import SEDDiffusivity, intermixed
 from npp_jax.physics.experiment import Experiment, named_species, native_and_foreign
 from npp_jax.physics.protocol import Blocking, Closed, IonBeamCurrent, IonBeamPotential, Reservoir
 from npp_jax.simulation.solution import Model
@@ -29,11 +32,16 @@ def check_supported(experiment: Experiment, model: Model = "electroneutral") -> 
 
     Raises
     ------
+    TypeError, ValueError
+        What is given is no experiment, or the name no model.
     Unsupported
         For blocking fronts without space charge, a single species under another front, a rest of the untouched sample,
         a charged or incomplete reservoir, a current that no ion carries out at the back, or a bulk of both ions where
         there are two.
     """
+    expect(experiment, Experiment, "what is simulated", "load_experiment reads one from a file")
+    if model not in get_args(Model):
+        raise ValueError(f"model = {model!r} is not known; known are {', '.join(get_args(Model))}")
     species = experiment.species
     blocking = [isinstance(stage.front, Blocking) for stage in experiment.stages]
     if any(blocking) and model != "full":
@@ -45,6 +53,7 @@ def check_supported(experiment: Experiment, model: Model = "electroneutral") -> 
         raise Unsupported("at least two mobile species are simulated, one only under a blocking front")
     if model == "full" and len(species) > 1 and any(intermixed(s.diffusivity) for s in species):
         raise Unsupported("intermixed populations of several ions are simulated by the electroneutral model only")
+    _check_immobile(experiment)
     _check_back(experiment)
     for k, stage in enumerate(experiment.stages):
         if isinstance(stage.front, Closed | Reservoir) and stage.duration is None:
@@ -62,6 +71,19 @@ def check_supported(experiment: Experiment, model: Model = "electroneutral") -> 
             raise Unsupported(
                 "the bulk must hold the native ion alone: bulk fractions 1 and 0, and the beam the foreign ion, got "
                 f"{[np.asarray(value).tolist() for value in bulk]}"
+            )
+
+
+def _check_immobile(experiment: Experiment) -> None:
+    """Ions that share their sites share the Fermi energy, which then holds none of them back."""
+    for ion in experiment.species:
+        law = ion.diffusivity
+        if not isinstance(law, SEDDiffusivity) or law.populations != "intermixed":
+            continue
+        if not isinstance(law.immobile_fraction, Tracer) and np.any(np.asarray(law.immobile_fraction) != 0.0):
+            raise Unsupported(
+                f"{ion.name}: immobile_fraction is for populations = 'separate'; any of the intermixed ions could take "
+                "the place of one that is held"
             )
 
 

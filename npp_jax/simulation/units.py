@@ -38,8 +38,9 @@ def medium_of(experiment: Experiment, stage: Stage) -> Medium:
     immobile = law.immobile_fraction if isinstance(law, SEDDiffusivity) else jnp.zeros_like(temperature)
     one = jnp.ones((1, *jnp.shape(temperature)), jnp.result_type(temperature))
     return Medium(
-        # Two ions of equal charge always add up: filling one distribution together they keep its Fermi energy.
-        native=lambda u: law_native(u if apart[0] else jnp.ones_like(u)) * _DIFFUSIVITY,
+        # Two ions of equal charge always add up: filling one distribution together they keep its Fermi energy. Alone
+        # the native ion does not exceed its bulk, but an iterate may, and would run away where the law is steepest.
+        native=lambda u: law_native(jnp.minimum(u, 1.0) if apart[0] else jnp.ones_like(u)) * _DIFFUSIVITY,
         foreign=lambda u: law_foreign(1.0 - u if apart[1] else jnp.ones_like(u)) * _DIFFUSIVITY,
         bulk=law_native(one)[0] * _DIFFUSIVITY,
         immobile=immobile,

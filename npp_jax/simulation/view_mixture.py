@@ -137,7 +137,7 @@ class MixtureView(AbstractView):
             seen = jax.vmap(lambda m, s=stage, f=foreign: _seen(experiment, s, f, scheme, m))(record.states)
             medium = mixture_of(experiment, stage, 0.0)
             current = _ionic_current(medium, record.states, scheme)
-            outputs.append(sum(len(state[-1]) for state in states) + np.asarray(record.outputs))
+            outputs.append(sum(len(state[-1]) for state in states) + np.asarray(record.outputs, int))
             states.append((seen, record.start + record.states.time, record.charge * unit, current * unit))
             width = jnp.diff(record.states.faces[-1], axis=0)
             last = scheme.fractions(medium, tuple(c[-1] for c in record.states.y), width)

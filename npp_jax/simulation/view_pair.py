@@ -114,7 +114,7 @@ class PairView(AbstractView):
             foreign = seen.foreign[:, 1:-1] - (0.0 if self.scheme.poisson else seen.excess[:, 1:-1])
             taken_up = jnp.sum(jnp.diff(states.faces, axis=1) * foreign, axis=1)
             balance = jnp.abs(taken_up / record.charge - 1.0)
-            rows = np.asarray(record.outputs)
+            rows = np.asarray(record.outputs, int)
             columns.append(jax.tree.map(lambda leaf, r=rows: leaf[r], (trace, seen, balance)))
             traces.append(trace)
         join = lambda *leaves: jnp.concatenate(leaves)  # noqa: E731

@@ -40,9 +40,9 @@ class SweepResult:
     """Measured points with a weight; zero where nothing was measured [1]."""
     theta: Float64[np.ndarray, "candidate parameter"]
     """Parameters, in the units of their names."""
-    chi2: Float[np.ndarray, "experiment candidate"]
+    chi2: Float[np.ndarray, "candidate experiment"]
     """χ² of each profile, NaN where nothing was measured or the simulation failed [1]."""
-    status: Int[np.ndarray, "experiment candidate"]
+    status: Int[np.ndarray, "candidate experiment"]
     """`Status` of each simulation."""
     reevaluated_with: Int[np.ndarray, " candidate"]
     """0 where the first evaluation stands, 1 where finer settings replaced it, 2 where the full model did."""
@@ -55,7 +55,7 @@ class SweepResult:
     @functools.cached_property
     def worst(self) -> Int[np.ndarray, " candidate"]:
         """Status of each candidate: the worst of its experiments."""
-        return self.status.max(axis=0)
+        return self.status.max(axis=1)
 
     @functools.cached_property
     def total(self) -> Float64[np.ndarray, " candidate"]:
@@ -64,8 +64,8 @@ class SweepResult:
         A candidate failed if one of its simulations did not converge, missed its time, or is not finite. One whose
         error estimate or excess charge is over the target is kept, and its status says so.
         """
-        measured = self.chi2[self.points > 0].astype(np.float64)
-        total = measured.sum(axis=0) if len(measured) else np.full(len(self.theta), np.inf)
+        measured = self.chi2[:, self.points > 0].astype(np.float64)
+        total = measured.sum(axis=1) if measured.size else np.full(len(self.theta), np.inf)
         return np.where((self.worst < Status.NOT_CONVERGED) & np.isfinite(total), total, np.inf)
 
     @functools.cached_property
@@ -121,8 +121,8 @@ def read_sweep(path: str | Path) -> SweepResult:
                 experiments=tuple(name.decode() for name in _values(file, "experiment")),
                 points=_values(file, "points"),
                 theta=np.stack([_values(file, name).astype(np.float64) for name in names], axis=1),
-                chi2=np.asarray(observable(file, "chi2")).T,
-                status=np.asarray(observable(file, "status")).T,
+                chi2=np.asarray(observable(file, "chi2")),
+                status=np.asarray(observable(file, "status")),
                 reevaluated_with=np.asarray(observable(file, "reevaluated_with")),
             )
     except FileNotFoundError:

@@ -14,8 +14,9 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from npp_jax._compile import quick
+from npp_jax._compile import own_promotion, quick
 from npp_jax.fitting import Objective
+from npp_jax.simulation.controls import refined
 from npp_jax.simulation.simulate import ACCURATE
 from npp_jax.simulation.status import Status
 from npp_jax.sweeping.design.designs import AbstractDesign, rows
@@ -29,6 +30,9 @@ _ROOM = 8
 """One candidate in so many is room for in a batch that is evaluated again: unused room costs as much as used."""
 
 Arrays = dict[str, np.ndarray]
+
+LEVELS = 2
+"""Finer settings that are tried in turn on candidates in doubt."""
 
 _WRONG = (Status.NOT_CONVERGED, Status.MISSED_TIME, Status.NOT_FINITE, Status.COARSE)
 
@@ -91,9 +95,10 @@ class Evaluator:
         self._parts = NamedSharding(mesh, PartitionSpec("candidate"))
 
         def compiled(objective: Objective) -> Callable[[jax.Array], dict[str, jax.Array]]:
+            @own_promotion
             def evaluate(theta: jax.Array) -> dict[str, jax.Array]:
                 solutions = objective.solve(theta)
-                found = {name: values.T for name, values in objective.assess(solutions, theta)._asdict().items()}
+                found = objective.assess(solutions, theta)._asdict()
                 if screening:
                     return {name: found[name] for name in ("chi2", "status")}
                 return found | ({} if kept is None else kept.arrays(objective, solutions, theta))
@@ -104,8 +109,15 @@ class Evaluator:
 
         self._plain = compiled(objective)
         # Neutrality fails by physics, not by numbers: those candidates need Poisson's equation.
-        finer = dataclasses.replace(ACCURATE, trace=False, companion=objective.controls.companion)
-        self._finer = compiled(dataclasses.replace(objective, controls=finer))
+        own = objective.controls
+        finer = dataclasses.replace(
+            ACCURATE,
+            trace=False,
+            companion=own.companion,
+            profile_target=own.profile_target,
+            front_target=own.front_target,
+        )
+        self._finer = [compiled(dataclasses.replace(objective, controls=refined(finer, k))) for k in range(LEVELS)]
         self._full = compiled(dataclasses.replace(objective, controls=finer, model="full"))
         self._screening = screening
         self._may_be_full = objective.model == "electroneutral"
@@ -131,7 +143,8 @@ class Evaluator:
         found["reevaluated_with"] = np.zeros(len(theta), np.int8)
         if self._screening:
             return found
-        self._replace(found, theta, np.asarray(np.isin(found["status"], _WRONG).any(axis=1)), self._finer, 1)
+        for finer in self._finer:
+            self._replace(found, theta, np.asarray(np.isin(found["status"], _WRONG).any(axis=1)), finer, 1)
         if self._may_be_full:
             self._replace(found, theta, np.asarray((found["status"] == Status.NOT_NEUTRAL).any(axis=1)), self._full, 2)
         return found

@@ -10,9 +10,11 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float
 
+from npp_jax._compile import own_promotion
 from npp_jax.fitting import FitResult, LinearModel, Objective, Problem
 from npp_jax.fitting import fit as fit_from
 from npp_jax.fitting.sampling import linear_model
+from npp_jax.fitting.systematic import extended, with_systematic
 from npp_jax.inference import RefineOptions
 from npp_jax.simulation.controls import Controls
 from npp_jax.simulation.simulate import FAST
@@ -66,11 +68,13 @@ def screen(
     return in_memory(problem, [(theta, found) for _, theta, found in parts], title)
 
 
-def screen_while_compiling(linear: LinearModel, design: AbstractDesign, **options: Any) -> SweepResult:
+def screen_while_compiling(
+    linear: LinearModel, problem: Problem, design: AbstractDesign, **options: Any
+) -> SweepResult:
     """The same while the model of the fit is compiled; options are those of `screen`."""
     with ThreadPoolExecutor(1) as pool:
-        compiled = pool.submit(linear.compile)
-        found = screen(linear.objective.problem, design, **options)
+        compiled = pool.submit(own_promotion(linear.compile))
+        found = screen(problem, design, **options)
         compiled.result()
     return found
 
@@ -89,6 +93,7 @@ def starts_of(sweep: SweepResult, count: int) -> Float[np.ndarray, "start parame
     return sweep.theta[chosen]
 
 
+@own_promotion
 def fit(
     problem: Problem,
     starts: SweepResult | AbstractDesign | Float[np.ndarray, "start parameter"] | None = None,
@@ -101,6 +106,8 @@ def fit(
     profile_points: int = 9,
 ) -> FitResult:
     """Fit the parameters of a problem to its measured profiles.
+
+    Systematic errors that the profiles tell of are further parameters, with their priors (`with_systematic`).
 
     Parameters
     ----------
@@ -129,13 +136,18 @@ def fit(
     """
     if all(measurement.profile is None for measurement in problem.measurements):
         raise ValueError("no experiment has a profile; there is nothing to fit to")
-    linear = linear_model(problem, controls, model)
+    full = with_systematic(problem)
+    linear = linear_model(full, controls, model)
     if starts is None or isinstance(starts, AbstractDesign):
-        starts = screen_while_compiling(linear, Sobol(CANDIDATES) if starts is None else starts, model=model)
+        design = Sobol(CANDIDATES) if starts is None else starts
+        starts = screen_while_compiling(linear, problem, design, model=model)
     if isinstance(starts, SweepResult):
         own = tuple(parameter.name for parameter in problem.parameters)
         if starts.names != own:
             raise ValueError(f"the parameters of the sweep are {', '.join(starts.names)}, not {', '.join(own)}")
         starts = starts_of(starts, count)
+    starts = np.asarray(starts)
+    if starts.shape[1] < len(full.parameters):
+        starts = extended(starts, full)
     options = RefineOptions(iterations=iterations or ITERATIONS[method], offset=OFFSET)
-    return fit_from(linear, np.asarray(starts), method=method, profile_points=profile_points, options=options)
+    return fit_from(linear, starts, method=method, profile_points=profile_points, options=options)

@@ -11,6 +11,7 @@ from typing import Literal
 import jax
 import numpy as np
 
+from npp_jax._compile import own_promotion
 from npp_jax._version import __version__
 from npp_jax.fitting import Objective, Problem
 from npp_jax.simulation.controls import Controls
@@ -47,6 +48,7 @@ class Workers:
     """Address of a dask.distributed scheduler, or its file; its workers evaluate."""
 
 
+@own_promotion
 def sweep(
     problem: Problem,
     design: AbstractDesign,
@@ -173,8 +175,8 @@ def in_memory(problem: Problem, parts: list[tuple[np.ndarray, Arrays]], title: s
         experiments=tuple(m.name for m in problem.measurements),
         points=np.asarray(shared_values(problem)["points"].values),
         theta=np.concatenate([theta for theta, _ in parts]),
-        chi2=joined["chi2"].T,
-        status=joined["status"].T,
+        chi2=joined["chi2"],
+        status=joined["status"],
         reevaluated_with=joined["reevaluated_with"],
     )
 

@@ -51,8 +51,8 @@ def dataset(result: "SweepResult") -> "xarray.Dataset":
 
     each = ("candidate", "experiment")
     arrays = {
-        "chi2": (each, result.chi2.T),
-        "status": (each, result.status.T),
+        "chi2": (each, result.chi2),
+        "status": (each, result.status),
         "reevaluated_with": (("candidate",), result.reevaluated_with),
     }
     described = {name: OBSERVABLES[name] for name in arrays} | parameter_variables(result.parameters)

@@ -10,10 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Float
 
+from npp_jax.inference import Uncertain, propagate
 from npp_jax.physics.diffusivity import Arrhenius
 from npp_jax.physics.leaf import LeafLike, as_leaf
 from npp_jax.tracer.diffusion import TracerMedium
-from npp_jax.tracer.uncertainty import Estimate, propagate
 
 
 def chain_of_grains(
@@ -161,8 +161,8 @@ def measure_step(
 
 
 def boundary_permeability(
-    gradient: Estimate, step: Estimate, D_bulk: Estimate, covariance: Float[ArrayLike, ""] = 0.0
-) -> Estimate:
+    gradient: Uncertain, step: Uncertain, D_bulk: Uncertain, covariance: Float[ArrayLike, ""] = 0.0
+) -> Uncertain:
     """P = D_gb/δ = D_bulk (∂C/∂y)/ΔC (eqn 3), with its error to first order [m/s].
 
     Parameters
@@ -177,14 +177,14 @@ def boundary_permeability(
         Covariance of gradient and step. [1/m]
     """
     values = jnp.stack([jnp.asarray(item.value) for item in (gradient, step, D_bulk)])
-    errors = jnp.stack([jnp.asarray(item.error) for item in (gradient, step, D_bulk)])
+    errors = jnp.stack([jnp.asarray(item.sigma) for item in (gradient, step, D_bulk)])
     matrix = jnp.diag(errors**2).at[0, 1].set(covariance).at[1, 0].set(covariance)
     return propagate(lambda p: p[0] * p[2] / p[1], values, matrix)
 
 
-def permeability_of_step(measured: BoundaryStep, D_bulk: Estimate) -> Estimate:
+def permeability_of_step(measured: BoundaryStep, D_bulk: Uncertain) -> Uncertain:
     """P = D_gb/δ of a measured step, with the correlation of step and gradient [m/s]."""
     error = jnp.sqrt(jnp.diagonal(measured.covariance))
     return boundary_permeability(
-        Estimate(measured.gradient, error[1]), Estimate(measured.step, error[0]), D_bulk, measured.covariance[0, 1]
+        Uncertain(measured.gradient, error[1]), Uncertain(measured.step, error[0]), D_bulk, measured.covariance[0, 1]
     )

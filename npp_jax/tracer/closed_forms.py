@@ -93,24 +93,6 @@ def surface_exchange(x: Number, t: Number, D: Number, k: Number) -> Float[Array,
     return jnp.exp(-(z**2)) * erfcx_drop(z, jnp.where(positive, reach, 0.0))
 
 
-def thin_film(x: Number, t: Number, D: Number) -> Float[Array, "*shape"]:
-    """Half-space after an amount of one at its surface at t = 0: exp(-x²/4Dt)/√(πDt), in [1/m] (Crank eqn 2.7).
-
-    Multiply by the amount per area: the fraction of the film times its thickness [m]. Infinite at t = 0.
-
-    Parameters
-    ----------
-    x
-        Depth. [m]
-    t
-        Time, positive. [s]
-    D
-        Diffusion coefficient. [m²/s]
-    """
-    x, t, D = _arrays(x, t, D)
-    return jnp.exp(-(_scaled(x, t, D) ** 2)) / jnp.sqrt(np.pi * D * t)
-
-
 def slab_source(x: Number, t: Number, D: Number, width: Number) -> Float[Array, "*shape"]:
     """Half-space with closed surface, full to the depth w at t = 0: ½[erf((w-x)/2√(Dt)) + erf((w+x)/2√(Dt))].
 
@@ -131,28 +113,6 @@ def slab_source(x: Number, t: Number, D: Number, width: Number) -> Float[Array, 
     # Differences of erfc keep the relative accuracy of the tail, differences of erf would lose it.
     near, far = jax.scipy.special.erfc(_scaled(jnp.stack([x - width, x + width]), t, D))
     return 0.5 * (near - far)
-
-
-def resistive_couple(x: Number, t: Number, D: Number, permeability: Number) -> Float[Array, "*shape"]:
-    """Two half-spaces, full for x < 0 and empty for x > 0 at t = 0, with a resistive boundary at x = 0.
-
-    The boundary passes the flux P (C₋ - C₊). By symmetry C₋ + C₊ = 1, so that either side sees an exchange with the
-    fraction ½ at k = 2P: C = ½ f(x; k = 2P) for x > 0 and 1 - ½ f(-x; k = 2P) for x < 0, f = `surface_exchange`.
-
-    Parameters
-    ----------
-    x
-        Position; at x = 0 the value on the empty side. [m]
-    t
-        Time. [s]
-    D
-        Diffusion coefficient of both sides. [m²/s]
-    permeability
-        P = D_gb/δ. [m/s]
-    """
-    x, t, D, permeability = _arrays(x, t, D, permeability)
-    half = 0.5 * surface_exchange(jnp.abs(x), t, D, 2.0 * permeability)
-    return jnp.where(x < 0.0, 1.0 - half, half)
 
 
 def plate_constant_surface(x: Number, t: Number, D: Number, thickness: Number) -> Float[Array, "*shape"]:
@@ -270,16 +230,3 @@ def plate_surface_exchange(x: Number, t: Number, D: Number, k: Number, thickness
     weight = 2.0 * ratio * sign * jnp.sqrt(beta**2 + ratio**2) / (beta * (beta**2 + ratio**2 + ratio))
     modes = weight * jnp.cos(beta * (1.0 - depth)) * jnp.exp(-(beta**2) * late)
     return jnp.where(is_early, jnp.sum(images, axis=0), 1.0 - jnp.sum(modes, axis=0))
-
-
-__all__ = [
-    "constant_surface",
-    "exchange_roots",
-    "plate_constant_surface",
-    "plate_slab_source",
-    "plate_surface_exchange",
-    "resistive_couple",
-    "slab_source",
-    "surface_exchange",
-    "thin_film",
-]

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
 from npp_jax.physics.interpolation import hermite, locate
+from npp_jax.tracer.closed_forms import constant_surface
 from npp_jax.tracer.diffusion import Closed, DiffusionStage, TracerMedium, cell_means, diffuse, profile_at
 
 
@@ -24,8 +25,7 @@ def exchange_profile(position: Float[Array, "*shape"], area: Float[ArrayLike, ""
     area
         A = Dt of the exchange. [m²]
     """
-    reach = 2.0 * jnp.sqrt(jnp.asarray(area))
-    return jax.scipy.special.erfc(jnp.maximum(position, 0.0) / reach)
+    return constant_surface(jnp.maximum(position, 0.0), area, 1.0)
 
 
 def faces_with_origin(left: float, right: float, cells: int) -> Float[np.ndarray, " face"]:

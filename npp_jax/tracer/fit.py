@@ -1,42 +1,27 @@
 """Diffusion coefficients from measured isotope profiles: evolution in time, temperatures, single boundaries.
 
-All are weighted least-squares fits. Diffusion coefficients and permeabilities are fitted as logarithms.
+Diffusion coefficients and permeabilities vary on a logarithmic scale; data of counts are fitted by their likelihood.
 """
 
 from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
-from jax.flatten_util import ravel_pytree
+import numpy as np
 from jaxtyping import Array, Float
 
 from npp_jax.constants import BOLTZMANN_EV
 from npp_jax.physics.leaf import LeafLike, as_leaf, as_optional_leaf
-from npp_jax.tracer.boundaries import chain_of_grains
-from npp_jax.tracer.diffusion import DiffusionStage, diffuse, profile_at
 from npp_jax.tracer.evolution import evolve_exchange_profile, evolve_measured_profile, exchange_profile, measured_start
-from npp_jax.tracer.least_squares import TracerFit, least_squares
+from npp_jax.tracer.fractions import AbstractFractions
+from npp_jax.tracer.measured import MeasuredProfile
+from npp_jax.tracer.tracer_fit import AbstractTracerModel, TracerFit, fit_tracer
 from npp_jax.tracer.transport import ArrheniusFit
+from npp_jax.tracer.unknowns import Unknown
 
 Start: TypeAlias = Literal["exchange", "measured"]
 """What the first profile of a specimen is: an exchange of its immersed part, or a profile of any form."""
-
-
-class MeasuredProfile(eqx.Module):
-    """A measured isotope profile."""
-
-    position: Float[Array, " point"] = eqx.field(converter=as_leaf)
-    """Positions [m]."""
-    fraction: Float[Array, " point"] = eqx.field(converter=as_leaf)
-    """Isotope fractions [1]."""
-    error: Float[Array, "*#point"] = eqx.field(converter=as_leaf)
-    """Standard errors of the fractions [1]."""
-
-    def residual(self, model: Float[Array, " point"]) -> Float[Array, " point"]:
-        """(model - measured)/error."""
-        return (model - self.fraction) / self.error
 
 
 class Anneal(eqx.Module):
@@ -76,10 +61,10 @@ def fit_evolution(
 ) -> TracerFit:
     """Joint fit of profiles after several times and temperatures, with the Arrhenius law inside the fit.
 
-    D(T) = D_ref exp[-(E_a/k)(1/T - 1/T_ref)]. The parameters are `log_D` = ln D_ref [ln m²/s], `energy` = E_a [eV]
-    unless it is not wanted, and for each specimen the `log_area` of its exchange [ln m²], `surface` C₁ and, unless
-    `base` is given, `base` C₀. From a measured start they are the fractions `initial` at the points of the first
-    profile instead. The first profiles are data like the others, so that their errors enter that of D.
+    D(T) = D_ref exp[-(E_a/k)(1/T - 1/T_ref)]. The parameters are `D_m2_s` = D_ref, `energy_eV` = E_a unless it is not
+    wanted, and for each specimen the area Dt of its exchange `area_m2`, `surface` C₁ and, unless `base` is given,
+    `base` C₀. From a measured start they are the fractions `initial` at the points of its first profile instead. The
+    first profiles are data like the others, so that their errors enter that of D.
 
     Parameters
     ----------
@@ -98,23 +83,35 @@ def fit_evolution(
     cells, steps
         Finite volumes of a sample and time steps to each profile.
     """
-    reference = as_leaf(reference_temperature)
-    parameters: dict[str, Array] = {"log_D": jnp.log(as_leaf(D))}
+    firsts = [specimen.exchanged for specimen in specimens]
+    unknowns = [Unknown("D_m2_s", as_leaf(D), "log")]
     if energy is not None:
-        parameters["energy"] = as_leaf(energy)
+        unknowns.append(Unknown("energy_eV", as_leaf(energy)))
     if start == "measured":
-        parameters |= {f"initial{k}": s.exchanged.fraction for k, s in enumerate(specimens)}
+        unknowns += [
+            Unknown(f"initial_{k + 1}", first.inside(first.fraction), limits=first.data.limits)
+            for k, first in enumerate(firsts)
+        ]
     else:
-        parameters["surface"] = jnp.stack([jnp.max(s.exchanged.fraction) for s in specimens])
-        parameters["log_area"] = jnp.stack([jnp.log(_first_area(s.exchanged)) for s in specimens])
-    if base is None and start == "exchange":
-        parameters["base"] = jnp.stack([jnp.min(s.exchanged.fraction) for s in specimens])
-    model = EvolutionModel(tuple(specimens), reference, as_optional_leaf(base), energy is not None, start, cells, steps)
-    return least_squares(model, strong(parameters))
+        limits = (min(f.data.limits[0] for f in firsts), max(f.data.limits[1] for f in firsts))
+        unknowns.append(Unknown("area_m2", jnp.stack([_first_area(first) for first in firsts]), "log"))
+        unknowns.append(Unknown("surface", jnp.stack([_extremes(first)[1] for first in firsts]), limits=limits))
+        if base is None:
+            unknowns.append(Unknown("base", jnp.stack([_extremes(first)[0] for first in firsts]), limits=limits))
+    model = EvolutionModel(
+        tuple(specimens),
+        as_leaf(reference_temperature),
+        as_optional_leaf(base),
+        energy is not None,
+        start,
+        cells,
+        steps,
+    )
+    return fit_tracer(model, tuple(unknowns))
 
 
-class EvolutionModel(eqx.Module):
-    """Profiles of the specimens, and their weighted residuals, as functions of the parameters of `fit_evolution`."""
+class EvolutionModel(AbstractTracerModel):
+    """Profiles of the specimens as functions of the parameters of `fit_evolution`."""
 
     specimens: tuple[Specimen, ...]
     reference: Array
@@ -131,9 +128,9 @@ class EvolutionModel(eqx.Module):
     def diffusivity(self, p: dict[str, Array], temperature: LeafLike) -> Array:
         """D at a temperature [m²/s]."""
         if not self.activated:
-            return jnp.exp(p["log_D"])
+            return p["D_m2_s"]
         inverse = 1.0 / as_leaf(temperature) - 1.0 / self.reference
-        return jnp.exp(p["log_D"] - p["energy"] / BOLTZMANN_EV * inverse)
+        return p["D_m2_s"] * jnp.exp(-p["energy_eV"] / BOLTZMANN_EV * inverse)
 
     def profiles(self, p: dict[str, Array], k: int, position: Float[Array, " point"]) -> Float[Array, "profile point"]:
         """Fractions of specimen k after the exchange and after each anneal, at positions [m]."""
@@ -141,27 +138,37 @@ class EvolutionModel(eqx.Module):
         areas = jnp.cumsum(jnp.stack([a.duration * self.diffusivity(p, a.temperature) for a in specimen.anneals]))
         ends = {"left": specimen.left, "right": specimen.right, "cells": self.cells, "steps": self.steps}
         if self.start == "measured":
-            knots, values = specimen.exchanged.position, p[f"initial{k}"]
+            knots, values = specimen.exchanged.position, p[f"initial_{k + 1}"]
             evolved = evolve_measured_profile(position, knots, values, areas, **ends)
             return jnp.concatenate([measured_start(position, knots, values)[None], evolved])
         low = p["base"][k] if self.base is None else self.base
-        area = jnp.exp(p["log_area"][k])
+        area = p["area_m2"][k]
         evolved = evolve_exchange_profile(position, area, areas, **ends)
         shapes = jnp.concatenate([exchange_profile(position, area)[None], evolved])
         return low + (p["surface"][k] - low) * shapes
 
-    def __call__(self, p: dict[str, Array]) -> Array:
-        """Weighted residuals of all profiles [1]."""
+    def measured(self, k: int) -> tuple[MeasuredProfile, ...]:
+        """Profiles of specimen k, in their order."""
+        specimen = self.specimens[k]
+        return (specimen.exchanged, *(anneal.profile for anneal in specimen.anneals))
+
+    @property
+    def data(self) -> tuple[AbstractFractions, ...]:
+        """All profiles, one specimen after the other."""
+        return tuple(m.data for k in range(len(self.specimens)) for m in self.measured(k))
+
+    def fractions(self, p: dict[str, Array]) -> tuple[Array, ...]:
+        """Fractions at the points of all profiles [1]."""
         parts = []
-        for k, specimen in enumerate(self.specimens):
-            measured = (specimen.exchanged, *(a.profile for a in specimen.anneals))
+        for k in range(len(self.specimens)):
+            measured = self.measured(k)
             everywhere = self.profiles(p, k, jnp.concatenate([m.position for m in measured]))
             begin = 0
             for m, fraction in zip(measured, everywhere, strict=True):
                 count = m.position.shape[0]
-                parts.append(m.residual(fraction[begin : begin + count]))
+                parts.append(fraction[begin : begin + count])
                 begin += count
-        return jnp.concatenate(parts)
+        return tuple(parts)
 
 
 def activation(fit: TracerFit, reference_temperature: LeafLike) -> ArrheniusFit:
@@ -174,99 +181,24 @@ def activation(fit: TracerFit, reference_temperature: LeafLike) -> ArrheniusFit:
     reference_temperature
         T_ref of it. [K]
     """
-    values, unravel = ravel_pytree(fit.parameters)
-
-    def law(vector: Array) -> Array:
-        p = unravel(vector)
-        return jnp.stack([p["log_D"] + p["energy"] / (BOLTZMANN_EV * as_leaf(reference_temperature)), p["energy"]])
-
-    slope, (log_prefactor, energy) = jax.jacfwd(law)(values), law(values)
-    covariance = slope @ fit.covariance @ slope.T
-    return ArrheniusFit(log_prefactor, energy, covariance, fit.chi2, fit.degrees_of_freedom)
+    places = [fit.names.index(name) for name in ("D_m2_s", "energy_eV")]
+    log_D, energy = jnp.log(fit.theta[places[0]]), jnp.asarray(fit.theta[places[1]])
+    slope = jnp.asarray([[1.0, 1.0 / (BOLTZMANN_EV * as_leaf(reference_temperature))], [0.0, 1.0]])
+    # On the scale of D the covariance is that of ln D.
+    covariance = slope @ fit.covariance.scaled[np.ix_(places, places)] @ slope.T
+    return ArrheniusFit(log_D + slope[0, 1] * energy, energy, covariance, jnp.asarray(fit.chi2), fit.degrees_of_freedom)
 
 
-def strong(parameters: dict[str, Array]) -> dict[str, Array]:
-    """Parameters of one type, none of them weakly typed."""
-    dtype = jnp.result_type(*parameters.values(), float)
-    return {name: leaf.astype(dtype) for name, leaf in parameters.items()}
+def _extremes(profile: MeasuredProfile) -> tuple[Array, Array]:
+    """Least and greatest fraction, to start from: of counts those of its ends, where chance makes no extremes."""
+    if profile.counts is None:
+        return jnp.min(profile.fraction), jnp.max(profile.fraction)
+    ends = jnp.stack(profile.ends())
+    return jnp.min(ends), jnp.max(ends)
 
 
 def _first_area(profile: MeasuredProfile) -> Array:
     """Rough A = Dt of an exchange: ∫(C - C₀)dx/(C₁ - C₀) over x > 0 is 2√(A/π)."""
-    low, high = jnp.min(profile.fraction), jnp.max(profile.fraction)
+    low, high = _extremes(profile)
     shape = jnp.where(profile.position > 0.0, (profile.fraction - low) / (high - low), 0.0)
     return jnp.pi / 4.0 * jnp.trapezoid(shape, profile.position) ** 2
-
-
-def fit_boundaries(
-    sizes: LeafLike,
-    initial: LeafLike,
-    stages: Sequence[DiffusionStage],
-    profiles: Sequence[MeasuredProfile | None],
-    *,
-    D_bulk: LeafLike,
-    permeability: LeafLike,
-    fit_bulk: bool = False,
-    start: LeafLike = 0.0,
-    cells: int = 8,
-    steps: int = 32,
-) -> TracerFit:
-    """D_gb/δ of each boundary of a chain of grains from profiles that resolve the steps.
-
-    The parameters are `log_permeability` [ln m/s], shape [boundary], and `log_D` [ln m²/s] if `fit_bulk`. Profiles fix
-    only the ratio of the two where the duration of the exchange does not matter, at long times.
-
-    Parameters
-    ----------
-    sizes
-        Lengths of the grains, shape [grain]. [m]
-    initial
-        Fraction before the first stage, one number or shape [grain]. [1]
-    stages
-        Exchange and anneals, with their ends.
-    profiles
-        Profile at the end of each stage, None where none was measured.
-    D_bulk
-        Diffusion coefficient in the grains, known or to start from. [m²/s]
-    permeability
-        D_gb/δ to start from, one number or one for each boundary. [m/s]
-    fit_bulk
-        Whether D_bulk is fitted too.
-    start
-        Position of the first face. [m]
-    cells, steps
-        Finite volumes of a grain and time steps of a stage.
-    """
-    sizes = as_leaf(sizes)
-    first = jnp.broadcast_to(jnp.log(as_leaf(permeability)), (sizes.shape[0] - 1,))
-    parameters = {"log_permeability": first.astype(sizes.dtype)}
-    if fit_bulk:
-        parameters["log_D"] = jnp.log(as_leaf(D_bulk)).astype(sizes.dtype)
-    fraction = jnp.repeat(jnp.broadcast_to(as_leaf(initial), sizes.shape), cells)
-    model = _ChainResidual(
-        sizes, fraction, tuple(stages), tuple(profiles), as_leaf(D_bulk), as_leaf(start), cells, steps
-    )
-    return least_squares(model, parameters)
-
-
-class _ChainResidual(eqx.Module):
-    sizes: Array
-    initial: Array
-    stages: tuple[DiffusionStage, ...]
-    profiles: tuple[MeasuredProfile | None, ...]
-    D_bulk: Array
-    start: Array
-    cells: int = eqx.field(static=True)
-    steps: int = eqx.field(static=True)
-
-    def __call__(self, p: dict[str, Array]) -> Array:
-        D = jnp.exp(p["log_D"]) if "log_D" in p else self.D_bulk
-        chain = chain_of_grains(self.sizes, jnp.exp(p["log_permeability"]), D, cells=self.cells, start=self.start)
-        solution = diffuse(chain, self.initial, self.stages, steps=self.steps)
-        return jnp.concatenate(
-            [
-                profile.residual(profile_at(chain, values, profile.position))
-                for profile, values in zip(self.profiles, solution.fraction, strict=True)
-                if profile is not None
-            ]
-        )

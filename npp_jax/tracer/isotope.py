@@ -6,10 +6,9 @@ formed: the mean of the fractions of few counts each weighs the poor ones as muc
 
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Float, Int, Key, Real
+from jaxtyping import Array, ArrayLike, Float, Real
 
 
 class IsotopeFraction(NamedTuple):
@@ -64,23 +63,6 @@ def isotope_fraction(
     value = jnp.where(counted, net / jnp.where(counted, total, 1.0), 0.5)
     variance = (1.0 - value) ** 2 * (first + 0.5) + (value * bias) ** 2 * (second + 0.5)
     return IsotopeFraction(value, jnp.sqrt(variance) / (jnp.maximum(total, 0.0) + 1.0))
-
-
-def bin_map(counts: Real[ArrayLike, "row column"], rows: int, columns: int) -> Real[np.ndarray, "row2 column2"]:
-    """Add the counts of blocks of pixels; incomplete blocks at the far edges are left out.
-
-    Parameters
-    ----------
-    counts
-        Counts of one channel.
-    rows, columns
-        Pixels of a block in either direction.
-    """
-    counts = np.asarray(counts)
-    high, wide = counts.shape[0] // rows, counts.shape[1] // columns
-    if not high or not wide:
-        raise ValueError(f"blocks of {rows} x {columns} pixels do not fit into a map of {counts.shape}")
-    return counts[: high * rows, : wide * columns].reshape(high, rows, wide, columns).sum((1, 3))
 
 
 def line_scan(
@@ -140,22 +122,3 @@ def line_scan(
         counts_6, counts_7, background=(background[0] * pixels, background[1] * pixels), mass_bias=mass_bias
     )
     return LineScan(jnp.asarray(total(distance)[used] / pixels), fraction, jnp.asarray(counts_6 + counts_7))
-
-
-def draw_counts(
-    key: Key[Array, ""], fraction: Float[Array, "*shape"], expected: Float[ArrayLike, "*#shape"]
-) -> tuple[Int[Array, "*shape"], Int[Array, "*shape"]]:
-    """Poisson counts of the two isotopes, as a measurement of `fraction` would give them.
-
-    Parameters
-    ----------
-    key
-        JAX random key.
-    fraction
-        Isotope fraction C. [1]
-    expected
-        Expected counts of both channels together.
-    """
-    first, second = jax.random.split(key)
-    expected = jnp.broadcast_to(jnp.asarray(expected), fraction.shape)
-    return jax.random.poisson(first, fraction * expected), jax.random.poisson(second, (1.0 - fraction) * expected)

@@ -1,4 +1,4 @@
-"""Label images of model polycrystals: Voronoi cells of random seeds, and columnar grains."""
+"""Label images of model polycrystals: Voronoi cells of random seeds."""
 
 from typing import NamedTuple
 
@@ -52,11 +52,3 @@ def voronoi_polycrystal(extent: tuple[float, float], grain_size: float, seed: in
         moved = np.where((area > 0)[:, None], np.stack(sums, -1) / np.maximum(area, 1)[:, None], crystal.seeds)
         crystal = Voronoi(moved, extent)
     return crystal
-
-
-def columnar_grains(shape: tuple[int, int], edges: tuple[int, ...]) -> Int[np.ndarray, "row column"]:
-    """Label image of grains that run from top to bottom, divided in front of the columns `edges`."""
-    rows, columns = shape
-    if list(edges) != sorted(set(edges)) or (edges and not 0 < edges[0] <= edges[-1] < columns):
-        raise ValueError(f"edges must rise and lie between 0 and {columns}; they are {edges}")
-    return np.tile(np.searchsorted(np.array(edges), np.arange(columns), side="right"), (rows, 1))

@@ -12,8 +12,10 @@ from jaxtyping import Array
 from npp_jax.physics.leaf import LeafLike, as_leaf, as_optional_leaf
 from npp_jax.tracer import closed_forms as cf
 from npp_jax.tracer.evolution import exchange_profile
-from npp_jax.tracer.fit import MeasuredProfile, strong
-from npp_jax.tracer.least_squares import TracerFit, least_squares
+from npp_jax.tracer.fractions import AbstractFractions
+from npp_jax.tracer.measured import MeasuredProfile
+from npp_jax.tracer.tracer_fit import AbstractTracerModel, TracerFit, fit_tracer
+from npp_jax.tracer.unknowns import Unknown
 
 Source: TypeAlias = Literal["constant-surface", "surface-exchange", "finite-source"]
 """What the isotope comes from."""
@@ -21,7 +23,7 @@ Source: TypeAlias = Literal["constant-surface", "surface-exchange", "finite-sour
 
 def fit_profile(
     profile: MeasuredProfile,
-    duration: LeafLike = 1.0,
+    duration: LeafLike | None = None,
     *,
     start: LeafLike,
     source: Source = "constant-surface",
@@ -30,11 +32,12 @@ def fit_profile(
     thickness: LeafLike | None = None,
     base: LeafLike | None = None,
     origin: LeafLike | None = None,
+    profile_points: int = 9,
 ) -> TracerFit:
     """D of one profile, C = C₀ + (C₁ - C₀) f(x - x₀; D t), f a solution of `closed_forms`.
 
-    The parameters are `log_D` [ln m²/s], `surface` C₁ of the source, `base` C₀ unless it is given, `log_k`
-    [ln m/s] with surface exchange, and `origin` x₀ [units of √(D t) at the start] if it is not known.
+    The parameters are `D_m2_s`, `surface` C₁ of the source, `base` C₀ unless it is given, `k_m_s` with surface
+    exchange, and `origin_m` x₀ if it is not known. Without a duration they are the products `Dt_m2` and `kt_m`.
     In front of x₀ the fraction is that at x₀ (Hasegawa et al. 2024, eqn 4: the part of the sample that is immersed).
 
     Parameters
@@ -42,13 +45,13 @@ def fit_profile(
     profile
         Measured profile; C₁ may lie above or below C₀.
     duration
-        Duration t; with one second log_D and log_k are the logarithms of D t [m²] and k t [m]. [s]
+        Duration t, if it is known. [s]
     start
-        D to start from. [m²/s]
+        D to start from, or D t without a duration. [m²/s or m²]
     source
         Constant fraction at the surface, exchange with the coefficient k, or a layer of finite thickness on the sample.
     k
-        k to start from, for surface exchange. [m/s]
+        k to start from, or k t, for surface exchange. [m/s or m]
     source_width
         Thickness of the layer, for a finite source. [m]
     thickness
@@ -57,6 +60,8 @@ def fit_profile(
         Fraction C₀ of the untouched sample, if known. [1]
     origin
         Surface to start from, if it is to be found; otherwise it is at x = 0. [m]
+    profile_points
+        Values at which each profile likelihood is evaluated; none for zero.
 
     Raises
     ------
@@ -68,38 +73,50 @@ def fit_profile(
     for name, value, owner in (("k", k, "surface-exchange"), ("source_width", source_width, "finite-source")):
         if (value is not None) != (source == owner):
             raise ValueError(f"{name} belongs to the source '{owner}', which needs it, and to no other")
-    reach = jnp.sqrt(as_leaf(start) * as_leaf(duration))
-    first, last = profile.fraction[jnp.argmin(profile.position)], profile.fraction[jnp.argmax(profile.position)]
-    parameters = {"log_D": jnp.log(as_leaf(start)), "surface": first}
-    if base is None:
-        parameters["base"] = last
+    first, last = profile.ends()
+    timed = duration is not None
+    unknowns = [Unknown("D_m2_s" if timed else "Dt_m2", as_leaf(start), "log")]
     if k is not None:
-        parameters["log_k"] = jnp.log(as_leaf(k))
+        unknowns.append(Unknown("k_m_s" if timed else "kt_m", as_leaf(k), "log"))
+    unknowns.append(Unknown("surface", first, limits=profile.data.limits))
+    if base is None:
+        unknowns.append(Unknown("base", last, limits=profile.data.limits))
     if origin is not None:
-        parameters["origin"] = as_leaf(origin) / reach
-    optional = [as_optional_leaf(value) for value in (source_width, thickness, base)]
-    return least_squares(ProfileModel(profile, as_leaf(duration), reach, source, *optional), strong(parameters))
+        unknowns.append(Unknown("origin_m", as_leaf(origin)))
+    optional = [as_optional_leaf(value) for value in (duration, source_width, thickness, base)]
+    return fit_tracer(ProfileModel(profile, source, *optional), tuple(unknowns), profile_points=profile_points)
 
 
-class ProfileModel(eqx.Module):
-    """Weighted residuals of a profile, as a function of the parameters of `fit_profile`."""
+class ProfileModel(AbstractTracerModel):
+    """Fractions of a profile as a function of the parameters of `fit_profile`."""
 
     profile: MeasuredProfile
-    duration: Array
-    reach: Array
-    """Unit of the origin [m]."""
     source: Source = eqx.field(static=True)
+    duration: Array | None
     width: Array | None
     thickness: Array | None
     base: Array | None
 
+    @property
+    def data(self) -> tuple[AbstractFractions, ...]:
+        """The profile."""
+        return (self.profile.data,)
+
+    def fractions(self, p: dict[str, Array]) -> tuple[Array, ...]:
+        """Fractions at its points [1]."""
+        return (self.at(p, self.profile.position),)
+
     def at(self, p: dict[str, Array], position: Array) -> Array:
         """Fractions at positions [m]."""
         low = p["base"] if self.base is None else self.base
-        return low + (p["surface"] - low) * self._shape(p, position - p.get("origin", 0.0) * self.reach)
+        return low + (p["surface"] - low) * self._shape(p, position - p.get("origin_m", 0.0))
 
     def _shape(self, p: dict[str, Array], x: Array) -> Array:
-        D, t, depth = jnp.exp(p["log_D"]), self.duration, jnp.maximum(x, 0.0)
+        depth = jnp.maximum(x, 0.0)
+        if self.duration is None:
+            D, t, k = p["Dt_m2"], 1.0, p.get("kt_m", 0.0)
+        else:
+            D, t, k = p["D_m2_s"], self.duration, p.get("k_m_s", 0.0)
         # The closed forms of a plate hold inside it only.
         inside = depth if self.thickness is None else jnp.minimum(depth, self.thickness)
         match self.source, self.thickness:
@@ -108,14 +125,10 @@ class ProfileModel(eqx.Module):
             case "constant-surface", thickness:
                 return cf.plate_constant_surface(inside, t, D, thickness)
             case "surface-exchange", None:
-                return cf.surface_exchange(depth, t, D, jnp.exp(p["log_k"]))
+                return cf.surface_exchange(depth, t, D, k)
             case "surface-exchange", thickness:
-                return cf.plate_surface_exchange(inside, t, D, jnp.exp(p["log_k"]), thickness)
+                return cf.plate_surface_exchange(inside, t, D, k, thickness)
         assert self.width is not None
         if self.thickness is None:
             return cf.slab_source(depth, t, D, self.width)
         return cf.plate_slab_source(inside, t, D, self.width, self.thickness)
-
-    def __call__(self, p: dict[str, Array]) -> Array:
-        """Weighted residuals [1]."""
-        return self.profile.residual(self.at(p, self.profile.position))

@@ -10,14 +10,14 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
 from npp_jax.constants import BOLTZMANN_EV
-from npp_jax.tracer.uncertainty import Estimate, propagate
+from npp_jax.inference import Uncertain, propagate
 
 
-def haven_ratio(tracer: Estimate, conductivity: Estimate) -> Estimate:
+def haven_ratio(tracer: Uncertain, conductivity: Uncertain) -> Uncertain:
     """H_R = D*/D_σ of two independent measurements, any common unit."""
     value = tracer.value / conductivity.value
-    relative = jnp.hypot(tracer.error / tracer.value, conductivity.error / conductivity.value)
-    return Estimate(value, value * relative)
+    relative = jnp.hypot(tracer.sigma / tracer.value, conductivity.sigma / conductivity.value)
+    return Uncertain(value, value * relative)
 
 
 class ArrheniusFit(NamedTuple):
@@ -35,17 +35,17 @@ class ArrheniusFit(NamedTuple):
     """Data less parameters."""
 
     @property
-    def prefactor(self) -> Estimate:
+    def prefactor(self) -> Uncertain:
         """D₀ and its error, of first order in ln D₀."""
         value = jnp.exp(self.log_prefactor)
-        return Estimate(value, value * jnp.sqrt(self.covariance[0, 0]))
+        return Uncertain(value, value * jnp.sqrt(self.covariance[0, 0]))
 
     @property
-    def activation_energy(self) -> Estimate:
+    def activation_energy(self) -> Uncertain:
         """E_a [eV]."""
-        return Estimate(self.energy, jnp.sqrt(self.covariance[1, 1]))
+        return Uncertain(self.energy, jnp.sqrt(self.covariance[1, 1]))
 
-    def at(self, temperature: Float[ArrayLike, "*shape"]) -> Estimate:
+    def at(self, temperature: Float[ArrayLike, "*shape"]) -> Uncertain:
         """D at temperatures [K], with the error that the full covariance gives."""
         inverse = 1.0 / (BOLTZMANN_EV * jnp.asarray(temperature))
         return propagate(

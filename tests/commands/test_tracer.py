@@ -7,6 +7,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from scipy import special
 from typer.testing import CliRunner, Result
 
 from npp_jax.cli import app
@@ -80,6 +81,39 @@ def test_evolution_over_times_and_temperatures(folder: Path) -> None:
         assert file["specimen1_fitted"].dims[1][0] == file["specimen1_position"]
         assert file["specimen1_fitted"].dims[0].label == "specimen1_profile"
         assert {"units", "long_name"} <= set(file["D"].attrs)
+
+
+def counted(folder: Path, light: np.ndarray, heavy: np.ndarray, extra: str = "") -> Path:
+    """A study of one profile of counts."""
+    rows = [f"{0.05 * k:.3f},{a},{b}" for k, (a, b) in enumerate(zip(light, heavy, strict=True))]
+    text = "\n".join(["depth_mm,light_counts,heavy_counts", *rows])
+    (folder / "counts.csv").write_text(text, encoding="utf-8")
+    study = folder / "counts.toml"
+    lines = ["schema_version = 1", 'kind = "profile"', "[profile]", 'file = "counts.csv"', extra]
+    lines += ["[model]", "duration_h = 110.0", "start_D_m2_s = 2e-12"]
+    study.write_text("\n".join(lines), encoding="utf-8")
+    return study
+
+
+def test_few_counts_of_an_empty_base(tmp_path: Path) -> None:
+    """No light isotope was in the sample: its fraction there ends at zero, which is said and is no failure."""
+    depth = 5e-5 * np.arange(40)
+    fraction = 0.6 * special.erfc(depth / (2.0 * np.sqrt(2e-13 * 110 * 3600.0)))
+    light = np.floor(20.0 * fraction).astype(int)
+    study = counted(tmp_path, light, 20 - light)
+    done = run(study, "--output", tmp_path)
+    assert done.exit_code == 0, done.output
+    low, high = interval("D", done.output)
+    assert low < 2e-13 < high
+    assert "base at an end of the range of a fraction" in done.output
+
+
+@pytest.mark.parametrize(("counts", "extra"), [(0, ""), (8, "background_light_counts = 50.0")])
+def test_counts_that_say_nothing_are_refused(counts: int, extra: str, tmp_path: Path) -> None:
+    done = run(counted(tmp_path, np.full(20, counts), np.full(20, counts), extra), "--output", tmp_path, "--quiet")
+    assert done.exit_code == 2
+    assert "counts.csv: 0 points with counts above the background; 5 are needed" in done.output
+    assert len(done.output.strip().splitlines()) == 1
 
 
 def test_results_never_replace_data(folder: Path) -> None:

@@ -56,7 +56,9 @@ def path(tmp_path_factory, project_root):
     experiment = load_experiment(project_root / "sweeps" / "lithium_borate_K.toml")
     profile = DepthProfile(DEPTH, ("K", "Li"), np.full((2, 12), 0.5), 0.01)
     measured = Measurement("K", experiment, profile, Observation(NoResponse(), np.ones(2), np.zeros(2)))
-    problem = Problem((measured,), tuple(dataclasses.replace(a, keys=("Li.sed_fwhm_eV",)) for a in AXES))
+    keys = ("Li.sed_fwhm_eV", "K.D_m2_s", "Li.vacancy_fraction")
+    axes = tuple(dataclasses.replace(axis, keys=(key,)) for axis, key in zip(AXES, keys, strict=True))
+    problem = Problem((measured,), axes)
     share = np.random.default_rng(5).random((COUNT, 3))
     columns = {axis.name: axis.at(u) for axis, u in zip(AXES, share.T, strict=True)}
     columns["chi2"] = (20.0 + 3000.0 * (share[:, 0] - share[:, 2]) ** 2 + 300.0 * (share[:, 1] - 0.5) ** 2)[:, None]

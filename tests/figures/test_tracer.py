@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from npp_jax.constants import BOLTZMANN_EV
 from npp_jax.figures.tracer import Activated, arrhenius, boundary_steps, isotope_profiles
 from npp_jax.tracer.boundaries import chain_of_grains
-from npp_jax.tracer.fit import MeasuredProfile
+from npp_jax.tracer.measured import MeasuredProfile
 from npp_jax.tracer.transport import fit_arrhenius
 
 

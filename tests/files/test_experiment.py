@@ -9,6 +9,7 @@ import pytest
 from cases import BASE
 
 from npp_jax.files import ConfigError, experiment_schema, load_experiment, parse_experiment
+from npp_jax.simulation.supported import Unsupported, check_supported
 
 SWEEPS = Path(__file__).parents[2] / "sweeps"
 
@@ -28,6 +29,35 @@ def test_reads_ready_studies(ion: str) -> None:
     experiment = load_experiment(SWEEPS / f"lithium_borate_{ion}.toml")
     # Nernst–Einstein at 350 K and 1e-9 S/cm: 1.345e-14 cm²/s.
     assert float(experiment.species[0].diffusivity.D_bulk) == pytest.approx(1.345e-18, rel=1e-3)
+
+
+def test_a_conductivity_is_that_of_its_reference_temperature():
+    found = []
+    for first in (300.0, 350.0, 400.0):
+        table = copy.deepcopy(BASE)
+        law = table["species"][0]["diffusivity"]
+        law |= {"conductivity_S_m": 1e-7, "activation_energy_eV": 0.6, "reference_temperature_K": 300.0}
+        law.pop("D_bulk_m2_s", None)
+        table["stages"][0]["temperature_K"] = first
+        found.append(float(parse_experiment(table).species[0].diffusivity.D_bulk))
+    assert found[0] == found[1] == found[2]
+    carriers = BASE["sample"]["bulk_density_m3"] * 1.602176634e-19**2
+    assert found[0] == pytest.approx(1e-7 * 1.380649e-23 * 300.0 / carriers, rel=1e-9)
+
+
+def test_a_reservoir_may_hold_more_ions_than_a_bulk_of_divalent_ones():
+    table = copy.deepcopy(BASE)
+    table["species"][0] |= {"charge": 2}
+    table["stages"] = [{"front": "reservoir", "temperature_K": 350.0, "duration_s": 1e4}]
+    names = [ion["name"] for ion in table["species"]]
+    for fraction, allowed in ((1.4, True), (1.5, False)):
+        table["stages"][0]["reservoir_fraction"] = dict(zip(names, (0.3, fraction), strict=True))
+        experiment = parse_experiment(table)
+        if allowed:
+            check_supported(experiment)
+            continue
+        with pytest.raises(Unsupported, match=r"must carry the charge of the bulk, 2, got 2\.1"):
+            check_supported(experiment)
 
 
 def _at(*keys: object) -> Callable[[dict], dict]:
@@ -87,7 +117,7 @@ def test_trace_file(tmp_path: Path) -> None:
     drive = parse_experiment(table, folder=tmp_path).stages[0].front.potential
     assert drive.value.tolist() == [5.0, 10.0]
     (tmp_path / "trace.csv").write_text("time_s,potential_V\n0,5\n0,x\n")
-    with pytest.raises(ConfigError, match="filled with numbers"):
+    with pytest.raises(ConfigError, match="line 3: potential_V = 'x' is not a number"):
         parse_experiment(table, folder=tmp_path)
     (tmp_path / "trace.csv").write_text("time_s,potential_V\n0,5\n10,2e5\n")
     with pytest.raises(ConfigError, match="potential_V = 200000: must be greater than 0"):

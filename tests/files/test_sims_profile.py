@@ -78,7 +78,7 @@ def test_a_profile_without_counts_is_written_too(tmp_path: Path, rng: np.random.
     write_profile(tmp_path / "profile.h5", profile)
     found = read_profile(tmp_path / "profile.h5")
     assert np.all(np.isnan(found.counts))
-    assert found.as_arguments()[4:] == (None, None)
+    assert found.as_arguments()[4:8] == (None, None, None, None)
     assert found.sigma[0, 0] == pytest.approx(0.2, rel=0.4)
 
 

@@ -388,3 +388,38 @@ def test_one_that_could_tell_stands_for_its_minimum():
     ended = lambda *cost: dataclasses.replace(result, reason=reasons, cost=jnp.array(cost)).best()  # noqa: E731
     assert ended(10.0, 10.005, 10.008) == 1
     assert ended(10.0, 11.0, 12.0) == 0
+
+
+def test_steps_are_no_longer_than_is_asked():
+    """An exponential that a long step overshoots: each step keeps within the limit, and the minimum is the same."""
+    data = jnp.asarray([3e-4, 2e-4])
+    visited = []
+
+    def function(theta: Array) -> tuple[Array, Array]:
+        visited.append(np.asarray(theta)[0])
+        return batched(lambda t: t[0] * jnp.asarray([1.5, 1.0]) / data - 1.0)(theta)
+
+    rate = (Parameter("rate", (), 0.0, INF, "log"),)
+    long = refine(function, rate, [[1.0]])
+    far = np.max(np.abs(np.diff(np.log(np.asarray(visited)), axis=0)))
+    visited.clear()
+    short = refine(function, rate, [[1.0]], options=RefineOptions(largest_step=0.7))
+    assert far > 0.75
+    assert np.max(np.abs(np.diff(np.log(np.asarray(visited)), axis=0))) <= 0.7 * (1.0 + 1e-12)
+    assert reasons(short) == reasons(long) == ["CONVERGED"]
+    np.testing.assert_allclose(short.theta, 2e-4, rtol=1e-6)
+
+
+def test_rough_residuals_converge_with_a_larger_rounding_offset():
+    """Where the cost is exact to 1e-4 only, gradients say whether a step goes down."""
+    x = jnp.linspace(0.0, 1.0, 40)
+    noise = 0.3 * jnp.sin(7.0 * jnp.arange(40.0))
+
+    def function(theta: Array) -> tuple[Array, Array]:
+        residual, jacobian = batched(lambda t: t[0] * jnp.exp(-t[1] * x) - jnp.exp(-2.0 * x) - noise)(theta)
+        # As if solved to a tolerance: the cost depends on the last digits of the point.
+        return residual * (1.0 + 1e-5 * jnp.sin(1e9 * theta[:, :1])), jacobian
+
+    offset = 1e-4
+    rough = RefineOptions(offset=offset, rounding_offset=1e-2)
+    assert reasons(refine(function, unbounded(2), [[0.5, 1.0]], options=rough)) == ["CONVERGED"]

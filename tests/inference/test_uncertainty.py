@@ -319,6 +319,24 @@ def test_a_profile_finds_that_the_minimum_was_local():
     assert profile.lowest[0] > 1.5
 
 
+def test_an_open_interval_is_looked_for_further_out():
+    """The likelihood of one count, ln μ - μ, reaches further down than errors say; its ends have Δχ² = 3.84."""
+    count, bounds = 1.0, (Parameter("mean", (), 0.0, INF, "log"),)
+
+    def function(theta: jax.Array) -> tuple[jax.Array, jax.Array]:
+        root = lambda t: jnp.sign(t - count) * jnp.sqrt(2.0 * (t - count - count * jnp.log(t / count)))  # noqa: E731
+        slope = lambda t: jnp.where(t == count, 1.0, (1.0 - count / t) / root(t))  # noqa: E731
+        return root(theta), slope(theta)[:, :, None]
+
+    # An error that is too small, so that the first step ends inside.
+    narrow = covariance(jnp.asarray([[1.4]]), jnp.asarray([count]), ranges_of(bounds))
+    (found,) = profile_likelihood(function, bounds, [count], covariance=narrow, points=21)
+    delta = lambda t: 2.0 * (t - 1.0 - np.log(t)) - DELTA_CHI2_95  # noqa: E731
+    ends = [optimize.brentq(delta, *bracket) for bracket in ((1e-6, 1.0), (1.0, 9.0))]
+    assert outcomes(found) == ["CLOSED", "CLOSED"]
+    np.testing.assert_allclose(found.interval, ends, rtol=2e-3)
+
+
 def test_profile_points_that_cannot_be_evaluated_leave_the_end_not_found():
     model = batched(lambda t: jnp.where(t[0] > 1.2, jnp.nan, jnp.stack([(t[0] - 1.0) / 0.5, t[1] - t[0]])))
     bounds = (Parameter("x", (), -5.0, 5.0), Parameter("y", (), -INF, INF))

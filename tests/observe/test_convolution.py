@@ -94,6 +94,32 @@ def test_perfect_resolution_returns_the_cells():
     np.testing.assert_allclose(narrow, values, atol=1e-14)
 
 
+def test_slopes_are_cells_cut_finely():
+    faces, values = front(15)
+    slopes = np.random.default_rng(5).normal(size=values.shape) * 0.3 * values / np.diff(faces)
+    depth = np.array([0.0, 3.0, 39.0, 42.0, 70.0, 150.0])
+    parts = np.linspace(0.0, 1.0, 401)
+    finer = np.append((faces[:-1, None] + np.diff(faces)[:, None] * parts[:-1]).ravel(), faces[-1])
+    middle = 0.5 * (finer[1:] + finer[:-1]).reshape(len(faces) - 1, -1)
+    slopes[:, -1] = 0.0
+    tilted = values[..., None] + slopes[..., None] * (middle - 0.5 * (faces[1:] + faces[:-1])[:, None])
+    cells = jnp.asarray(tilted.reshape(2, -1))
+    for response in (RESPONSE, MRIResponse(2.0, 1.0, 0.5), GaussianResponse(3.0)):
+        whole = seen(response, jnp.asarray(faces), jnp.asarray(values), jnp.asarray(depth), jnp.asarray(slopes))
+        cut = seen(response, jnp.asarray(finer), cells, jnp.asarray(depth))
+        np.testing.assert_allclose(whole, cut, atol=2e-6)
+    edges = jnp.asarray([0.0, 3.3, 38.0, 41.0, 60.0, 170.0])
+    averages = average(edges, jnp.asarray(faces), jnp.asarray(values), jnp.asarray(slopes))
+    np.testing.assert_allclose(averages, average(edges, jnp.asarray(finer), cells), atol=2e-5)
+
+
+def test_a_point_at_the_surface_sees_the_first_cell():
+    faces = jnp.asarray([0.0, 10.0, 20.0])
+    sampled = sample_response(NoResponse(), [0.0, 2.0, 4.0])
+    for signal in (seen(NoResponse(), faces, jnp.ones((1, 2)), jnp.asarray([0.0])), sampled(faces, jnp.ones((1, 2)))):
+        np.testing.assert_allclose(signal, 1.0, rtol=1e-15)
+
+
 def test_gradient_in_every_input():
     faces, values = front(20)
     depth = jnp.linspace(1.0, 80.0, 12)

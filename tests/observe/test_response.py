@@ -233,3 +233,16 @@ def test_a_batch_of_responses_equals_a_loop():
     value = jax.jit(jax.vmap(lambda r: r.cdf(z)))(batch)
     loop = [DowsettResponse(0.0, 2.0, 1.0).cdf(z), DowsettResponse(1.0, 3.0, 2.0).cdf(z)]
     np.testing.assert_allclose(value, jnp.stack(loop), rtol=1e-13)
+
+
+@pytest.mark.parametrize(
+    "response",
+    [DowsettResponse(1.0, 3.0, 2.0), DowsettResponse(0.0, 2.5, 1.5), MRIResponse(2.0, 1.0, 0.5), GaussianResponse(3.0)],
+)
+def test_integral_of_the_tail(response):
+    """It vanishes far away, and its derivative is the tail."""
+    z = jnp.asarray([-30.0, -2.5, -0.7, 0.0, 0.4, 3.0, 40.0])
+    slope = jax.jit(jax.vmap(jax.grad(response.tail_integral)))(z)
+    np.testing.assert_allclose(slope, jnp.where(z < 0.0, 1.0, -1.0) * response.tail(z), rtol=1e-9, atol=1e-15)
+    assert float(response.tail_integral(jnp.asarray(400.0))) == pytest.approx(0.0, abs=1e-15)
+    assert float(response.tail_integral(jnp.asarray(-400.0))) == pytest.approx(0.0, abs=1e-15)

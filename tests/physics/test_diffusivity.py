@@ -50,8 +50,17 @@ def test_bulk_value_and_monotony(filling: str):
     value = law(filling=filling).at(TEMPERATURE)(X)
     assert float(value[-1]) == pytest.approx(2e-18, rel=1e-14)
     assert jnp.all(jnp.diff(value) > 0.0)
-    beyond = law(filling=filling).at(TEMPERATURE)(jnp.asarray([1.0, 1.5]))
-    assert beyond[0] == beyond[1]
+
+
+@pytest.mark.parametrize("filling", ["sharp", "fermi-dirac"])
+@pytest.mark.parametrize("sed", [GaussianSED(0.25), MixtureSED([0.0, 0.1], [0.2, 0.2], [1, 1])])
+def test_above_the_bulk_the_fermi_energy_rises_until_the_sites_are_full(sed, filling: str):
+    model = law(sed, filling=filling, vacancy_fraction=0.4)
+    x = jnp.asarray([1.0, 1.2, 1.5, 1.66, 1.0 / 0.6, 2.0])
+    value = model.at(TEMPERATURE)(x)
+    expected = jnp.exp(-model.activation_energy(x[:4], TEMPERATURE) / (BOLTZMANN_EV * TEMPERATURE))
+    np.testing.assert_allclose(value[:4] / 2e-18, expected, rtol=1e-3)
+    assert jnp.all(jnp.diff(value[:5]) > 0.0) and value[4] == value[5]
 
 
 @pytest.mark.parametrize("immobile", [0.0, 0.15])

@@ -21,6 +21,7 @@ from npp_jax.physics import (
     drive_inverse_integral,
     drive_value,
 )
+from npp_jax.physics.drive import drive_line
 
 TIME = np.array([0.0, 1.0, 3.0, 3.5, 6.0])
 TRACES = {
@@ -158,3 +159,17 @@ def test_an_experiment_refuses_unknown_and_repeated_names():
         Experiment(sample, (lithium, lithium), (stage,))
     with pytest.raises(ValueError, match="at least one stage"):
         Experiment(sample, (lithium,), ())
+
+
+@pytest.mark.parametrize("name", TRACES)
+@pytest.mark.parametrize(("begin", "end"), [(0.0, 0.4), (0.5, 3.2), (1.2, 1.9), (3.0, 8.5), (7.0, 9.0)])
+def test_line_has_integral_and_moment(name: str, begin: float, end: float):
+    mean, rise = drive_line(Drive.trace(*TRACES[name]), begin, end)
+    inner = [k for k in TRACES[name][0] if begin < k < end]
+    edges = [begin, *inner, end]
+    middle, length = 0.5 * (begin + end), end - begin
+    moment = sum(
+        integrate.quad(lambda s: reference(name, s) * (s - middle), a, b)[0] for a, b in itertools.pairwise(edges)
+    )
+    assert float(mean) * length == pytest.approx(reference_integral(name, end) - reference_integral(name, begin))
+    assert float(rise) * length**2 / 12.0 == pytest.approx(moment, abs=1e-12)

@@ -1,5 +1,6 @@
 """Files of a simulated glass to fractions: what went in comes out, with the scatter that is claimed."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -86,7 +87,7 @@ def test_the_poisson_form_is_exact(close: bool, rng: np.random.Generator):
     profile = convert(raw, options(normalise={"K": "sum"}, background={"K": 3.0}, reference="B+", close_sum=close))
     if close:
         assert np.all(np.isnan(profile.counts_per_fraction))
-        assert profile.as_arguments()[4:] == (None, None)
+        assert profile.as_arguments()[4:8] == (None, None, None, None)
         return
     formed = profile.counts / profile.counts_per_fraction - profile.background
     np.testing.assert_allclose(formed, profile.fraction, atol=1e-12)
@@ -149,13 +150,27 @@ def test_zero_counts_keep_an_uncertainty(rng: np.random.Generator):
     assert np.all(profile.fraction[0, empty] == 0.0)
 
 
-def test_scale_is_given_to_the_forward_model_where_it_is_one_number(rng: np.random.Generator):
+def test_scale_is_given_to_the_forward_model(rng: np.random.Generator):
     profile = convert(simulated(rng), options(normalise={"K": "sum"}))
-    depth, species, fraction, _, counts, worth = profile.as_arguments()
+    depth, species, fraction, _, counts, worth, weight, background, *_ = profile.as_arguments()
     assert (species, depth.shape, fraction.shape, counts.shape) == (("K", "Li"), (400,), (2, 400), (2, 400))
-    np.testing.assert_allclose(worth, list(WORTH.values()), rtol=0.05)
-    divided = convert(simulated(rng), options(normalise={"K": "sum"}, reference="B+"))
-    assert divided.as_arguments()[4:] == (None, None)
+    np.testing.assert_allclose(worth, np.array(list(WORTH.values()))[:, None] * np.ones(400), rtol=0.05)
+    assert (weight, background) == (None, None)
+    raw = simulated(rng, drift=0.5, floor=4.0)
+    divided = convert(raw, options(normalise={"K": "sum"}, reference="B+", background={"K": 4.0}))
+    counts, worth, _, background = divided.as_arguments()[4:8]
+    np.testing.assert_array_equal(counts[0], raw.channels[0].values)
+    np.testing.assert_allclose(worth * (divided.fraction + background), counts, atol=1e-9)
+
+
+def test_a_weak_matrix_signal_leaves_no_poisson_distribution(rng: np.random.Generator):
+    raw = simulated(rng)
+    weak = dataclasses.replace(raw.channels[2], values=rng.poisson(100.0, 400).astype(float))
+    profile = convert(
+        dataclasses.replace(raw, channels=(*raw.channels[:2], weak)), options(reference="B+", normalise={"K": "0.03"})
+    )
+    assert np.all(np.isnan(profile.counts_per_fraction[1]))
+    assert any("B+" in line and "no Poisson" in line for line in profile.warnings)
 
 
 def test_surface_transient_and_deepest_depth_are_cut(rng: np.random.Generator):
@@ -187,11 +202,13 @@ def test_sputter_rates_that_depend_on_composition():
         for name, f in (("39K+", potassium(depth)), ("7Li+", 1.0 - potassium(depth)))
     )
     raw = RawProfile("k.txt", "table", "0" * 64, "time", channels, float(times[-1]), None, {})
-    chosen = options(normalise={"K": "sum"}, crater_depth_nm=400.0, sputter_rates={"K": 3.0, "Li": 1.0})
+    # Exact numbers do not scatter as counts do.
+    exact = {"normalise": {"K": "sum"}, "crater_depth_nm": 400.0, "trust_counting": True}
+    chosen = options(sputter_rates={"K": 3.0, "Li": 1.0}, **exact)
     profile = convert(raw, chosen)
     assert np.max(np.abs(profile.depth_nm - depth)) < 0.05
     assert np.max(np.abs(profile.fraction[0] - potassium(depth))) < 1e-3
-    linear = convert(raw, options(normalise={"K": "sum"}, crater_depth_nm=400.0))
+    linear = convert(raw, options(**exact))
     assert np.max(np.abs(linear.depth_nm - depth)) > 50.0
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from npp_jax.sims.errors import SimsFileError
-from npp_jax.sims.surfacelab import is_surfacelab, read_surfacelab
+from npp_jax.sims.read import read_raw
+from npp_jax.sims.surfacelab import is_surfacelab
 from npp_jax.sims.text import read_text
 
 PULSES = 16384
@@ -37,7 +38,7 @@ def export(points: int = 40, seed: int = 1) -> tuple[str, np.ndarray]:
 def read(tmp_path: Path, text: str):
     path = tmp_path / "profile.txt"
     path.write_bytes(text.encode("latin-1"))
-    return read_surfacelab(read_text(path))
+    return read_raw(path, "surfacelab")
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +128,7 @@ def test_real_files_are_read_whole(real_files: Path):
     for path in files:
         text = read_text(path)
         assert is_surfacelab(text)
-        raw = read_surfacelab(text)
+        raw = read_raw(text.path, "surfacelab")
         rows = path.read_bytes().decode("latin-1").split("\r\n")
         assert len(raw.channels[0].axis) == len([row for row in rows if row and not row.startswith("#")]) - 1
         assert len(raw.channels) == len([name for name in rows[1].split("\t")[4:] if name])
@@ -137,7 +138,7 @@ def test_real_files_are_read_whole(real_files: Path):
 
 
 def test_numbers_of_a_real_file_read_by_hand(real_files: Path):
-    raw = read_surfacelab(read_text(real_files / "I240416f_B_MAPI_1f_pos-B1_-_NF.txt"))
+    raw = read_raw(real_files / "I240416f_B_MAPI_1f_pos-B1_-_NF.txt", "surfacelab")
     assert raw.channel("Ag3+").mass == 320.7077
     oxygen, tin = raw.channel("O+"), raw.channel("Sn+")
     assert (oxygen.axis[-2:].tolist(), oxygen.values[-2:].tolist()) == ([57.1974, 58.664], [413.166, 360.947])
@@ -150,7 +151,7 @@ def test_numbers_of_a_real_file_read_by_hand(real_files: Path):
 def test_isotopes_of_a_real_file_have_the_natural_ratio(real_files: Path):
     """207Pb / 208Pb = 22.1 / 52.4 (IUPAC 1997), over the points where both are counted with little correction."""
     for name in ("I231114p_A_MAPI_025s-LC_neg-8_-_NF.txt", "I231114q_A_MAPI_05s-LC_neg-9_-_NF.txt"):
-        raw = read_surfacelab(read_text(real_files / name))
+        raw = read_raw(real_files / name, "surfacelab")
         heavy, light = (raw.channel(name).values[5:] for name in ("^207PbI_3-", "PbI_3-"))
         weak = (heavy > 20) & (light > 20) & (light < 3000)
         assert np.sum(weak) > 90

@@ -35,8 +35,8 @@ def result(rng) -> SweepResult:
         experiments=("K", "Rb", "Cs"),
         points=np.array([50, 50, 0]),
         theta=theta,
-        chi2=np.stack([0.3 * chi + 40.0, 0.7 * chi + 60.0, np.full(4000, np.nan)]),
-        status=np.zeros((3, 4000), np.int32),
+        chi2=np.stack([0.3 * chi + 40.0, 0.7 * chi + 60.0, np.full(4000, np.nan)], axis=1),
+        status=np.zeros((4000, 3), np.int32),
         reevaluated_with=np.zeros(4000, np.int8),
     )
 
@@ -53,9 +53,9 @@ def test_shares_are_the_inverse_of_the_scales(result):
 def test_failed_candidates_are_last(result):
     first = rank(result)[:3]
     status, chi2 = result.status.copy(), result.chi2.copy()
-    status[1, first[0]] = Status.NOT_CONVERGED
-    chi2[0, first[1]] = np.nan
-    status[2, first[2]] = Status.COARSE
+    status[first[0], 1] = Status.NOT_CONVERGED
+    chi2[first[1], 0] = np.nan
+    status[first[2], 2] = Status.COARSE
     worse = dataclasses.replace(result, status=status, chi2=chi2)
     order = rank(worse)
     assert order[0] == first[2]
@@ -83,7 +83,7 @@ def test_the_best_without_distance_are_the_first(result):
 
 
 def test_all_failed(result):
-    failed = dataclasses.replace(result, status=np.full((3, 4000), Status.NOT_FINITE))
+    failed = dataclasses.replace(result, status=np.full((4000, 3), Status.NOT_FINITE))
     assert len(best(failed, 5)) == len(best(failed, 5, apart=0.0)) == len(accepted(failed, least=5)) == 0
     assert (weights(failed) == 0.0).all()
     nothing_measured = dataclasses.replace(result, points=np.zeros(3, int))

@@ -56,17 +56,17 @@ def test_stacked_experiments_equal_single_ones(study, evaluated):
     _, theta, found = evaluated
     for k, measurement in enumerate(study.problem.measurements):
         alone = simulate(study.problem.experiment(measurement, theta[3]), COARSE)
-        np.testing.assert_allclose(found.front_depth[k, 3], alone.front_depth[-1], rtol=1e-9)
-        np.testing.assert_allclose(found.time[k, 3], alone.time[-1], rtol=1e-9)
+        np.testing.assert_allclose(found.front_depth[3, k], alone.front_depth[-1], rtol=1e-9)
+        np.testing.assert_allclose(found.time[3, k], alone.time[-1], rtol=1e-9)
 
 
 def test_a_bad_candidate_leaves_the_others_as_they_are(evaluated):
     evaluate, theta, found = evaluated
     broken = evaluate(theta.at[2, 0].set(jnp.nan))
-    assert (broken.status[:, 2] == Status.NOT_FINITE).all()
+    assert (broken.status[2] == Status.NOT_FINITE).all()
     others = np.arange(8) != 2
     for before, after in zip(found, broken, strict=True):
-        np.testing.assert_array_equal(np.asarray(before)[:, others], np.asarray(after)[:, others])
+        np.testing.assert_array_equal(np.asarray(before)[others], np.asarray(after)[others])
 
 
 def test_chi2_at_the_truth_is_the_noise(study):
@@ -74,8 +74,8 @@ def test_chi2_at_the_truth_is_the_noise(study):
     found = jax.jit(Objective(study.problem, dataclasses.replace(FAST, companion=False)).evaluate)(truth)
     points = [m.profile.fraction.size for m in study.problem.measurements if m.profile is not None]
     # Four standard deviations of a χ² with as many degrees of freedom as points; regions without counts have less.
-    assert (np.asarray(found.chi2[:, 0]) < np.array(points) + 4.0 * np.sqrt(2.0 * np.array(points))).all()
-    assert (np.asarray(found.chi2[:, 0]) > 0.5 * np.array(points)).all()
+    assert (np.asarray(found.chi2[0]) < np.array(points) + 4.0 * np.sqrt(2.0 * np.array(points))).all()
+    assert (np.asarray(found.chi2[0]) > 0.5 * np.array(points)).all()
 
 
 def test_an_interrupted_sweep_ends_in_the_same_file(study, tmp_path):
@@ -129,7 +129,7 @@ def test_four_devices_compile_once_and_find_what_one_finds(folder, study, evalua
         assert four["devices"] == 4
         assert four["traces"].tolist() == [[2, 5]]
         for name, one in found._asdict().items():
-            np.testing.assert_allclose(four[name][:8], np.asarray(one).T, rtol=1e-9, err_msg=name)
+            np.testing.assert_allclose(four[name][:8], np.asarray(one), rtol=1e-9, err_msg=name)
         assert four["status"].shape == (20, 3)
         for measurement in study.problem.measurements:
             alone = simulate(study.problem.experiment(measurement, theta[3]), COARSE)

@@ -4,7 +4,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from tracer_couple import resistive_couple
 
+from npp_jax.inference import Uncertain
 from npp_jax.tracer import closed_forms as cf
 from npp_jax.tracer.boundaries import (
     BoundaryStep,
@@ -17,7 +19,6 @@ from npp_jax.tracer.boundaries import (
     series_diffusivity,
 )
 from npp_jax.tracer.diffusion import ConstantSurface, DiffusionStage, SurfaceExchange, diffuse, profile_at
-from npp_jax.tracer.uncertainty import Estimate
 
 D_BULK, PERMEABILITY, SIZE = 2.6e-12, 1.5e-8, 16e-6
 """Titanate: D of the grains [m²/s], D_gb/δ [m/s], grain size [m]."""
@@ -87,7 +88,7 @@ def noisy_couple(key: jax.Array, noise: float):
     """A boundary between two large grains: a profile with a step, position and noise of each point."""
     t = 3600.0 * 2.0
     position = jnp.linspace(-60e-6, 60e-6, 120)
-    exact = cf.resistive_couple(position, t, D_BULK / 10.0, PERMEABILITY)
+    exact = resistive_couple(position, t, D_BULK / 10.0, PERMEABILITY)
     return position, exact + noise * jax.random.normal(key, exact.shape)
 
 
@@ -97,7 +98,7 @@ def test_step_and_gradient_give_the_permeability_back(key: jax.Array):
     errors = []
     for reach in (12.5e-6, 25e-6):
         measured = measure(reach)
-        found = permeability_of_step(measured, Estimate(jnp.asarray(D_BULK / 10.0), jnp.asarray(0.0)))
+        found = permeability_of_step(measured, Uncertain(jnp.asarray(D_BULK / 10.0), jnp.asarray(0.0)))
         errors.append(abs(float(found.value) / PERMEABILITY - 1.0))
     # What is left is the cubic part of the profile, which grows with the square of the reach.
     assert errors[0] < 0.006
@@ -108,39 +109,39 @@ def test_step_and_gradient_give_the_permeability_back(key: jax.Array):
 
 
 def test_error_of_the_permeability_is_the_scatter_of_many_measurements(key: jax.Array):
-    noise, D = 4e-3, Estimate(jnp.asarray(D_BULK / 10.0), jnp.asarray(0.0))
+    noise, D = 4e-3, Uncertain(jnp.asarray(D_BULK / 10.0), jnp.asarray(0.0))
 
     @jax.jit
     @jax.vmap
-    def measure(k: jax.Array) -> tuple[BoundaryStep, Estimate]:
+    def measure(k: jax.Array) -> tuple[BoundaryStep, Uncertain]:
         position, profile = noisy_couple(k, noise)
         measured = measure_step(position, profile, noise, 0.0, 25e-6)
         return measured, permeability_of_step(measured, D)
 
     measured, found = measure(jax.random.split(key, 2000))
-    np.testing.assert_allclose(jnp.std(found.value), jnp.mean(found.error), rtol=0.06)
+    np.testing.assert_allclose(jnp.std(found.value), jnp.mean(found.sigma), rtol=0.06)
     np.testing.assert_allclose(jnp.mean(measured.chi2 / measured.degrees_of_freedom), 1.0, atol=0.02)
     # Step and gradient are correlated: without that the error would be another one.
     naive = jax.vmap(
         lambda m: (
             boundary_permeability(
-                Estimate(m.gradient, jnp.sqrt(m.covariance[1, 1])), Estimate(m.step, jnp.sqrt(m.covariance[0, 0])), D
-            ).error
+                Uncertain(m.gradient, jnp.sqrt(m.covariance[1, 1])), Uncertain(m.step, jnp.sqrt(m.covariance[0, 0])), D
+            ).sigma
         )
     )(measured)
-    assert abs(float(jnp.mean(naive) / jnp.mean(found.error)) - 1.0) > 0.1
+    assert abs(float(jnp.mean(naive) / jnp.mean(found.sigma)) - 1.0) > 0.1
 
 
 def test_error_propagation_of_the_boundary_equation():
     gradient, step, D = (
-        Estimate(jnp.asarray(v), jnp.asarray(e)) for v, e in ((110.0, 5.0), (0.02, 1e-3), (2.6e-12, 1e-13))
+        Uncertain(jnp.asarray(v), jnp.asarray(e)) for v, e in ((110.0, 5.0), (0.02, 1e-3), (2.6e-12, 1e-13))
     )
     found = boundary_permeability(gradient, step, D)
     np.testing.assert_allclose(found.value, 2.6e-12 * 110.0 / 0.02, rtol=1e-12)
     relative = np.sqrt((5.0 / 110.0) ** 2 + 0.05**2 + (0.1 / 2.6) ** 2)
-    np.testing.assert_allclose(found.error / found.value, relative, rtol=1e-12)
+    np.testing.assert_allclose(found.sigma / found.value, relative, rtol=1e-12)
     correlated = boundary_permeability(gradient, step, D, 5.0 * 1e-3 * 0.9)
-    assert correlated.error < found.error
+    assert correlated.sigma < found.sigma
 
 
 def test_chain_is_differentiable_and_batched():

@@ -1,23 +1,45 @@
 """Fits of isotope profiles: what was put in comes back, with errors that are those of repeated measurements."""
 
+from collections.abc import Callable
+
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from npp_jax.constants import BOLTZMANN_EV
+from npp_jax.inference import Reason, RefineOptions
 from npp_jax.tracer.boundaries import chain_of_grains
+from npp_jax.tracer.chain_fit import fit_boundaries
 from npp_jax.tracer.closed_forms import plate_slab_source
 from npp_jax.tracer.diffusion import Closed, ConstantSurface, DiffusionStage, diffuse, profile_at
 from npp_jax.tracer.evolution import evolve_exchange_profile, exchange_profile
-from npp_jax.tracer.fit import Anneal, MeasuredProfile, Specimen, activation, fit_boundaries, fit_evolution
-from npp_jax.tracer.least_squares import least_squares
+from npp_jax.tracer.fit import Anneal, Specimen, activation, fit_evolution
+from npp_jax.tracer.fractions import Fractions
+from npp_jax.tracer.measured import MeasuredProfile
 from npp_jax.tracer.profile_fit import fit_profile
+from npp_jax.tracer.tracer_fit import AbstractTracerModel, fit_tracer
+from npp_jax.tracer.unknowns import Unknown
 
 HOUR, DAY = 3600.0, 86400.0
 BASE, SURFACE = 0.0759, 0.95
 POSITION = jnp.linspace(-0.8e-3, 5.8e-3, 67)
 NOISE = 0.005
+
+
+class Formula(AbstractTracerModel):
+    """Data and a formula for them."""
+
+    measured: tuple[Fractions, ...]
+    formula: Callable[[dict[str, jax.Array]], jax.Array] = eqx.field(static=True)
+
+    @property
+    def data(self) -> tuple[Fractions, ...]:
+        return self.measured
+
+    def fractions(self, p: dict[str, jax.Array]) -> tuple[jax.Array, ...]:
+        return (self.formula(p),)
 
 
 def pulls(found, truth, error) -> np.ndarray:
@@ -27,23 +49,27 @@ def pulls(found, truth, error) -> np.ndarray:
 def test_least_squares_of_a_straight_line(rng: np.random.Generator):
     x = np.linspace(0.0, 1.0, 30)
     y = 2.0 - 3.0 * x + 0.1 * rng.normal(size=30)
-    fit = least_squares(lambda p: (p["a"] + p["b"] * x - y) / 0.1, {"a": jnp.asarray(0.0), "b": jnp.asarray(0.0)})
+    line = Formula((Fractions(y, 0.1),), lambda p: p["a"] + p["b"] * x)
+    fit = fit_tracer(line, (Unknown("a", jnp.asarray(0.0)), Unknown("b", jnp.asarray(0.0))))
     (slope, offset), covariance = np.polyfit(x, y, 1, w=np.full(30, 10.0), cov="unscaled")
-    np.testing.assert_allclose([fit.parameters["a"], fit.parameters["b"]], [offset, slope], rtol=1e-7)
-    np.testing.assert_allclose(fit.covariance, covariance[::-1, ::-1], rtol=1e-7)
-    np.testing.assert_allclose(fit.errors["b"], np.sqrt(covariance[0, 0]), rtol=1e-7)
-    at = fit.estimate(lambda p: p["a"] + 0.3 * p["b"])
-    variance = np.asarray([1.0, 0.3]) @ np.asarray(fit.covariance) @ np.asarray([1.0, 0.3])
-    np.testing.assert_allclose(at.error, np.sqrt(variance), rtol=1e-9)
+    np.testing.assert_allclose(fit.theta, [offset, slope], rtol=1e-7)
+    np.testing.assert_allclose(fit.covariance.scaled, covariance[::-1, ::-1], rtol=1e-7)
+    np.testing.assert_allclose(fit["b"].sigma, np.sqrt(covariance[0, 0]), rtol=1e-7)
+    at = fit.derived(lambda p: p["a"] + 0.3 * p["b"])
+    variance = np.asarray([1.0, 0.3]) @ np.asarray(fit.covariance.scaled) @ np.asarray([1.0, 0.3])
+    np.testing.assert_allclose(at.sigma, np.sqrt(variance), rtol=1e-9)
     assert fit.converged
     assert fit.degrees_of_freedom == 28
-    np.testing.assert_allclose(fit.reduced_chi2 * 28, np.sum(((offset + slope * x - y) / 0.1) ** 2), rtol=1e-9)
+    np.testing.assert_allclose(fit.chi2, np.sum(((offset + slope * x - y) / 0.1) ** 2), rtol=1e-9)
 
 
 def test_a_fit_that_is_given_up_says_so():
-    rosenbrock = lambda p: jnp.stack([1.0 - p[0], 10.0 * (p[1] - p[0] ** 2), p[0] * 0.0])  # noqa: E731
-    assert not least_squares(rosenbrock, jnp.asarray([-1.2, 1.0]), max_steps=2).converged
-    assert least_squares(rosenbrock, jnp.asarray([-1.2, 1.0])).converged
+    rosenbrock = lambda p: jnp.stack([1.0 - p["x"][0], 10.0 * (p["x"][1] - p["x"][0] ** 2), p["x"][0] * 0.0])  # noqa: E731
+    valley, start = Formula((Fractions(jnp.zeros(3), 1.0),), rosenbrock), (Unknown("x", jnp.asarray([-1.2, 1.0])),)
+    given_up = fit_tracer(valley, start, options=RefineOptions(iterations=2))
+    assert given_up.reason is Reason.ITERATION_LIMIT
+    assert not given_up.converged
+    assert fit_tracer(valley, start).converged
 
 
 @pytest.mark.parametrize("base", [BASE, None])
@@ -52,13 +78,15 @@ def test_exchange_fit_returns_D_with_its_error(base: float | None, key: jax.Arra
     exact = BASE + (SURFACE - BASE) * exchange_profile(POSITION, D * duration)
     draws = exact + NOISE * jax.random.normal(key, (100, exact.shape[0]))
 
-    fits = [fit_profile(MeasuredProfile(POSITION, y, NOISE), duration, start=2e-12, base=base) for y in draws]
-    parameters = {name: np.asarray([fit.parameters[name] for fit in fits]) for name in fits[0].parameters}
-    errors = {name: np.asarray([fit.errors[name] for fit in fits]) for name in parameters}
+    measured = [MeasuredProfile(POSITION, y, NOISE) for y in draws]
+    fits = [fit_profile(m, duration, start=2e-12, base=base, profile_points=0) for m in measured]
+    parameters = {name: np.asarray([fit[name].value for fit in fits]) for name in fits[0].names}
+    errors = {name: np.asarray([fit[name].sigma for fit in fits]) for name in parameters}
+    parameters["D_m2_s"], errors["D_m2_s"] = np.log(parameters["D_m2_s"]), errors["D_m2_s"] / parameters["D_m2_s"]
     chi2 = np.asarray([fit.chi2 for fit in fits])
     converged = [fit.converged for fit in fits]
     assert np.all(converged)
-    for name, truth in {"log_D": np.log(D), "surface": SURFACE, "base": BASE}.items():
+    for name, truth in {"D_m2_s": np.log(D), "surface": SURFACE, "base": BASE}.items():
         if name in parameters:
             pull = pulls(parameters[name], truth, errors[name])
             assert abs(pull.mean()) < 0.4
@@ -80,10 +108,11 @@ def test_D_from_the_evolution_over_two_and_six_weeks(rng: np.random.Generator):
     sample = specimen([(14 * DAY, 295.15), (28 * DAY, 295.15)], lambda T: 3.0e-13, 110 * HOUR * 8.0e-13, rng)
     fit = fit_evolution([sample], D=1e-12, reference_temperature=295.15)
     assert fit.converged
-    assert set(fit.parameters) == {"log_D", "surface", "log_area", "base"}
-    assert abs(pulls(fit.parameters["log_D"], np.log(3.0e-13), fit.errors["log_D"])) < 3.0
-    assert fit.errors["log_D"] < 0.02
-    np.testing.assert_allclose(fit.reduced_chi2, 1.0, atol=4.0 * np.sqrt(2.0 / fit.degrees_of_freedom))
+    assert set(fit.values()) == {"D_m2_s", "surface", "area_m2", "base"}
+    D = fit.fitted("D_m2_s")
+    assert abs(pulls(np.log(D.value), np.log(3.0e-13), D.sigma_scaled)) < 3.0
+    assert D.sigma_scaled < 0.02
+    np.testing.assert_allclose(fit.chi2 / fit.degrees_of_freedom, 1.0, atol=4.0 * np.sqrt(2.0 / fit.degrees_of_freedom))
 
 
 def test_arrhenius_law_inside_the_fit(rng: np.random.Generator):
@@ -92,15 +121,16 @@ def test_arrhenius_law_inside_the_fit(rng: np.random.Generator):
     samples = [specimen(history, truth, 63 * HOUR * 8.0e-13, rng) for history in histories]
     fit = fit_evolution(samples, D=1e-12, reference_temperature=360.0, energy=0.5, base=BASE, cells=140, steps=24)
     assert fit.converged
-    assert fit.parameters["surface"].shape == (3,)
-    for name, value in {"log_D": np.log(2e-12), "energy": 0.365}.items():
-        assert abs(pulls(fit.parameters[name], value, fit.errors[name])) < 3.0
-    assert fit.errors["energy"] < 0.01
+    assert fit.fitted("surface").value.shape == (3,)
+    D, energy = fit.fitted("D_m2_s"), fit["energy_eV"]
+    assert abs(pulls(np.log(D.value), np.log(2e-12), D.sigma_scaled)) < 3.0
+    assert abs(pulls(energy.value, 0.365, energy.sigma)) < 3.0
+    assert energy.sigma < 0.01
     # The error of D at a temperature needs the correlation of both.
-    at = fit.estimate(lambda p: p["log_D"] - p["energy"] / BOLTZMANN_EV * (1.0 / 295.15 - 1.0 / 360.0))
-    assert abs(pulls(at.value, np.log(truth(295.15)), at.error)) < 3.0
+    at = fit.derived(lambda p: jnp.log(p["D_m2_s"]) - p["energy_eV"] / BOLTZMANN_EV * (1.0 / 295.15 - 1.0 / 360.0))
+    assert abs(pulls(at.value, np.log(truth(295.15)), at.sigma)) < 3.0
     cold = activation(fit, 360.0).at(jnp.asarray(295.15))
-    np.testing.assert_allclose([np.log(cold.value), cold.error / cold.value], [at.value, at.error], rtol=1e-7)
+    np.testing.assert_allclose([np.log(cold.value), cold.sigma / cold.value], [at.value, at.sigma], rtol=1e-7)
 
 
 def test_start_of_any_form(rng: np.random.Generator):
@@ -120,13 +150,13 @@ def test_start_of_any_form(rng: np.random.Generator):
         [sample], D=1e-12, reference_temperature=360.0, energy=0.5, start="measured", cells=140, steps=16
     )
     assert fit.converged
-    assert fit.parameters["initial0"].shape == x.shape
-    np.testing.assert_allclose(fit.reduced_chi2, 1.0, atol=4.0 * np.sqrt(2.0 / fit.degrees_of_freedom))
+    assert fit.fitted("initial_1").value.shape == x.shape
+    np.testing.assert_allclose(fit.chi2 / fit.degrees_of_freedom, 1.0, atol=4.0 * np.sqrt(2.0 / fit.degrees_of_freedom))
     law = activation(fit, 360.0)
     for T in (295.15, 400.0):
         D = law.at(jnp.asarray(T))
-        assert abs(np.log(D.value / truth(T))) < 3.0 * D.error / D.value
-        assert D.error / D.value < 0.15
+        assert abs(np.log(D.value / truth(T))) < 3.0 * D.sigma / D.value
+        assert D.sigma / D.value < 0.15
 
 
 @pytest.mark.parametrize("fit_bulk", [False, True])
@@ -147,9 +177,11 @@ def test_each_boundary_of_a_resolved_profile(fit_bulk: bool, rng: np.random.Gene
         sizes, 0.0, stages, profiles, D_bulk=D_bulk * (1.5 if fit_bulk else 1.0), permeability=1e-8, fit_bulk=fit_bulk
     )
     assert fit.converged
-    pull = pulls(fit.parameters["log_permeability"], np.log(permeability), fit.errors["log_permeability"])
+    found = fit.fitted("permeability_m_s")
+    pull = pulls(np.log(found.value), np.log(permeability), found.sigma_scaled)
     assert np.all(np.abs(pull) < 3.5)
-    assert np.all(fit.errors["log_permeability"] < 0.3)
-    np.testing.assert_allclose(fit.reduced_chi2, 1.0, atol=4.0 * np.sqrt(2.0 / fit.degrees_of_freedom))
+    assert np.all(found.sigma_scaled < 0.3)
+    np.testing.assert_allclose(fit.chi2 / fit.degrees_of_freedom, 1.0, atol=4.0 * np.sqrt(2.0 / fit.degrees_of_freedom))
     if fit_bulk:
-        assert abs(pulls(fit.parameters["log_D"], np.log(D_bulk), fit.errors["log_D"])) < 3.0
+        bulk = fit.fitted("D_bulk_m2_s")
+        assert abs(pulls(np.log(bulk.value), np.log(D_bulk), bulk.sigma_scaled)) < 3.0

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from npp_jax.constants import BOLTZMANN, BOLTZMANN_EV, ELEMENTARY_CHARGE
+from npp_jax.inference import Uncertain, propagate
 from npp_jax.physics.nernst_einstein import (
     nernst_einstein,
     nernst_einstein_conductivity,
     tracer_from_cait,
 )
 from npp_jax.tracer.transport import diffusion_length, fit_arrhenius, haven_ratio
-from npp_jax.tracer.uncertainty import Estimate, propagate
 
 
 def test_nernst_einstein():
@@ -28,9 +28,9 @@ def test_nernst_einstein():
 def test_tracer_and_cait_differ_by_the_haven_ratio():
     np.testing.assert_allclose(tracer_from_cait(2e-20), 1e-20)
     np.testing.assert_allclose(tracer_from_cait(1e-20 / 0.3, 0.3), 1e-20)
-    ratio = haven_ratio(*(Estimate(jnp.asarray(v), jnp.asarray(e)) for v, e in ((0.048, 0.004), (0.20, 0.01))))
+    ratio = haven_ratio(*(Uncertain(jnp.asarray(v), jnp.asarray(e)) for v, e in ((0.048, 0.004), (0.20, 0.01))))
     np.testing.assert_allclose(ratio.value, 0.24)
-    np.testing.assert_allclose(ratio.error / ratio.value, np.hypot(1.0 / 12.0, 0.05))
+    np.testing.assert_allclose(ratio.sigma / ratio.value, np.hypot(1.0 / 12.0, 0.05))
 
 
 def test_diffusion_length():
@@ -51,7 +51,7 @@ def test_arrhenius_fit_against_numpy(errors: bool, rng: np.random.Generator):
     np.testing.assert_allclose(fit.covariance, by_numpy, rtol=1e-7)
     at = fit.at(jnp.asarray([350.0]))
     gradient = np.asarray([1.0, -1.0 / (BOLTZMANN_EV * 350.0)])
-    np.testing.assert_allclose(at.error / at.value, np.sqrt(gradient @ by_numpy @ gradient), rtol=1e-6)
+    np.testing.assert_allclose(at.sigma / at.value, np.sqrt(gradient @ by_numpy @ gradient), rtol=1e-6)
     np.testing.assert_allclose(fit.prefactor.value, np.exp(offset), rtol=1e-9)
 
 
@@ -72,4 +72,4 @@ def test_propagation_of_a_vector_function():
     result = propagate(lambda p: jnp.stack([p[0] * p[1], p[0] - p[1]]), jnp.asarray([2.0, 3.0]), covariance)
     np.testing.assert_allclose(result.value, [6.0, -1.0])
     variance = [9 * 0.04 + 2 * 6 * 0.01 + 4 * 0.09, 0.04 - 0.02 + 0.09]
-    np.testing.assert_allclose(result.error**2, variance)
+    np.testing.assert_allclose(result.sigma**2, variance)

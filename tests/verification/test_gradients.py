@@ -12,6 +12,7 @@ from cases import PLAIN, base
 from npp_jax.files import load_experiment
 from npp_jax.physics import GaussianSED
 from npp_jax.simulation.assemble import assemble
+from npp_jax.simulation.parts import in_parts
 from npp_jax.simulation.plan_pair import PairPlan
 from npp_jax.simulation.schemes import PAIR
 from npp_jax.simulation.simulate import ACCURATE, _common_shape, simulate
@@ -41,12 +42,12 @@ def _summary(solution):
 def test_derivatives_agree(stage: dict, model: Model) -> None:
     experiment = _common_shape(base(**stage))
     leaves, tree = jax.tree.flatten(experiment)
-    held = jax.jit(lambda e: run_stages(e, CONTROLS, PairPlan(PAIR[model], e)).clocks)(experiment)
+    held = jax.jit(lambda e: run_stages(in_parts(e), CONTROLS, PairPlan(PAIR[model], e)).clocks)(experiment)
 
     @jax.jit
     def outputs(values: list, meshed):
         changed = jax.tree.unflatten(tree, values)
-        run = run_stages(changed, CONTROLS, PairPlan(PAIR[model], meshed, held))
+        run = run_stages(in_parts(changed), CONTROLS, PairPlan(PAIR[model], meshed, held))
         return _summary(assemble(changed, run, PairView(PAIR[model], observables=True), model))
 
     forward = jax.jit(jax.jacfwd(lambda values: outputs(values, experiment)))(leaves)
@@ -80,7 +81,7 @@ def test_derivative_under_vmap() -> None:
 
     def simulate_profile(changed):
         scheme, common = PAIR["electroneutral"], _common_shape(changed)
-        run = run_stages(common, CONTROLS, PairPlan(scheme, common))
+        run = run_stages(in_parts(common), CONTROLS, PairPlan(scheme, common))
         return assemble(common, run, PairView(scheme, observables=True), "electroneutral").profile(DEPTH)[0]
 
     potentials = jnp.asarray([5.0, 10.0, 20.0])

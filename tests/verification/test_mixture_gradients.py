@@ -10,6 +10,7 @@ from cases import NM, SMALL, four_ions
 
 from npp_jax.constants import ELEMENTARY_CHARGE
 from npp_jax.simulation.material import complete
+from npp_jax.simulation.parts import in_parts
 from npp_jax.simulation.plan_mixture import MixturePlan
 from npp_jax.simulation.schemes import MixtureNeutral
 from npp_jax.simulation.simulate import _common_shape
@@ -29,7 +30,7 @@ def test_four_ions_three_stages_conserve_and_differentiate() -> None:
 
     @jax.jit
     def sought(e):
-        return run_stages(e, controls, MixturePlan(scheme, first_tables(e, controls), seeking=True)).tables
+        return run_stages(in_parts(e), controls, MixturePlan(scheme, first_tables(e, controls), seeking=True)).tables
 
     tables = sought(experiment)
 
@@ -43,7 +44,7 @@ def test_four_ions_three_stages_conserve_and_differentiate() -> None:
         melt = replace(melt, temperature=melt.temperature * scales[4])
         beam = replace(beam, temperature=beam.temperature * scales[5])
         changed = replace(experiment, species=species, stages=(melt, beam, rest))
-        run = run_stages(changed, controls, MixturePlan(scheme, tables))
+        run = run_stages(in_parts(changed), controls, MixturePlan(scheme, tables))
         found = []
         for stage, record in zip(changed.stages, run.records, strict=True):
             medium = mixture_of(changed, stage, 0.0)

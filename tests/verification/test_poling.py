@@ -108,8 +108,8 @@ def test_objective_of_a_poling_experiment() -> None:
     problem = Problem((measured,), (Parameter("U_V", ("stages.0.potential_V",), 1.0, 2000.0),))
     objective = Objective(problem, CONTROLS, "full")
     found = jax.jit(objective.evaluate)(jnp.asarray(potentials)[:, None])
-    assert found.status.tolist() == [[Status.DONE] * 3]
-    np.testing.assert_allclose(found.charge[0], exact, rtol=1e-4)
-    assert float(found.chi2[0, 0]) < 0.5 * float(jnp.min(found.chi2[0, 1:]))
+    assert found.status.tolist() == [[Status.DONE]] * 3
+    np.testing.assert_allclose(found.charge[:, 0], exact, rtol=1e-4)
+    assert float(found.chi2[0, 0]) < 0.5 * float(jnp.min(found.chi2[1:, 0]))
     with pytest.raises(Unsupported, match="full model"):
         Objective(problem, CONTROLS)

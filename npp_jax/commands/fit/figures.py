@@ -38,7 +38,7 @@ def figures(outcome: FitOutcome) -> Iterator[tuple[str, Callable[[], "Figure | N
     posterior = main.posterior
     if posterior is not None:
         yield "posterior", lambda: pair_plot(posterior, result)
-    if len(main.hypothesis.parameters) > 1:
+    if len(outcome.study.main.parameters) > 1:
         yield "landscape", lambda: _landscape(outcome)
 
 

@@ -6,8 +6,8 @@ import numpy as np
 
 from npp_jax.commands.fit.run import FitOutcome, Fitted
 from npp_jax.commands.fit.summary import warnings
-from npp_jax.fitting import FitResult, covariance_ends, phrases
-from npp_jax.inference import GOOD, REASON_ADVICE, Reason, between, likelihood_ratio
+from npp_jax.fitting import FitResult, phrases
+from npp_jax.inference import GOOD, REASON_ADVICE, Reason, between, covariance_ends, likelihood_ratio
 
 
 def report_lines(outcome: FitOutcome, figures: list[str], lost: list[str]) -> Iterator[str]:
@@ -102,11 +102,12 @@ def _posterior_lines(fitted: Fitted) -> Iterator[str]:
     yield "|---|---|---|---|---|---|---|---|---|"
     for k, parameter in enumerate(fitted.hypothesis.parameters):
         low, high = (float(end) for end in posterior.interval[k])
+        linear = between(covariance_ends(result.parameters, result.covariance, k))
         profiled = between(profiles[parameter.name]) if parameter.name in profiles else ""
         yield (
             f"| {parameter.name} | {posterior.mean[k]:.5g} | {posterior.standard_deviation[k]:.2g} | "
             f"{low:.5g} … {high:.5g} | {profiled} | "
-            f"{between(covariance_ends(result, k))} | {posterior.r_hat[k]:.3f} | {posterior.ess_bulk[k]:.0f} | "
+            f"{linear} | {posterior.r_hat[k]:.3f} | {posterior.ess_bulk[k]:.0f} | "
             f"{posterior.ess_tail[k]:.0f} |"
         )
     yield ""

@@ -13,8 +13,8 @@ from npp_jax.commands.fit.report import report_lines
 from npp_jax.commands.fit.run import FitOutcome, Fitted
 from npp_jax.commands.fit.summary import measured_of, warnings
 from npp_jax.files.writing import write_figure, write_json, write_text, written_hdf5
-from npp_jax.fitting import Estimate, given, phrases
-from npp_jax.inference import Reason
+from npp_jax.fitting import phrases
+from npp_jax.inference import Estimate, Reason, given
 
 SCHEMA_VERSION = 2
 
@@ -77,7 +77,7 @@ def _numbers(outcome: FitOutcome) -> dict[str, Any]:
             "bic": result.criteria.bic,
             "warnings": warnings(fitted),
             "parameters": {name: _estimate_numbers(result[name]) for name in result.names},
-            "standard_errors_given": given(result),
+            "standard_errors_given": given(result.parameters, result.covariance),
             "minima": [
                 {
                     "chi2": minimum.chi2,

@@ -1,5 +1,6 @@
 """A fit from its study file to a report: sweep, best candidates, refinement, rivals; what `npp-jax fit` does."""
 
+import dataclasses
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -11,7 +12,16 @@ from rich.progress import Progress
 from npp_jax.constants import FWHM_PER_SIGMA
 from npp_jax.files.hypotheses import Hypothesis
 from npp_jax.files.study import Study
-from npp_jax.fitting import FitResult, LinearModel, fit, linear_model, sample_posterior, with_smoothness
+from npp_jax.fitting import (
+    FitResult,
+    LinearModel,
+    fit,
+    linear_model,
+    sample_posterior,
+    with_smoothness,
+    with_systematic,
+)
+from npp_jax.fitting.systematic import extended
 from npp_jax.inference import (
     Parameter,
     ParameterError,
@@ -71,30 +81,36 @@ def run_fit(study: Study, *, sweep: SweepResult | None = None, quiet: bool = Fal
     if study.fit.posterior is not None:
         check_blackjax()
     console = Console(stderr=True, quiet=quiet)
-    model = _linear_model(study, study.main)
+    hypothesis = _with_systematic(study.main)
+    model = _linear_model(study, hypothesis)
     if sweep is None:
         single = study.sweep.model == "electroneutral"
         precision = ", coarse and in single precision: only the starts come from it" if single else ", coarse"
         console.print(f"sweep of {study.design.size} candidates{precision}", highlight=False)
         sweep = screen_while_compiling(
             model,
+            study.main.problem,
             study.design,
             model=study.sweep.model,
             dtype=study.sweep.dtype,
             chunk=study.sweep.chunk,
             title=study.title,
         )
-    starts = starts_of(sweep, study.fit.starts)
+    starts = extended(starts_of(sweep, study.fit.starts), hypothesis.problem)
     console.print(f"refinement of {len(starts)} starts", highlight=False)
-    main = _fit(study, study.main, model, starts, profile_points=study.fit.profile_points)
+    main = _fit(study, hypothesis, model, starts, profile_points=study.fit.profile_points)
     if study.fit.posterior is not None:
         main = _sample(study, main, console)
     rivals = []
-    for rival in study.rivals:
+    for rival in map(_with_systematic, study.rivals):
         console.print(f"rival: {rival.name}", highlight=False)
-        transferred = _transfer(study.main, main.result, starts, rival)
+        transferred = _transfer(hypothesis, main.result, starts, rival)
         rivals.append(_fit(study, rival, _linear_model(study, rival), transferred, profile_points=0))
     return FitOutcome(study, sweep, main, tuple(rivals))
+
+
+def _with_systematic(hypothesis: Hypothesis) -> Hypothesis:
+    return dataclasses.replace(hypothesis, problem=with_systematic(hypothesis.problem))
 
 
 def _linear_model(study: Study, hypothesis: Hypothesis) -> LinearModel:

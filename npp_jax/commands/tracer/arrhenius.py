@@ -7,9 +7,9 @@ from npp_jax.commands.tracer.report import Stored, TracerReport, linear_row, log
 from npp_jax.commands.tracer.study import ArrheniusStudy
 from npp_jax.commands.tracer.tables import LineTable
 from npp_jax.figures.tracer import Activated, arrhenius
+from npp_jax.inference import Uncertain
 from npp_jax.physics.nernst_einstein import nernst_einstein, tracer_from_cait
 from npp_jax.tracer.transport import ArrheniusFit, fit_arrhenius, haven_ratio
-from npp_jax.tracer.uncertainty import Estimate
 
 
 def run_arrhenius(study: ArrheniusStudy) -> TracerReport:
@@ -65,7 +65,7 @@ def run_arrhenius(study: ArrheniusStudy) -> TracerReport:
     for k, pair in enumerate(study.haven):
         at = np.asarray(pair.temperature_K)
         ratio = haven_ratio(*(_at(name, at, fits, points) for name in (pair.tracer, pair.conductivity)))
-        value, error = np.asarray(ratio.value), np.asarray(ratio.error)
+        value, error = np.asarray(ratio.value), np.asarray(ratio.sigma)
         axis = f"haven{k + 1}_temperature"
         arrays[axis] = Stored(at, "K", "temperature", (axis,))
         named = f"Haven ratio, {pair.tracer} over {pair.conductivity}"
@@ -132,7 +132,7 @@ def _at(
     temperature: np.ndarray,
     fits: dict[str, ArrheniusFit],
     points: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]],
-) -> Estimate:
+) -> Uncertain:
     """D of a line at temperatures [K]: of its fit, or of a point at that temperature; else NaN."""
     if name in fits:
         return fits[name].at(jnp.asarray(temperature))
@@ -140,4 +140,4 @@ def _at(
     same = np.isclose(known[None], temperature[:, None], rtol=0.0, atol=0.5)
     index = same.argmax(axis=1)
     value = np.where(same.any(axis=1), D[index], np.nan)
-    return Estimate(jnp.asarray(value), jnp.asarray(value * relative[index]))
+    return Uncertain(jnp.asarray(value), jnp.asarray(value * relative[index]))

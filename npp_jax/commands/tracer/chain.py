@@ -7,16 +7,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from npp_jax.commands.tracer.report import Stored, TracerReport, chi2_lines, ending, logarithmic_row, vague
-from npp_jax.commands.tracer.stored import HOUR, UM, logarithmic, profile_figure, read_profile_of
+from npp_jax.commands.tracer.report import Stored, TracerReport, chi2_lines, ending, quantity_row, vague
+from npp_jax.commands.tracer.stored import HOUR, UM, profile_figure, quantity, read_profile_of
 from npp_jax.commands.tracer.study import ChainStudy
 from npp_jax.commands.tracer.tables import StageTable
 from npp_jax.figures.tracer import boundary_steps
 from npp_jax.files import ConfigError
+from npp_jax.inference import Uncertain
 from npp_jax.tracer.boundaries import chain_diffusivity, chain_of_grains, measure_step, permeability_of_step
+from npp_jax.tracer.chain_fit import fit_boundaries
 from npp_jax.tracer.diffusion import AbstractEnd, Closed, ConstantSurface, DiffusionStage, SurfaceExchange, diffuse
-from npp_jax.tracer.fit import MeasuredProfile, fit_boundaries
-from npp_jax.tracer.uncertainty import Estimate
+from npp_jax.tracer.measured import MeasuredProfile
+from npp_jax.tracer.tracer_fit import TracerFit
 
 _STEP_POINTS = 8
 """Fewest points on either side of a boundary for a step and a gradient."""
@@ -51,26 +53,27 @@ def run_chain(study: ChainStudy, folder: Path) -> TracerReport:
             sizes, table.initial, stages, profiles, D_bulk=D, permeability=permeability, fit_bulk=table.fit_bulk,
             start=table.start_um * UM, cells=table.cells, steps=steps,
         )  # fmt: skip
-        logs, errors = np.asarray(fit.parameters["log_permeability"]), np.asarray(fit.errors["log_permeability"])
-        permeability = jnp.exp(fit.parameters["log_permeability"])
-        lines = [logarithmic_row(n, v, e, "m/s") for n, v, e in zip(names, logs, errors, strict=True)]
-        arrays |= logarithmic("permeability", logs, errors, "m/s", ("boundary",))
+        found = fit.fitted("permeability_m_s")
+        permeability = jnp.asarray(found.value)
+        lines = [quantity_row(*each, "m/s") for each in zip(names, found.value, found.interval, strict=True)]
+        arrays |= quantity("permeability", found.value, found.interval, "m/s", ("boundary",))
         if table.boundary_nm is not None:
             arrays["D_gb"] = Stored(
-                np.exp(logs) * table.boundary_nm * 1e-9,
+                found.value * table.boundary_nm * 1e-9,
                 "m2 s-1",
                 "D of a boundary of the assumed thickness",
                 ("boundary",),
             )
-        warnings = vague(names, errors)
+        warnings = vague(names, found.sigma_scaled)
         if table.fit_bulk:
-            D = jnp.exp(fit.parameters["log_D"])
-            lines.append(logarithmic_row("D of the grains", float(jnp.log(D)), float(fit.errors["log_D"]), "m²/s"))
-            arrays |= logarithmic("D_bulk", np.log(np.asarray(D)), np.asarray(fit.errors["log_D"]), "m²/s", ())
-            warnings += vague(["D of the grains"], np.asarray(fit.errors["log_D"]))
+            bulk = fit["D_bulk_m2_s"]
+            D = jnp.asarray(bulk.value)
+            lines.append(quantity_row("D of the grains", bulk.value, bulk.interval, "m²/s"))
+            arrays |= quantity("D_bulk", bulk.value, bulk.interval, "m²/s")
+            warnings += vague(["D of the grains"], np.asarray(bulk.sigma / bulk.value))
         told, doubt = chi2_lines(fit)
         lines, warnings = [*lines, *told], [*doubt, *warnings]
-        lines += _steps(profiles, np.asarray(edges), table.sizes_um, D, arrays)
+        lines += _steps(fit, profiles, np.asarray(edges), table.sizes_um, D, arrays)
         status, code = ending(fit)
     else:
         arrays["permeability"] = Stored(np.asarray(permeability), "m s-1", "D_gb/δ", ("boundary",))
@@ -109,6 +112,7 @@ def _end(stage: StageTable) -> AbstractEnd:
 
 
 def _steps(
+    fit: TracerFit,
     profiles: Sequence[MeasuredProfile | None],
     edges: np.ndarray,
     sizes_um: list[float],
@@ -118,7 +122,8 @@ def _steps(
     """D_gb/δ of each boundary from its step and the gradient beside it (eqn 3), in the last profile."""
     profile = next(p for p in reversed(profiles) if p is not None)
     position = np.asarray(profile.position)
-    error = np.broadcast_to(np.asarray(profile.error), position.shape)
+    # Not the errors that counts have by their own number, which would weigh the low ones too much.
+    error = 1.0 / np.asarray(profile.data.sharpness(fit.modelled()[-1]))
     found = np.full((len(edges), 2), np.nan)
     lines = []
     for j, edge in enumerate(edges):
@@ -131,8 +136,8 @@ def _steps(
         fraction = np.asarray(profile.fraction)
         x, C, sigma = (jnp.asarray(values[kept]) for values in (position, fraction, error))
         step = measure_step(x, C, sigma, edge, reach)
-        value = permeability_of_step(step, Estimate(D, jnp.zeros_like(D)))
-        found[j] = float(value.value), float(value.error)
+        value = permeability_of_step(step, Uncertain(D, jnp.zeros_like(D)))
+        found[j] = float(value.value), float(value.sigma)
         lines.append(f"{f'boundary {j + 1}, step and gradient':28s} {found[j, 0]:11.4g} m/s      ± {found[j, 1]:.2g}")
     arrays["permeability_of_step"] = Stored(found[:, 0], "m s-1", "D_gb/δ from step and gradient, eqn 3", ("boundary",))
     arrays["permeability_of_step_error"] = Stored(found[:, 1], "m s-1", "standard error of it", ("boundary",))

@@ -3,14 +3,15 @@
 import csv
 from pathlib import Path
 
+import equinox as eqx
+import jax
 import numpy as np
 from jaxtyping import Float, Int
 
 from npp_jax.files import ConfigError
 from npp_jax.files.sims_profile import read_profile
 from npp_jax.sims.errors import SimsFileError
-from npp_jax.tracer.fit import MeasuredProfile
-from npp_jax.tracer.isotope import isotope_fraction
+from npp_jax.tracer.measured import MeasuredProfile
 
 _METRES = {"nm": 1e-9, "um": 1e-6, "mm": 1e-3, "m": 1.0}
 _COUNTED = ("light_counts", "heavy_counts")
@@ -62,21 +63,23 @@ def read_isotope_profile(
         One line: file, line, column, what is wrong.
     """
     if path.suffix == ".h5":
-        position, fraction, error = _imported(path, isotopes, species, background, mass_bias)
+        whole = _imported(path, isotopes, species, background, mass_bias)
     else:
-        position, fraction, error = _table(path, background, mass_bias)
+        whole = _table(path, background, mass_bias)
+    position, fraction, error = (np.asarray(part) for part in (whole.position, whole.fraction, whole.error))
     used = (position >= (-np.inf if first is None else first)) & (position <= (np.inf if last is None else last))
     if used.sum() < MINIMUM_POINTS:
         raise ConfigError(f"{path}: {used.sum()} points to use; {MINIMUM_POINTS} are needed")
+    kept = jax.tree.map(lambda leaf: leaf[used] if leaf.shape == used.shape else leaf, whole)
     position, fraction, error = position[used], fraction[used], error[used]
     if not np.all(np.diff(position) > 0.0):
         raise ConfigError(f"{path}: the positions must increase")
     if not (np.all(np.isfinite(fraction)) and np.all(np.isfinite(error)) and np.all(error > 0.0)):
         raise ConfigError(f"{path}: fractions must be finite numbers, their standard deviations positive ones")
-    return MeasuredProfile(position - zero, fraction, error)
+    return eqx.tree_at(lambda profile: profile.position, kept, kept.position - zero)
 
 
-def _table(path: Path, background: tuple[float, float], mass_bias: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _table(path: Path, background: tuple[float, float], mass_bias: float) -> MeasuredProfile:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             lines = [(number, line) for number, line in enumerate(file, 1) if line.strip() and line[0] != "#"]
@@ -105,8 +108,8 @@ def _table(path: Path, background: tuple[float, float], mass_bias: float) -> tup
     if columns == _FRACTION:
         if background != (0.0, 0.0) or mass_bias != 1.0:
             raise ConfigError(f"{path}: backgrounds and mass_bias belong to counts; this table has fractions")
-        return position * _METRES[unit], first, second
-    return position * _METRES[unit], *_fraction(path, first, second, background, mass_bias)
+        return MeasuredProfile(position * _METRES[unit], first, second)
+    return _counted(path, position * _METRES[unit], first, second, background, mass_bias)
 
 
 def _imported(
@@ -115,7 +118,7 @@ def _imported(
     species: str | None,
     background: tuple[float, float],
     mass_bias: float,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+) -> MeasuredProfile:
     if not path.is_file():
         raise ConfigError(f"{path}: No such file; `npp-jax import-sims` makes it")
     try:
@@ -128,21 +131,36 @@ def _imported(
     depth = stored.depth_nm * 1e-9
     if isotopes is None:
         k = stored.species.index(str(species))
-        return depth, stored.fraction[k], stored.sigma[k]
+        return MeasuredProfile(depth, stored.fraction[k], stored.sigma[k])
     rows = [stored.species.index(name) for name in isotopes]
-    counts, taken_off = stored.counts[rows], (stored.background * stored.counts_per_fraction)[rows]
+    counts, below = stored.counts[rows], stored.background[rows]
     if not np.all(np.isfinite(counts)):
         raise ConfigError(f"{path}: its signals are not counts; an isotope fraction needs the counts of both isotopes")
-    taken_off = np.where(np.isfinite(taken_off), taken_off, 0.0) + np.asarray(background)[:, None]
+    # Counts go with fraction and background; where there are none the background is that of the other points.
+    total = stored.fraction[rows] + below
+    some = (counts > 0.0) & (total > 0.0)
+    share = np.where(some, counts * below / np.where(some, total, 1.0), np.nan)
+    usual = np.array([[np.median(row[seen]) if seen.any() else 0.0] for row, seen in zip(share, some, strict=True)])
+    taken_off = np.where(some, share, usual) + np.asarray(background)[:, None]
     light, heavy = counts
-    return depth, *_fraction(path, light, heavy, tuple(taken_off), mass_bias)
+    return _counted(path, depth, light, heavy, tuple(taken_off), mass_bias)
 
 
-def _fraction(path: Path, light: np.ndarray, heavy: np.ndarray, background, mass_bias: float):
+def _counted(
+    path: Path,
+    position: np.ndarray,
+    light: np.ndarray,
+    heavy: np.ndarray,
+    background: tuple[np.ndarray, np.ndarray] | tuple[float, float],
+    mass_bias: float,
+) -> MeasuredProfile:
+    """A profile of counts."""
     if not (np.all(light >= 0.0) and np.all(heavy >= 0.0)):
         raise ConfigError(f"{path}: counts must be zero or positive numbers")
-    found = isotope_fraction(light, heavy, background=background, mass_bias=mass_bias)
-    return np.asarray(found.value), np.asarray(found.error)
+    above = np.sum(light + heavy > background[0] + background[1])
+    if above < MINIMUM_POINTS:
+        raise ConfigError(f"{path}: {above} points with counts above the background; {MINIMUM_POINTS} are needed")
+    return MeasuredProfile.of_counts(position, light, heavy, background=background, mass_bias=mass_bias)
 
 
 def read_labels(path: Path) -> Int[np.ndarray, "row column"]:

@@ -1,6 +1,5 @@
 """`npp-jax tracer` for profiles of several anneals."""
 
-import math
 from pathlib import Path
 
 import equinox as eqx
@@ -12,8 +11,8 @@ from npp_jax.commands.tracer.report import (
     TracerReport,
     chi2_lines,
     ending,
-    linear_row,
     logarithmic_row,
+    quantity_row,
     vague,
 )
 from npp_jax.commands.tracer.stored import (
@@ -52,15 +51,6 @@ def run_evolution(study: EvolutionStudy, folder: Path) -> TracerReport:
         for profile in (specimen.exchanged, *(a.profile for a in specimen.anneals)):
             if float(profile.position[0]) < specimen.left or float(profile.position[-1]) > specimen.right:
                 raise ConfigError(f"specimens: '{entry.name}' has profiles beyond left_mm or right_mm")
-    model = EvolutionModel(
-        specimens,
-        jnp.asarray(table.reference_temperature_K),
-        None if table.base is None else jnp.asarray(table.base),
-        table.start_energy_eV is not None,
-        table.start_profile,
-        table.cells,
-        table.steps,
-    )
     fit = fit_evolution(
         specimens,
         D=table.start_D_m2_s,
@@ -71,18 +61,20 @@ def run_evolution(study: EvolutionStudy, folder: Path) -> TracerReport:
         cells=table.cells,
         steps=table.steps,
     )
+    model = fit.model
+    assert isinstance(model, EvolutionModel)
     temperatures = sorted({a.temperature_K for s in study.specimens for a in s.anneals})
-    at = fit.estimate(lambda p: jnp.stack([jnp.log(model.diffusivity(p, T)) for T in temperatures]))
-    value, error = np.asarray(at.value), np.asarray(at.error)
+    at = fit.derived(lambda p: jnp.stack([jnp.log(model.diffusivity(p, T)) for T in temperatures]))
+    value, error = np.asarray(at.value), np.asarray(at.sigma)
     lines = [logarithmic_row(f"D at {T:g} K", v, e, "m²/s") for T, v, e in zip(temperatures, value, error, strict=True)]
-    p, errors = fit.parameters, fit.errors
     law = None if table.start_energy_eV is None else activation(fit, table.reference_temperature_K)
     arrays = {"temperature": Stored(np.asarray(temperatures), "K", "temperature", ("temperature",))}
     arrays |= logarithmic("D", value, error, "m²/s", ("temperature",))
     if law is not None:
-        lines.append(linear_row("activation energy", float(p["energy"]), float(errors["energy"]), "eV"))
-        arrays["energy"] = Stored(np.asarray(p["energy"]), "eV", "activation energy")
-        arrays["energy_error"] = Stored(np.asarray(errors["energy"]), "eV", "standard error of the activation energy")
+        energy = fit["energy_eV"]
+        lines.append(quantity_row("activation energy", energy.value, energy.interval, "eV"))
+        arrays["energy"] = Stored(np.asarray(energy.value), "eV", "activation energy")
+        arrays["energy_error"] = Stored(np.asarray(energy.sigma), "eV", "standard error of the activation energy")
         lines.append(logarithmic_row("D₀", float(law.log_prefactor), float(jnp.sqrt(law.covariance[0, 0])), "m²/s"))
         arrays["log_prefactor"] = Stored(np.asarray(law.log_prefactor), "1", "ln of D₀ in m2 s-1")
         arrays["arrhenius_covariance"] = Stored(
@@ -92,29 +84,31 @@ def run_evolution(study: EvolutionStudy, folder: Path) -> TracerReport:
             ("arrhenius_parameter", "arrhenius_parameter2"),
         )
     arrays["covariance"] = Stored(
-        np.asarray(fit.covariance),
+        np.asarray(fit.covariance.scaled),
         "1",
-        "covariance of the parameters in alphabetical order",
+        "covariance of the parameters; of logarithms where they are positive",
         ("parameter", "parameter2"),
     )
+    arrays["parameter"] = Stored(np.asarray(fit.names), "1", "name of a parameter", ("parameter",))
     figure, axes = profile_figure(len(specimens) + (law is not None))
     for k, (entry, specimen) in enumerate(zip(study.specimens, specimens, strict=True)):
         if table.start_profile == "exchange":
+            surface, area = fit[f"surface[{k + 1}]"], fit[f"area_m2[{k + 1}]"]
             lines.append(
-                f"{entry.name}: C of the source {float(p['surface'][k]):.4f} ± {float(errors['surface'][k]):.4f}, "
-                f"Dt of the exchange {math.exp(float(p['log_area'][k])):.4g} m² ± {float(errors['log_area'][k]):.1%}"
+                f"{entry.name}: C of the source {surface.value:.4f} ± {surface.sigma:.4f}, "
+                f"Dt of the exchange {area.value:.4g} m² ± {area.sigma / area.value:.1%}"
             )
         position = jnp.linspace(specimen.left, specimen.right, CURVE_POINTS)
-        curve = eqx.filter_jit(model.profiles)(p, k, position)
+        curve = eqx.filter_jit(model.profiles)(fit.values(), k, position)
         first = {"exchange": "exchanged", "measured": "start"}[table.start_profile]
         labels = [first, *(f"+ {a.duration_h:g} h at {a.temperature_K:g} K" for a in entry.anneals)]
-        measured = [specimen.exchanged, *(a.profile for a in specimen.anneals)]
+        measured = model.measured(k)
         isotope_profiles(axes[k], measured, labels, position=position, fitted=curve)
         axes[k].set_title(entry.name)
         named = [(f"{entry.name}: {label}", m) for label, m in zip(labels, measured, strict=True)]
         arrays |= profile_arrays(named, np.asarray(position), np.asarray(curve), prefix=f"specimen{k + 1}_")
     if law is not None:
-        arrhenius(axes[-1], {"D of the fit": Activated(jnp.asarray(temperatures), jnp.exp(at.value), at.error, law)})
+        arrhenius(axes[-1], {"D of the fit": Activated(jnp.asarray(temperatures), jnp.exp(at.value), at.sigma, law)})
     told, doubt = chi2_lines(fit)
     status, code = ending(fit)
     return TracerReport(

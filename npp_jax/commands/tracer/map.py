@@ -9,16 +9,17 @@ import jax.numpy as jnp
 import numpy as np
 
 from npp_jax.commands.tracer.data import read_counts, read_labels
-from npp_jax.commands.tracer.report import Stored, TracerReport, logarithmic_row, vague
+from npp_jax.commands.tracer.report import Stored, TracerReport, chi2_lines, ending, quantity_row, vague
 from npp_jax.commands.tracer.study import MapStudy
 from npp_jax.figures.tracer import cut_profile, isotope_map
 from npp_jax.files import ConfigError
-from npp_jax.inference import REASON_ADVICE, Reason
 from npp_jax.tracer.boundaries import series_diffusivity
-from npp_jax.tracer.grain_fit import IsotopeCounts, MapFit, fit_permeability
+from npp_jax.tracer.counts import IsotopeCounts
+from npp_jax.tracer.grain_fit import fit_permeability
 from npp_jax.tracer.grain_map import GrainMap, grain_map
 from npp_jax.tracer.isotope import isotope_fraction, line_scan
 from npp_jax.tracer.isotope_map import MapStage, simulate_map
+from npp_jax.tracer.tracer_fit import TracerFit
 
 UM, HOUR = 1e-6, 3600.0
 _ROWS = 12
@@ -46,16 +47,19 @@ def run_map(study: MapStudy, folder: Path) -> TracerReport:
     arrays: dict[str, Stored] = {}
     status, code = "simulated; no counts to fit to", 0
     if counts is not None:
-        fit = jax.block_until_ready(_fitted(study, grains, IsotopeCounts(*counts), stages))
-        permeability, D = fit.permeability, fit.D_bulk
+        fit = fit_permeability(
+            grains, IsotopeCounts(*counts), D_bulk=table.D_bulk_m2_s, initial=table.initial, stages=stages,
+            guess=table.permeability_m_s, D_bulk_error=table.D_bulk_relative_error, iterations=table.iterations,
+        )  # fmt: skip
+        found = fit.fitted("permeability_m_s")
+        permeability = jnp.asarray(found.value)
+        D = fit.values().get("D_bulk_m2_s", D)
         lines += _rows(study, grains, fit)
-        arrays |= _fitted_arrays(grains, fit)
-        error = np.sqrt(np.diag(np.asarray(fit.covariance)))[: grains.classes]
-        warnings += _doubts(grains, error)
-        finite = bool(jnp.all(jnp.isfinite(permeability)))
-        reason = Reason.CONVERGED if bool(fit.converged) else Reason.ITERATION_LIMIT
-        status = REASON_ADVICE[reason] if finite else "no finite result: check the counts and the values to start from"
-        code = (0 if bool(fit.converged) else 3) if finite else 4
+        arrays |= _fitted_arrays(grains, fit, D)
+        told, doubt = chi2_lines(fit)
+        lines += [f"{told[0]}, {int(fit.refined.evaluations[0])} evaluations"]
+        warnings += [*doubt, *_doubts(grains, found.sigma_scaled)]
+        status, code = ending(fit)
     solution = eqx.filter_jit(simulate_map)(grains, D, permeability, jnp.asarray(table.initial), stages)
     modelled = np.asarray(solution.fraction)
     if not np.all(np.isfinite(modelled)):
@@ -77,47 +81,25 @@ def run_map(study: MapStudy, folder: Path) -> TracerReport:
     return TracerReport(lines, arrays, figure, warnings, status, code)
 
 
-def _fitted(study: MapStudy, grains: GrainMap, counts: IsotopeCounts, stages: tuple[MapStage, ...]) -> MapFit:
-    table = study.map
-
-    # Arguments, not constants: the compiler would work on those.
-    @eqx.filter_jit
-    def run(grains: GrainMap, data: IsotopeCounts, stages: tuple[MapStage, ...]) -> MapFit:
-        return fit_permeability(
-            grains,
-            data,
-            D_bulk=table.D_bulk_m2_s,
-            initial=table.initial,
-            stages=stages,
-            guess=table.permeability_m_s,
-            D_bulk_error=table.D_bulk_relative_error,
-            iterations=table.iterations,
-        )
-
-    return run(grains, counts, stages)
-
-
-def _rows(study: MapStudy, grains: GrainMap, fit: MapFit) -> list[str]:
-    """Lines of the permeabilities, of D, and of χ²."""
-    error = np.sqrt(np.diag(np.asarray(fit.covariance)))
-    value = np.log(np.asarray(fit.permeability))
+def _rows(study: MapStudy, grains: GrainMap, fit: TracerFit) -> list[str]:
+    """Lines of the permeabilities and of D."""
+    value, _, error, interval = fit.fitted("permeability_m_s")
     names = _names(grains)
-    lines = [logarithmic_row(name, v, e, "m/s") for name, v, e in list(zip(names, value, error, strict=False))[:_ROWS]]
+    lines = [quantity_row(*each, "m/s") for each in list(zip(names, value, interval, strict=True))[:_ROWS]]
     if len(names) > _ROWS:
-        known = error[: len(names)] < 1.0
-        spread = np.exp(value[known]) if known.any() else np.array([np.nan])
+        known = error < 1.0
+        spread = value[known] if known.any() else np.array([np.nan])
         lines.append(
             f"… {len(names)} pairs, {known.sum()} of them known to a factor of e: D_gb/δ {spread.min():.3g} to "
             f"{spread.max():.3g}, geometric mean {np.exp(np.log(spread).mean()):.3g} m/s"
         )
     if study.map.boundary_nm is not None and grains.classes == 1:
-        thick = np.log(study.map.boundary_nm * 1e-9)
-        lines.append(
-            logarithmic_row(f"D_gb (δ {study.map.boundary_nm:g} nm assumed)", value[0] + thick, error[0], "m²/s")
-        )
+        thick = study.map.boundary_nm * 1e-9
+        name = f"D_gb (δ {study.map.boundary_nm:g} nm assumed)"
+        lines.append(quantity_row(name, value[0] * thick, interval[0] * thick, "m²/s"))
     if study.map.D_bulk_relative_error is not None:
-        lines.append(logarithmic_row("D of the grains", float(jnp.log(fit.D_bulk)), error[-1], "m²/s"))
-    lines.append(f"deviance per pixel {float(fit.deviance_per_pixel):.3f}, {int(fit.iterations)} evaluations")
+        bulk = fit["D_bulk_m2_s"]
+        lines.append(quantity_row("D of the grains", bulk.value, bulk.interval, "m²/s"))
     return lines
 
 
@@ -136,17 +118,18 @@ def _doubts(grains: GrainMap, error: np.ndarray) -> list[str]:
     return [f"The data hardly determine {poor} of {grains.classes} boundaries: the isotope changes little across them."]
 
 
-def _fitted_arrays(grains: GrainMap, fit: MapFit) -> dict[str, Stored]:
+def _fitted_arrays(grains: GrainMap, fit: TracerFit, D: jax.Array) -> dict[str, Stored]:
     pairs = np.asarray([pairs[0] for pairs in grains.pairs]) if grains.classes > 1 else np.zeros((1, 2), int) - 1
+    found = fit.fitted("permeability_m_s")
     return {
-        "permeability": Stored(np.asarray(fit.permeability), "m s-1", "D_gb/δ", ("boundary",)),
+        "permeability": Stored(found.value, "m s-1", "D_gb/δ", ("boundary",)),
         "permeability_interval": Stored(
-            np.asarray(fit.interval), "m s-1", "ends of the 95 % interval of D_gb/δ", ("boundary", "end")
+            found.interval, "m s-1", "ends of the 95 % interval of D_gb/δ", ("boundary", "end")
         ),
         "grains_of_boundary": Stored(pairs, "1", "numbers of both grains; -1 for all boundaries", ("boundary", "side")),
-        "D_bulk": Stored(np.asarray(fit.D_bulk), "m2 s-1", "D of the grains"),
+        "D_bulk": Stored(np.asarray(D), "m2 s-1", "D of the grains"),
         "covariance": Stored(
-            np.asarray(fit.covariance), "1", "covariance of the logarithms", ("parameter", "parameter2")
+            np.asarray(fit.covariance.scaled), "1", "covariance of the logarithms", ("parameter", "parameter2")
         ),
     }
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from npp_jax.inference import NORMAL_95, REASON_ADVICE, Reason
-from npp_jax.tracer.least_squares import TracerFit
+from npp_jax.tracer.tracer_fit import TracerFit
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 UNLIKELY = 1e-3
-"""Probability of χ² below which the model is said not to explain the data."""
+"""Probability of the misfit below which the model is said not to explain the data."""
 
 _VAGUE = 1.0
 """Standard error of a logarithm above which a quantity is said to be hardly determined: a factor of e."""
@@ -48,19 +48,21 @@ class TracerReport:
     """Exit code: 0 done, 3 with a warning in the status, 4 without a finite result."""
 
 
+def quantity_row(name: str, value: float, interval: tuple[float, float] | np.ndarray, unit: str) -> str:
+    """Line of a quantity with its 95 % interval; an end that the data do not set is open."""
+    low, high = (f"{end:.4g}" if math.isfinite(end) else "open" for end in map(float, interval))
+    return f"{name:28s} {value:11.4g} {'' if unit == '1' else unit:8s} 95 %: {low} … {high}"
+
+
 def logarithmic_row(name: str, log_value: float, log_error: float, unit: str) -> str:
     """Line of a quantity that was fitted as a logarithm, with its 95 % interval."""
     value, factor = math.exp(log_value), _factor(log_error)
-    return _row(name, value, value / factor, value * factor, unit)
+    return quantity_row(name, value, (value / factor, value * factor), unit)
 
 
 def linear_row(name: str, value: float, error: float, unit: str) -> str:
     """Line of a quantity with its 95 % interval."""
-    return _row(name, value, value - NORMAL_95 * error, value + NORMAL_95 * error, unit)
-
-
-def _row(name: str, value: float, low: float, high: float, unit: str) -> str:
-    return f"{name:28s} {value:11.4g} {'' if unit == '1' else unit:8s} 95 %: {low:.4g} … {high:.4g}"
+    return quantity_row(name, value, (value - NORMAL_95 * error, value + NORMAL_95 * error), unit)
 
 
 def _factor(log_error: float) -> float:
@@ -85,7 +87,7 @@ def vague(names: list[str], log_errors: np.ndarray) -> list[str]:
 
 def chi2_lines(fit: TracerFit) -> tuple[list[str], list[str]]:
     """Line about χ², and the warning that belongs to it, if any."""
-    line = f"chi2 {float(fit.chi2):.1f} for {fit.degrees_of_freedom} degrees of freedom, probability {fit.p_value:.2g}"
+    line = f"chi2 {fit.chi2:.1f} for {fit.degrees_of_freedom} degrees of freedom, probability {fit.p_value:.2g}"
     if fit.p_value >= UNLIKELY:
         return [line], []
     return [line], [
@@ -95,6 +97,10 @@ def chi2_lines(fit: TracerFit) -> tuple[list[str], list[str]]:
 
 def ending(fit: TracerFit) -> tuple[str, int]:
     """Status in words and exit code of a fit."""
-    if not math.isfinite(float(fit.chi2)):
+    if not (math.isfinite(fit.chi2) and np.all(np.isfinite(fit.theta))):
         return "no finite result: check the data and the values to start from", 4
-    return REASON_ADVICE[fit.reason], 0 if fit.reason is Reason.CONVERGED else 3
+    if fit.reason is Reason.AT_BOUND:
+        # Only fractions have a range, and its ends are what they can be.
+        ends = [name for name, side in zip(fit.names, fit.refined.at_bound[0], strict=True) if side]
+        return f"converged, with {', '.join(ends)} at an end of the range of a fraction, 0 to 1", 0
+    return REASON_ADVICE[fit.reason], 0 if fit.converged else 3

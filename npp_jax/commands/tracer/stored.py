@@ -12,7 +12,7 @@ from npp_jax.commands.tracer.report import (
     intervals,
 )
 from npp_jax.commands.tracer.tables import ProfileFile
-from npp_jax.tracer.fit import MeasuredProfile
+from npp_jax.tracer.measured import MeasuredProfile
 
 UM, HOUR = 1e-6, 3600.0
 
@@ -34,17 +34,27 @@ def read_profile_of(table: ProfileFile, folder: Path) -> MeasuredProfile:
     )
 
 
+def quantity(
+    name: str,
+    value: np.ndarray | float,
+    interval: np.ndarray | tuple[float, float],
+    unit: str,
+    axes: tuple[str, ...] = (),
+) -> dict[str, Stored]:
+    """A quantity and its interval, for the result file."""
+    plain = {"m²/s": "m2 s-1", "m/s": "m s-1", "m²": "m2", "m": "m"}[unit]
+    ends = f"ends of the 95 % interval of {name}"
+    return {
+        name: Stored(np.asarray(value), plain, name, axes),
+        f"{name}_interval": Stored(np.asarray(interval), plain, ends, (*axes, "end")),
+    }
+
+
 def logarithmic(
     name: str, log_value: np.ndarray, log_error: np.ndarray, unit: str, axes: tuple[str, ...]
 ) -> dict[str, Stored]:
-    """A quantity that was fitted as a logarithm, and its interval, for the result file."""
-    plain = {"m²/s": "m2 s-1", "m/s": "m s-1", "m²": "m2", "m": "m"}[unit]
-    return {
-        name: Stored(np.asarray(np.exp(log_value)), plain, name, axes),
-        f"{name}_interval": Stored(
-            intervals(log_value, log_error), plain, f"ends of the 95 % interval of {name}", (*axes, "end")
-        ),
-    }
+    """The same of its logarithm and the error of that."""
+    return quantity(name, np.exp(log_value), intervals(log_value, log_error), unit, axes)
 
 
 def profile_arrays(

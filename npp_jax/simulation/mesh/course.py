@@ -4,10 +4,12 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
+import jax.numpy as jnp
 from jaxtyping import Array
 
 from npp_jax.constants import NM
-from npp_jax.physics.protocol import AbstractFront, Blocking, Drive, IonBeamCurrent, IonBeamPotential
+from npp_jax.physics.drive import Drive, drive_line
+from npp_jax.physics.protocol import AbstractFront, Blocking, Closed, IonBeamCurrent, IonBeamPotential, Reservoir
 
 if TYPE_CHECKING:
     from typing import ClassVar as AbstractClassVar
@@ -38,6 +40,11 @@ class AbstractCourse(eqx.Module):
                 return drive
         raise TypeError(f"no drive: {type(self.front).__name__}")
 
+    @property
+    def traced(self) -> bool:
+        """Whether a drive changes with time."""
+        return not isinstance(self.front, Closed | Reservoir) and self.drive.time is not None
+
     def current_unit(self) -> Array:
         """Current density [A/m²] of v₀ = 1 nm/s."""
         return self.medium.charge_density * NM
@@ -53,6 +60,18 @@ class AbstractCourse(eqx.Module):
     @abstractmethod
     def current_at(self, charge: Array) -> Array:
         """v₀ [nm/s] at a charge [nm] since the start of the stage."""
+
+    def tempo_over(self, begin: Array, end: Array) -> tuple[Array, Array]:
+        """Mean dt/ds [s/nm] between two charges [nm] under a given current, and how much it rises on the line that has
+        the same first moment; the line stays positive.
+        """
+        times = self.time_at(begin), self.time_at(end)
+        size, width = end - begin, times[1] - times[0]
+        mean = width / size
+        _, rise = drive_line(self.drive, *times)
+        # ∫ τ (s - s_mid) ds = -∫ (t - t_mid) v dt.
+        line = -rise * width**2 / (size**2 * self.current_unit())
+        return mean, jnp.clip(line, -1.8 * mean, 1.8 * mean)
 
     @abstractmethod
     def faces_at(self, clock: Array, behind: int, ahead: int) -> Array:

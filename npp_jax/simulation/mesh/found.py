@@ -11,13 +11,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from npp_jax.physics.protocol import (
-    AbstractFront,
-    IonBeamCurrent,
-    drive_integral,
-    drive_inverse_integral,
-    drive_value,
-)
+from npp_jax.physics.drive import drive_integral, drive_inverse_integral, drive_value
+from npp_jax.physics.protocol import AbstractFront, IonBeamCurrent
 from npp_jax.simulation.material import Mixture
 from npp_jax.simulation.mesh.course import AbstractCourse
 from npp_jax.simulation.mesh.even_mesh import linear
@@ -52,7 +47,9 @@ class FoundCourse(AbstractCourse):
         return jax.lax.stop_gradient(linear(time[None], self.table.time, self.table.clock)[0])
 
     def time_at(self, charge: Array) -> Array:
-        """Time since the start of the stage [s] at which a charge [nm] has passed, the current being given."""
+        """Time since the start of the stage [s] at which a charge [nm] has passed."""
+        if not isinstance(self.front, IonBeamCurrent):
+            return jax.lax.stop_gradient(linear(charge[None], self.table.clock, self.table.time)[0])
         return drive_inverse_integral(self.drive, charge * self.current_unit())
 
     def current_at(self, charge: Array) -> Array:

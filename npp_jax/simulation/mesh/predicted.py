@@ -12,20 +12,19 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from npp_jax.physics.drive import drive_integral, drive_inverse_integral, drive_line, drive_value
 from npp_jax.physics.front_theory import FrontTheory
-from npp_jax.physics.protocol import (
-    AbstractFront,
-    IonBeamCurrent,
-    drive_integral,
-    drive_inverse_integral,
-    drive_value,
-)
+from npp_jax.physics.protocol import AbstractFront, IonBeamCurrent
 from npp_jax.simulation.material import Medium
 from npp_jax.simulation.mesh.course import AbstractCourse
 from npp_jax.simulation.mesh.front_mesh import front_mesh
 
 REACH = 10.0
 """Extent of the mesh ahead of the front, in the length resolved around it."""
+
+
+RECENT = 0.1
+"""Share of the time since the start of a stage over which the mesh takes the mean of a trace."""
 
 
 class Place(NamedTuple):
@@ -72,15 +71,25 @@ class PredictedCourse(AbstractCourse):
 
     def current_at(self, charge: Array) -> Array:
         """Predicted v₀ [nm/s] at a charge [nm] since the start of the stage."""
-        value = drive_value(self.drive, self.time_at(charge))
+        return self._current(drive_value(self.drive, self.time_at(charge)), charge)
+
+    def recent_current(self, charge: Array) -> Array:
+        """The same under the mean drive of the last while: a mesh need not follow noise."""
+        if self.drive.time is None:
+            return self.current_at(charge)
+        time = self.time_at(charge)
+        mean, _ = drive_line(self.drive, (1.0 - RECENT) * time, time + 1e-3 * RECENT * jnp.max(self.drive.time))
+        return self._current(mean, charge)
+
+    def _current(self, value: Array, charge: Array) -> Array:
         if isinstance(self.front, IonBeamCurrent):
             return value / self.current_unit()
         start, growth = self._resistance()
         return value / self.medium.thermal_potential / (start + growth * charge)
 
     def front_scale(self, charge: Array) -> Array:
-        """Predicted ℓ = D₂/v₀ [nm]."""
-        return self.medium.foreign(jnp.full_like(charge, 0.5)) / self.current_at(charge)
+        """Predicted ℓ = D₂/v₀ [nm]; under a trace with the mean of the last tenth of the time."""
+        return self.medium.foreign(jnp.full_like(charge, 0.5)) / self.recent_current(charge)
 
     def place_at(self, clock: Array) -> Place:
         """Where the mesh is at a value of the clock: charge [nm] with a beam, time [s] at rest."""

@@ -1,0 +1,129 @@
+"""Measured traces of a potential or a current density: CSV beside the experiment file."""
+
+import csv
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+
+from npp_jax.files.errors import ConfigError
+from npp_jax.physics import Drive
+from npp_jax.physics.cuts import RESTING
+from npp_jax.physics.limits import Limits
+
+UNCOVERED = 0.01
+"""Share of a stage that its trace may leave out at either end, where a sample is missing."""
+
+
+def read_trace(path: Path, column: str, limits: Limits, *, duration: float | None, charge: float | None) -> Drive:
+    """Read a trace and see that it covers its stage.
+
+    Parameters
+    ----------
+    path
+        CSV with the columns time_s and the driven quantity. Lines that begin with # are comments.
+    column
+        Name of the driven quantity.
+    limits
+        What its values may be; up to `RESTING` of the largest they may be zero or the noise around it.
+    duration
+        Length of the stage; None if it ends at a charge. [s]
+    charge
+        Charge at which the stage ends, where the trace is that of a current; else None. [C/m²]
+
+    Raises
+    ------
+    ConfigError
+        One line: file, line, what is wrong.
+    """
+    time, value = _columns(path, column)
+    _check_values(path, column, value, limits)
+    value = np.maximum(value, 0.0)
+    if duration is not None:
+        _check_cover(path, time, duration)
+    elif time[0] > UNCOVERED * (time[-1] - time[0]):
+        raise ConfigError(f"{path}: the stage starts at 0 s, its trace at {time[0]:g} s{_clock(time, None)}")
+    if charge is not None:
+        carried = np.sum(0.5 * np.diff(time) * (value[1:] + value[:-1])) + max(time[0], 0.0) * value[0]
+        if carried < charge * (1.0 - UNCOVERED):
+            raise ConfigError(
+                f"{path}: the stage ends at a charge of {charge:g} C/m², its trace at {time[-1]:g} s and "
+                f"{carried:.6g} C/m²"
+            )
+    if time[0] < 0.0:
+        value = np.concatenate([[np.interp(0.0, time, value)], value[time > 0.0]])
+        time = np.concatenate([[0.0], time[time > 0.0]])
+    return Drive.trace(jnp.asarray(time), jnp.asarray(value))
+
+
+def _columns(path: Path, column: str) -> tuple[np.ndarray, np.ndarray]:
+    """Times and values, the times increasing."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            lines = [(number, line) for number, line in enumerate(file, 1) if line.strip() and line[0] != "#"]
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not a text file: {error}") from None
+    if not lines:
+        raise ConfigError(f"{path}: no line but comments; the columns time_s and {column} were expected")
+    names = [name.strip() for name in lines[0][1].split(",")]
+    if not {"time_s", column} <= set(names):
+        raise ConfigError(f"{path}: needs the columns time_s and {column}, separated by commas; got {', '.join(names)}")
+    table = np.empty((len(lines) - 1, 2))
+    fields_of = csv.reader(line for _, line in lines[1:])
+    for row, ((number, _), fields) in enumerate(zip(lines[1:], fields_of, strict=True)):
+        if len(fields) != len(names):
+            raise ConfigError(f"{path}: line {number}: {len(fields)} fields, the header has {len(names)}")
+        for place, name in enumerate(("time_s", column)):
+            field = fields[names.index(name)]
+            try:
+                table[row, place] = float(field)
+            except ValueError:
+                raise ConfigError(f"{path}: line {number}: {name} = '{field}' is not a number") from None
+            if not np.isfinite(table[row, place]):
+                raise ConfigError(f"{path}: line {number}: {name} = {field} is not a finite number")
+        if row and table[row, 0] <= table[row - 1, 0]:
+            raise ConfigError(
+                f"{path}: line {number}: time_s = {table[row, 0]:.9g} comes after {table[row - 1, 0]:.9g}; "
+                "times must increase"
+            )
+    if len(table) < 2:
+        raise ConfigError(f"{path}: {len(table)} rows; a trace needs two or more")
+    return table[:, 0], table[:, 1]
+
+
+def _check_values(path: Path, column: str, value: np.ndarray, limits: Limits) -> None:
+    """Refuse what no beam does: less than nothing, or more than there is."""
+    noise = RESTING * np.max(value)
+    wrong = [
+        v for v in value.tolist() if not (limits.hold(v) or (limits.low == 0.0 and noise > 0.0 and abs(v) <= noise))
+    ]
+    if wrong:
+        raise ConfigError(
+            f"{path}: {column} = {wrong[0]:g}: must be {limits}, or be zero where the beam is off (up to "
+            f"{RESTING:g} of the largest, {np.max(value):g})"
+        )
+
+
+def _check_cover(path: Path, time: np.ndarray, duration: float) -> None:
+    """A trace must hold from the start of its stage to its end."""
+    slack = UNCOVERED * duration
+    if time[0] > slack or time[-1] < duration - slack:
+        raise ConfigError(
+            f"{path}: the stage goes from 0 to {duration:.9g} s, its trace from {time[0]:.9g} to {time[-1]:.9g} s"
+            f"{_clock(time, duration)}"
+        )
+
+
+def _clock(time: np.ndarray, duration: float | None) -> str:
+    """What the times may be instead of seconds since the start of the stage."""
+    length = time[-1] - time[0]
+    if time[0] > 0.0 and (duration is None or length > 0.5 * duration):
+        return f"; these look like clock times: subtract the start, {time[0]:.9g} s"
+    for unit, seconds in (("minutes", 60.0), ("hours", 3600.0), ("days", 86400.0)):
+        if duration is not None and 0.9 < time[-1] * seconds / duration < 1.5:
+            return f"; are the times in {unit}?"
+    if duration is not None and time[-1] < duration:
+        return "; a shorter stage, or a longer trace, is needed"
+    return ""

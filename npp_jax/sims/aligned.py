@@ -1,0 +1,183 @@
+"""The signals that are used on one axis, tested for whether they scatter as counted ions do."""
+
+import dataclasses
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from npp_jax.sims.errors import fault
+from npp_jax.sims.options import ImportOptions, scale_factor
+from npp_jax.sims.raw import MINIMUM_POINTS, Channel, RawProfile
+from npp_jax.sims.scatter import Scatter, causes, ceiling, scatter_of
+from npp_jax.sims.signal import SATURATED, Signal, counted_signal, interpolated
+
+
+class Aligned(NamedTuple):
+    """Signals on one axis."""
+
+    axis: Float[np.ndarray, "point"]
+    """Axis of the first channel, as far as all reach."""
+    signals: list[Signal]
+    saturated: Bool[np.ndarray, "signal point"]
+    """Points at which the counter of a signal was at its ceiling."""
+
+
+def usable(raw: RawProfile, channel: Channel) -> Channel:
+    """A channel all of whose signals are numbers that are not negative."""
+    for mask, what in ((~np.isfinite(channel.values), "no number"), (channel.values < 0.0, "a negative signal")):
+        if np.any(mask):
+            line = int(channel.lines[np.argmax(mask)])
+            raise fault(raw.path, f"{what}; zero or a positive number was expected", line=line, column=channel.name)
+    return channel
+
+
+def aligned(channels: list[Channel], options: ImportOptions, bulk: tuple[float, float], warnings: list[str]) -> Aligned:
+    """Bring channels to one axis and test their statistics.
+
+    Parameters
+    ----------
+    channels
+        What is used.
+    options
+        Choices.
+    bulk
+        Range of the bulk on the axis.
+    warnings
+        Takes what is odd.
+    """
+    first = channels[0].axis
+    low, high = max(c.axis[0] for c in channels), min(c.axis[-1] for c in channels)
+    axis = first[(first >= low) & (first <= high)]
+    if len(axis) < MINIMUM_POINTS:
+        raise ValueError(f"only {len(axis)} points where all channels overlap; at least {MINIMUM_POINTS} are needed")
+    moved = [c.name for c in channels if not np.array_equal(np.intersect1d(c.axis, axis), axis)]
+    if moved:
+        what = f"{', '.join(moved)}: interpolated to the axis of {channels[0].name}"
+        warnings.append(f"{what}; neighbouring points are then correlated")
+    signals, saturated = [], []
+    for channel in channels:
+        counted = counted_signal(channel, options.dwell_s, options.as_counts)
+        stuck = _saturated(channel, counted)
+        warnings += _doubts(channel, counted)
+        inside = (channel.axis >= bulk[0]) & (channel.axis <= bulk[1])
+        tested = _tested(channel, counted, stuck, inside, options, warnings)
+        signals.append(interpolated(tested, channel.axis, axis))
+        saturated.append(np.interp(axis, channel.axis, stuck.astype(float)) > 0.0)
+    return Aligned(axis, signals, np.stack(saturated))
+
+
+def _saturated(channel: Channel, signal: Signal) -> np.ndarray:
+    """Points at which the counter was at its ceiling."""
+    top = ceiling(signal.ions, signal.dispersion) if signal.counted else None
+    return np.zeros(len(channel.values), bool) if top is None else top
+
+
+def _tested(
+    channel: Channel,
+    signal: Signal,
+    saturated: np.ndarray,
+    inside: np.ndarray,
+    options: ImportOptions,
+    warnings: list[str],
+) -> Signal:
+    """The signal with the dispersion that its scatter has, where that is not the one of counting."""
+    free = ~saturated & (channel.values <= SATURATED * (channel.pulses or np.inf))
+    if not signal.counted and channel.kind == "rate":
+        # Ions were counted, though it is not known for how long: the variance goes with the signal.
+        found = scatter_of(signal.ions, np.ones_like(signal.ions), inside)
+        return signal if found is None else Signal(signal.ions, np.full_like(signal.ions, found.factor), trusted=False)
+    if not signal.counted or np.sum(free) < MINIMUM_POINTS:
+        return signal
+    found = scatter_of(signal.ions[free], signal.dispersion[free], inside[free], options.sigma_relative)
+    if found is None or not found.odd:
+        return signal
+    said = _words(channel, signal, found, options)
+    if found.counting:
+        warnings.append(f"{said}: sigma is off by {np.sqrt(found.factor):.2g}")
+        return signal
+    if options.trust_counting:
+        warnings.append(f"{said}; taken for counts as asked for")
+        return signal
+    warnings.append(f"{said}; not taken for counts: sigma is the scatter (trust_counting keeps the counts)")
+    return dataclasses.replace(signal, dispersion=signal.dispersion * found.factor, trusted=False)
+
+
+def _words(channel: Channel, signal: Signal, found: Scatter, options: ImportOptions) -> str:
+    """How the signal scatters, and why that may be."""
+    dwell = (channel.dwell or options.dwell_s) if channel.kind == "rate" else None
+    why = causes(found, float(np.mean(signal.ions)), dwell)
+    return f"{channel.name}: the variance is {found.factor:.2g} times that of counting, likely by {why}"
+
+
+def _doubts(channel: Channel, signal: Signal) -> list[str]:
+    """What limits the counting statistics of a channel that is used."""
+    found = []
+    if not signal.counted:
+        hint = "; dwell_s would give them" if channel.kind == "rate" else ""
+        found.append(f"{channel.name}: no counting statistics{hint}; sigma is the scatter of neighbouring points")
+    if channel.summed:
+        found.append(
+            f"{channel.name}: a sum of peaks, whose dead time is not known; near saturation sigma is too small"
+        )
+    if channel.pulses:
+        high = int(np.sum(channel.values > SATURATED * channel.pulses))
+        if high:
+            found.append(
+                f"{channel.name}: the counter is saturated at {high} points (over {SATURATED:g} ions a pulse), where "
+                "its correction for the dead time leaves a large sigma"
+            )
+    return found
+
+
+def check_dwell(raw: RawProfile, channels: list[Channel], options: ImportOptions) -> None:
+    """Refuse a counting time that is longer than the time between two points."""
+    step = float(np.median(np.diff(channels[0].axis)))
+    if raw.axis == "time" and options.dwell_s and options.dwell_s > 1.05 * step:
+        raise ValueError(f"dwell_s: {options.dwell_s:g}; the points are {step:.4g} s apart, and none is counted longer")
+
+
+def left_out(
+    channels: list[Channel],
+    depth: np.ndarray,
+    saturated: np.ndarray,
+    bulk: tuple[float, float],
+    options: ImportOptions,
+    warnings: list[str],
+) -> np.ndarray:
+    """Points left out because a counter was at its ceiling; refused where the scale would be made of them.
+
+    Parameters
+    ----------
+    channels
+        Those of the species, and the matrix.
+    depth
+        Depths. [nm]
+    saturated
+        Points at which each channel was at its ceiling, shape [channel, point].
+    bulk
+        Depths of the bulk. [nm]
+    options
+        Choices.
+    warnings
+        Takes what is said of it.
+    """
+    out = np.zeros(len(depth), bool)
+    methods = [options.normalise.get(name, "bulk") for name in options.species]
+    for channel, stuck, method in zip(channels, saturated, [*methods, ""], strict=False):
+        if not np.any(stuck):
+            continue
+        span = f"{int(np.sum(stuck))} points from {depth[stuck][0]:.4g} to {depth[stuck][-1]:.4g} nm"
+        said = f"{channel.name}: the counter is saturated (at its ceiling) at {span}"
+        harmless = scale_factor(method) is not None or (
+            method == "bulk" and not np.any(stuck & (depth >= bulk[0]) & (depth <= bulk[1]))
+        )
+        if options.trust_counting or not method:
+            warnings.append(f"{said}; they are kept")
+        elif harmless:
+            warnings.append(f"{said}; they are left out")
+            out |= stuck
+        else:
+            hint = "give bulk_nm where it counts, or a factor" if method == "bulk" else "give a factor"
+            raise ValueError(f"{said}, of which {method} would make the scale: {hint} (trust_counting keeps them)")
+    return out

@@ -1,0 +1,66 @@
+"""A simulation that refines itself until its own error estimate is inside the target."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+
+from npp_jax.physics.experiment import Experiment
+from npp_jax.simulation.controls import Controls, refined
+from npp_jax.simulation.simulate import ACCURATE, simulate
+from npp_jax.simulation.solution import Model, Solution
+from npp_jax.simulation.status import Status
+
+LEVELS = 2
+"""How often cells and steps are doubled at most: beyond, a run takes minutes, and what is left is seldom resolution."""
+
+_CURED = (Status.COARSE, Status.NOT_CONVERGED, Status.MISSED_TIME, Status.NOT_FINITE)
+
+
+def simulate_to_target(
+    experiment: Experiment,
+    controls: Controls = ACCURATE,
+    *,
+    model: Model = "electroneutral",
+    levels: int = LEVELS,
+    on_level: Callable[[int, Solution], None] | None = None,
+) -> Solution:
+    """Simulate, with twice the cells and steps as long as the error estimate is above the target.
+
+    Each level is compiled of its own, which an experiment that needs none does not pay for. A batch is refined as
+    one. Not for use inside of `jit`, `vmap` or `grad`: the status decides what is done next. There, use `simulate`.
+
+    Parameters
+    ----------
+    experiment, controls, model
+        As of `simulate`; the controls are those of the first run and have its targets.
+    levels
+        How often cells and steps may be doubled.
+    on_level
+        Called with the number of the level and its solution when a run falls short and a finer one follows.
+
+    Returns
+    -------
+    The first solution inside its target, or else that with the best status, of these the finest.
+
+    Raises
+    ------
+    Unsupported
+        The experiment is outside what the engine simulates.
+    """
+    # What runs once is not worth a compiler's care: half of the time of a first run.
+    options = {"xla_backend_optimization_level": 0}
+    best, best_status = None, None
+    for level in range(levels + 1):
+        settings = refined(controls, level)
+        compiled = jax.jit(lambda e, c=settings: simulate(e, c, model=model), compiler_options=options)
+        solution = jax.block_until_ready(compiled(experiment))
+        status = int(jnp.max(solution.report.status))
+        if best_status is None or status <= best_status:
+            best, best_status = solution, status
+        if status not in _CURED:
+            break
+        if on_level is not None and level < levels:
+            on_level(level, solution)
+    assert best is not None
+    return best

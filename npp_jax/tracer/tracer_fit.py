@@ -1,0 +1,272 @@
+"""A fit of isotope data from its start to what it says: least squares, covariance, profile likelihoods."""
+
+import dataclasses
+from abc import abstractmethod
+from collections.abc import Callable
+from functools import cached_property
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+from scipy import stats
+
+from npp_jax.inference import (
+    Covariance,
+    Estimate,
+    Parameters,
+    Profile,
+    Reason,
+    RefineOptions,
+    RefineResult,
+    Uncertain,
+    covariance,
+    estimate,
+    profile_likelihood,
+    propagate,
+    ranges_of,
+    refine,
+    theta_slope,
+    with_priors,
+)
+from npp_jax.tracer.fractions import AbstractFractions
+from npp_jax.tracer.unknowns import Layout, Unknown, layout_of, place, start_of
+
+_BLOCK = 16
+"""Starts that are evaluated together."""
+
+_SETTLED = 1.0
+"""Distance to their minimum, in standard errors, at which parameters that others wait for have settled."""
+
+
+class AbstractTracerModel(eqx.Module):
+    """Fractions of all data as functions of what is fitted; compiled once for all data of the same shapes."""
+
+    @property
+    @abstractmethod
+    def data(self) -> tuple[AbstractFractions, ...]:
+        """What was measured."""
+
+    @abstractmethod
+    def fractions(self, p: dict[str, Array]) -> tuple[Array, ...]:
+        """Modelled fractions of each of the data, of the values by name."""
+
+
+class Fitted(NamedTuple):
+    """An unknown with its uncertainty, in its shape."""
+
+    value: Float[np.ndarray, "*shape"]
+    """Best value. [unit of the name]"""
+    sigma: Float[np.ndarray, "*shape"]
+    """Standard error; infinite where the data do not determine it. [unit of the name]"""
+    sigma_scaled: Float[np.ndarray, "*shape"]
+    """Standard error on the scale: for a logarithm the relative one."""
+    interval: Float[np.ndarray, "*shape 2"]
+    """95 % interval, NaN where the data set no limit. [unit of the name]"""
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class TracerFit:
+    """What a fit of isotope data found; `fit["D_m2_s"]` is one parameter with its uncertainty."""
+
+    parameters: Parameters
+    theta: Float[np.ndarray, " parameter"]
+    """Best parameters. [units of the parameters]"""
+    chi2: float
+    """Misfit of the data at the best parameters, without priors; of counts the deviance."""
+    points: int
+    """Data that count."""
+    covariance: Covariance
+    """Covariance at the best parameters, of the expected information."""
+    profiles: tuple[Profile, ...]
+    """Profile likelihoods; empty if none were asked for."""
+    refined: RefineResult
+    """How the start ended."""
+    model: AbstractTracerModel
+    layout: Layout
+    """Names and shapes of what was fitted."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the parameters, with their units."""
+        return tuple(parameter.name for parameter in self.parameters)
+
+    @property
+    def reason(self) -> Reason:
+        """How the fit ended; a minimum at which the data do not determine a parameter is not one."""
+        reason = Reason(int(self.refined.reason[0]))
+        good = reason in (Reason.CONVERGED, Reason.AT_BOUND)
+        return Reason.INSENSITIVE if good and not bool(jnp.all(self.covariance.determined)) else reason
+
+    @property
+    def converged(self) -> bool:
+        """Whether a minimum was found at which all parameters have an effect."""
+        return self.reason in (Reason.CONVERGED, Reason.AT_BOUND)
+
+    @property
+    def degrees_of_freedom(self) -> int:
+        """Data less parameters."""
+        return self.points - len(self.parameters)
+
+    @cached_property
+    def p_value(self) -> float:
+        """Probability of a larger misfit if model and noise are right.
+
+        The misfit of counts is taken for a scaled χ² distribution of the mean and the variance that it has at the best
+        parameters, less those of as many data as there are parameters.
+        """
+        pairs = zip(self.model.data, self.modelled(), strict=True)
+        mean, variance = np.sum([data.expected_chi2(fraction) for data, fraction in pairs], axis=0)
+        if not (mean > 0.0 and variance > 0.0):
+            return 1.0 if self.chi2 <= mean else 0.0
+        left, scale = max(self.degrees_of_freedom, 1) / max(self.points, 1), variance / (2.0 * mean)
+        return float(stats.chi2.sf(self.chi2 / scale, mean * left / scale))
+
+    def values(self) -> dict[str, Array]:
+        """Best values by name, in their shapes."""
+        return place(self.layout, jnp.asarray(self.theta))
+
+    def modelled(self) -> tuple[Array, ...]:
+        """Fractions of each of the data at the best parameters [1]."""
+        return _modelled(self.model, self.layout, jnp.asarray(self.theta))
+
+    def fitted(self, name: str) -> Fitted:
+        """One of the unknowns, in its shape."""
+        first = next(k for k, known in enumerate(self.layout) if known[0] == name)
+        begin = sum(int(np.prod(shape)) for _, shape in self.layout[:first])
+        shape = self.layout[first][1]
+        part = slice(begin, begin + int(np.prod(shape)))
+        ends = np.asarray([self[known].interval for known in self.names[part]])
+        return Fitted(
+            self.theta[part].reshape(shape),
+            np.asarray(self.covariance.standard_error[part]).reshape(shape),
+            np.asarray(self.covariance.standard_error_scaled[part]).reshape(shape),
+            ends.reshape(*shape, 2),
+        )
+
+    def derived(self, function: Callable[[dict[str, Array]], Array]) -> Uncertain:
+        """Value and standard error of a function of the values by name, from their full covariance."""
+        theta = jnp.asarray(self.theta)
+        slope = theta_slope(ranges_of(self.parameters), theta)
+        of_vector = lambda vector: function(place(self.layout, vector))  # noqa: E731
+        found = propagate(of_vector, theta, self.covariance.scaled * slope[:, None] * slope)
+        open_ended = jnp.abs(jax.jacfwd(of_vector)(theta)) @ (1.0 - self.covariance.determined) > 0.0
+        return Uncertain(found.value, jnp.where(open_ended, jnp.inf, found.sigma))
+
+    def __getitem__(self, name: str) -> Estimate:
+        if name not in self.names:
+            raise KeyError(f"no parameter is called '{name}'; known are {', '.join(self.names)}")
+        return estimate(self.parameters, self.covariance, self.profiles, self.names.index(name))
+
+    def __repr__(self) -> str:
+        found = (self[name] for name in self.names)
+        numbers = ", ".join(f"{n} = {e.value:.5g} ± {e.sigma:.2g}" for n, e in zip(self.names, found, strict=True))
+        return f"TracerFit: {numbers}; chi2 {self.chi2:.1f} for {self.points} points; {self.reason.name.lower()}"
+
+
+def fit_tracer(
+    model: AbstractTracerModel,
+    unknowns: tuple[Unknown, ...],
+    *,
+    profile_points: int = 0,
+    batch: int | None = None,
+    options: RefineOptions | None = None,
+) -> TracerFit:
+    """Fit what is unknown in a model to its data.
+
+    Parameters
+    ----------
+    model
+        Data, and their fractions as functions of the unknowns.
+    unknowns
+        What varies, and where it starts.
+    profile_points
+        Points of the curve of each profile likelihood, which do not change its interval; no profile for zero.
+    batch
+        Number of sensitivities computed at once; None for all.
+    options
+        Numerical choices of `refine`.
+    """
+    parameters = sum((unknown.parameters() for unknown in unknowns), ())
+    layout, start, ranges = layout_of(unknowns), start_of(unknowns), ranges_of(parameters)
+
+    def evaluate(theta: Float[Array, "start parameter"]) -> tuple[Array, Array]:
+        # Blocks of one size, so that any number of starts is served by one compiled program, and one start by another.
+        block = 1 if len(theta) == 1 else _BLOCK
+        filled = np.minimum(np.arange(-(-len(theta) // block) * block), len(theta) - 1)
+        found = [
+            _linearised(model, layout, part, batch)[:2] for part in theta[filled].reshape(-1, block, theta.shape[1])
+        ]
+        residual, jacobian = (jnp.concatenate(parts)[: len(theta)] for parts in zip(*found, strict=True))
+        return residual, jacobian
+
+    def informed(theta: Float[Array, "start parameter"]) -> tuple[Array, Array]:
+        residual, _, expected = _linearised(model, layout, theta, batch)
+        return residual, expected
+
+    posterior = with_priors(evaluate, parameters)
+    options = options or RefineOptions()
+    points = sum(data.points() for data in model.data)
+    waiting = np.concatenate([np.full(jnp.size(unknown.start), unknown.waits) for unknown in unknowns])
+    if np.any(waiting):
+        settled = dataclasses.replace(options, offset=_SETTLED / max(points, 1) ** 0.5)
+        start = refine(posterior, parameters, start[None], fixed=waiting, options=settled).theta[0]
+    refined = refine(posterior, parameters, start[None], options=options)
+    theta = refined.theta[0]
+    held = refined.at_bound[0] != 0
+    residual = informed(theta[None])[0][0]
+    known = covariance(with_priors(informed, parameters)(theta[None])[1][0], theta, ranges, held=held)
+    profiles: tuple[Profile, ...] = ()
+    if profile_points and int(refined.reason[0]) in (Reason.CONVERGED, Reason.AT_BOUND):
+        names = [p.name for p, determined in zip(parameters, known.determined, strict=True) if determined]
+        profiles = profile_likelihood(
+            posterior, parameters, theta, names, points=profile_points, covariance=known, options=options
+        )
+    return TracerFit(
+        parameters=parameters,
+        theta=np.asarray(theta),
+        chi2=float(residual @ residual),
+        points=points,
+        covariance=known,
+        profiles=profiles,
+        refined=refined,
+        model=model,
+        layout=layout,
+    )
+
+
+def _fractions(model: AbstractTracerModel, layout: Layout, theta: Array) -> tuple[Array, ...]:
+    return model.fractions(place(layout, theta))
+
+
+_modelled = eqx.filter_jit(_fractions)
+
+
+@eqx.filter_jit
+def _linearised(
+    model: AbstractTracerModel, layout: Layout, theta: Float[Array, "start parameter"], batch: int | None
+) -> tuple[Array, Array, Array]:
+    """Residuals, their Jacobian, and the one whose square is the expected information; forward mode."""
+
+    def one(theta: Array) -> tuple[Array, Array, Array]:
+        values, push = jax.linearize(lambda theta: _fractions(model, layout, theta), theta)
+        basis = jnp.eye(theta.size, dtype=theta.dtype)
+        # Fewer parameters than data, so that forward mode is the shorter way.
+        size = theta.size if batch is None else min(batch, theta.size)
+        changes = jax.vmap(push)(basis) if size == theta.size else jax.lax.map(push, basis, batch_size=size)
+        residuals, slopes, sharp = [], [], []
+        for data, value, change in zip(model.data, values, changes, strict=True):
+            residual, slope = jax.jvp(data.residual, (value,), (jnp.ones_like(value),))
+            flat = change.reshape(theta.size, -1).T
+            residuals.append(residual.ravel())
+            slopes.append(slope.reshape(-1, 1) * flat)
+            sharp.append(data.sharpness(value).reshape(-1, 1) * flat)
+        return jnp.concatenate(residuals), jnp.concatenate(slopes), jnp.concatenate(sharp)
+
+    if len(theta) > 1:
+        return jax.vmap(one)(theta)
+    # Not mapped, as the linear systems of a map then stop where each is solved.
+    residual, jacobian, expected = one(theta[0])
+    return residual[None], jacobian[None], expected[None]

@@ -1,0 +1,151 @@
+"""What scatters as counted ions do, and what does not: units of the counting time, smoothing, ceilings, zeros."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from npp_jax.sims import ImportOptions, SimsFileError, SimsProfile, import_sims
+from npp_jax.sims.dwell import counting_times
+from npp_jax.sims.scatter import ceiling, scatter_of
+
+DWELL = 0.5
+
+
+def front(points: int = 300) -> np.ndarray:
+    """Ions a point of a native ion behind a front at a third of the depth."""
+    depth = np.arange(points)
+    return 100.0 + 2400.0 / (1.0 + np.exp(-(depth - points / 3.0) / 6.0))
+
+
+def rates(path: Path, rng: np.random.Generator, *lines: str) -> Path:
+    """A table of rates that were counted for `DWELL`, with lines above."""
+    counts = rng.poisson(front())
+    rows = [f"{2.0 * k}\t{n / DWELL}\t{rng.poisson(900) / DWELL}" for k, n in enumerate(counts)]
+    path.write_text("\n".join([*lines, "Time (s)\t7Li+ (c/s)\t28Si+ (c/s)", *rows]) + "\n")
+    return path
+
+
+def counted(path: Path, signal: np.ndarray, *more: np.ndarray) -> Path:
+    """A table of counts."""
+    columns = (np.arange(len(signal)) + 0.5, signal, *more)
+    rows = ["\t".join(f"{value:.10g}" for value in row) for row in zip(*columns, strict=True)]
+    names = [f"M{k}+ (counts)" for k in range(len(more))]
+    path.write_text("\n".join(["\t".join(["Depth (nm)", "7Li+ (counts)", *names]), *rows]) + "\n")
+    return path
+
+
+def imported(path: Path, **fields) -> SimsProfile:
+    crater = {"crater_depth_nm": 300.0} if "Time" in path.read_text() else {}
+    return import_sims(path, ImportOptions({"Li": "7Li+"}, **crater, **fields))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Dwell time: 0.5 s",
+        "Dwell time (ms): 500",
+        "Dwell time: 500 ms",
+        "Dwell time [ms]\t500",
+        "# dwell_time_s = 0,5",
+        "Counting time (µs): 500000",
+        "CT(s): 0.5",
+        "Dwell time 7Li+ (s): 0.5",
+        "Integration time per point: 0.5 s",
+        "Acquisition Time: 600\nDwell time: 0.5",
+    ],
+)
+def test_units_of_the_counting_time(tmp_path: Path, rng: np.random.Generator, line: str):
+    profile = imported(rates(tmp_path / "r.txt", rng, *line.split("\n")))
+    bulk = profile.depth_nm > 240.0
+    assert np.mean(profile.sigma[0, bulk]) == pytest.approx(1.0 / 50.0, rel=0.02)
+    assert np.all(np.isfinite(profile.counts))
+
+
+@pytest.mark.parametrize("line", ["Acquisition Time: 600", "Dwell time: 5 min", "Dwell time per pixel (ms): 500"])
+def test_a_time_that_is_no_counting_time_of_a_point_is_told(tmp_path: Path, rng: np.random.Generator, line: str):
+    profile = imported(rates(tmp_path / "r.txt", rng, line))
+    assert any(line.split(":")[0] in warning and "dwell_s" in warning for warning in profile.warnings)
+    assert np.all(np.isnan(profile.counts))
+    bulk = profile.depth_nm > 240.0
+    assert np.mean(profile.sigma[0, bulk]) == pytest.approx(1.0 / 50.0, rel=0.25)
+
+
+@pytest.mark.parametrize(("said", "factor"), [("0.005 s", 0.01), ("1.9 s", 3.8)])
+def test_a_wrong_counting_time_makes_no_counts(tmp_path: Path, rng: np.random.Generator, said: str, factor: float):
+    path = rates(tmp_path / "r.txt", rng, f"Dwell time: {said}")
+    profile = imported(path)
+    assert np.all(np.isnan(profile.counts))
+    (warning,) = [line for line in profile.warnings if "times that of counting" in line]
+    assert float(warning.split("variance is ")[1].split()[0]) == pytest.approx(factor, rel=0.3)
+    assert "a counting time of" in warning
+    bulk = profile.depth_nm > 240.0
+    assert np.mean(profile.sigma[0, bulk]) == pytest.approx(1.0 / 50.0, rel=0.2)
+    kept = imported(path, trust_counting=True)
+    assert np.all(np.isfinite(kept.counts))
+    assert any("times that of counting" in line for line in kept.warnings)
+
+
+def test_an_impossible_counting_time_is_refused(tmp_path: Path, rng: np.random.Generator):
+    with pytest.raises(SimsFileError, match="dwell_s: 600; the points are 2 s apart"):
+        imported(rates(tmp_path / "r.txt", rng), dwell_s=600.0)
+
+
+def test_counted_signals_pass(rng: np.random.Generator):
+    """Of many profiles none is refused, whatever its level, front and length."""
+    for level in (1.0, 10.0, 1e3, 1e5):
+        for points in (40, 300):
+            for _ in range(20):
+                signal = rng.poisson(level / 2400.0 * front(points)).astype(float)
+                found = scatter_of(signal, np.ones(points), np.arange(points) > 0.8 * points)
+                assert found is None or not found.odd
+                assert ceiling(signal, np.ones(points)) is None
+
+
+def test_smoothing_and_fluctuations_are_no_counting(rng: np.random.Generator):
+    signal = rng.poisson(front()).astype(float)
+    bulk = np.arange(300) > 240
+    smooth = scatter_of(np.convolve(signal, np.ones(7) / 7.0, "same")[5:-5], np.ones(290), bulk[5:-5])
+    assert smooth is not None
+    assert not smooth.counting
+    assert smooth.factor < 0.4
+    beam = signal * (1.0 + 0.1 * rng.normal(size=300))
+    wild = scatter_of(beam, np.ones(300), bulk)
+    assert wild is not None
+    assert not wild.counting
+    assert wild.factor == pytest.approx(26.0, rel=0.6)
+    known = scatter_of(beam, np.ones(300), bulk, relative=0.1)
+    assert known is not None
+    assert known.counting
+
+
+def test_a_ceiling_is_refused_or_left_out(tmp_path: Path, rng: np.random.Generator):
+    path = counted(tmp_path / "c.txt", np.minimum(rng.poisson(front()), 1500))
+    with pytest.raises(SimsFileError, match=r"7Li\+: the counter is saturated .* bulk would make the scale"):
+        imported(path)
+    factor = imported(path, normalise={"Li": str(1.0 / 2500.0)})
+    assert np.max(factor.fraction) < 1500.0 / 2500.0
+    assert any("left out" in line for line in factor.warnings)
+    assert len(imported(path, trust_counting=True).depth_nm) == 300
+
+
+def test_zeros_behind_the_end_of_a_run_are_left_out(tmp_path: Path, rng: np.random.Generator):
+    signal, matrix = rng.poisson(front()), rng.poisson(4000.0, 300)
+    signal[285:], matrix[285:] = 0, 0
+    profile = imported(counted(tmp_path / "z.txt", signal, matrix))
+    assert len(profile.depth_nm) == 285
+    assert any("the last 15 points have no counts in any channel" in line for line in profile.warnings)
+    inside = (profile.depth_nm > 150.0) & (profile.depth_nm < 230.0)
+    assert np.mean(profile.fraction[0, inside]) == pytest.approx(1.0, abs=0.01)
+
+
+def test_zeros_behind_a_signal_that_fades_are_measured(tmp_path: Path, rng: np.random.Generator):
+    fading = rng.poisson(2000.0 * np.exp(-np.arange(300) / 12.0))
+    profile = imported(counted(tmp_path / "z.txt", fading), normalise={"Li": "5e-4"})
+    assert len(profile.depth_nm) == 300
+
+
+def test_times_that_differ_are_told():
+    found = counting_times({"Acquisition time": "2 s", "Dwell time": "0.5 s"}, [], 2.0)
+    assert found.common == 0.5
+    assert "not 'Acquisition time: 2 s'" in found.warnings[0]
