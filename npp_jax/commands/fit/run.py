@@ -84,9 +84,9 @@ def run_fit(study: Study, *, sweep: SweepResult | None = None, quiet: bool = Fal
     hypothesis = _with_systematic(study.main)
     model = _linear_model(study, hypothesis)
     if sweep is None:
-        single = study.sweep.model == "electroneutral"
-        precision = ", coarse and in single precision: only the starts come from it" if single else ", coarse"
-        console.print(f"sweep of {study.design.size} candidates{precision}", highlight=False)
+        # Only the starts come from it, whatever precision a sweep of the study would have.
+        precision = "coarse, single precision" if study.sweep.model == "electroneutral" else "coarse"
+        console.print(f"sweep of {study.design.size} candidates ({precision})", highlight=False)
         sweep = screen_while_compiling(
             model,
             study.main.problem,
@@ -114,7 +114,14 @@ def _with_systematic(hypothesis: Hypothesis) -> Hypothesis:
 
 
 def _linear_model(study: Study, hypothesis: Hypothesis) -> LinearModel:
-    return linear_model(hypothesis.problem, _SETTINGS[study.fit.setting], study.fit.model)
+    # A rival that varies how profiles are seen would else be compared with a model that sees them less exactly.
+    seen_anew = any(
+        rival.problem.seen_anew(measurement)
+        for rival in study.rivals
+        for measurement in rival.problem.measurements
+        if measurement.profile is not None
+    )
+    return linear_model(hypothesis.problem, _SETTINGS[study.fit.setting], study.fit.model, sampled=not seen_anew)
 
 
 def _fit(
