@@ -88,6 +88,7 @@ def _posterior_lines(fitted: Fitted) -> Iterator[str]:
     posterior, result = fitted.posterior, fitted.result
     assert posterior is not None
     profiles = {profile.name: profile.ends for profile in result.profiles}
+    texts = posterior.interval_texts(result.parameters)
     yield "## Posterior"
     yield ""
     yield (
@@ -101,12 +102,11 @@ def _posterior_lines(fitted: Fitted) -> Iterator[str]:
     )
     yield "|---|---|---|---|---|---|---|---|---|"
     for k, parameter in enumerate(fitted.hypothesis.parameters):
-        low, high = (float(end) for end in posterior.interval[k])
         linear = between(covariance_ends(result.parameters, result.covariance, k))
         profiled = between(profiles[parameter.name]) if parameter.name in profiles else ""
         yield (
             f"| {parameter.name} | {posterior.mean[k]:.5g} | {posterior.standard_deviation[k]:.2g} | "
-            f"{low:.5g} … {high:.5g} | {profiled} | "
+            f"{texts[k]} | {profiled} | "
             f"{linear} | {posterior.r_hat[k]:.3f} | {posterior.ess_bulk[k]:.0f} | "
             f"{posterior.ess_tail[k]:.0f} |"
         )

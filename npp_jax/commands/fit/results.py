@@ -128,6 +128,7 @@ def _posterior_numbers(fitted: Fitted) -> dict[str, Any]:
     posterior = fitted.posterior
     assert posterior is not None
     chains, draws, _ = posterior.theta.shape
+    texts = posterior.interval_texts(fitted.result.parameters)
     return {
         "chains": chains,
         "draws": draws,
@@ -139,6 +140,7 @@ def _posterior_numbers(fitted: Fitted) -> dict[str, Any]:
                 "mean": float(posterior.mean[k]),
                 "standard_deviation": float(posterior.standard_deviation[k]),
                 "interval_95": posterior.interval[k].tolist(),
+                "interval_text": texts[k],
                 "r_hat": float(posterior.r_hat[k]),
                 "ess_bulk": float(posterior.ess_bulk[k]),
                 "ess_tail": float(posterior.ess_tail[k]),

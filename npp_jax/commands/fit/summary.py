@@ -26,8 +26,9 @@ def lines(outcome: FitOutcome) -> Iterator[str]:
         error = f"± {found.sigma_text()}" if math.isfinite(found.sigma) else found.sigma_text()
         yield f"{name:24s} {found.value:12.5g} {error}   95 %: {found.interval_text()}   ({found.how})"
     if main.posterior is not None:
-        for name, (low, high), r_hat in zip(result.names, main.posterior.interval, main.posterior.r_hat, strict=True):
-            yield f"{name:24s} {'posterior':>12s}   95 %: {low:.5g} … {high:.5g}   (R-hat {r_hat:.3f})"
+        texts = main.posterior.interval_texts(result.parameters)
+        for name, text, r_hat in zip(result.names, texts, main.posterior.r_hat, strict=True):
+            yield f"{name:24s} {'posterior':>12s}   95 %: {text}   (R-hat {r_hat:.3f})"
     yield f"chi2 {result.chi2:.1f} for {result.points} points, probability {result.p_value:.2g}"
     for rival in outcome.rivals:
         worse = rival.result.criteria.bic - result.criteria.bic
