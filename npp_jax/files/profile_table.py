@@ -42,7 +42,8 @@ def _read_imported(path: Path, *, first_depth: float = 0.0) -> DepthProfile:
     try:
         stored = sims_profile.read_profile(path)
         used = np.where(stored.depth_nm >= first_depth, 1.0, 0.0)
-        return DepthProfile(*(used if k == 6 else value for k, value in enumerate(stored.as_arguments())))
+        *given, _, background, interval, systematic = stored.as_arguments()
+        return DepthProfile(*given, weight=used, background=background, interval=interval, systematic=systematic)
     except (OSError, SimsFileError, ValueError) as error:
         raise ConfigError(f"{path}: {error}") from None
 

@@ -122,8 +122,9 @@ def _parts(stage: Stage, trace: Trace) -> tuple[Part, ...]:
         low, high = edges[k], edges[k + 1]
         inside = outputs[(outputs > low * (1.0 + 1e-9)) & (outputs <= high * (1.0 + 1e-9))]
         points = (inside - low) / (high - low)
-        if by_charge and end is None:
-            before = np.interp(low, trace.time, trace.integral)
+        if by_charge and end is None and begin is not None:
+            before = trace.integral[begin.left]
+            before += trace.value[begin.left] * (low - trace.time[begin.left]) * (begin.kind == "jump")
             whole = float(np.max(np.asarray(stage.charge)))
             points = (shares[len(shares) - len(inside) :] * whole - before) / (whole - before)
         seen = bool(len(points) and points[-1] > 1.0 - 1e-6)

@@ -99,6 +99,10 @@ def _tested(
     if options.trust_counting:
         warnings.append(f"{said}; taken for counts as asked for")
         return signal
+    if found.smooth and found.factor < 1.0:
+        # As many points share each deviation: together they know what they would know by themselves.
+        warnings.append(f"{said}; not taken for counts, though sigma stays that of counting")
+        return dataclasses.replace(signal, trusted=False)
     warnings.append(f"{said}; not taken for counts: sigma is the scatter (trust_counting keeps the counts)")
     return dataclasses.replace(signal, dispersion=signal.dispersion * found.factor, trusted=False)
 

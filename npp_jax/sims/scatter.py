@@ -12,6 +12,9 @@ _FEWEST = 30.0
 """Counts of a window below which its scatter says little."""
 _FEWEST_POINTS = 8
 _FEWEST_CALM = 16
+_ALIKE = 0.7
+"""Squares of the steps between deviations over twice their squares below which neighbours deviate together; it is
+about one where points are independent."""
 _SURE = 1e-6
 """Probability of the scatter, were it that of counting, below which it is none."""
 SPAN = (0.5, 2.0)
@@ -25,6 +28,8 @@ class Scatter(NamedTuple):
     """χ² per degree of freedom; one where ions were counted [1]."""
     probability: float
     """Probability of a factor at least that far from one on its side, were ions counted."""
+    smooth: bool = False
+    """Whether neighbouring points deviate together, as after smoothing."""
 
     @property
     def odd(self) -> bool:
@@ -71,7 +76,7 @@ def scatter_of(
         return None
     under = min(medians, key=_factor)
     if under.factor < 1.0 and under.odd:
-        return under
+        return under._replace(smooth=_smooth(ions))
     calm = _calm(ions, dispersion, relative)
     if calm is None:
         # A thin layer: its shape cannot be told from scatter.
@@ -82,6 +87,18 @@ def scatter_of(
 
 def _factor(scatter: Scatter) -> float:
     return scatter.factor
+
+
+def _smooth(ions: np.ndarray) -> bool:
+    """Whether neighbours deviate together from straight lines through windows that are longer than usual smoothing."""
+    ratios = []
+    for values in np.array_split(ions, max(len(ions) // (2 * WINDOW), 1)):
+        basis = np.linalg.qr(np.vander(np.linspace(-1.0, 1.0, len(values)), 2))[0]
+        deviation = values - basis @ (basis.T @ values)
+        square = float(np.sum(deviation**2))
+        if square > 0.0:
+            ratios.append(float(np.sum(np.diff(deviation) ** 2)) / (2.0 * square))
+    return bool(ratios) and bool(np.median(ratios) < _ALIKE)
 
 
 def _windows(ions: np.ndarray, dispersion: np.ndarray, relative: float) -> list[tuple[float, int]]:
@@ -108,7 +125,7 @@ def _scatter(windows: list[tuple[float, int]], level: float) -> Scatter | None:
         return None
     ratios, freedom = np.array(windows).T
     each = float(np.median(freedom))
-    typical = stats.chi2.ppf(level, each) / each if len(ratios) > 2 else 1.0
+    typical = float(stats.chi2.ppf(level, each)) / each if len(ratios) > 2 else 1.0
     factor = float(np.quantile(ratios, level) if len(ratios) > 2 else np.mean(ratios)) / typical
     # A median of windows knows the variance about as well as 0.6 of the points.
     known = 0.6 * float(np.sum(freedom))
@@ -151,8 +168,10 @@ def causes(scatter: Scatter, mean: float, dwell: float | None) -> str:
         if relative < 0.3:
             why.append(f"a beam or detector that fluctuates by {relative:.2g} (then give sigma_relative)")
         why.append("numbers that are no counts")
+    elif scatter.smooth:
+        why = ["smoothing (neighbours deviate together)", "interpolation"]
     else:
-        why += ["smoothing", "dead time or saturation", "numbers that are no counts (rates, sums, rounded)"]
+        why += ["dead time or saturation", "numbers that are no counts (rates, sums, rounded)"]
     return ", ".join(why[:-1]) + " or " + why[-1]
 
 

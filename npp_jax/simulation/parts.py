@@ -10,7 +10,7 @@ from jaxtyping import Array
 from npp_jax.physics.cuts import drive_of
 from npp_jax.physics.drive import Drive, drive_integral
 from npp_jax.physics.experiment import Experiment
-from npp_jax.physics.protocol import Closed, Cut, IonBeamCurrent, Stage
+from npp_jax.physics.protocol import AbstractFront, Closed, Cut, IonBeamCurrent, Stage
 from npp_jax.simulation.supported import Unsupported
 
 
@@ -80,7 +80,7 @@ def _stages_of(stage: Stage) -> list[tuple[Stage, bool]]:
         elif stage.duration is not None:
             duration = stage.duration - from_start
         elif stage.charge is not None:
-            charge = stage.charge - drive_integral(drive, from_start)
+            charge = stage.charge - _passed(drive, begin)
         inner = _between(drive, begin, finish)
         inner = Drive(jnp.mean(inner.value, axis=0)[None]) if part.level else inner
         front = Closed() if part.resting else _driven(stage, inner)
@@ -89,7 +89,7 @@ def _stages_of(stage: Stage) -> list[tuple[Stage, bool]]:
     return made
 
 
-def _driven(stage: Stage, drive: Drive) -> IonBeamCurrent:
+def _driven(stage: Stage, drive: Drive) -> AbstractFront:
     """Front of the stage with another drive."""
     name = "current_density" if isinstance(stage.front, IonBeamCurrent) else "potential"
     return replace(stage.front, **{name: drive})
@@ -110,6 +110,14 @@ def _edge(drive: Drive, cut: Cut) -> _Edge:
     rise = last - first
     share = (last * (time[b] - time[a]) - area) / jnp.where(rise == 0.0, 1.0, rise)
     return _Edge(time[a] + share, first, last, a, b)
+
+
+def _passed(drive: Drive, begin: _Edge) -> Array:
+    """Integral of a drive up to a cut."""
+    if begin.last < 0:
+        return jnp.zeros_like(begin.time)
+    time, _ = _columns(drive)
+    return drive_integral(drive, time[begin.last]) + begin.before * (begin.time - time[begin.last])
 
 
 def _columns(drive: Drive) -> tuple[Array, Array]:

@@ -4,9 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy import stats
 from toml_text import dumps
 
-from npp_jax.physics import GaussianSED
+from npp_jax.constants import FWHM_PER_SIGMA
 
 OPTIONS: dict[str, tuple[str, ...]] = {
     "law": ("constant", "gaussian", "mixture", "table"),
@@ -75,7 +76,7 @@ def _law(choice: dict[str, str], factor: float) -> dict[str, Any]:
             "sed": {
                 "kind": "table",
                 "occupied": occupied,
-                "energy_eV": np.asarray(GaussianSED(0.2).fermi_energy(np.asarray(occupied))).tolist(),
+                "energy_eV": (0.2 / FWHM_PER_SIGMA * stats.norm.ppf(occupied)).tolist(),
             }
         },
     }

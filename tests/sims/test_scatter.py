@@ -109,10 +109,12 @@ def test_smoothing_and_fluctuations_are_no_counting(rng: np.random.Generator):
     assert smooth is not None
     assert not smooth.counting
     assert smooth.factor < 0.4
+    assert smooth.smooth
     beam = signal * (1.0 + 0.1 * rng.normal(size=300))
     wild = scatter_of(beam, np.ones(300), bulk)
     assert wild is not None
     assert not wild.counting
+    assert not wild.smooth
     assert wild.factor == pytest.approx(26.0, rel=0.6)
     known = scatter_of(beam, np.ones(300), bulk, relative=0.1)
     assert known is not None

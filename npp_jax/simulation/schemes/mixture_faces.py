@@ -18,13 +18,19 @@ class Faces(NamedTuple):
     field: Array
 
 
+class Way(NamedTuple):
+    """Distances of the points on either side of the faces [nm], and velocities of the faces per unit of the clock."""
+
+    distance: Array
+    velocity: Array
+
+
 class Ends(NamedTuple):
-    """Compositions on either side of every face, boundaries included, with distances and velocities."""
+    """Compositions on either side of every face, boundaries included, and where the faces are."""
 
     left: Float[Array, "species face *batch"]
     right: Float[Array, "species face *batch"]
-    distance: Array
-    velocity: Array
+    way: Way
 
 
 def around(medium: Mixture, cells: Unknowns, here: Geometry) -> Ends:
@@ -40,8 +46,7 @@ def around(medium: Mixture, cells: Unknowns, here: Geometry) -> Ends:
     return Ends(
         jnp.concatenate([surface, inside], axis=1),
         jnp.concatenate([inside, back], axis=1),
-        distance,
-        between(jnp.zeros_like(here.velocity[:1]), here.velocity, here.outer_velocity[None]),
+        Way(distance, between(jnp.zeros_like(here.velocity[:1]), here.velocity, here.outer_velocity[None])),
     )
 
 
@@ -76,23 +81,37 @@ def at_faces(medium: Mixture, ends: Ends) -> AtFaces:
     return AtFaces(middle, jnp.stack(diffusivities(medium, tuple(middle))))
 
 
-def gradients(medium: Mixture, at: AtFaces, ends: Ends, pull: Array, tempo: Array) -> Array:
-    """∂c/∂x of all species, steepened where a cell is longer than the diffusion length in the moving frame.
+def steepness(medium: Mixture, z: Array | int, pull: Array, D: Array, dt: Array, way: Way) -> Array:
+    """What makes ∂c/∂x of a difference of fractions: steeper where a cell is longer than the diffusion length [1/nm].
 
-    The factor √(1 + P²), P the Péclet number of the cell in the field `pull` [kT/(e nm)], turns the central flux into
-    an upwind one; `Mixture.upwind` weights it.
+    The factor √(1 + P²), P the Péclet number of the cell in the moving frame and the field `pull` [kT/(e nm)], turns the
+    central flux into an upwind one; `Mixture.upwind` weights it.
     """
-    speed = valence(medium, at.D) * pull - ends.velocity / (tempo * at.D)
-    steepness = jnp.sqrt(1.0 + medium.upwind * (0.5 * ends.distance * speed) ** 2)
-    return steepness * (ends.right - ends.left) / ends.distance
+    speed = z * pull - way.velocity / (dt * D)
+    return jnp.sqrt(1.0 + medium.upwind * (0.5 * way.distance * speed) ** 2) / way.distance
+
+
+def drift(z: Array | int, fraction: Array, field: Array, slope: Array) -> Array:
+    """J/D of one species or all, z c E - ∂c/∂x [1/nm]."""
+    return z * fraction * field - slope
+
+
+def relative(dt: Array, D: Array, moved: Array, way: Way, fraction: Array) -> Array:
+    """Flux relative to a moving face per unit of the clock, of J/D."""
+    return dt * D * moved - way.velocity * fraction
 
 
 def fluxes(medium: Mixture, at: AtFaces, ends: Ends, slopes: Array, field: Array, tempo: Array) -> Array:
     """Fluxes of all species relative to the faces per unit of the clock; none where the ends pass none."""
-    flux = tempo * at.D * (valence(medium, at.D) * at.fraction * field - slopes) - ends.velocity * at.fraction
+    flux = relative(tempo, at.D, drift(valence(medium, at.D), at.fraction, field, slopes), ends.way, at.fraction)
     if medium.held is None:
         flux = flux.at[:, 0].set(tempo * _exchanged(medium, ends))
     return flux.at[:, -1].set(0.0) if medium.sealed else flux
+
+
+def gradients(medium: Mixture, at: AtFaces, ends: Ends, pull: Array, tempo: Array) -> Array:
+    """∂c/∂x of all species."""
+    return steepness(medium, valence(medium, at.D), pull, at.D, tempo, ends.way) * (ends.right - ends.left)
 
 
 class Back(NamedTuple):
@@ -121,7 +140,7 @@ def at_surface(cells: Float[Array, "species cell *batch"], distance: Array) -> F
 
 def _exchanged(medium: Mixture, ends: Ends) -> Float[Array, "species *batch"]:
     """What a surface of no given composition takes up: k times what it lacks of that of a reservoir [nm/s]."""
-    here = at_surface(ends.right, ends.distance)
+    here = at_surface(ends.right, ends.way.distance)
     if medium.surface is None or medium.exchange is None:
         return jnp.zeros_like(here)
     return medium.exchange * (jnp.stack([jnp.broadcast_to(c, here[0].shape) for c in medium.surface]) - here)

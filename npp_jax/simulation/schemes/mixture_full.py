@@ -25,7 +25,16 @@ from jaxtyping import Array
 
 from npp_jax.simulation.material import Mixture, Tempo, Unknowns, complete, valence
 from npp_jax.simulation.mesh.geometry import Geometry
-from npp_jax.simulation.schemes.mixture_faces import Faces, around, at_faces, fluxes, gradients, lengths, through_back
+from npp_jax.simulation.schemes.mixture_faces import (
+    Faces,
+    Way,
+    around,
+    at_faces,
+    fluxes,
+    gradients,
+    lengths,
+    through_back,
+)
 from npp_jax.simulation.schemes.mixture_full_faces import Linear, linear_faces
 from npp_jax.simulation.schemes.mixture_neutral import MixtureNeutral
 from npp_jax.simulation.schemes.scheme import (
@@ -64,7 +73,9 @@ def through_faces(medium: Mixture, y: Unknowns, tempo: Array, here: Geometry) ->
     flux = fluxes(medium, at, ends, slopes, field, tempo)
     if medium.piling_up and not medium.sealed:
         # The last cell stays neutral: what enters it leaves it.
-        entering = jnp.sum(valence(medium, flux)[:, 0] * flux[:, -2], axis=0) + medium.background * ends.velocity[-2]
+        entering = (
+            jnp.sum(valence(medium, flux)[:, 0] * flux[:, -2], axis=0) + medium.background * ends.way.velocity[-2]
+        )
         flux = flux.at[:, -1].set(tempo * through_back(medium, at, slopes, entering / tempo).flux)
     return Faces(flux, field)
 
@@ -157,11 +168,11 @@ class MixtureFull(AbstractMixtureScheme):
 
         def block(*arrays: Array) -> Linear:
             left, right = arrays[:count], arrays[count : 2 * count]
-            at, before, after, distance, velocity = arrays[2 * count :]
-            return linear_faces(medium, left, right, at, (before, after), dt, distance, velocity)
+            at, before, after, *way = arrays[2 * count :]
+            return linear_faces(medium, left, right, at, (before, after), dt, Way(*way))
 
         sides = (between(edge, gauss), between(gauss, edge))
-        through = in_blocks(block, *ends.left, *ends.right, field, *sides, ends.distance, ends.velocity)
+        through = in_blocks(block, *ends.left, *ends.right, field, *sides, *ends.way)
         # A surface of no given composition and a sealed back pass nothing.
         open_face = jnp.ones((len(field), *(1,) * (field.ndim - 1)), field.dtype)
         if medium.held is None:

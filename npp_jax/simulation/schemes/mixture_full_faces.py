@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from npp_jax.simulation.material import Mixture, Unknowns
+from npp_jax.simulation.schemes.mixture_faces import Way, drift, relative, steepness
 from npp_jax.simulation.schemes.mixture_neutral_faces import laws_at, replacement
 
 
@@ -40,8 +41,7 @@ def linear_faces(
     here: Array,
     gauss: tuple[Array, Array],
     dt: Array,
-    distance: Array,
-    velocity: Array,
+    way: Way,
 ) -> Linear:
     """What `mixture_full.through_faces` gives, linearised with the steepening held.
 
@@ -60,24 +60,23 @@ def linear_faces(
         ∂(excess charge)/∂(difference of the fields at the two faces) of the cells on either side.
     dt
         Tempo dt/ds.
-    distance, velocity
-        Distances of the points on either side, velocities of the faces.
+    way
+        Where the faces are.
     """
     z, each, rest = medium.charges, range(len(medium.charges)), medium.dependent_species
     mean = [0.5 * (a + b) for a, b in zip(left, right, strict=True)]
     D, D_slope = laws_at(medium, mean)
     flux, by_tempo, by_left, by_right, by_here, by_total = [], [], [], [], [], []
     for k in each:
-        speed = z[k] * here - velocity / (dt * D[k])
-        steep = jnp.sqrt(1.0 + medium.upwind * (0.5 * distance * speed) ** 2) / distance
-        drift = z[k] * mean[k] * here - steep * (right[k] - left[k])
-        by_law = 0.5 * dt * D_slope[k] * drift
-        by_mean = 0.5 * (dt * D[k] * z[k] * here - velocity)
+        steep = steepness(medium, z[k], here, D[k], dt, way)
+        moved = drift(z[k], mean[k], here, steep * (right[k] - left[k]))
+        by_law = 0.5 * dt * D_slope[k] * moved
+        by_mean = 0.5 * (dt * D[k] * z[k] * here - way.velocity)
         if not medium.intermixed[k]:
             by_mean = by_mean + by_law
         by_step = dt * D[k] * steep
-        by_tempo.append(D[k] * drift)
-        flux.append(dt * by_tempo[k] - velocity * mean[k])
+        by_tempo.append(D[k] * moved)
+        flux.append(relative(dt, D[k], moved, way, mean[k]))
         by_left.append(by_mean + by_step)
         by_right.append(by_mean - by_step)
         by_here.append(dt * D[k] * z[k] * mean[k])

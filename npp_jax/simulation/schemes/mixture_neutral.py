@@ -19,7 +19,16 @@ from jaxtyping import Array
 
 from npp_jax.simulation.material import TRACE_FRACTION, Mixture, Tempo, Unknowns, complete, valence
 from npp_jax.simulation.mesh.geometry import Geometry
-from npp_jax.simulation.schemes.mixture_faces import Faces, around, at_faces, fluxes, gradients, lengths, through_back
+from npp_jax.simulation.schemes.mixture_faces import (
+    Faces,
+    Way,
+    around,
+    at_faces,
+    fluxes,
+    gradients,
+    lengths,
+    through_back,
+)
 from npp_jax.simulation.schemes.mixture_neutral_faces import Linear, linear_faces
 from npp_jax.simulation.schemes.scheme import (
     AbstractMixtureScheme,
@@ -107,11 +116,11 @@ class MixtureNeutral(AbstractMixtureScheme):
         ends = around(medium, complete(medium, y), here)
 
         def block(*arrays: Array) -> Linear:
-            left, right, (distance, velocity) = arrays[:count], arrays[count : 2 * count], arrays[2 * count :]
-            return linear_faces(medium, left, right, current, paces, distance, velocity)
+            left, right, way = arrays[:count], arrays[count : 2 * count], Way(*arrays[2 * count :])
+            return linear_faces(medium, left, right, current, paces, way)
 
         # The two ends pass nothing, where their composition is not given, and share the field of the next face.
-        through = in_blocks(block, *ends.left, *ends.right, ends.distance, ends.velocity)
+        through = in_blocks(block, *ends.left, *ends.right, *ends.way)
         share = lengths(here)
         open_face = jnp.ones((len(share), *(1,) * (share.ndim - 1)), share.dtype)
         if medium.held is None:

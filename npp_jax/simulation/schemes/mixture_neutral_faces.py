@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from npp_jax.simulation.material import TRACE_FRACTION, Mixture, Unknowns, arguments
+from npp_jax.simulation.schemes.mixture_faces import Way, drift, relative, steepness
 
 
 def laws_at(medium: Mixture, mean: list[Array]) -> tuple[list[Array], list[Array]]:
@@ -41,10 +42,9 @@ def linear_faces(
     right: Unknowns,
     current: Array,
     tempo: tuple[Array, Array],
-    distance: Array,
-    velocity: Array,
+    way: Way,
 ) -> Linear:
-    """What `mixture.through_faces` gives, linearised with the steepening held.
+    """What `mixture_neutral.through_faces` gives, linearised with the steepening held.
 
     Everything depends on the means m and the differences Δ of the fractions on either side, so that the derivatives by
     the left and right ones are ∂/∂m/2 ∓ ∂/∂Δ. A carried ion takes the place of the one that is not carried.
@@ -59,8 +59,8 @@ def linear_faces(
         v₀ [nm/s].
     tempo
         dt/ds and its derivative by the current.
-    distance, velocity
-        Distances of the points on either side, velocities of the faces.
+    way
+        Where the faces are.
     """
     dt, dt_slope = tempo
     z, each = medium.charges, range(len(medium.charges))
@@ -69,13 +69,10 @@ def linear_faces(
     carrying = [jnp.maximum(m, TRACE_FRACTION) for m in mean]
     resistivity = 1.0 / functools.reduce(jnp.add, [z[k] ** 2 * D[k] * carrying[k] for k in each])
     pull = current * resistivity
-    steep = []
-    for k in each:
-        speed = z[k] * pull - velocity / (dt * D[k])
-        steep.append(jnp.sqrt(1.0 + medium.upwind * (0.5 * distance * speed) ** 2) / distance)
+    steep = [steepness(medium, z[k], pull, D[k], dt, way) for k in each]
     slope = [a * (r - c) for a, c, r in zip(steep, left, right, strict=True)]
     field = (current + functools.reduce(jnp.add, [z[k] * D[k] * slope[k] for k in each])) * resistivity
-    drift = [z[k] * mean[k] * field - slope[k] for k in each]
+    moved = [drift(z[k], mean[k], field, slope[k]) for k in each]
     by_left, by_right, field_by_left, field_by_right = [], [], [], []
     for j in medium.carried:
         ratio = replacement(medium, j)
@@ -104,11 +101,11 @@ def linear_faces(
             by_mean = D[k] * z[k] * mean[k] * field_by_mean
             by_step = D[k] * z[k] * mean[k] * field_by_step
             if law_by_mean[k] is not None:
-                by_mean = by_mean + law_by_mean[k] * drift[k]
-            moved = jnp.zeros_like(velocity)
+                by_mean = by_mean + law_by_mean[k] * moved[k]
+            frame = jnp.zeros_like(way.velocity)
             if k == j:
-                by_mean, by_step, moved = by_mean + D[k] * z[k] * field, by_step - D[k] * steep[k], velocity
-            of_mean.append(0.5 * (dt * by_mean - moved))
+                by_mean, by_step, frame = by_mean + D[k] * z[k] * field, by_step - D[k] * steep[k], way.velocity
+            of_mean.append(0.5 * (dt * by_mean - frame))
             of_step.append(dt * by_step)
         by_left.append([a - b for a, b in zip(of_mean, of_step, strict=True)])
         by_right.append([a + b for a, b in zip(of_mean, of_step, strict=True)])
@@ -116,10 +113,10 @@ def linear_faces(
         field_by_right.append(0.5 * field_by_mean + field_by_step)
     carried = medium.carried
     return Linear(
-        flux=tuple(dt * D[k] * drift[k] - velocity * mean[k] for k in carried),
+        flux=tuple(relative(dt, D[k], moved[k], way, mean[k]) for k in carried),
         by_left=tuple(zip(*by_left, strict=True)),
         by_right=tuple(zip(*by_right, strict=True)),
-        by_current=tuple(D[k] * (dt_slope * drift[k] + dt * z[k] * mean[k] * resistivity) for k in carried),
+        by_current=tuple(D[k] * (dt_slope * moved[k] + dt * z[k] * mean[k] * resistivity) for k in carried),
         field=field,
         field_by_left=tuple(field_by_left),
         field_by_right=tuple(field_by_right),

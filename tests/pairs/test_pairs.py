@@ -1,0 +1,103 @@
+"""Every option of the tables of a file, every shipped file and every documented command, through the command line.
+
+At reduced size, each option once; `make pairs` runs all pairs at full size.
+"""
+
+import shutil
+import sys
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import npp_jax.commands.fit.run as fit_run
+import npp_jax.commands.simulate as simulate_run
+import npp_jax.commands.sweep as sweep_run
+import npp_jax.sweeping.screening as screening
+from npp_jax.simulation.simulate import ACCURATE, FAST
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import experiments
+import studies
+import tracers
+from commands import run
+from covering import covering, pairs_of, touching
+from toml_text import dumps
+
+ROOT = Path(__file__).parents[2]
+SMALL = replace(FAST, cells_behind=24, cells_ahead=12, steps=4, iterations=4, extra_iterations=(4,), landings=1)
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Meshes and steps that show whether a command comes to its end; numbers are the business of other tests."""
+    settings = {"accurate": SMALL, "fast": SMALL}
+    monkeypatch.setattr(simulate_run, "_SETTINGS", settings)
+    monkeypatch.setattr(simulate_run, "LEVELS", 0)
+    monkeypatch.setattr(fit_run, "_SETTINGS", settings)
+    monkeypatch.setattr(sweep_run, "FAST", SMALL)
+    monkeypatch.setattr(screening, "SCREENING", replace(SMALL, companion=False, observables=False))
+    assert ACCURATE is not SMALL
+
+
+def options_of(tables: dict[str, tuple[str, ...]], rows: list[dict[str, str]]) -> set[tuple[str, str]]:
+    return {(name, row[name]) for row in rows for name in tables}
+
+
+def test_covering_sets_cover() -> None:
+    tables = {"a": ("1", "2", "3"), "b": ("1", "2"), "c": ("x", "y", "z")}
+    rows = covering(tables)
+    assert len({pair for row in rows for pair in pairs_of(row, list(tables))}) == 3 * 2 + 3 * 3 + 2 * 3
+    assert len(rows) < 3 * 2 * 3
+    assert len(options_of(tables, touching(tables))) == 8
+
+
+@pytest.mark.parametrize("number", range(len(touching(experiments.OPTIONS))))
+def test_experiments(number: int, tmp_path: Path) -> None:
+    choice = touching(experiments.OPTIONS)[number]
+    file = experiments.make(choice, tmp_path)
+    outcome = run("simulate", file, "--model", choice["model"], "--output", tmp_path / "results")
+    assert not outcome.fault, choice
+    assert outcome.code != 2 or "electroneutral model" in outcome.text, outcome.text
+
+
+@pytest.mark.parametrize("number", range(len(touching(studies.OPTIONS))))
+def test_studies(number: int, tmp_path: Path) -> None:
+    choice = touching(studies.OPTIONS)[number]
+    file = studies.make(choice, tmp_path)
+    outcome = run(choice["command"], file, "--output", tmp_path / "results")
+    assert not outcome.fault, choice
+    assert outcome.code != 2, outcome.text
+
+
+@pytest.mark.parametrize("number", range(len(touching(tracers.OPTIONS))))
+def test_tracers(number: int, tmp_path: Path) -> None:
+    choice = touching(tracers.OPTIONS)[number]
+    outcome = run("tracer", tracers.make(choice, tmp_path), "--output", tmp_path / "results")
+    assert not outcome.fault, choice
+    assert outcome.code != 2, outcome.text
+
+
+def reduced(file: Path, folder: Path) -> Path:
+    """Copy of the folder of a shipped study, the study with few candidates and iterations."""
+    shutil.copytree(file.parent, folder, dirs_exist_ok=True)
+    table = tomllib.loads(file.read_text(encoding="utf-8"))
+    if "design" in table:
+        table["design"] = table["design"] | ({"candidates": 8} if "candidates" in table["design"] else {})
+        table["fit"] = table.get("fit", {}) | {"starts": 1, "iterations": 2, "profile_points": 1}
+    (folder / file.name).write_text(dumps(table), encoding="utf-8")
+    return folder / file.name
+
+
+SHIPPED = sorted(file for file in (ROOT / "sweeps").glob("*.toml") if "\nkind = " not in file.read_text("utf-8"))
+
+
+@pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.stem)
+def test_shipped_files(file: Path, tmp_path: Path) -> None:
+    is_study = "[[parameters]]" in file.read_text(encoding="utf-8")
+    command = "sweep" if is_study else "simulate"
+    model = [] if is_study or file.stem != "thermal_poling" else ["--model", "full"]
+    outcome = run(command, reduced(file, tmp_path), *model, "--output", tmp_path / "results")
+    assert not outcome.fault and outcome.code != 2, outcome
