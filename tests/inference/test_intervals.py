@@ -20,6 +20,8 @@ from npp_jax.inference import (
     Parameters,
     RefineOptions,
     covariance,
+    estimate,
+    given,
     profile_likelihood,
     ranges_of,
     refine,
@@ -222,3 +224,24 @@ def test_very_narrow_ranges_are_no_fault():
         for profile in profile_likelihood(function, bounds, ended.theta[0], covariance=errors):
             assert {end.outcome.name for end in profile.ends} <= {"RANGE", "HELD", "NO_EFFECT"}
             assert np.isnan(profile.interval).all()
+
+
+def test_errors_say_what_they_are_given():
+    """Profile or covariance: no error and no interval of zero at an end of the range, none of what has no effect."""
+    residual = lambda t: jnp.stack([(t[0] - 1.3) / 0.5, (t[1] - t[0]) / 0.1, 0.0 * t[2] + 0.1])  # noqa: E731
+    function = jax.jit(jax.vmap(lambda t: (residual(t), jax.jacfwd(residual)(t))))
+    bounds = (Parameter("x", (), -5.0, 1.0), Parameter("y", (), -5.0, 5.0), Parameter("none", (), 0.0, 1.0))
+    best = refine(function, bounds, [[0.0, 0.0, 0.5]]).theta
+    held = jnp.array([True, False, True])
+    errors = covariance(function(best)[1][0], best[0], ranges_of(bounds), held=held)
+    profiles = profile_likelihood(function, bounds, best[0], points=0, covariance=errors)
+    assert given(bounds, errors) == {"x": 1.0}
+    for searched, x_text, y_source in (
+        (profiles, " … held", "profile likelihood; above closed, with x at 1, the end of the range"),
+        ((), "not determined", "covariance given x held at 1"),
+    ):
+        x, y, none = (estimate(bounds, errors, searched, k) for k in range(3))
+        assert x.sigma_text() == none.sigma_text() == none.interval_text() == "not determined"
+        assert x.interval_text().endswith(x_text) and np.isnan(x.interval[1])
+        assert y.how == y_source and y.sigma == pytest.approx(0.1, rel=1e-6)
+        assert np.isnan([*none.interval, none.sigma, x.sigma]).all()

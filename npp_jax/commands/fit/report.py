@@ -7,7 +7,7 @@ import numpy as np
 from npp_jax.commands.fit.run import FitOutcome, Fitted
 from npp_jax.commands.fit.summary import warnings
 from npp_jax.fitting import FitResult, phrases
-from npp_jax.inference import GOOD, REASON_ADVICE, Reason, between, covariance_ends, likelihood_ratio
+from npp_jax.inference import GOOD, REASON_ADVICE, Reason, between, covariance_ends, given, likelihood_ratio
 
 
 def report_lines(outcome: FitOutcome, figures: list[str], lost: list[str]) -> Iterator[str]:
@@ -40,6 +40,10 @@ def report_lines(outcome: FitOutcome, figures: list[str], lost: list[str]) -> It
         yield from _posterior_lines(main)
     yield "## What the data determine"
     yield ""
+    held = given(result.parameters, result.covariance)
+    if held:
+        yield f"With {' and '.join(held)} free, beyond the end of the range too, to first order:"
+        yield ""
     for text in [*result.identifiability.lines(phrases(result.parameters)), *_outside(main)]:
         yield f"- {text}"
     yield ""
