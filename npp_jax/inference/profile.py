@@ -61,12 +61,6 @@ class Profile(NamedTuple):
         """Where Δχ² passes the threshold, NaN where the data set no limit [unit of the parameter]."""
         return self.ends[0].limit, self.ends[1].limit
 
-    @property
-    def how(self) -> str:
-        """Where the interval is from, in words: with the sides to which it is open."""
-        sides = zip(("open below", "open above"), self.open_ends, strict=True)
-        return ", ".join(["profile likelihood", *(side for side, is_open in sides if is_open)])
-
 
 class _Trace(NamedTuple):
     """All that was found of one parameter."""
