@@ -26,7 +26,7 @@ jax.config.update("jax_enable_x64", True)
 
 from npp_jax.files.study import Study, load_study
 from npp_jax.fitting import LinearModel, Measurement, Objective, Problem
-from npp_jax.fitting.fitting import SAME_MINIMUM
+from npp_jax.fitting.minima import SAME_CHI2
 from npp_jax.inference import NORMAL_95, Reason, RefineOptions, covariance, ranges_of, refine, to_scaled
 from npp_jax.observe import DepthProfile, measure
 from npp_jax.simulation.simulate import ACCURATE, FAST
@@ -145,7 +145,7 @@ def minima(study: Study, starts: int) -> list[dict[str, Any]]:
     lowest = min(float(found.cost.min()) for found in ended.values())
     rows = []
     for name, found in ended.items():
-        same = 2.0 * (np.asarray(found.cost) - lowest) <= SAME_MINIMUM
+        same = 2.0 * (np.asarray(found.cost) - lowest) <= SAME_CHI2
         claimed = np.asarray(found.reason) == Reason.CONVERGED
         row = {
             "starts": name,

@@ -89,12 +89,12 @@ def fit(
             typer.echo(f"warning: {text}", err=True)
         make_folder(output)
         outcome = run_fit(study, sweep=found, quiet=quiet)
-        written = write_fit(outcome, output, file.stem, command=" ".join(sys.argv))
+        written, lost = write_fit(outcome, output, file.stem, command=" ".join(sys.argv))
     result = outcome.main.result
     if not quiet:
         typer.echo("\n".join(lines(outcome)))
         tell_written(written)
-    for text in warnings(outcome.main):
+    for text in [*warnings(outcome.main), *lost]:
         if text not in known:
             typer.echo(f"warning: {text}")
     reason = Reason(int(result.refined.reason[result.best]))

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from npp_jax.figures.simulation import COLOURS
 from npp_jax.fitting import FitResult, Measurement, signal_sigma
 from npp_jax.fitting.band import Band, LawBands
-from npp_jax.inference import NORMAL_95, Posterior, Profile
+from npp_jax.inference import NORMAL_95, Outcome, Posterior, Profile
 from npp_jax.inference.profile import DELTA_CHI2_95
 from npp_jax.sweeping import SweepResult
 
@@ -99,24 +99,42 @@ def correlation(ax: "Axes", result: FitResult) -> "Axes":
 
 
 def profile_likelihood(ax: "Axes", profile: Profile, result: FitResult) -> "Axes":
-    """Δχ² along one parameter, the 95 % threshold, and the parabola of the covariance."""
+    """Δχ² along one parameter, the 95 % threshold, and the parabola of the covariance; in words where there is none."""
     k = [bound.name for bound in result.parameters].index(profile.name)
     scale = result.parameters[k].scale
-    x = np.linspace(profile.values[0], profile.values[-1], 200)
     s = {"log": np.log, "logit": lambda p: np.log(p / (1.0 - p)), "linear": np.asarray}[scale]
-    error = float(result.covariance.standard_error_scaled[k])
-    best = s(result.theta[k])
+    error, best = float(result.covariance.standard_error_scaled[k]), float(s(result.theta[k]))
     known = np.isfinite(profile.delta_chi2)
-    # Straight in √Δχ², as between the values where the ends of the interval are looked for.
-    side = np.sign(s(profile.values[known]) - best) * np.sqrt(np.maximum(profile.delta_chi2[known], 0.0))
-    ax.plot(x, ((s(x) - best) / error) ** 2, color="0.6", ls="--", label="covariance")
-    ax.plot(x, np.interp(s(x), s(profile.values[known]), side) ** 2, color=COLOURS[0], label="profile")
-    ax.plot(profile.values, profile.delta_chi2, "o", color=COLOURS[0], ms=3.5)
-    ax.axhline(DELTA_CHI2_95, color="0.7", lw=0.8)
-    for end, is_open in zip(profile.interval, profile.open_ends, strict=True):
-        if not is_open:
-            ax.axvline(end, color=COLOURS[1], lw=0.8)
+    closed = [end.value for end in profile.ends if end.outcome is Outcome.CLOSED]
+    # The curve goes through the minimum and the ends as well, where Δχ² is known.
+    values = np.concatenate([profile.values[known], [result.theta[k]], closed])
+    height = np.concatenate([profile.delta_chi2[known], [0.0], [DELTA_CHI2_95] * len(closed)])
+    order = np.unique(values, return_index=True)[1]
+    values, height = values[order], np.maximum(height[order], 0.0)
     ax.set(xlabel=profile.name, ylabel="$\\Delta\\chi^2$", ylim=(0.0, 10.0))
+    ax.axhline(DELTA_CHI2_95, color="0.7", lw=0.8)
+    if len(values) > 1:
+        x = np.linspace(values[0], values[-1], 200)
+        if 0.0 < error < np.inf:
+            ax.plot(x, ((s(x) - best) / error) ** 2, color="0.6", ls="--", label="covariance")
+        # Straight in √Δχ², as between the values where the ends of the interval are looked for.
+        side = np.sign(s(values) - best) * np.sqrt(height)
+        ax.plot(x, np.interp(s(x), s(values), side) ** 2, color=COLOURS[0], label="profile")
+        ax.plot(profile.values, profile.delta_chi2, "o", color=COLOURS[0], ms=3.5)
+        ax.legend(frameon=False, fontsize="small", loc="upper center")
+    for end in closed:
+        ax.axvline(end, color=COLOURS[1], lw=0.8)
+    words = [end.label() for end in profile.ends]
+    for place, word, end in zip((0.03, 0.97), words, profile.ends, strict=True):
+        if end.outcome is not Outcome.CLOSED and len(values) > 1:
+            side = "left" if place < 0.5 else "right"
+            ax.text(place, 0.42, word, ha=side, color="0.4", fontsize="small", transform=ax.transAxes)
+    if len(values) == 1:
+        told = words[0] if words[0] == words[1] else " … ".join(words)
+        ax.text(0.5, 0.6, told, ha="center", color="0.4", transform=ax.transAxes)
+        ax.set_xticks([])
+    elif scale == "linear" or values[-1] < 10.0 * values[0]:
+        ax.locator_params(axis="x", nbins=4)
     return ax
 
 

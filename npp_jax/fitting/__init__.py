@@ -4,8 +4,10 @@ from npp_jax.fitting.band import Band, LawBands, draw, law_bands, signal_sigma
 from npp_jax.fitting.fitting import FitResult, fit
 from npp_jax.fitting.free_form import with_free_form, with_smoothness
 from npp_jax.fitting.jacobian import Expansion, LinearModel
+from npp_jax.fitting.minima import Minimum
 from npp_jax.fitting.objective import Evaluation, Objective, Predicted
 from npp_jax.fitting.parameters import known_keys, place, value_of
+from npp_jax.fitting.phrases import phrases
 from npp_jax.fitting.plausible import data_warnings, replaced_depth
 from npp_jax.fitting.problem import Measurement, Problem
 from npp_jax.fitting.sampling import linear_model, sample_posterior
@@ -21,6 +23,7 @@ __all__ = [
     "LawBands",
     "LinearModel",
     "Measurement",
+    "Minimum",
     "Objective",
     "Predicted",
     "Problem",
@@ -30,6 +33,7 @@ __all__ = [
     "known_keys",
     "law_bands",
     "linear_model",
+    "phrases",
     "place",
     "replaced_depth",
     "sample_posterior",

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -11,24 +12,22 @@ from scipy import stats
 
 from npp_jax.fitting import words
 from npp_jax.fitting.jacobian import Expansion, LinearModel
+from npp_jax.fitting.minima import Minimum, distinct_minima
 from npp_jax.fitting.systematic import is_systematic
 from npp_jax.inference.descent import Method, descend, with_rows
-from npp_jax.inference.estimate import Estimate
+from npp_jax.inference.estimate import Estimate, estimate
 from npp_jax.inference.identifiability import Identifiability, identifiability
 from npp_jax.inference.parameter import Parameters
 from npp_jax.inference.prior import with_priors
-from npp_jax.inference.profile import Profile, profile_grid, profile_likelihood
+from npp_jax.inference.profile import Profile, profile_likelihood
 from npp_jax.inference.refine import ResidualsAndJacobian, refine
 from npp_jax.inference.refine_result import RefineOptions, RefineResult
-from npp_jax.inference.transform import ranges_of, theta_slope
+from npp_jax.inference.transform import Ranges, ranges_of, theta_slope
 from npp_jax.inference.uncertainty import Covariance, InformationCriteria, covariance, information_criteria
 
 if TYPE_CHECKING:
     import xarray
-
-SAME_MINIMUM = 0.01
-"""Starts whose χ² is at most this above the best ended in the same minimum: a hundredth of what a standard error costs
-squared."""
+_OTHER_MINIMA = 2  # from which refits of the profiles may start as well
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -54,7 +53,7 @@ class FitResult:
     """Profile likelihoods; empty if none were asked for."""
     identifiability: Identifiability
     refined: RefineResult
-    """How each start ended."""
+    """How each start ended; the last may be one that a profile likelihood found."""
     expansion: Expansion
     """Residuals, signals and their slopes at the best parameters, with a first axis of one."""
     path: Float[np.ndarray, "step parameter"]
@@ -66,10 +65,14 @@ class FitResult:
         return self.refined.best()
 
     @property
+    def minima(self) -> tuple[Minimum, ...]:
+        """The distinct minima in which starts ended, lowest first."""
+        return distinct_minima(self.refined, self.covariance, ranges_of(self.parameters))
+
+    @property
     def agreeing(self) -> int:
         """How many starts ended in the best minimum."""
-        cost = np.asarray(self.refined.cost)
-        return int(np.sum(2.0 * (cost - cost.min()) <= SAME_MINIMUM))
+        return next((minimum.starts for minimum in self.minima if minimum.start == self.best), 1)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -79,7 +82,7 @@ class FitResult:
     def __getitem__(self, name: str) -> Estimate:
         if name not in self.names:
             raise KeyError(f"no parameter is called '{name}'; known are {', '.join(self.names)}")
-        return words.estimate(self, self.names.index(name))
+        return estimate(self.parameters, self.covariance, self.profiles, self.names.index(name))
 
     def warnings(self) -> list[str]:
         """What a reader of the numbers has to know, one sentence each."""
@@ -126,7 +129,7 @@ def fit(
     method
         How the starts are refined; profile likelihoods are by Levenberg–Marquardt always.
     profile_points
-        Values at which each profile likelihood is evaluated; none for zero.
+        Points of the curve of each profile likelihood, which do not change its interval; no profile for zero.
     options
         Numerical choices of `refine`.
     on_iteration
@@ -166,21 +169,20 @@ def fit(
             options=options,
             on_iteration=on_iteration,
         )
-    best = refined.best()
-    theta = refined.theta[best]
     ranges = ranges_of(parameters)
-    # Held parameters are those at an end of their range, and those of which the residuals do not depend.
-    held = (refined.at_bound[best] != 0) | refined.insensitive[best]
-    _, jacobian, _ = posterior(theta[None])
-    found = covariance(jacobian[0], theta, ranges, held=held)
+    found = _errors(posterior, refined, ranges)
     profiles: tuple[Profile, ...] = ()
     if profile_points:
-        grids = {
-            parameter.name: profile_grid(found, parameters, k, points=profile_points)
-            for k, parameter in enumerate(parameters)
-            if not bool(held[k]) and not is_systematic(parameter) and np.isfinite(ranges.high[k] - ranges.low[k])
-        }
-        profiles = profile_likelihood(posterior, parameters, theta, grids, covariance=found, options=options)
+        profiles = _profiles(posterior, parameters, refined, found, profile_points, options)
+        lowest = min(profiles, key=lambda profile: profile.lowest_delta)
+        if lowest.improved:
+            # The minimum was not the lowest: its profiles tell where to go on.
+            more = refine(recorded, parameters, jnp.asarray(lowest.lowest[None]), options=options)
+            refined = jax.tree.map(lambda *parts: jnp.concatenate(parts), refined, more)
+            found = _errors(posterior, refined, ranges)
+            profiles = _profiles(posterior, parameters, refined, found, profile_points, options)
+    best = refined.best()
+    theta = refined.theta[best]
     expansion = model.expand(theta[None])
     residual = np.asarray(expansion.residual[0])
     chi2 = float(residual @ residual)
@@ -202,7 +204,7 @@ def fit(
         identifiability=identifiability(expansion.jacobian[0], theta, parameters),
         refined=refined,
         expansion=expansion,
-        path=_path(np.stack([theta_[best] for theta_ in visited]), np.asarray(theta)),
+        path=_path(visited, best, len(starts), np.asarray(theta)),
     )
 
 
@@ -217,7 +219,44 @@ def _length(measurement) -> int:
     return points + (2 * len(measurement.profile.species) if measurement.solved else 0)
 
 
-def _path(visited: np.ndarray, end: np.ndarray) -> np.ndarray:
+def _errors(posterior: ResidualsAndJacobian, refined: RefineResult, ranges: Ranges) -> Covariance:
+    """Covariance at the best end, given the parameters that are held there: those at an end of their range, and those
+    on which the residuals do not depend.
+    """
+    best = refined.best()
+    _, jacobian, *_ = posterior(refined.theta[best][None])
+    held = (refined.at_bound[best] != 0) | refined.insensitive[best]
+    return covariance(jacobian[0], refined.theta[best], ranges, held=held)
+
+
+def _profiles(
+    posterior: ResidualsAndJacobian,
+    parameters: Parameters,
+    refined: RefineResult,
+    errors: Covariance,
+    points: int,
+    options: RefineOptions | None,
+) -> tuple[Profile, ...]:
+    minima = [m for m in distinct_minima(refined, errors, ranges_of(parameters)) if m.start != refined.best()]
+    return profile_likelihood(
+        posterior,
+        parameters,
+        refined.theta[refined.best()],
+        [parameter.name for parameter in parameters if not is_systematic(parameter)],
+        points=points,
+        covariance=errors,
+        others=[minimum.theta for minimum in minima[:_OTHER_MINIMA]],
+        options=options,
+    )
+
+
+def _path(visited: list[np.ndarray], best: int, starts: int, end: np.ndarray) -> np.ndarray:
     """Trial points of the best start without repetitions, up to the end."""
-    moved = np.concatenate([[True], np.any(np.diff(visited, axis=0) != 0.0, axis=1)])
-    return np.concatenate([visited[moved], end[None]])
+    own = (
+        [theta[best] for theta in visited if len(theta) == starts]
+        if best < starts
+        else [theta[0] for theta in visited[-1:]]
+    )
+    table = np.stack(own)
+    moved = np.concatenate([[True], np.any(np.diff(table, axis=0) != 0.0, axis=1)])
+    return np.concatenate([table[moved], end[None]])

@@ -81,6 +81,9 @@ class Objective:
     problem: Problem
     controls: Controls
     model: Model = "electroneutral"
+    sampled: bool = True
+    """Whether responses that are fixed are seen by matrices over intervals, which is cheaper and a little less exact
+    than where they vary."""
 
     def __post_init__(self) -> None:
         for measurement in self.problem.measurements:
@@ -171,7 +174,7 @@ class Objective:
         """Responses at the depths of the profiles, as matrices, where they are fixed."""
         return [
             None
-            if m.profile is None or m.observation is None or self.problem.seen_anew(m) or self.problem.resolved(m)
+            if m.profile is None or m.observation is None or not self.sampled or self._anew(m)
             else sample_response(
                 m.observation.response,
                 m.observation.true_depth(m.profile.depth),
@@ -180,6 +183,9 @@ class Objective:
             )
             for m in self.problem.measurements
         ]
+
+    def _anew(self, measurement: Measurement) -> bool:
+        return self.problem.seen_anew(measurement) or self.problem.resolved(measurement)
 
     def residuals(self, theta: Float[Array, "candidate parameter"]) -> Predicted:
         """Residuals of each measured experiment over their standard deviations, with the best sensitivities and

@@ -42,6 +42,18 @@ def observed_keys(observation: Observation, species: Sequence[str]) -> dict[str,
     }
 
 
+def observed_value(observation: Observation, species: Sequence[str], key: str) -> Array:
+    """Value of one key of an observation, in its own unit.
+
+    Raises
+    ------
+    ParameterError
+        The observation has no such key; the nearest one is named.
+    """
+    value, ion = _leaf(observation, species, key)(observation), _ion(key)
+    return value[list(species).index(ion)] if ion in species else value
+
+
 def place_observed(
     observation: Observation, species: Sequence[str], key: str, value: Float[ArrayLike, ""]
 ) -> Observation:
@@ -63,12 +75,21 @@ def place_observed(
     ParameterError
         The observation has no such key; the nearest one is named.
     """
+    leaf, ion = _leaf(observation, species, key), _ion(key)
+    if ion in species:
+        return eqx.tree_at(leaf, observation, leaf(observation).at[list(species).index(ion)].set(value))
+    return eqx.tree_at(leaf, observation, jnp.asarray(value))
+
+
+def _leaf(observation: Observation, species: Sequence[str], key: str) -> Callable[[Observation], Array]:
     keys = observed_keys(observation, species)
     if key not in keys:
         near = difflib.get_close_matches(key, keys, n=1, cutoff=0.5)
         hint = f"did you mean '{near[0]}'?" if near else f"known keys: {', '.join(keys)}"
         raise ParameterError(f"'{key}' is not a parameter of the observation; {hint}")
-    leaf, ion = keys[key], key.removeprefix(_OBSERVED).rpartition(".")[0]
-    if ion in species:
-        return eqx.tree_at(leaf, observation, leaf(observation).at[list(species).index(ion)].set(value))
-    return eqx.tree_at(leaf, observation, jnp.asarray(value))
+    return keys[key]
+
+
+def _ion(key: str) -> str:
+    """The ion that a key is of, if it is of one."""
+    return key.removeprefix(_OBSERVED).rpartition(".")[0]

@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from npp_jax.fitting.observed import changes_depth, is_observed, place_observed
-from npp_jax.fitting.parameters import place, slots
+from npp_jax.fitting.observed import changes_depth, is_observed, observed_value, place_observed
+from npp_jax.fitting.parameters import place, slots, value_of
 from npp_jax.fitting.shares import check_shares
 from npp_jax.inference.parameter import Parameter, ParameterError, Parameters
 from npp_jax.observe import (
@@ -48,6 +48,20 @@ class Measurement(eqx.Module):
             full = (jnp.repeat(seen.sensitivity, count), jnp.repeat(seen.background, count))
             seen = eqx.tree_at(lambda o: (o.sensitivity, o.background), seen, full)
         self.observation = seen
+
+    def value_of(self, key: str) -> Array:
+        """Value of a key of the experiment, or of how it is seen, in its own unit.
+
+        Raises
+        ------
+        ParameterError
+            There is no such key.
+        """
+        if not is_observed(key):
+            return value_of(self.experiment, key)
+        if self.observation is None or self.profile is None:
+            raise ParameterError(f"'{key}': {self.name} has no measured profile")
+        return observed_value(self.observation, self.profile.species, key)
 
     @property
     def solved(self) -> bool:

@@ -19,10 +19,20 @@ from npp_jax.simulation.simulate import FAST
 from npp_jax.simulation.solution import Model
 
 
-def linear_model(problem: Problem, controls: Controls, model: Model) -> LinearModel:
-    """Residuals and Jacobian of a problem with what a fit does not need left out of the settings."""
+def linear_model(problem: Problem, controls: Controls, model: Model, *, sampled: bool = True) -> LinearModel:
+    """Residuals and Jacobian of a problem with what a fit does not need left out of the settings.
+
+    Parameters
+    ----------
+    problem
+        Experiments and parameters.
+    controls, model
+        Numerical settings and equations.
+    sampled
+        See `Objective`; models that are compared are all seen in one way.
+    """
     lean = dataclasses.replace(controls, trace=False, companion=False, observables=False)
-    return LinearModel(Objective(problem, lean, model))
+    return LinearModel(Objective(problem, lean, model, sampled))
 
 
 @own_promotion

@@ -1,10 +1,12 @@
 """A fit in words, as a table, and as labelled arrays."""
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from npp_jax.inference.estimate import Estimate
+from npp_jax.inference.estimate import NOT_DETERMINED, given_text
+from npp_jax.inference.interval_end import Outcome
 from npp_jax.inference.refine_result import REASON_ADVICE, Reason
 from npp_jax.simulation.text_table import TextTable
 
@@ -15,18 +17,6 @@ if TYPE_CHECKING:
 
 UNLIKELY = 1e-3
 """Probability of χ² below which the model is said not to explain the data."""
-
-
-def estimate(result: "FitResult", place: int) -> Estimate:
-    """One parameter; its interval is that of the profile likelihood if there is one, else of the covariance."""
-    value, sigma = float(result.theta[place]), float(result.covariance.standard_error[place])
-    name = result.parameters[place].name
-    profile = next((profile for profile in result.profiles if profile.name == name), None)
-    if profile is None:
-        low, high = (float(end) for end in result.covariance.interval[place])
-        return Estimate(value, sigma, (low, high), "covariance")
-    low, high = (float(end) for end in profile.interval)
-    return Estimate(value, sigma, (low, high), profile.how)
 
 
 def ending(result: "FitResult") -> Reason:
@@ -42,6 +32,16 @@ def warnings(result: "FitResult") -> list[str]:
         side = int(result.refined.at_bound[result.best, k])
         if side:
             found.append(f"{parameter.name} is at the {'upper' if side > 0 else 'lower'} end of its range.")
+    for name in result.names:
+        ends = result[name].ends
+        told = [(f"{side} end", end) for side, end in zip(("lower", "upper"), ends, strict=True)]
+        found += [f"The {side} of {name} is {end.text()}." for side, end in told if end.outcome is Outcome.NOT_FOUND]
+    lost = [name for name in result.names if result[name].interval_text() == NOT_DETERMINED]
+    if lost:
+        found.append(f"The data set no limit to {' and '.join(lost)} within the range.")
+    held = given_text(result.parameters, result.covariance)
+    if held:
+        found.append(f"Standard errors are{held}, the end of the range.")
     if result.p_value < UNLIKELY:
         freedom = round(result.points - result.effective)
         found.append(
@@ -59,7 +59,8 @@ def warnings(result: "FitResult") -> list[str]:
 def line(result: "FitResult") -> str:
     """Parameters with their standard errors, χ² and ending in one line."""
     found = (result[name] for name in result.names)
-    numbers = ", ".join(f"{name} = {e.value:.5g} ± {e.sigma:.2g}" for name, e in zip(result.names, found, strict=True))
+    error = lambda e: f"± {e.sigma:.2g}" if math.isfinite(e.sigma) else f"({NOT_DETERMINED})"  # noqa: E731
+    numbers = ", ".join(f"{name} = {e.value:.5g} {error(e)}" for name, e in zip(result.names, found, strict=True))
     chi2 = f"chi2 {result.chi2:.1f} for {result.points} points"
     return f"FitResult: {numbers}; {chi2}; {REASON_ADVICE[ending(result)]}"
 
@@ -69,8 +70,7 @@ def table(result: "FitResult") -> TextTable:
     rows = []
     for name in result.names:
         found = result[name]
-        low, high = found.interval
-        rows.append((name, f"{found.value:.5g}", f"{found.sigma:.2g}", f"{low:.5g} … {high:.5g}", found.how))
+        rows.append((name, f"{found.value:.5g}", found.sigma_text(), found.interval_text(), found.how))
     return TextTable(
         f"Fit of {len(result.parameters)} parameters, {result.agreeing} of {len(result.refined.reason)} starts at the "
         "best minimum",
@@ -92,8 +92,24 @@ def dataset(result: "FitResult") -> "xarray.Dataset":
     units = "that of the name of the parameter"
     arrays = {
         "best": ("parameter", result.theta, units, "best parameters"),
-        "standard_error": ("parameter", [e.sigma for e in estimates], units, "standard errors"),
-        "interval": (("parameter", "end"), [e.interval for e in estimates], units, "95 % intervals"),
+        "standard_error": (
+            "parameter",
+            [e.sigma for e in estimates],
+            units,
+            "standard errors; NaN where not determined",
+        ),
+        "interval": (
+            ("parameter", "end"),
+            [e.interval for e in estimates],
+            units,
+            "95 % intervals; NaN where the data set no limit",
+        ),
+        "interval_end": (
+            ("parameter", "end"),
+            [[end.text() for end in e.ends] for e in estimates],
+            "1",
+            "how each end of the interval was found",
+        ),
         "interval_from": ("parameter", [e.how for e in estimates], "1", "where the interval is from"),
         "covariance_scaled": (
             ("parameter", "parameter_2"),

@@ -1,15 +1,15 @@
 """Least squares, uncertainty, profile likelihood, posterior, identifiability of any residuals; knows no experiment."""
 
-from npp_jax.inference.closed_profiles import closed_profiles
 from npp_jax.inference.descent import descend
-from npp_jax.inference.estimate import Estimate, Uncertain, propagate
-from npp_jax.inference.identifiability import Combination, Identifiability, identifiability
+from npp_jax.inference.estimate import Estimate, Uncertain, covariance_ends, estimate, given, given_text, propagate
+from npp_jax.inference.identifiability import Combination, Group, Identifiability, identifiability
+from npp_jax.inference.interval_end import End, Outcome, between
 from npp_jax.inference.parameter import Parameter, ParameterError, Parameters, Prior
 from npp_jax.inference.posterior import MissingExtra, Posterior, PosteriorError, PosteriorOptions, check_blackjax
 from npp_jax.inference.prior import with_priors
-from npp_jax.inference.profile import DELTA_CHI2_95, Profile, profile_grid, profile_likelihood
+from npp_jax.inference.profile import DELTA_CHI2_95, Profile, profile_likelihood
 from npp_jax.inference.refine import ResidualsAndJacobian, refine
-from npp_jax.inference.refine_result import REASON_ADVICE, Reason, RefineOptions, RefineResult
+from npp_jax.inference.refine_result import GOOD, REASON_ADVICE, Reason, RefineOptions, RefineResult
 from npp_jax.inference.sampling import sample_posterior
 from npp_jax.inference.transform import (
     Ranges,
@@ -34,15 +34,19 @@ from npp_jax.inference.uncertainty import (
 
 __all__ = [
     "DELTA_CHI2_95",
+    "GOOD",
     "NORMAL_95",
     "REASON_ADVICE",
     "Combination",
     "Covariance",
+    "End",
     "Estimate",
+    "Group",
     "Identifiability",
     "InformationCriteria",
     "LikelihoodRatio",
     "MissingExtra",
+    "Outcome",
     "Parameter",
     "ParameterError",
     "Parameters",
@@ -57,15 +61,18 @@ __all__ = [
     "RefineResult",
     "ResidualsAndJacobian",
     "Uncertain",
+    "between",
     "check_blackjax",
-    "closed_profiles",
     "covariance",
+    "covariance_ends",
     "descend",
+    "estimate",
     "from_unbounded",
+    "given",
+    "given_text",
     "identifiability",
     "information_criteria",
     "likelihood_ratio",
-    "profile_grid",
     "profile_likelihood",
     "propagate",
     "ranges_of",

@@ -24,7 +24,7 @@ from npp_jax.inference.linearisation import linearise, stationarity
 from npp_jax.inference.parameter import Parameters
 from npp_jax.inference.refine import ResidualsAndJacobian
 from npp_jax.inference.refine_result import Reason, RefineOptions, RefineResult
-from npp_jax.inference.refine_step import share_is_wall
+from npp_jax.inference.refine_step import negligible, share_is_wall
 from npp_jax.inference.transform import (
     Ranges,
     check_inside,
@@ -173,7 +173,8 @@ def descend(
             fresh = _judge(function, ranges, options, best, slope)
             judged = {key: _where(running, fresh[key], value) for key, value in judged.items()}
             done = running & (np.asarray(judged["done"]) | (lowest <= _VANISHED * first))
-            ended = np.where(2 * run_failures >= np.maximum(run, 1), Reason.FAILURE_WALL, Reason.STALLED)
+            there = np.where(np.asarray(judged["near"]), np.asarray(judged["reason"]), Reason.STALLED)
+            ended = np.where(2 * run_failures >= np.maximum(run, 1), Reason.FAILURE_WALL, there)
             limit = np.where(share_is_wall(recent), Reason.FAILURE_WALL, Reason.ITERATION_LIMIT)
             reason = np.where(running & stuck, ended, np.where(running & last, limit, reason))
             reason = np.where(done, np.asarray(judged["reason"]), reason)
@@ -279,6 +280,7 @@ def _criteria(
             "insensitive": insensitive,
             "side": side,
             "reason": success,
+            "near": finite & negligible(quality.offset, residual.shape[0]),
             "done": finite & (quality.offset <= options.offset) & (quality.cosine <= options.offset),
         }
 

@@ -4,49 +4,85 @@ The Fisher information JᵀJ is compared with what the ranges alone say: each pa
 deviation of a uniform distribution over its range, width/√12 on its scale. In these units an eigenvalue λ of JᵀJ
 means that along its direction the data are √λ times as sharp as the range, and Σ λ/(1 + λ) is the effective number
 of parameters that the data determine (D. J. C. MacKay, "Bayesian interpolation", Neural Comput. 4, 415 (1992)).
+
+A parameter whose standard error, with all others free, is below that unit is determined alone. The others fall into
+groups of those that may follow each other along directions of λ < 1; of a group the data determine the combinations
+across them. Combinations are of logarithms where all values of a range are positive, whatever the scale: a ratio, a
+product, or powers, with a relative error.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import ArrayLike
+from jaxtyping import ArrayLike, Float
 
 from npp_jax.inference.parameter import Parameters
 from npp_jax.inference.transform import ranges_of, theta_slope
 
 _WHOLE_DOMAIN = 10.0  # taken as the width where the range is infinite, on scales that have no unit
+_NO_EFFECT = 0.1  # change of the residuals across a range, in standard deviations
+_LINKED = 0.3  # correlation along weak directions of parameters that are not determined alone
+_FOLLOWS = 0.9  # correlation that puts others beside them
+_SMALLEST = 0.05  # power, over the largest, that is still named
+_SIMPLE = (0.5, 1.0, 2.0, 3.0)  # powers that are written so if they are within 2 %
 
 
 class Combination(NamedTuple):
-    """One combination Σ a s of the parameters on their scales, largest |a| = 1."""
+    """One combination of the parameters, largest power 1."""
 
-    text: str
-    """For `log` parameters a product of powers, else a sum."""
-    product: bool
-    """Whether it is a product of powers."""
-    weights: np.ndarray
-    """a, shape [parameter]"""
+    powers: Float[np.ndarray, " parameter"]
+    """Weights of ln θ, or of θ where `relative` is false."""
+    relative: bool
+    """Whether it is a product of powers, with a relative error; else a sum."""
     standard_error: float
-    """Of the combination, of its logarithm where it is a product. Infinite where the data say nothing."""
-    sharpness: float
-    """√λ: how many times sharper than the range alone the data determine it."""
+    """Of the logarithm of the product, or of the sum. Infinite where the data say nothing."""
+
+
+class Group(NamedTuple):
+    """Parameters that the data determine together only, and those that follow them."""
+
+    members: tuple[int, ...]
+    lost: tuple[int, ...]
+    """Those of them that are not determined alone."""
+    combinations: tuple[Combination, ...]
+    """Those that are determined, sharpest first."""
 
 
 class Identifiability(NamedTuple):
-    """What the data determine, best first."""
+    """What the data determine."""
 
-    combinations: tuple[Combination, ...]
+    parameters: Parameters
+    alone: tuple[tuple[int, float], ...]
+    """Parameters that are determined, whatever the others are, sharpest first, and their standard errors [unit of the
+    parameter]."""
+    groups: tuple[Group, ...]
+    hardly: tuple[int, ...]
+    """Parameters whose effect over their whole range is too weak, each alone and with the others known."""
+    sharpness: Float[np.ndarray, " direction"]
+    """√λ of each direction, largest first."""
     effective_parameters: float
     """Between 0 and the number of parameters."""
 
-    def lines(self) -> list[str]:
-        """One sentence for each combination, and a summary."""
-        sentences = [_sentence(combination) for combination in self.combinations]
-        total = len(self.combinations)
-        return [*sentences, f"the data determine {self.effective_parameters:.1f} of {total} parameters"]
+    def lines(self, phrases: Mapping[str, str] | None = None) -> list[str]:
+        """Sentences, best determined first.
+
+        Parameters
+        ----------
+        phrases
+            What the parameters are called in a sentence, by their names; names where it has none.
+        """
+        told = [(phrases or {}).get(parameter.name, parameter.name) for parameter in self.parameters]
+        found = [f"{told[k]} is determined to {self._error(k, error)}" for k, error in self.alone]
+        found += [sentence for group in self.groups for sentence in _of_group(group, told)]
+        found += [f"{told[k]} has no effect that the data show" for k in self.hardly]
+        return [*found, f"the data determine {self.effective_parameters:.1f} of {len(self.parameters)} parameters"]
+
+    def _error(self, k: int, error: float) -> str:
+        parameter = self.parameters[k]
+        return _relative(error) if parameter.scale == "log" else f"± {error:.2g}"
 
 
 def identifiability(
@@ -77,54 +113,133 @@ def identifiability(
     width = ranges.high - ranges.low
     natural = np.where(ranges.is_log | ranges.is_logit, _WHOLE_DOMAIN, np.maximum(np.abs(values), 1e-300))
     unit = np.where(np.isfinite(width), width, natural) / math.sqrt(12.0)
-    sensitivity = (
-        np.asarray(jacobian, float) * np.asarray(theta_slope(ranges, jnp.asarray(values))) * unit / math.sqrt(variance)
-    )
+    slope = np.asarray(theta_slope(ranges, jnp.asarray(values)))
+    sensitivity = np.asarray(jacobian, float) * slope * unit / math.sqrt(variance)
     missing = max(len(parameters) - len(sensitivity), 0)
     _, sharpness, right = np.linalg.svd(np.pad(sensitivity, ((0, missing), (0, 0))), full_matrices=False)
     sharpness = np.where(sharpness > tolerance * sharpness.max(), sharpness, 0.0)
-    combinations = tuple(
-        _combination(parameters, row / unit, value) for row, value in zip(right, sharpness, strict=True)
+
+    effect = np.linalg.norm(sensitivity, axis=0) * math.sqrt(12.0)
+    seen = effect > _NO_EFFECT
+    inverse = np.divide(1.0, sharpness, out=np.zeros_like(sharpness), where=sharpness > 0.0)
+    # What lies in a direction that is not determined at all, by more than rounding, has an infinite error.
+    lost = np.sum(right[sharpness == 0.0] ** 2, axis=0) > 1e-8
+    error = np.where(lost, np.inf, np.linalg.norm(inverse[:, None] * right, axis=0))
+    members = _together(right, sharpness, error, seen)
+    alone = sorted(np.flatnonzero(seen & (error <= 1.0)).tolist(), key=lambda k: error[k])
+    # θ/(dθ/dx) over s/(ds/dx): from units of the range to logarithms, or to θ.
+    relative = np.array([parameter.low > 0.0 for parameter in parameters])
+    to_log = unit * slope / np.where(relative, values, 1.0)
+    information = right.T @ (sharpness[:, None] ** 2 * right)
+    return Identifiability(
+        parameters=parameters,
+        alone=tuple((k, float(error[k] * unit[k] * (1.0 if ranges.is_log[k] else slope[k]))) for k in alone),
+        groups=tuple(_group(group, error > 1.0, information, to_log, relative, unit * slope) for group in members),
+        hardly=tuple(int(k) for k in np.flatnonzero(~seen)),
+        sharpness=sharpness,
+        effective_parameters=float(np.sum(sharpness**2 / (1.0 + sharpness**2))),
     )
-    return Identifiability(combinations, float(np.sum(sharpness**2 / (1.0 + sharpness**2))))
 
 
-def _combination(parameters: Parameters, weights: np.ndarray, sharpness: float) -> Combination:
-    largest = weights[np.argmax(np.abs(weights))]
-    error = 1.0 / (sharpness * abs(largest)) if sharpness > 0.0 else math.inf
-    weights = weights / largest
-    # In the order of their weight; those below 5 % of the largest are left out of the words.
-    order = [int(k) for k in np.argsort(-np.abs(weights), kind="stable") if abs(weights[k]) >= 0.05]
-    product = all(parameters[k].scale == "log" for k in order)
-    text = _product(parameters, weights, order) if product else _sum(parameters, weights, order)
-    return Combination(text, product, weights, error, float(sharpness))
+def _together(right: np.ndarray, sharpness: np.ndarray, error: np.ndarray, seen: np.ndarray) -> list[tuple[int, ...]]:
+    """Groups of parameters that are not determined alone, with those that follow them."""
+
+    def correlation(which: np.ndarray) -> np.ndarray:
+        # What is not determined at all counts as much weaker than the rest.
+        scatter = right[which].T @ (right[which] / np.maximum(sharpness[which], 1e-4)[:, None] ** 2)
+        size = np.sqrt(np.maximum(np.diag(scatter), 1e-300))
+        return np.abs(scatter) / np.outer(size, size)
+
+    open_ = seen & (error > 1.0)
+    weak = (correlation(sharpness < 1.0) > _LINKED) & open_[:, None] & open_
+    linked = weak | ((correlation(sharpness >= 0.0) > _FOLLOWS) & seen[:, None] & seen)
+    groups: list[tuple[int, ...]] = []
+    left = np.flatnonzero(open_).tolist()
+    while left:
+        group, new = set[int](), {left[0]}
+        while new:
+            group |= new
+            new = {int(j) for k in new for j in np.flatnonzero(linked[k])} - group
+        groups.append(tuple(sorted(group)))
+        left = [k for k in left if k not in group]
+    return groups
 
 
-def _product(parameters: Parameters, weights: np.ndarray, order: list[int]) -> str:
-    return " · ".join(parameters[k].name + ("" if _is_one(weights[k]) else f"^{weights[k]:.2g}") for k in order)
+def _group(
+    members: tuple[int, ...],
+    lost: np.ndarray,
+    information: np.ndarray,
+    to_log: np.ndarray,
+    relative: np.ndarray,
+    to_theta: np.ndarray,
+) -> Group:
+    """The combinations that are determined, whatever the parameters outside of the group are."""
+    inside = np.array(members)
+    outside = np.setdiff1d(np.arange(len(information)), inside)
+    cross = information[np.ix_(inside, outside)]
+    left = information[np.ix_(inside, inside)]
+    if outside.size:
+        left = left - cross @ np.linalg.pinv(information[np.ix_(outside, outside)], rcond=1e-12) @ cross.T
+    logarithmic = bool(relative[inside].all())
+    unit = (to_log if logarithmic else to_theta)[inside]
+    eigenvalues, vectors = np.linalg.eigh(left)
+    # Sharper than the range; rounding of what is eliminated may leave some.
+    kept = (eigenvalues > 1.0) & (eigenvalues > 1e-12 * eigenvalues.max(initial=0.0))
+    found = []
+    for value, vector in sorted(zip(eigenvalues[kept], vectors.T[kept], strict=True), key=lambda pair: -pair[0]):
+        weights = vector / unit
+        leading = np.argmax(np.abs(weights)) if logarithmic else np.argmax(np.abs(vector))
+        powers = np.zeros(len(information))
+        powers[inside] = weights / weights[leading]
+        found.append(Combination(powers, logarithmic, 1.0 / (math.sqrt(value) * abs(weights[leading]))))
+    return Group(members, tuple(k for k in members if lost[k]), tuple(found))
 
 
-def _sum(parameters: Parameters, weights: np.ndarray, order: list[int]) -> str:
-    prefix = {"linear": "", "log": "ln ", "logit": "logit "}
-    text = ""
-    for k in order:
-        sign = " - " if weights[k] < 0.0 else " + "
-        factor = "" if _is_one(abs(weights[k])) else f"{abs(weights[k]):.2g} "
-        text += sign + factor + prefix[parameters[k].scale] + parameters[k].name
-    return text.removeprefix(" + ")
+def _of_group(group: Group, told: list[str]) -> list[str]:
+    names = [told[k] for k in group.members]
+    if not group.combinations:
+        return [f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} not determined"]
+    found = [
+        f"{_called(c, group.members, told)} is determined to "
+        + (_relative(c.standard_error) if c.relative else f"± {c.standard_error:.2g}")
+        for c in group.combinations
+    ]
+    if len(names) == 1:
+        return found
+    lost = [told[k] for k in group.lost]
+    every = "each" if len(names) == 2 else f"each of {', '.join(names)}"
+    found[-1] += f"; {every if len(lost) == len(names) else ' and '.join(lost)} alone is not"
+    return found
 
 
-def _is_one(weight: float) -> bool:
-    return bool(abs(weight - 1.0) < 5e-3)
+def _called(combination: Combination, members: tuple[int, ...], told: list[str]) -> str:
+    """The ratio of two parameters, their product, or a formula."""
+    powers = {k: _simple(combination.powers[k]) for k in members if abs(combination.powers[k]) >= _SMALLEST}
+    values = sorted(powers.values())
+    if not combination.relative:
+        factor = {k: "" if abs(p) == 1.0 else f"{abs(p):.2g} " for k, p in powers.items()}
+        terms = (f"{'-' if p < 0.0 else '+'} {factor[k]}{told[k]}" for k, p in powers.items())
+        return " ".join(terms).removeprefix("+ ")
+    if len(powers) == 2 and values == [-1.0, 1.0]:
+        above, below = sorted(powers)
+        return f"the ratio of {told[above]} to {told[below]}"
+    if values == [1.0, 1.0]:
+        return "the product of " + " and ".join(told[k] for k in powers)
+    return _formula(powers, told)
 
 
-def _sentence(combination: Combination) -> str:
-    if combination.sharpness == 0.0:
-        return f"not determined: {combination.text}"
-    verdict = "well" if combination.sharpness >= 10.0 else "poorly" if combination.sharpness >= 1.0 else "hardly"
-    error = combination.standard_error
-    if not combination.product:
-        known = f"± {error:.2g}"
-    else:
-        known = f"{100.0 * error:.2g} %" if error < 0.1 else f"a factor of {math.exp(min(error, 700.0)):.3g}"
-    return f"{verdict} determined: {combination.text}, to {known} (1 standard error)"
+def _formula(powers: dict[int, float], told: list[str]) -> str:
+    def factor(k: int) -> str:
+        base = f"({told[k]})" if " " in told[k] else told[k]
+        return base if powers[k] == 1.0 else f"{base}^{powers[k]:.2g}"
+
+    return " · ".join(factor(k) for k in powers)
+
+
+def _simple(power: float) -> float:
+    near = next((s for s in _SIMPLE if abs(abs(power) - s) <= 0.02 * s), abs(power))
+    return math.copysign(near, power)
+
+
+def _relative(error: float) -> str:
+    return f"{100.0 * error:.2g} %" if error < 0.1 else f"a factor of {math.exp(min(error, 700.0)):.3g}"

@@ -85,7 +85,10 @@ class Parameter:
     def _check(self, prior: Prior) -> None:
         mean, sigma = prior.mean, prior.sigma
         if not (self.low <= mean <= self.high if self.bounded else self.low < mean < self.high):
-            raise ParameterError(f"{self.name}: prior mean = {mean} is outside of the range ({self.low}, {self.high})")
+            raise ParameterError(
+                f"{self.name}: prior mean = {mean} is outside of the range ({self.low}, {self.high}); "
+                "it has the unit of the parameter on any scale"
+            )
         if not 0.0 < sigma < math.inf:
             raise ParameterError(f"{self.name}: prior sigma = {sigma} must be positive and finite")
 

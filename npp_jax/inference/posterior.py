@@ -7,11 +7,15 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Float
 
+from npp_jax.inference.parameter import Parameters
+
 LARGEST_R_HAT = 1.01
 """R-hat above which chains do not agree (A. Vehtari et al., Bayesian Analysis 16, 667 (2021))."""
 
 LEAST_ESS = 400.0
 """Effective draws below which R-hat, mean and interval are not to be trusted (the same source)."""
+
+_TOUCHING = 0.05  # of the length of an interval, its distance from the end of the range; 0.026 for a uniform density
 
 
 class MissingExtra(Exception):
@@ -62,6 +66,20 @@ class Posterior(NamedTuple):
     """All trajectories, warm-up included."""
     evaluations: int
     """Jacobians, those of the warm-up included."""
+
+    def interval_texts(self, parameters: Parameters) -> list[str]:
+        """The intervals, and whether the range sets an end: draws reach it with no fall in number."""
+        found = []
+        for parameter, pair in zip(parameters, self.interval, strict=True):
+            low, high = (float(end) for end in pair)
+            sides = []
+            if parameter.bounded:
+                first, last = (float(share) for share in parameter.share(np.asarray(pair)))
+                rooms = (("lower", first), ("upper", 1.0 - last))
+                sides = [side for side, room in rooms if room < _TOUCHING * (last - first)]
+            told = {0: "", 1: f", the {''.join(sides)} end set by the range", 2: ", both ends set by the range"}
+            found.append(f"{low:.5g} … {high:.5g}{told[len(sides)]}")
+        return found
 
     def warnings(self, names: list[str]) -> list[str]:
         """What a reader of the numbers has to know, one sentence each."""

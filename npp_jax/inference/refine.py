@@ -12,7 +12,9 @@ A start has converged when the residual is perpendicular to what the free parame
 relative offset |P r| / |r|, with P the projector onto the columns of J, and the cosine between r and each column are
 both below the tolerance. They do not depend on the units of parameters and residuals. Multiplied by √n for n
 residuals of unit variance, the offset is the distance to the minimum in standard errors. Neither a small step nor a
-small decrease counts as convergence.
+small decrease counts as convergence. Residuals that are rough, as those of simulations on a moving mesh, disagree
+with their derivatives by more than the tolerance: a start within a tenth of a standard error of the minimum, where no
+step lowers the cost, has converged as well.
 
 References
 ----------

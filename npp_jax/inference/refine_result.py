@@ -30,6 +30,9 @@ REASON_ADVICE = {
 """What each reason means and what to try."""
 
 
+GOOD = (Reason.CONVERGED, Reason.AT_BOUND, Reason.INSENSITIVE)
+"""Reasons of a start that ended in a minimum."""
+
 SAME_MINIMUM = 0.01
 """Difference of the cost ½χ² below which two ends are taken for the same minimum: 0.14 standard deviations."""
 

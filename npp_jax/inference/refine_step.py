@@ -1,5 +1,6 @@
 """One iteration of a refinement: what the trial of each start tells, and the next trial."""
 
+import math
 from typing import Any
 
 import equinox as eqx
@@ -42,6 +43,9 @@ SMALLEST_DAMPING = 1e-14
 LARGEST_DAMPING = 1e20
 SMALLEST_STEP = 1e-13  # fraction of the range
 VANISHED = 1e-8  # residual over the first one, below which the step may decide on convergence
+NEGLIGIBLE = 0.1  # distance to the minimum in standard errors that rough residuals may leave
+ROUGH = 0.5  # disagreement of costs and gradients about one step, over its promise, of residuals that are rough there
+REFUSALS = 2  # refused steps in a row, each shorter, before that is asked
 NO_EFFECT = 1e-12  # change of the residual across the range, as a fraction of it
 MEMORY = 0.9  # of the recent share of failures
 WALL = 0.25  # recent share of failures that makes the iteration limit a wall
@@ -69,7 +73,8 @@ def judge_trial(
     failed = ~(ok & finite)
     first = state.evaluations == 0
     between = -0.5 * jnp.dot(state.here.gradient + there.gradient, state.trial - state.scaled)
-    actual = jnp.where(state.offset <= options.rounding_offset, between, state.here.cost - there.cost)
+    fallen = state.here.cost - there.cost
+    actual = jnp.where(state.offset <= options.rounding_offset, between, fallen)
     gain = jnp.where(first, 1.0, actual / state.predicted)
     accepted = ~failed & (first | (state.predicted > 0.0) & (actual > 0.0) & (gain >= GAIN))
 
@@ -90,9 +95,15 @@ def judge_trial(
     )
     insensitive = quality.free & no_effect
     first_cost = jnp.where(first, there.cost, state.first_cost)
-    vanished = (here.cost <= VANISHED**2 * first_cost) & jnp.all(jnp.abs(quality.newton) <= options.step * span)
+    vanishing = here.cost <= VANISHED**2 * first_cost
+    left = jnp.where(vanishing, options.step, SMALLEST_STEP)  # without it, what rounding leaves of the parameters
+    vanished = jnp.all(jnp.abs(quality.newton) <= left * span)
     perpendicular = (quality.offset <= options.offset) & (quality.cosine <= options.offset)
-    converged = jnp.isfinite(here.cost) & accepted & (perpendicular | vanished)
+    # The noise of the cost, measured at this step: what cost and gradients say of short steps agrees without it.
+    noisy = jnp.abs(fallen - between) >= ROUGH * state.predicted
+    refused = ~accepted & ~failed & (state.run >= REFUSALS) & ~share_is_wall(state.recent_failures)
+    floor = refused & noisy & negligible(state.offset, residual.shape[0])
+    converged = jnp.isfinite(here.cost) & (accepted & (perpendicular | vanished) | floor)
     touching = jnp.any(~fixed & ((scaled <= low) | (scaled >= high)))
     success = jnp.where(
         jnp.any(insensitive), Reason.INSENSITIVE, jnp.where(touching, Reason.AT_BOUND, Reason.CONVERGED)
@@ -126,6 +137,11 @@ def judge_trial(
 def share_is_wall(recent: Any) -> Any:
     """Whether the recent share of failures makes the iteration limit a wall."""
     return recent >= WALL
+
+
+def negligible(offset: Any, residuals: int) -> Any:
+    """Whether the distance to the minimum, √n offset standard errors, is too short to matter."""
+    return math.sqrt(residuals) * offset <= NEGLIGIBLE
 
 
 def propose(ranges: Ranges, options: RefineOptions, state: RefineState, fixed: Array) -> RefineState:

@@ -47,6 +47,11 @@ class Covariance(eqx.Module):
     """Number of determined directions."""
     singular_values: Float[Array, " direction"]
     """Of the Jacobian in s with columns of unit length, largest first; zero for parameters held fixed."""
+    held: Bool[Array, " parameter"]
+    """Parameters that are fixed, or held at an end of their range: all errors are given these."""
+    effect: Float[Array, " parameter"]
+    """Change of the residuals across the range of each parameter alone, to first order, in standard deviations; zero
+    only where they do not change at all."""
     directions: Float[Array, "direction parameter"]
     """Change of s along each singular direction, of unit length (zero if only of held parameters); those from `rank` on
     leave the residuals unchanged."""
@@ -83,7 +88,8 @@ def covariance(
         Singular values of the column-normalised Jacobian below this fraction of the largest count as zero.
     """
     held = jnp.zeros(theta.shape, bool) if held is None else held
-    sensitivity = jnp.where(held, 0.0, jacobian * theta_slope(ranges, theta))
+    by_scaled = jacobian * theta_slope(ranges, theta)
+    sensitivity = jnp.where(held, 0.0, by_scaled)
     column = jnp.linalg.norm(sensitivity, axis=0)
     unit = jnp.where(column > 0.0, column, 1.0)
     missing = max(theta.shape[0] - sensitivity.shape[0], 0)
@@ -101,6 +107,7 @@ def covariance(
     scaled = to_scaled(ranges, theta)
     low, high = (jnp.asarray(edge, theta.dtype) for edge in (ranges.low, ranges.high))
     ends = [jnp.clip(scaled + sign * quantile * deviation, low, high) for sign in (-1.0, 1.0)]
+    whole = jnp.linalg.norm(by_scaled, axis=0)
     direction = jnp.where(held, 0.0, right / unit)
     length = jnp.linalg.norm(direction, axis=1, keepdims=True)
     return Covariance(
@@ -113,6 +120,8 @@ def covariance(
         determined=determined,
         rank=jnp.sum(kept),
         singular_values=singular,
+        held=held,
+        effect=jnp.where(whole > 0.0, whole * (high - low), 0.0) / jnp.sqrt(jnp.asarray(variance, theta.dtype)),
         directions=direction / jnp.where(length > 0.0, length, 1.0),
     )
 

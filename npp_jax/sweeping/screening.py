@@ -125,7 +125,7 @@ def fit(
     iterations
         Evaluations of each start at most; by default what suits the method.
     profile_points
-        Values at which each profile likelihood is evaluated; none for zero.
+        Points of the curve of each profile likelihood, which do not change its interval; no profile for zero.
 
     Raises
     ------

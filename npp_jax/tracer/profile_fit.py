@@ -61,7 +61,7 @@ def fit_profile(
     origin
         Surface to start from, if it is to be found; otherwise it is at x = 0. [m]
     profile_points
-        Values at which each profile likelihood is evaluated; none for zero.
+        Points of the curve of each profile likelihood, which do not change its interval; no profile for zero.
 
     Raises
     ------

@@ -22,8 +22,9 @@ from npp_jax.inference import (
     RefineOptions,
     RefineResult,
     Uncertain,
-    closed_profiles,
     covariance,
+    estimate,
+    profile_likelihood,
     propagate,
     ranges_of,
     refine,
@@ -63,7 +64,7 @@ class Fitted(NamedTuple):
     sigma_scaled: Float[np.ndarray, "*shape"]
     """Standard error on the scale: for a logarithm the relative one."""
     interval: Float[np.ndarray, "*shape 2"]
-    """95 % interval. [unit of the name]"""
+    """95 % interval, NaN where the data set no limit. [unit of the name]"""
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -157,13 +158,7 @@ class TracerFit:
     def __getitem__(self, name: str) -> Estimate:
         if name not in self.names:
             raise KeyError(f"no parameter is called '{name}'; known are {', '.join(self.names)}")
-        place = self.names.index(name)
-        value, sigma = float(self.theta[place]), float(self.covariance.standard_error[place])
-        profile = next((profile for profile in self.profiles if profile.name == name), None)
-        if profile is None:
-            low, high = (float(end) for end in self.covariance.interval[place])
-            return Estimate(value, sigma, (low, high), "covariance")
-        return Estimate(value, sigma, profile.interval, profile.how)
+        return estimate(self.parameters, self.covariance, self.profiles, self.names.index(name))
 
     def __repr__(self) -> str:
         found = (self[name] for name in self.names)
@@ -188,7 +183,7 @@ def fit_tracer(
     unknowns
         What varies, and where it starts.
     profile_points
-        Values at which each profile likelihood is evaluated; none for zero.
+        Points of the curve of each profile likelihood, which do not change its interval; no profile for zero.
     batch
         Number of sensitivities computed at once; None for all.
     options
@@ -225,8 +220,10 @@ def fit_tracer(
     known = covariance(with_priors(informed, parameters)(theta[None])[1][0], theta, ranges, held=held)
     profiles: tuple[Profile, ...] = ()
     if profile_points and int(refined.reason[0]) in (Reason.CONVERGED, Reason.AT_BOUND):
-        wanted = np.flatnonzero(~np.asarray(held) & np.asarray(known.determined)).tolist()
-        profiles = closed_profiles(posterior, parameters, known, wanted, points=profile_points, options=options)
+        names = [p.name for p, determined in zip(parameters, known.determined, strict=True) if determined]
+        profiles = profile_likelihood(
+            posterior, parameters, theta, names, points=profile_points, covariance=known, options=options
+        )
     return TracerFit(
         parameters=parameters,
         theta=np.asarray(theta),

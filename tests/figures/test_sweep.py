@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from npp_jax.commands import export
 from npp_jax.commands.plot import draw_stored
 from npp_jax.figures.sweep import (
     candidates,
@@ -231,6 +232,16 @@ def test_without_profiles_there_are_no_arrays(result, tmp_path):
     with pytest.raises(SweepFileError, match="profiles = true"):
         write_sweep_arrays(tmp_path / "x.h5", result, tmp_path / "a.npz")
     assert not (tmp_path / "a.npz").exists()
+
+
+def test_the_table_is_written_where_the_arrays_are_refused(result, tmp_path, monkeypatch):
+    monkeypatch.setattr(export, "read_sweep", lambda _: result)
+    monkeypatch.setattr(export, "write_sweep_table", lambda *_: (tmp_path / "t.csv").touch() or tmp_path / "t.csv")
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file.attrs["title"] = "npp_jax sweep"
+    with pytest.raises(SweepFileError, match=r"profiles = true.*; .*t.csv is written"):
+        export.export_sweep(tmp_path / "x.h5", csv=tmp_path / "t.csv", npz=tmp_path / "a.npz")
+    assert (tmp_path / "t.csv").exists() and not (tmp_path / "a.npz").exists()
 
 
 def test_commands(path, tmp_path):

@@ -1,5 +1,6 @@
 """Every file is written whole or not at all: what fails on the way leaves the former file, or none."""
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -136,7 +137,9 @@ def test_files_of_a_simulation(
 def test_files_of_a_fit(
     name: str, tmp_path: Path, full_disk: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    content = {"figures": [("a", Figure())], "report_lines": ["text"], "_numbers": {}}
+    content = {"figures": [("a", Figure)], "report_lines": ["text"], "_numbers": {}}
+    if name != "s_fit.h5":
+        content["_write_arrays"] = None
     for function, value in content.items():
         monkeypatch.setattr(results, function, lambda *_, value=value: value)
     (tmp_path / name).write_text("former")
@@ -149,6 +152,24 @@ def test_files_of_a_fit(
         results.write_fit(outcome, tmp_path, "s")
     assert (tmp_path / name).read_text() == "former"
     assert not list(tmp_path.glob(".*"))
+
+
+def test_a_figure_that_fails_costs_no_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> Figure:
+        raise ValueError("array of sample points is empty")
+
+    content = {"figures": [("a", broken), ("b", Figure), ("c", lambda: None)], "_write_arrays": None}
+    content["_numbers"] = {"sigma": float("inf"), "ends": [1.0, float("nan")], "name": "f"}
+    for function, value in content.items():
+        monkeypatch.setattr(results, function, lambda *_, value=value: value)
+    monkeypatch.setattr(results, "report_lines", lambda _, drawn, lost: [*drawn, *lost])
+    written, lost = results.write_fit(FitOutcome(MagicMock(), MagicMock(), MagicMock(), ()), tmp_path, "s")
+    assert [path.name for path in written] == ["s_report.md", "s_fit.json", "s_fit.h5", "s_b.png"]
+    assert lost == ["The figure 'a' could not be drawn: ValueError: array of sample points is empty"]
+    assert (tmp_path / "s_report.md").read_text(encoding="utf-8").splitlines() == ["s_b.png", *lost]
+    # Numbers that are not finite are null.
+    numbers = json.loads((tmp_path / "s_fit.json").read_text(encoding="utf-8"), parse_constant=pytest.fail)
+    assert numbers == {"sigma": None, "ends": [1.0, None], "name": "f"}
 
 
 def other_writers() -> list[str]:

@@ -89,7 +89,8 @@ def test_every_start_ends_in_the_one_minimum(fitted: FitResult):
 def test_truth_lies_within_the_intervals(fitted: FitResult, truth: np.ndarray):
     for k, profile in enumerate(fitted.profiles):
         assert profile.interval[0] < truth[k] < profile.interval[1]
-        assert profile.open_ends == (False, False) and not profile.improved
+        assert [end.outcome.name for end in profile.ends] == ["CLOSED", "CLOSED"] and not profile.improved
+        assert len(profile.values) == 7 and not any(end.others for end in profile.ends)
         # Nearly linear: the intervals of the covariance and of the profile differ little.
         low, high = (float(end) for end in fitted.covariance.interval[k])
         assert profile.interval == pytest.approx((low, high), abs=0.3 * (high - low))

@@ -120,6 +120,32 @@ def test_posterior_of_a_glass_is_its_quadrature():
     np.testing.assert_allclose(found.standard_deviation, deviation, rtol=0.2)
 
 
+def test_ends_that_the_range_sets_are_told(rng: np.random.Generator):
+    """Draws that fill the range, that pile up at its upper end, and that lie inside, near its lower end."""
+    bounds = (
+        Parameter("flat", (), 1e-8, 1e-6, "log"),
+        Parameter("piled", (), 0.0, 1.0),
+        Parameter("inside", (), 0.0, 1.0),
+    )
+    draws = np.stack(
+        [
+            np.exp(rng.uniform(np.log(1e-8), np.log(1e-6), 4000)),
+            1.0 - rng.exponential(0.05, 4000),
+            rng.normal(0.04, 0.005, 4000),
+        ],
+        axis=1,
+    )
+    ones = np.ones(3)
+    found = Posterior(
+        draws[None], np.zeros((1, 4000)), draws.mean(0), draws.std(0), np.quantile(draws, [0.025, 0.975], axis=0).T,
+        ones, 1e3 * ones, 1e3 * ones, accepted=0.8, failed=0, trajectories=4000, evaluations=4000,
+    )  # fmt: skip
+    flat, piled, inside = found.interval_texts(bounds)
+    assert flat.endswith(", both ends set by the range")
+    assert piled.endswith(", the upper end set by the range")
+    assert "range" not in inside
+
+
 def study_with(tmp_path: Path, table: str) -> Path:
     text = (SWEEPS / "one_distribution.toml").read_text(encoding="utf-8")
     for key in ("file", "profile"):

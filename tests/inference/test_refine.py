@@ -315,14 +315,19 @@ def test_neighbours_do_not_touch_each_other():
     assert beside.evaluations[0] == other.evaluations[0]
 
 
-def test_rough_residuals_stall():
-    """Noise of 1e-3 in the residuals, of which the Jacobian knows nothing."""
+@pytest.mark.parametrize(("size", "ended"), [(1e-3, "CONVERGED"), (1.0, "STALLED")])
+def test_rough_residuals_converge_to_what_matters(size: float, ended: str):
+    """Noise in the residuals, of which the Jacobian knows nothing: below a tenth of a standard error it is no fault."""
     residual = lambda b: jnp.stack([b[0] + 2.0, b[0] - 3.0, b[1] + b[0] ** 2])  # noqa: E731
-    noise = lambda b: 1e-3 * jnp.stack([jnp.sin(1e7 * b[0]), jnp.sin(1e7 * b[1]), jnp.cos(1e7 * b[0])])  # noqa: E731
+    noise = lambda b: size * jnp.stack([jnp.sin(1e7 * b[0]), jnp.sin(1e7 * b[1]), jnp.cos(1e7 * b[0])])  # noqa: E731
     evaluate = jax.jit(jax.vmap(lambda b: (residual(b) + noise(b), jax.jacfwd(residual)(b))))
     result = refine(evaluate, unbounded(2), [[4.0, 4.0], [-3.0, 2.0]], options=RefineOptions(offset=1e-7))
-    assert reasons(result) == ["STALLED"] * 2
+    assert reasons(result) == [ended] * 2
     assert np.all(result.offset > 1e-7)
+    assert np.all((np.sqrt(3.0) * np.asarray(result.offset) <= 0.1) == (ended == "CONVERGED"))
+    if ended == "CONVERGED":
+        # One standard error of b[0] is 0.5 |r| / √3, about one.
+        np.testing.assert_allclose(result.theta[:, 0], 0.5, atol=0.1)
 
 
 def test_parameters_without_effect_are_named():

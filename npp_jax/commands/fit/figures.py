@@ -2,12 +2,12 @@
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from npp_jax.commands.fit.run import FitOutcome
+from npp_jax.commands.fit.run import FitOutcome, Fitted
 from npp_jax.commands.fit.summary import measured_of
 from npp_jax.figures.fit import (
     correlation,
@@ -19,19 +19,38 @@ from npp_jax.figures.fit import (
     residuals,
     site_energies,
 )
-from npp_jax.fitting import Measurement, law_bands
+from npp_jax.fitting import FitResult, Measurement, law_bands
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def figures(outcome: FitOutcome) -> Iterator[tuple[str, "Figure"]]:
-    """Names and figures, one after the other."""
+def figures(outcome: FitOutcome) -> Iterator[tuple[str, Callable[[], "Figure | None"]]]:
+    """Names, and what draws each figure; nothing where it has nothing to show."""
+    main, result = outcome.main, outcome.main.result
+    yield "profiles", lambda: _profiles(main)
+    for fitted in (main, *(rival for rival in outcome.rivals if rival.hypothesis.free_form)):
+        name = "site_energies" if fitted is main else f"site_energies_{_word(fitted.hypothesis.name)}"
+        yield name, lambda fitted=fitted: _site_energies(fitted, measured_of(main))
+    yield "correlation", lambda: _correlation(result)
+    if result.profiles:
+        yield "profile_likelihood", lambda: _profile_likelihoods(result)
+    posterior = main.posterior
+    if posterior is not None:
+        yield "posterior", lambda: pair_plot(posterior, result)
+    if len(outcome.study.main.parameters) > 1:
+        yield "landscape", lambda: _landscape(outcome)
+
+
+def _figure(size: tuple[float, float]) -> "Figure":
     from matplotlib.figure import Figure
 
-    main, result = outcome.main, outcome.main.result
-    measured = measured_of(main)
-    figure = Figure(figsize=(4.2 * len(measured), 4.8), layout="constrained")
+    return Figure(figsize=size, layout="constrained")
+
+
+def _profiles(main: Fitted) -> "Figure":
+    result, measured = main.result, measured_of(main)
+    figure = _figure((4.2 * len(measured), 4.8))
     axes = figure.subplots(2, len(measured), squeeze=False, height_ratios=[3, 1])
     start = 0
     residual = np.asarray(result.expansion.residual[0])
@@ -42,40 +61,45 @@ def figures(outcome: FitOutcome) -> Iterator[tuple[str, "Figure"]]:
         residuals(axes[1, k], measurement, residual[start : start + size])
         start += size + (2 * len(measurement.profile.species) if measurement.solved else 0)
     figure.suptitle(main.hypothesis.name, fontsize="medium")
-    yield "profiles", figure
+    return figure
 
-    for fitted in (main, *(rival for rival in outcome.rivals if rival.hypothesis.free_form)):
-        bands = law_bands(fitted.hypothesis.problem, measured_of(fitted)[0], fitted.result)
-        if bands is not None:
-            held = [_supported(m, bands.species) for m in measured]
-            supported = (min(low for low, _ in held), 1.0)
-            figure = Figure(figsize=(8.4, 3.8), layout="constrained")
-            left, right = figure.subplots(1, 2)
-            diffusivity(left, bands, supported)
-            site_energies(right, bands, supported)
-            figure.suptitle(fitted.hypothesis.name, fontsize="medium")
-            yield "site_energies" if fitted is main else f"site_energies_{_word(fitted.hypothesis.name)}", figure
 
-    figure = Figure(figsize=(5.5, 4.8), layout="constrained")
+def _site_energies(fitted: Fitted, measured: list[Measurement]) -> "Figure | None":
+    bands = law_bands(fitted.hypothesis.problem, measured_of(fitted)[0], fitted.result)
+    if bands is None:
+        return None
+    held = [_supported(m, bands.species) for m in measured]
+    supported = (min(low for low, _ in held), 1.0)
+    figure = _figure((8.4, 3.8))
+    left, right = figure.subplots(1, 2)
+    diffusivity(left, bands, supported)
+    site_energies(right, bands, supported)
+    figure.suptitle(fitted.hypothesis.name, fontsize="medium")
+    return figure
+
+
+def _correlation(result: FitResult) -> "Figure":
+    figure = _figure((5.5, 4.8))
     correlation(figure.subplots(), result)
-    yield "correlation", figure
-    if result.profiles:
-        columns = min(3, len(result.profiles))
-        lines = math.ceil(len(result.profiles) / columns)
-        figure = Figure(figsize=(3.3 * columns, 2.6 * lines), layout="constrained")
-        places = figure.subplots(lines, columns, squeeze=False).ravel()
-        for ax, profile in zip(places, result.profiles, strict=False):
-            profile_likelihood(ax, profile, result)
-        places[0].legend(frameon=False, fontsize="small", loc="upper center")
-        for ax in places[len(result.profiles) :]:
-            ax.set_axis_off()
-        yield "profile_likelihood", figure
-    if main.posterior is not None:
-        yield "posterior", pair_plot(main.posterior, result)
-    if len(outcome.study.main.parameters) > 1:
-        figure = Figure(figsize=(5.2, 4.0), layout="constrained")
-        landscape(figure.subplots(), outcome.sweep, (0, 1), result)
-        yield "landscape", figure
+    return figure
+
+
+def _profile_likelihoods(result: FitResult) -> "Figure":
+    columns = min(3, len(result.profiles))
+    lines = math.ceil(len(result.profiles) / columns)
+    figure = _figure((3.3 * columns, 2.6 * lines))
+    places = figure.subplots(lines, columns, squeeze=False).ravel()
+    for ax, profile in zip(places, result.profiles, strict=False):
+        profile_likelihood(ax, profile, result)
+    for ax in places[len(result.profiles) :]:
+        ax.set_axis_off()
+    return figure
+
+
+def _landscape(outcome: FitOutcome) -> "Figure":
+    figure = _figure((5.2, 4.0))
+    landscape(figure.subplots(), outcome.sweep, (0, 1), outcome.main.result)
+    return figure
 
 
 def _supported(measurement: Measurement, species: str) -> tuple[float, float]:

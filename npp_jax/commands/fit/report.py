@@ -6,11 +6,12 @@ import numpy as np
 
 from npp_jax.commands.fit.run import FitOutcome, Fitted
 from npp_jax.commands.fit.summary import warnings
-from npp_jax.inference import REASON_ADVICE, Reason, likelihood_ratio
+from npp_jax.fitting import FitResult, phrases
+from npp_jax.inference import GOOD, REASON_ADVICE, Reason, between, covariance_ends, given, likelihood_ratio
 
 
-def report_lines(outcome: FitOutcome, figures: list[str]) -> Iterator[str]:
-    """The report in Markdown, line by line."""
+def report_lines(outcome: FitOutcome, figures: list[str], lost: list[str]) -> Iterator[str]:
+    """The report in Markdown, line by line; with figures by their names, and sentences on those that are missing."""
     main, result = outcome.main, outcome.main.result
     reasons = np.asarray(result.refined.reason)
     yield f"# Fit: {main.hypothesis.name}"
@@ -27,10 +28,9 @@ def report_lines(outcome: FitOutcome, figures: list[str]) -> Iterator[str]:
     yield ""
     yield "| parameter | best | standard error | 95 % interval | from |"
     yield "|---|---|---|---|---|"
-    for k, parameter in enumerate(main.hypothesis.parameters):
-        _, error, (low, high), source = result[parameter.name]
-        error = float(result.covariance.standard_error[k])
-        yield f"| {parameter.name} | {result.theta[k]:.5g} | {error:.2g} | {low:.5g} … {high:.5g} | {source} |"
+    for name in result.names:
+        found = result[name]
+        yield f"| {name} | {found.value:.5g} | {found.sigma_text()} | {found.interval_text()} | {found.how} |"
     yield ""
     yield f"chi2 {result.chi2:.1f} for {result.points} points, probability {result.p_value:.2g}: " + ", ".join(
         f"{name} {value:.1f}" for name, value in result.chi2_of.items()
@@ -40,8 +40,16 @@ def report_lines(outcome: FitOutcome, figures: list[str]) -> Iterator[str]:
         yield from _posterior_lines(main)
     yield "## What the data determine"
     yield ""
-    for text in [*result.identifiability.lines(), *_outside(main)]:
+    held = given(result.parameters, result.covariance)
+    if held:
+        yield f"With {' and '.join(held)} free, beyond the end of the range too, to first order:"
+        yield ""
+    for text in [*result.identifiability.lines(phrases(result.parameters)), *_outside(main)]:
         yield f"- {text}"
+    yield ""
+    yield "## Minima"
+    yield ""
+    yield from _minimum_lines(result)
     yield ""
     if outcome.rivals:
         yield "## Rivals"
@@ -53,12 +61,38 @@ def report_lines(outcome: FitOutcome, figures: list[str]) -> Iterator[str]:
     for name in figures:
         yield f"![{name}]({name})"
         yield ""
+    for text in lost:
+        yield text
+        yield ""
+
+
+def _minimum_lines(result: FitResult) -> Iterator[str]:
+    """Distinct minima, and the starts that ended in none."""
+    if result.minima:
+        yield f"| χ² | starts | ended | {' | '.join(result.names)} |"
+        yield "|---" * (3 + len(result.names)) + "|"
+        for minimum in result.minima:
+            values = " | ".join(f"{value:.5g}" for value in minimum.theta)
+            yield f"| {minimum.chi2:.2f} | {minimum.starts} | {_word_of(result, minimum.start)} | {values} |"
+        yield ""
+    reasons = np.asarray(result.refined.reason)
+    others = [(Reason(int(r)), int(np.sum(reasons == r))) for r in np.unique(reasons) if Reason(int(r)) not in GOOD]
+    if others:
+        told = ", ".join(f"{count} {reason.name.lower().replace('_', ' ')}" for reason, count in others)
+        yield f"Starts that ended in no minimum: {told}."
+    elif len(result.minima) > 1:
+        yield "Minima of the same χ² with other parameters are as good; only the lowest has intervals here."
+
+
+def _word_of(result: FitResult, start: int) -> str:
+    return Reason(int(result.refined.reason[start])).name.lower().replace("_", " ")
 
 
 def _posterior_lines(fitted: Fitted) -> Iterator[str]:
-    posterior, covariance = fitted.posterior, fitted.result.covariance
+    posterior, result = fitted.posterior, fitted.result
     assert posterior is not None
-    profiles = {profile.name: profile.interval for profile in fitted.result.profiles}
+    profiles = {profile.name: profile.ends for profile in result.profiles}
+    texts = posterior.interval_texts(result.parameters)
     yield "## Posterior"
     yield ""
     yield (
@@ -72,12 +106,12 @@ def _posterior_lines(fitted: Fitted) -> Iterator[str]:
     )
     yield "|---|---|---|---|---|---|---|---|---|"
     for k, parameter in enumerate(fitted.hypothesis.parameters):
-        between = lambda pair: f"{float(pair[0]):.5g} … {float(pair[1]):.5g}"  # noqa: E731
+        linear = between(covariance_ends(result.parameters, result.covariance, k))
         profiled = between(profiles[parameter.name]) if parameter.name in profiles else ""
         yield (
             f"| {parameter.name} | {posterior.mean[k]:.5g} | {posterior.standard_deviation[k]:.2g} | "
-            f"{between(posterior.interval[k])} | {profiled} | "
-            f"{between(covariance.interval[k])} | {posterior.r_hat[k]:.3f} | {posterior.ess_bulk[k]:.0f} | "
+            f"{texts[k]} | {profiled} | "
+            f"{linear} | {posterior.r_hat[k]:.3f} | {posterior.ess_bulk[k]:.0f} | "
             f"{posterior.ess_tail[k]:.0f} |"
         )
     yield ""
@@ -101,7 +135,7 @@ def _rival_lines(outcome: FitOutcome) -> Iterator[str]:
     yield "|---|---|---|---|---|---|---|---|---|"
     for fitted in everyone:
         result = fitted.result
-        reason = Reason(int(result.refined.reason[result.best])).name.lower().replace("_", " ")
+        reason = _word_of(result, result.best)
         yield (
             f"| {fitted.hypothesis.name} | {len(fitted.hypothesis.parameters)} | {result.effective:.1f} | "
             f"{result.chi2:.1f} | {result.p_value:.2g} | {result.criteria.aic - lowest[0]:.1f} | "

@@ -1,9 +1,9 @@
 """The files of a fit: report with figures, JSON with the numbers, HDF5 with all arrays."""
 
-import json
 from pathlib import Path
 from typing import Any
 
+import h5py
 import jax
 import numpy as np
 
@@ -12,14 +12,15 @@ from npp_jax.commands.fit.figures import figures
 from npp_jax.commands.fit.report import report_lines
 from npp_jax.commands.fit.run import FitOutcome, Fitted
 from npp_jax.commands.fit.summary import measured_of, warnings
-from npp_jax.files.writing import write_figure, write_text, written_hdf5
-from npp_jax.inference import Reason
+from npp_jax.files.writing import write_figure, write_json, write_text, written_hdf5
+from npp_jax.fitting import phrases
+from npp_jax.inference import Estimate, Reason, given
 
 SCHEMA_VERSION = 2
 
 
-def write_fit(outcome: FitOutcome, folder: Path, stem: str, *, command: str = "") -> list[Path]:
-    """Write all files of a fit.
+def write_fit(outcome: FitOutcome, folder: Path, stem: str, *, command: str = "") -> tuple[list[Path], list[str]]:
+    """Write all files of a fit: numbers first, so that no figure can lose them.
 
     Parameters
     ----------
@@ -34,20 +35,27 @@ def write_fit(outcome: FitOutcome, folder: Path, stem: str, *, command: str = ""
 
     Returns
     -------
-    Files, the report first.
+    Files, the report first, and a sentence for each figure that could not be drawn.
     """
-    drawn = []
-    for name, figure in figures(outcome):
-        path = folder / f"{stem}_{name}.png"
-        write_figure(path, figure, dpi=130)
-        drawn.append(path)
-    report = folder / f"{stem}_report.md"
-    write_text(report, "\n".join(report_lines(outcome, [path.name for path in drawn])) + "\n")
     numbers = folder / f"{stem}_fit.json"
-    write_text(numbers, json.dumps(_numbers(outcome), indent=2) + "\n")
+    write_json(numbers, _numbers(outcome))
     arrays = folder / f"{stem}_fit.h5"
     _write_arrays(arrays, outcome, command)
-    return [report, numbers, arrays, *drawn]
+    report = folder / f"{stem}_report.md"
+    write_text(report, "\n".join(report_lines(outcome, [], [])) + "\n")
+    drawn, lost = [], []
+    for name, draw in figures(outcome):
+        try:
+            figure = draw()
+        except Exception as error:  # whatever a figure meets, the fit is more than it
+            lost.append(f"The figure '{name}' could not be drawn: {type(error).__name__}: {error}".splitlines()[0])
+            continue
+        if figure is not None:
+            path = folder / f"{stem}_{name}.png"
+            write_figure(path, figure, dpi=130)
+            drawn.append(path)
+    write_text(report, "\n".join(report_lines(outcome, [path.name for path in drawn], lost)) + "\n")
+    return [report, numbers, arrays, *drawn], lost
 
 
 def _numbers(outcome: FitOutcome) -> dict[str, Any]:
@@ -68,15 +76,23 @@ def _numbers(outcome: FitOutcome) -> dict[str, Any]:
             "aic": result.criteria.aic,
             "bic": result.criteria.bic,
             "warnings": warnings(fitted),
-            "parameters": {
-                parameter.name: {
-                    "best": float(result.theta[k]),
-                    "standard_error": float(result.covariance.standard_error[k]),
-                    "interval_95": list(result[parameter.name].interval),
-                    "interval_from": result[parameter.name].how,
+            "parameters": {name: _estimate_numbers(result[name]) for name in result.names},
+            "standard_errors_given": given(result.parameters, result.covariance),
+            "minima": [
+                {
+                    "chi2": minimum.chi2,
+                    "starts": minimum.starts,
+                    "ended": Reason(int(result.refined.reason[minimum.start])).name,
+                    "parameters": dict(zip(result.names, minimum.theta.tolist(), strict=True)),
                 }
-                for k, parameter in enumerate(fitted.hypothesis.parameters)
+                for minimum in result.minima
+            ],
+            "ended_of_starts": {
+                reason.name: count
+                for reason in Reason
+                if (count := int(np.sum(np.asarray(result.refined.reason) == reason)))
             },
+            "what_the_data_determine": result.identifiability.lines(phrases(result.parameters)),
             **({} if fitted.posterior is None else {"posterior": _posterior_numbers(fitted)}),
         }
 
@@ -90,10 +106,29 @@ def _numbers(outcome: FitOutcome) -> dict[str, Any]:
     }
 
 
+def _estimate_numbers(found: Estimate) -> dict[str, Any]:
+    return {
+        "best": found.value,
+        "standard_error": found.sigma,
+        "interval_95": list(found.interval),
+        "interval_from": found.how,
+        "ends": {
+            side: {
+                "outcome": end.outcome.name,
+                "value": end.value,
+                "delta_chi2": end.delta_chi2,
+                "text": end.text(),
+            }
+            for side, end in zip(("low", "high"), found.ends, strict=True)
+        },
+    }
+
+
 def _posterior_numbers(fitted: Fitted) -> dict[str, Any]:
     posterior = fitted.posterior
     assert posterior is not None
     chains, draws, _ = posterior.theta.shape
+    texts = posterior.interval_texts(fitted.result.parameters)
     return {
         "chains": chains,
         "draws": draws,
@@ -105,6 +140,7 @@ def _posterior_numbers(fitted: Fitted) -> dict[str, Any]:
                 "mean": float(posterior.mean[k]),
                 "standard_deviation": float(posterior.standard_deviation[k]),
                 "interval_95": posterior.interval[k].tolist(),
+                "interval_text": texts[k],
                 "r_hat": float(posterior.r_hat[k]),
                 "ess_bulk": float(posterior.ess_bulk[k]),
                 "ess_tail": float(posterior.ess_tail[k]),
@@ -116,7 +152,8 @@ def _posterior_numbers(fitted: Fitted) -> dict[str, Any]:
 
 def _write_arrays(path: Path, outcome: FitOutcome, command: str) -> None:
     result = outcome.main.result
-    names = [parameter.name for parameter in outcome.main.hypothesis.parameters]
+    names = list(result.names)
+    found = [result[name] for name in names]
     with written_hdf5(path) as file:
         file.attrs.update(
             title="npp_jax fit",
@@ -130,7 +167,12 @@ def _write_arrays(path: Path, outcome: FitOutcome, command: str) -> None:
         file["parameter"] = names
         for key, values, text in (
             ("theta", result.theta, "best parameters, in the units of their names"),
-            ("standard_error", result.covariance.standard_error, "standard errors, in the units of the names"),
+            (
+                "standard_error",
+                [e.sigma for e in found],
+                "standard errors, in the units of the names; NaN: not determined",
+            ),
+            ("interval", [e.interval for e in found], "95 % intervals [parameter, end]; NaN: the data set no limit"),
             ("covariance_scaled", result.covariance.scaled, "covariance on the scales of the parameters"),
             ("correlation", result.covariance.correlation, "correlation matrix"),
             ("start_theta", result.refined.theta, "where each start ended"),
@@ -140,6 +182,9 @@ def _write_arrays(path: Path, outcome: FitOutcome, command: str) -> None:
         ):
             file[key] = np.asarray(values)
             file[key].attrs["long_name"] = text
+        texts = np.array([[end.text() for end in e.ends] for e in found], dtype=object)
+        file.create_dataset("interval_end", data=texts, dtype=h5py.string_dtype())
+        file["interval_end"].attrs["long_name"] = "how each end was found"
         for k, measurement in enumerate(measured_of(outcome.main)):
             profile = measurement.profile
             assert profile is not None
@@ -152,6 +197,14 @@ def _write_arrays(path: Path, outcome: FitOutcome, command: str) -> None:
         for profile in result.profiles:
             group = file.create_group(f"profile_likelihood/{profile.name}")
             group["values"], group["delta_chi2"], group["theta"] = profile.values, profile.delta_chi2, profile.theta
+            group["reason"] = profile.reason
+            for side, end in zip(("low", "high"), profile.ends, strict=True):
+                group.attrs[f"{side}_outcome"], group.attrs[f"{side}_text"] = end.outcome.name, end.text()
+                group.attrs[f"{side}_value"], group.attrs[f"{side}_delta_chi2"] = end.value, end.delta_chi2
+        group = file.create_group("minima")
+        group["theta"] = np.reshape([m.theta for m in result.minima], (-1, len(names)))
+        group["chi2"] = np.array([m.chi2 for m in result.minima], float)
+        group["starts"] = np.array([m.starts for m in result.minima], int)
         if outcome.main.posterior is not None:
             for key, text in (
                 ("theta", "draws [chain, draw, parameter], in the units of the names"),

@@ -24,6 +24,7 @@ from npp_jax.fitting import (
 from npp_jax.fitting.systematic import extended
 from npp_jax.inference import (
     Parameter,
+    ParameterError,
     Parameters,
     Posterior,
     PosteriorOptions,
@@ -83,7 +84,9 @@ def run_fit(study: Study, *, sweep: SweepResult | None = None, quiet: bool = Fal
     hypothesis = _with_systematic(study.main)
     model = _linear_model(study, hypothesis)
     if sweep is None:
-        console.print(f"sweep of {study.design.size} candidates", highlight=False)
+        # Only the starts come from it, whatever precision a sweep of the study would have.
+        precision = "coarse, single precision" if study.sweep.model == "electroneutral" else "coarse"
+        console.print(f"sweep of {study.design.size} candidates ({precision})", highlight=False)
         sweep = screen_while_compiling(
             model,
             study.main.problem,
@@ -111,7 +114,14 @@ def _with_systematic(hypothesis: Hypothesis) -> Hypothesis:
 
 
 def _linear_model(study: Study, hypothesis: Hypothesis) -> LinearModel:
-    return linear_model(hypothesis.problem, _SETTINGS[study.fit.setting], study.fit.model)
+    # A rival that varies how profiles are seen would else be compared with a model that sees them less exactly.
+    seen_anew = any(
+        rival.problem.seen_anew(measurement)
+        for rival in study.rivals
+        for measurement in rival.problem.measurements
+        if measurement.profile is not None
+    )
+    return linear_model(hypothesis.problem, _SETTINGS[study.fit.setting], study.fit.model, sampled=not seen_anew)
 
 
 def _fit(
@@ -160,10 +170,10 @@ def _sample(study: Study, fitted: Fitted, console: Console) -> Fitted:
 def _transfer(
     main: Hypothesis, found: FitResult, starts: np.ndarray, rival: Hypothesis
 ) -> Float[np.ndarray, "start parameter"]:
-    """Starts of a rival: the best fit of the main hypothesis and its starts, new parameters in the middle of their
-    range.
+    """Starts of a rival: the best fit of the main hypothesis with new parameters as the files have them, so that a
+    rival that contains it ends no higher; and again, with its starts, new parameters in the middle of their range.
     """
-    table = np.concatenate([found.theta[None], starts])
+    table = np.concatenate([found.theta[None], found.theta[None], starts])
     form, columns = rival.free_form, []
     widths = [] if form is None else [k for k, p in enumerate(main.parameters) if form.width in p.keys]
     for place, parameter in enumerate(rival.parameters):
@@ -175,8 +185,25 @@ def _transfer(
             values = table[:, widths[0]] / FWHM_PER_SIGMA
         else:
             values = np.full(len(table), parameter.at(np.array([0.5]))[0])
+            values[0] = _in_file(rival, parameter, values[0])
         columns.append(np.clip(values, parameter.low, parameter.high))
-    return np.stack(columns, axis=1)
+    rows = np.stack(columns, axis=1)
+    return rows[1:] if np.array_equal(rows[0], rows[1]) else rows
+
+
+def _in_file(rival: Hypothesis, parameter: Parameter, otherwise: float) -> float:
+    """What the files of a rival say of a parameter that the main hypothesis does not vary."""
+    for measurement in rival.problem.measurements:
+        if not rival.problem.enters(parameter, measurement):
+            continue
+        for key in parameter.keys:
+            try:
+                value = float(measurement.value_of(key))
+            except ParameterError:
+                continue
+            if np.isfinite(value):
+                return value
+    return otherwise
 
 
 def _source(parameter: Parameter, parameters: Parameters) -> int | None:

@@ -1,5 +1,6 @@
 """What a fit says in short: experiments that were measured, lines of the terminal, and warnings."""
 
+import math
 from collections.abc import Iterator
 
 from npp_jax.commands.fit.run import FitOutcome, Fitted
@@ -21,11 +22,13 @@ def lines(outcome: FitOutcome) -> Iterator[str]:
     """Parameters with their intervals, χ², and the rivals."""
     main, result = outcome.main, outcome.main.result
     for name in result.names:
-        best, _, (low, high), source = result[name]
-        yield f"{name:24s} {best:12.5g}   95 %: {low:.5g} … {high:.5g}   ({source})"
+        found = result[name]
+        error = f"± {found.sigma_text()}" if math.isfinite(found.sigma) else found.sigma_text()
+        yield f"{name:24s} {found.value:12.5g} {error}   95 %: {found.interval_text()}   ({found.how})"
     if main.posterior is not None:
-        for name, (low, high), r_hat in zip(result.names, main.posterior.interval, main.posterior.r_hat, strict=True):
-            yield f"{name:24s} {'posterior':>12s}   95 %: {low:.5g} … {high:.5g}   (R-hat {r_hat:.3f})"
+        texts = main.posterior.interval_texts(result.parameters)
+        for name, text, r_hat in zip(result.names, texts, main.posterior.r_hat, strict=True):
+            yield f"{name:24s} {'posterior':>12s}   95 %: {text}   (R-hat {r_hat:.3f})"
     yield f"chi2 {result.chi2:.1f} for {result.points} points, probability {result.p_value:.2g}"
     for rival in outcome.rivals:
         worse = rival.result.criteria.bic - result.criteria.bic

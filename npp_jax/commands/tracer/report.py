@@ -49,9 +49,9 @@ class TracerReport:
 
 
 def quantity_row(name: str, value: float, interval: tuple[float, float] | np.ndarray, unit: str) -> str:
-    """Line of a quantity with its 95 % interval."""
-    low, high = interval
-    return f"{name:28s} {value:11.4g} {'' if unit == '1' else unit:8s} 95 %: {low:.4g} … {high:.4g}"
+    """Line of a quantity with its 95 % interval; an end that the data do not set is open."""
+    low, high = (f"{end:.4g}" if math.isfinite(end) else "open" for end in map(float, interval))
+    return f"{name:28s} {value:11.4g} {'' if unit == '1' else unit:8s} 95 %: {low} … {high}"
 
 
 def logarithmic_row(name: str, log_value: float, log_error: float, unit: str) -> str:
