@@ -22,12 +22,14 @@ def covering(tables: Mapping[str, Sequence[str]], *, seed: int = 0, tries: int =
     return rows
 
 
-def touching(tables: Mapping[str, Sequence[str]], *, seed: int = 0) -> list[Choice]:
-    """Few choices in which every option occurs at least once."""
-    rng = random.Random(seed)
-    columns = {name: rng.sample(list(options), len(options)) for name, options in tables.items()}
-    longest = max(len(options) for options in columns.values())
-    return [{name: options[k % len(options)] for name, options in columns.items()} for k in range(longest)]
+def touching(tables: Mapping[str, Sequence[str]]) -> list[Choice]:
+    """Few choices in which every option occurs at least once, beside the first options of most other tables."""
+    count = max(len(options) for options in tables.values())
+    rows = [{name: options[0] for name, options in tables.items()} for _ in range(count)]
+    for shift, (name, options) in enumerate(tables.items()):
+        for k, option in enumerate(options[1:]):
+            rows[(shift + k) % count][name] = option
+    return rows
 
 
 def pairs_of(row: Choice, names: Sequence[str]) -> Iterator[tuple[tuple[str, str], tuple[str, str]]]:

@@ -10,7 +10,7 @@ from toml_text import dumps
 from npp_jax.constants import FWHM_PER_SIGMA
 
 OPTIONS: dict[str, tuple[str, ...]] = {
-    "law": ("constant", "gaussian", "mixture", "table"),
+    "law": ("gaussian", "mixture", "table", "constant"),
     "filling": ("sharp", "fermi-dirac"),
     "vacancies": ("few", "many"),
     "populations": ("separate", "intermixed"),
@@ -19,7 +19,7 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "activation": ("none", "given"),
     "natives": ("one", "two", "divalent"),
     "foreign": ("constant", "own distribution"),
-    "front": ("potential", "current", "ramp", "potential trace", "current trace", "reservoir", "exchange", "blocking"),
+    "front": ("potential", "current", "ramp", "potential trace", "current trace", "reservoir", "blocking", "exchange"),
     "stages": ("one", "with a rest", "two"),
     "end": ("duration", "hours", "charge"),
     "outputs": ("end", "some"),

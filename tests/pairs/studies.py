@@ -31,6 +31,9 @@ OPTIONS: dict[str, tuple[str, ...]] = {
 }
 """Options by table; what does not go together is refused in one line."""
 
+OF_FITS = ("setting", "method", "points", "posterior", "rival")
+"""Tables that a sweep does not look at."""
+
 _FIRST: dict[str, tuple[str, float, float]] = {
     "width": ("Li.sed_fwhm_eV", 0.18, 0.32),
     "conductivity": ("Li.conductivity_S_m", 3e-8, 3e-7),

@@ -63,11 +63,18 @@ def test_experiments(number: int, tmp_path: Path) -> None:
     assert outcome.code != 2 or "electroneutral model" in outcome.text, outcome.text
 
 
-@pytest.mark.parametrize("number", range(len(touching(studies.OPTIONS))))
-def test_studies(number: int, tmp_path: Path) -> None:
-    choice = touching(studies.OPTIONS)[number]
-    file = studies.make(choice, tmp_path)
-    outcome = run(choice["command"], file, "--output", tmp_path / "results")
+SWEEPS = touching({name: options for name, options in studies.OPTIONS.items() if name not in studies.OF_FITS})
+FITS = touching({name: studies.OPTIONS[name] for name in studies.OF_FITS})
+PLAIN = {name: options[0] for name, options in studies.OPTIONS.items()}
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [*({**PLAIN, **row, "command": "sweep"} for row in SWEEPS), *({**PLAIN, **row, "command": "fit"} for row in FITS)],
+    ids=lambda choice: f"{choice['command']}, {choice['design']}, {choice['rival']}",
+)
+def test_studies(choice: dict[str, str], tmp_path: Path) -> None:
+    outcome = run(choice["command"], studies.make(choice, tmp_path), "--output", tmp_path / "results")
     assert not outcome.fault, choice
     assert outcome.code != 2, outcome.text
 
