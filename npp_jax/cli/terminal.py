@@ -75,7 +75,7 @@ def start_jax(*, computing: bool = True) -> None:
     import gc
 
     import jax
-    import jaxlib
+    from jaxlib.version import __version__ as jaxlib_version
 
     # A program being traced is some million small objects that all live: looking through them is a tenth of the time.
     gc.set_threshold(100_000, 50, 100)
@@ -93,21 +93,21 @@ def start_jax(*, computing: bool = True) -> None:
         wanted = os.environ.get("JAX_PLATFORMS", "")
         reason = str(error) or "it is not there"
         raise wrong_input(f"JAX cannot start on JAX_PLATFORMS = '{wanted}': {reason}") from None
-    note = home / f"checked_{jaxlib.__version__}_{backend}"
+    note = home / f"checked_{jaxlib_version}_{backend}"
     if computing and not note.exists():
         _check_compiler(note)
 
 
 def _check_compiler(note: Path) -> None:
     """Compute known answers; leave a note that they were right, or refuse to compute others."""
-    import jaxlib
+    from jaxlib.version import __version__ as jaxlib_version
 
     from npp_jax.commands.known_answers import check_operations
 
     wrong = [one.name for one in check_operations() if not one.right]
     if wrong:
         raise wrong_input(
-            f"jaxlib {jaxlib.__version__} computes wrong values on this machine ({', '.join(wrong)}): install another "
+            f"jaxlib {jaxlib_version} computes wrong values on this machine ({', '.join(wrong)}): install another "
             "release; `npp-jax info --check` tells whether it is right"
         )
     with contextlib.suppress(OSError):

@@ -3,8 +3,8 @@
 import json
 
 import jax
-import jaxlib
 import numpy as np
+from jaxlib.version import __version__ as jaxlib_version
 
 from npp_jax._version import __version__
 from npp_jax.commands.known_answers import check_operations, check_simulations
@@ -19,7 +19,7 @@ def schema_text() -> str:
 def info_lines() -> list[str]:
     """Versions and devices."""
     devices = [f"{device.platform}: {device.device_kind}" for device in jax.devices()]
-    versions = f"npp_jax {__version__}, jax {jax.__version__}, jaxlib {jaxlib.__version__}, numpy {np.__version__}"
+    versions = f"npp_jax {__version__}, jax {jax.__version__}, jaxlib {jaxlib_version}, numpy {np.__version__}"
     return [versions, *devices]
 
 

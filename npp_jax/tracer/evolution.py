@@ -13,7 +13,7 @@ from npp_jax.tracer.closed_forms import constant_surface
 from npp_jax.tracer.diffusion import Closed, DiffusionStage, TracerMedium, cell_means, diffuse, profile_at
 
 
-def exchange_profile(position: Float[Array, "*shape"], area: Float[ArrayLike, ""]) -> Float[Array, "*shape"]:
+def exchange_profile(position: Float[ArrayLike, "*shape"], area: Float[ArrayLike, ""]) -> Float[Array, "*shape"]:
     """Normalised profile after exchange of a half-immersed sample: 1 for x < 0, erfc(x/2√A) above the liquid.
 
     Hasegawa et al., J. Mater. Chem. A 12 (2024) 731, eqn (4); the immersed part is exchanged from its faces.

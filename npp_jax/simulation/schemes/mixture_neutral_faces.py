@@ -100,8 +100,9 @@ def linear_faces(
         for k in medium.carried:
             by_mean = D[k] * z[k] * mean[k] * field_by_mean
             by_step = D[k] * z[k] * mean[k] * field_by_step
-            if law_by_mean[k] is not None:
-                by_mean = by_mean + law_by_mean[k] * moved[k]
+            by_law = law_by_mean[k]
+            if by_law is not None:
+                by_mean = by_mean + by_law * moved[k]
             frame = jnp.zeros_like(way.velocity)
             if k == j:
                 by_mean, by_step, frame = by_mean + D[k] * z[k] * field, by_step - D[k] * steep[k], way.velocity
