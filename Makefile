@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test lint types unit format verify bench docs install clean
+.PHONY: help demo test lint types unit format verify pairs bench docs install clean
 .NOTPARALLEL:
 
 help:
@@ -16,6 +16,7 @@ help:
 	@echo "make unit     pytest alone"
 	@echo "make format   rewrite the sources in ruff's format"
 	@echo "make verify   verification table against theory and reference solutions"
+	@echo "make pairs    every pair of options of the files through the command line, about an hour"
 	@echo "make bench    throughput benchmark"
 	@echo "make docs     documentation as a web site in site/"
 	@echo "make clean    remove the environment, caches and demo_output/"
@@ -42,6 +43,9 @@ format: $(STAMP)
 
 verify: $(STAMP)
 	$(BIN)/python benchmarks/verify.py
+
+pairs: $(STAMP)
+	$(BIN)/python tests/pairs/run.py
 
 # The baseline solver of the benchmark is in an extra of its own, so that the tests do not wait for it.
 bench: $(STAMP)
