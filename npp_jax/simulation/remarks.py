@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import jax.numpy as jnp
 import numpy as np
 
 from npp_jax.physics.diffusivity import FULL, SEDDiffusivity
@@ -9,6 +10,12 @@ from npp_jax.physics.experiment import Experiment
 from npp_jax.physics.keys import STAGE
 from npp_jax.physics.protocol import IonBeamCurrent
 from npp_jax.simulation.solution import Solution
+from npp_jax.simulation.status import Status
+
+_UNRESOLVED = (Status.COARSE, Status.NOT_CONVERGED, Status.NOT_FINITE)
+
+_STEEP = 6.0
+"""Decades of a diffusion coefficient, from the bulk to a hundredth of it, that are told of where a run falls short."""
 
 _SLACK = 1e-6
 """Occupied fraction by which sites that are full in the bulk must be overfilled to count."""
@@ -16,7 +23,8 @@ _SLACK = 1e-6
 
 def remarks(experiment: Experiment, solution: Solution) -> tuple[str, ...]:
     """Sentences on a solution, in words of the experiment; none where all is usual. Not for use inside of `jit`."""
-    return (*_full_sites(experiment, solution), *_high_potentials(experiment, solution))
+    steep = _steepest_law(experiment) if np.isin(solution.report.status, _UNRESOLVED).any() else ()
+    return (*_full_sites(experiment, solution), *_high_potentials(experiment, solution), *steep)
 
 
 def _full_sites(experiment: Experiment, solution: Solution) -> Iterator[str]:
@@ -62,3 +70,19 @@ def _high_potentials(experiment: Experiment, solution: Solution) -> Iterator[str
                 f"{most:g} V that may be asked of a sample: a smaller current density, or ions that conduct better, "
                 "are needed"
             )
+
+
+def _steepest_law(experiment: Experiment) -> Iterator[str]:
+    """The ion whose law falls most with its fraction: thin fronts and failing iterations are mostly due to it."""
+    found = []
+    for k, stage in enumerate(experiment.stages):
+        for ion in experiment.species:
+            D = ion.diffusivity.at(stage.temperature)
+            full, thin = (np.asarray(D(jnp.full((1, *np.shape(stage.temperature)), x))) for x in (1.0, 0.01))
+            found.append((float(np.max(np.log10(full / thin))), ion.name, k, float(np.min(stage.temperature))))
+    decades, name, k, temperature = max(found)
+    if decades >= _STEEP:
+        yield (
+            f"the diffusion coefficient of {name} falls by {decades:.0f} decades from its bulk to a hundredth of it at "
+            f"{temperature:g} K (stages[{k}]): check the width of its distribution, vacancy_fraction and temperature_K"
+        )

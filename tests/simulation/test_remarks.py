@@ -8,6 +8,7 @@ from cases import SMALL, base, simulated
 
 from npp_jax.simulation.remarks import remarks
 from npp_jax.simulation.solution import Solution
+from npp_jax.simulation.status import Status
 
 
 @pytest.fixture(scope="module")
@@ -38,3 +39,11 @@ def test_a_current_that_needs_a_hopeless_potential_is_named(solution: Solution) 
     high = replace(solution, trace=trace, surface_potential=6e5 * solution.surface_potential)
     (text,) = remarks(beam, high)
     assert text.startswith("stages[0]: its current density needs 6e+06 V") and "60 times" in text
+
+
+def test_a_run_that_falls_short_names_its_steepest_law(solution: Solution) -> None:
+    cold = base(temperature_K=100.0)
+    assert remarks(cold, solution) == ()
+    report = replace(solution.report, status=jnp.asarray(Status.COARSE, jnp.int32))
+    (text,) = remarks(cold, replace(solution, report=report))
+    assert text.startswith("the diffusion coefficient of Li falls by 20 decades") and "at 100 K (stages[0])" in text
