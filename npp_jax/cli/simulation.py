@@ -27,7 +27,7 @@ def simulate(
     from npp_jax.simulation.remarks import remarks
     from npp_jax.simulation.status import STATUS_ADVICE, Status
 
-    with exit_codes():
+    with exit_codes(file):
         experiment = read_supported(file, model)
         for folder in (output, output if csv is None else csv):
             make_folder(folder)

@@ -16,6 +16,7 @@ import pytest
 from typer.testing import CliRunner
 
 from npp_jax.cli import app
+from npp_jax.files import ConfigError
 from npp_jax.files.solution import read_solution
 from npp_jax.simulation.solution import Solution
 from npp_jax.simulation.status import Status
@@ -149,3 +150,13 @@ def test_a_run_that_refines_itself_says_so(results: Path, tmp_path: Path, monkey
     assert done.exit_code == 0
     assert "nm (front) above the target, once more with 420 cells" in done.stderr
     assert "remark: Li fills all sites of its distribution" in done.stdout
+
+
+def test_a_refusal_after_the_run_names_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object, **__: object) -> Solution:
+        raise ConfigError("stages[0]: its charge is reached after its trace has ended")
+
+    monkeypatch.setattr("npp_jax.commands.simulate.simulate_to_target", refused)
+    done = CliRunner().invoke(app, ["simulate", str(STUDY), "--output", str(tmp_path), "--quiet"])
+    assert done.exit_code == 2
+    assert done.stderr == f"npp-jax: {STUDY}: stages[0]: its charge is reached after its trace has ended\n"
