@@ -12,6 +12,9 @@ from npp_jax.observe.arrays import as_leaf, concrete
 MINIMUM_POINTS = 5
 """Fewest points of a depth profile."""
 
+_PER_CENT = 200.0
+"""Largest number that may be a fraction in per cent, pile-up included."""
+
 
 class Systematic(eqx.Module):
     """Standard deviations of errors that all points of a profile share; zero where there is none."""
@@ -195,7 +198,8 @@ def check(profile: DepthProfile) -> list[str]:
         elif np.ptp(fraction) < 3.0 * np.median(sigma):
             warnings.append(f"{name}: flat within its uncertainty")
         if fraction.size and fraction.max() > 10.0:
-            warnings.append(f"{name}: fractions up to {fraction.max():.3g} of the bulk: are these counts?")
+            unit = "per cent" if fraction.max() <= _PER_CENT else "counts"
+            warnings.append(f"{name}: fractions up to {fraction.max():.3g} of the bulk: are these {unit}?")
         if fraction.size and (fraction < -5.0 * sigma).any():
             warnings.append(f"{name}: fractions below zero by more than five standard deviations")
     return warnings

@@ -14,7 +14,7 @@ from npp_jax.simulation.status import Status
 
 _UNRESOLVED = (Status.COARSE, Status.NOT_CONVERGED, Status.NOT_FINITE)
 
-_STEEP = 6.0
+_STEEP = 3.0
 """Decades of a diffusion coefficient, from the bulk to a hundredth of it, that are told of where a run falls short."""
 
 _SLACK = 1e-6

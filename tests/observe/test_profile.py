@@ -115,6 +115,7 @@ def test_a_good_profile_gives_no_warning():
         ({"fraction": 0.0 * PAIR}, "Li: all zero"),
         ({"fraction": 0.5 + 0.01 * PAIR}, "K: flat"),
         ({"fraction": 1e4 * PAIR}, "are these counts"),
+        ({"fraction": 100.0 * PAIR}, "are these per cent"),
         ({"fraction": PAIR - 0.3}, "below zero"),
         ({"weight": np.append(np.zeros(9), [1.0, 1.0])}, "2 points are not masked"),
     ],
