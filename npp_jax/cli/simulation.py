@@ -23,15 +23,18 @@ def simulate(
 ) -> None:
     """Simulate one experiment: depth profiles, potential, current, report."""
     start_jax()
-    from npp_jax.commands.simulate import read_supported, run_simulation, write_simulation
+    from npp_jax.commands.simulate import once_more, read_supported, run_simulation, write_simulation
+    from npp_jax.simulation.remarks import remarks
     from npp_jax.simulation.status import STATUS_ADVICE, Status
 
-    with exit_codes():
+    with exit_codes(file):
         experiment = read_supported(file, model)
         for folder in (output, output if csv is None else csv):
             make_folder(folder)
-        with spinner(f"simulating {file.name} ({model}, {setting})", quiet=quiet):
-            solution = run_simulation(experiment, model=model, setting=setting)
+        with spinner(f"simulating {file.name} ({model}, {setting})", quiet=quiet) as tell:
+            solution = run_simulation(
+                experiment, model=model, setting=setting, on_level=lambda _, found: tell(once_more(found))
+            )
         written = write_simulation(
             experiment,
             solution,
@@ -43,6 +46,8 @@ def simulate(
         )
     if not quiet:
         typer.echo(solution.summary())
+        for text in remarks(experiment, solution):
+            typer.echo(f"remark: {text}")
         tell_written(written)
     status = Status(int(solution.report.status))
     if quiet:

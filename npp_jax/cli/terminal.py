@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import typer
@@ -115,14 +115,17 @@ def _check_compiler(note: Path) -> None:
         note.touch()
 
 
-def spinner(text: str, *, quiet: bool):
-    """Moving sign of life in a terminal, one plain line elsewhere."""
+@contextlib.contextmanager
+def spinner(text: str, *, quiet: bool) -> Iterator[Callable[[str], None]]:
+    """Moving sign of life in a terminal, one plain line elsewhere; what it gives tells how the work goes on."""
     from rich.console import Console
 
     console = Console(stderr=True)
     if quiet:
-        return contextlib.nullcontext()
-    if console.is_terminal:
-        return console.status(text)
-    typer.echo(text, err=True)
-    return contextlib.nullcontext()
+        yield lambda news: None
+    elif console.is_terminal:
+        with console.status(text) as status:
+            yield lambda news: status.update(f"{text}: {news}")
+    else:
+        typer.echo(text, err=True)
+        yield lambda news: typer.echo(news, err=True)

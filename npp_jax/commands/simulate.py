@@ -14,7 +14,7 @@ from npp_jax.physics import Experiment
 from npp_jax.physics.cuts import drive_of
 from npp_jax.simulation.simulate import ACCURATE, FAST
 from npp_jax.simulation.solution import Solution
-from npp_jax.simulation.status import Status
+from npp_jax.simulation.status import STATUS_ADVICE, Status
 from npp_jax.simulation.supported import Unsupported, check_supported
 from npp_jax.simulation.to_target import LEVELS, simulate_to_target
 
@@ -58,6 +58,18 @@ def run_simulation(
     solution = simulate_to_target(experiment, _SETTINGS[setting], model=model, levels=levels, on_level=on_level)
     _check_covered(experiment, solution)
     return solution
+
+
+def once_more(solution: Solution) -> str:
+    """Why a solution is not kept, and what follows, in words."""
+    report = solution.report
+    status = Status(int(report.status))
+    if status is Status.COARSE:
+        profile, front = (float(np.max(np.asarray(e))) for e in (report.profile_error, report.front_error))
+        reason = f"error estimate of {profile:.1e} (profiles) and {front * 1e9:.2g} nm (front) above the target"
+    else:
+        reason = STATUS_ADVICE[status].split(":")[0]
+    return f"{reason}, once more with {2 * report.cells} cells"
 
 
 def _check_covered(experiment: Experiment, solution: Solution) -> None:

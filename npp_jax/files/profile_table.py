@@ -44,7 +44,10 @@ def _read_imported(path: Path, *, first_depth: float = 0.0) -> DepthProfile:
         used = np.where(stored.depth_nm >= first_depth, 1.0, 0.0)
         *given, _, background, interval, systematic = stored.as_arguments()
         return DepthProfile(*given, weight=used, background=background, interval=interval, systematic=systematic)
-    except (OSError, SimsFileError, ValueError) as error:
+    except SimsFileError as error:
+        # It names the file.
+        raise ConfigError(str(error)) from None
+    except (OSError, ValueError) as error:
         raise ConfigError(f"{path}: {error}") from None
 
 

@@ -112,6 +112,8 @@ def read_profile(path: str | Path) -> SimsProfile:
             )
     except SimsFileError:
         raise
+    except FileNotFoundError:
+        raise fault(path, "No such file or directory") from None
     except (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
         raise fault(path, f"not a profile of npp_jax ({error})") from None
     _check(path, profile)

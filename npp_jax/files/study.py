@@ -60,6 +60,10 @@ def load_study(path: str | Path) -> Study:
     """
     path = Path(path)
     table = read_toml(path, StudyTable)
+    for k, entry in enumerate(table.experiments):
+        for key, name in (("file", entry.file), ("profile", entry.profile)):
+            if name is not None and not (path.parent / name).exists():
+                raise ConfigError(f"{path}: experiments[{k}].{key} = '{name}': No such file or directory")
     files = [path.parent / entry.file for entry in table.experiments]
     profiles = [path.parent / entry.profile for entry in table.experiments if entry.profile is not None]
     try:

@@ -2,11 +2,14 @@
 
 from typing import get_args
 
+import jax
 import numpy as np
 from jax.core import Tracer
 
+from npp_jax.constants import ELEMENTARY_CHARGE
 from npp_jax.physics.checks import expect
 from npp_jax.physics.diffusivity import SEDDiffusivity, intermixed
+from npp_jax.physics.drive import drive_integral
 from npp_jax.physics.experiment import Experiment, named_species, native_and_foreign
 from npp_jax.physics.protocol import Blocking, Closed, IonBeamCurrent, IonBeamPotential, Reservoir
 from npp_jax.simulation.solution import Model
@@ -36,8 +39,8 @@ def check_supported(experiment: Experiment, model: Model = "electroneutral") -> 
         What is given is no experiment, or the name no model.
     Unsupported
         For blocking fronts without space charge, a single species under another front, a rest of the untouched sample,
-        a charged or incomplete reservoir, a current that no ion carries out at the back, or a bulk of both ions where
-        there are two.
+        a charged or incomplete reservoir, a current that no ion carries out at the back, or, where there are two ions,
+        a bulk of both or more charge than it carries.
     """
     expect(experiment, Experiment, "what is simulated", "load_experiment reads one from a file")
     if model not in get_args(Model):
@@ -72,6 +75,7 @@ def check_supported(experiment: Experiment, model: Model = "electroneutral") -> 
                 "the bulk must hold the native ion alone: bulk fractions 1 and 0, and the beam the foreign ion, got "
                 f"{[np.asarray(value).tolist() for value in bulk]}"
             )
+    _check_charge(experiment)
 
 
 def _check_immobile(experiment: Experiment) -> None:
@@ -103,6 +107,28 @@ def _check_back(experiment: Experiment) -> None:
     for k, stage in enumerate(experiment.stages):
         if not isinstance(stage.front, Closed | Reservoir):
             raise Unsupported(f"stages[{k}]: no current flows while back = 'blocking' holds every ion of the bulk")
+
+
+def _check_charge(experiment: Experiment) -> None:
+    """No more charge is passed than the ions of the sample carry; what potentials drive is not known."""
+    if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(experiment)):
+        return
+    sample = experiment.sample
+    bulk = sum(ion.charge * np.asarray(ion.bulk_fraction) for ion in experiment.species)
+    held = ELEMENTARY_CHARGE * np.asarray(sample.bulk_density) * bulk * np.asarray(sample.thickness)
+    passed = 0.0
+    for k, stage in enumerate(experiment.stages):
+        if isinstance(stage.front, IonBeamPotential | IonBeamCurrent) and stage.charge is not None:
+            passed = passed + np.asarray(stage.charge)
+        elif isinstance(stage.front, IonBeamCurrent):
+            passed = passed + np.asarray(drive_integral(stage.front.current_density, stage.duration))
+        # One candidate of a batch fails alone.
+        if np.all(passed > held):
+            raise Unsupported(
+                f"stages[{k}]: {np.min(passed):.4g} C/m² are passed, all mobile ions of the sample carry "
+                f"{np.max(held):.4g} C/m² (bulk_density_m3 = {np.max(sample.bulk_density):.4g}, thickness_um = "
+                f"{np.max(sample.thickness) * 1e6:.4g})"
+            )
 
 
 def _check_reservoir(experiment: Experiment, front: Reservoir, number: int) -> None:

@@ -5,15 +5,21 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from npp_jax.cli import app
+from npp_jax.files import ConfigError
 from npp_jax.files.solution import read_solution
+from npp_jax.simulation.solution import Solution
+from npp_jax.simulation.status import Status
 
 STUDY = Path(__file__).parents[2] / "sweeps" / "lithium_borate_K.toml"
 
@@ -128,3 +134,29 @@ def test_an_interrupted_sweep_says_how_to_go_on(tmp_path: Path) -> None:
     assert process.returncode == 130
     assert "the same command resumes" in told and told.strip().endswith("npp-jax: interrupted")
     assert "Traceback" not in told
+
+
+def test_a_run_that_refines_itself_says_so(results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = read_solution(results / "lithium_borate_K.h5")
+    rough = replace(found, report=replace(found.report, status=jnp.asarray(Status.COARSE, jnp.int32)))
+    crowded = replace(found, fraction=1.2 * found.fraction)
+
+    def refined(*_: object, on_level: Callable[[int, Solution], None], **__: object) -> Solution:
+        on_level(0, rough)
+        return crowded
+
+    monkeypatch.setattr("npp_jax.commands.simulate.simulate_to_target", refined)
+    done = CliRunner().invoke(app, ["simulate", str(STUDY), "--output", str(tmp_path), "--no-figures"])
+    assert done.exit_code == 0
+    assert "nm (front) above the target, once more with 420 cells" in done.stderr
+    assert "remark: Li fills all sites of its distribution" in done.stdout
+
+
+def test_a_refusal_after_the_run_names_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object, **__: object) -> Solution:
+        raise ConfigError("stages[0]: its charge is reached after its trace has ended")
+
+    monkeypatch.setattr("npp_jax.commands.simulate.simulate_to_target", refused)
+    done = CliRunner().invoke(app, ["simulate", str(STUDY), "--output", str(tmp_path), "--quiet"])
+    assert done.exit_code == 2
+    assert done.stderr == f"npp-jax: {STUDY}: stages[0]: its charge is reached after its trace has ended\n"

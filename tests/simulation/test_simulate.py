@@ -12,7 +12,7 @@ from npp_jax.files import parse_experiment
 from npp_jax.physics import Experiment
 from npp_jax.simulation.simulate import FAST, simulate
 from npp_jax.simulation.status import Status
-from npp_jax.simulation.supported import Unsupported
+from npp_jax.simulation.supported import Unsupported, check_supported
 
 
 def test_batch_equals_loop_and_failures_stay_alone() -> None:
@@ -69,3 +69,12 @@ def test_charged_or_incomplete_reservoir_is_refused() -> None:
         )
         with pytest.raises(Unsupported, match=words):
             simulate(experiment)
+
+
+def test_no_more_charge_than_the_sample_holds() -> None:
+    """The lithium of 500 µm carries 1.12e6 C/m²."""
+    current = {"potential_V": None, "charge_C_m2": None, "current_density_A_m2": 2.0, "duration_s": 1e6}
+    for keys in ({"charge_C_m2": 2e6}, current):
+        with pytest.raises(Unsupported, match=r"2e\+06 C/m² are passed, .* carry 1.122e\+06 C/m² \(bulk_density_m3"):
+            simulate(base(**keys))
+    assert check_supported(base(**{**current, "duration_s": 1e5})) is None

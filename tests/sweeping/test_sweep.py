@@ -153,8 +153,17 @@ def test_four_devices_compile_once_and_find_what_one_finds(folder, study, evalua
         ("profiles = true", "profile_grid = { last_nm = 9.0, point = 5 }", "did you mean 'points'"),
         ('dtype = "float64"', 'model = "full"\ndtype = "float32"', "allowed is 'float64'"),
         ('name = "sed_fwhm_eV"', 'name = "chi2"', "'chi2' is taken"),
-        ('profile = "synthetic/K.csv"', 'profile = "synthetic/L.csv"', "No such file"),
-        ('file = "lithium_borate_K.toml"', 'file = "lithium_borate_L.toml"', "No such file"),
+        ('profile = "synthetic/K.csv"', 'profile = "synthetic/L.csv"', r"\.profile = 'synthetic/L\.csv': No such file"),
+        (
+            'profile = "synthetic/K.csv"',
+            'profile = "none.h5"',
+            r"wrong\.toml: experiments\[\d\]\.profile = 'none\.h5': No such file",
+        ),
+        (
+            'file = "lithium_borate_K.toml"',
+            'file = "lithium_borate_L.toml"',
+            r"\.file = 'lithium_borate_L\.toml': No such file",
+        ),
         ('kind = "dowsett", leading_nm = 0.8,', 'kind = "dowsett",', "leading_nm"),
     ],
 )

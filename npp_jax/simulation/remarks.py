@@ -1,0 +1,88 @@
+"""What a user should know of a result beside its status: bounds that acted, inputs that ask for too much."""
+
+from collections.abc import Iterator
+
+import jax.numpy as jnp
+import numpy as np
+
+from npp_jax.physics.diffusivity import FULL, SEDDiffusivity
+from npp_jax.physics.experiment import Experiment
+from npp_jax.physics.keys import STAGE
+from npp_jax.physics.protocol import IonBeamCurrent
+from npp_jax.simulation.solution import Solution
+from npp_jax.simulation.status import Status
+
+_UNRESOLVED = (Status.COARSE, Status.NOT_CONVERGED, Status.NOT_FINITE)
+
+_STEEP = 6.0
+"""Decades of a diffusion coefficient, from the bulk to a hundredth of it, that are told of where a run falls short."""
+
+_SLACK = 1e-6
+"""Occupied fraction by which sites that are full in the bulk must be overfilled to count."""
+
+
+def remarks(experiment: Experiment, solution: Solution) -> tuple[str, ...]:
+    """Sentences on a solution, in words of the experiment; none where all is usual. Not for use inside of `jit`."""
+    steep = _steepest_law(experiment) if np.isin(solution.report.status, _UNRESOLVED).any() else ()
+    return (*_full_sites(experiment, solution), *_high_potentials(experiment, solution), *steep)
+
+
+def _full_sites(experiment: Experiment, solution: Solution) -> Iterator[str]:
+    """Ions that fill all sites of their distribution: the law has no Fermi energy for more of them."""
+    fraction = np.asarray(solution.fraction)
+    # Edges are extrapolated, and a stretched profile swings there: the centres of the cells tell.
+    inside = fraction[:, :, 1:-1]
+    for k, ion in enumerate(experiment.species):
+        law = ion.diffusivity
+        if not isinstance(law, SEDDiffusivity):
+            continue
+        bulk = np.asarray(ion.bulk_fraction)
+        own = inside[:, k] / np.where(bulk > 0.0, bulk, 1.0)
+        x = inside.sum(axis=1) if law.populations == "intermixed" else own
+        immobile, filled = np.asarray(law.immobile_fraction), 1.0 - np.asarray(law.vacancy_fraction)
+        occupied = filled * (x - immobile) / (1.0 - immobile)
+        full = occupied >= np.maximum(filled + _SLACK, FULL)
+        if not full.any():
+            continue
+        where = np.broadcast_to(np.asarray(solution.depth)[:, 1:-1], full.shape)[full]
+        sharing = " shared with the other ions" if law.populations == "intermixed" else ""
+        yield (
+            f"{ion.name} fills all sites of its distribution{sharing} from {where.min() * 1e9:.3g} to "
+            f"{where.max() * 1e9:.3g} nm, where its Fermi energy is held: a larger vacancy_fraction leaves room"
+        )
+
+
+def _high_potentials(experiment: Experiment, solution: Solution) -> Iterator[str]:
+    """Stages whose current needs a potential that no sample holds."""
+    most = STAGE["potential_V"].limits.high
+    last = np.cumsum([len(stage.outputs) for stage in experiment.stages]) - 1
+    ends = np.asarray(solution.time)[last]
+    time = np.concatenate([np.asarray(solution.time), np.asarray(solution.trace.time)])
+    potential = np.concatenate([np.asarray(solution.surface_potential), np.asarray(solution.trace.surface_potential)])
+    start = np.zeros_like(ends[0])
+    for k, (stage, end) in enumerate(zip(experiment.stages, ends, strict=True)):
+        during = np.where((time > start) & (time <= end) & np.isfinite(potential), np.abs(potential), 0.0)
+        start = end
+        if isinstance(stage.front, IonBeamCurrent) and during.max() > most:
+            needed = during.max()
+            yield (
+                f"stages[{k}]: its current density needs {needed:.2g} V at the surface, {needed / most:.2g} times the "
+                f"{most:g} V that may be asked of a sample: a smaller current density, or ions that conduct better, "
+                "are needed"
+            )
+
+
+def _steepest_law(experiment: Experiment) -> Iterator[str]:
+    """The ion whose law falls most with its fraction: thin fronts and failing iterations are mostly due to it."""
+    found = []
+    for k, stage in enumerate(experiment.stages):
+        for ion in experiment.species:
+            D = ion.diffusivity.at(stage.temperature)
+            full, thin = (np.asarray(D(jnp.full((1, *np.shape(stage.temperature)), x))) for x in (1.0, 0.01))
+            found.append((float(np.max(np.log10(full / thin))), ion.name, k, float(np.min(stage.temperature))))
+    decades, name, k, temperature = max(found)
+    if decades >= _STEEP:
+        yield (
+            f"the diffusion coefficient of {name} falls by {decades:.0f} decades from its bulk to a hundredth of it at "
+            f"{temperature:g} K (stages[{k}]): check the width of its distribution, vacancy_fraction and temperature_K"
+        )

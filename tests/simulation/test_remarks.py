@@ -1,0 +1,49 @@
+"""What is said of a result beside its status."""
+
+from dataclasses import replace
+
+import jax.numpy as jnp
+import pytest
+from cases import SMALL, base, simulated
+
+from npp_jax.simulation.remarks import remarks
+from npp_jax.simulation.solution import Solution
+from npp_jax.simulation.status import Status
+
+
+@pytest.fixture(scope="module")
+def solution() -> Solution:
+    return simulated(SMALL)(base())
+
+
+def test_an_ion_that_fills_all_its_sites_is_named(solution: Solution) -> None:
+    assert remarks(base(), solution) == ()
+    # The bulk fills nine tenths: with a fifth more ions there is no site left, wherever the native ion is whole.
+    (text,) = remarks(base(), replace(solution, fraction=1.2 * solution.fraction))
+    assert text.startswith("Li fills all sites of its distribution from ") and "vacancy_fraction" in text
+    first = float(text.split(" from ")[1].split(" to ")[0])
+    assert first == pytest.approx(float(solution.front_depth[0]) * 1e9, rel=0.2)
+
+
+def test_a_bulk_without_vacancies_is_not_overfilled_by_itself(solution: Solution) -> None:
+    experiment = base()
+    lithium, potassium = experiment.species
+    full = replace(lithium, diffusivity=replace(lithium.diffusivity, vacancy_fraction=jnp.asarray(1e-7)))
+    assert remarks(replace(experiment, species=(full, potassium)), solution) == ()
+
+
+def test_a_current_that_needs_a_hopeless_potential_is_named(solution: Solution) -> None:
+    beam = base(potential_V=None, current_density_A_m2=1e-4)
+    assert remarks(beam, solution) == ()
+    trace = replace(solution.trace, surface_potential=6e5 * solution.trace.surface_potential)
+    high = replace(solution, trace=trace, surface_potential=6e5 * solution.surface_potential)
+    (text,) = remarks(beam, high)
+    assert text.startswith("stages[0]: its current density needs 6e+06 V") and "60 times" in text
+
+
+def test_a_run_that_falls_short_names_its_steepest_law(solution: Solution) -> None:
+    cold = base(temperature_K=100.0)
+    assert remarks(cold, solution) == ()
+    report = replace(solution.report, status=jnp.asarray(Status.COARSE, jnp.int32))
+    (text,) = remarks(cold, replace(solution, report=report))
+    assert text.startswith("the diffusion coefficient of Li falls by 20 decades") and "at 100 K (stages[0])" in text
