@@ -3,11 +3,12 @@
 npp_jax is imported by the tests and never here: the run-time check of array types has to be in place first.
 """
 
+import gc
 import mmap
 import os
 import platform
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 # Most of the time of the tests is compilation of programs that run once. Set before JAX reads it.
@@ -19,6 +20,9 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+MEMORY = 3_000_000_000
+"""Bytes that a process of tests may hold from one module to the next."""
+
 settings.register_profile("fixed", derandomize=True, deadline=None, print_blob=True)
 
 
@@ -28,6 +32,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile("fixed")
+    # A program being traced is some million small objects that all live.
+    gc.set_threshold(100_000, 50, 100)
     jax.config.update("jax_enable_x64", True)
     jax.config.update("jax_numpy_dtype_promotion", config.getini("jax_dtype_promotion"))
     os.environ.setdefault("MPLBACKEND", "Agg")
@@ -70,6 +76,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if marked and jax.default_backend() != "gpu":
         for item in marked:
             item.add_marker(pytest.mark.skip(reason="JAX finds no GPU"))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def bounded_memory() -> Iterator[None]:
+    """Compiled programs are let go between modules where they have become many; the disk keeps them."""
+    yield
+    held = Path("/proc/self/statm")
+    if held.exists() and int(held.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") > MEMORY:
+        jax.clear_caches()
+        gc.collect()
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,8 @@ from npp_jax.cli import app
 from npp_jax.files import load_experiment
 from npp_jax.files.sims_profile import write_profile
 from npp_jax.files.study import Study, load_study
-from npp_jax.fitting import data_warnings, replaced_depth
+from npp_jax.fitting import data_warnings, known_keys, replaced_depth
+from npp_jax.inference import Parameter
 from npp_jax.physics import Drive, IonBeamCurrent, IonBeamPotential, Reservoir
 from npp_jax.sims import ImportOptions, import_sims
 from npp_jax.sweeping.screening import NoCandidate
@@ -173,8 +174,11 @@ def test_more_parameters_than_points(tmp_path: Path):
     problem: Study = load_study(written(tmp_path, lambda rows: rows[:5]))
     one = dataclasses.replace(problem.problem, measurements=problem.problem.measurements[:1], parameters=())
     assert not any("determine" in text for text in data_warnings(one))
+    aliases = ("conductivity_S_m", "duration_h", "charge_mC_cm2")
+    keys = [key for key in known_keys(one.measurements[0].experiment) if not key.endswith(aliases)][:10]
     many = dataclasses.replace(
-        one, parameters=tuple(dataclasses.replace(problem.problem.parameters[0], name=f"p{k}") for k in range(10))
+        one,
+        parameters=tuple(Parameter(f"p{k}", (key,), low=1e-30, high=1e30) for k, key in enumerate(keys)),
     )
     assert "10 points cannot determine 10 parameters" in data_warnings(many)
 
