@@ -66,12 +66,12 @@ def fit(
     start_jax()
     from npp_jax.commands.fit.results import write_fit
     from npp_jax.commands.fit.run import run_fit
+    from npp_jax.commands.fit.starts import read_starts
     from npp_jax.commands.fit.summary import lines, warnings
     from npp_jax.files import ConfigError
     from npp_jax.files.study import load_study
     from npp_jax.fitting import data_warnings
     from npp_jax.inference import REASON_ADVICE, Reason
-    from npp_jax.sweeping import read_sweep
 
     # Its errors name the file that is wrong, which may be the sweep.
     with exit_codes():
@@ -80,9 +80,7 @@ def fit(
             study = dataclasses.replace(study, fit=study.fit.model_copy(update={"method": method}))
         if all(measurement.profile is None for measurement in study.problem.measurements):
             raise ConfigError(f"{file}: no experiment has a profile; there is nothing to fit to")
-        found = None if sweep is None else read_sweep(sweep)
-        if found is not None and found.names != tuple(parameter.name for parameter in study.problem.parameters):
-            raise ConfigError(f"{sweep}: its parameters are {', '.join(found.names)}; the study has others")
+        found = None if sweep is None else read_starts(sweep, study)
         # Before the minutes that a fit may take.
         known = data_warnings(study.problem)
         for text in known:

@@ -79,6 +79,31 @@ def screen_while_compiling(
     return found
 
 
+def of_problem(sweep: SweepResult, problem: Problem) -> SweepResult:
+    """The candidates of a finished sweep that are within the ranges of a problem.
+
+    Raises
+    ------
+    ValueError
+        The sweep has other parameters or experiments, or no candidate is within the ranges.
+    """
+    names = tuple(parameter.name for parameter in problem.parameters)
+    if sweep.names != names:
+        raise ValueError(f"the parameters of the sweep are {', '.join(sweep.names)}, not {', '.join(names)}")
+    experiments = tuple(measurement.name for measurement in problem.measurements)
+    if sweep.experiments != experiments:
+        swept, own = ", ".join(sweep.experiments), ", ".join(experiments)
+        raise ValueError(f"the experiments of the sweep are {swept}, not {own}")
+    low, high = (np.array([getattr(p, end) for p in problem.parameters]) for end in ("low", "high"))
+    within = ((sweep.theta >= low) & (sweep.theta <= high)).all(axis=1)
+    if not within.any():
+        raise ValueError(f"none of its {len(within)} candidates is within the ranges of the parameters; sweep again")
+    if within.all():
+        return sweep
+    rows = {name: getattr(sweep, name)[within] for name in ("theta", "chi2", "status", "reevaluated_with")}
+    return dataclasses.replace(sweep, **rows)
+
+
 def starts_of(sweep: SweepResult, count: int) -> Float[np.ndarray, "start parameter"]:
     """Parameters of the best candidates of a sweep that are apart from each other.
 
@@ -132,7 +157,7 @@ def fit(
     NoCandidate
         There is no candidate to start from.
     ValueError
-        Nothing was measured, a start is outside of its range, or a sweep has other parameters.
+        Nothing was measured, a start is outside of its range, or a sweep has other parameters, experiments or ranges.
     """
     if all(measurement.profile is None for measurement in problem.measurements):
         raise ValueError("no experiment has a profile; there is nothing to fit to")
@@ -142,10 +167,7 @@ def fit(
         design = Sobol(CANDIDATES) if starts is None else starts
         starts = screen_while_compiling(linear, problem, design, model=model)
     if isinstance(starts, SweepResult):
-        own = tuple(parameter.name for parameter in problem.parameters)
-        if starts.names != own:
-            raise ValueError(f"the parameters of the sweep are {', '.join(starts.names)}, not {', '.join(own)}")
-        starts = starts_of(starts, count)
+        starts = starts_of(of_problem(starts, problem), count)
     starts = np.asarray(starts)
     if starts.shape[1] < len(full.parameters):
         starts = extended(starts, full)

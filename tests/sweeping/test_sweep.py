@@ -16,6 +16,7 @@ import pytest
 from devices_run import COARSE, DEPTHS
 from scipy import special
 
+from npp_jax.commands.fit.starts import read_starts
 from npp_jax.commands.sweep import failures, run_study
 from npp_jax.files import ConfigError
 from npp_jax.files.study import load_study
@@ -78,10 +79,42 @@ def test_chi2_at_the_truth_is_the_noise(study):
     assert (np.asarray(found.chi2[0]) > 0.5 * np.array(points)).all()
 
 
-def test_an_interrupted_sweep_ends_in_the_same_file(study, tmp_path):
-    whole, resumed = tmp_path / "whole.h5", tmp_path / "resumed.h5"
-    run_study(study, whole, force=False, workers=Workers(2), quiet=True)
-    shutil.copytree(tmp_path / "whole.sweep", tmp_path / "resumed.sweep")
+@pytest.fixture(scope="module")
+def whole(study, tmp_path_factory):
+    """File of the sweep, its chunks beside it."""
+    target = tmp_path_factory.mktemp("whole") / "whole.h5"
+    run_study(study, target, force=False, workers=Workers(2), quiet=True)
+    return target
+
+
+def test_a_fit_starts_from_a_sweep_of_its_own(folder, study, whole, tmp_path):
+    swept = read_starts(whole, study)
+    assert len(swept.theta) == 20
+
+    def ranges(**changed):
+        first, *others = study.problem.parameters
+        parameters = (dataclasses.replace(first, **changed), *others)
+        problem = dataclasses.replace(study.problem, parameters=parameters)
+        return dataclasses.replace(study, main=dataclasses.replace(study.main, problem=problem))
+
+    middle = float(np.median(swept.theta[:, 0]))
+    kept = read_starts(whole, ranges(low=middle))
+    np.testing.assert_array_equal(kept.theta, swept.theta[swept.theta[:, 0] >= middle])
+    np.testing.assert_array_equal(kept.status, swept.status[swept.theta[:, 0] >= middle])
+    with pytest.raises(ConfigError, match=r"whole\.h5: none of its 20 candidates is within the ranges"):
+        read_starts(whole, ranges(low=0.9, high=1.0))
+    with pytest.raises(ConfigError, match=r"whole\.h5: the parameters of the sweep are sed_fwhm_eV, .* not width, "):
+        read_starts(whole, ranges(name="width"))
+    shutil.copytree(folder, tmp_path / "other")
+    profile = tmp_path / "other" / "synthetic" / "K.csv"
+    profile.write_text(profile.read_text(encoding="utf-8") + "\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"whole\.h5: the sweep had another K\.csv; sweep again"):
+        read_starts(whole, load_study(tmp_path / "other" / "study.toml"))
+
+
+def test_an_interrupted_sweep_ends_in_the_same_file(study, whole, tmp_path):
+    resumed = tmp_path / "resumed.h5"
+    shutil.copytree(whole.with_suffix(".sweep"), tmp_path / "resumed.sweep")
     chunks = sorted((tmp_path / "resumed.sweep").glob("*.chunk"))
     assert len(chunks) == 3
     chunks[0].unlink()
