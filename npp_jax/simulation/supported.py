@@ -120,7 +120,7 @@ def _check_charge(experiment: Experiment) -> None:
     for k, stage in enumerate(experiment.stages):
         if isinstance(stage.front, IonBeamPotential | IonBeamCurrent) and stage.charge is not None:
             passed = passed + np.asarray(stage.charge)
-        elif isinstance(stage.front, IonBeamCurrent):
+        elif isinstance(stage.front, IonBeamCurrent) and stage.duration is not None:
             passed = passed + np.asarray(drive_integral(stage.front.current_density, stage.duration))
         # One candidate of a batch fails alone.
         if np.all(passed > held):

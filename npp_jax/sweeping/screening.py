@@ -95,9 +95,11 @@ def of_problem(sweep: SweepResult, problem: Problem) -> SweepResult:
         swept, own = ", ".join(sweep.experiments), ", ".join(experiments)
         raise ValueError(f"the experiments of the sweep are {swept}, not {own}")
     low, high = (np.array([getattr(p, end) for p in problem.parameters]) for end in ("low", "high"))
-    within = ((sweep.theta >= low) & (sweep.theta <= high)).all(axis=1)
+    within = np.all((sweep.theta >= low) & (sweep.theta <= high), axis=1)
     if not within.any():
-        raise ValueError(f"none of its {len(within)} candidates is within the ranges of the parameters; sweep again")
+        raise ValueError(
+            f"none of its {len(sweep.theta)} candidates is within the ranges of the parameters; sweep again"
+        )
     if within.all():
         return sweep
     rows = {name: getattr(sweep, name)[within] for name in ("theta", "chi2", "status", "reevaluated_with")}
