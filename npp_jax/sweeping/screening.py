@@ -97,9 +97,7 @@ def of_problem(sweep: SweepResult, problem: Problem) -> SweepResult:
     low, high = (np.array([getattr(p, end) for p in problem.parameters]) for end in ("low", "high"))
     within = np.all((sweep.theta >= low) & (sweep.theta <= high), axis=1)
     if not within.any():
-        raise ValueError(
-            f"none of its {len(sweep.theta)} candidates is within the ranges of the parameters; sweep again"
-        )
+        raise ValueError(f"none of its {len(within)} candidates is within the ranges; sweep again")
     if within.all():
         return sweep
     rows = {name: getattr(sweep, name)[within] for name in ("theta", "chi2", "status", "reevaluated_with")}
