@@ -80,6 +80,10 @@ def start_jax(*, computing: bool = True) -> None:
     # A program being traced is some million small objects that all live: looking through them is a tenth of the time.
     gc.set_threshold(100_000, 50, 100)
     jax.config.update("jax_enable_x64", True)
+    # XLA calls it an error that code in the cache prefers not to gather or scatter, on the machine that compiled it.
+    # One is what JAX sets where the user has set nothing.
+    if os.environ.get("TF_CPP_MIN_LOG_LEVEL", "1") == "1":
+        os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     # Stricter rules in the environment are those of another program.
     jax.config.update("jax_numpy_dtype_promotion", "standard")
     jax.config.update("jax_numpy_rank_promotion", "allow")

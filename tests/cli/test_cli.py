@@ -55,6 +55,11 @@ def test_writes_results(results: Path) -> None:
         assert "sed_fwhm_eV" in file.attrs["experiment"]
 
 
+def test_a_second_run_takes_compiled_code_and_says_no_more(results: Path) -> None:
+    done = _run("simulate", STUDY, "--output", results, "--no-figures", "--quiet")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "status: done\n", "")
+
+
 def test_draws_stored_result_again(results: Path) -> None:
     figure = results / "again.png"
     done = CliRunner().invoke(app, ["plot", str(results / "lithium_borate_K.h5"), "--output", str(figure)])
