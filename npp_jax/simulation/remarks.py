@@ -24,7 +24,12 @@ _SLACK = 1e-6
 def remarks(experiment: Experiment, solution: Solution) -> tuple[str, ...]:
     """Sentences on a solution, in words of the experiment; none where all is usual. Not for use inside of `jit`."""
     steep = _steepest_law(experiment) if np.isin(solution.report.status, _UNRESOLVED).any() else ()
-    return (*_full_sites(experiment, solution), *_high_potentials(experiment, solution), *steep)
+    return (
+        *_full_sites(experiment, solution),
+        *_not_held(experiment, solution),
+        *_high_potentials(experiment, solution),
+        *steep,
+    )
 
 
 def _full_sites(experiment: Experiment, solution: Solution) -> Iterator[str]:
@@ -50,6 +55,20 @@ def _full_sites(experiment: Experiment, solution: Solution) -> Iterator[str]:
             f"{ion.name} fills all sites of its distribution{sharing} from {where.min() * 1e9:.3g} to "
             f"{where.max() * 1e9:.3g} nm, where its Fermi energy is held: a larger vacancy_fraction leaves room"
         )
+
+
+def _not_held(experiment: Experiment, solution: Solution) -> Iterator[str]:
+    """Ions of which less is left than the immobile fraction: intermixed with others, none is held."""
+    for k, ion in enumerate(experiment.species):
+        law = ion.diffusivity
+        if not isinstance(law, SEDDiffusivity) or law.populations != "intermixed":
+            continue
+        immobile = np.asarray(law.immobile_fraction) * np.asarray(ion.bulk_fraction)
+        if np.any(np.asarray(solution.fraction)[:, k, 1:-1] < immobile - _SLACK):
+            yield (
+                f"{ion.name} falls below its immobile fraction, which holds no ion back of intermixed populations: "
+                "it enters the filling of the sites alone"
+            )
 
 
 def _high_potentials(experiment: Experiment, solution: Solution) -> Iterator[str]:

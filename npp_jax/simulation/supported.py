@@ -56,7 +56,8 @@ def check_supported(experiment: Experiment, model: Model = "electroneutral") -> 
         raise Unsupported("at least two mobile species are simulated, one only under a blocking front")
     if model == "full" and len(species) > 1 and any(intermixed(s.diffusivity) for s in species):
         raise Unsupported("intermixed populations of several ions are simulated by the electroneutral model only")
-    _check_immobile(experiment)
+    if is_two_ions(experiment):
+        _check_immobile(experiment)
     _check_back(experiment)
     for k, stage in enumerate(experiment.stages):
         if isinstance(stage.front, Closed | Reservoir) and stage.duration is None:
@@ -79,15 +80,15 @@ def check_supported(experiment: Experiment, model: Model = "electroneutral") -> 
 
 
 def _check_immobile(experiment: Experiment) -> None:
-    """Ions that share their sites share the Fermi energy, which then holds none of them back."""
+    """Two ions that share their sites keep one Fermi energy, which holds none of them back."""
     for ion in experiment.species:
         law = ion.diffusivity
         if not isinstance(law, SEDDiffusivity) or law.populations != "intermixed":
             continue
         if not isinstance(law.immobile_fraction, Tracer) and np.any(np.asarray(law.immobile_fraction) != 0.0):
             raise Unsupported(
-                f"{ion.name}: immobile_fraction is for populations = 'separate'; any of the intermixed ions could take "
-                "the place of one that is held"
+                f"{ion.name}: of two ions with populations = 'intermixed' none is held back by an immobile_fraction: "
+                "use populations = 'separate', or leave it out"
             )
 
 
