@@ -27,7 +27,7 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "method": ("levenberg-marquardt", "lbfgs", "adam"),
     "points": ("0", "3"),
     "posterior": ("none", "drawn"),
-    "rival": ("none", "separate", "without", "free form", "filling", "larger"),
+    "rival": ("none", "separate", "without, larger", "free form, filling"),
 }
 """Options by table; what does not go together is refused in one line."""
 
@@ -149,5 +149,5 @@ def _fit(choice: dict[str, str]) -> dict[str, Any]:
         "larger": {"parameters": [{"name": "more", "keys": ["Li.vacancy_fraction"], "low": 0.05, "high": 0.2}]},
     }
     if choice["rival"] != "none":
-        table["rivals"] = [{"name": "rival", **rivals[choice["rival"]]}]
+        table["rivals"] = [{"name": name, **rivals[name]} for name in choice["rival"].split(", ")]
     return table
