@@ -80,10 +80,7 @@ def start_jax(*, computing: bool = True) -> None:
     # A program being traced is some million small objects that all live: looking through them is a tenth of the time.
     gc.set_threshold(100_000, 50, 100)
     jax.config.update("jax_enable_x64", True)
-    # XLA calls it an error that code in the cache prefers not to gather or scatter, on the machine that compiled it.
-    # One is what JAX sets where the user has set nothing.
-    if os.environ.get("TF_CPP_MIN_LOG_LEVEL", "1") == "1":
-        os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    _without_compiler_log()
     # Stricter rules in the environment are those of another program.
     jax.config.update("jax_numpy_dtype_promotion", "standard")
     jax.config.update("jax_numpy_rank_promotion", "allow")
@@ -100,6 +97,23 @@ def start_jax(*, computing: bool = True) -> None:
     note = home / f"checked_{jaxlib_version}_{backend}"
     if computing and not note.exists():
         _check_compiler(note)
+
+
+def _without_compiler_log() -> None:
+    """Silence the log of XLA, unless the user has chosen a level.
+
+    It takes for an error that code in the cache prefers not to gather or scatter, on the very machine that compiled it.
+    Warnings of JAX itself are told.
+    """
+    import logging
+
+    import jax
+
+    # One is what JAX sets where nothing is set.
+    if os.environ.get("TF_CPP_MIN_LOG_LEVEL", "1") == "1" and "JAX_LOGGING_LEVEL" not in os.environ:
+        jax.config.update("jax_logging_level", "CRITICAL")
+        for name in ("jax", "jaxlib"):
+            logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def _check_compiler(note: Path) -> None:

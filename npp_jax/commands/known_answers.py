@@ -11,6 +11,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
 from scipy import special
 
 from npp_jax.constants import NM
@@ -65,37 +66,33 @@ def check_operations() -> Iterator[KnownAnswer]:
         ("Bessel function", jax.scipy.special.i1e, special.i1e, x),
     )
     arguments = {name: jnp.asarray(at) for name, _, _, at in pairs}
-    found = _quickly(lambda at: {name: function(at[name]) for name, function, _, _ in pairs})(arguments)
+    found = jax.jit(lambda at: {name: function(at[name]) for name, function, _, _ in pairs})(arguments)
     for name, _, right, at in pairs:
         yield KnownAnswer(name, _error(found[name], right(at)), 1e-11)
     for dtype, rows in ((jnp.float64, 16_385), (jnp.float32, 32_769)):
         yield KnownAnswer(f"sums over {rows} rows, {jnp.dtype(dtype).name}", *_row_sums(dtype, rows))
     yield _block_tridiagonal()
-    drawn = _quickly(lambda key: jax.random.poisson(key, 10.0, (4096,)))(jax.random.key(0))
+    drawn = jax.jit(lambda key: jax.random.poisson(key, 10.0, (4096,)))(jax.random.key(0))
     yield KnownAnswer("Poisson numbers", float(abs(np.mean(np.asarray(drawn)) - 10.0)), 0.3)
 
 
 def check_simulations() -> Iterator[KnownAnswer]:
     """Check a small simulation with its derivatives, and a fit, against stored values; some ten seconds."""
-    experiment = Experiment(
-        sample=Sample(thickness=500e-6, permittivity=9.0, bulk_density=1.4e28),
-        species=(
-            Species("Li", SEDDiffusivity(D_bulk=1.3e-18, sed=GaussianSED(0.25), vacancy_fraction=0.1), 1.0),
-            Species("K", ConstantDiffusivity(9.7e-22)),
-        ),
-        stages=(Stage(IonBeamPotential("K", 10.0), 350.0, charge=201.0),),
-    )
 
-    def front(logarithms):
+    def front(logarithms: Array) -> Array:
         width, D = jnp.exp(logarithms)
         law = SEDDiffusivity(D_bulk=1.3e-18, sed=GaussianSED(0.25 * width), vacancy_fraction=0.1)
-        species = (Species("Li", law, 1.0), Species("K", ConstantDiffusivity(9.7e-22 * D)))
-        solution = simulate(replace(experiment, species=species), _SMALL)
+        experiment = Experiment(
+            sample=Sample(thickness=500e-6, permittivity=9.0, bulk_density=1.4e28),
+            species=(Species("Li", law, 1.0), Species("K", ConstantDiffusivity(9.7e-22 * D))),
+            stages=(Stage(IonBeamPotential("K", 10.0), 350.0, charge=201.0),),
+        )
+        solution = simulate(experiment, _SMALL)
         return jnp.stack([solution.front_depth[-1] / NM, solution.plateau[-1]])
 
     origin = jnp.zeros(2)
-    yield KnownAnswer("simulation", _error(_quickly(front)(origin), _FRONT), 1e-6)
-    yield KnownAnswer("derivatives", _error(_quickly(jax.jacfwd(front))(origin), _BY_PARAMETER), 1e-5)
+    yield KnownAnswer("simulation", _error(jax.jit(front)(origin), _FRONT), 1e-6)
+    yield KnownAnswer("derivatives", _error(jax.jit(jax.jacfwd(front))(origin), _BY_PARAMETER), 1e-5)
     yield KnownAnswer("fit", _error(_misra(), np.array([2.3894212918e2, 5.5015643181e-4])), 1e-7)
 
 
@@ -110,7 +107,7 @@ def _misra() -> np.ndarray:
     x = jnp.array([77.6, 114.9, 141.1, 190.8, 239.9, 289.0, 332.8, 378.4, 434.8, 477.3, 536.8, 593.1, 689.1, 760.0])
     y = jnp.array([10.07, 14.73, 17.94, 23.93, 29.61, 35.18, 40.02, 44.82, 50.76, 55.05, 61.01, 66.40, 75.47, 81.78])
     residual = lambda b: b[0] * (1.0 - jnp.exp(-b[1] * x)) - y  # noqa: E731
-    function = _quickly(
+    function = jax.jit(
         lambda theta: (jax.vmap(residual)(theta), jax.vmap(jax.jacfwd(residual))(theta), jnp.ones(len(theta), bool))
     )
     parameters = (Parameter("b1", ("b1",), 100.0, 500.0), Parameter("b2", ("b2",), 1e-5, 1e-2, "log"))
@@ -118,15 +115,11 @@ def _misra() -> np.ndarray:
     return np.asarray(refine(function, parameters, jnp.array([[250.0, 5e-4]]), options=options).theta[0])
 
 
-def _quickly(function: Callable) -> Callable:
-    return jax.jit(function)
-
-
 def _row_sums(dtype, rows: int) -> tuple[float, float]:
     numbers = jnp.arange(rows, dtype=dtype)
     columns = jnp.stack((numbers, jnp.zeros_like(numbers), jnp.zeros_like(numbers)), axis=1)
     matrix = jnp.eye(3, dtype=dtype)
-    squares = _quickly(jax.vmap(lambda row: jnp.sum((matrix @ row) ** 2)))(columns)
+    squares = jax.jit(jax.vmap(lambda row: jnp.sum((matrix @ row) ** 2)))(columns)
     return _error(squares, np.arange(rows, dtype=float) ** 2), 1e-6
 
 
@@ -146,7 +139,7 @@ def _block_tridiagonal(cells: int = 40) -> KnownAnswer:
     wanted = np.linalg.solve(dense.reshape(2 * cells, -1), right.T.reshape(-1)).reshape(cells, 2).T
     block = lambda a: tuple(tuple(jnp.asarray(entry)[:, None] for entry in row) for row in a)  # noqa: E731
     vector = tuple(jnp.asarray(part)[:, None] for part in right)
-    (found,) = _quickly(solve)(block(lower), block(diagonal), block(upper), vector)
+    (found,) = jax.jit(solve)(block(lower), block(diagonal), block(upper), vector)
     return KnownAnswer("block tridiagonal systems", _error(np.stack(found)[..., 0], wanted), 1e-10)
 
 

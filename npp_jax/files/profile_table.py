@@ -1,11 +1,11 @@
 """Measured depth profiles as text tables and as files of `npp-jax import-sims`."""
 
-import csv
 from pathlib import Path
 
 import numpy as np
 
 from npp_jax.files import ConfigError, sims_profile
+from npp_jax.files.cells import read_cells
 from npp_jax.observe import MINIMUM_POINTS, DepthProfile
 from npp_jax.sims.errors import SimsFileError
 
@@ -70,32 +70,15 @@ def read_profile_table(
     ConfigError
         One line: file, line, column, what is wrong.
     """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            lines = [(number, line) for number, line in enumerate(file, 1) if line.strip() and line[0] != "#"]
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: not a text file in UTF-8: {error}") from None
-    if not lines:
-        raise ConfigError(f"{path}: no line but comments; the columns depth_nm, NAME, NAME_sigma, … were expected")
-    names = [name.strip() for name in lines[0][1].split(",")]
+    cells = read_cells(path, "depth_nm, NAME, NAME_sigma, …")
+    names = cells.names
     species = [name for name in names[1:] if not name.endswith("_sigma")]
     if not species or names != ["depth_nm", *(x for s in species for x in (s, f"{s}_sigma"))]:
         found = ", ".join(names).replace("\t", " ")
         marks = "" if len(names) > 1 else "; commas stand between the cells, and decimal points in the numbers"
         raise ConfigError(f"{path}: the columns must be depth_nm, NAME, NAME_sigma, …, got {found}{marks}")
-    table = np.empty((len(lines) - 1, len(names)))
-    fields_of = csv.reader(line for _, line in lines[1:])
-    for row, ((number, _), fields) in enumerate(zip(lines[1:], fields_of, strict=True)):
-        if len(fields) != len(names):
-            raise ConfigError(f"{path}: line {number}: {len(fields)} fields, the header has {len(names)}")
-        for column, field in enumerate(fields):
-            try:
-                table[row, column] = float(field)
-            except ValueError:
-                raise ConfigError(f"{path}: line {number}: {names[column]} = '{field}' is not a number") from None
-    _check_rows(path, [number for number, _ in lines[1:]], names, table, first_depth, counts_per_fraction is not None)
+    table = cells.numbers()
+    _check_rows(path, cells.lines, names, table, first_depth, counts_per_fraction is not None)
     fraction, exposure = table[:, 1::2].T, counts_per_fraction
     try:
         return DepthProfile(

@@ -1,11 +1,11 @@
 """Measured traces of a potential or a current density: CSV beside the experiment file."""
 
-import csv
 from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
 
+from npp_jax.files.cells import read_cells
 from npp_jax.files.errors import ConfigError
 from npp_jax.physics import Drive
 from npp_jax.physics.cuts import RESTING
@@ -58,34 +58,18 @@ def read_trace(path: Path, column: str, limits: Limits, *, duration: float | Non
 
 def _columns(path: Path, column: str) -> tuple[np.ndarray, np.ndarray]:
     """Times and values, the times increasing."""
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            lines = [(number, line) for number, line in enumerate(file, 1) if line.strip() and line[0] != "#"]
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: not a text file: {error}") from None
-    if not lines:
-        raise ConfigError(f"{path}: no line but comments; the columns time_s and {column} were expected")
-    names = [name.strip() for name in lines[0][1].split(",")]
-    if not {"time_s", column} <= set(names):
-        raise ConfigError(f"{path}: needs the columns time_s and {column}, separated by commas; got {', '.join(names)}")
-    table = np.empty((len(lines) - 1, 2))
-    fields_of = csv.reader(line for _, line in lines[1:])
-    for row, ((number, _), fields) in enumerate(zip(lines[1:], fields_of, strict=True)):
-        if len(fields) != len(names):
-            raise ConfigError(f"{path}: line {number}: {len(fields)} fields, the header has {len(names)}")
-        for place, name in enumerate(("time_s", column)):
-            field = fields[names.index(name)]
-            try:
-                table[row, place] = float(field)
-            except ValueError:
-                raise ConfigError(f"{path}: line {number}: {name} = '{field}' is not a number") from None
-            if not np.isfinite(table[row, place]):
-                raise ConfigError(f"{path}: line {number}: {name} = {field} is not a finite number")
+    cells = read_cells(path, f"time_s and {column}")
+    if not {"time_s", column} <= set(cells.names):
+        names = ", ".join(cells.names)
+        raise ConfigError(f"{path}: needs the columns time_s and {column}, separated by commas; got {names}")
+    table = cells.numbers(("time_s", column))
+    for row, line in enumerate(cells.lines):
+        for name, number in zip(("time_s", column), table[row], strict=True):
+            if not np.isfinite(number):
+                raise ConfigError(f"{path}: line {line}: {name} = {number} is not a finite number")
         if row and table[row, 0] <= table[row - 1, 0]:
             raise ConfigError(
-                f"{path}: line {number}: time_s = {table[row, 0]:.9g} comes after {table[row - 1, 0]:.9g}; "
+                f"{path}: line {line}: time_s = {table[row, 0]:.9g} comes after {table[row - 1, 0]:.9g}; "
                 "times must increase"
             )
     if len(table) < 2:

@@ -15,6 +15,9 @@ class Status(IntEnum):
     NOT_FINITE = 6
 
 
+RESOLUTION = (Status.COARSE, Status.NOT_CONVERGED, Status.MISSED_TIME, Status.NOT_FINITE)
+"""What more cells, steps and iterations may mend."""
+
 STATUS_ADVICE = {
     Status.DONE: "done",
     Status.NOT_NEUTRAL: "excess charge above the tolerance of the electroneutral model: run the full model",

@@ -9,12 +9,10 @@ from npp_jax.physics.experiment import Experiment
 from npp_jax.simulation.controls import Controls, refined
 from npp_jax.simulation.simulate import ACCURATE, simulate
 from npp_jax.simulation.solution import Model, Solution
-from npp_jax.simulation.status import Status
+from npp_jax.simulation.status import RESOLUTION
 
 LEVELS = 2
 """How often cells and steps are doubled at most: beyond, a run takes minutes, and what is left is seldom resolution."""
-
-_CURED = (Status.COARSE, Status.NOT_CONVERGED, Status.MISSED_TIME, Status.NOT_FINITE)
 
 
 def simulate_to_target(
@@ -58,7 +56,7 @@ def simulate_to_target(
         status = int(jnp.max(solution.report.status))
         if best_status is None or status <= best_status:
             best, best_status = solution, status
-        if status not in _CURED:
+        if status not in RESOLUTION:
             break
         if on_level is not None and level < levels:
             on_level(level, solution)

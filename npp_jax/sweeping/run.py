@@ -18,7 +18,7 @@ from npp_jax._compile import own_promotion, quick
 from npp_jax.fitting import Objective
 from npp_jax.simulation.controls import refined
 from npp_jax.simulation.simulate import ACCURATE
-from npp_jax.simulation.status import Status
+from npp_jax.simulation.status import RESOLUTION, Status
 from npp_jax.sweeping.design.designs import AbstractDesign, rows
 from npp_jax.sweeping.profiles import KeptProfiles
 
@@ -31,10 +31,8 @@ _ROOM = 8
 
 Arrays = dict[str, np.ndarray]
 
-LEVELS = 2
+_FINER = 2
 """Finer settings that are tried in turn on candidates in doubt."""
-
-_WRONG = (Status.NOT_CONVERGED, Status.MISSED_TIME, Status.NOT_FINITE, Status.COARSE)
 
 
 class SweepStopped(Exception):
@@ -117,7 +115,7 @@ class Evaluator:
             profile_target=own.profile_target,
             front_target=own.front_target,
         )
-        self._finer = [compiled(dataclasses.replace(objective, controls=refined(finer, k))) for k in range(LEVELS)]
+        self._finer = [compiled(dataclasses.replace(objective, controls=refined(finer, k))) for k in range(_FINER)]
         self._full = compiled(dataclasses.replace(objective, controls=finer, model="full"))
         self._screening = screening
         self._may_be_full = objective.model == "electroneutral"
@@ -144,7 +142,7 @@ class Evaluator:
         if self._screening:
             return found
         for finer in self._finer:
-            self._replace(found, theta, np.asarray(np.isin(found["status"], _WRONG).any(axis=1)), finer, 1)
+            self._replace(found, theta, np.asarray(np.isin(found["status"], RESOLUTION).any(axis=1)), finer, 1)
         if self._may_be_full:
             self._replace(found, theta, np.asarray((found["status"] == Status.NOT_NEUTRAL).any(axis=1)), self._full, 2)
         return found

@@ -9,6 +9,7 @@ import tomllib
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import npp_jax.commands.fit.run as fit_run
@@ -22,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import experiments
 import studies
 import tracers
-from commands import run
+from commands import documented, run
 from covering import covering, pairs_of, touching
 from toml_text import dumps
 
@@ -108,3 +109,30 @@ def test_shipped_files(file: Path, tmp_path: Path) -> None:
     model = [] if is_study or file.stem != "thermal_poling" else ["--model", "full"]
     outcome = run(command, reduced(file, tmp_path), *model, "--output", tmp_path / "results")
     assert not outcome.fault and outcome.code != 2, outcome
+
+
+NEEDS_A_CLUSTER = ("--scheduler", "--processes")
+
+
+def test_documented_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of README.md, in the order of the page: later ones draw what earlier ones made."""
+    reduced(ROOT / "sweeps" / "one_distribution.toml", tmp_path / "sweeps")
+    rng = np.random.default_rng(3)
+    front = 1.0 / (1.0 + np.exp((np.arange(150) - 50.0) / 2.0))
+    counts = np.stack([rng.poisson(900.0 * (1.0 - 0.85 * front)), rng.poisson(20.0 + 400.0 * front)])
+    rows = [f"{2 * k},{li},{na}" for k, (li, na) in enumerate(counts.T)]
+    (tmp_path / "profile.txt").write_text("\n".join(["time_s,7Li+ (counts),39K+ (counts)", *rows]))
+    monkeypatch.chdir(tmp_path)
+    commands = [c for c in documented(ROOT / "README.md") if not set(NEEDS_A_CLUSTER) & set(c)]
+    assert {command[0] for command in commands} >= {
+        "simulate",
+        "sweep",
+        "fit",
+        "plot",
+        "export",
+        "tracer",
+        "import-sims",
+    }
+    for command in commands:
+        outcome = run(*command)
+        assert not outcome.fault and outcome.code != 2, (command, outcome)

@@ -1,6 +1,5 @@
 """Inputs of `npp-jax tracer`: isotope profiles, images of grains, maps of counts."""
 
-import csv
 from pathlib import Path
 
 import equinox as eqx
@@ -9,6 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from npp_jax.files import ConfigError
+from npp_jax.files.cells import read_cells
 from npp_jax.files.sims_profile import read_profile
 from npp_jax.sims.errors import SimsFileError
 from npp_jax.tracer.measured import MeasuredProfile
@@ -80,31 +80,16 @@ def read_isotope_profile(
 
 
 def _table(path: Path, background: tuple[float, float], mass_bias: float) -> MeasuredProfile:
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            lines = [(number, line) for number, line in enumerate(file, 1) if line.strip() and line[0] != "#"]
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: not a text file: {error}") from None
-    names = [name.strip() for name in lines[0][1].split(",")] if lines else []
-    quantity, _, unit = (names[0] if names else "").partition("_")
+    cells = read_cells(path, f"position_UNIT or depth_UNIT and {', '.join(_FRACTION)} or {', '.join(_COUNTED)}")
+    names = cells.names
+    quantity, _, unit = names[0].partition("_")
     columns = tuple(names[1:])
     if quantity not in ("position", "depth") or unit not in _METRES or columns not in (_FRACTION, _COUNTED):
         raise ConfigError(
             f"{path}: the columns must be position_UNIT or depth_UNIT (UNIT nm, um, mm, m) and {', '.join(_FRACTION)} "
-            f"or {', '.join(_COUNTED)}; got {', '.join(names) or 'none'}"
+            f"or {', '.join(_COUNTED)}; got {', '.join(names)}"
         )
-    table = np.empty((len(lines) - 1, 3))
-    for row, ((number, _), fields) in enumerate(zip(lines[1:], csv.reader(line for _, line in lines[1:]), strict=True)):
-        if len(fields) != 3:
-            raise ConfigError(f"{path}: line {number}: {len(fields)} fields, the header has 3")
-        for column, field in enumerate(fields):
-            try:
-                table[row, column] = float(field)
-            except ValueError:
-                raise ConfigError(f"{path}: line {number}: {names[column]} = '{field}' is not a number") from None
-    position, first, second = table.T
+    position, first, second = cells.numbers().T
     if columns == _FRACTION:
         if background != (0.0, 0.0) or mass_bias != 1.0:
             raise ConfigError(f"{path}: backgrounds and mass_bias belong to counts; this table has fractions")
