@@ -35,7 +35,7 @@ types: $(STAMP)
 	$(BIN)/basedpyright --pythonpath $(BIN)/python
 
 unit: $(STAMP)
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix .

@@ -14,6 +14,7 @@ def test_there_are_notebooks():
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.slow
 def test_runs(path: Path, monkeypatch: pytest.MonkeyPatch):
     matplotlib.use("Agg")
     monkeypatch.chdir(path.parent)

@@ -18,6 +18,7 @@ def run_page(path: Path, folder: Path) -> dict[str, object]:
     return names
 
 
+@pytest.mark.slow
 def test_readme(project_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture):
     monkeypatch.chdir(project_root)
     names = run_page(project_root / "README.md", tmp_path)
@@ -28,6 +29,7 @@ def test_readme(project_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert "status: converged" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_page_of_python(project_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(project_root)
     names = run_page(project_root / "docs" / "python.md", tmp_path)

@@ -47,6 +47,8 @@ class Mixture(NamedTuple):
     """Charge numbers z_i."""
     bulk: tuple[Array, ...]
     """Fractions of the untouched sample."""
+    immobile: tuple[Array, ...]
+    """Fractions that never move [1]."""
     debye_squared: Array
     """Square of the Debye length of unit charges, λ² = ε kT/(e² N) [nm²]."""
     thickness: Array

@@ -1,5 +1,7 @@
 """How a stage of any number of ions starts: its planned course, its first mesh, and what it takes over."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -62,8 +64,7 @@ def first_tables(experiment: Experiment, controls: Controls) -> tuple[Table, ...
         schedule = make_schedule(FoundCourse(medium, stage.front, planned), stage, controls, first=False)
         clock = jnp.broadcast_to(schedule.clock[np.flatnonzero(schedule.final)], (schedule.final.sum(), *like.shape))
         if isinstance(stage.front, Reservoir):
-            slowest = jnp.min(jnp.stack(diffusivities(medium, column)), axis=0)[0]
-            scale = 0.3 * jnp.sqrt(2.0 * slowest * clock)
+            scale = 0.3 * jnp.sqrt(2.0 * _slowest(medium, column) * clock)
         elif isinstance(stage.front, Blocking):
             scale = 0.3 * _depleted(medium, drive_value(stage.front.potential, end), bulk, clock)
         elif isinstance(stage.front, Closed):
@@ -74,6 +75,16 @@ def first_tables(experiment: Experiment, controls: Controls) -> tuple[Table, ...
         faces = jax.vmap(lambda s, m=medium: graded_faces(cells, s, m.thickness))(scale)
         tables.append(Table(clock, time_of(clock), faces))
     return tuple(tables)
+
+
+def _slowest(medium: Mixture, bulk: tuple[Array, ...]) -> Array:
+    """D of the slowest ion between bulk and melt [nm²/s]: of each ion the largest on the way, as where its D vanishes
+    it only follows.
+    """
+    melt = bulk if medium.surface is None else tuple(jnp.broadcast_to(c, bulk[0].shape) for c in medium.surface)
+    middle = tuple(0.5 * (a + b) for a, b in zip(bulk, melt, strict=True))
+    on_the_way = [jnp.stack(diffusivities(medium, fractions)) for fractions in (bulk, middle, melt)]
+    return jnp.min(functools.reduce(jnp.maximum, on_the_way), axis=0)[0]
 
 
 def _depleted(medium: Mixture, potential: Array, bulk: Array, time: Array) -> Array:

@@ -117,12 +117,13 @@ def take_step(
             value, slope = jax.jvp(applied, (v,), (jnp.ones_like(v),))
             return drop - value, drop_by_current - slope
 
-        def residual(y: Unknowns, v: Array) -> tuple[Unknowns, Array]:
-            rate, drop = scheme.rates(medium, y, v, tempo, here)
+        def residual(y: Unknowns, v: Array, last: Array | None = None) -> tuple[Unknowns, Array]:
+            seen = medium if last is None else scheme.iterated(medium, last)
+            rate, drop = scheme.rates(seen, y, v, tempo, here)
             return remainder(y, rate), closure(drop, drop, v)[0]
 
-        def linearise(y: Unknowns, v: Array) -> LinearSystem:
-            lin = scheme.linearise(medium, y, v, tempo, here)
+        def linearise(y: Unknowns, v: Array, last: Array) -> LinearSystem:
+            lin = scheme.linearise(scheme.iterated(medium, last), y, v, tempo, here)
             mass = scheme.masses(medium, here.width)
             size = range(len(y))
             scaled = lambda block: jax.tree.map(lambda entry: -weight * entry, block)  # noqa: E731

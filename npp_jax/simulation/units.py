@@ -51,6 +51,13 @@ def medium_of(experiment: Experiment, stage: Stage) -> Medium:
     )
 
 
+def _immobile(species: Species) -> Array:
+    """Fraction of an ion that never moves, of the bulk density of all ions."""
+    law = species.diffusivity
+    share = law.immobile_fraction if isinstance(law, SEDDiffusivity) else jnp.zeros(())
+    return share * species.bulk_fraction
+
+
 def mixture_of(experiment: Experiment, stage: Stage, upwind: float | Array) -> Mixture:
     """Material and ends of a stage with any number of ions, in solver units.
 
@@ -83,6 +90,7 @@ def mixture_of(experiment: Experiment, stage: Stage, upwind: float | Array) -> M
         laws=tuple(law(species) for species in experiment.species),
         charges=tuple(species.charge for species in experiment.species),
         bulk=tuple(species.bulk_fraction for species in experiment.species),
+        immobile=tuple(_immobile(species) for species in experiment.species),
         debye_squared=_DEBYE * sample.permittivity * temperature / sample.bulk_density,
         thickness=sample.thickness / NM,
         thermal_potential=BOLTZMANN / ELEMENTARY_CHARGE * temperature,

@@ -16,8 +16,12 @@ from jaxtyping import Array
 
 from npp_jax.solver.block_tridiagonal import Block, Vector, probe, solve
 
-Residual = Callable[[Vector, Array], tuple[Vector, Array]]
-"""(y, v) ↦ residual of the cells and of the closure g."""
+Residual = Callable[..., tuple[Vector, Array]]
+"""(y, v) ↦ residual of the cells and of the closure g.
+
+A third argument, the largest change in the iteration before, tells that derivatives serve an iteration alone: far from
+the solution they may leave out what would mislead it.
+"""
 
 NEAR = 0.2
 """Largest change (fraction of the bulk) that the last iteration makes without limits."""
@@ -55,7 +59,7 @@ class NewtonResult(NamedTuple):
 
 def newton(
     residual: Residual,
-    linearise: Callable[[Vector, Array], LinearSystem] | None,
+    linearise: Callable[[Vector, Array, Array], LinearSystem] | None,
     limit: Callable[[Vector, Vector], Vector],
     change: Callable[[Vector, Vector], Array],
     y: Vector,
@@ -73,7 +77,7 @@ def newton(
     residual
         What shall vanish; differentiated.
     linearise
-        The same with the derivatives of the iteration; None: those of the residual.
+        The same, of three arguments, with the derivatives of the iteration; None: those of the residual.
     limit
         Applies a correction to the unknowns within their bounds.
     change
@@ -93,10 +97,10 @@ def newton(
     def within(new_v: Array, v: Array) -> Array:
         return jnp.clip(new_v, 0.5 * v, 2.0 * v) if positive else new_v
 
-    def correct(y: Vector, v: Array) -> tuple[Vector, Array]:
+    def correct(y: Vector, v: Array, last: Array) -> tuple[Vector, Array]:
         if linearise is None:
-            return exact(y, v)
-        system = linearise(y, v)
+            return by_residual(y, v, last)
+        system = linearise(y, v, last)
         if system.column is not None and system.row is not None and not prescribed:
             plain, along = solve(system.lower, system.diagonal, system.upper, system.residual, system.column)
             rise = (system.closure - _dot(system.row, plain)) / (system.corner - _dot(system.row, along))
@@ -112,11 +116,11 @@ def newton(
             step = tuple(d + r * (new_v - v) for d, r in zip(step, system.response, strict=True))
         return step, new_v
 
-    def exact(y: Vector, v: Array) -> tuple[Vector, Array]:
+    def by_residual(y: Vector, v: Array, last: Array) -> tuple[Vector, Array]:
         if prescribed:
-            value, jacobian = jax.linearize(lambda y: residual(y, v)[0], y)
+            value, jacobian = jax.linearize(lambda y: residual(y, v, last)[0], y)
             return jax.tree.map(jnp.negative, _solve_tangents(jacobian, value)), v
-        value, jacobian = jax.linearize(lambda x: residual(*x), (y, v))
+        value, jacobian = jax.linearize(lambda x: residual(*x, last), (y, v))
         plain, response, rise = _bordered(jacobian, value)
         new_v = within(v - rise, v)
         return tuple(r * (v - new_v) - p for p, r in zip(plain, response, strict=True)), new_v
@@ -124,11 +128,12 @@ def newton(
     def body(state: tuple) -> tuple:
         y, v, update, count, turn, _ = state
         last = (turn >= cap) | jnp.all(update <= tolerance)
-        step, new_v = correct(y, v)
+        step, new_v = correct(y, v, update)
         # Near the solution the last step is the plain one, which conserves exactly what the rates conserve.
         near = last & (change(y, step) < NEAR)
         new_y = jax.tree.map(lambda a, d, b: jnp.where(near, a + d, b), y, step, limit(y, step))
-        size = change(y, jax.tree.map(jnp.subtract, new_y, y))
+        # What the limits have cut off would not be told from convergence.
+        size = change(y, jax.tree.map(lambda a, b, d: jnp.where(last, d, a - b), new_y, y, step))
         active = last | ~(update <= tolerance)
         keep = lambda new, old: jnp.where(active, new, old)  # noqa: E731
         y = jax.tree.map(keep, new_y, y)

@@ -30,7 +30,7 @@ class Stage(NamedTuple):
 
     residual: Residual
     """(y, v) ↦ M(y) - base - weight·k(y, v), and the closure."""
-    linearise: Callable[[Vector, Array], LinearSystem] | None
+    linearise: Callable[[Vector, Array, Array], LinearSystem] | None
     """The same with the derivatives of the iteration; None where the iteration takes those of the residual."""
     amount: Callable[[Vector], Vector]
     """y ↦ M."""

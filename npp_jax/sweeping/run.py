@@ -31,9 +31,6 @@ _ROOM = 8
 
 Arrays = dict[str, np.ndarray]
 
-_FINER = 2
-"""Finer settings that are tried in turn on candidates in doubt."""
-
 
 class SweepStopped(Exception):
     """The evaluation cannot go on, or cannot begin; the message is one line. Finished chunks are kept."""
@@ -115,7 +112,9 @@ class Evaluator:
             profile_target=own.profile_target,
             front_target=own.front_target,
         )
-        self._finer = [compiled(dataclasses.replace(objective, controls=refined(finer, k))) for k in range(_FINER)]
+        # The last of them gives up some accuracy of its cells for convergence.
+        last = dataclasses.replace(refined(finer), upwind=1.0)
+        self._finer = [compiled(dataclasses.replace(objective, controls=settings)) for settings in (finer, last)]
         self._full = compiled(dataclasses.replace(objective, controls=finer, model="full"))
         self._screening = screening
         self._may_be_full = objective.model == "electroneutral"

@@ -85,6 +85,7 @@ def test_a_wall_of_failures_is_called_one():
     assert np.all(np.asarray(found.failed_evaluations) > 0) and np.isinf(found.cost[1])
 
 
+@pytest.mark.slow
 def test_reverse_gradient_and_fit_of_a_glass_are_those_of_the_jacobian():
     study = load_study(SWEEPS / "one_distribution.toml")
     k = next(m for m in study.problem.measurements if m.name == "K")

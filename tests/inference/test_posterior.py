@@ -86,6 +86,7 @@ def test_chains_in_different_minima_are_warned_of():
 
 
 @needs_blackjax
+@pytest.mark.slow
 def test_posterior_of_a_glass_is_its_quadrature():
     study = load_study(SWEEPS / "one_distribution.toml")
     k = next(m for m in study.problem.measurements if m.name == "K")

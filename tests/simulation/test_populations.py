@@ -45,6 +45,7 @@ def test_laws_of_separate_and_intermixed_populations() -> None:
     assert laws("separate", 0.4, 0.6, 0.0)[0] < 1e-2
 
 
+@pytest.mark.slow
 def test_double_exchange_tells_separate_from_intermixed_populations() -> None:
     """Cs after Rb on Li. In a common distribution ions that replace each other one for one never move the Fermi energy:
     profiles are those of constant D, here of a separate distribution without a width."""

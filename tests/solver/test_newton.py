@@ -28,7 +28,7 @@ SOURCE = react(ROOT, COUPLING)
 def residual(source: jax.Array, total: jax.Array):
     """y³ - v y'' = source, and a closure that tells v: Σ y² = total."""
 
-    def value(y: tuple[jax.Array], v: jax.Array) -> tuple[tuple[jax.Array], jax.Array]:
+    def value(y: tuple[jax.Array], v: jax.Array, last: jax.Array | None = None) -> tuple[tuple[jax.Array], jax.Array]:
         return (react(y[0], v) - source,), jnp.sum(y[0] ** 2, axis=0) - total
 
     return value
@@ -78,7 +78,7 @@ def test_root_at_a_given_scalar() -> None:
 
 @pytest.mark.parametrize("written_out", [False, True])
 def test_root_with_the_scalar_unknown(written_out: bool) -> None:
-    def bordered(y: tuple[jax.Array], v: jax.Array) -> LinearSystem:
+    def bordered(y: tuple[jax.Array], v: jax.Array, last: jax.Array) -> LinearSystem:
         rest, closure = residual(SOURCE, TOTAL)(y, v)
         border = {"corner": jnp.zeros_like(v), "row": (2.0 * y[0],), "column": (spread(y[0]),), "response": None}
         return LinearSystem(residual=rest, closure=closure, **blocks(y, v), **border)
@@ -92,11 +92,11 @@ def test_root_with_the_scalar_unknown(written_out: bool) -> None:
 def test_root_with_the_scalar_one_iteration_behind() -> None:
     """Written out without the border, where the closure hangs on the cells but little: v (1 + Σ y²/100) = U."""
 
-    def value(y: tuple[jax.Array], v: jax.Array) -> tuple[tuple[jax.Array], jax.Array]:
+    def value(y: tuple[jax.Array], v: jax.Array, last: jax.Array | None = None) -> tuple[tuple[jax.Array], jax.Array]:
         drop = v * (1.0 + jnp.sum(y[0] ** 2) / 100.0)
         return (react(y[0], v) - SOURCE,), drop - COUPLING * (1.0 + TOTAL / 100.0)
 
-    def linearise(y: tuple[jax.Array], v: jax.Array) -> LinearSystem:
+    def linearise(y: tuple[jax.Array], v: jax.Array, last: jax.Array) -> LinearSystem:
         rest, closure = value(y, v)
         corner = 1.0 + jnp.sum(y[0] ** 2) / 100.0
         return LinearSystem(residual=rest, closure=closure, corner=corner, row=None, response=None, **blocks(y, v))
@@ -144,3 +144,41 @@ def test_a_positive_scalar_at_most_doubles_in_an_iteration() -> None:
     assert int(held.iterations) == int(free.iterations) == 1
     assert 0.25 <= float(held.v) <= 1.0
     assert not 0.25 <= float(free.v) <= 1.0
+
+
+def test_derivatives_left_out_far_from_the_solution_change_the_way_and_not_the_root() -> None:
+    """An iteration that first holds one factor of y³ ends at the same root; the derivative is that of all of y³."""
+    seen = []
+
+    def value(y, v, last=None):
+        factor = y[0]
+        if last is not None:
+            jax.debug.callback(lambda size: seen.append(float(size)), last)
+            held = jax.lax.stop_gradient(factor)
+            factor = held + jnp.where(last < 0.1, 1.0, 0.0) * (factor - held)
+        return (factor * y[0] ** 2 - SOURCE,), jnp.zeros_like(v)
+
+    def root(source):
+        def shifted(y, v, last=None):
+            (rest,), closure = value(y, v, last)
+            return (rest + SOURCE - source,), closure
+
+        rules = {"prescribed": True, "cap": jnp.asarray(200), "tolerance": 1e-14}
+        return newton(shifted, None, unlimited, size, (jnp.ones(CELLS),), jnp.asarray(1.0), **rules).y[0]
+
+    source = jnp.abs(SOURCE) + 0.5
+    np.testing.assert_allclose(root(source), source ** (1.0 / 3.0), rtol=1e-12)
+    assert max(seen) == np.inf and min(seen) < 0.1
+    slope = jax.jvp(root, (source,), (jnp.ones_like(source),))[1]
+    np.testing.assert_allclose(slope, source ** (-2.0 / 3.0) / 3.0, rtol=1e-10)
+
+
+def test_what_limits_cut_off_is_no_convergence() -> None:
+    def stuck(y, step):
+        return jax.tree.map(lambda a, d: jnp.minimum(a + d, 0.5), y, step)
+
+    found = newton(
+        lambda y, v, last=None: ((y[0] - 2.0,), jnp.zeros_like(v)), None, stuck, size, (jnp.zeros(CELLS),),
+        jnp.asarray(1.0), prescribed=True, cap=jnp.asarray(20), tolerance=1e-12,
+    )  # fmt: skip
+    assert float(found.update) == pytest.approx(1.5)

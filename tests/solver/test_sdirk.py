@@ -14,7 +14,7 @@ def system(rate, *, amount=lambda y: y, closure=None, tempo=jnp.ones_like) -> Sy
     def stage(base, time, share, weight) -> Stage:
         del time, share
 
-        def residual(y, v):
+        def residual(y, v, last=None):
             told = jnp.zeros_like(v) if closure is None else closure(y[0][0], v)
             return (amount(y[0]) - base[0] - weight * rate(y[0], v),), told
 

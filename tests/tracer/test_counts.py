@@ -79,6 +79,7 @@ def drawn_profile(counts: float, seed: int, background: tuple[float, float], bia
 
 
 @pytest.mark.parametrize(("background", "bias"), [((0.0, 0.0), 1.0), ((0.5, 1.0), 1.2)])
+@pytest.mark.slow
 def test_few_counts_give_D_without_bias(background: tuple[float, float], bias: float):
     """Eight counts a point: D in the mean of repeated measurements, and in the interval of 95 % of them."""
     draws = 40

@@ -39,6 +39,7 @@ def _summary(solution):
     ],
     ids=["time-potential", "charge-current", "charge-potential-full"],
 )
+@pytest.mark.slow
 def test_derivatives_agree(stage: dict, model: Model) -> None:
     experiment = _common_shape(base(**stage))
     leaves, tree = jax.tree.flatten(experiment)

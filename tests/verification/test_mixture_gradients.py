@@ -19,6 +19,7 @@ from npp_jax.simulation.start import first_tables
 from npp_jax.simulation.units import mixture_of
 
 
+@pytest.mark.slow
 def test_four_ions_three_stages_conserve_and_differentiate() -> None:
     """Between outputs of the rest nothing enters or leaves, the beam brings exactly its charge; forward, reverse and
     differences of the discrete map on a mesh that is held agree."""

@@ -30,6 +30,7 @@ def table_of(folder: Path, k: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("case", "model"), [("p1", "full"), ("p2", "electroneutral"), ("p3", "electroneutral")])
+@pytest.mark.slow
 def test_two_ions(reference: Callable[[str], Path], case: str, model: Model) -> None:
     folder = reference(case)
     solution = solution_of(folder, model)

@@ -44,7 +44,7 @@ from npp_jax.simulation.schemes.scheme import (
     between,
     fraction_change,
     in_blocks,
-    limit_fraction,
+    limit_fractions,
 )
 
 CEILING = 1.002
@@ -143,9 +143,7 @@ class MixtureFull(AbstractMixtureScheme):
 
     def limit(self, medium: Mixture, y: Unknowns, change: Unknowns) -> Unknowns:
         """Apply a Newton correction so that every carried fraction stays positive; the field is free."""
-        tops = (CEILING * medium.background / medium.charges[k] for k in medium.carried)
-        held = (limit_fraction(c, d, top) for c, d, top in zip(y[:-1], change[:-1], tops, strict=True))
-        return (*held, y[-1] + change[-1])
+        return (*limit_fractions(medium, y[:-1], change[:-1], CEILING), y[-1] + change[-1])
 
     def change(self, medium: Mixture, y: Unknowns, step: Unknowns) -> Array:
         """Size of a Newton step: the largest change of a carried fraction, or of the field by λ/(1 + λE)."""

@@ -36,7 +36,7 @@ from npp_jax.simulation.schemes.scheme import (
     Rates,
     fraction_change,
     in_blocks,
-    limit_fraction,
+    limit_fractions,
 )
 
 
@@ -102,8 +102,7 @@ class MixtureNeutral(AbstractMixtureScheme):
 
     def limit(self, medium: Mixture, y: Unknowns, change: Unknowns) -> Unknowns:
         """Apply a Newton correction so that every carried fraction stays positive and below the neutral limit."""
-        tops = (medium.background / medium.charges[k] for k in medium.carried)
-        return tuple(limit_fraction(c, d, top) for c, d, top in zip(y, change, tops, strict=True))
+        return limit_fractions(medium, y, change)
 
     def change(self, medium: Mixture, y: Unknowns, step: Unknowns) -> Array:
         """Size of a Newton step: the largest change of a carried fraction."""

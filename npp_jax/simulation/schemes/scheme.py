@@ -29,6 +29,9 @@ factor: the linearised scheme then loses the monotony that the factor is there f
 step. Nothing seen of the sample depends on the factor there.
 """
 
+SLOPES_BELOW = 0.03
+"""Largest change of a fraction in an iteration below which the next one follows the laws of D along their slopes."""
+
 Result = TypeVar("Result", bound=tuple)
 
 BLOCK = 32
@@ -84,6 +87,10 @@ class AbstractScheme(eqx.Module):
         """Whether `linearise` serves; the iteration takes the derivatives of `rates` otherwise."""
         return True
 
+    def iterated(self, medium: Any, last: Array) -> Any:
+        """Material whose derivatives an iteration takes, after a largest change of a fraction by `last`."""
+        return medium
+
     @abstractmethod
     def start(self, medium: Any, y: Unknowns, current: Array, tempo: Array, here: Geometry) -> Unknowns:
         """Unknowns of a neutral sample with the fractions y."""
@@ -124,6 +131,22 @@ class AbstractMixtureScheme(AbstractScheme):
     @abstractmethod
     def neutral(self) -> "AbstractMixtureScheme":
         """As of any scheme."""
+
+    def iterated(self, medium: Mixture, last: Array) -> Mixture:
+        """The mixture; far from the solution with laws of D that are held.
+
+        Their slopes over decades throw fractions about. Held, the iteration converges from anywhere, and slowly.
+        """
+        share = jnp.where(last < SLOPES_BELOW, 1.0, 0.0)
+
+        def held(law: Callable[[Array], Array]) -> Callable[[Array], Array]:
+            def value(c: Array) -> Array:
+                fixed = jax.lax.stop_gradient(c)
+                return law(fixed + share * (c - fixed))
+
+            return value
+
+        return medium._replace(laws=tuple(held(law) for law in medium.laws))
 
     @abstractmethod
     def fractions(self, medium: Mixture, y: Unknowns, width: Array) -> Unknowns:
@@ -256,3 +279,31 @@ def limit_fraction(u: Array, step: Array, ceiling: float | Array, immobile: floa
     down = jnp.maximum(least, jnp.minimum(mobile, 1e-6))
     up = mobile + jnp.minimum(step, jnp.maximum(mobile, 0.1))
     return jnp.minimum(immobile + jnp.maximum(jnp.where(step < 0.0, down, up), FRACTION_FLOOR), ceiling)
+
+
+def limit_fractions(medium: Mixture, y: Unknowns, change: Unknowns, room: float = 1.0) -> Unknowns:
+    """Newton step of the carried fractions of a mixture, limited so that the mobile part of every ion stays positive.
+
+    An ion may be below its immobile part, where a reservoir or another ion has put it: there all of it counts, and
+    what an iterate leaves of a mobile part falls to the floor first. Carried ions that hold more than all charge give
+    back in proportion, so that none is left negative for the ion that is not carried.
+
+    Parameters
+    ----------
+    medium
+        Material.
+    y, change
+        Carried fractions and their correction.
+    room
+        Largest charge of all carried ions together, in units of the charge of the bulk.
+    """
+    most = room * medium.background
+
+    def limited(k: int, c: Array, step: Array) -> Array:
+        immobile = jnp.where(c > medium.immobile[k] + 2.0 * FRACTION_FLOOR, medium.immobile[k], 0.0)
+        return limit_fraction(c, step, most / medium.charges[k], immobile)
+
+    held = [limited(k, c, step) for k, c, step in zip(medium.carried, y, change, strict=True)]
+    charge = functools.reduce(jnp.add, [medium.charges[k] * c for k, c in zip(medium.carried, held, strict=True)])
+    share = jnp.minimum(most / charge, 1.0)
+    return tuple(c * share for c in held)

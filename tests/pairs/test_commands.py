@@ -1,0 +1,64 @@
+"""Every shipped file and every documented command, through the command line, at reduced size."""
+
+import shutil
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from commands import documented, run
+from toml_text import dumps
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[2]
+
+
+def reduced(file: Path, folder: Path) -> Path:
+    """Copy of the folder of a shipped study, the study with few candidates and iterations."""
+    shutil.copytree(file.parent, folder, dirs_exist_ok=True)
+    table = tomllib.loads(file.read_text(encoding="utf-8"))
+    if "design" in table:
+        table["design"] = table["design"] | ({"candidates": 8} if "candidates" in table["design"] else {})
+        table["fit"] = table.get("fit", {}) | {"starts": 1, "iterations": 2, "profile_points": 1}
+    (folder / file.name).write_text(dumps(table), encoding="utf-8")
+    return folder / file.name
+
+
+SHIPPED = sorted(file for file in (ROOT / "sweeps").glob("*.toml") if "\nkind = " not in file.read_text("utf-8"))
+
+
+@pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.stem)
+def test_shipped_files(file: Path, tmp_path: Path) -> None:
+    is_study = "[[parameters]]" in file.read_text(encoding="utf-8")
+    command = "sweep" if is_study else "simulate"
+    model = [] if is_study or file.stem != "thermal_poling" else ["--model", "full"]
+    outcome = run(command, reduced(file, tmp_path), *model, "--output", tmp_path / "results")
+    assert not outcome.fault and outcome.code != 2, outcome
+
+
+NEEDS_A_CLUSTER = ("--scheduler", "--processes")
+
+
+def test_documented_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of README.md, in the order of the page: later ones draw what earlier ones made."""
+    reduced(ROOT / "sweeps" / "one_distribution.toml", tmp_path / "sweeps")
+    rng = np.random.default_rng(3)
+    front = 1.0 / (1.0 + np.exp((np.arange(150) - 50.0) / 2.0))
+    counts = np.stack([rng.poisson(900.0 * (1.0 - 0.85 * front)), rng.poisson(20.0 + 400.0 * front)])
+    rows = [f"{2 * k},{li},{na}" for k, (li, na) in enumerate(counts.T)]
+    (tmp_path / "profile.txt").write_text("\n".join(["time_s,7Li+ (counts),39K+ (counts)", *rows]))
+    monkeypatch.chdir(tmp_path)
+    commands = [c for c in documented(ROOT / "README.md") if not set(NEEDS_A_CLUSTER) & set(c)]
+    assert {command[0] for command in commands} >= {
+        "simulate",
+        "sweep",
+        "fit",
+        "plot",
+        "export",
+        "tracer",
+        "import-sims",
+    }
+    for command in commands:
+        outcome = run(*command)
+        assert not outcome.fault and outcome.code != 2, (command, outcome)

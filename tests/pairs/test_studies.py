@@ -1,0 +1,25 @@
+"""Every option of the tables of a study, through `npp-jax sweep` and `npp-jax fit`, at reduced size."""
+
+from pathlib import Path
+
+import pytest
+import studies
+from commands import run
+from covering import touching
+
+pytestmark = pytest.mark.slow
+
+SWEEPS = touching({name: options for name, options in studies.OPTIONS.items() if name not in studies.OF_FITS})
+FITS = touching({name: studies.OPTIONS[name] for name in studies.OF_FITS})
+PLAIN = {name: options[0] for name, options in studies.OPTIONS.items()}
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [*({**PLAIN, **row, "command": "sweep"} for row in SWEEPS), *({**PLAIN, **row, "command": "fit"} for row in FITS)],
+    ids=lambda choice: f"{choice['command']}, {choice['design']}, {choice['rival']}",
+)
+def test_studies(choice: dict[str, str], tmp_path: Path) -> None:
+    outcome = run(choice["command"], studies.make(choice, tmp_path), "--output", tmp_path / "results")
+    assert not outcome.fault, choice
+    assert outcome.code != 2, outcome.text
