@@ -237,6 +237,12 @@ def test_a_run_killed_before_any_of_its_calls_ends_in_the_same_file(tmp_path: Pa
     assert (tmp_path / "killed" / "out.h5").read_bytes() == uninterrupted(tmp_path / "whole", manifest(3, 2))
 
 
+def test_an_interrupt_while_the_final_file_is_made_leaves_none_or_the_whole(tmp_path: Path):
+    ends = json.loads(script("heard", tmp_path, 5))
+    assert ends["raised"] > 10
+    assert not list(tmp_path.rglob("*.part"))
+
+
 def test_content_is_on_the_disk_before_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """The order that survives a power failure: content, name, folder."""
     with Store.open(tmp_path / "run.sweep", SMALL) as store:
