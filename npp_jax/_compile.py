@@ -1,7 +1,12 @@
-"""Choices of the compiler for programs that run a few times, where compilation is most of the time."""
+"""Choices of the compiler for programs that run a few times, where compilation is most of the time; its cache."""
 
+import contextlib
 import functools
+import glob
+import re
+import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import jax
@@ -11,6 +16,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _QUICK = {"xla_backend_optimization_level": 1, "xla_cpu_use_fusion_emitters": False}
+
+_TROUBLE = re.compile(r"Error (reading|writing) persistent compilation cache entry for '([^']*)': (.*)", re.DOTALL)
 
 
 @functools.cache
@@ -42,3 +49,35 @@ def own_promotion(function: Callable[P, R]) -> Callable[P, R]:
             return function(*args, **kwargs)
 
     return wrapped
+
+
+def mend_cache(folder: Path, tell: Callable[[str], None]) -> None:
+    """Throw away what is damaged in the cache of compiled code, in place of warnings with each run.
+
+    JAX writes an entry in place and replaces none: a process that is killed, or a full disk, leaves a part of it.
+
+    Parameters
+    ----------
+    folder
+        Where the cache is.
+    tell
+        Is told once why nothing can be kept.
+    """
+    plain, told = warnings.showwarning, []
+
+    def show(message: Warning | str, *rest: Any, **more: Any) -> None:
+        found = _TROUBLE.match(str(message))
+        if found is None:
+            return plain(message, *rest, **more)
+        doing, name, reason = found.groups()
+        with contextlib.suppress(OSError):
+            entries = sorted(folder.glob(f"{glob.escape(name)}-*-cache"), key=lambda entry: entry.stat().st_mtime)
+            # The name does not say which one could not be read; that which was written is the last.
+            for entry in entries if doing == "reading" else entries[-1:]:
+                entry.unlink()
+        if doing == "writing" and not told:
+            told.append(reason)
+            tell(f"{folder}: compiled code cannot be kept: {reason}")
+
+    warnings.filterwarnings("always", message="Error (reading|writing) persistent compilation cache")
+    warnings.showwarning = show

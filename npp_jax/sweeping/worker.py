@@ -9,13 +9,14 @@ import pickle
 import queue
 import sys
 import threading
-import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
+from npp_jax._compile import mend_cache
 from npp_jax._version import __version__
 
 _SETTINGS = (
@@ -47,6 +48,10 @@ def _unpacked(content: bytes) -> Callable[[np.ndarray], Any]:
     # Before unpacking, which would round otherwise.
     for name, value in settings.items():
         jax.config.update(name, value)
+    cache = settings["jax_compilation_cache_dir"]
+    if cache:
+        # What is wrong with it the process of the sweep has told.
+        mend_cache(Path(cache), lambda text: None)
     return pickle.loads(evaluator)
 
 
@@ -55,8 +60,6 @@ def main() -> None:
     out = os.fdopen(os.dup(1), "wb")
     # What libraries print is not a result.
     os.dup2(2, 1)
-    # The process of the sweep tells what is wrong with the cache of compiled code.
-    warnings.filterwarnings("ignore", message="Error .* persistent compilation cache")
     messages: queue.SimpleQueue[Any] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(messages,), daemon=True).start()
     evaluator = None

@@ -7,7 +7,7 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 # A lock of the kernel belongs to the process: a second one of the same process would be granted, and closing any
 # descriptor of the file would drop the first.
@@ -32,7 +32,7 @@ def plain_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in _FULL:
+        if error.errno in FULL:
             raise StoreFull(
                 f"{path}: {error.strerror}; finished chunks are kept, make room and run again to resume"
             ) from error
