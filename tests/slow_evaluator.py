@@ -52,7 +52,8 @@ def marks(folder: Path, kind: str) -> Counter[int]:
 
 def killed_at_work(folder: Path) -> int:
     """Wait until some process is in the middle of a chunk, and kill it there."""
-    while True:
+    until = time.monotonic() + 60.0
+    while time.monotonic() < until:
         done = {path.name.removeprefix("done-") for path in folder.glob("done-*")}
         for path in folder.glob("begun-*"):
             name = path.name.removeprefix("begun-")
@@ -61,3 +62,4 @@ def killed_at_work(folder: Path) -> int:
                 os.kill(process, signal.SIGKILL)
                 return process
         time.sleep(0.01)
+    raise TimeoutError("no process is in the middle of a chunk")

@@ -37,9 +37,7 @@ def sweep(
         raise wrong_input("workers, processes and scheduler exclude one another")
     certificates = None if tls_ca is None or tls_cert is None else Certificates(tls_ca, tls_cert, tls_key)
     if any((tls_ca, tls_cert, tls_key)) and (certificates is None or scheduler is None):
-        raise wrong_input(
-            "certificates are given as --scheduler with --tls-ca, --tls-cert and, if it is apart, --tls-key"
-        )
+        raise wrong_input("--tls-ca, --tls-cert and, where the key is apart, --tls-key go with --scheduler")
     # Its errors name the file that is wrong, which may be the store.
     with exit_codes():
         study = load_study(file)

@@ -6,7 +6,9 @@ it died is done by another.
 
 import contextlib
 import itertools
+import logging
 import pickle
+import ssl
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -44,19 +46,34 @@ def connect(scheduler: str, certificates: Certificates | None = None) -> Iterato
         No scheduler answers, a certificate cannot be read, or the scheduler does not take it.
     """
     where: Any = {"scheduler_file": scheduler} if scheduler.endswith(".json") else {"address": scheduler}
+    if certificates is not None:
+        ca, cert, key = _checked(certificates)
+        where["security"] = Security(require_encryption=True, tls_ca_file=ca, tls_client_cert=cert, tls_client_key=key)
     try:
-        if certificates is not None:
-            ca, cert, key = certificates
-            for file in filter(None, certificates):
-                open(file, "rb").close()
-            where["security"] = Security(
-                require_encryption=True, tls_ca_file=ca, tls_client_cert=cert, tls_client_key=key
-            )
         client = Client(**where, timeout=_PATIENCE)
-    except (OSError, ValueError, RuntimeError, TypeError) as error:
+    except TypeError:
+        raise SweepStopped(f"{scheduler} has TLS: it lets in who has its certificates") from None
+    except (OSError, ValueError, RuntimeError) as error:
         raise SweepStopped(f"no cluster at {scheduler}: {error}") from None
+    # What it meets is raised here as well, without a traceback.
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
     with client:
         yield client
+
+
+def _checked(certificates: Certificates) -> Certificates:
+    """The files, which can all be read."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    ca, cert, key = certificates
+    try:
+        name = ca
+        context.load_verify_locations(ca)
+        name = cert if key is None else f"{cert} with {key}"
+        # A key under a password is refused; it would be asked for again and again.
+        context.load_cert_chain(cert, key, password="")
+    except OSError as error:
+        raise SweepStopped(f"{name}: {error.strerror or error}") from None
+    return certificates
 
 
 def evaluate_chunks_on(

@@ -502,6 +502,20 @@ def test_a_small_disk_is_filled_enlarged_and_the_run_resumed(size: str, tmp_path
     assert result == uninterrupted(tmp_path / "whole", manifest(4000, 250))
 
 
+# -- what others put in the way
+
+
+def test_a_link_in_place_of_the_file_that_is_written_leads_nowhere(store: Store, tmp_path: Path):
+    own = tmp_path / "letter.txt"
+    own.write_text("dear")
+    for part in (store.path / ".00000001.chunk.part", tmp_path / ".out.h5.part"):
+        part.symlink_to(own)
+    store.write(1, arrays(SMALL, 1))
+    finish(store, tmp_path / "out.h5")
+    assert own.read_text() == "dear" and same(store.read(1), arrays(SMALL, 1))
+    assert not (tmp_path / "out.h5").is_symlink()
+
+
 # -- a second process
 
 

@@ -47,6 +47,9 @@ def written_whole(path: Path) -> Iterator[Path]:
     nor a power failure leaves a part of a file under the name. What fails on the way leaves the former file as it was.
     """
     temporary = part_of(path)
+    # What a killed process left goes, and so does what another account put there, as a link to a file of this one.
+    temporary.unlink(missing_ok=True)
+    os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
     try:
         yield temporary
         _sync(temporary, os.O_RDWR)
@@ -69,7 +72,7 @@ def replacing(path: Path) -> Iterator[int]:
         Another error of the operating system.
     """
     with plain_errors(path), written_whole(path) as temporary:
-        descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o666)
+        descriptor = os.open(temporary, os.O_RDWR)
         try:
             yield descriptor
         finally:
