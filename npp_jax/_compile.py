@@ -3,7 +3,9 @@
 import contextlib
 import functools
 import glob
+import os
 import re
+import stat
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -81,3 +83,32 @@ def mend_cache(folder: Path, tell: Callable[[str], None]) -> None:
 
     warnings.filterwarnings("always", message="Error (reading|writing) persistent compilation cache")
     warnings.showwarning = show
+
+
+def open_to(folder: Path) -> str | None:
+    """Why another account could place code in a folder; None if none could, but for the administrator.
+
+    What is read from the cache of compiled code is executed.
+
+    Parameters
+    ----------
+    folder
+        Where the cache is, without links.
+    """
+    if not hasattr(os, "getuid"):
+        return None
+    owners = (os.getuid(), 0)
+    for place in (folder, *folder.parents):
+        found = place.stat()
+        if found.st_uid not in owners:
+            return f"{place} belongs to another account"
+        # In a sticky folder as /tmp nobody moves what is not his.
+        if found.st_mode & 0o022 and (place == folder or not found.st_mode & stat.S_ISVTX):
+            return f"other accounts may write to {place} (chmod go-w ends that; empty it before)"
+    entered = folder.stat().st_mode & 0o011
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            found = entry.stat(follow_symlinks=False)
+            if found.st_uid not in owners or entry.is_symlink() or (entered and found.st_mode & 0o022):
+                return f"{entry.path} may be of another account"
+    return None

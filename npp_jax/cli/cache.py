@@ -4,13 +4,12 @@ What is read there is executed: the folder must be closed to other accounts.
 """
 
 import os
-import stat
 from pathlib import Path
 
 import jax
 import typer
 
-from npp_jax._compile import mend_cache
+from npp_jax._compile import mend_cache, open_to
 
 
 def use_cache() -> Path | None:
@@ -30,7 +29,7 @@ def use_cache() -> Path | None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Without links, which others might turn.
         folder = folder.resolve()
-        wrong = _open_to(folder)
+        wrong = open_to(folder)
         if wrong is None and not named:
             folder.chmod(0o700)
     except (OSError, RuntimeError) as error:
@@ -48,27 +47,6 @@ def _own() -> Path:
     place = os.environ.get("XDG_CACHE_HOME", "")
     # What is not absolute is to be ignored, says the standard.
     return (Path(place) if os.path.isabs(place) else Path.home() / ".cache") / "npp_jax"
-
-
-def _open_to(folder: Path) -> str | None:
-    """Why another account could place code in a folder; None if none could, but for the administrator."""
-    if not hasattr(os, "getuid"):
-        return None
-    owners = (os.getuid(), 0)
-    for place in (folder, *folder.parents):
-        found = place.stat()
-        if found.st_uid not in owners:
-            return f"{place} belongs to another account"
-        # In a sticky folder as /tmp nobody moves what is not his.
-        if found.st_mode & 0o022 and (place == folder or not found.st_mode & stat.S_ISVTX):
-            return f"other accounts may write to {place} (chmod go-w ends that; empty it before)"
-    entered = folder.stat().st_mode & 0o011
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            found = entry.stat(follow_symlinks=False)
-            if found.st_uid not in owners or entry.is_symlink() or (entered and found.st_mode & 0o022):
-                return f"{entry.path} may be of another account"
-    return None
 
 
 def _tell(text: str) -> None:

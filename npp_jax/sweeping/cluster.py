@@ -12,12 +12,14 @@ import ssl
 import threading
 import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 from distributed import Client, Future, KilledWorker, Security, Worker, WorkerPlugin, as_completed, get_worker
 
+from npp_jax._compile import open_to
 from npp_jax.sweeping import AbstractDesign, Certificates, rows
 from npp_jax.sweeping.run import Arrays, Evaluator, SweepStopped
 from npp_jax.sweeping.worker import versions
@@ -173,6 +175,11 @@ class _Prepared(WorkerPlugin):
         """Unpack on the worker."""
         if self._versions != versions():
             raise RuntimeError(f"the worker {worker.address} has {versions()}, the sweep {self._versions}")
+        cache = jax.config.values["jax_compilation_cache_dir"]
+        wrong = open_to(Path(cache).resolve()) if cache and Path(cache).is_dir() else None
+        if wrong:
+            logging.getLogger("distributed.worker").warning("compiled code is neither kept nor read: %s", wrong)
+            jax.config.update("jax_compilation_cache_dir", None)
         # The process is the worker's own; before unpacking, which would round otherwise.
         jax.config.update("jax_enable_x64", True)
         self._evaluator, self._design, self._order = pickle.loads(self._content)
