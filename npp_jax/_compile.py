@@ -79,7 +79,7 @@ def mend_cache(folder: Path, tell: Callable[[str], None]) -> None:
                 entry.unlink()
         if doing == "writing" and not told:
             told.append(reason)
-            tell(f"{folder}: compiled code cannot be kept: {reason}")
+            tell(f"{folder}: compiled code cannot be kept: {reason.rpartition('] ')[2]}")
 
     warnings.filterwarnings("always", message="Error (reading|writing) persistent compilation cache")
     warnings.showwarning = show

@@ -54,7 +54,7 @@ def connect(scheduler: str, certificates: Certificates | None = None) -> Iterato
     try:
         client = Client(**where, timeout=_PATIENCE)
     except TypeError:
-        raise SweepStopped(f"{scheduler} has TLS: it lets in who has its certificates") from None
+        raise SweepStopped(f"{scheduler} asks for a certificate") from None
     except (OSError, ValueError, RuntimeError) as error:
         raise SweepStopped(f"no cluster at {scheduler}: {error}") from None
     # What it meets is raised here as well, without a traceback.

@@ -96,7 +96,7 @@ class _Process:
             stdout=subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": path},
             # Ctrl-C in a terminal is for the process of the sweep, with which the others end.
-            **({"process_group": 0} if os.name == "posix" else {}),
+            process_group=0 if os.name == "posix" else None,
         )
 
     def tell(self, message: Any) -> None:

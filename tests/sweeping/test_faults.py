@@ -16,6 +16,7 @@ def test_a_sweep_that_meets_one_fault_after_another_ends_in_the_same_bytes(tmp_p
     full = "out/study.h5: File too large; finished chunks are kept, make room and run again to resume"
     resume = "interrupted; what is done is kept, and the same command resumes"
     for phase, fault, code, told in [
+        ("start", "interrupt", 130, f"npp-jax: {resume}\n"),
         ("storing", "kill", -9, ""),
         ("assembly", "interrupt", 130, f"npp-jax: {resume}\n"),
         ("assembly", "full disk", 2, f"npp-jax: {full}\n"),
