@@ -67,8 +67,8 @@ def _checked(certificates: Certificates) -> Certificates:
     """The files, which can all be read."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     ca, cert, key = certificates
+    name = ca
     try:
-        name = ca
         context.load_verify_locations(ca)
         name = cert if key is None else f"{cert} with {key}"
         # A key under a password is refused; it would be asked for again and again.
@@ -128,9 +128,11 @@ def evaluate_chunks_on(
             running.add(future)
 
     ended = threading.Event()
-    if not client.scheduler.address.startswith("tls:"):
-        on_fault(f"{client.scheduler.address} has no TLS: who reaches its port runs code there, and alters results")
-    threading.Thread(target=_watch, args=(client, on_fault, ended), daemon=True).start()
+    assert client.scheduler is not None
+    address = client.scheduler.address
+    if not address.startswith("tls:"):
+        on_fault(f"{address} has no TLS: who reaches its port runs code there, and alters results")
+    threading.Thread(target=_watch, args=(client, address, on_fault, ended), daemon=True).start()
     try:
         client.register_plugin(_Prepared(versions(), pickle.dumps((evaluator, design, order))), name=name)
         fill()
@@ -151,7 +153,7 @@ def evaluate_chunks_on(
                 client.unregister_worker_plugin(name)
 
 
-def _watch(client: Client, on_fault: Callable[[str], None], ended: threading.Event) -> None:
+def _watch(client: Client, address: str, on_fault: Callable[[str], None], ended: threading.Event) -> None:
     """Say when nobody works, once each time; the sweep goes on with the next worker."""
     alone = False
     while not ended.wait(_LOOK):
@@ -160,7 +162,7 @@ def _watch(client: Client, on_fault: Callable[[str], None], ended: threading.Eve
         except Exception:  # the one that waits for results tells what is wrong with the scheduler
             continue
         if not threads and not alone:
-            on_fault(f"{client.scheduler.address} has no worker; waiting for one")
+            on_fault(f"{address} has no worker; waiting for one")
         alone = not threads
 
 
