@@ -130,8 +130,8 @@ def evaluate_chunks_on(
     ended = threading.Event()
     assert client.scheduler is not None
     address = client.scheduler.address
-    if not address.startswith("tls:"):
-        on_fault(f"{address} has no TLS: who reaches its port runs code there, and alters results")
+    if not address.startswith(("tls:", "wss:")):
+        on_fault(f"{address} has no TLS: whoever reaches its port can run code as you, and alter results")
     threading.Thread(target=_watch, args=(client, address, on_fault, ended), daemon=True).start()
     try:
         client.register_plugin(_Prepared(versions(), pickle.dumps((evaluator, design, order))), name=name)
