@@ -512,6 +512,11 @@ def test_a_link_in_place_of_the_file_that_is_written_leads_nowhere(store: Store,
         part.symlink_to(own)
     store.write(1, arrays(SMALL, 1))
     finish(store, tmp_path / "out.h5")
+    store.close()
+    (store.path / "lock").unlink()
+    (store.path / "lock").symlink_to(own)
+    with pytest.raises(StoreError, match="lock: Too many levels of symbolic links"):
+        Store.open(store.path, SMALL)
     assert own.read_text() == "dear" and same(store.read(1), arrays(SMALL, 1))
     assert not (tmp_path / "out.h5").is_symlink()
 

@@ -123,7 +123,8 @@ class Lock:
         if self._path in _HELD:
             raise StoreLocked(f"{path.parent}: already open in this process")
         self._process = os.getpid()
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        # Not through a link, which another account may have put there.
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
         try:
             # Not flock: forked children would keep it alive.
             fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
