@@ -129,7 +129,7 @@ def evaluate_chunks_on(
 
     ended = threading.Event()
     assert client.scheduler is not None
-    address = client.scheduler.address
+    address = client.scheduler.address or ""
     if not address.startswith(("tls:", "wss:")):
         on_fault(f"{address} has no TLS: whoever reaches its port can run code as you, and alter results")
     threading.Thread(target=_watch, args=(client, address, on_fault, ended), daemon=True).start()
