@@ -1,41 +1,16 @@
 """Differentiable Nernst–Planck–Poisson simulation of ion exchange in solid electrolytes.
 
-What a simulation needs is loaded at once, the names of sweeps, fits, files and figures when they are first used: they
-double the time of an import.
+Names are loaded when they are first used: a command can be interrupted, or refused, before JAX is there.
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
 from npp_jax._version import __version__
-from npp_jax.files import ConfigError, load_experiment
-from npp_jax.physics import (
-    Arrhenius,
-    Blocking,
-    Closed,
-    ConstantDiffusivity,
-    Drive,
-    Experiment,
-    GaussianSED,
-    IonBeamCurrent,
-    IonBeamPotential,
-    MixtureSED,
-    Reservoir,
-    Sample,
-    SEDDiffusivity,
-    Species,
-    Stage,
-    TabulatedSED,
-)
-from npp_jax.simulation.controls import Controls
-from npp_jax.simulation.simulate import ACCURATE, FAST, simulate
-from npp_jax.simulation.solution import Report, Solution, Trace
-from npp_jax.simulation.status import STATUS_ADVICE, Status
-from npp_jax.simulation.supported import Unsupported
-from npp_jax.simulation.to_target import simulate_to_target
 
 if TYPE_CHECKING:
     from npp_jax import figures, tracer
+    from npp_jax.files import ConfigError, load_experiment
     from npp_jax.files.profile_table import read_profile
     from npp_jax.files.solution import read_solution, write_csv, write_solution
     from npp_jax.files.study import load_study
@@ -54,8 +29,33 @@ if TYPE_CHECKING:
         PoissonLikelihood,
         StudentLikelihood,
     )
+    from npp_jax.physics import (
+        Arrhenius,
+        Blocking,
+        Closed,
+        ConstantDiffusivity,
+        Drive,
+        Experiment,
+        GaussianSED,
+        IonBeamCurrent,
+        IonBeamPotential,
+        MixtureSED,
+        Reservoir,
+        Sample,
+        SEDDiffusivity,
+        Species,
+        Stage,
+        TabulatedSED,
+    )
     from npp_jax.sims import ImportOptions, SimsProfile, import_sims
+    from npp_jax.simulation.controls import Controls
+    from npp_jax.simulation.simulate import ACCURATE, FAST, simulate
+    from npp_jax.simulation.solution import Report, Solution, Trace
+    from npp_jax.simulation.status import STATUS_ADVICE, Status
+    from npp_jax.simulation.supported import Unsupported
+    from npp_jax.simulation.to_target import simulate_to_target
     from npp_jax.sweeping import (
+        Certificates,
         Grid,
         LatinHypercube,
         Sobol,
@@ -74,6 +74,31 @@ if TYPE_CHECKING:
     )
 
 _LAZY = {
+    "npp_jax.files": ("ConfigError", "load_experiment"),
+    "npp_jax.physics": (
+        "Arrhenius",
+        "Blocking",
+        "Closed",
+        "ConstantDiffusivity",
+        "Drive",
+        "Experiment",
+        "GaussianSED",
+        "IonBeamCurrent",
+        "IonBeamPotential",
+        "MixtureSED",
+        "Reservoir",
+        "Sample",
+        "SEDDiffusivity",
+        "Species",
+        "Stage",
+        "TabulatedSED",
+    ),
+    "npp_jax.simulation.controls": ("Controls",),
+    "npp_jax.simulation.simulate": ("ACCURATE", "FAST", "simulate"),
+    "npp_jax.simulation.solution": ("Report", "Solution", "Trace"),
+    "npp_jax.simulation.status": ("STATUS_ADVICE", "Status"),
+    "npp_jax.simulation.supported": ("Unsupported",),
+    "npp_jax.simulation.to_target": ("simulate_to_target",),
     "npp_jax.files.profile_table": ("read_profile",),
     "npp_jax.files.solution": ("read_solution", "write_csv", "write_solution"),
     "npp_jax.files.study": ("load_study",),
@@ -94,6 +119,7 @@ _LAZY = {
     ),
     "npp_jax.sims": ("ImportOptions", "SimsProfile", "import_sims"),
     "npp_jax.sweeping": (
+        "Certificates",
         "Grid",
         "LatinHypercube",
         "Sobol",
@@ -123,6 +149,7 @@ __all__ = [
     "STATUS_ADVICE",
     "Arrhenius",
     "Blocking",
+    "Certificates",
     "Closed",
     "ConfigError",
     "ConstantDiffusivity",

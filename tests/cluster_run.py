@@ -1,80 +1,76 @@
-"""A sweep on worker processes, one of which is killed while it works: `python cluster_run.py FOLDER`.
+"""A sweep on a cluster with certificates, one worker of which is killed while it works: `python cluster_run.py FOLDER`.
 
-What the workers evaluate is cheap and slow; they leave a file when they begin a chunk and one when they have done it.
-Prints how often each chunk was begun, done and handed over, what of it was wrong, and what a worker of another version
-is told.
+FOLDER holds `ca.pem`, `cert.pem` and `key.pem`. Prints how often each chunk was begun, done and handed over, what of
+it was wrong, what is told to a worker of another version and to one without certificates, and what is said while there
+is no worker.
 """
 
 import json
-import os
-import signal
 import sys
-import time
 from collections import Counter
 from pathlib import Path
 
-import numpy as np
+from distributed import LocalCluster, Security
+from slow_evaluator import DESIGN, Slow, is_right, killed_at_work, marks, spans
 
-from npp_jax.inference import Parameter
-from npp_jax.sweeping import Manifest, Sobol, rows
+from npp_jax.sweeping import Certificates
 from npp_jax.sweeping import cluster as sweep_cluster
-from npp_jax.sweeping.run import Evaluator, SweepStopped
-
-DESIGN = Sobol(64, seed=3, parameters=(Parameter("a", (), 0.0, 1.0), Parameter("b", (), 1.0, 2.0)))
-RUN = Manifest("", "0", "float64", 64, 4)
-
-
-class Slow(Evaluator):
-    """Adds the parameters, and takes its time."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def __reduce__(self) -> tuple:
-        return Slow, (self.folder,)
-
-    def __call__(self, theta: np.ndarray) -> dict[str, np.ndarray]:
-        mark = f"{int(np.flatnonzero((rows(DESIGN, 0, 64)[:, ::-1] == theta[0]).all(axis=1))[0]) // 4}-{os.getpid()}"
-        (self.folder / f"begun-{mark}").touch()
-        time.sleep(0.1)
-        (self.folder / f"done-{mark}").touch()
-        return {"sum": theta.sum(axis=1)}
-
-
-def killed_at_work(folder: Path, process: int) -> None:
-    """Wait until a process is in the middle of a chunk, and kill it there."""
-    while True:
-        begun = {path.name.removeprefix("begun-") for path in folder.glob(f"begun-*-{process}")}
-        if begun - {path.name.removeprefix("done-") for path in folder.glob(f"done-*-{process}")}:
-            os.kill(process, signal.SIGKILL)
-            return
+from npp_jax.sweeping.run import SweepStopped
 
 
 def main() -> None:
     folder = Path(sys.argv[1])
-    spans = lambda: ((chunk, *RUN.span(chunk)) for chunk in range(RUN.chunks))  # noqa: E731
-    with sweep_cluster.connect(None, 2) as client:
-        processes, handed, wrong = list(client.run(os.getpid).values()), Counter(), []
-        killed = None
-        for chunk, theta, found in sweep_cluster.evaluate_chunks_on(
-            client, Slow(folder), DESIGN, spans(), order=[1, 0]
-        ):
-            handed[chunk] += 1
-            expected = rows(DESIGN, *RUN.span(chunk))[:, ::-1]
-            if not (np.array_equal(theta, expected) and np.array_equal(found["sum"], expected.sum(axis=1))):
-                wrong.append(chunk)
-            if killed is None and len(handed) == 3:
-                killed = processes[0]
-                killed_at_work(folder, killed)
-        own = sweep_cluster._versions()
-        sweep_cluster._versions = lambda: "npp_jax 0.0.0 and jax 0.0.0"
+    ca, cert, key = (str(folder / f"{name}.pem") for name in ("ca", "cert", "key"))
+    roles = {
+        f"tls_{role}_{kind}": file
+        for role in ("scheduler", "worker", "client")
+        for kind, file in (("cert", cert), ("key", key))
+    }
+    security = Security(require_encryption=True, tls_ca_file=ca, **roles)
+    options = {"host": "127.0.0.1", "security": security, "dashboard_address": None, "threads_per_worker": 1}
+    sweep_cluster._PATIENCE = 5.0
+    sweep_cluster._LOOK = 0.2
+    with LocalCluster(n_workers=0, memory_limit=0, **options) as cluster:
+        address = cluster.scheduler_address
+        said: list[str] = []
         try:
-            list(sweep_cluster.evaluate_chunks_on(client, Slow(folder), DESIGN, spans(), order=[0, 1]))
-            told = ""
+            with sweep_cluster.connect(address):
+                refused = ""
         except SweepStopped as error:
-            told = str(error)
-    counts = {kind: Counter(int(p.name.split("-")[1]) for p in folder.glob(f"{kind}-*")) for kind in ("begun", "done")}
-    print(json.dumps({**counts, "handed": handed, "wrong": wrong, "own": own, "told": told, "killed": killed}))
+            refused = str(error)
+
+        def say(text: str) -> None:
+            said.append(text)
+            cluster.scale(2)
+
+        with sweep_cluster.connect(address, Certificates(ca, cert, key)) as client:
+            handed, wrong, killed = Counter(), [], None
+            work = client, Slow(folder), DESIGN
+            for chunk, theta, found in sweep_cluster.evaluate_chunks_on(
+                *work, iter(spans()), order=[1, 0], on_fault=say
+            ):
+                handed[chunk] += 1
+                if not is_right(chunk, theta, found):
+                    wrong.append(chunk)
+                if killed is None and len(handed) == 3:
+                    killed = killed_at_work(folder)
+            own = sweep_cluster.versions()
+            sweep_cluster.versions = lambda: "npp_jax 0.0.0 and jax 0.0.0"
+            try:
+                list(
+                    sweep_cluster.evaluate_chunks_on(
+                        client, Slow(folder), DESIGN, iter(spans()), order=[0, 1], on_fault=say
+                    )
+                )
+                told = ""
+            except SweepStopped as error:
+                told = str(error)
+    counts = {kind: marks(folder, kind) for kind in ("begun", "done")}
+    print(
+        json.dumps(
+            {**counts, "handed": handed, "wrong": wrong, "own": own, "told": told, "refused": refused, "said": said}
+        )
+    )
 
 
 if __name__ == "__main__":

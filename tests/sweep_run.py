@@ -2,6 +2,7 @@
 
 `random`   kill the run at random moments until it is done
 `steps`    kill it before each of its calls of the operating system in turn, and resume it
+`heard`    raise from a handler of signals at random moments while the final file is made
 `full`     fill a file system of its own until it is full, enlarge it, resume
 `hold`     keep the store open until killed, with a worker that outlives it
 """
@@ -176,6 +177,35 @@ def kill_at_each_step(folder: Path, run: Manifest) -> None:
     print(json.dumps([step, 1 + len(results)]))
 
 
+def interrupt_at_random(folder: Path, run: Manifest, seed: int) -> None:
+    """Raise where a keyboard interrupt would, and leave the final file away or whole each time."""
+    rng, target, ends = random.Random(seed), folder / "out.h5", {"raised": 0, "whole": 0}
+    complete(folder, run)
+    whole = target.read_bytes()
+    with Store.open(folder / "run.sweep", run) as store:
+        started = time.perf_counter()
+        finish(store, target)
+        longest = time.perf_counter() - started
+
+        def heard(number: int, frame: types.FrameType | None) -> None:
+            raise KeyboardInterrupt
+
+        signal.signal(signal.SIGALRM, heard)
+        for _ in range(40):
+            target.unlink(missing_ok=True)
+            try:
+                signal.setitimer(signal.ITIMER_REAL, rng.uniform(1e-4, 1.1 * longest))
+                finish(store, target)
+                signal.setitimer(signal.ITIMER_REAL, 0.0)
+            except KeyboardInterrupt:
+                ends["raised"] += 1
+            if target.exists():
+                ends["whole"] += 1
+                if target.read_bytes() != whole:
+                    sys.exit("the file is another")
+    print(json.dumps(ends))
+
+
 def fill_the_disk(folder: Path, run: Manifest) -> None:
     try:
         complete(folder, run)
@@ -210,6 +240,8 @@ if __name__ == "__main__":
         kill_at_random(place, manifest(240, 4), int(sys.argv[3]))
     elif command == "steps":
         kill_at_each_step(place, manifest(3, 2))
+    elif command == "heard":
+        interrupt_at_random(place, manifest(4000, 50), int(sys.argv[3]))
     elif command == "full":
         fill_the_disk(place, manifest(4000, 250))
     elif command == "hold":

@@ -17,8 +17,13 @@ def sweep(
     workers: Annotated[int | None, typer.Option(min=1, help="Threads; by default one a core on a CPU.")] = None,
     processes: Annotated[int | None, typer.Option(min=1, help="Processes on this machine instead of threads.")] = None,
     scheduler: Annotated[
-        str | None, typer.Option(help="dask.distributed scheduler, tcp://HOST:8786 or its file: its workers evaluate.")
+        str | None, typer.Option(help="dask.distributed scheduler, tls://HOST:8786 or its file: its workers evaluate.")
     ] = None,
+    tls_ca: Annotated[
+        str | None, typer.Option("--tls-ca", "--tls-ca-file", help="Who signs the certificate of the scheduler (PEM).")
+    ] = None,
+    tls_cert: Annotated[str | None, typer.Option(help="Own certificate for the scheduler (PEM).")] = None,
+    tls_key: Annotated[str | None, typer.Option(help="Its private key, if in a file of its own (PEM).")] = None,
     quiet: Annotated[bool, typer.Option(help="Print the summary only.")] = False,
 ) -> None:
     """Evaluate many candidates against measured profiles; resumes where it was interrupted."""
@@ -26,10 +31,13 @@ def sweep(
     from npp_jax.commands.sweep import failures, run_study
     from npp_jax.files.study import load_study
     from npp_jax.fitting import data_warnings
-    from npp_jax.sweeping import Workers
+    from npp_jax.sweeping import Certificates, Workers
 
     if sum(option is not None for option in (workers, processes, scheduler)) > 1:
         raise wrong_input("workers, processes and scheduler exclude one another")
+    certificates = None if tls_ca is None or tls_cert is None else Certificates(tls_ca, tls_cert, tls_key)
+    if any((tls_ca, tls_cert, tls_key)) and (certificates is None or scheduler is None):
+        raise wrong_input("--tls-ca, --tls-cert and, where the key is apart, --tls-key go with --scheduler")
     # Its errors name the file that is wrong, which may be the store.
     with exit_codes():
         study = load_study(file)
@@ -37,12 +45,8 @@ def sweep(
             typer.echo(f"warning: {text}", err=True)
         make_folder(output)
         target = output / f"{file.stem}.h5"
-        own = Workers(workers, processes, scheduler)
-        try:
-            result = run_study(study, target, force=force, workers=own, quiet=quiet)
-        except KeyboardInterrupt:
-            typer.echo(f"npp-jax: {output / file.stem}.sweep keeps what is done; the same command resumes", err=True)
-            raise
+        own = Workers(workers, processes, scheduler, certificates)
+        result = run_study(study, target, force=force, workers=own, quiet=quiet)
     typer.echo(result.summary())
     tell_written([target])
     failed = failures(result)

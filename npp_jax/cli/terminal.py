@@ -16,11 +16,15 @@ def wrong_input(message: str) -> typer.Exit:
 
 def cannot_write(error: OSError) -> typer.Exit:
     """The same for a file or folder that cannot be written."""
+    from npp_jax.sweeping.store.disk import FULL
+
     if isinstance(error, FileExistsError):
         return wrong_input(f"{error.filename}: a file is there; a folder is needed")
     # That of HDF5 has no name of the system for what is wrong.
     text = error.strerror or str(error)
-    return wrong_input(f"{error.filename}: cannot be written: {text}" if error.filename else text)
+    # Files tell their names.
+    name = error.filename or ("standard output" if error.errno in FULL else None)
+    return wrong_input(f"{name}: cannot be written: {text}" if name else text)
 
 
 @contextlib.contextmanager
@@ -77,6 +81,8 @@ def start_jax(*, computing: bool = True) -> None:
     import jax
     from jaxlib.version import __version__ as jaxlib_version
 
+    from npp_jax.cli.cache import use_cache
+
     # A program being traced is some million small objects that all live: looking through them is a tenth of the time.
     gc.set_threshold(100_000, 50, 100)
     jax.config.update("jax_enable_x64", True)
@@ -84,9 +90,7 @@ def start_jax(*, computing: bool = True) -> None:
     # Stricter rules in the environment are those of another program.
     jax.config.update("jax_numpy_dtype_promotion", "standard")
     jax.config.update("jax_numpy_rank_promotion", "allow")
-    home = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "npp_jax"
-    if not os.environ.get("JAX_COMPILATION_CACHE_DIR"):
-        jax.config.update("jax_compilation_cache_dir", str(home))
+    cache = use_cache()
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
     try:
         backend = jax.default_backend()
@@ -94,8 +98,8 @@ def start_jax(*, computing: bool = True) -> None:
         wanted = os.environ.get("JAX_PLATFORMS", "")
         reason = str(error) or "it is not there"
         raise wrong_input(f"JAX cannot start on JAX_PLATFORMS = '{wanted}': {reason}") from None
-    note = home / f"checked_{jaxlib_version}_{backend}"
-    if computing and not note.exists():
+    note = None if cache is None else cache / f"checked_{jaxlib_version}_{backend}"
+    if computing and (note is None or not note.exists()):
         _check_compiler(note)
 
 
@@ -116,8 +120,8 @@ def _without_compiler_log() -> None:
             logging.getLogger(name).setLevel(logging.WARNING)
 
 
-def _check_compiler(note: Path) -> None:
-    """Compute known answers; leave a note that they were right, or refuse to compute others."""
+def _check_compiler(note: Path | None) -> None:
+    """Compute known answers; leave a note that they were right, if there is a place, or refuse to compute others."""
     from jaxlib.version import __version__ as jaxlib_version
 
     from npp_jax.commands.known_answers import check_operations
@@ -129,8 +133,8 @@ def _check_compiler(note: Path) -> None:
             "release; `npp-jax info --check` tells whether it is right"
         )
     with contextlib.suppress(OSError):
-        note.parent.mkdir(parents=True, exist_ok=True)
-        note.touch()
+        if note is not None:
+            note.touch()
 
 
 @contextlib.contextmanager

@@ -50,7 +50,7 @@ def run_study(study: Study, target: Path, *, force: bool, workers: Workers, quie
         force=force,
         workers=workers,
         watch=lambda total, done: progress(total, done, quiet=quiet),
-        on_damaged=lambda damaged: console.print(f"{damaged}: computed again", highlight=False),
+        on_fault=lambda text: console.print(text, highlight=False, soft_wrap=True),
     )
 
 

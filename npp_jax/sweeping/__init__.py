@@ -21,11 +21,12 @@ from npp_jax.sweeping.store.disk import StoreError, StoreFull, StoreLocked
 from npp_jax.sweeping.store.manifest import Manifest
 from npp_jax.sweeping.store.store import Store, StoreMismatch, as_stored
 from npp_jax.sweeping.store.stored import SweepFileError
-from npp_jax.sweeping.sweeping import Workers, sweep
+from npp_jax.sweeping.sweeping import Certificates, Workers, sweep
 
 __all__ = [
     "OBSERVABLES",
     "AbstractDesign",
+    "Certificates",
     "Coordinate",
     "DamagedChunk",
     "DesignError",

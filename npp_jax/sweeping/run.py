@@ -172,7 +172,7 @@ def _evaluator(objective: Objective, chunk: int, dtype: str, kept: KeptProfiles 
 
 
 def evaluate_chunks(
-    evaluator: Evaluator,
+    evaluator: Callable[[np.ndarray], Arrays],
     design: AbstractDesign,
     spans: Iterator[tuple[int, int, int]],
     *,

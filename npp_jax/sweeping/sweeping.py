@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import jax
 import numpy as np
@@ -20,10 +20,10 @@ from npp_jax.simulation.solution import Model
 from npp_jax.simulation.status import Status
 from npp_jax.sweeping.description import OBSERVABLES, parameter_variables, shared_values
 from npp_jax.sweeping.design.designs import AbstractDesign, fingerprint
+from npp_jax.sweeping.processes import Processes
 from npp_jax.sweeping.profiles import KeptProfiles
 from npp_jax.sweeping.ranking import SweepResult, read_sweep
 from npp_jax.sweeping.run import Arrays, Evaluator, SweepStopped, evaluate_chunks, suited_chunk
-from npp_jax.sweeping.store.chunks import DamagedChunk
 from npp_jax.sweeping.store.manifest import Manifest
 from npp_jax.sweeping.store.store import Store, as_stored
 
@@ -33,7 +33,21 @@ Tell = Callable[[int, int], None]
 Watch = Callable[[int, int], AbstractContextManager[Tell]]
 """Takes the number of candidates and of those that an earlier run left done."""
 
+OnFault = Callable[[str], None]
+"""Takes a line that says what is wrong and does not stop the sweep; any thread may call it."""
+
 Dtype = Literal["float64", "float32"]
+
+
+class Certificates(NamedTuple):
+    """Files in PEM format with which this process and a scheduler know each other."""
+
+    ca: str
+    """Certificates of those who may sign."""
+    cert: str
+    """Certificate of this process."""
+    key: str | None = None
+    """Its private key; by default that in the file of the certificate."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,6 +60,8 @@ class Workers:
     """Processes on this machine."""
     scheduler: str | None = None
     """Address of a dask.distributed scheduler, or its file; its workers evaluate."""
+    certificates: Certificates | None = None
+    """For a scheduler with TLS; by default those in the settings of dask."""
 
 
 @own_promotion
@@ -64,7 +80,7 @@ def sweep(
     force: bool = False,
     workers: Workers | None = None,
     watch: Watch | None = None,
-    on_damaged: Callable[[DamagedChunk], None] | None = None,
+    on_fault: OnFault | None = None,
 ) -> SweepResult:
     """Evaluate the candidates of a design against the measured profiles of a problem.
 
@@ -93,8 +109,9 @@ def sweep(
         Discard another sweep in the same store.
     workers
         Who evaluates.
-    watch, on_damaged
-        Are told of the progress, and of a damaged chunk that is evaluated again.
+    watch, on_fault
+        Are told of the progress, and of what is wrong and does not stop the sweep: a damaged chunk, a process that
+        died, a cluster without TLS or workers.
 
     Raises
     ------
@@ -109,13 +126,14 @@ def sweep(
     if profiles is not None and store is None:
         raise ValueError("profiles are kept in a store; give its file")
     objective = Objective(problem, controls, model)
+    told = on_fault or (lambda text: None)
     if store is None:
         spans = [(k, first, min(first + cut, size)) for k, first in enumerate(range(0, size, cut))]
         evaluator = Evaluator(objective, cut, dtype)
         parts = []
         with ExitStack() as stack:
             tell = stack.enter_context(watch(size, 0))
-            for _, theta, found in _evaluated(evaluator, design, spans, workers, stack):
+            for _, theta, found in _evaluated(evaluator, design, spans, workers, told, stack):
                 parts.append((theta, found))
                 tell(len(theta), _flagged(found))
         return in_memory(problem, parts, title)
@@ -135,12 +153,11 @@ def sweep(
     with ExitStack() as stack:
         kept = stack.enter_context(Store.open(folder, manifest, force=force))
         for damaged in kept.verify():
-            if on_damaged is not None:
-                on_damaged(damaged)
+            told(f"{damaged}: computed again")
             damaged.path.unlink()
         spans = [(k, *manifest.span(k)) for k in kept.pending()]
         done = size - sum(stop - start for _, start, stop in spans)
-        results = _evaluated(evaluator, design, spans, workers, stack)
+        results = _evaluated(evaluator, design, spans, workers, told, stack)
         with watch(size, done) as tell:
             for number, theta, found in results:
                 kept.write(number, {**found, **{name: theta[:, k] for k, name in enumerate(names)}})
@@ -182,22 +199,29 @@ def in_memory(problem: Problem, parts: list[tuple[np.ndarray, Arrays]], title: s
 
 
 def _evaluated(
-    evaluator: Evaluator, design: AbstractDesign, spans: list[tuple[int, int, int]], workers: Workers, stack: ExitStack
+    evaluator: Evaluator,
+    design: AbstractDesign,
+    spans: list[tuple[int, int, int]],
+    workers: Workers,
+    on_fault: OnFault,
+    stack: ExitStack,
 ) -> Iterator[tuple[int, np.ndarray, Arrays]]:
-    """Results of chunks in order, by whom the workers are; a client is closed with the stack."""
+    """Results of chunks, by whom the workers are; processes and clients end with the stack."""
     order = list(range(len(design.names)))
     if not spans or (workers.scheduler is None and workers.processes is None):
         return evaluate_chunks(evaluator, design, iter(spans), order=order, workers=workers.threads)
+    if workers.scheduler is None:
+        number = min(workers.processes or 1, len(spans))
+        processes = stack.enter_context(Processes(number, evaluator, on_fault))
+        return evaluate_chunks(processes, design, iter(spans), order=order, workers=number)
     try:
         from npp_jax.sweeping.cluster import connect, evaluate_chunks_on
     except ImportError as error:
         if not (error.name or "").startswith(("distributed", "dask")):
             raise
-        raise SweepStopped(
-            "processes and schedulers need the extra 'cluster': pip install 'dask[distributed]'"
-        ) from None
-    client = stack.enter_context(connect(workers.scheduler, workers.processes))
-    return evaluate_chunks_on(client, evaluator, design, iter(spans), order=order)
+        raise SweepStopped("schedulers need the extra 'cluster': pip install 'dask[distributed]'") from None
+    client = stack.enter_context(connect(workers.scheduler, workers.certificates))
+    return evaluate_chunks_on(client, evaluator, design, iter(spans), order=order, on_fault=on_fault)
 
 
 def _flagged(found: Arrays) -> int:

@@ -17,7 +17,7 @@ def test_the_compiler_at_hand_is_right():
 
 
 def test_a_wrong_compiler_is_refused_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys):
-    note = tmp_path / "cache" / "checked"
+    note = tmp_path / "checked"
     monkeypatch.setattr(jnp, "arctan", lambda x: jnp.where(jnp.arange(x.size) % 7 == 3, x, jnp.atan(x)))
     with pytest.raises(typer.Exit) as refused:
         _check_compiler(note)
@@ -27,6 +27,6 @@ def test_a_wrong_compiler_is_refused_in_one_line(tmp_path: Path, monkeypatch: py
 
 
 def test_a_right_compiler_is_checked_once(tmp_path: Path):
-    note = tmp_path / "cache" / "checked"
+    note = tmp_path / "checked"
     _check_compiler(note)
     assert note.exists()

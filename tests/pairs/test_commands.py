@@ -37,7 +37,7 @@ def test_shipped_files(file: Path, tmp_path: Path) -> None:
     assert not outcome.fault and outcome.code != 2, outcome
 
 
-NEEDS_A_CLUSTER = ("--scheduler", "--processes")
+NEEDS_A_CLUSTER = ("--scheduler",)
 
 
 def test_documented_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

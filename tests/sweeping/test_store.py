@@ -237,6 +237,12 @@ def test_a_run_killed_before_any_of_its_calls_ends_in_the_same_file(tmp_path: Pa
     assert (tmp_path / "killed" / "out.h5").read_bytes() == uninterrupted(tmp_path / "whole", manifest(3, 2))
 
 
+def test_an_interrupt_while_the_final_file_is_made_leaves_none_or_the_whole(tmp_path: Path):
+    ends = json.loads(script("heard", tmp_path, 5))
+    assert ends["raised"] > 10
+    assert not list(tmp_path.rglob("*.part"))
+
+
 def test_content_is_on_the_disk_before_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """The order that survives a power failure: content, name, folder."""
     with Store.open(tmp_path / "run.sweep", SMALL) as store:
@@ -494,6 +500,25 @@ def test_a_small_disk_is_filled_enlarged_and_the_run_resumed(size: str, tmp_path
     assert (0 < int(kept) < 16) if size == "300k" else int(kept) == 16
     assert "No space left on device; finished chunks are kept" in text
     assert result == uninterrupted(tmp_path / "whole", manifest(4000, 250))
+
+
+# -- what others put in the way
+
+
+def test_a_link_in_place_of_the_file_that_is_written_leads_nowhere(store: Store, tmp_path: Path):
+    own = tmp_path / "letter.txt"
+    own.write_text("dear")
+    for part in (store.path / ".00000001.chunk.part", tmp_path / ".out.h5.part"):
+        part.symlink_to(own)
+    store.write(1, arrays(SMALL, 1))
+    finish(store, tmp_path / "out.h5")
+    store.close()
+    (store.path / "lock").unlink()
+    (store.path / "lock").symlink_to(own)
+    with pytest.raises(StoreError, match="lock: Too many levels of symbolic links"):
+        Store.open(store.path, SMALL)
+    assert own.read_text() == "dear" and same(store.read(1), arrays(SMALL, 1))
+    assert not (tmp_path / "out.h5").is_symlink()
 
 
 # -- a second process

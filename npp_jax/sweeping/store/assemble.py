@@ -1,17 +1,18 @@
 """One HDF5 file from the chunks of a sweep: named axes, units, provenance; opened by xarray."""
 
 import dataclasses
-import io
 import math
-import os
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 
-from npp_jax.sweeping.store.disk import StoreError, replacing, write_all
+from npp_jax.sweeping.store.disk import StoreError, replacing
+from npp_jax.sweeping.store.kept_back import KeptBack
 from npp_jax.sweeping.store.manifest import SCHEMA_VERSION, Manifest
 
 _CANDIDATE = "candidate"
@@ -20,6 +21,7 @@ _PIECE = 1 << 19
 _CACHE = 1 << 22
 # Chunks of the sweep are gathered up to this size [bytes]: handing a few rows to HDF5 costs as much as many.
 _GATHERED = 1 << 20
+_ALONE = threading.Lock()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,43 +61,76 @@ def assemble(
     attributes: Mapping[str, Any],
     compression: int,
 ) -> None:
-    """Write the file; `read` gives the arrays of a chunk. See `Store.finish`."""
-    with replacing(path) as descriptor:
-        disk = _Disk(descriptor)
-        with h5py.File(disk, "w", rdcc_nbytes=_CACHE) as file:
-            own = {
-                "schema_version": SCHEMA_VERSION,
-                "title": "npp_jax sweep",
-                "npp_jax_version": manifest.version,
-                "dtype": manifest.dtype,
-                "design": manifest.design,
-                "configuration_sha256": manifest.configuration_sha256,
-                "run": manifest.run,
-            }
-            file.attrs.update({**attributes, **own})
-            # An attribute holds no more than 64 KiB.
-            file.create_dataset("configuration", data=manifest.configuration, dtype=h5py.string_dtype())
-            form = None
-            waiting: list[Mapping[str, np.ndarray]] = []
-            first = size = 0
-            for chunk in range(manifest.chunks):
-                arrays = read(chunk)
-                form = _described(form, arrays, variables, chunk)
-                if chunk == 0:
-                    _prepare(file, manifest.candidates, form, variables, coordinates, compression)
-                waiting.append(arrays)
-                size += sum(values.nbytes for values in arrays.values())
-                _, stop = manifest.span(chunk)
-                if size < _GATHERED and stop < manifest.candidates:
-                    continue
-                _dataset(file, _CANDIDATE)[first:stop] = np.arange(first, stop)
-                for name in arrays:
-                    _dataset(file, name)[first:stop] = np.concatenate([part[name] for part in waiting])
-                first, size = stop, 0
-                waiting.clear()
-                if disk.error is not None:
-                    break
-        disk.check()
+    """Write the file; `read` gives the arrays of a chunk. See `Store.finish`.
+
+    A thread of its own does it. HDF5 calls Python here to write, and does not survive what is raised there; Python
+    raises an interrupt, or what else a handler of signals raises, in the main thread and in no other.
+    """
+    stopped = threading.Event()
+
+    def work() -> None:
+        # An interrupt may come just before this thread is known to the one that waits for it.
+        with _ALONE, replacing(path) as descriptor:
+            disk = KeptBack(descriptor)
+            try:
+                with h5py.File(disk, "w", rdcc_nbytes=_CACHE) as file:
+                    parts = _filled(file, manifest, read, variables, coordinates, attributes, compression)
+                    while not stopped.is_set() and disk.error is None and next(parts, False):
+                        pass
+            finally:
+                disk.check()
+            if stopped.is_set():
+                raise StoreError(f"{path}: stopped")
+
+    pool = ThreadPoolExecutor(1)
+    try:
+        pool.submit(work).result()
+    finally:
+        stopped.set()
+        pool.shutdown()
+
+
+def _filled(
+    file: h5py.File,
+    manifest: Manifest,
+    read: Callable[[int], Mapping[str, np.ndarray]],
+    variables: Mapping[str, Variable],
+    coordinates: Mapping[str, Coordinate],
+    attributes: Mapping[str, Any],
+    compression: int,
+) -> Iterator[bool]:
+    """Write the content, and pause after some chunks each time."""
+    own = {
+        "schema_version": SCHEMA_VERSION,
+        "title": "npp_jax sweep",
+        "npp_jax_version": manifest.version,
+        "dtype": manifest.dtype,
+        "design": manifest.design,
+        "configuration_sha256": manifest.configuration_sha256,
+        "run": manifest.run,
+    }
+    file.attrs.update({**attributes, **own})
+    # An attribute holds no more than 64 KiB.
+    file.create_dataset("configuration", data=manifest.configuration, dtype=h5py.string_dtype())
+    form = None
+    waiting: list[Mapping[str, np.ndarray]] = []
+    first = size = 0
+    for chunk in range(manifest.chunks):
+        arrays = read(chunk)
+        form = _described(form, arrays, variables, chunk)
+        if chunk == 0:
+            _prepare(file, manifest.candidates, form, variables, coordinates, compression)
+        waiting.append(arrays)
+        size += sum(values.nbytes for values in arrays.values())
+        _, stop = manifest.span(chunk)
+        if size < _GATHERED and stop < manifest.candidates:
+            continue
+        _dataset(file, _CANDIDATE)[first:stop] = np.arange(first, stop)
+        for name in arrays:
+            _dataset(file, name)[first:stop] = np.concatenate([part[name] for part in waiting])
+        first, size = stop, 0
+        waiting.clear()
+        yield True
 
 
 Form = dict[str, tuple[np.dtype, tuple[int, ...]]]
@@ -198,69 +233,3 @@ def _dataset(file: h5py.File, name: str) -> h5py.Dataset:
     data = file[name]
     assert isinstance(data, h5py.Dataset)
     return data
-
-
-class _Disk(io.RawIOBase):
-    """File for HDF5 that keeps errors back until HDF5 has closed it: HDF5 does not survive a write that fails.
-
-    From the first error on, what is written stays in memory, where HDF5 may read it again; `check` then raises it.
-    """
-
-    def __init__(self, descriptor: int) -> None:
-        super().__init__()
-        self.error: BaseException | None = None
-        self._descriptor = descriptor
-        self._place = 0
-        self._end = 0
-        self._kept: list[tuple[int, bytes]] = []
-
-    def check(self) -> None:
-        """Raise the first error, if there was one."""
-        if self.error is not None:
-            raise self.error
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        self._place = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: self._end}[whence]
-        return self._place
-
-    def tell(self) -> int:
-        return self._place
-
-    def write(self, data: Any) -> int:
-        part = memoryview(data).cast("B")
-        place, self._place = self._place, self._place + len(part)
-        self._end = max(self._end, self._place)
-        if self.error is None:
-            try:
-                os.lseek(self._descriptor, place, os.SEEK_SET)
-                write_all(self._descriptor, part)
-            # A keyboard interrupt too must not go through HDF5.
-            except BaseException as error:
-                self.error = error
-        if self.error is not None:
-            self._kept.append((place, bytes(part)))
-        return len(part)
-
-    def readinto(self, buffer: Any) -> int:
-        part = memoryview(buffer).cast("B")
-        start, self._place = self._place, self._place + len(part)
-        data = os.pread(self._descriptor, len(part), start)
-        part[: len(data)] = data
-        part[len(data) :] = bytes(len(part) - len(data))
-        for place, kept in self._kept:
-            first, last = max(start, place), min(start + len(part), place + len(kept))
-            if first < last:
-                part[first - start : last - start] = kept[first - place : last - place]
-        return len(part)
-
-    def truncate(self, size: int | None = None) -> int:
-        self._end = self._place if size is None else size
-        if self.error is None:
-            try:
-                os.ftruncate(self._descriptor, self._end)
-            except BaseException as error:
-                self.error = error
-        return self._end
-
-    def flush(self) -> None:
-        """Nothing is buffered here."""

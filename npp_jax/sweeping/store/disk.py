@@ -7,7 +7,7 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 # A lock of the kernel belongs to the process: a second one of the same process would be granted, and closing any
 # descriptor of the file would drop the first.
@@ -32,7 +32,7 @@ def plain_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in _FULL:
+        if error.errno in FULL:
             raise StoreFull(
                 f"{path}: {error.strerror}; finished chunks are kept, make room and run again to resume"
             ) from error
@@ -47,6 +47,9 @@ def written_whole(path: Path) -> Iterator[Path]:
     nor a power failure leaves a part of a file under the name. What fails on the way leaves the former file as it was.
     """
     temporary = part_of(path)
+    # What a killed process left goes, and so does what another account put there, as a link to a file of this one.
+    temporary.unlink(missing_ok=True)
+    os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
     try:
         yield temporary
         _sync(temporary, os.O_RDWR)
@@ -69,7 +72,7 @@ def replacing(path: Path) -> Iterator[int]:
         Another error of the operating system.
     """
     with plain_errors(path), written_whole(path) as temporary:
-        descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o666)
+        descriptor = os.open(temporary, os.O_RDWR)
         try:
             yield descriptor
         finally:
@@ -120,7 +123,8 @@ class Lock:
         if self._path in _HELD:
             raise StoreLocked(f"{path.parent}: already open in this process")
         self._process = os.getpid()
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        # Not through a link, which another account may have put there.
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
         try:
             # Not flock: forked children would keep it alive.
             fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
