@@ -46,7 +46,7 @@ def run_study(study: Study, target: Path, *, force: bool, workers: Workers, quie
         chunk=study.sweep.chunk,
         profiles=study.sweep.kept,
         title=study.title,
-        identity=study.text,
+        identity=study.identity.text,
         force=force,
         workers=workers,
         watch=lambda total, done: progress(total, done, quiet=quiet),

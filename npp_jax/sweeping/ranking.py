@@ -46,6 +46,8 @@ class SweepResult:
     """`Status` of each simulation."""
     reevaluated_with: Int[np.ndarray, " candidate"]
     """0 where the first evaluation stands, 1 where finer settings replaced it, 2 where the full model did."""
+    data: str | None = None
+    """Checksum of experiments and profiles that it was made of; None where a file does not tell it."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -124,6 +126,7 @@ def read_sweep(path: str | Path) -> SweepResult:
                 chi2=np.asarray(observable(file, "chi2")),
                 status=np.asarray(observable(file, "status")),
                 reevaluated_with=np.asarray(observable(file, "reevaluated_with")),
+                data=file.attrs.get("measurements_sha256"),
             )
     except FileNotFoundError:
         raise SweepFileError(f"{path}: no such file") from None

@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
@@ -18,7 +17,7 @@ from npp_jax.simulation.controls import Controls
 from npp_jax.simulation.simulate import FAST
 from npp_jax.simulation.solution import Model
 from npp_jax.simulation.status import Status
-from npp_jax.sweeping.description import OBSERVABLES, parameter_variables, shared_values
+from npp_jax.sweeping.description import OBSERVABLES, data_checksum, parameter_variables, shared_values
 from npp_jax.sweeping.design.designs import AbstractDesign, fingerprint
 from npp_jax.sweeping.profiles import KeptProfiles
 from npp_jax.sweeping.ranking import SweepResult, read_sweep
@@ -156,6 +155,7 @@ def sweep(
             attributes={
                 "study": title,
                 "parameters": list(names),
+                "measurements_sha256": data_checksum(problem),
                 "jax_version": jax.__version__,
                 "device": jax.devices()[0].device_kind,
             },
@@ -174,6 +174,7 @@ def in_memory(problem: Problem, parts: list[tuple[np.ndarray, Arrays]], title: s
         parameters=problem.parameters,
         experiments=tuple(m.name for m in problem.measurements),
         points=np.asarray(shared_values(problem)["points"].values),
+        data=data_checksum(problem),
         theta=np.concatenate([theta for theta, _ in parts]),
         chi2=joined["chi2"],
         status=joined["status"],
@@ -211,11 +212,6 @@ def _unwatched(total: int, done: int) -> Iterator[Tell]:
 
 def _identity(problem: Problem, controls: Controls, model: Model, profiles: KeptProfiles | None) -> str:
     """Text of all settings, and a checksum of experiments and profiles."""
-    leaves, structure = jax.tree.flatten(problem.measurements)
-    digest = hashlib.sha256(str(structure).encode())
-    for leaf in leaves:
-        values = np.asarray(leaf)
-        digest.update(f"{values.dtype}{values.shape}".encode() + values.tobytes())
     depth = None if profiles is None or profiles.depth is None else profiles.depth.tolist()
     lines = [repr(problem.parameters), repr(controls), model, f"profiles {profiles is not None} {depth}"]
-    return "\n".join([*lines, f"measurements sha256 {digest.hexdigest()}"])
+    return "\n".join([*lines, f"measurements sha256 {data_checksum(problem)}"])
