@@ -4,6 +4,7 @@ Exit codes: 0 done, 2 wrong input (one line on standard error), 3 the result car
 finite result.
 """
 
+import io
 import os
 import sys
 
@@ -26,6 +27,10 @@ for _command in (simulate, sweep, fit, tracer, import_sims, plot, export, schema
 
 def main() -> None:
     """Entry point of the command line."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that lacks a character shows a mark in its place.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         app()
     except SystemExit as end:

@@ -6,10 +6,25 @@ from pathlib import Path
 from rich.console import Console
 
 from npp_jax.commands.progress import progress
+from npp_jax.files.origin import Origin, check_targets
 from npp_jax.files.study import Study
 from npp_jax.simulation.simulate import FAST
 from npp_jax.simulation.status import Status
 from npp_jax.sweeping import SweepResult, Workers, sweep
+
+
+def check_place(study: Study, target: Path) -> None:
+    """Refuse, before the work, a result that cannot be written or would replace what the study reads.
+
+    Raises
+    ------
+    ConfigError
+        The file is read, or is a folder.
+    OSError
+        Its folder cannot be written, or has no room.
+    """
+    # Another sweep in the place is known by what it is made of, not by where its study lay: the store looks at that.
+    check_targets([target], Origin("sweep", study.path, reads=tuple(study.identity.files.values())), force=True)
 
 
 def run_study(study: Study, target: Path, *, force: bool, workers: Workers, quiet: bool) -> SweepResult:

@@ -50,8 +50,8 @@ def identify(path: Path, table: StudyTable) -> Identity:
         experiment = read_toml(files[f"{key}.file"], ExperimentTable)
         traces = _traces(f"{key}.file", files[f"{key}.file"], experiment)
         # The content of a trace stands for its name.
-        content = experiment.model_dump(exclude={"title": True, "stages": {"__all__": {*_TRACES}}})
-        lines += _flat(f"{key}.file", content)
+        own = {k: set(stage.traces) for k, stage in enumerate(experiment.stages)}
+        lines += _flat(f"{key}.file", experiment.model_dump(exclude={"title": True, "stages": own}))
         measured = {} if entry.profile is None else {f"{key}.profile": folder / entry.profile}
         lines += [f"{name}{_SEPARATOR}sha256 {_checksum(file)}" for name, file in (traces | measured).items()]
         files |= traces | measured
@@ -67,22 +67,18 @@ def identify(path: Path, table: StudyTable) -> Identity:
             files[key] = folder / file
             files |= _traces(key, files[key], read_toml(files[key], ExperimentTable))
         for name, file in rival.set.items():
-            if name.endswith(_TRACES):
+            if name.endswith("_trace"):
                 places = {(folder / entry.file).parent for entry in table.experiments}
                 files |= {f"fit.rivals[{k}].set.{name} in {place}": place / str(file) for place in places}
     return Identity("\n".join(lines), files)
 
 
-_TRACES = ("potential_trace", "current_density_trace")
-
-
 def _traces(key: str, path: Path, experiment: ExperimentTable) -> dict[str, Path]:
     """Traces that an experiment file names, by their keys."""
     return {
-        f"{key}.stages[{k}].{name}": path.parent / str(getattr(stage, name))
+        f"{key}.stages[{k}].{name}": path.parent / file
         for k, stage in enumerate(experiment.stages)
-        for name in _TRACES
-        if getattr(stage, name) is not None
+        for name, file in stage.traces.items()
     }
 
 

@@ -9,7 +9,8 @@ import h5py
 import numpy as np
 
 from npp_jax._version import __version__
-from npp_jax.files.writing import written_hdf5
+from npp_jax.files.origin import Origin
+from npp_jax.files.writing import json_text, readable, written_hdf5
 from npp_jax.sims.errors import SimsFileError, fault
 from npp_jax.sims.options import ImportOptions
 from npp_jax.sims.profile import SimsProfile
@@ -28,7 +29,7 @@ _GRIDS: dict[str, str] = {
 }
 
 
-def write_profile(path: str | Path, profile: SimsProfile, *, command: str = "") -> None:
+def write_profile(path: str | Path, profile: SimsProfile, *, command: str = "", origin: Origin | None = None) -> None:
     """Write a depth profile to HDF5.
 
     Parameters
@@ -39,6 +40,8 @@ def write_profile(path: str | Path, profile: SimsProfile, *, command: str = "") 
         Depth profile.
     command
         Command that made it, kept as provenance.
+    origin
+        Whose the file is.
 
     Raises
     ------
@@ -46,20 +49,20 @@ def write_profile(path: str | Path, profile: SimsProfile, *, command: str = "") 
         The file cannot be written.
     """
     try:
-        with written_hdf5(path) as file:
+        with written_hdf5(path, origin) as file:
             file.attrs.update(
                 schema_version=SCHEMA_VERSION,
                 title=TITLE,
                 npp_jax_version=__version__,
                 numpy_version=np.__version__,
-                source=Path(profile.source).name,
+                source=readable(Path(profile.source).name),
                 source_sha256=profile.sha256,
                 source_format=profile.format,
-                options=json.dumps(dataclasses.asdict(profile.options), sort_keys=True),
-                warnings=json.dumps(profile.warnings),
-                metadata=json.dumps(dict(profile.metadata)),
+                options=json_text(dataclasses.asdict(profile.options)),
+                warnings=json_text(profile.warnings),
+                metadata=json_text(dict(profile.metadata)),
                 depth_relative_sigma=profile.depth_sigma,
-                command=command,
+                command=readable(command),
             )
             file.create_dataset("depth_nm", data=profile.depth_nm).make_scale("depth_nm")
             file["depth_nm"].attrs.update(units="nm", long_name="depth")

@@ -1,5 +1,6 @@
 """Results on disk: HDF5 with dimension scales, units and provenance; CSV tables of profiles and trace."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,23 @@ import numpy as np
 
 from npp_jax._version import __version__
 from npp_jax.files.errors import ConfigError
-from npp_jax.files.writing import written_hdf5, written_whole
+from npp_jax.files.origin import Origin, relative_to
+from npp_jax.files.writing import readable, written_hdf5, written_whole
 from npp_jax.simulation.quantities import REPORT, SOLUTION, TRACE, Quantity
 from npp_jax.simulation.solution import Report, Solution, Trace
 
 SCHEMA_VERSION = 1
 
 
-def write_solution(path: str | Path, solution: Solution, *, experiment_text: str = "", command: str = "") -> None:
+def write_solution(
+    path: str | Path,
+    solution: Solution,
+    *,
+    experiment_text: str = "",
+    command: str = "",
+    origin: Origin | None = None,
+    tables: Iterable[Path] = (),
+) -> None:
     """Write a solution to HDF5.
 
     Parameters
@@ -30,8 +40,13 @@ def write_solution(path: str | Path, solution: Solution, *, experiment_text: str
         Text of the experiment file, kept as provenance.
     command
         Command that made the result, kept as provenance.
+    origin
+        Whose the file is.
+    tables
+        Tables that were written with it and are its own.
     """
-    with written_hdf5(path) as file:
+    with written_hdf5(path, origin) as file:
+        file.attrs["tables"] = [relative_to(table, Path(path).parent) for table in tables]
         file.attrs.update(
             schema_version=SCHEMA_VERSION,
             model=solution.model,
@@ -41,7 +56,7 @@ def write_solution(path: str | Path, solution: Solution, *, experiment_text: str
             numpy_version=np.__version__,
             device=str(jax.devices()[0].device_kind),
             experiment=experiment_text,
-            command=command,
+            command=readable(command),
         )
         scales = {
             "output": np.arange(len(solution.time)),
@@ -98,6 +113,20 @@ def _values(file: h5py.File, name: str) -> np.ndarray:
     return np.asarray(file[name])
 
 
+def tables_of(path: Path) -> list[Path]:
+    """Tables that the file of a solution tells to be its own; none where it cannot be read."""
+    try:
+        with h5py.File(path) as file:
+            return [path.parent / str(name) for name in np.asarray(file.attrs["tables"])]
+    except (OSError, KeyError):
+        return []
+
+
+def table_names(directory: Path, outputs: int) -> list[Path]:
+    """Tables that `write_csv` makes of a solution with so many output points."""
+    return [*(directory / f"profiles_{k + 1}.csv" for k in range(outputs)), directory / "trace.csv"]
+
+
 def write_csv(directory: str | Path, solution: Solution) -> list[Path]:
     """Write `profiles_<k>.csv` for each output and `trace.csv`; return the paths.
 
@@ -106,22 +135,22 @@ def write_csv(directory: str | Path, solution: Solution) -> list[Path]:
     """
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
-    tables = []
-    for k in range(len(solution.time)):
-        names = ["depth_nm", *solution.species, "potential_V", "field_V_m", "excess_charge_fraction"]
-        columns = [
+    names = [["depth_nm", *solution.species, "potential_V", "field_V_m", "excess_charge_fraction"]] * len(solution.time)
+    columns: list[list[Any]] = [
+        [
             solution.depth[k] * 1e9,
             *solution.fraction[k],
             solution.potential[k],
             solution.field[k],
             solution.excess_charge[k],
         ]
-        tables.append((directory / f"profiles_{k + 1}.csv", names, columns))
+        for k in range(len(solution.time))
+    ]
     trace = solution.trace
-    names = ["time_s", "current_density_A_m2", "potential_V", "charge_C_m2", "front_depth_nm"]
-    columns = [trace.time, trace.current_density, trace.surface_potential, trace.charge, trace.front_depth * 1e9]
-    tables.append((directory / "trace.csv", names, columns))
-    for path, header, data in tables:
+    names.append(["time_s", "current_density_A_m2", "potential_V", "charge_C_m2", "front_depth_nm"])
+    columns.append([trace.time, trace.current_density, trace.surface_potential, trace.charge, trace.front_depth * 1e9])
+    paths = table_names(directory, len(solution.time))
+    for path, header, data in zip(paths, names, columns, strict=True):
         with written_whole(path) as temporary:
             np.savetxt(
                 temporary,
@@ -130,5 +159,6 @@ def write_csv(directory: str | Path, solution: Solution) -> list[Path]:
                 ",",
                 header=",".join(header),
                 comments="",
+                encoding="utf-8",
             )
-    return [path for path, _, _ in tables]
+    return paths

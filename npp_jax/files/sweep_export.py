@@ -9,6 +9,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from npp_jax.files.origin import Origin
 from npp_jax.files.writing import written_whole
 from npp_jax.simulation.status import Status
 from npp_jax.sweeping import OBSERVABLES, SweepFileError, SweepResult
@@ -35,7 +36,11 @@ def write_sweep_table(path: str | Path, result: SweepResult, target: str | Path)
     target = Path(target)
     words = [status.name.lower() for status in Status]
     marks = labels(result.experiments)
-    with written_whole(target) as temporary, h5py.File(path) as file, temporary.open("w", newline="") as out:
+    with (
+        written_whole(target) as temporary,
+        h5py.File(path) as file,
+        temporary.open("w", newline="", encoding="utf-8") as out,
+    ):
         each = [name for name, variable in OBSERVABLES.items() if variable.dims == ("experiment",)]
         table = csv.writer(out, lineterminator="\n")
         units = {name: "" if OBSERVABLES[name].units == "1" else f"_{OBSERVABLES[name].units}" for name in each}
@@ -52,7 +57,7 @@ def write_sweep_table(path: str | Path, result: SweepResult, target: str | Path)
     return target
 
 
-def write_sweep_arrays(path: str | Path, result: SweepResult, target: str | Path) -> Path:
+def write_sweep_arrays(path: str | Path, result: SweepResult, target: str | Path, origin: Origin | None = None) -> Path:
     """Write θ, profiles and statuses as arrays of NumPy.
 
     `theta` [candidate, parameter] with `parameters`; `status` [candidate], 0 where the simulation is good;
@@ -65,6 +70,8 @@ def write_sweep_arrays(path: str | Path, result: SweepResult, target: str | Path
         File of a finished sweep, and what `read_sweep` made of it.
     target
         Arrays; replaced as a whole.
+    origin
+        Whose the file is.
 
     Raises
     ------
@@ -81,6 +88,8 @@ def write_sweep_arrays(path: str | Path, result: SweepResult, target: str | Path
         if not kept:
             raise SweepFileError(f"{path}: the sweep kept no profiles; `profiles = true` in [sweep] keeps them")
         with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+            if origin is not None:
+                archive.comment = origin.mark(target).encode()
             _add(archive, "theta", result.theta)
             _add(archive, "parameters", np.array(result.names))
             _add(archive, "status", result.worst)

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Literal
 
+import h5py
 import jax
 import numpy as np
 
@@ -24,7 +25,7 @@ from npp_jax.sweeping.ranking import SweepResult, read_sweep
 from npp_jax.sweeping.run import Arrays, Evaluator, SweepStopped, evaluate_chunks, suited_chunk
 from npp_jax.sweeping.store.chunks import DamagedChunk
 from npp_jax.sweeping.store.manifest import Manifest
-from npp_jax.sweeping.store.store import Store, as_stored
+from npp_jax.sweeping.store.store import Store, StoreMismatch, as_stored
 
 Tell = Callable[[int, int], None]
 """Takes the candidates of a chunk that was done, and how many of them are flagged."""
@@ -130,6 +131,8 @@ def sweep(
     folder = target.with_suffix(".sweep")
     if chunk is None:
         manifest = as_stored(folder, manifest)
+    if not force:
+        _check_target(target, manifest)
     evaluator = Evaluator(objective, manifest.chunk_size, dtype, kept=profiles)
     with ExitStack() as stack:
         kept = stack.enter_context(Store.open(folder, manifest, force=force))
@@ -162,6 +165,21 @@ def sweep(
         )
     # The file holds no keys.
     return dataclasses.replace(read_sweep(target), parameters=problem.parameters)
+
+
+def _check_target(target: Path, manifest: Manifest) -> None:
+    """Refuse to replace the result of another run, or what is no result of a sweep."""
+    if not target.exists():
+        return
+    try:
+        with h5py.File(target) as file:
+            made = (np.asarray(file["configuration"]).item().decode(), str(file.attrs["design"]))
+    except (OSError, KeyError, AttributeError, UnicodeDecodeError):
+        raise StoreMismatch(f"{target}: a file is there that is no result of a sweep; --force replaces it") from None
+    differences = manifest.differences(dataclasses.replace(manifest, configuration=made[0], design=made[1]))
+    if differences:
+        told = "; ".join(differences)
+        raise StoreMismatch(f"{target}: holds another run (--force replaces it); what differs: {told}")
 
 
 def in_memory(problem: Problem, parts: list[tuple[np.ndarray, Arrays]], title: str) -> SweepResult:

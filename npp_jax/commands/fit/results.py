@@ -8,19 +8,35 @@ import jax
 import numpy as np
 
 from npp_jax._version import __version__
-from npp_jax.commands.fit.figures import figures
+from npp_jax.commands.fit.figures import figure_names, figures
 from npp_jax.commands.fit.report import report_lines
 from npp_jax.commands.fit.run import FitOutcome, Fitted
 from npp_jax.commands.fit.summary import measured_of, warnings
-from npp_jax.files.writing import write_figure, write_json, write_text, written_hdf5
+from npp_jax.files.origin import Origin
+from npp_jax.files.study import Study
+from npp_jax.files.writing import draw, readable, write_json, write_markdown, written_hdf5, written_together
 from npp_jax.fitting import phrases
 from npp_jax.inference import Estimate, Reason, given
 
 SCHEMA_VERSION = 2
 
 
-def write_fit(outcome: FitOutcome, folder: Path, stem: str, *, command: str = "") -> tuple[list[Path], list[str]]:
-    """Write all files of a fit: numbers first, so that no figure can lose them.
+def origin_of(study: Study, sweep: Path | None = None) -> Origin:
+    """Whose the files of a fit are; a sweep that it starts from is read, too."""
+    read = (*study.identity.files.values(), *(() if sweep is None else (sweep,)))
+    return Origin("fit", study.path, reads=read)
+
+
+def result_files(study: Study, folder: Path, stem: str) -> list[Path]:
+    """Files that a fit may write: report, numbers, arrays, and the figures of every kind."""
+    endings = ["report.md", "fit.json", "fit.h5", *(f"{name}.png" for name in figure_names(study))]
+    return [folder / f"{stem}_{ending}" for ending in endings]
+
+
+def write_fit(
+    outcome: FitOutcome, folder: Path, stem: str, *, command: str = "", origin: Origin | None = None
+) -> tuple[list[Path], list[str]]:
+    """Write all files of a fit, or none; a figure that cannot be drawn costs nothing but itself.
 
     Parameters
     ----------
@@ -32,29 +48,23 @@ def write_fit(outcome: FitOutcome, folder: Path, stem: str, *, command: str = ""
         Beginning of the names of the files.
     command
         Command that made the fit, kept as provenance.
+    origin
+        Whose the files are.
 
     Returns
     -------
     Files, the report first, and a sentence for each figure that could not be drawn.
     """
-    numbers = folder / f"{stem}_fit.json"
-    write_json(numbers, _numbers(outcome))
-    arrays = folder / f"{stem}_fit.h5"
-    _write_arrays(arrays, outcome, command)
-    report = folder / f"{stem}_report.md"
-    write_text(report, "\n".join(report_lines(outcome, [], [])) + "\n")
-    drawn, lost = [], []
-    for name, draw in figures(outcome):
-        try:
-            figure = draw()
-        except Exception as error:  # whatever a figure meets, the fit is more than it
-            lost.append(f"The figure '{name}' could not be drawn: {type(error).__name__}: {error}".splitlines()[0])
-            continue
-        if figure is not None:
-            path = folder / f"{stem}_{name}.png"
-            write_figure(path, figure, dpi=130)
-            drawn.append(path)
-    write_text(report, "\n".join(report_lines(outcome, [path.name for path in drawn], lost)) + "\n")
+    report, numbers, arrays = (folder / f"{stem}_{end}" for end in ("report.md", "fit.json", "fit.h5"))
+    drawn: list[Path] = []
+    lost: list[str] = []
+    with written_together():
+        write_json(numbers, _numbers(outcome), origin)
+        _write_arrays(arrays, outcome, command, origin)
+        for name, make in figures(outcome):
+            drawn += draw(folder / f"{stem}_{name}.png", make, lost, name=name, dpi=130, origin=origin)
+        text = "\n".join(report_lines(outcome, [path.name for path in drawn], lost))
+        write_markdown(report, text + "\n", origin)
     return [report, numbers, arrays, *drawn], lost
 
 
@@ -150,11 +160,11 @@ def _posterior_numbers(fitted: Fitted) -> dict[str, Any]:
     }
 
 
-def _write_arrays(path: Path, outcome: FitOutcome, command: str) -> None:
+def _write_arrays(path: Path, outcome: FitOutcome, command: str, origin: Origin | None) -> None:
     result = outcome.main.result
     names = list(result.names)
     found = [result[name] for name in names]
-    with written_hdf5(path) as file:
+    with written_hdf5(path, origin) as file:
         file.attrs.update(
             title="npp_jax fit",
             schema_version=SCHEMA_VERSION,
@@ -162,7 +172,7 @@ def _write_arrays(path: Path, outcome: FitOutcome, command: str) -> None:
             jax_version=jax.__version__,
             device=str(jax.devices()[0].device_kind),
             study=outcome.study.text,
-            command=command,
+            command=readable(command),
         )
         file["parameter"] = names
         for key, values, text in (

@@ -1,5 +1,7 @@
 """`npp-jax tracer` for Arrhenius lines and Haven ratios."""
 
+from typing import TYPE_CHECKING
+
 import jax.numpy as jnp
 import numpy as np
 
@@ -11,11 +13,12 @@ from npp_jax.inference import Uncertain
 from npp_jax.physics.nernst_einstein import nernst_einstein, tracer_from_cait
 from npp_jax.tracer.transport import ArrheniusFit, fit_arrhenius, haven_ratio
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 
 def run_arrhenius(study: ArrheniusStudy) -> TracerReport:
     """Diffusion coefficients from conductivities, Arrhenius lines, Haven ratios."""
-    from matplotlib.figure import Figure
-
     given = [T for line in study.lines for T in line.temperature_K or ()]
     given += [T for pair in study.haven for T in pair.temperature_K]
     span = (min(given), max(given)) if given else (250.0, 500.0)
@@ -76,11 +79,17 @@ def run_arrhenius(study: ArrheniusStudy) -> TracerReport:
             lines.append(f"{named}, at {T:g} K: {v:.4g}{known if np.isfinite(v) else ''}")
         if not np.all(np.isfinite(value)):
             warnings.append(f"{named}: a line without a fit has a value only at its own temperatures.")
-    figure = Figure(figsize=(6.0, 4.4), layout="constrained")
-    arrhenius(figure.subplots(), drawn)
+
+    def draw() -> "Figure":
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(6.0, 4.4), layout="constrained")
+        arrhenius(figure.subplots(), drawn)
+        return figure
+
     finite = all(np.all(np.isfinite(D)) for _, D, _ in points.values())
     return TracerReport(
-        lines, arrays, figure, warnings, "done" if finite else "no finite result: check the values", 0 if finite else 4
+        lines, arrays, draw, warnings, "done" if finite else "no finite result: check the values", 0 if finite else 4
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
@@ -19,6 +20,9 @@ from npp_jax.tracer.chain_fit import fit_boundaries
 from npp_jax.tracer.diffusion import AbstractEnd, Closed, ConstantSurface, DiffusionStage, SurfaceExchange, diffuse
 from npp_jax.tracer.measured import MeasuredProfile
 from npp_jax.tracer.tracer_fit import TracerFit
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _STEP_POINTS = 8
 """Fewest points on either side of a boundary for a step and a gradient."""
@@ -89,10 +93,14 @@ def run_chain(study: ChainStudy, folder: Path) -> TracerReport:
     solution = jax.jit(diffuse, static_argnames="steps")(
         medium, jnp.full(len(table.sizes_um) * table.cells, table.initial), stages, steps=steps
     )
-    figure, axes = profile_figure(len(stages))
-    for k, (profile, ax) in enumerate(zip(profiles, axes, strict=True)):
-        boundary_steps(ax, medium, solution.fraction[k], measured=profile, boundaries=edges)
-        ax.set_title(f"after {float(solution.time[k]) / HOUR:.3g} h")
+
+    def draw() -> "Figure":
+        figure, axes = profile_figure(len(stages))
+        for k, (profile, ax) in enumerate(zip(profiles, axes, strict=True)):
+            boundary_steps(ax, medium, solution.fraction[k], measured=profile, boundaries=edges)
+            ax.set_title(f"after {float(solution.time[k]) / HOUR:.3g} h")
+        return figure
+
     arrays |= {
         "D_eff": Stored(np.asarray(effective), "m2 s-1", "effective diffusion coefficient of the chain"),
         "boundary_position": Stored(np.asarray(edges), "m", "position of a boundary", ("boundary",)),
@@ -102,7 +110,7 @@ def run_chain(study: ChainStudy, folder: Path) -> TracerReport:
     }
     if not np.all(np.isfinite(np.asarray(solution.fraction))):
         status, code = "no finite result: check the values of the study", 4
-    return TracerReport(lines, arrays, figure, warnings, status, code)
+    return TracerReport(lines, arrays, draw, warnings, status, code)
 
 
 def _end(stage: StageTable) -> AbstractEnd:

@@ -1,8 +1,10 @@
 """`npp-jax tracer` for profiles of several anneals."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -33,6 +35,10 @@ from npp_jax.tracer.fit import (
     activation,
     fit_evolution,
 )
+from npp_jax.tracer.measured import MeasuredProfile
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def run_evolution(study: EvolutionStudy, folder: Path) -> TracerReport:
@@ -90,7 +96,7 @@ def run_evolution(study: EvolutionStudy, folder: Path) -> TracerReport:
         ("parameter", "parameter2"),
     )
     arrays["parameter"] = Stored(np.asarray(fit.names), "1", "name of a parameter", ("parameter",))
-    figure, axes = profile_figure(len(specimens) + (law is not None))
+    panels: list[tuple[str, list[MeasuredProfile], list[str], jax.Array, jax.Array]] = []
     for k, (entry, specimen) in enumerate(zip(study.specimens, specimens, strict=True)):
         if table.start_profile == "exchange":
             surface, area = fit[f"surface[{k + 1}]"], fit[f"area_m2[{k + 1}]"]
@@ -103,14 +109,22 @@ def run_evolution(study: EvolutionStudy, folder: Path) -> TracerReport:
         first = {"exchange": "exchanged", "measured": "start"}[table.start_profile]
         labels = [first, *(f"+ {a.duration_h:g} h at {a.temperature_K:g} K" for a in entry.anneals)]
         measured = model.measured(k)
-        isotope_profiles(axes[k], measured, labels, position=position, fitted=curve)
-        axes[k].set_title(entry.name)
+        panels.append((entry.name, measured, labels, position, curve))
         named = [(f"{entry.name}: {label}", m) for label, m in zip(labels, measured, strict=True)]
         arrays |= profile_arrays(named, np.asarray(position), np.asarray(curve), prefix=f"specimen{k + 1}_")
-    if law is not None:
-        arrhenius(axes[-1], {"D of the fit": Activated(jnp.asarray(temperatures), jnp.exp(at.value), at.sigma, law)})
+
+    def draw() -> "Figure":
+        figure, axes = profile_figure(len(specimens) + (law is not None))
+        for ax, (name, measured, labels, position, curve) in zip(axes, panels, strict=False):
+            isotope_profiles(ax, measured, labels, position=position, fitted=curve)
+            ax.set_title(name)
+        if law is not None:
+            line = Activated(jnp.asarray(temperatures), jnp.exp(at.value), at.sigma, law)
+            arrhenius(axes[-1], {"D of the fit": line})
+        return figure
+
     told, doubt = chi2_lines(fit)
     status, code = ending(fit)
     return TracerReport(
-        [*lines, *told], arrays, figure, [*doubt, *vague([f"D at {T:g} K" for T in temperatures], error)], status, code
+        [*lines, *told], arrays, draw, [*doubt, *vague([f"D at {T:g} K" for T in temperatures], error)], status, code
     )

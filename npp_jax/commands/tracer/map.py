@@ -2,6 +2,7 @@
 
 import functools
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import equinox as eqx
 import jax
@@ -17,9 +18,12 @@ from npp_jax.tracer.boundaries import series_diffusivity
 from npp_jax.tracer.counts import IsotopeCounts
 from npp_jax.tracer.grain_fit import fit_permeability
 from npp_jax.tracer.grain_map import GrainMap, grain_map
-from npp_jax.tracer.isotope import isotope_fraction, line_scan
+from npp_jax.tracer.isotope import LineScan, isotope_fraction, line_scan
 from npp_jax.tracer.isotope_map import MapStage, simulate_map
 from npp_jax.tracer.tracer_fit import TracerFit
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 UM, HOUR = 1e-6, 3600.0
 _ROWS = 12
@@ -77,8 +81,9 @@ def run_map(study: MapStudy, folder: Path) -> TracerReport:
     }
     if counts is not None:
         arrays["measured"] = Stored(_measured(counts), "1", "measured isotope fraction", ("row", "column"))
-    figure = _drawn(study, grains, counts, modelled[-1], arrays)
-    return TracerReport(lines, arrays, figure, warnings, status, code)
+    scans = _scans(study, grains, counts, modelled[-1], arrays)
+    draw = functools.partial(_drawn, study, grains, counts, modelled[-1], scans)
+    return TracerReport(lines, arrays, draw, warnings, status, code)
 
 
 def _rows(study: MapStudy, grains: GrainMap, fit: TracerFit) -> list[str]:
@@ -155,10 +160,47 @@ def _measured(counts: list[np.ndarray]) -> np.ndarray:
     return np.where(counts[0] + counts[1] > 0.0, fraction, np.nan)
 
 
-def _drawn(
+def _scans(
     study: MapStudy, grains: GrainMap, counts: list[np.ndarray] | None, model: np.ndarray, arrays: dict[str, Stored]
-):
-    """Maps above one another, and the cuts below; the cuts go into the arrays too."""
+) -> list[tuple[LineScan, LineScan | None]]:
+    """Model and data along each cut; they go into the arrays too."""
+    found = []
+    for k, cut in enumerate(study.cuts):
+        scanned = functools.partial(
+            line_scan,
+            start=_in_metres(cut.start_um),
+            end=_in_metres(cut.end_um),
+            pixel_size=grains.pixel_size,
+            width=cut.width_um * UM,
+            interval=cut.interval_um * UM,
+        )
+        try:
+            smooth = scanned(_EVEN * model, _EVEN * (1.0 - model))
+            scan = None if counts is None else scanned(*counts)
+        except ValueError as error:
+            raise ConfigError(f"cuts[{k}]: {error}") from None
+        if not smooth.position.size:
+            raise ConfigError(f"cuts[{k}]: no pixel lies in it")
+        found.append((smooth, scan))
+        line = f"cut{k + 1}_position"
+        arrays[line] = Stored(np.asarray(smooth.position), "m", "position along the cut", (line,))
+        arrays[f"cut{k + 1}_model"] = Stored(
+            np.asarray(smooth.fraction.value), "1", "isotope fraction of the model", (line,)
+        )
+        if scan is not None:
+            arrays[f"cut{k + 1}"] = Stored(np.asarray(scan.fraction.value), "1", "measured isotope fraction", (line,))
+            arrays[f"cut{k + 1}_error"] = Stored(np.asarray(scan.fraction.error), "1", "its standard error", (line,))
+    return found
+
+
+def _drawn(
+    study: MapStudy,
+    grains: GrainMap,
+    counts: list[np.ndarray] | None,
+    model: np.ndarray,
+    scans: list[tuple[LineScan, LineScan | None]],
+) -> "Figure":
+    """Maps above one another, and the cuts below."""
     from matplotlib.figure import Figure
 
     ends = [(_in_metres(cut.start_um), _in_metres(cut.end_um)) for cut in study.cuts]
@@ -171,29 +213,6 @@ def _drawn(
     isotope_map(axes[1 if counts is not None else 0], model, grains, limits=limits, cuts=ends).set_title("model")
     if study.cuts:
         axes[-1].set_title("model (lines)" if counts is None else "data (points), model (lines)")
-    for k, (cut, (start, end)) in enumerate(zip(study.cuts, ends, strict=True)):
-        scanned = functools.partial(
-            line_scan,
-            start=start,
-            end=end,
-            pixel_size=grains.pixel_size,
-            width=cut.width_um * UM,
-            interval=cut.interval_um * UM,
-        )
-        try:
-            smooth = scanned(_EVEN * model, _EVEN * (1.0 - model))
-            scan = None if counts is None else scanned(*counts)
-        except ValueError as error:
-            raise ConfigError(f"cuts[{k}]: {error}") from None
-        if not smooth.position.size:
-            raise ConfigError(f"cuts[{k}]: no pixel lies in it")
+    for k, (smooth, scan) in enumerate(scans):
         cut_profile(axes[-1], k, smooth, scan)
-        line = f"cut{k + 1}_position"
-        arrays[line] = Stored(np.asarray(smooth.position), "m", "position along the cut", (line,))
-        arrays[f"cut{k + 1}_model"] = Stored(
-            np.asarray(smooth.fraction.value), "1", "isotope fraction of the model", (line,)
-        )
-        if scan is not None:
-            arrays[f"cut{k + 1}"] = Stored(np.asarray(scan.fraction.value), "1", "measured isotope fraction", (line,))
-            arrays[f"cut{k + 1}_error"] = Stored(np.asarray(scan.fraction.error), "1", "its standard error", (line,))
     return figure

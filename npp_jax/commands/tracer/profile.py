@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import jax.numpy as jnp
 import numpy as np
@@ -26,6 +27,9 @@ from npp_jax.commands.tracer.stored import (
 from npp_jax.commands.tracer.study import ProfileStudy
 from npp_jax.figures.tracer import isotope_profiles
 from npp_jax.tracer.profile_fit import ProfileModel, fit_profile
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _LOGARITHMS = {"D_m2_s": ("D", "m²/s"), "Dt_m2": ("Dt", "m²"), "k_m_s": ("k", "m/s"), "kt_m": ("kt", "m")}
 """Parameters on a logarithmic scale: how they are called where they are printed, and their unit."""
@@ -72,9 +76,13 @@ def run_profile(study: ProfileStudy, folder: Path) -> TracerReport:
     position = jnp.linspace(measured.position[0], measured.position[-1], CURVE_POINTS)
     assert isinstance(fit.model, ProfileModel)
     curve = np.asarray(fit.model.at(fit.values(), position))
-    figure, ax = profile_figure()
-    label = "isotope fraction $C$" if study.profile.species is None else f"fraction of {study.profile.species}"
-    isotope_profiles(ax, [measured], ["data"], position=position, fitted=jnp.asarray(curve)[None], quantity=label)
+
+    def draw() -> "Figure":
+        figure, ax = profile_figure()
+        label = "isotope fraction $C$" if study.profile.species is None else f"fraction of {study.profile.species}"
+        isotope_profiles(ax, [measured], ["data"], position=position, fitted=jnp.asarray(curve)[None], quantity=label)
+        return figure
+
     if duration is None:
         lines.append("D alone is not determined: without duration_h a profile gives Dt.")
     told, doubt = chi2_lines(fit)
@@ -82,7 +90,7 @@ def run_profile(study: ProfileStudy, folder: Path) -> TracerReport:
     return TracerReport(
         [*lines, *told],
         arrays | profile_arrays([("measured", measured)], np.asarray(position), curve[None]),
-        figure,
+        draw,
         [*doubt, *vague(list(doubtful), np.asarray(list(doubtful.values())))],
         status,
         code,

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -38,8 +39,8 @@ class TracerReport:
     """Table to print."""
     arrays: dict[str, Stored]
     """Arrays to store, by name."""
-    figure: "Figure"
-    """Figure of it all."""
+    draw: Callable[[], "Figure"]
+    """Draws the figure of it all."""
     warnings: list[str]
     """What a reader of the numbers has to know, one sentence each."""
     status: str

@@ -8,12 +8,21 @@ import numpy as np
 
 from npp_jax._version import __version__
 from npp_jax.commands.tracer.report import TracerReport
-from npp_jax.files.writing import written_hdf5
+from npp_jax.files.origin import Origin
+from npp_jax.files.writing import readable, written_hdf5
 
 SCHEMA_VERSION = 1
 
 
-def write_tracer(path: Path, report: TracerReport, *, kind: str, study_text: str, command: str = "") -> None:
+def write_tracer(
+    path: Path,
+    report: TracerReport,
+    *,
+    kind: str,
+    study_text: str,
+    command: str = "",
+    origin: Origin | None = None,
+) -> None:
     """Write the arrays of a study.
 
     Parameters
@@ -28,8 +37,10 @@ def write_tracer(path: Path, report: TracerReport, *, kind: str, study_text: str
         Text of the study file, kept as provenance.
     command
         Command that made the result, kept as provenance.
+    origin
+        Whose the file is.
     """
-    with written_hdf5(path) as file:
+    with written_hdf5(path, origin) as file:
         file.attrs.update(
             schema_version=SCHEMA_VERSION,
             title=f"npp_jax tracer: {kind}",
@@ -38,7 +49,7 @@ def write_tracer(path: Path, report: TracerReport, *, kind: str, study_text: str
             numpy_version=np.__version__,
             device=str(jax.devices()[0].device_kind),
             study=study_text,
-            command=command,
+            command=readable(command),
             status=report.status,
             warnings=report.warnings,
         )
