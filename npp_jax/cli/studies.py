@@ -70,7 +70,7 @@ def fit(
     from npp_jax.commands.fit.starts import read_starts
     from npp_jax.commands.fit.summary import lines, warnings
     from npp_jax.files import ConfigError
-    from npp_jax.files.origin import check_targets
+    from npp_jax.files.origin import ROOM, check_targets
     from npp_jax.files.study import load_study
     from npp_jax.fitting import data_warnings
     from npp_jax.inference import REASON_ADVICE, Reason
@@ -89,7 +89,7 @@ def fit(
             say(f"warning: {text}", err=True)
         make_folder(output)
         origin = origin_of(study, sweep)
-        check_targets(result_files(study, output, file.stem), origin, force=force)
+        check_targets(result_files(study, output, file.stem), origin, force=force, room=4 * ROOM)
         outcome = run_fit(study, sweep=found, quiet=quiet)
         # The numbers are told before anything can go wrong with their files.
         if not quiet:

@@ -44,7 +44,8 @@ def export_sweep(file: Path, *, csv: Path | None, npz: Path | None, force: bool 
             asked = csv.exists() and not force
             write_sweep_table(file, result, csv)
             if asked and not filecmp.cmp(part_of(csv), csv, shallow=False):
-                raise ConfigError(f"{csv}: another table is there; give another place, or --force to replace it")
+                told = "what is there is another table, or none; give another place, or --force to replace it"
+                raise ConfigError(f"{csv}: {told}")
         written.append(csv)
     try:
         return written + ([] if npz is None else [write_sweep_arrays(file, result, npz, origin)])

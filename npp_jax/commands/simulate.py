@@ -103,8 +103,12 @@ def result_files(experiment: Experiment, file: Path, output: Path, csv: Path | N
 
 def check_results(targets: list[Path], origin: Origin, *, force: bool) -> None:
     """Refuse, before the work, what cannot be written or would replace another result; see `check_targets`."""
-    listed = tables_of(targets[0]) if origin.made(targets[0]) else []
-    check_targets(targets, origin, force=force, listed=listed)
+    check_targets(targets, origin, force=force, listed=_own_tables(targets[0], origin))
+
+
+def _own_tables(result: Path, origin: Origin | None) -> list[Path]:
+    """Tables that an earlier result of the same origin lists."""
+    return tables_of(result) if origin is not None and origin.made(result) else []
 
 
 def write_simulation(
@@ -142,8 +146,10 @@ def write_simulation(
     result, *others = result_files(experiment, file, output, csv, figure_format)
     tables = [path for path in others if path.suffix == ".csv"]
     text = file.read_text(encoding="utf-8")
+    former = [path for path in _own_tables(result, origin) if path.exists()]
+    listed = dict.fromkeys([*tables, *former])
     with written_together():
-        write_solution(result, solution, experiment_text=text, command=command, origin=origin, tables=tables)
+        write_solution(result, solution, experiment_text=text, command=command, origin=origin, tables=listed)
         written = [result, *([] if csv is None else write_csv(csv, solution))]
         lost: list[str] = []
         for path in others[len(tables) :]:

@@ -6,10 +6,12 @@ comment, metadata of a figure. So a study that is edited replaces its results, a
 them, and two studies of one name do not meet. Tables (CSV) have no place for it; a result beside them lists them.
 """
 
+import errno
 import hashlib
 import mmap
 import os
 import re
+import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,10 +105,15 @@ def check_folder(folder: Path, room: int = ROOM) -> None:
     """
     probe = folder / f".npp_jax_{os.getpid()}.part"
     try:
+        free = shutil.disk_usage(folder).free
+        if free < room:
+            reason = os.strerror(errno.ENOSPC)
+            raise OSError(errno.ENOSPC, f"{reason}: {free / 1e6:.3g} MB of about {room / 1e6:.3g} MB")
         descriptor = os.open(probe, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o666)
         try:
             if hasattr(os, "posix_fallocate"):
-                os.posix_fallocate(descriptor, 0, room)
+                # Quotas and limits too; a file in memory is not to be larger.
+                os.posix_fallocate(descriptor, 0, min(room, ROOM))
         finally:
             os.close(descriptor)
             probe.unlink(missing_ok=True)
@@ -118,7 +125,7 @@ def check_folder(folder: Path, room: int = ROOM) -> None:
 def _other(target: Path, origin: Origin) -> str:
     """What is at a place that is not a result of an origin, in words."""
     commands = {mark.split(b":")[1].decode() for mark in _marks(target)}
-    of = f"{origin.source.name}{f' ({origin.detail})' if origin.detail else ''}"
+    of = f"{origin.source}{f' ({origin.detail})' if origin.detail else ''}"
     if not commands:
         return f"a file is there that does not tell that it is a result of `npp-jax {origin.command}` of {of}"
     if origin.command in commands:

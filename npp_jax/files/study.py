@@ -12,6 +12,7 @@ from npp_jax.files.identity import Identity, identify
 from npp_jax.files.measured import make_measurement
 from npp_jax.files.study_tables import DesignTable, FitTable, StudyTable, SweepTable
 from npp_jax.files.toml import read_toml
+from npp_jax.files.writing import readable
 from npp_jax.fitting import Problem
 from npp_jax.inference import Parameters
 from npp_jax.physics.keys import allowed_range
@@ -71,7 +72,7 @@ def load_study(path: str | Path) -> Study:
     try:
         measurements = tuple(make_measurement(entry, path.parent) for entry in table.experiments)
         parameters = tuple(entry.parameter() for entry in table.parameters)
-        main = Hypothesis(table.title or path.stem, Problem(measurements, parameters))
+        main = Hypothesis(table.title or readable(path.stem), Problem(measurements, parameters))
         design = _design(table.design, parameters, path.parent)
         _check_ranges(main, design)
         rivals = tuple(make_rival(rival, main, table.experiments, path.parent) for rival in table.fit.rivals)

@@ -1,6 +1,5 @@
 """What makes a sweep another one, and what does not: through the command line, with the files of a user."""
 
-import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -8,67 +7,12 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
-from npp_jax.cli import app
 from npp_jax.files.study import load_study
 from npp_jax.sweeping import read_sweep
 from npp_jax.sweeping.screening import OtherData, of_problem
 
-SWEEPS = Path(__file__).parents[2] / "sweeps"
-
-STUDY = """schema_version = 1
-title = "a trace"
-
-[[experiments]]
-name = "K"
-file = "K.toml"
-profile = "K.csv"
-counts_per_fraction = 2000.0
-likelihood = { kind = "poisson" }
-
-[[parameters]]
-name = "D_K_m2_s"
-keys = ["K.D_m2_s"]
-low = 3e-22
-high = 3e-21
-scale = "log"
-
-[design]
-kind = "table"
-file = "candidates.csv"
-
-[sweep]
-error_estimate = false
-"""
-
-
-def run(*arguments: object) -> tuple[int, str]:
-    done = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
-    return done.exit_code, done.output
-
-
-@pytest.fixture(scope="module")
-def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A study of one experiment under a trace, and its sweep."""
-    folder = tmp_path_factory.mktemp("swept")
-    experiment = (SWEEPS / "lithium_borate_K.toml").read_text(encoding="utf-8")
-    driven = re.sub(r"potential_V = .*", 'potential_trace = "trace.csv"', experiment)
-    (folder / "K.toml").write_text(driven, encoding="utf-8")
-    shutil.copy(SWEEPS / "synthetic" / "K.csv", folder)
-    (folder / "trace.csv").write_text("time_s,potential_V\n0,10\n400000,10\n", encoding="utf-8")
-    (folder / "candidates.csv").write_text("D_K_m2_s\n5e-22\n1e-21\n2e-21\n", encoding="utf-8")
-    (folder / "study.toml").write_text(STUDY, encoding="utf-8")
-    code, text = run("sweep", folder / "study.toml", "--output", folder, "--quiet")
-    assert code == 0, text
-    return folder
-
-
-@pytest.fixture
-def folder(swept: Path, tmp_path: Path) -> Path:
-    """A copy of it, elsewhere."""
-    return Path(shutil.copytree(swept, tmp_path / "moved"))
+Run = Callable[..., tuple[int, str]]
 
 
 def edited(path: Path, old: str, new: str) -> None:
@@ -92,7 +36,7 @@ def edited(path: Path, old: str, new: str) -> None:
     ],
     ids=["title", "comment", "posterior", "rival", "prior", "default", "order", "experiment", "name"],
 )
-def test_the_same_sweep_goes_on(change: Callable[[Path], object], folder: Path) -> None:
+def test_the_same_sweep_goes_on(change: Callable[[Path], object], folder: Path, run: Run) -> None:
     change(folder)
     chunk = next((folder / "study.sweep").glob("*.chunk"))
     before = chunk.stat().st_mtime_ns
@@ -134,7 +78,7 @@ def test_the_same_sweep_goes_on(change: Callable[[Path], object], folder: Path) 
     ids=["trace", "profile", "experiment", "counts", "keys", "candidates"],
 )
 def test_another_sweep_is_told(
-    change: Callable[[Path], object], sweeping: str, fitting: str | None, folder: Path
+    change: Callable[[Path], object], sweeping: str, fitting: str | None, folder: Path, run: Run
 ) -> None:
     change(folder)
     former = (folder / "study.h5").read_bytes()
@@ -157,11 +101,11 @@ def test_python_too_takes_no_sweep_of_other_data(folder: Path) -> None:
         of_problem(result, load_study(folder / "study.toml").problem)
 
 
-def test_a_file_of_an_earlier_version_is_read_and_starts_no_fit(folder: Path) -> None:
+def test_a_file_of_an_earlier_version_is_read_and_starts_no_fit(folder: Path, run: Run) -> None:
     """It told neither its traces nor a checksum of its data."""
     with h5py.File(folder / "study.h5", "r+") as file:
         del file.attrs["measurements_sha256"], file["configuration"]
-        file["configuration"] = STUDY
+        file["configuration"] = (folder / "study.toml").read_text(encoding="utf-8")
     np.testing.assert_array_equal(read_sweep(folder / "study.h5").theta[:, 0], [5e-22, 1e-21, 2e-21])
     code, text = run("fit", folder / "study.toml", "--sweep", folder / "study.h5", "--output", folder / "fit")
     assert code == 2
