@@ -151,7 +151,7 @@ def spinner(text: str, *, quiet: bool) -> Iterator[Callable[[str], None]]:
     """Moving sign of life in a terminal, one plain line elsewhere; what it gives tells how the work goes on."""
     from rich.console import Console
 
-    console = Console(stderr=True)
+    console = Console(stderr=True, markup=False)
     if quiet:
         yield lambda news: None
     elif console.is_terminal:

@@ -4,14 +4,13 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import h5py
-
 from npp_jax.figures.simulation import figure_summary
 from npp_jax.figures.sweep_pages import sweep_figures
 from npp_jax.files import ConfigError, parse_experiment
 from npp_jax.files.origin import Origin, check_targets
-from npp_jax.files.solution import read_solution
+from npp_jax.files.solution import read_solution, reading_solution
 from npp_jax.files.writing import check_figure, write_figure, written_together
+from npp_jax.simulation.status import Status
 from npp_jax.sweeping import is_sweep
 
 if TYPE_CHECKING:
@@ -67,8 +66,18 @@ def draw_stored(file: Path, target: Path, *, force: bool = True) -> list[Path]:
 
 def _summary(file: Path) -> "Figure":
     solution = read_solution(file)
-    with h5py.File(file) as stored:
-        experiment = parse_experiment(_without_traces(tomllib.loads(str(stored.attrs["experiment"]))))
+    if int(solution.report.status) == Status.NOT_FINITE:
+        raise ConfigError(f"{file}: the simulation has no finite result; there is nothing to draw")
+    with reading_solution(file) as reader:
+        text = reader.text("experiment")
+    try:
+        experiment = parse_experiment(_without_traces(tomllib.loads(text)))
+    except (tomllib.TOMLDecodeError, ConfigError, KeyError, TypeError, AttributeError) as error:
+        raise ConfigError(f"{file}: the experiment that it tells is none: {error}") from None
+    names = tuple(species.name for species in experiment.species)
+    if names != solution.species:
+        told = f"its species are {', '.join(solution.species)}, those of its experiment {', '.join(names)}"
+        raise ConfigError(f"{file}: {told}")
     return figure_summary(experiment, solution)
 
 

@@ -67,7 +67,7 @@ def run_study(study: Study, target: Path, *, force: bool, workers: Workers, quie
     StoreError
         The results cannot be kept; those of finished chunks are.
     """
-    console = Console(stderr=True)
+    console = Console(stderr=True, markup=False)
     return sweep(
         study.problem,
         study.design,

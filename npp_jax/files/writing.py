@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _STAGED = contextvars.ContextVar[dict[Path, Path] | None]("staged", default=None)
 """New files that wait for the others, by their targets."""
 
-_ODD = re.compile("[\ud800-\udfff]")
+_ODD = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 @contextlib.contextmanager
@@ -76,7 +76,7 @@ def _named(path: Path) -> Iterator[None]:
 
 
 def readable(text: str) -> str:
-    """Text that may have odd bytes of file names, with a mark in the place of each."""
+    """Text that may have odd bytes of file names or orders to a terminal, with a mark in the place of each."""
     return _ODD.sub("\ufffd", text)
 
 

@@ -7,7 +7,6 @@ from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Literal
 
-import h5py
 import jax
 import numpy as np
 
@@ -26,6 +25,7 @@ from npp_jax.sweeping.run import Arrays, Evaluator, SweepStopped, evaluate_chunk
 from npp_jax.sweeping.store.chunks import DamagedChunk
 from npp_jax.sweeping.store.manifest import Manifest
 from npp_jax.sweeping.store.store import Store, StoreMismatch, as_stored
+from npp_jax.sweeping.store.stored import SweepFileError, reading_sweep
 
 Tell = Callable[[int, int], None]
 """Takes the candidates of a chunk that was done, and how many of them are flagged."""
@@ -172,9 +172,9 @@ def _check_target(target: Path, manifest: Manifest) -> None:
     if not target.exists():
         return
     try:
-        with h5py.File(target) as file:
-            made = (np.asarray(file["configuration"]).item().decode(), str(file.attrs["design"]))
-    except (OSError, KeyError, AttributeError, UnicodeDecodeError):
+        with reading_sweep(target) as reader:
+            made = (reader.text("configuration"), reader.text("design"))
+    except SweepFileError:
         raise StoreMismatch(f"{target}: a file is there that is no result of a sweep; --force replaces it") from None
     differences = manifest.differences(dataclasses.replace(manifest, configuration=made[0], design=made[1]))
     if differences:

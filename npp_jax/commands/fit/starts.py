@@ -2,13 +2,12 @@
 
 from pathlib import Path
 
-import h5py
-
 from npp_jax.files import ConfigError
 from npp_jax.files.identity import told_apart
 from npp_jax.files.study import Study
 from npp_jax.sweeping import SweepResult, read_sweep
 from npp_jax.sweeping.screening import OtherData, of_problem
+from npp_jax.sweeping.store.stored import reading_sweep
 
 
 def read_starts(path: Path, study: Study) -> SweepResult:
@@ -24,8 +23,8 @@ def read_starts(path: Path, study: Study) -> SweepResult:
     sweep = read_sweep(path)
     if sweep.data is None:
         raise ConfigError(f"{path}: an earlier version wrote it, which did not note of what data; sweep again")
-    with h5py.File(path) as file:
-        swept = file["configuration"][()].decode()  # pyright: ignore
+    with reading_sweep(path) as reader:
+        swept = reader.text("configuration")
     try:
         found = of_problem(sweep, study.problem)
     except OtherData as error:

@@ -9,7 +9,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from npp_jax.commands.tracer.report import (
-    Stored,
     TracerReport,
     chi2_lines,
     ending,
@@ -28,6 +27,7 @@ from npp_jax.commands.tracer.stored import (
 from npp_jax.commands.tracer.study import EvolutionStudy
 from npp_jax.figures.tracer import Activated, arrhenius, isotope_profiles
 from npp_jax.files import ConfigError
+from npp_jax.sweeping.store.arrays import Array
 from npp_jax.tracer.fit import (
     Anneal,
     EvolutionModel,
@@ -74,28 +74,28 @@ def run_evolution(study: EvolutionStudy, folder: Path) -> TracerReport:
     value, error = np.asarray(at.value), np.asarray(at.sigma)
     lines = [logarithmic_row(f"D at {T:g} K", v, e, "m²/s") for T, v, e in zip(temperatures, value, error, strict=True)]
     law = None if table.start_energy_eV is None else activation(fit, table.reference_temperature_K)
-    arrays = {"temperature": Stored(np.asarray(temperatures), "K", "temperature", ("temperature",))}
+    arrays = {"temperature": Array(np.asarray(temperatures), "K", "temperature", ("temperature",))}
     arrays |= logarithmic("D", value, error, "m²/s", ("temperature",))
     if law is not None:
         energy = fit["energy_eV"]
         lines.append(quantity_row("activation energy", energy.value, energy.interval, "eV"))
-        arrays["energy"] = Stored(np.asarray(energy.value), "eV", "activation energy")
-        arrays["energy_error"] = Stored(np.asarray(energy.sigma), "eV", "standard error of the activation energy")
+        arrays["energy"] = Array(np.asarray(energy.value), "eV", "activation energy")
+        arrays["energy_error"] = Array(np.asarray(energy.sigma), "eV", "standard error of the activation energy")
         lines.append(logarithmic_row("D₀", float(law.log_prefactor), float(jnp.sqrt(law.covariance[0, 0])), "m²/s"))
-        arrays["log_prefactor"] = Stored(np.asarray(law.log_prefactor), "1", "ln of D₀ in m2 s-1")
-        arrays["arrhenius_covariance"] = Stored(
+        arrays["log_prefactor"] = Array(np.asarray(law.log_prefactor), "1", "ln of D₀ in m2 s-1")
+        arrays["arrhenius_covariance"] = Array(
             np.asarray(law.covariance),
             "1",
             "covariance of ln D₀ and E_a",
             ("arrhenius_parameter", "arrhenius_parameter2"),
         )
-    arrays["covariance"] = Stored(
+    arrays["covariance"] = Array(
         np.asarray(fit.covariance.scaled),
         "1",
         "covariance of the parameters; of logarithms where they are positive",
         ("parameter", "parameter2"),
     )
-    arrays["parameter"] = Stored(np.asarray(fit.names), "1", "name of a parameter", ("parameter",))
+    arrays["parameter"] = Array(np.asarray(fit.names), "1", "name of a parameter", ("parameter",))
     panels: list[tuple[str, list[MeasuredProfile], list[str], jax.Array, jax.Array]] = []
     for k, (entry, specimen) in enumerate(zip(study.specimens, specimens, strict=True)):
         if table.start_profile == "exchange":

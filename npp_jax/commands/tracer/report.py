@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from npp_jax.inference import NORMAL_95, REASON_ADVICE, Reason
+from npp_jax.sweeping.store.arrays import Array
 from npp_jax.tracer.tracer_fit import TracerFit
 
 if TYPE_CHECKING:
@@ -21,23 +22,12 @@ _VAGUE = 1.0
 
 
 @dataclasses.dataclass(frozen=True)
-class Stored:
-    """An array of the result file."""
-
-    values: np.ndarray
-    units: str
-    long_name: str
-    axes: tuple[str, ...] = ()
-    """Name of each axis."""
-
-
-@dataclasses.dataclass(frozen=True)
 class TracerReport:
     """Result of a study."""
 
     lines: list[str]
     """Table to print."""
-    arrays: dict[str, Stored]
+    arrays: dict[str, Array]
     """Arrays to store, by name."""
     draw: Callable[[], "Figure"]
     """Draws the figure of it all."""
