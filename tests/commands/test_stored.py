@@ -7,6 +7,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from described import check_described
 
 from npp_jax.commands.simulate import read_supported, run_simulation
 from npp_jax.files import ConfigError
@@ -232,28 +233,15 @@ def test_a_file_that_cannot_be_opened_is_told_with_the_reason(
     assert told in text and str(path) in text
 
 
-def described(place: h5py.Group) -> None:
-    """Every array has a unit, a meaning and named axes with scales."""
-    for name, item in place.items():
-        if isinstance(item, h5py.Group):
-            described(item)
-            continue
-        if item.dtype.kind in "fiu":
-            assert {"units", "long_name"} <= set(item.attrs), name
-        if not item.is_scale:
-            for axis, length in zip(item.dims, item.shape, strict=True):
-                assert axis.label and len(axis) and axis[0].shape == (length,), name
-
-
 def test_every_array_of_a_simulation_and_of_a_sweep_says_what_it_is(solution_file: Path, folder: Path) -> None:
     with h5py.File(solution_file) as file:
-        described(file)
+        check_described(file)
         assert file["time"].is_scale and file["trace_time"].is_scale
         # The time of each output is a scale of it, the depth a coordinate.
         assert [scale.name for scale in file["fraction"].dims[0].values()] == ["/output", "/time"]
         assert file["fraction"].attrs["coordinates"] == "depth"
     with h5py.File(folder / "study.h5") as file:
-        described(file)
+        check_described(file)
         assert file["depth_K"].is_scale and file["depth_K"].attrs["units"] == "nm"
 
 
@@ -262,7 +250,7 @@ def test_arrays_of_groups_have_the_axes_of_the_file(tmp_path: Path) -> None:
         put(file, {"parameter": Array(["a", "b"], "1", "name", ("parameter",))})
         group = file.create_group("part")
         put(group, {"theta": Array(np.zeros((3, 2)), "K", "values", ("draw", "parameter"))})
-        described(file)
+        check_described(file)
         assert group["theta"].dims[1][0].name == "/parameter" and group["theta"].dims[0][0].name == "/part/draw"
     with reading(tmp_path / "a.h5", "a file") as reader:
         assert reader.array("part/theta", ("draw", "parameter"), finite=True).shape == (3, 2)

@@ -1,5 +1,6 @@
 """`npp-jax tracer` for profiles of several anneals."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -96,7 +97,7 @@ def run_evolution(study: EvolutionStudy, folder: Path) -> TracerReport:
         ("parameter", "parameter2"),
     )
     arrays["parameter"] = Array(np.asarray(fit.names), "1", "name of a parameter", ("parameter",))
-    panels: list[tuple[str, list[MeasuredProfile], list[str], jax.Array, jax.Array]] = []
+    panels: list[tuple[str, Sequence[MeasuredProfile], list[str], jax.Array, jax.Array]] = []
     for k, (entry, specimen) in enumerate(zip(study.specimens, specimens, strict=True)):
         if table.start_profile == "exchange":
             surface, area = fit[f"surface[{k + 1}]"], fit[f"area_m2[{k + 1}]"]

@@ -91,8 +91,7 @@ def dataset(place: h5py.Group, name: str) -> h5py.Dataset:
 
 def _scale(place: h5py.Group, axis: str) -> h5py.Dataset | None:
     """Scale of an axis, here or in the groups above."""
-    while axis not in place:
-        if place.name == "/":
-            return None
-        place = place.parent
-    return dataset(place, axis)
+    if axis in place:
+        return dataset(place, axis)
+    above = place.parent
+    return None if place.name == "/" or not isinstance(above, h5py.Group) else _scale(above, axis)

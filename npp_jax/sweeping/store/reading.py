@@ -115,7 +115,7 @@ class Reader:
         """A text, which is an attribute, or an array where it is long."""
         value = self.attribute(name)
         if value is None and name in self:
-            value = np.asarray(self.dataset(name, (), kinds="S")).item().decode("utf-8", "replace")
+            value = str(self.dataset(name, (), kinds="S").asstr("utf-8", "replace")[()])
         if value is None and otherwise is not None:
             return otherwise
         if not isinstance(value, str):
@@ -189,5 +189,5 @@ class Reader:
 
     def names(self, name: str, dims: tuple[str, ...]) -> tuple[str, ...]:
         """Names along an axis."""
-        values = np.asarray(self.dataset(name, dims, kinds="S"))
-        return tuple(value.decode("utf-8", "replace") for value in values.ravel())
+        values = self.dataset(name, dims, kinds="S").asstr("utf-8", "replace")[...]
+        return tuple(str(value) for value in np.ravel(values))
