@@ -39,7 +39,8 @@ def simulate(
         experiment = read_supported(file, model)
         for folder in (output, output if csv is None else csv):
             make_folder(folder)
-        origin, drawn = origin_of(file, model), format if figures else None
+        # The file may have changed when the work is done.
+        text, origin, drawn = file.read_text(encoding="utf-8"), origin_of(file, model), format if figures else None
         with exit_codes():
             check_results(result_files(experiment, file, output, csv, drawn), origin, force=force)
         with spinner(f"simulating {file.name} ({model}, {setting})", quiet=quiet) as tell:
@@ -52,13 +53,13 @@ def simulate(
             say(f"status: {STATUS_ADVICE[status]}")
         else:
             say(solution.summary())
-            for text in remarks(experiment, solution):
-                say(f"remark: {text}")
+            for remark in remarks(experiment, solution):
+                say(f"remark: {remark}")
         written, lost = write_simulation(
-            experiment, solution, file, output, csv=csv, figure_format=drawn, command=typed(), origin=origin
+            experiment, solution, file, output, csv=csv, figure_format=drawn, command=typed(), origin=origin, text=text
         )
-    for text in lost:
-        say(f"warning: {text}")
+    for warning in lost:
+        say(f"warning: {warning}")
     if not quiet:
         tell_written(written)
     if status is Status.NOT_FINITE:

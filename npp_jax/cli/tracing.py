@@ -23,6 +23,8 @@ def tracer(
 
     with exit_codes(file):
         study = load_tracer_study(file)
+        # The file may have changed when the work is done.
+        text = file.read_text(encoding="utf-8")
         origin, targets = origin_of(study, file), result_files(output, file.stem, format=format)
         make_folder(output)
         with exit_codes():
@@ -32,14 +34,13 @@ def tracer(
         # The numbers are told before anything can go wrong with their files.
         if not quiet:
             say("\n".join(report.lines))
-        for text in report.warnings:
-            say(f"warning: {text}")
-        text = file.read_text(encoding="utf-8")
+        for warning in report.warnings:
+            say(f"warning: {warning}")
         written, lost = write_report(report, study, targets, text=text, command=typed(), origin=origin)
     if not quiet:
         tell_written(written)
-    for text in lost:
-        say(f"warning: {text}")
+    for warning in lost:
+        say(f"warning: {warning}")
     say(f"status: {report.status}")
     if report.code:
         raise typer.Exit(report.code)

@@ -121,6 +121,7 @@ def write_simulation(
     figure_format: str | None,
     command: str,
     origin: Origin | None = None,
+    text: str | None = None,
 ) -> tuple[list[Path], list[str]]:
     """Write solution, tables and figure, all of them or none.
 
@@ -138,6 +139,8 @@ def write_simulation(
         Command that made the result, kept as provenance.
     origin
         Whose the results are.
+    text
+        What the file said when it was read, kept as provenance; read now if not given.
 
     Returns
     -------
@@ -145,7 +148,7 @@ def write_simulation(
     """
     result, *others = result_files(experiment, file, output, csv, figure_format)
     tables = [path for path in others if path.suffix == ".csv"]
-    text = file.read_text(encoding="utf-8")
+    text = file.read_text(encoding="utf-8") if text is None else text
     former = [path for path in _own_tables(result, origin) if path.exists()]
     listed = dict.fromkeys([*tables, *former])
     with written_together():

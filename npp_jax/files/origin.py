@@ -89,6 +89,8 @@ def check_targets(
             raise ConfigError(f"{target}: two results would have this name; give one of them another")
         if target.is_dir():
             raise ConfigError(f"{target}: a folder is there; a file is to be written")
+        if target.exists() and not target.is_file():
+            raise ConfigError(f"{target}: a device is there; a file is to be written")
         if target.exists() and not force and target.resolve() not in own and not origin.made(target):
             raise ConfigError(f"{target}: {_other(target, origin)}; give another place, or --force to replace it")
     for folder in dict.fromkeys(target.parent for target in targets):

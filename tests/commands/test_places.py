@@ -239,6 +239,26 @@ def test_a_folder_without_room_is_told_before_the_work(
     assert not list((folder / "new").iterdir())
 
 
+def test_a_study_that_is_gone_when_the_work_is_done_costs_nothing(
+    glasses: Path, run: Run, solution: Solution, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = Path("a/K.toml").read_text(encoding="utf-8")
+
+    def meanwhile(*_: object, **__: object) -> Solution:
+        Path("a/K.toml").unlink()
+        return solution
+
+    monkeypatch.setattr("npp_jax.commands.simulate.simulate_to_target", meanwhile)
+    assert run("simulate", "a/K.toml", "--output", "out", "--quiet")[0] == 0
+    with h5py.File("out/K.h5") as file:
+        assert file.attrs["experiment"] == text
+
+
+def test_a_device_is_no_place_for_a_result(folder: Path, run: Run) -> None:
+    code, told = run("export", folder / "study.h5", "--csv", os.devnull, "--force")
+    assert code == 2 and f"{os.devnull}: a device is there" in told
+
+
 def test_odd_bytes_in_names(solution: Solution, simulated: None, tmp_path: Path, run: Run) -> None:
     """A folder and a file named in Latin-1."""
     place = tmp_path / os.fsdecode(b"Gl\xe4ser")

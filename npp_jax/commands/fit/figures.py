@@ -29,8 +29,13 @@ if TYPE_CHECKING:
 
 def figure_names(study: Study) -> list[str]:
     """Names of all figures that the fit of a study may have."""
-    own = ["profiles", "correlation", "profile_likelihood", "posterior", "landscape"]
-    return [*own, *_energy_names((study.main, *study.rivals)).values()]
+    asked = {
+        "profile_likelihood": True,
+        "posterior": study.fit.posterior is not None,
+        "landscape": len(study.main.parameters) > 1,
+    }
+    energies = _energy_names((study.main, *study.rivals)).values()
+    return ["profiles", "correlation", *energies, *(name for name, may in asked.items() if may)]
 
 
 def _energy_names(hypotheses: Iterable[Hypothesis]) -> dict[str, str]:
