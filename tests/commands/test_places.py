@@ -44,8 +44,10 @@ def solution() -> Solution:
 
 @pytest.fixture
 def simulated(solution: Solution, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Simulations take no time."""
+    """Simulations take no time, nor do their figures."""
     monkeypatch.setattr("npp_jax.commands.simulate.simulate_to_target", lambda *_, **__: solution)
+    for module in ("simulate", "plot"):
+        monkeypatch.setattr(f"npp_jax.commands.{module}.figure_summary", lambda *_: Figure(figsize=(1, 1)))
 
 
 @pytest.fixture
