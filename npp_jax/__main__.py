@@ -1,6 +1,7 @@
 """The command `npp-jax`, and `python -m npp_jax`: what ends it is told in one line, from its first moment on."""
 
 import contextlib
+import io
 import os
 import signal
 import sys
@@ -12,6 +13,10 @@ _INTERRUPTED = 130
 def main() -> None:
     """Entry point of the command line."""
     _listen()
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that lacks a character shows a mark in its place.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     from npp_jax.cli import app, cannot_write
 
     try:

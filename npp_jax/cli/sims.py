@@ -1,12 +1,11 @@
 """`npp-jax import-sims`."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from npp_jax.cli.terminal import exit_codes
+from npp_jax.cli.terminal import exit_codes, say, typed
 
 
 def import_sims(
@@ -37,12 +36,13 @@ def import_sims(
     trust_counting: Annotated[
         bool, typer.Option(help="Keep counts whose scatter is not that of counting, and saturated ones.")
     ] = False,
+    force: Annotated[bool, typer.Option(help="Replace what is there and was not imported from this file.")] = False,
 ) -> None:
     """Read a SIMS depth profile: depth scale, normalisation, counting statistics."""
     from npp_jax.commands.import_sims import command
 
     with exit_codes():
-        lines = command(
+        command(
             file,
             species or [],
             out=out,
@@ -65,6 +65,7 @@ def import_sims(
             as_counts=as_counts,
             sigma_relative=sigma_relative,
             trust_counting=trust_counting,
-            command_line=" ".join(sys.argv),
+            force=force,
+            command_line=typed(),
+            tell=say,
         )
-    typer.echo("\n".join(lines))

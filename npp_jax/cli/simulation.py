@@ -1,12 +1,11 @@
 """`npp-jax simulate`."""
 
-import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from npp_jax.cli.terminal import exit_codes, make_folder, spinner, start_jax, tell_written
+from npp_jax.cli.terminal import exit_codes, make_folder, say, spinner, start_jax, tell_written, typed
 
 Model = Literal["electroneutral", "full"]
 
@@ -19,11 +18,20 @@ def simulate(
     csv: Annotated[Path | None, typer.Option(help="Folder for profiles_<k>.csv and trace.csv.")] = None,
     figures: Annotated[bool, typer.Option(help="Draw the summary figure.")] = True,
     format: Annotated[Literal["png", "pdf"], typer.Option(help="Format of the figure.")] = "png",
+    force: Annotated[bool, typer.Option(help="Replace what other inputs, models or programs wrote there.")] = False,
     quiet: Annotated[bool, typer.Option(help="Print the status only.")] = False,
 ) -> None:
     """Simulate one experiment: depth profiles, potential, current, report."""
     start_jax()
-    from npp_jax.commands.simulate import once_more, read_supported, run_simulation, write_simulation
+    from npp_jax.commands.simulate import (
+        check_results,
+        once_more,
+        origin_of,
+        read_supported,
+        result_files,
+        run_simulation,
+        write_simulation,
+    )
     from npp_jax.simulation.remarks import remarks
     from npp_jax.simulation.status import STATUS_ADVICE, Status
 
@@ -31,27 +39,29 @@ def simulate(
         experiment = read_supported(file, model)
         for folder in (output, output if csv is None else csv):
             make_folder(folder)
+        # The file may have changed when the work is done.
+        text, origin, drawn = file.read_text(encoding="utf-8"), origin_of(file, model), format if figures else None
+        with exit_codes():
+            check_results(result_files(experiment, file, output, csv, drawn), origin, force=force)
         with spinner(f"simulating {file.name} ({model}, {setting})", quiet=quiet) as tell:
             solution = run_simulation(
                 experiment, model=model, setting=setting, on_level=lambda _, found: tell(once_more(found))
             )
-        written = write_simulation(
-            experiment,
-            solution,
-            file,
-            output,
-            csv=csv,
-            figure_format=format if figures else None,
-            command=" ".join(sys.argv),
+        status = Status(int(solution.report.status))
+        # The numbers are told before anything can go wrong with their files.
+        if quiet:
+            say(f"status: {STATUS_ADVICE[status]}")
+        else:
+            say(solution.summary())
+            for remark in remarks(experiment, solution):
+                say(f"remark: {remark}")
+        written, lost = write_simulation(
+            experiment, solution, file, output, csv=csv, figure_format=drawn, command=typed(), origin=origin, text=text
         )
+    for warning in lost:
+        say(f"warning: {warning}")
     if not quiet:
-        typer.echo(solution.summary())
-        for text in remarks(experiment, solution):
-            typer.echo(f"remark: {text}")
         tell_written(written)
-    status = Status(int(solution.report.status))
-    if quiet:
-        typer.echo(f"status: {STATUS_ADVICE[status]}")
     if status is Status.NOT_FINITE:
         raise typer.Exit(4)
     if status is not Status.DONE:

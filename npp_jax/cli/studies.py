@@ -1,13 +1,12 @@
 """`npp-jax sweep` and `npp-jax fit`."""
 
 import dataclasses
-import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from npp_jax.cli.terminal import exit_codes, make_folder, start_jax, tell_written, wrong_input
+from npp_jax.cli.terminal import exit_codes, make_folder, say, start_jax, tell_written, typed, wrong_input
 
 
 def sweep(
@@ -28,7 +27,7 @@ def sweep(
 ) -> None:
     """Evaluate many candidates against measured profiles; resumes where it was interrupted."""
     start_jax()
-    from npp_jax.commands.sweep import failures, run_study
+    from npp_jax.commands.sweep import check_place, failures, run_study
     from npp_jax.files.study import load_study
     from npp_jax.fitting import data_warnings
     from npp_jax.sweeping import Certificates, Workers
@@ -42,12 +41,13 @@ def sweep(
     with exit_codes():
         study = load_study(file)
         for text in data_warnings(study.problem):
-            typer.echo(f"warning: {text}", err=True)
+            say(f"warning: {text}", err=True)
         make_folder(output)
         target = output / f"{file.stem}.h5"
+        check_place(study, target)
         own = Workers(workers, processes, scheduler, certificates)
         result = run_study(study, target, force=force, workers=own, quiet=quiet)
-    typer.echo(result.summary())
+    say(result.summary())
     tell_written([target])
     failed = failures(result)
     if failed == len(result.theta):
@@ -64,15 +64,17 @@ def fit(
         typer.Option(help="How the starts are refined, in place of what the study says."),
     ] = None,
     output: Annotated[Path, typer.Option(help="Folder of the results.")] = Path(),
+    force: Annotated[bool, typer.Option(help="Replace what other studies or programs wrote there.")] = False,
     quiet: Annotated[bool, typer.Option(help="Print the status only.")] = False,
 ) -> None:
     """Fit the parameters of a study to its measured profiles: sweep, refinement, uncertainties, report."""
     start_jax()
-    from npp_jax.commands.fit.results import write_fit
+    from npp_jax.commands.fit.results import origin_of, result_files, write_fit
     from npp_jax.commands.fit.run import run_fit
     from npp_jax.commands.fit.starts import read_starts
     from npp_jax.commands.fit.summary import lines, warnings
     from npp_jax.files import ConfigError
+    from npp_jax.files.origin import ROOM, check_targets
     from npp_jax.files.study import load_study
     from npp_jax.fitting import data_warnings
     from npp_jax.inference import REASON_ADVICE, Reason
@@ -88,18 +90,24 @@ def fit(
         # Before the minutes that a fit may take.
         known = data_warnings(study.problem)
         for text in known:
-            typer.echo(f"warning: {text}", err=True)
+            say(f"warning: {text}", err=True)
         make_folder(output)
+        origin = origin_of(study, sweep)
+        check_targets(result_files(study, output, file.stem), origin, force=force, room=4 * ROOM)
         outcome = run_fit(study, sweep=found, quiet=quiet)
-        written, lost = write_fit(outcome, output, file.stem, command=" ".join(sys.argv))
-    result = outcome.main.result
+        # The numbers are told before anything can go wrong with their files.
+        if not quiet:
+            say("\n".join(lines(outcome)))
+        for text in warnings(outcome.main):
+            if text not in known:
+                say(f"warning: {text}")
+        written, lost = write_fit(outcome, output, file.stem, command=typed(), origin=origin)
     if not quiet:
-        typer.echo("\n".join(lines(outcome)))
         tell_written(written)
-    for text in [*warnings(outcome.main), *lost]:
-        if text not in known:
-            typer.echo(f"warning: {text}")
+    for text in lost:
+        say(f"warning: {text}")
+    result = outcome.main.result
     reason = Reason(int(result.refined.reason[result.best]))
-    typer.echo(f"status: {REASON_ADVICE[reason]}")
+    say(f"status: {REASON_ADVICE[reason]}")
     if reason is not Reason.CONVERGED:
         raise typer.Exit(3)

@@ -2,15 +2,28 @@
 
 import contextlib
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import typer
 
 
+def say(text: str, *, err: bool = False) -> None:
+    """Print a line, with a mark for what no terminal shows: odd bytes in the name of a file."""
+    from npp_jax.files.writing import readable
+
+    typer.echo(readable(text), err=err)
+
+
+def typed() -> str:
+    """The command as it was typed, for the results to keep."""
+    return " ".join(sys.argv)
+
+
 def wrong_input(message: str) -> typer.Exit:
     """Say in one line what is wrong; raise what is returned."""
-    typer.echo(f"npp-jax: {' '.join(str(message).split())}", err=True)
+    say(f"npp-jax: {' '.join(str(message).split())}", err=True)
     return typer.Exit(2)
 
 
@@ -49,7 +62,7 @@ def exit_codes(file: Path | None = None) -> Iterator[None]:
         known = file is None or str(error).startswith(str(file))
         raise wrong_input(str(error) if known else f"{file}: {error}") from None
     except (NoCandidate, PosteriorError) as error:
-        typer.echo(f"npp-jax: {error}", err=True)
+        say(f"npp-jax: {error}", err=True)
         raise typer.Exit(4) from None
     except OSError as error:
         raise cannot_write(error) from None
@@ -57,7 +70,7 @@ def exit_codes(file: Path | None = None) -> Iterator[None]:
 
 def tell_written(files: Iterable[Path]) -> None:
     """Say which files there are now."""
-    typer.echo("written: " + ", ".join(str(path) for path in files))
+    say("written: " + ", ".join(str(path) for path in files))
 
 
 def make_folder(path: Path) -> None:
@@ -142,12 +155,12 @@ def spinner(text: str, *, quiet: bool) -> Iterator[Callable[[str], None]]:
     """Moving sign of life in a terminal, one plain line elsewhere; what it gives tells how the work goes on."""
     from rich.console import Console
 
-    console = Console(stderr=True)
+    console = Console(stderr=True, markup=False)
     if quiet:
         yield lambda news: None
     elif console.is_terminal:
         with console.status(text) as status:
             yield lambda news: status.update(f"{text}: {news}")
     else:
-        typer.echo(text, err=True)
-        yield lambda news: typer.echo(news, err=True)
+        say(text, err=True)
+        yield lambda news: say(news, err=True)

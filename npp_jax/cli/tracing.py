@@ -1,38 +1,46 @@
 """`npp-jax tracer`."""
 
-import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from npp_jax.cli.terminal import exit_codes, make_folder, spinner, start_jax, tell_written
+from npp_jax.cli.terminal import exit_codes, make_folder, say, spinner, start_jax, tell_written, typed
 
 
 def tracer(
     file: Annotated[Path, typer.Argument(help="Tracer study file (TOML).")],
     output: Annotated[Path, typer.Option(help="Folder of the results.")] = Path(),
     format: Annotated[Literal["png", "pdf"], typer.Option(help="Format of the figure.")] = "png",
+    force: Annotated[bool, typer.Option(help="Replace what other studies or programs wrote there.")] = False,
     quiet: Annotated[bool, typer.Option(help="Print the status only.")] = False,
 ) -> None:
     """Isotope exchange and grain boundaries: profiles, evolution, chains and maps of grains, Arrhenius lines."""
     start_jax()
-    from npp_jax.commands.tracer.run import result_files, run_tracer, write_report
+    from npp_jax.commands.tracer.run import origin_of, result_files, run_tracer, write_report
     from npp_jax.commands.tracer.study import load_tracer_study
+    from npp_jax.files.origin import check_targets
 
     with exit_codes(file):
         study = load_tracer_study(file)
-        written = result_files(study, file.parent, output, file.stem, format=format)
+        # The file may have changed when the work is done.
+        text = file.read_text(encoding="utf-8")
+        origin, targets = origin_of(study, file), result_files(output, file.stem, format=format)
         make_folder(output)
+        with exit_codes():
+            check_targets(targets, origin, force=force)
         with spinner(f"{study.kind}: {file.name}", quiet=quiet):
             report = run_tracer(study, file.parent)
-        text = file.read_text(encoding="utf-8")
-        write_report(report, study, written, text=text, command=" ".join(sys.argv))
+        # The numbers are told before anything can go wrong with their files.
+        if not quiet:
+            say("\n".join(report.lines))
+        for warning in report.warnings:
+            say(f"warning: {warning}")
+        written, lost = write_report(report, study, targets, text=text, command=typed(), origin=origin)
     if not quiet:
-        typer.echo("\n".join(report.lines))
         tell_written(written)
-    for text in report.warnings:
-        typer.echo(f"warning: {text}")
-    typer.echo(f"status: {report.status}")
+    for warning in lost:
+        say(f"warning: {warning}")
+    say(f"status: {report.status}")
     if report.code:
         raise typer.Exit(report.code)

@@ -1,28 +1,54 @@
 """A stored sweep for other programs: what `npp-jax export` does."""
 
+import filecmp
 from pathlib import Path
 
 from npp_jax.files import ConfigError
+from npp_jax.files.origin import Origin, check_targets
 from npp_jax.files.sweep_export import write_sweep_arrays, write_sweep_table
+from npp_jax.files.writing import written_together
 from npp_jax.sweeping import SweepFileError, read_sweep
+from npp_jax.sweeping.store.disk import part_of
 
 
-def export_sweep(file: Path, *, csv: Path | None, npz: Path | None) -> list[Path]:
+def export_sweep(file: Path, *, csv: Path | None, npz: Path | None, force: bool = True) -> list[Path]:
     """Write a sweep as a table, as arrays, or both; return the files.
+
+    Parameters
+    ----------
+    file
+        The sweep.
+    csv, npz
+        Table and arrays; None for none.
+    force
+        Replace what is there and was made of another sweep.
 
     Raises
     ------
     ConfigError
-        Nothing is to be written.
+        Nothing is to be written, or something else is in the place.
     SweepFileError
         The file is no finished sweep, or kept no profiles, which the arrays need; the table is written nevertheless.
+    OSError
+        Its folder cannot be written.
     """
     if csv is None and npz is None:
         raise ConfigError("nothing to write; say where: --csv TABLE.csv, --npz ARRAYS.npz or both")
+    origin = Origin("export", file)
+    # A table has no place for a mark: one that is there is replaced by its like, which the new one tells.
+    check_targets([path for path in (csv, npz) if path is not None], origin, force=force, listed=[csv] if csv else [])
     result = read_sweep(file)
-    written = [] if csv is None else [write_sweep_table(file, result, csv)]
+    written: list[Path] = []
+    if csv is not None:
+        with written_together():
+            asked = csv.exists() and not force
+            write_sweep_table(file, result, csv)
+            if asked and not filecmp.cmp(part_of(csv), csv, shallow=False):
+                told = "what is there is another table, or none; give another place, or --force to replace it"
+                raise ConfigError(f"{csv}: {told}")
+        written.append(csv)
     try:
-        return written + ([] if npz is None else [write_sweep_arrays(file, result, npz)])
+        return written + ([] if npz is None else [write_sweep_arrays(file, result, npz, origin)])
     except SweepFileError as error:
         # What can be written is: the table needs no profiles.
         raise SweepFileError(f"{error}; {csv} is written" if written else str(error)) from error

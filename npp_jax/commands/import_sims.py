@@ -1,19 +1,19 @@
 """`npp-jax import-sims`: from the words of the command line to a profile, its file and its figure."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from npp_jax.figures.sims import figure_import
+from npp_jax.files.origin import Origin, check_targets
 from npp_jax.files.sims_profile import write_profile
-from npp_jax.files.writing import write_figure
+from npp_jax.files.writing import check_figure, draw, written_together
 from npp_jax.sims.convert import convert
 from npp_jax.sims.errors import fault
 from npp_jax.sims.importing import describe
 from npp_jax.sims.options import ImportOptions
 from npp_jax.sims.profile import SimsProfile
-from npp_jax.sims.raw import RawProfile
 from npp_jax.sims.read import read_raw
 
 
@@ -40,9 +40,11 @@ def command(
     as_counts: bool = False,
     sigma_relative: float = 0.0,
     trust_counting: bool = False,
+    force: bool = True,
     command_line: str = "",
+    tell: Callable[[str], object] = lambda line: None,
 ) -> list[str]:
-    """`npp-jax import-sims`: read, convert, write, draw; return the lines to print.
+    """`npp-jax import-sims`: read, convert, write, draw; return the lines that were told.
 
     Parameters
     ----------
@@ -64,19 +66,33 @@ def command(
         `K=800:1000` in nm, or `K=0.4` ions a point.
     sputter_rate
         `K=1.3`, relative, for each species.
+    force
+        Replace what is there and was not imported from this file.
     command_line
         What was typed, kept in the profile.
+    tell
+        Takes each line to print, the numbers before anything is written.
 
     The others are those of `ImportOptions`.
 
     Raises
     ------
-    SimsFileError
+    SimsFileError, ConfigError
         In one line.
+    OSError
+        A folder cannot be written.
     """
     raw = read_raw(file, format)
+    told: list[str] = []
+
+    def say(*lines: str) -> None:
+        told.extend(lines)
+        for line in lines:
+            tell(line)
+
     if not species:
-        return [*describe(raw), *(f"warning: {line}" for line in raw.warnings)]
+        say(*describe(raw), *(f"warning: {line}" for line in raw.warnings))
+        return told
     channels = dict(_pair(file, "--species", item, item) for item in species)
     if len(channels) != len(species):
         raise fault(file, f"--species: {', '.join(species)} names a species twice")
@@ -109,22 +125,27 @@ def command(
     for path in (target, target if figure is None else figure):
         if not path.parent.is_dir():
             raise fault(path, "cannot be written: there is no such folder")
-    profile = convert(raw, options)
     if target.resolve() == Path(file).resolve():
         raise fault(file, "the profile would replace the file it is made of; give another --out")
-    write_profile(target, profile, command=command_line)
-    written = [str(target)]
+    origin = Origin("import-sims", file)
     if figure is not None:
-        _save(figure, raw, profile)
-        written.append(str(figure))
-    return [*_summary(profile), f"written: {', '.join(written)}"]
-
-
-def _save(figure: Path, raw: RawProfile, profile: SimsProfile) -> None:
-    try:
-        write_figure(figure, figure_import(raw, profile), dpi=200)
-    except (OSError, ValueError) as error:
-        raise fault(figure, f"cannot be written ({getattr(error, 'strerror', None) or error})") from None
+        try:
+            check_figure(figure)
+        except ValueError as error:
+            raise fault(figure, f"cannot be written ({error})") from None
+    check_targets([target] if figure is None else [target, figure], origin, force=force)
+    profile = convert(raw, options)
+    say(*_summary(profile))
+    written, lost = [target], list[str]()
+    with written_together():
+        write_profile(target, profile, command=command_line, origin=origin)
+        if figure is not None:
+            try:
+                written += draw(figure, lambda: figure_import(raw, profile), lost, dpi=200, origin=origin)
+            except OSError as error:
+                raise fault(figure, f"cannot be written ({error.strerror or error})") from None
+    say(*(f"warning: {line}" for line in lost), f"written: {', '.join(map(str, written))}")
+    return told
 
 
 def _summary(profile: SimsProfile) -> list[str]:

@@ -26,7 +26,7 @@ def progress(total: int, done: int, *, quiet: bool) -> Iterator[Tell]:
     quiet
         Show nothing.
     """
-    console = Console(stderr=True)
+    console = Console(stderr=True, markup=False)
     if quiet:
         yield lambda count, flagged: None
     elif console.is_terminal:

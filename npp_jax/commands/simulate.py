@@ -8,8 +8,10 @@ import numpy as np
 
 from npp_jax.figures.simulation import figure_summary
 from npp_jax.files import ConfigError, load_experiment
-from npp_jax.files.solution import write_csv, write_solution
-from npp_jax.files.writing import write_figure
+from npp_jax.files.experiment import traces_of
+from npp_jax.files.origin import Origin, check_targets
+from npp_jax.files.solution import table_names, tables_of, write_csv, write_solution
+from npp_jax.files.writing import draw, written_together
 from npp_jax.physics import Experiment
 from npp_jax.physics.cuts import drive_of
 from npp_jax.simulation.simulate import ACCURATE, FAST
@@ -87,6 +89,28 @@ def _check_covered(experiment: Experiment, solution: Solution) -> None:
             )
 
 
+def origin_of(file: Path, model: Model) -> Origin:
+    """Whose the results of an experiment file are: those of two models do not replace each other."""
+    return Origin("simulate", file, model, tuple(traces_of(file)))
+
+
+def result_files(experiment: Experiment, file: Path, output: Path, csv: Path | None, form: str | None) -> list[Path]:
+    """Files of a simulation: the solution first, the tables, the figure last; see `write_simulation`."""
+    outputs = sum(len(stage.outputs) for stage in experiment.stages)
+    tables = [] if csv is None else table_names(csv, outputs)
+    return [output / f"{file.stem}.h5", *tables, *([] if form is None else [output / f"{file.stem}.{form}"])]
+
+
+def check_results(targets: list[Path], origin: Origin, *, force: bool) -> None:
+    """Refuse, before the work, what cannot be written or would replace another result; see `check_targets`."""
+    check_targets(targets, origin, force=force, listed=_own_tables(targets[0], origin))
+
+
+def _own_tables(result: Path, origin: Origin | None) -> list[Path]:
+    """Tables that an earlier result of the same origin lists."""
+    return tables_of(result) if origin is not None and origin.made(result) else []
+
+
 def write_simulation(
     experiment: Experiment,
     solution: Solution,
@@ -96,8 +120,10 @@ def write_simulation(
     csv: Path | None,
     figure_format: str | None,
     command: str,
-) -> list[Path]:
-    """Write solution, tables and figure; return the files.
+    origin: Origin | None = None,
+    text: str | None = None,
+) -> tuple[list[Path], list[str]]:
+    """Write solution, tables and figure, all of them or none.
 
     Parameters
     ----------
@@ -111,12 +137,24 @@ def write_simulation(
         Ending of the figure; None for no figure.
     command
         Command that made the result, kept as provenance.
+    origin
+        Whose the results are.
+    text
+        What the file said when it was read, kept as provenance; read now if not given.
+
+    Returns
+    -------
+    The files, and a sentence if the figure could not be drawn.
     """
-    written = [output / f"{file.stem}.h5"]
-    write_solution(written[0], solution, experiment_text=file.read_text(encoding="utf-8"), command=command)
-    if csv is not None:
-        written += write_csv(csv, solution)
-    if figure_format is not None:
-        written.append(output / f"{file.stem}.{figure_format}")
-        write_figure(written[-1], figure_summary(experiment, solution))
-    return written
+    result, *others = result_files(experiment, file, output, csv, figure_format)
+    tables = [path for path in others if path.suffix == ".csv"]
+    text = file.read_text(encoding="utf-8") if text is None else text
+    former = [path for path in _own_tables(result, origin) if path.exists()]
+    listed = dict.fromkeys([*tables, *former])
+    with written_together():
+        write_solution(result, solution, experiment_text=text, command=command, origin=origin, tables=listed)
+        written = [result, *([] if csv is None else write_csv(csv, solution))]
+        lost: list[str] = []
+        for path in others[len(tables) :]:
+            written += draw(path, lambda: figure_summary(experiment, solution), lost, origin=origin)
+    return written, lost

@@ -101,6 +101,12 @@ def parse_experiment(table: Mapping[str, Any], *, folder: Path = Path()) -> Expe
     )
 
 
+def traces_of(path: Path) -> list[Path]:
+    """Files of traces that an experiment file names, which are looked for beside it."""
+    stages = validated(toml_table(path), ExperimentTable).stages
+    return [path.parent / name for stage in stages for name in stage.traces.values()]
+
+
 def experiment_schema() -> dict[str, Any]:
     """JSON Schema of the experiment file, for editors."""
     return ExperimentTable.model_json_schema()

@@ -168,6 +168,12 @@ class StageTable(ConfigTable):
         return self.duration_s if self.duration_h is None else 3600.0 * self.duration_h
 
     @property
+    def traces(self) -> dict[str, str]:
+        """Files of traces, by the keys that name them."""
+        keys = ("potential_trace", "current_density_trace")
+        return {key: getattr(self, key) for key in keys if getattr(self, key) is not None}
+
+    @property
     def end_charge(self) -> float | None:
         """Charge at which the stage ends [C/m²]."""
         return self.charge_C_m2 if self.charge_mC_cm2 is None else 10.0 * self.charge_mC_cm2

@@ -5,15 +5,17 @@ import json
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 
-from npp_jax._version import __version__
-from npp_jax.files.writing import written_hdf5
-from npp_jax.sims.errors import SimsFileError, fault
+from npp_jax.files.origin import Origin
+from npp_jax.files.stored import written_result
+from npp_jax.files.writing import json_text
+from npp_jax.sims.errors import fault
 from npp_jax.sims.options import ImportOptions
 from npp_jax.sims.profile import SimsProfile
 from npp_jax.sims.raw import MINIMUM_POINTS
+from npp_jax.sweeping.store.arrays import Array
+from npp_jax.sweeping.store.reading import FileFault, Reader, reading
 
 SCHEMA_VERSION = 1
 TITLE = "npp_jax depth profile"
@@ -28,7 +30,7 @@ _GRIDS: dict[str, str] = {
 }
 
 
-def write_profile(path: str | Path, profile: SimsProfile, *, command: str = "") -> None:
+def write_profile(path: str | Path, profile: SimsProfile, *, command: str = "", origin: Origin | None = None) -> None:
     """Write a depth profile to HDF5.
 
     Parameters
@@ -39,47 +41,41 @@ def write_profile(path: str | Path, profile: SimsProfile, *, command: str = "") 
         Depth profile.
     command
         Command that made it, kept as provenance.
+    origin
+        Whose the file is.
 
     Raises
     ------
     SimsFileError
         The file cannot be written.
     """
+    axes = ("species", "depth_nm")
+    shared = "relative standard deviation that all fractions of a species share"
+    arrays = {
+        "depth_nm": Array(profile.depth_nm, "nm", "depth", axes[1:]),
+        "species": Array(profile.species, "1", "name of a species", axes[:1]),
+        **{name: Array(getattr(profile, name), "1", text, axes) for name, text in _GRIDS.items()},
+        "scale_sigma": Array(profile.scale_sigma, "1", shared, axes[:1]),
+    }
     try:
-        with written_hdf5(path) as file:
-            file.attrs.update(
-                schema_version=SCHEMA_VERSION,
-                title=TITLE,
-                npp_jax_version=__version__,
-                numpy_version=np.__version__,
-                source=Path(profile.source).name,
-                source_sha256=profile.sha256,
-                source_format=profile.format,
-                options=json.dumps(dataclasses.asdict(profile.options), sort_keys=True),
-                warnings=json.dumps(profile.warnings),
-                metadata=json.dumps(dict(profile.metadata)),
-                depth_relative_sigma=profile.depth_sigma,
-                command=command,
-            )
-            file.create_dataset("depth_nm", data=profile.depth_nm).make_scale("depth_nm")
-            file["depth_nm"].attrs.update(units="nm", long_name="depth")
-            names = file.create_dataset("species", data=list(profile.species), dtype=h5py.string_dtype())
-            names.make_scale("species")
-            names.attrs["long_name"] = "species"
-            for name, text in _GRIDS.items():
-                _put(file, name, getattr(profile, name), text, ("species", "depth_nm"))
-            text = "relative standard deviation that all fractions of a species share"
-            _put(file, "scale_sigma", profile.scale_sigma, text, ("species",))
+        with written_result(
+            path,
+            TITLE,
+            SCHEMA_VERSION,
+            arrays,
+            origin=origin,
+            source=Path(profile.source).name,
+            source_sha256=profile.sha256,
+            source_format=profile.format,
+            options=json_text(dataclasses.asdict(profile.options)),
+            warnings=json_text(profile.warnings),
+            metadata=json_text(dict(profile.metadata)),
+            depth_relative_sigma=profile.depth_sigma,
+            command=command,
+        ):
+            pass
     except OSError as error:
         raise fault(path, f"cannot be written ({error.strerror or error})") from None
-
-
-def _put(file: h5py.File, name: str, values: np.ndarray, text: str, axes: tuple[str, ...]) -> None:
-    data = file.create_dataset(name, data=values)
-    data.attrs.update(units="1", long_name=text)
-    for axis, label in enumerate(axes):
-        data.dims[axis].attach_scale(file[label])
-        data.dims[axis].label = label
 
 
 def read_profile(path: str | Path) -> SimsProfile:
@@ -91,37 +87,40 @@ def read_profile(path: str | Path) -> SimsProfile:
         The file is no such profile.
     """
     try:
-        with h5py.File(path, "r") as file:
-            if file.attrs.get("title") != TITLE:
-                raise fault(path, f"not a profile of npp_jax: title {str(file.attrs.get('title'))!r}")
-            if file.attrs.get("schema_version") != SCHEMA_VERSION:
-                found = file.attrs.get("schema_version")
+        with reading(path, "a profile of npp_jax") as reader:
+            title = reader.attribute("title")
+            if not isinstance(title, str) or title != TITLE:
+                raise fault(path, f"not a profile of npp_jax: title {str(title)!r}")
+            found = reader.attribute("schema_version")
+            if not isinstance(found, int | np.integer) or found != SCHEMA_VERSION:
                 raise fault(path, f"schema_version {found}; this version reads {SCHEMA_VERSION}")
+            axes = ("species", "depth_nm")
             profile = SimsProfile(
-                depth_nm=_floats(file, "depth_nm"),
-                species=tuple(name.decode() for name in np.asarray(file["species"])),
-                **{name: _floats(file, name) for name in _GRIDS},
-                scale_sigma=_floats(file, "scale_sigma"),
-                depth_sigma=float(str(file.attrs["depth_relative_sigma"])),
-                source=str(file.attrs["source"]),
-                sha256=str(file.attrs["source_sha256"]),
-                format=str(file.attrs["source_format"]),
-                options=_options(json.loads(str(file.attrs["options"]))),
-                warnings=tuple(json.loads(str(file.attrs["warnings"]))),
-                metadata=json.loads(str(file.attrs["metadata"])),
+                depth_nm=_floats(reader, "depth_nm", axes[1:]),
+                species=reader.names("species", axes[:1]),
+                **{name: _floats(reader, name, axes) for name in _GRIDS},
+                scale_sigma=_floats(reader, "scale_sigma", axes[:1]),
+                depth_sigma=reader.number(reader.attribute("depth_relative_sigma"), "depth_relative_sigma"),
+                source=reader.text("source"),
+                sha256=reader.text("source_sha256"),
+                format=reader.text("source_format"),
+                options=_options(json.loads(reader.text("options"))),
+                warnings=tuple(map(str, json.loads(reader.text("warnings")))),
+                metadata=dict(json.loads(reader.text("metadata"))),
             )
-    except SimsFileError:
-        raise
-    except FileNotFoundError:
-        raise fault(path, "No such file or directory") from None
-    except (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
+    except FileFault as error:
+        text = str(error).removeprefix(f"{path}: ")
+        if text == "no such file":
+            raise fault(path, "No such file or directory") from None
+        raise fault(path, text if "profile of npp_jax" in text else f"not a profile of npp_jax ({text})") from None
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise fault(path, f"not a profile of npp_jax ({error})") from None
     _check(path, profile)
     return profile
 
 
-def _floats(file: h5py.File, name: str) -> np.ndarray:
-    return np.asarray(file[name], dtype=float)
+def _floats(reader: Reader, name: str, dims: tuple[str, ...]) -> np.ndarray:
+    return reader.array(name, dims, kinds="fiu").astype(float)
 
 
 def _options(kept: dict[str, Any]) -> ImportOptions:

@@ -1,23 +1,36 @@
 """Results on disk: HDF5 with dimension scales, units and provenance; CSV tables of profiles and trace."""
 
+import contextlib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-import h5py
-import jax
 import jax.numpy as jnp
 import numpy as np
 
-from npp_jax._version import __version__
 from npp_jax.files.errors import ConfigError
-from npp_jax.files.writing import written_hdf5, written_whole
+from npp_jax.files.origin import Origin, relative_to
+from npp_jax.files.stored import written_result
+from npp_jax.files.writing import written_whole
 from npp_jax.simulation.quantities import REPORT, SOLUTION, TRACE, Quantity
 from npp_jax.simulation.solution import Report, Solution, Trace
+from npp_jax.simulation.status import Status
+from npp_jax.sweeping.store.arrays import Array
+from npp_jax.sweeping.store.reading import FileFault, Reader, reading
 
 SCHEMA_VERSION = 1
+TITLE = "npp_jax simulation"
 
 
-def write_solution(path: str | Path, solution: Solution, *, experiment_text: str = "", command: str = "") -> None:
+def write_solution(
+    path: str | Path,
+    solution: Solution,
+    *,
+    experiment_text: str = "",
+    command: str = "",
+    origin: Origin | None = None,
+    tables: Iterable[Path] = (),
+) -> None:
     """Write a solution to HDF5.
 
     Parameters
@@ -30,42 +43,37 @@ def write_solution(path: str | Path, solution: Solution, *, experiment_text: str
         Text of the experiment file, kept as provenance.
     command
         Command that made the result, kept as provenance.
+    origin
+        Whose the file is.
+    tables
+        Tables that were written with it and are its own.
     """
-    with written_hdf5(path) as file:
-        file.attrs.update(
-            schema_version=SCHEMA_VERSION,
-            model=solution.model,
-            title="npp_jax simulation",
-            npp_jax_version=__version__,
-            jax_version=jax.__version__,
-            numpy_version=np.__version__,
-            device=str(jax.devices()[0].device_kind),
-            experiment=experiment_text,
-            command=command,
-        )
-        scales = {
-            "output": np.arange(len(solution.time)),
-            "point": np.arange(solution.depth.shape[1]),
-            "face": np.arange(solution.faces.shape[1]),
-            "step": np.arange(len(solution.trace.time)),
-        }
-        for name, values in scales.items():
-            file.create_dataset(name, data=values).make_scale(name)
-        file.create_dataset("species", data=list(solution.species), dtype=h5py.string_dtype()).make_scale("species")
+    arrays = {
+        **{name: _described(getattr(solution, name), quantity) for name, quantity in SOLUTION.items()},
+        **{f"trace_{name}": _described(getattr(solution.trace, name), quantity) for name, quantity in TRACE.items()},
+        **{f"report_{name}": _described(getattr(solution.report, name), quantity) for name, quantity in REPORT.items()},
+        "species": Array(list(solution.species), "1", "name of a species", ("species",)),
+    }
+    with written_result(
+        path,
+        TITLE,
+        SCHEMA_VERSION,
+        arrays,
+        scales={"output": "time", "step": "trace_time"},
+        origin=origin,
+        model=solution.model,
+        experiment=experiment_text,
+        command=command,
+        tables=[relative_to(table, Path(path).parent) for table in tables],
+    ):
+        pass
 
-        def put(name: str, values: np.ndarray | jax.Array, quantity: Quantity) -> None:
-            data = file.create_dataset(name, data=np.asarray(values))
-            data.attrs.update(units=quantity.units, long_name=quantity.long_name)
-            for axis, label in enumerate(quantity.dims):
-                data.dims[axis].attach_scale(file[label])
-                data.dims[axis].label = label
 
-        for name, quantity in SOLUTION.items():
-            put(name, getattr(solution, name), quantity)
-        for name, quantity in TRACE.items():
-            put(f"trace_{name}", getattr(solution.trace, name), quantity)
-        for name, quantity in REPORT.items():
-            put(f"report_{name}", np.asarray(getattr(solution.report, name)), quantity)
+def _described(values: Any, quantity: Quantity) -> Array:
+    """An array of a solution; where it lies in the sample goes with it."""
+    own = {"point": "depth", "face": "faces"}.get(quantity.dims[-1] if quantity.dims else "", "")
+    places = {} if not own or quantity in (SOLUTION["depth"], SOLUTION["faces"]) else {"coordinates": own}
+    return Array(np.asarray(values), quantity.units, quantity.long_name, quantity.dims, places)
 
 
 def read_solution(path: str | Path) -> Solution:
@@ -74,28 +82,65 @@ def read_solution(path: str | Path) -> Solution:
     Raises
     ------
     ConfigError
-        The file is not such a result, in one line.
+        The file is not such a result, or not as it was written, in one line.
+    """
+    with reading_solution(path) as reader:
+        report = {name: _values(reader, f"report_{name}", quantity, False) for name, quantity in REPORT.items()}
+        if not 0 <= int(report["status"]) < len(Status):
+            raise reader.fault(f"'report_status' = {int(report['status'])} is no outcome")
+        whole = int(report["status"]) != Status.NOT_FINITE
+        fields = {n: _values(reader, n, q, whole and n not in _MAY_BE_UNKNOWN) for n, q in SOLUTION.items()}
+        trace = {n: _values(reader, f"trace_{n}", q, whole and n not in _MAY_BE_UNKNOWN) for n, q in TRACE.items()}
+        kept: dict[str, Any] = {name: jnp.asarray(values) for name, values in report.items()}
+        kept |= {"steps": int(report["steps"]), "cells": int(report["cells"])}
+        return Solution(
+            species=reader.names("species", ("species",)),
+            model=reader.text("model"),
+            trace=Trace(**{name: jnp.asarray(values) for name, values in trace.items()}),
+            report=Report(**kept),
+            **{name: jnp.asarray(values) for name, values in fields.items()},
+        )
+
+
+@contextlib.contextmanager
+def reading_solution(path: str | Path) -> Iterator[Reader]:
+    """Open the file of a solution.
+
+    Raises
+    ------
+    ConfigError
+        The file is none, of another version, or damaged, in one line.
     """
     try:
-        with h5py.File(path, "r") as file:
-            if file.attrs.get("schema_version") != SCHEMA_VERSION:
-                raise ConfigError(
-                    f"{path}: schema_version {file.attrs.get('schema_version')}, this version reads {SCHEMA_VERSION}"
-                )
-            arrays = {name: jnp.asarray(_values(file, name)) for name in SOLUTION}
-            trace = Trace(**{name: jnp.asarray(_values(file, f"trace_{name}")) for name in TRACE})
-            fields = {name: _values(file, f"report_{name}") for name in REPORT}
-            kept: dict[str, Any] = {name: jnp.asarray(values) for name, values in fields.items()}
-            report = Report(**{**kept, "steps": int(fields["steps"]), "cells": int(fields["cells"])})
-            species = tuple(name.decode() for name in _values(file, "species"))
-            return Solution(species=species, model=str(file.attrs["model"]), trace=trace, report=report, **arrays)
-    except (OSError, KeyError):
-        missing = None if Path(path).exists() else "no such file"
-        raise ConfigError(f"{path}: {missing or 'not a result of `npp-jax simulate` or `npp-jax sweep`'}") from None
+        with reading(path, "a result of `npp-jax simulate` or `npp-jax sweep`") as reader:
+            reader.check_title(TITLE)
+            reader.check_schema(SCHEMA_VERSION, SCHEMA_VERSION)
+            yield reader
+    except FileFault as error:
+        raise ConfigError(str(error)) from None
 
 
-def _values(file: h5py.File, name: str) -> np.ndarray:
-    return np.asarray(file[name])
+_MAY_BE_UNKNOWN = {"front_depth", "front_width", "plateau", "leading_edge", "current_density", "surface_potential"}
+"""What not every solution has: a front; the others are finite, but in one that has no finite result."""
+
+
+def _values(reader: Reader, name: str, quantity: Quantity, finite: bool) -> np.ndarray:
+    return reader.array(name, quantity.dims, kinds="fiu", finite=finite)
+
+
+def tables_of(path: Path) -> list[Path]:
+    """Tables that the file of a solution tells to be its own; none where it cannot be read."""
+    try:
+        with reading_solution(path) as reader:
+            names = np.asarray(reader.attribute("tables"))
+            return [path.parent / name for name in names.ravel() if isinstance(name, str)]
+    except ConfigError:
+        return []
+
+
+def table_names(directory: Path, outputs: int) -> list[Path]:
+    """Tables that `write_csv` makes of a solution with so many output points."""
+    return [*(directory / f"profiles_{k + 1}.csv" for k in range(outputs)), directory / "trace.csv"]
 
 
 def write_csv(directory: str | Path, solution: Solution) -> list[Path]:
@@ -106,22 +151,22 @@ def write_csv(directory: str | Path, solution: Solution) -> list[Path]:
     """
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
-    tables = []
-    for k in range(len(solution.time)):
-        names = ["depth_nm", *solution.species, "potential_V", "field_V_m", "excess_charge_fraction"]
-        columns = [
+    names = [["depth_nm", *solution.species, "potential_V", "field_V_m", "excess_charge_fraction"]] * len(solution.time)
+    columns: list[list[Any]] = [
+        [
             solution.depth[k] * 1e9,
             *solution.fraction[k],
             solution.potential[k],
             solution.field[k],
             solution.excess_charge[k],
         ]
-        tables.append((directory / f"profiles_{k + 1}.csv", names, columns))
+        for k in range(len(solution.time))
+    ]
     trace = solution.trace
-    names = ["time_s", "current_density_A_m2", "potential_V", "charge_C_m2", "front_depth_nm"]
-    columns = [trace.time, trace.current_density, trace.surface_potential, trace.charge, trace.front_depth * 1e9]
-    tables.append((directory / "trace.csv", names, columns))
-    for path, header, data in tables:
+    names.append(["time_s", "current_density_A_m2", "potential_V", "charge_C_m2", "front_depth_nm"])
+    columns.append([trace.time, trace.current_density, trace.surface_potential, trace.charge, trace.front_depth * 1e9])
+    paths = table_names(directory, len(solution.time))
+    for path, header, data in zip(paths, names, columns, strict=True):
         with written_whole(path) as temporary:
             np.savetxt(
                 temporary,
@@ -130,5 +175,6 @@ def write_csv(directory: str | Path, solution: Solution) -> list[Path]:
                 ",",
                 header=",".join(header),
                 comments="",
+                encoding="utf-8",
             )
-    return [path for path, _, _ in tables]
+    return paths

@@ -4,14 +4,15 @@ A wrong file ends in a `ConfigError` of one line, like that of an experiment fil
 """
 
 import dataclasses
-import hashlib
 from pathlib import Path
 
 from npp_jax.files import ConfigError
 from npp_jax.files.hypotheses import Hypothesis, make_rival
+from npp_jax.files.identity import Identity, identify
 from npp_jax.files.measured import make_measurement
 from npp_jax.files.study_tables import DesignTable, FitTable, StudyTable, SweepTable
 from npp_jax.files.toml import read_toml
+from npp_jax.files.writing import readable
 from npp_jax.fitting import Problem
 from npp_jax.inference import Parameters
 from npp_jax.physics.keys import allowed_range
@@ -41,8 +42,12 @@ class Study:
     sweep: SweepTable
     fit: FitTable
     rivals: tuple[Hypothesis, ...]
+    path: Path
+    """The study file."""
     text: str
-    """All files that make the study, the profiles by their checksum: its identity."""
+    """Its content, as it was written."""
+    identity: Identity
+    """What makes its sweep, and the files that it reads."""
 
     @property
     def problem(self) -> Problem:
@@ -64,12 +69,10 @@ def load_study(path: str | Path) -> Study:
         for key, name in (("file", entry.file), ("profile", entry.profile)):
             if name is not None and not (path.parent / name).exists():
                 raise ConfigError(f"{path}: experiments[{k}].{key} = '{name}': No such file or directory")
-    files = [path.parent / entry.file for entry in table.experiments]
-    profiles = [path.parent / entry.profile for entry in table.experiments if entry.profile is not None]
     try:
         measurements = tuple(make_measurement(entry, path.parent) for entry in table.experiments)
         parameters = tuple(entry.parameter() for entry in table.parameters)
-        main = Hypothesis(table.title or path.stem, Problem(measurements, parameters))
+        main = Hypothesis(table.title or readable(path.stem), Problem(measurements, parameters))
         design = _design(table.design, parameters, path.parent)
         _check_ranges(main, design)
         rivals = tuple(make_rival(rival, main, table.experiments, path.parent) for rival in table.fit.rivals)
@@ -83,8 +86,6 @@ def load_study(path: str | Path) -> Study:
         raise
     except (DesignError, Unsupported, ValueError) as error:
         raise ConfigError(f"{path}: {error}") from None
-    # What is done with the results of a sweep is no part of its identity.
-    kept = [part for part in path.read_text(encoding="utf-8").split("\n[") if not part.startswith(("fit]", "[fit."))]
     return Study(
         title=table.title,
         main=main,
@@ -92,13 +93,9 @@ def load_study(path: str | Path) -> Study:
         sweep=table.sweep,
         fit=table.fit,
         rivals=rivals,
-        text="\n".join(
-            [
-                "\n[".join(kept),
-                *(file.read_text(encoding="utf-8") for file in files),
-                *(f"{file.name} sha256 {hashlib.sha256(file.read_bytes()).hexdigest()}" for file in profiles),
-            ]
-        ),
+        path=path,
+        text=path.read_text(encoding="utf-8"),
+        identity=identify(path, table),
     )
 
 

@@ -9,11 +9,12 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from npp_jax.files.origin import Origin
 from npp_jax.files.writing import written_whole
 from npp_jax.simulation.status import Status
 from npp_jax.sweeping import OBSERVABLES, SweepFileError, SweepResult
-from npp_jax.sweeping.profiles import labels
-from npp_jax.sweeping.store.stored import observable
+from npp_jax.sweeping.profiles import GRID, labels
+from npp_jax.sweeping.store.stored import observable, reading_sweep
 
 _ROWS = 4096
 """Candidates that are in memory at once."""
@@ -35,15 +36,20 @@ def write_sweep_table(path: str | Path, result: SweepResult, target: str | Path)
     target = Path(target)
     words = [status.name.lower() for status in Status]
     marks = labels(result.experiments)
-    with written_whole(target) as temporary, h5py.File(path) as file, temporary.open("w", newline="") as out:
+    with (
+        written_whole(target) as temporary,
+        reading_sweep(path) as reader,
+        temporary.open("w", newline="", encoding="utf-8") as out,
+    ):
         each = [name for name, variable in OBSERVABLES.items() if variable.dims == ("experiment",)]
         table = csv.writer(out, lineterminator="\n")
         units = {name: "" if OBSERVABLES[name].units == "1" else f"_{OBSERVABLES[name].units}" for name in each}
         units = {name: unit.replace(" ", "_").replace("-", "") for name, unit in units.items()}
         observables = [f"{name}_{mark}{units[name]}" for mark in marks for name in each]
         table.writerow(["candidate", *result.names, "chi2", "status", "reevaluated_with", *observables])
+        stored = [observable(reader, name, ("experiment",)) for name in each]
         for start, stop in _parts(len(result.theta)):
-            found = [np.asarray(observable(file, name)[start:stop]).tolist() for name in each]
+            found = [np.asarray(data[start:stop]).tolist() for data in stored]
             for k in range(stop - start):
                 row = start + k
                 own = [result.theta[row].tolist(), [float(result.total[row]), words[result.worst[row]]]]
@@ -52,7 +58,7 @@ def write_sweep_table(path: str | Path, result: SweepResult, target: str | Path)
     return target
 
 
-def write_sweep_arrays(path: str | Path, result: SweepResult, target: str | Path) -> Path:
+def write_sweep_arrays(path: str | Path, result: SweepResult, target: str | Path, origin: Origin | None = None) -> Path:
     """Write θ, profiles and statuses as arrays of NumPy.
 
     `theta` [candidate, parameter] with `parameters`; `status` [candidate], 0 where the simulation is good;
@@ -65,6 +71,8 @@ def write_sweep_arrays(path: str | Path, result: SweepResult, target: str | Path
         File of a finished sweep, and what `read_sweep` made of it.
     target
         Arrays; replaced as a whole.
+    origin
+        Whose the file is.
 
     Raises
     ------
@@ -72,27 +80,28 @@ def write_sweep_arrays(path: str | Path, result: SweepResult, target: str | Path
         The sweep kept no profiles.
     """
     target = Path(target)
-    with h5py.File(path) as file, written_whole(target) as temporary:
+    with reading_sweep(path, again=True) as reader, written_whole(target) as temporary:
         kept = {
             name: label
             for name, label in zip(result.experiments, labels(result.experiments), strict=True)
-            if f"profile_{label}" in file
+            if f"profile_{label}" in reader
         }
         if not kept:
             raise SweepFileError(f"{path}: the sweep kept no profiles; `profiles = true` in [sweep] keeps them")
         with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+            if origin is not None:
+                archive.comment = origin.mark(target).encode()
             _add(archive, "theta", result.theta)
             _add(archive, "parameters", np.array(result.names))
             _add(archive, "status", result.worst)
             _add(archive, "chi2", result.total)
             for label in kept.values():
-                profile = _dataset(file, f"profile_{label}")
-                depth = _dataset(file, str(profile.dims[2].label))
-                _add(
-                    archive, f"species_{label}", np.array([s.decode() for s in _dataset(file, f"species_{label}")[()]])
-                )
-                _add(archive, f"depth_nm_{label}", np.asarray(depth[()]))
-                _add(archive, f"profile_{label}", profile)
+                species = f"species_{label}"
+                depth = next(name for name in (GRID, f"depth_{label}") if name in reader)
+                _add(archive, species, np.array(reader.names(species, (species,))))
+                _add(archive, f"depth_nm_{label}", reader.array(depth, (depth,)))
+                dims = ("candidate", species, depth)
+                _add(archive, f"profile_{label}", reader.dataset(f"profile_{label}", dims))
     return target
 
 
@@ -110,9 +119,3 @@ def _add(archive: zipfile.ZipFile, name: str, values: np.ndarray | h5py.Dataset)
 def _parts(count: int) -> Iterator[tuple[int, int]]:
     for start in range(0, count, _ROWS):
         yield start, min(start + _ROWS, count)
-
-
-def _dataset(file: h5py.File, name: str) -> h5py.Dataset:
-    data = file[name]
-    assert isinstance(data, h5py.Dataset)
-    return data

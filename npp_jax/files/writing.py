@@ -1,18 +1,42 @@
 """Files are written whole or not at all: the one way in which results, tables, reports and figures reach the disk."""
 
 import contextlib
+import contextvars
 import json
 import math
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import h5py
 
+from npp_jax.files.origin import Origin
 from npp_jax.sweeping.store import disk
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+_STAGED = contextvars.ContextVar[dict[Path, Path] | None]("staged", default=None)
+"""New files that wait for the others, by their targets."""
+
+_ODD = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+@contextlib.contextmanager
+def written_together() -> Iterator[None]:
+    """The files that are written in this block take their places when it ends, all of them, or none does."""
+    staged: dict[Path, Path] = {}
+    token = _STAGED.set(staged)
+    try:
+        yield
+        for path, temporary in staged.items():
+            with _named(path):
+                disk.put_in_place(temporary, path)
+    finally:
+        _STAGED.reset(token)
+        for temporary in staged.values():
+            temporary.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -29,14 +53,31 @@ def written_whole(path: str | Path) -> Iterator[Path]:
     OSError
         The file cannot be written; `filename` is that of the target.
     """
-    path = Path(path)
+    path, staged = Path(path), _STAGED.get()
+    with _named(path):
+        if staged is None:
+            with disk.written_whole(path) as temporary:
+                yield temporary
+        else:
+            with disk.on_disk(path) as temporary:
+                yield temporary
+            staged[path] = temporary
+
+
+@contextlib.contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Errors of the system name the target, not the file that takes its place."""
     try:
-        with disk.written_whole(path) as temporary:
-            yield temporary
+        yield
     except OSError as error:
         if error.filename is None or Path(error.filename) == disk.part_of(path):
             error.filename, error.filename2 = str(path), None
         raise
+
+
+def readable(text: str) -> str:
+    """Text that may have odd bytes of file names or orders to a terminal, with a mark in the place of each."""
+    return _ODD.sub("\ufffd", text)
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -45,9 +86,20 @@ def write_text(path: str | Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
-def write_json(path: str | Path, content: Any) -> None:
+def write_markdown(path: str | Path, text: str, origin: Origin | None = None) -> None:
+    """Write a text of Markdown, which tells its origin in a comment."""
+    write_text(path, readable(text) + (f"\n<!-- {origin.mark(Path(path))} -->\n" if origin else ""))
+
+
+def write_json(path: str | Path, content: dict[str, Any], origin: Origin | None = None) -> None:
     """Write JSON, whole or not at all; numbers that are not finite, which JSON does not know, are null."""
-    write_text(path, json.dumps(_finite(content), indent=2, allow_nan=False) + "\n")
+    told = {"origin": origin.mark(Path(path))} if origin else {}
+    write_text(path, json_text({**content, **told}, indent=2) + "\n")
+
+
+def json_text(content: Any, *, indent: int | None = None) -> str:
+    """Content as JSON that every reader takes: null for numbers that are not finite."""
+    return json.dumps(_finite(content), indent=indent, allow_nan=False)
 
 
 def _finite(content: Any) -> Any:
@@ -58,11 +110,13 @@ def _finite(content: Any) -> Any:
             return [_finite(value) for value in content]
         case float() if not math.isfinite(content):
             return None
+        case str():
+            return readable(content)
     return content
 
 
 @contextlib.contextmanager
-def written_hdf5(path: str | Path) -> Iterator[h5py.File]:
+def written_hdf5(path: str | Path, origin: Origin | None = None) -> Iterator[h5py.File]:
     """HDF5 file of some megabytes, written whole or not at all.
 
     It is made in memory: a disk that is full while HDF5 writes can end the process.
@@ -71,8 +125,13 @@ def written_hdf5(path: str | Path) -> Iterator[h5py.File]:
     ----------
     path
         Target; replaced as a whole.
+    origin
+        Whose the file is.
     """
-    with h5py.File(path, "w", driver="core", backing_store=False) as file:
+    # The library sees no odd bytes of a name.
+    with h5py.File("result.h5", "w", driver="core", backing_store=False) as file:
+        if origin is not None:
+            file.attrs["origin"] = origin.mark(Path(path))
         yield file
         file.flush()
         image = file.id.get_file_image()
@@ -80,7 +139,7 @@ def written_hdf5(path: str | Path) -> Iterator[h5py.File]:
         temporary.write_bytes(image)
 
 
-def write_figure(path: str | Path, figure: "Figure", *, dpi: int = 150) -> None:
+def write_figure(path: str | Path, figure: "Figure", *, dpi: int = 150, origin: Origin | None = None) -> None:
     """Write a figure, whole or not at all; the ending of the name gives the format.
 
     Raises
@@ -89,8 +148,59 @@ def write_figure(path: str | Path, figure: "Figure", *, dpi: int = 150) -> None:
         No format has this ending.
     """
     check_figure(path)
+    form = Path(path).suffix[1:].lower()
+    told = {} if origin is None else _metadata(form, origin.mark(Path(path)))
     with written_whole(path) as temporary:
-        figure.savefig(temporary, dpi=dpi, format=Path(path).suffix[1:])
+        figure.savefig(temporary, dpi=dpi, format=form, **told)
+
+
+def draw(
+    path: Path,
+    make: Callable[[], "Figure | None"],
+    lost: list[str],
+    *,
+    name: str | None = None,
+    dpi: int = 150,
+    origin: Origin | None = None,
+) -> list[Path]:
+    """Draw a figure and write it; what it meets, the disk apart, costs no number.
+
+    Parameters
+    ----------
+    path
+        Target.
+    make
+        Draws it; nothing where there is nothing to show.
+    lost
+        Takes a sentence where the figure could not be drawn.
+    name
+        How the sentence calls it; as the file by default.
+
+    Returns
+    -------
+    The file, if there is one.
+    """
+    try:
+        figure = make()
+        if figure is None:
+            return []
+        write_figure(path, figure, dpi=dpi, origin=origin)
+    except OSError:
+        raise
+    except Exception as error:
+        words = f"{type(error).__name__}: {error}".splitlines()[0]
+        lost.append(f"The figure '{name or path.stem}' could not be drawn: {words}")
+        return []
+    return [path]
+
+
+def _metadata(form: str, mark: str) -> dict[str, Any]:
+    """Options of matplotlib that put a mark into a figure; none for a format without a place for it."""
+    keys = {"png": "Description", "svg": "Description", "pdf": "Keywords", "ps": "Creator", "eps": "Creator"}
+    if form in keys:
+        return {"metadata": {keys[form]: mark}}
+    keys = {"jpg": "comment", "jpeg": "comment", "tif": "description", "tiff": "description"}
+    return {"pil_kwargs": {keys[form]: mark}} if form in keys else {}
 
 
 def check_figure(path: str | Path) -> None:

@@ -1,7 +1,10 @@
 """What the arrays of a sweep are: units, axes and meaning, for the file that `Store.finish` writes."""
 
+import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 
+import jax
 import numpy as np
 
 from npp_jax.fitting import Measurement, Problem
@@ -61,6 +64,17 @@ def shared_values(problem: Problem) -> dict[str, Coordinate]:
         if measurement.profile is not None:
             shared |= _measured(measurement, label)
     return shared
+
+
+def data_checksum(problem: Problem) -> str:
+    """SHA-256 of all that was measured and of the experiments it was measured on, in hexadecimal; titles apart."""
+    parts = [replace(m, experiment=replace(m.experiment, title="")) for m in problem.measurements]
+    leaves, structure = jax.tree.flatten(parts)
+    digest = hashlib.sha256(str(structure).encode())
+    for leaf in leaves:
+        values = np.asarray(leaf)
+        digest.update(f"{values.dtype}{values.shape}".encode() + values.tobytes())
+    return digest.hexdigest()
 
 
 def _measured(measurement: Measurement, label: str) -> dict[str, Coordinate]:

@@ -5,7 +5,6 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-import h5py
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -16,8 +15,10 @@ from npp_jax.fitting import Objective, Problem
 from npp_jax.observe import DepthProfile, solve_linear_nuisance
 from npp_jax.simulation.solution import Solution
 from npp_jax.sweeping.store.assemble import Coordinate, Variable
+from npp_jax.sweeping.store.stored import reading_sweep
 
-_GRID = "depth_profile"
+GRID = "depth_profile"
+"""Axis of the depths of `KeptProfiles`."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -77,7 +78,7 @@ class KeptProfiles:
             of, species = f"of {measurement.name}", f"species_{label}"
             if self.depth is not None:
                 text = f"composition {of}, number densities over that of all mobile ions of the bulk"
-                found[f"profile_{label}"] = Variable("1", text, (species, _GRID))
+                found[f"profile_{label}"] = Variable("1", text, (species, GRID))
             elif measurement.profile is not None:
                 text = f"profile {of} with the depth resolution, before sensitivity and background"
                 found[f"profile_{label}"] = Variable("1", text, (species, f"depth_{label}"))
@@ -89,7 +90,7 @@ class KeptProfiles:
         """Depths of the grid, and species where no measured profile names them."""
         if self.depth is None:
             return {}
-        shared = {_GRID: Coordinate(self.depth, "nm", "depth in the sample")}
+        shared = {GRID: Coordinate(self.depth, "nm", "depth in the sample")}
         for label, measurement in zip(labels(m.name for m in problem.measurements), problem.measurements, strict=True):
             if measurement.profile is None:
                 names = tuple(species.name for species in measurement.experiment.species)
@@ -128,26 +129,35 @@ def read_profiles(path: str | Path, candidates: Int[np.ndarray, " chosen"]) -> l
     found = []
     # HDF5 reads increasing indices.
     unique, back = np.unique(candidates, return_inverse=True)
-    with h5py.File(path) as file:
-        names = [name.decode() for name in _values(file, "experiment")]
+    with reading_sweep(path) as reader:
+        names = reader.names("experiment", ("experiment",))
         for name, label in zip(names, labels(names), strict=True):
-            if f"profile_{label}" not in file:
+            if f"profile_{label}" not in reader:
                 continue
+            place = GRID if GRID in reader else f"depth_{label}"
+            rows = ("candidate", f"species_{label}")
+            axes = {"profile": (*rows, place), "sensitivity": rows, "background": rows}
             chosen = {
-                key: np.asarray(_dataset(file, f"{key}_{label}")[unique], np.float64)[back]
-                for key in ("profile", "sensitivity", "background")
-                if f"{key}_{label}" in file
+                key: np.asarray(reader.dataset(f"{key}_{label}", dims)[unique], np.float64)[back]
+                for key, dims in axes.items()
+                if f"{key}_{label}" in reader
             }
             profile = chosen["profile"]
             if "sensitivity" in chosen:
                 profile = chosen["sensitivity"][..., None] * profile + chosen["background"][..., None]
-            species = tuple(s.decode() for s in _values(file, f"species_{label}"))
+            species = reader.names(f"species_{label}", (f"species_{label}",))
+            depth = reader.array(place, (place,), finite=True)
             measured = None
-            if f"measured_{label}" in file:
-                parts = (_values(file, f"{key}_{label}") for key in ("measured", "sigma", "weight"))
+            if f"measured_{label}" in reader:
+                along = f"depth_{label}"
+                parts = (
+                    reader.array(f"{key}_{label}", (f"species_{label}", along), finite=True)
+                    for key in ("measured", "sigma", "weight")
+                )
                 fraction, sigma, weight = parts
-                measured = DepthProfile(_values(file, f"depth_{label}"), species, fraction, sigma, weight=weight)
-            depth = _values(file, _GRID if _GRID in file else f"depth_{label}")
+                measured = DepthProfile(
+                    reader.array(along, (along,), finite=True), species, fraction, sigma, weight=weight
+                )
             found.append(StoredProfiles(name, species, depth, profile, "sensitivity" in chosen, measured))
     return found
 
@@ -156,13 +166,3 @@ def labels(names: Iterable[str]) -> list[str]:
     """Name of each experiment as a part of names in a file; numbered where that is not unique."""
     plain = [re.sub(r"\W", "_", name) for name in names]
     return plain if len(set(plain)) == len(plain) else [str(k) for k in range(len(plain))]
-
-
-def _values(file: h5py.File, name: str) -> np.ndarray:
-    return np.asarray(file[name])
-
-
-def _dataset(file: h5py.File, name: str) -> h5py.Dataset:
-    data = file[name]
-    assert isinstance(data, h5py.Dataset)
-    return data

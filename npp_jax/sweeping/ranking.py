@@ -5,7 +5,6 @@ import functools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import h5py
 import numpy as np
 from jaxtyping import Float, Float64, Int
 from scipy import stats
@@ -13,17 +12,14 @@ from scipy import stats
 from npp_jax.inference import Parameter, Parameters
 from npp_jax.simulation.status import Status
 from npp_jax.sweeping import words
-from npp_jax.sweeping.store.stored import SweepFileError, check_schema, observable
+from npp_jax.sweeping.store.reading import Reader
+from npp_jax.sweeping.store.stored import SweepFileError, observable, reading_sweep
 
 if TYPE_CHECKING:
     import xarray
 
 _POOL = 256
 """Candidates that are looked through for each of the best that are asked for."""
-
-
-_TITLE = "npp_jax sweep"
-"""What `assemble` calls its files."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -46,6 +42,8 @@ class SweepResult:
     """`Status` of each simulation."""
     reevaluated_with: Int[np.ndarray, " candidate"]
     """0 where the first evaluation stands, 1 where finer settings replaced it, 2 where the full model did."""
+    data: str | None = None
+    """Checksum of experiments and profiles that it was made of; None where a file does not tell it."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -95,9 +93,9 @@ class SweepResult:
 def is_sweep(path: str | Path) -> bool:
     """Whether a file is one of `npp-jax sweep`; not so if it cannot be read."""
     try:
-        with h5py.File(path) as file:
-            return file.attrs.get("title") == _TITLE
-    except OSError:
+        with reading_sweep(path, again=True):
+            return True
+    except SweepFileError:
         return False
 
 
@@ -107,28 +105,31 @@ def read_sweep(path: str | Path) -> SweepResult:
     Raises
     ------
     SweepFileError
-        The file is none, in one line.
+        The file is none, or not what was written, in one line.
     """
-    try:
-        with h5py.File(path) as file:
-            if file.attrs.get("title") != _TITLE:
-                raise SweepFileError(f"{path}: not a file of `npp-jax sweep`")
-            check_schema(file)
-            names = [str(name) for name in np.asarray(file.attrs["parameters"])]
-            return SweepResult(
-                title=str(file.attrs["study"]),
-                parameters=tuple(_parameter(file, name) for name in names),
-                experiments=tuple(name.decode() for name in _values(file, "experiment")),
-                points=_values(file, "points"),
-                theta=np.stack([_values(file, name).astype(np.float64) for name in names], axis=1),
-                chi2=np.asarray(observable(file, "chi2")),
-                status=np.asarray(observable(file, "status")),
-                reevaluated_with=np.asarray(observable(file, "reevaluated_with")),
-            )
-    except FileNotFoundError:
-        raise SweepFileError(f"{path}: no such file") from None
-    except (OSError, KeyError):
-        raise SweepFileError(f"{path}: not a file of `npp-jax sweep`") from None
+    with reading_sweep(path) as reader:
+        given = np.asarray(reader.attribute("parameters"))
+        if given.ndim != 1 or not given.size or given.dtype.kind not in "OUS":
+            raise reader.fault("'parameters' is missing, or holds no names")
+        names = [str(name) for name in given]
+        # In whole numbers first: what the file says of the axes is checked as it is read.
+        status = np.asarray(observable(reader, "status", ("experiment",), kinds="iu"))
+        if status.size and not 0 <= status.min() <= status.max() < len(Status):
+            raise reader.fault("'status' holds numbers of no outcome")
+        data = reader.attribute("measurements_sha256")
+        return SweepResult(
+            title=reader.text("study"),
+            parameters=tuple(_parameter(reader, name) for name in names),
+            experiments=reader.names("experiment", ("experiment",)),
+            points=reader.array("points", ("experiment",), kinds="iu"),
+            theta=np.stack(
+                [reader.array(n, ("candidate",), kinds="fiu", finite=True).astype(np.float64) for n in names], axis=1
+            ),
+            chi2=np.asarray(observable(reader, "chi2", ("experiment",))),
+            status=status,
+            reevaluated_with=np.asarray(observable(reader, "reevaluated_with", kinds="iu")),
+            data=data if isinstance(data, str) else None,
+        )
 
 
 def rank(result: SweepResult) -> Int[np.ndarray, " candidate"]:
@@ -209,10 +210,13 @@ def weights(result: SweepResult) -> Float64[np.ndarray, " candidate"]:
     return likelihood / likelihood.sum()
 
 
-def _parameter(file: h5py.File, name: str) -> Parameter:
-    low, high, scale = (np.asarray(file[name].attrs[key]).item() for key in ("low", "high", "scale"))
-    return Parameter(name, (), low, high, scale)
-
-
-def _values(file: h5py.File, name: str) -> np.ndarray:
-    return np.asarray(file[name])
+def _parameter(reader: Reader, name: str) -> Parameter:
+    own = reader.dataset(name, ("candidate",), kinds="fiu")
+    low, high = (reader.number(reader.attribute(end, of=own), f"{name}: {end}") for end in ("low", "high"))
+    scale = reader.attribute("scale", of=own)
+    if scale not in ("linear", "log", "logit"):
+        raise reader.fault(f"'{name}: scale' is none of linear, log and logit")
+    try:
+        return Parameter(name, (), low, high, scale)
+    except ValueError as error:
+        raise reader.fault(str(error)) from None

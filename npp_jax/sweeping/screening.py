@@ -19,6 +19,7 @@ from npp_jax.inference import RefineOptions
 from npp_jax.simulation.controls import Controls
 from npp_jax.simulation.simulate import FAST
 from npp_jax.simulation.solution import Model
+from npp_jax.sweeping.description import data_checksum
 from npp_jax.sweeping.design.designs import AbstractDesign, Sobol
 from npp_jax.sweeping.ranking import SweepResult, best
 from npp_jax.sweeping.run import Evaluator, evaluate_chunks, suited_chunk
@@ -43,6 +44,10 @@ CANDIDATES = 4096
 
 class NoCandidate(Exception):
     """No candidate of the sweep could be evaluated."""
+
+
+class OtherData(ValueError):
+    """A sweep is of experiments or profiles that are called as those of the problem, and are not those."""
 
 
 def screen(
@@ -86,6 +91,8 @@ def of_problem(sweep: SweepResult, problem: Problem) -> SweepResult:
     ------
     ValueError
         The sweep has other parameters or experiments, or no candidate is within the ranges.
+    OtherData
+        Its experiments and profiles have the same names, and are others.
     """
     names = tuple(parameter.name for parameter in problem.parameters)
     if sweep.names != names:
@@ -94,6 +101,8 @@ def of_problem(sweep: SweepResult, problem: Problem) -> SweepResult:
     if sweep.experiments != experiments:
         swept, own = ", ".join(sweep.experiments), ", ".join(experiments)
         raise ValueError(f"the experiments of the sweep are {swept}, not {own}")
+    if sweep.data is not None and sweep.data != data_checksum(problem):
+        raise OtherData("the sweep was made of other experiments or profiles of these names")
     low, high = (np.array([getattr(p, end) for p in problem.parameters]) for end in ("low", "high"))
     within = np.all((sweep.theta >= low) & (sweep.theta <= high), axis=1)
     if not within.any():
@@ -157,7 +166,7 @@ def fit(
     NoCandidate
         There is no candidate to start from.
     ValueError
-        Nothing was measured, a start is outside of its range, or a sweep has other parameters, experiments or ranges.
+        Nothing was measured, a start is outside of its range, or a sweep is of other parameters, data or ranges.
     """
     if all(measurement.profile is None for measurement in problem.measurements):
         raise ValueError("no experiment has a profile; there is nothing to fit to")

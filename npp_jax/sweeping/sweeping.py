@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
@@ -18,14 +17,15 @@ from npp_jax.simulation.controls import Controls
 from npp_jax.simulation.simulate import FAST
 from npp_jax.simulation.solution import Model
 from npp_jax.simulation.status import Status
-from npp_jax.sweeping.description import OBSERVABLES, parameter_variables, shared_values
+from npp_jax.sweeping.description import OBSERVABLES, data_checksum, parameter_variables, shared_values
 from npp_jax.sweeping.design.designs import AbstractDesign, fingerprint
 from npp_jax.sweeping.processes import Processes
 from npp_jax.sweeping.profiles import KeptProfiles
 from npp_jax.sweeping.ranking import SweepResult, read_sweep
 from npp_jax.sweeping.run import Arrays, Evaluator, SweepStopped, evaluate_chunks, suited_chunk
 from npp_jax.sweeping.store.manifest import Manifest
-from npp_jax.sweeping.store.store import Store, as_stored
+from npp_jax.sweeping.store.store import Store, StoreMismatch, as_stored
+from npp_jax.sweeping.store.stored import SweepFileError, reading_sweep
 
 Tell = Callable[[int, int], None]
 """Takes the candidates of a chunk that was done, and how many of them are flagged."""
@@ -149,6 +149,8 @@ def sweep(
     folder = target.with_suffix(".sweep")
     if chunk is None:
         manifest = as_stored(folder, manifest)
+    if not force:
+        _check_target(target, manifest)
     evaluator = Evaluator(objective, manifest.chunk_size, dtype, kept=profiles)
     with ExitStack() as stack:
         kept = stack.enter_context(Store.open(folder, manifest, force=force))
@@ -173,12 +175,28 @@ def sweep(
             attributes={
                 "study": title,
                 "parameters": list(names),
+                "measurements_sha256": data_checksum(problem),
                 "jax_version": jax.__version__,
                 "device": jax.devices()[0].device_kind,
             },
         )
     # The file holds no keys.
     return dataclasses.replace(read_sweep(target), parameters=problem.parameters)
+
+
+def _check_target(target: Path, manifest: Manifest) -> None:
+    """Refuse to replace the result of another run, or what is no result of a sweep."""
+    if not target.exists():
+        return
+    try:
+        with reading_sweep(target) as reader:
+            made = (reader.text("configuration"), reader.text("design"))
+    except SweepFileError:
+        raise StoreMismatch(f"{target}: a file is there that is no result of a sweep; --force replaces it") from None
+    differences = manifest.differences(dataclasses.replace(manifest, configuration=made[0], design=made[1]))
+    if differences:
+        told = "; ".join(differences)
+        raise StoreMismatch(f"{target}: holds another run (--force replaces it); what differs: {told}")
 
 
 def in_memory(problem: Problem, parts: list[tuple[np.ndarray, Arrays]], title: str) -> SweepResult:
@@ -191,6 +209,7 @@ def in_memory(problem: Problem, parts: list[tuple[np.ndarray, Arrays]], title: s
         parameters=problem.parameters,
         experiments=tuple(m.name for m in problem.measurements),
         points=np.asarray(shared_values(problem)["points"].values),
+        data=data_checksum(problem),
         theta=np.concatenate([theta for theta, _ in parts]),
         chi2=joined["chi2"],
         status=joined["status"],
@@ -235,11 +254,6 @@ def _unwatched(total: int, done: int) -> Iterator[Tell]:
 
 def _identity(problem: Problem, controls: Controls, model: Model, profiles: KeptProfiles | None) -> str:
     """Text of all settings, and a checksum of experiments and profiles."""
-    leaves, structure = jax.tree.flatten(problem.measurements)
-    digest = hashlib.sha256(str(structure).encode())
-    for leaf in leaves:
-        values = np.asarray(leaf)
-        digest.update(f"{values.dtype}{values.shape}".encode() + values.tobytes())
     depth = None if profiles is None or profiles.depth is None else profiles.depth.tolist()
     lines = [repr(problem.parameters), repr(controls), model, f"profiles {profiles is not None} {depth}"]
-    return "\n".join([*lines, f"measurements sha256 {digest.hexdigest()}"])
+    return "\n".join([*lines, f"measurements sha256 {data_checksum(problem)}"])

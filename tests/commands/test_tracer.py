@@ -7,6 +7,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from described import check_described
 from scipy import special
 from typer.testing import CliRunner, Result
 
@@ -58,6 +59,7 @@ def test_truth_of_synthetic_data_is_found(study: str, truth: dict[str, float], t
     assert (tmp_path / f"{study}.png").stat().st_size > 10_000
     with h5py.File(tmp_path / f"{study}.h5") as file:
         assert file.attrs["status"].startswith("converged")
+        check_described(file)
         for values in file.values():
             assert isinstance(values, h5py.Dataset)
             assert values.is_scale or all(len(dimension) == 1 for dimension in values.dims)

@@ -106,7 +106,8 @@ def full_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
 def test_results_and_figures_of_a_command(name: str, tmp_path: Path, full_disk: Callable[[str], None]) -> None:
     (tmp_path / name).write_text("former")
     full_disk(name)
-    done = CliRunner().invoke(app, ["tracer", str(SWEEPS / "llto_arrhenius.toml"), "--output", str(tmp_path)])
+    command = ["tracer", str(SWEEPS / "llto_arrhenius.toml"), "--output", str(tmp_path), "--force"]
+    done = CliRunner().invoke(app, command)
     assert done.exit_code == 2
     assert done.output.splitlines()[-1] == f"npp-jax: {tmp_path / name}: cannot be written: No space left on device"
     assert (tmp_path / name).read_text() == "former"

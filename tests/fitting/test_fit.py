@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from described import check_described
 from scipy import stats
 from typer.testing import CliRunner
 
@@ -190,6 +191,9 @@ def test_report_of_the_command(tmp_path: Path):
     for name in ("profiles", "site_energies", "correlation", "landscape"):
         assert f"study_{name}.png" in report and (tmp_path / "out" / f"study_{name}.png").stat().st_size > 10_000
     with h5py.File(tmp_path / "out" / "study_fit.h5") as file:
+        check_described(file)
+        assert set(file["theta"].dims[0][0].asstr()[...]) == set(TRUTH)
+        assert file["K/depth"].is_scale and file["K/depth"].attrs["units"] == "nm"
         assert np.asarray(file["K/fitted"]).shape == np.asarray(file["K/measured"]).shape == (2, 160)
 
 

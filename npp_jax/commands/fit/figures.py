@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,18 +19,43 @@ from npp_jax.figures.fit import (
     residuals,
     site_energies,
 )
+from npp_jax.files.hypotheses import Hypothesis
+from npp_jax.files.study import Study
 from npp_jax.fitting import FitResult, Measurement, law_bands
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+def figure_names(study: Study) -> list[str]:
+    """Names of all figures that the fit of a study may have."""
+    asked = {
+        "profile_likelihood": True,
+        "posterior": study.fit.posterior is not None,
+        "landscape": len(study.main.parameters) > 1,
+    }
+    energies = _energy_names((study.main, *study.rivals)).values()
+    return ["profiles", "correlation", *energies, *(name for name, may in asked.items() if may)]
+
+
+def _energy_names(hypotheses: Iterable[Hypothesis]) -> dict[str, str]:
+    """Names of the figures of site energies, by those of the first hypothesis and the free forms among the others."""
+    main, *rivals = hypotheses
+    names = {main.name: "site_energies"}
+    for rival in rivals:
+        if rival.free_form:
+            plain = f"site_energies_{_word(rival.name)}"
+            names[rival.name] = f"{plain}_{len(names)}" if plain in names.values() else plain
+    return names
+
+
 def figures(outcome: FitOutcome) -> Iterator[tuple[str, Callable[[], "Figure | None"]]]:
     """Names, and what draws each figure; nothing where it has nothing to show."""
     main, result = outcome.main, outcome.main.result
     yield "profiles", lambda: _profiles(main)
+    names = _energy_names(fitted.hypothesis for fitted in (main, *outcome.rivals))
     for fitted in (main, *(rival for rival in outcome.rivals if rival.hypothesis.free_form)):
-        name = "site_energies" if fitted is main else f"site_energies_{_word(fitted.hypothesis.name)}"
+        name = names[fitted.hypothesis.name]
         yield name, lambda fitted=fitted: _site_energies(fitted, measured_of(main))
     yield "correlation", lambda: _correlation(result)
     if result.profiles:

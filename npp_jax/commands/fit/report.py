@@ -1,6 +1,8 @@
 """The report of a fit in Markdown."""
 
+import os
 from collections.abc import Iterator
+from urllib.parse import quote
 
 import numpy as np
 
@@ -59,7 +61,7 @@ def report_lines(outcome: FitOutcome, figures: list[str], lost: list[str]) -> It
     yield "## Figures"
     yield ""
     for name in figures:
-        yield f"![{name}]({name})"
+        yield f"![{name}]({quote(os.fsencode(name))})"
         yield ""
     for text in lost:
         yield text

@@ -3,24 +3,48 @@
 from pathlib import Path
 from typing import Any
 
-import h5py
-import jax
 import numpy as np
 
 from npp_jax._version import __version__
-from npp_jax.commands.fit.figures import figures
+from npp_jax.commands.fit.arrays import (
+    likelihood_arrays,
+    minimum_arrays,
+    parameter_arrays,
+    posterior_arrays,
+    profile_arrays,
+)
+from npp_jax.commands.fit.figures import figure_names, figures
 from npp_jax.commands.fit.report import report_lines
 from npp_jax.commands.fit.run import FitOutcome, Fitted
 from npp_jax.commands.fit.summary import measured_of, warnings
-from npp_jax.files.writing import write_figure, write_json, write_text, written_hdf5
+from npp_jax.files.origin import Origin
+from npp_jax.files.stored import written_result
+from npp_jax.files.study import Study
+from npp_jax.files.writing import draw, write_json, write_markdown, written_together
 from npp_jax.fitting import phrases
 from npp_jax.inference import Estimate, Reason, given
+from npp_jax.sweeping.profiles import labels
+from npp_jax.sweeping.store.arrays import put
 
 SCHEMA_VERSION = 2
 
 
-def write_fit(outcome: FitOutcome, folder: Path, stem: str, *, command: str = "") -> tuple[list[Path], list[str]]:
-    """Write all files of a fit: numbers first, so that no figure can lose them.
+def origin_of(study: Study, sweep: Path | None = None) -> Origin:
+    """Whose the files of a fit are; a sweep that it starts from is read, too."""
+    read = (*study.identity.files.values(), *(() if sweep is None else (sweep,)))
+    return Origin("fit", study.path, reads=read)
+
+
+def result_files(study: Study, folder: Path, stem: str) -> list[Path]:
+    """Files that a fit may write: report, numbers, arrays, and the figures of every kind."""
+    endings = ["report.md", "fit.json", "fit.h5", *(f"{name}.png" for name in figure_names(study))]
+    return [folder / f"{stem}_{ending}" for ending in endings]
+
+
+def write_fit(
+    outcome: FitOutcome, folder: Path, stem: str, *, command: str = "", origin: Origin | None = None
+) -> tuple[list[Path], list[str]]:
+    """Write all files of a fit, or none; a figure that cannot be drawn costs nothing but itself.
 
     Parameters
     ----------
@@ -32,29 +56,23 @@ def write_fit(outcome: FitOutcome, folder: Path, stem: str, *, command: str = ""
         Beginning of the names of the files.
     command
         Command that made the fit, kept as provenance.
+    origin
+        Whose the files are.
 
     Returns
     -------
     Files, the report first, and a sentence for each figure that could not be drawn.
     """
-    numbers = folder / f"{stem}_fit.json"
-    write_json(numbers, _numbers(outcome))
-    arrays = folder / f"{stem}_fit.h5"
-    _write_arrays(arrays, outcome, command)
-    report = folder / f"{stem}_report.md"
-    write_text(report, "\n".join(report_lines(outcome, [], [])) + "\n")
-    drawn, lost = [], []
-    for name, draw in figures(outcome):
-        try:
-            figure = draw()
-        except Exception as error:  # whatever a figure meets, the fit is more than it
-            lost.append(f"The figure '{name}' could not be drawn: {type(error).__name__}: {error}".splitlines()[0])
-            continue
-        if figure is not None:
-            path = folder / f"{stem}_{name}.png"
-            write_figure(path, figure, dpi=130)
-            drawn.append(path)
-    write_text(report, "\n".join(report_lines(outcome, [path.name for path in drawn], lost)) + "\n")
+    report, numbers, arrays = (folder / f"{stem}_{end}" for end in ("report.md", "fit.json", "fit.h5"))
+    drawn: list[Path] = []
+    lost: list[str] = []
+    with written_together():
+        write_json(numbers, _numbers(outcome), origin)
+        _write_arrays(arrays, outcome, command, origin)
+        for name, make in figures(outcome):
+            drawn += draw(folder / f"{stem}_{name}.png", make, lost, name=name, dpi=130, origin=origin)
+        text = "\n".join(report_lines(outcome, [path.name for path in drawn], lost))
+        write_markdown(report, text + "\n", origin)
     return [report, numbers, arrays, *drawn], lost
 
 
@@ -150,68 +168,20 @@ def _posterior_numbers(fitted: Fitted) -> dict[str, Any]:
     }
 
 
-def _write_arrays(path: Path, outcome: FitOutcome, command: str) -> None:
-    result = outcome.main.result
-    names = list(result.names)
-    found = [result[name] for name in names]
-    with written_hdf5(path) as file:
-        file.attrs.update(
-            title="npp_jax fit",
-            schema_version=SCHEMA_VERSION,
-            npp_jax_version=__version__,
-            jax_version=jax.__version__,
-            device=str(jax.devices()[0].device_kind),
-            study=outcome.study.text,
-            command=command,
-        )
-        file["parameter"] = names
-        for key, values, text in (
-            ("theta", result.theta, "best parameters, in the units of their names"),
-            (
-                "standard_error",
-                [e.sigma for e in found],
-                "standard errors, in the units of the names; NaN: not determined",
-            ),
-            ("interval", [e.interval for e in found], "95 % intervals [parameter, end]; NaN: the data set no limit"),
-            ("covariance_scaled", result.covariance.scaled, "covariance on the scales of the parameters"),
-            ("correlation", result.covariance.correlation, "correlation matrix"),
-            ("start_theta", result.refined.theta, "where each start ended"),
-            ("start_chi2", 2.0 * result.refined.cost, "χ² there, priors included"),
-            ("start_reason", result.refined.reason, "why it ended: " + ", ".join(f"{r:d} {r.name}" for r in Reason)),
-            ("path", result.path, "trial points of the best start"),
-        ):
-            file[key] = np.asarray(values)
-            file[key].attrs["long_name"] = text
-        texts = np.array([[end.text() for end in e.ends] for e in found], dtype=object)
-        file.create_dataset("interval_end", data=texts, dtype=h5py.string_dtype())
-        file["interval_end"].attrs["long_name"] = "how each end was found"
-        for k, measurement in enumerate(measured_of(outcome.main)):
-            profile = measurement.profile
-            assert profile is not None
-            group = file.create_group(measurement.name)
-            group["depth"] = np.asarray(profile.depth)
-            group["depth"].attrs["units"] = "nm"
-            group["species"] = list(profile.species)
-            group["measured"], group["sigma"] = np.asarray(profile.fraction), np.asarray(profile.sigma)
-            group["fitted"] = np.asarray(result.expansion.signals[k][0])
-        for profile in result.profiles:
-            group = file.create_group(f"profile_likelihood/{profile.name}")
-            group["values"], group["delta_chi2"], group["theta"] = profile.values, profile.delta_chi2, profile.theta
-            group["reason"] = profile.reason
-            for side, end in zip(("low", "high"), profile.ends, strict=True):
-                group.attrs[f"{side}_outcome"], group.attrs[f"{side}_text"] = end.outcome.name, end.text()
-                group.attrs[f"{side}_value"], group.attrs[f"{side}_delta_chi2"] = end.value, end.delta_chi2
-        group = file.create_group("minima")
-        group["theta"] = np.reshape([m.theta for m in result.minima], (-1, len(names)))
-        group["chi2"] = np.array([m.chi2 for m in result.minima], float)
-        group["starts"] = np.array([m.starts for m in result.minima], int)
-        if outcome.main.posterior is not None:
-            for key, text in (
-                ("theta", "draws [chain, draw, parameter], in the units of the names"),
-                ("log_density", "ln density of each draw in the unbounded coordinate, up to a constant"),
-                ("r_hat", "rank-normalised split R-hat"),
-                ("ess_bulk", "effective draws for the mean"),
-                ("ess_tail", "effective draws for the 5 and 95 % quantiles"),
-            ):
-                file[f"posterior/{key}"] = getattr(outcome.main.posterior, key)
-                file[f"posterior/{key}"].attrs["long_name"] = text
+def _write_arrays(path: Path, outcome: FitOutcome, command: str, origin: Origin | None) -> None:
+    main, taken = outcome.main, {"minima", "posterior", "profile_likelihood"}
+    result, measured = main.result, measured_of(main)
+    arrays = parameter_arrays(result)
+    marks = labels(measurement.name for measurement in measured)
+    with written_result(
+        path, "npp_jax fit", SCHEMA_VERSION, arrays, origin=origin, study=outcome.study.text, command=command
+    ) as file:
+        for k, (measurement, mark) in enumerate(zip(measured, marks, strict=True)):
+            group = file.create_group(f"experiment_{mark}" if mark in taken | arrays.keys() else mark)
+            group.attrs["name"] = measurement.name
+            put(group, profile_arrays(measurement, np.asarray(result.expansion.signals[k][0])))
+        for profile, mark in zip(result.profiles, labels(profile.name for profile in result.profiles), strict=True):
+            put(file.create_group(f"profile_likelihood/{mark}"), likelihood_arrays(profile))
+        put(file.create_group("minima"), minimum_arrays(result))
+        if main.posterior is not None:
+            put(file.create_group("posterior"), posterior_arrays(main.posterior))

@@ -80,7 +80,7 @@ def run_fit(study: Study, *, sweep: SweepResult | None = None, quiet: bool = Fal
     """
     if study.fit.posterior is not None:
         check_blackjax()
-    console = Console(stderr=True, quiet=quiet)
+    console = Console(stderr=True, quiet=quiet, markup=False)
     hypothesis = _with_systematic(study.main)
     model = _linear_model(study, hypothesis)
     if sweep is None:

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-import h5py
-
 from npp_jax.files import ConfigError
+from npp_jax.files.identity import told_apart
 from npp_jax.files.study import Study
 from npp_jax.sweeping import SweepResult, read_sweep
-from npp_jax.sweeping.screening import of_problem
+from npp_jax.sweeping.screening import OtherData, of_problem
+from npp_jax.sweeping.store.stored import reading_sweep
 
 
 def read_starts(path: Path, study: Study) -> SweepResult:
@@ -18,23 +18,35 @@ def read_starts(path: Path, study: Study) -> SweepResult:
     SweepFileError
         The file is no sweep.
     ConfigError
-        It is one of other parameters, experiments, profiles or ranges.
+        It is one of other parameters, experiments, profiles or ranges, or does not tell of which.
     """
     sweep = read_sweep(path)
-    with h5py.File(path) as file:
-        swept = file["configuration"][()].decode()  # pyright: ignore
-    # A sweep from Python has no files.
-    known, own = _profiles(swept), _profiles(study.text)
-    other = [name for name, checksum in own.items() if known.get(name, checksum) != checksum]
-    if other:
-        raise ConfigError(f"{path}: the sweep had another {other[0]}; sweep again")
+    if sweep.data is None:
+        raise ConfigError(f"{path}: an earlier version wrote it, which did not note of what data; sweep again")
+    with reading_sweep(path) as reader:
+        swept = reader.text("configuration")
     try:
-        return of_problem(sweep, study.problem)
+        found = of_problem(sweep, study.problem)
+    except OtherData as error:
+        raise ConfigError(f"{path}: {_difference(swept, study) or error}; sweep again") from None
     except ValueError as error:
         raise ConfigError(f"{path}: {error}") from None
+    different = _difference(swept, study)
+    if different is not None:
+        raise ConfigError(f"{path}: {different}; sweep again")
+    return found
 
 
-def _profiles(configuration: str) -> dict[str, str]:
-    """Checksum of each profile that a configuration names."""
-    lines = [line.rpartition(" sha256 ") for line in configuration.splitlines()]
-    return {name: checksum for name, middle, checksum in lines if middle and len(checksum) == 64}
+def _difference(configuration: str, study: Study) -> str | None:
+    """In what the data of a sweep are other ones, in words; None if in nothing, or for a sweep from Python."""
+    swept, own = told_apart(configuration), told_apart(study.identity.text)
+    if not swept:
+        return None
+    for key in sorted(swept.keys() | own.keys()):
+        # Where candidates may be is looked at in their numbers.
+        if swept.get(key) == own.get(key) or key.endswith((".low", ".high", ".scale", ".levels", ".name")):
+            continue
+        if key in study.identity.files:
+            return f"the sweep had another {study.identity.files[key].name}"
+        return f"the sweep had {key} = {swept.get(key, 'none')}, the study has {own.get(key, 'none')}"
+    return None

@@ -1,27 +1,31 @@
 """`npp-jax tracer` for Arrhenius lines and Haven ratios."""
 
+from typing import TYPE_CHECKING
+
 import jax.numpy as jnp
 import numpy as np
 
-from npp_jax.commands.tracer.report import Stored, TracerReport, linear_row, logarithmic_row
+from npp_jax.commands.tracer.report import TracerReport, linear_row, logarithmic_row
 from npp_jax.commands.tracer.study import ArrheniusStudy
 from npp_jax.commands.tracer.tables import LineTable
 from npp_jax.figures.tracer import Activated, arrhenius
 from npp_jax.inference import Uncertain
 from npp_jax.physics.nernst_einstein import nernst_einstein, tracer_from_cait
+from npp_jax.sweeping.store.arrays import Array
 from npp_jax.tracer.transport import ArrheniusFit, fit_arrhenius, haven_ratio
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def run_arrhenius(study: ArrheniusStudy) -> TracerReport:
     """Diffusion coefficients from conductivities, Arrhenius lines, Haven ratios."""
-    from matplotlib.figure import Figure
-
     given = [T for line in study.lines for T in line.temperature_K or ()]
     given += [T for pair in study.haven for T in pair.temperature_K]
     span = (min(given), max(given)) if given else (250.0, 500.0)
     lines: list[str] = []
     warnings: list[str] = []
-    arrays: dict[str, Stored] = {}
+    arrays: dict[str, Array] = {}
     fits: dict[str, ArrheniusFit] = {}
     points: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
     drawn: dict[str, Activated] = {}
@@ -33,8 +37,8 @@ def run_arrhenius(study: ArrheniusStudy) -> TracerReport:
             continue
         temperature, D, relative = points[line.name] = _points(line)
         axis, head = f"line{k + 1}_temperature", f"line{k + 1}_"
-        arrays[axis] = Stored(temperature, "K", f"temperature, {line.name}", (axis,))
-        arrays[f"{head}D"] = Stored(D, "m2 s-1", f"diffusion coefficient, {line.name}", (axis,))
+        arrays[axis] = Array(temperature, "K", f"temperature, {line.name}", (axis,))
+        arrays[f"{head}D"] = Array(D, "m2 s-1", f"diffusion coefficient, {line.name}", (axis,))
         if line.D_cait_m2_s is not None:
             halves = zip(temperature, np.asarray(tracer_from_cait(D)), strict=True)
             lines += [f"{line.name}: D* {value:.4g} m²/s at {T:g} K, if D_CAIT = 2 D*" for T, value in halves]
@@ -44,11 +48,11 @@ def run_arrhenius(study: ArrheniusStudy) -> TracerReport:
         if len(set(temperature.tolist())) >= 2:
             fit = fits[line.name] = fit_arrhenius(temperature, D, relative if with_errors else None)
             lines += _fit_lines(line.name, fit)
-            arrays[f"{head}log_prefactor"] = Stored(
+            arrays[f"{head}log_prefactor"] = Array(
                 np.asarray(fit.log_prefactor), "1", f"ln of D₀ in m2 s-1, {line.name}"
             )
-            arrays[f"{head}energy"] = Stored(np.asarray(fit.energy), "eV", f"activation energy, {line.name}")
-            arrays[f"{head}covariance"] = Stored(
+            arrays[f"{head}energy"] = Array(np.asarray(fit.energy), "eV", f"activation energy, {line.name}")
+            arrays[f"{head}covariance"] = Array(
                 np.asarray(fit.covariance),
                 "1",
                 f"covariance of ln D₀ and E_a, {line.name}",
@@ -67,20 +71,26 @@ def run_arrhenius(study: ArrheniusStudy) -> TracerReport:
         ratio = haven_ratio(*(_at(name, at, fits, points) for name in (pair.tracer, pair.conductivity)))
         value, error = np.asarray(ratio.value), np.asarray(ratio.sigma)
         axis = f"haven{k + 1}_temperature"
-        arrays[axis] = Stored(at, "K", "temperature", (axis,))
+        arrays[axis] = Array(at, "K", "temperature", (axis,))
         named = f"Haven ratio, {pair.tracer} over {pair.conductivity}"
-        arrays[f"haven{k + 1}"] = Stored(value, "1", named, (axis,))
-        arrays[f"haven{k + 1}_error"] = Stored(error, "1", f"standard error of it, {named}", (axis,))
+        arrays[f"haven{k + 1}"] = Array(value, "1", named, (axis,))
+        arrays[f"haven{k + 1}_error"] = Array(error, "1", f"standard error of it, {named}", (axis,))
         for T, v, e in zip(at, value, error, strict=True):
             known = f" ± {e:.2g}" if np.isfinite(e) else " (error not known)"
             lines.append(f"{named}, at {T:g} K: {v:.4g}{known if np.isfinite(v) else ''}")
         if not np.all(np.isfinite(value)):
             warnings.append(f"{named}: a line without a fit has a value only at its own temperatures.")
-    figure = Figure(figsize=(6.0, 4.4), layout="constrained")
-    arrhenius(figure.subplots(), drawn)
+
+    def draw() -> "Figure":
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(6.0, 4.4), layout="constrained")
+        arrhenius(figure.subplots(), drawn)
+        return figure
+
     finite = all(np.all(np.isfinite(D)) for _, D, _ in points.values())
     return TracerReport(
-        lines, arrays, figure, warnings, "done" if finite else "no finite result: check the values", 0 if finite else 4
+        lines, arrays, draw, warnings, "done" if finite else "no finite result: check the values", 0 if finite else 4
     )
 
 

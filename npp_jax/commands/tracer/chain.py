@@ -2,23 +2,28 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from npp_jax.commands.tracer.report import Stored, TracerReport, chi2_lines, ending, quantity_row, vague
+from npp_jax.commands.tracer.report import TracerReport, chi2_lines, ending, quantity_row, vague
 from npp_jax.commands.tracer.stored import HOUR, UM, profile_figure, quantity, read_profile_of
 from npp_jax.commands.tracer.study import ChainStudy
 from npp_jax.commands.tracer.tables import StageTable
 from npp_jax.figures.tracer import boundary_steps
 from npp_jax.files import ConfigError
 from npp_jax.inference import Uncertain
+from npp_jax.sweeping.store.arrays import Array
 from npp_jax.tracer.boundaries import chain_diffusivity, chain_of_grains, measure_step, permeability_of_step
 from npp_jax.tracer.chain_fit import fit_boundaries
 from npp_jax.tracer.diffusion import AbstractEnd, Closed, ConstantSurface, DiffusionStage, SurfaceExchange, diffuse
 from npp_jax.tracer.measured import MeasuredProfile
 from npp_jax.tracer.tracer_fit import TracerFit
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _STEP_POINTS = 8
 """Fewest points on either side of a boundary for a step and a gradient."""
@@ -46,7 +51,7 @@ def run_chain(study: ChainStudy, folder: Path) -> TracerReport:
     names = [f"D_gb/δ of boundary {j + 1}" for j in range(count)]
     lines: list[str] = []
     warnings: list[str] = []
-    arrays: dict[str, Stored] = {}
+    arrays: dict[str, Array] = {}
     status, code = "simulated; no profile to fit to", 0
     if any(profile is not None for profile in profiles):
         fit = fit_boundaries(
@@ -58,7 +63,7 @@ def run_chain(study: ChainStudy, folder: Path) -> TracerReport:
         lines = [quantity_row(*each, "m/s") for each in zip(names, found.value, found.interval, strict=True)]
         arrays |= quantity("permeability", found.value, found.interval, "m/s", ("boundary",))
         if table.boundary_nm is not None:
-            arrays["D_gb"] = Stored(
+            arrays["D_gb"] = Array(
                 found.value * table.boundary_nm * 1e-9,
                 "m2 s-1",
                 "D of a boundary of the assumed thickness",
@@ -76,7 +81,7 @@ def run_chain(study: ChainStudy, folder: Path) -> TracerReport:
         lines += _steps(fit, profiles, np.asarray(edges), table.sizes_um, D, arrays)
         status, code = ending(fit)
     else:
-        arrays["permeability"] = Stored(np.asarray(permeability), "m s-1", "D_gb/δ", ("boundary",))
+        arrays["permeability"] = Array(np.asarray(permeability), "m s-1", "D_gb/δ", ("boundary",))
     if table.boundary_nm is not None:
         lines += [
             f"{f'D_gb of boundary {j + 1}':28s} {value * table.boundary_nm * 1e-9:11.4g} m²/s     "
@@ -89,20 +94,24 @@ def run_chain(study: ChainStudy, folder: Path) -> TracerReport:
     solution = jax.jit(diffuse, static_argnames="steps")(
         medium, jnp.full(len(table.sizes_um) * table.cells, table.initial), stages, steps=steps
     )
-    figure, axes = profile_figure(len(stages))
-    for k, (profile, ax) in enumerate(zip(profiles, axes, strict=True)):
-        boundary_steps(ax, medium, solution.fraction[k], measured=profile, boundaries=edges)
-        ax.set_title(f"after {float(solution.time[k]) / HOUR:.3g} h")
+
+    def draw() -> "Figure":
+        figure, axes = profile_figure(len(stages))
+        for k, (profile, ax) in enumerate(zip(profiles, axes, strict=True)):
+            boundary_steps(ax, medium, solution.fraction[k], measured=profile, boundaries=edges)
+            ax.set_title(f"after {float(solution.time[k]) / HOUR:.3g} h")
+        return figure
+
     arrays |= {
-        "D_eff": Stored(np.asarray(effective), "m2 s-1", "effective diffusion coefficient of the chain"),
-        "boundary_position": Stored(np.asarray(edges), "m", "position of a boundary", ("boundary",)),
-        "position": Stored(np.asarray(medium.centres), "m", "centre of a cell", ("position",)),
-        "time": Stored(np.asarray(solution.time), "s", "time from the start", ("time",)),
-        "fraction": Stored(np.asarray(solution.fraction), "1", "isotope fraction", ("time", "position")),
+        "D_eff": Array(np.asarray(effective), "m2 s-1", "effective diffusion coefficient of the chain"),
+        "boundary_position": Array(np.asarray(edges), "m", "position of a boundary", ("boundary",)),
+        "position": Array(np.asarray(medium.centres), "m", "centre of a cell", ("position",)),
+        "time": Array(np.asarray(solution.time), "s", "time from the start", ("time",)),
+        "fraction": Array(np.asarray(solution.fraction), "1", "isotope fraction", ("time", "position")),
     }
     if not np.all(np.isfinite(np.asarray(solution.fraction))):
         status, code = "no finite result: check the values of the study", 4
-    return TracerReport(lines, arrays, figure, warnings, status, code)
+    return TracerReport(lines, arrays, draw, warnings, status, code)
 
 
 def _end(stage: StageTable) -> AbstractEnd:
@@ -117,7 +126,7 @@ def _steps(
     edges: np.ndarray,
     sizes_um: list[float],
     D: jax.Array,
-    arrays: dict[str, Stored],
+    arrays: dict[str, Array],
 ) -> list[str]:
     """D_gb/δ of each boundary from its step and the gradient beside it (eqn 3), in the last profile."""
     profile = next(p for p in reversed(profiles) if p is not None)
@@ -139,6 +148,6 @@ def _steps(
         value = permeability_of_step(step, Uncertain(D, jnp.zeros_like(D)))
         found[j] = float(value.value), float(value.sigma)
         lines.append(f"{f'boundary {j + 1}, step and gradient':28s} {found[j, 0]:11.4g} m/s      ± {found[j, 1]:.2g}")
-    arrays["permeability_of_step"] = Stored(found[:, 0], "m s-1", "D_gb/δ from step and gradient, eqn 3", ("boundary",))
-    arrays["permeability_of_step_error"] = Stored(found[:, 1], "m s-1", "standard error of it", ("boundary",))
+    arrays["permeability_of_step"] = Array(found[:, 0], "m s-1", "D_gb/δ from step and gradient, eqn 3", ("boundary",))
+    arrays["permeability_of_step_error"] = Array(found[:, 1], "m s-1", "standard error of it", ("boundary",))
     return lines

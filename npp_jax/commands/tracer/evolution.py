@@ -1,13 +1,15 @@
 """`npp-jax tracer` for profiles of several anneals."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 
 from npp_jax.commands.tracer.report import (
-    Stored,
     TracerReport,
     chi2_lines,
     ending,
@@ -26,6 +28,7 @@ from npp_jax.commands.tracer.stored import (
 from npp_jax.commands.tracer.study import EvolutionStudy
 from npp_jax.figures.tracer import Activated, arrhenius, isotope_profiles
 from npp_jax.files import ConfigError
+from npp_jax.sweeping.store.arrays import Array
 from npp_jax.tracer.fit import (
     Anneal,
     EvolutionModel,
@@ -33,6 +36,10 @@ from npp_jax.tracer.fit import (
     activation,
     fit_evolution,
 )
+from npp_jax.tracer.measured import MeasuredProfile
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def run_evolution(study: EvolutionStudy, folder: Path) -> TracerReport:
@@ -68,29 +75,29 @@ def run_evolution(study: EvolutionStudy, folder: Path) -> TracerReport:
     value, error = np.asarray(at.value), np.asarray(at.sigma)
     lines = [logarithmic_row(f"D at {T:g} K", v, e, "m²/s") for T, v, e in zip(temperatures, value, error, strict=True)]
     law = None if table.start_energy_eV is None else activation(fit, table.reference_temperature_K)
-    arrays = {"temperature": Stored(np.asarray(temperatures), "K", "temperature", ("temperature",))}
+    arrays = {"temperature": Array(np.asarray(temperatures), "K", "temperature", ("temperature",))}
     arrays |= logarithmic("D", value, error, "m²/s", ("temperature",))
     if law is not None:
         energy = fit["energy_eV"]
         lines.append(quantity_row("activation energy", energy.value, energy.interval, "eV"))
-        arrays["energy"] = Stored(np.asarray(energy.value), "eV", "activation energy")
-        arrays["energy_error"] = Stored(np.asarray(energy.sigma), "eV", "standard error of the activation energy")
+        arrays["energy"] = Array(np.asarray(energy.value), "eV", "activation energy")
+        arrays["energy_error"] = Array(np.asarray(energy.sigma), "eV", "standard error of the activation energy")
         lines.append(logarithmic_row("D₀", float(law.log_prefactor), float(jnp.sqrt(law.covariance[0, 0])), "m²/s"))
-        arrays["log_prefactor"] = Stored(np.asarray(law.log_prefactor), "1", "ln of D₀ in m2 s-1")
-        arrays["arrhenius_covariance"] = Stored(
+        arrays["log_prefactor"] = Array(np.asarray(law.log_prefactor), "1", "ln of D₀ in m2 s-1")
+        arrays["arrhenius_covariance"] = Array(
             np.asarray(law.covariance),
             "1",
             "covariance of ln D₀ and E_a",
             ("arrhenius_parameter", "arrhenius_parameter2"),
         )
-    arrays["covariance"] = Stored(
+    arrays["covariance"] = Array(
         np.asarray(fit.covariance.scaled),
         "1",
         "covariance of the parameters; of logarithms where they are positive",
         ("parameter", "parameter2"),
     )
-    arrays["parameter"] = Stored(np.asarray(fit.names), "1", "name of a parameter", ("parameter",))
-    figure, axes = profile_figure(len(specimens) + (law is not None))
+    arrays["parameter"] = Array(np.asarray(fit.names), "1", "name of a parameter", ("parameter",))
+    panels: list[tuple[str, Sequence[MeasuredProfile], list[str], jax.Array, jax.Array]] = []
     for k, (entry, specimen) in enumerate(zip(study.specimens, specimens, strict=True)):
         if table.start_profile == "exchange":
             surface, area = fit[f"surface[{k + 1}]"], fit[f"area_m2[{k + 1}]"]
@@ -103,14 +110,22 @@ def run_evolution(study: EvolutionStudy, folder: Path) -> TracerReport:
         first = {"exchange": "exchanged", "measured": "start"}[table.start_profile]
         labels = [first, *(f"+ {a.duration_h:g} h at {a.temperature_K:g} K" for a in entry.anneals)]
         measured = model.measured(k)
-        isotope_profiles(axes[k], measured, labels, position=position, fitted=curve)
-        axes[k].set_title(entry.name)
+        panels.append((entry.name, measured, labels, position, curve))
         named = [(f"{entry.name}: {label}", m) for label, m in zip(labels, measured, strict=True)]
         arrays |= profile_arrays(named, np.asarray(position), np.asarray(curve), prefix=f"specimen{k + 1}_")
-    if law is not None:
-        arrhenius(axes[-1], {"D of the fit": Activated(jnp.asarray(temperatures), jnp.exp(at.value), at.sigma, law)})
+
+    def draw() -> "Figure":
+        figure, axes = profile_figure(len(specimens) + (law is not None))
+        for ax, (name, measured, labels, position, curve) in zip(axes, panels, strict=False):
+            isotope_profiles(ax, measured, labels, position=position, fitted=curve)
+            ax.set_title(name)
+        if law is not None:
+            line = Activated(jnp.asarray(temperatures), jnp.exp(at.value), at.sigma, law)
+            arrhenius(axes[-1], {"D of the fit": line})
+        return figure
+
     told, doubt = chi2_lines(fit)
     status, code = ending(fit)
     return TracerReport(
-        [*lines, *told], arrays, figure, [*doubt, *vague([f"D at {T:g} K" for T in temperatures], error)], status, code
+        [*lines, *told], arrays, draw, [*doubt, *vague([f"D at {T:g} K" for T in temperatures], error)], status, code
     )

@@ -2,6 +2,7 @@
 
 import functools
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import equinox as eqx
 import jax
@@ -9,17 +10,21 @@ import jax.numpy as jnp
 import numpy as np
 
 from npp_jax.commands.tracer.data import read_counts, read_labels
-from npp_jax.commands.tracer.report import Stored, TracerReport, chi2_lines, ending, quantity_row, vague
+from npp_jax.commands.tracer.report import TracerReport, chi2_lines, ending, quantity_row, vague
 from npp_jax.commands.tracer.study import MapStudy
 from npp_jax.figures.tracer import cut_profile, isotope_map
 from npp_jax.files import ConfigError
+from npp_jax.sweeping.store.arrays import Array
 from npp_jax.tracer.boundaries import series_diffusivity
 from npp_jax.tracer.counts import IsotopeCounts
 from npp_jax.tracer.grain_fit import fit_permeability
 from npp_jax.tracer.grain_map import GrainMap, grain_map
-from npp_jax.tracer.isotope import isotope_fraction, line_scan
+from npp_jax.tracer.isotope import LineScan, isotope_fraction, line_scan
 from npp_jax.tracer.isotope_map import MapStage, simulate_map
 from npp_jax.tracer.tracer_fit import TracerFit
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 UM, HOUR = 1e-6, 3600.0
 _ROWS = 12
@@ -44,7 +49,7 @@ def run_map(study: MapStudy, folder: Path) -> TracerReport:
     D, permeability = jnp.asarray(table.D_bulk_m2_s), jnp.asarray(table.permeability_m_s)
     lines = [f"{grains.grains} grains, {sum(map(len, grains.pairs))} pairs of neighbours, {labels.shape} pixels"]
     warnings: list[str] = []
-    arrays: dict[str, Stored] = {}
+    arrays: dict[str, Array] = {}
     status, code = "simulated; no counts to fit to", 0
     if counts is not None:
         fit = fit_permeability(
@@ -70,15 +75,16 @@ def run_map(study: MapStudy, folder: Path) -> TracerReport:
         f"{'D_eff':28s} {effective:11.4g} m²/s     in series, grains of {size / UM:.1f} µm (root of the mean area)"
     )
     arrays |= {
-        "time": Stored(np.cumsum([s.duration_h * HOUR for s in study.stages]), "s", "time from the start", ("time",)),
-        "fraction": Stored(modelled, "1", "isotope fraction of the model", ("time", "row", "column")),
-        "uptake": Stored(np.asarray(solution.uptake), "m2", "isotope fraction times area that came in", ("time",)),
-        "grain": Stored(np.asarray(grains.grain), "1", "number of a grain", ("row", "column")),
+        "time": Array(np.cumsum([s.duration_h * HOUR for s in study.stages]), "s", "time from the start", ("time",)),
+        "fraction": Array(modelled, "1", "isotope fraction of the model", ("time", "row", "column")),
+        "uptake": Array(np.asarray(solution.uptake), "m2", "isotope fraction times area that came in", ("time",)),
+        "grain": Array(np.asarray(grains.grain), "1", "number of a grain", ("row", "column")),
     }
     if counts is not None:
-        arrays["measured"] = Stored(_measured(counts), "1", "measured isotope fraction", ("row", "column"))
-    figure = _drawn(study, grains, counts, modelled[-1], arrays)
-    return TracerReport(lines, arrays, figure, warnings, status, code)
+        arrays["measured"] = Array(_measured(counts), "1", "measured isotope fraction", ("row", "column"))
+    scans = _scans(study, grains, counts, modelled[-1], arrays)
+    draw = functools.partial(_drawn, study, grains, counts, modelled[-1], scans)
+    return TracerReport(lines, arrays, draw, warnings, status, code)
 
 
 def _rows(study: MapStudy, grains: GrainMap, fit: TracerFit) -> list[str]:
@@ -118,17 +124,17 @@ def _doubts(grains: GrainMap, error: np.ndarray) -> list[str]:
     return [f"The data hardly determine {poor} of {grains.classes} boundaries: the isotope changes little across them."]
 
 
-def _fitted_arrays(grains: GrainMap, fit: TracerFit, D: jax.Array) -> dict[str, Stored]:
+def _fitted_arrays(grains: GrainMap, fit: TracerFit, D: jax.Array) -> dict[str, Array]:
     pairs = np.asarray([pairs[0] for pairs in grains.pairs]) if grains.classes > 1 else np.zeros((1, 2), int) - 1
     found = fit.fitted("permeability_m_s")
     return {
-        "permeability": Stored(found.value, "m s-1", "D_gb/δ", ("boundary",)),
-        "permeability_interval": Stored(
+        "permeability": Array(found.value, "m s-1", "D_gb/δ", ("boundary",)),
+        "permeability_interval": Array(
             found.interval, "m s-1", "ends of the 95 % interval of D_gb/δ", ("boundary", "end")
         ),
-        "grains_of_boundary": Stored(pairs, "1", "numbers of both grains; -1 for all boundaries", ("boundary", "side")),
-        "D_bulk": Stored(np.asarray(D), "m2 s-1", "D of the grains"),
-        "covariance": Stored(
+        "grains_of_boundary": Array(pairs, "1", "numbers of both grains; -1 for all boundaries", ("boundary", "side")),
+        "D_bulk": Array(np.asarray(D), "m2 s-1", "D of the grains"),
+        "covariance": Array(
             np.asarray(fit.covariance.scaled), "1", "covariance of the logarithms", ("parameter", "parameter2")
         ),
     }
@@ -155,10 +161,47 @@ def _measured(counts: list[np.ndarray]) -> np.ndarray:
     return np.where(counts[0] + counts[1] > 0.0, fraction, np.nan)
 
 
+def _scans(
+    study: MapStudy, grains: GrainMap, counts: list[np.ndarray] | None, model: np.ndarray, arrays: dict[str, Array]
+) -> list[tuple[LineScan, LineScan | None]]:
+    """Model and data along each cut; they go into the arrays too."""
+    found = []
+    for k, cut in enumerate(study.cuts):
+        scanned = functools.partial(
+            line_scan,
+            start=_in_metres(cut.start_um),
+            end=_in_metres(cut.end_um),
+            pixel_size=grains.pixel_size,
+            width=cut.width_um * UM,
+            interval=cut.interval_um * UM,
+        )
+        try:
+            smooth = scanned(_EVEN * model, _EVEN * (1.0 - model))
+            scan = None if counts is None else scanned(*counts)
+        except ValueError as error:
+            raise ConfigError(f"cuts[{k}]: {error}") from None
+        if not smooth.position.size:
+            raise ConfigError(f"cuts[{k}]: no pixel lies in it")
+        found.append((smooth, scan))
+        line = f"cut{k + 1}_position"
+        arrays[line] = Array(np.asarray(smooth.position), "m", "position along the cut", (line,))
+        arrays[f"cut{k + 1}_model"] = Array(
+            np.asarray(smooth.fraction.value), "1", "isotope fraction of the model", (line,)
+        )
+        if scan is not None:
+            arrays[f"cut{k + 1}"] = Array(np.asarray(scan.fraction.value), "1", "measured isotope fraction", (line,))
+            arrays[f"cut{k + 1}_error"] = Array(np.asarray(scan.fraction.error), "1", "its standard error", (line,))
+    return found
+
+
 def _drawn(
-    study: MapStudy, grains: GrainMap, counts: list[np.ndarray] | None, model: np.ndarray, arrays: dict[str, Stored]
-):
-    """Maps above one another, and the cuts below; the cuts go into the arrays too."""
+    study: MapStudy,
+    grains: GrainMap,
+    counts: list[np.ndarray] | None,
+    model: np.ndarray,
+    scans: list[tuple[LineScan, LineScan | None]],
+) -> "Figure":
+    """Maps above one another, and the cuts below."""
     from matplotlib.figure import Figure
 
     ends = [(_in_metres(cut.start_um), _in_metres(cut.end_um)) for cut in study.cuts]
@@ -171,29 +214,6 @@ def _drawn(
     isotope_map(axes[1 if counts is not None else 0], model, grains, limits=limits, cuts=ends).set_title("model")
     if study.cuts:
         axes[-1].set_title("model (lines)" if counts is None else "data (points), model (lines)")
-    for k, (cut, (start, end)) in enumerate(zip(study.cuts, ends, strict=True)):
-        scanned = functools.partial(
-            line_scan,
-            start=start,
-            end=end,
-            pixel_size=grains.pixel_size,
-            width=cut.width_um * UM,
-            interval=cut.interval_um * UM,
-        )
-        try:
-            smooth = scanned(_EVEN * model, _EVEN * (1.0 - model))
-            scan = None if counts is None else scanned(*counts)
-        except ValueError as error:
-            raise ConfigError(f"cuts[{k}]: {error}") from None
-        if not smooth.position.size:
-            raise ConfigError(f"cuts[{k}]: no pixel lies in it")
+    for k, (smooth, scan) in enumerate(scans):
         cut_profile(axes[-1], k, smooth, scan)
-        line = f"cut{k + 1}_position"
-        arrays[line] = Stored(np.asarray(smooth.position), "m", "position along the cut", (line,))
-        arrays[f"cut{k + 1}_model"] = Stored(
-            np.asarray(smooth.fraction.value), "1", "isotope fraction of the model", (line,)
-        )
-        if scan is not None:
-            arrays[f"cut{k + 1}"] = Stored(np.asarray(scan.fraction.value), "1", "measured isotope fraction", (line,))
-            arrays[f"cut{k + 1}_error"] = Stored(np.asarray(scan.fraction.error), "1", "its standard error", (line,))
     return figure

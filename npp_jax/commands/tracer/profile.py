@@ -2,12 +2,12 @@
 
 import math
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import jax.numpy as jnp
 import numpy as np
 
 from npp_jax.commands.tracer.report import (
-    Stored,
     TracerReport,
     chi2_lines,
     ending,
@@ -25,7 +25,11 @@ from npp_jax.commands.tracer.stored import (
 )
 from npp_jax.commands.tracer.study import ProfileStudy
 from npp_jax.figures.tracer import isotope_profiles
+from npp_jax.sweeping.store.arrays import Array
 from npp_jax.tracer.profile_fit import ProfileModel, fit_profile
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _LOGARITHMS = {"D_m2_s": ("D", "m²/s"), "Dt_m2": ("Dt", "m²"), "k_m_s": ("k", "m/s"), "kt_m": ("kt", "m")}
 """Parameters on a logarithmic scale: how they are called where they are printed, and their unit."""
@@ -48,7 +52,7 @@ def run_profile(study: ProfileStudy, folder: Path) -> TracerReport:
     )  # fmt: skip
     lines: list[str] = []
     doubtful: dict[str, float] = {}
-    arrays: dict[str, Stored] = {}
+    arrays: dict[str, Array] = {}
     for key, (name, unit) in _LOGARITHMS.items():
         if key in fit.names:
             found = fit[key]
@@ -62,19 +66,23 @@ def run_profile(study: ProfileStudy, folder: Path) -> TracerReport:
         if key in fit.names:
             found = fit[key]
             lines.append(quantity_row(name, found.value, found.interval, "1"))
-            arrays[key] = Stored(np.asarray(found.value), "1", name)
-            arrays[f"{key}_error"] = Stored(np.asarray(found.sigma), "1", f"standard error of {name}")
+            arrays[key] = Array(np.asarray(found.value), "1", name)
+            arrays[f"{key}_error"] = Array(np.asarray(found.sigma), "1", f"standard error of {name}")
     if "origin_m" in fit.names:
         found = fit["origin_m"]
         lines.append(quantity_row("position of the surface", found.value / UM, np.asarray(found.interval) / UM, "µm"))
-        arrays["origin"] = Stored(np.asarray(found.value), "m", "position of the surface")
-        arrays["origin_error"] = Stored(np.asarray(found.sigma), "m", "standard error of it")
+        arrays["origin"] = Array(np.asarray(found.value), "m", "position of the surface")
+        arrays["origin_error"] = Array(np.asarray(found.sigma), "m", "standard error of it")
     position = jnp.linspace(measured.position[0], measured.position[-1], CURVE_POINTS)
     assert isinstance(fit.model, ProfileModel)
     curve = np.asarray(fit.model.at(fit.values(), position))
-    figure, ax = profile_figure()
-    label = "isotope fraction $C$" if study.profile.species is None else f"fraction of {study.profile.species}"
-    isotope_profiles(ax, [measured], ["data"], position=position, fitted=jnp.asarray(curve)[None], quantity=label)
+
+    def draw() -> "Figure":
+        figure, ax = profile_figure()
+        label = "isotope fraction $C$" if study.profile.species is None else f"fraction of {study.profile.species}"
+        isotope_profiles(ax, [measured], ["data"], position=position, fitted=jnp.asarray(curve)[None], quantity=label)
+        return figure
+
     if duration is None:
         lines.append("D alone is not determined: without duration_h a profile gives Dt.")
     told, doubt = chi2_lines(fit)
@@ -82,7 +90,7 @@ def run_profile(study: ProfileStudy, folder: Path) -> TracerReport:
     return TracerReport(
         [*lines, *told],
         arrays | profile_arrays([("measured", measured)], np.asarray(position), curve[None]),
-        figure,
+        draw,
         [*doubt, *vague(list(doubtful), np.asarray(list(doubtful.values())))],
         status,
         code,

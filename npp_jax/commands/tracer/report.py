@@ -2,11 +2,13 @@
 
 import dataclasses
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from npp_jax.inference import NORMAL_95, REASON_ADVICE, Reason
+from npp_jax.sweeping.store.arrays import Array
 from npp_jax.tracer.tracer_fit import TracerFit
 
 if TYPE_CHECKING:
@@ -20,26 +22,15 @@ _VAGUE = 1.0
 
 
 @dataclasses.dataclass(frozen=True)
-class Stored:
-    """An array of the result file."""
-
-    values: np.ndarray
-    units: str
-    long_name: str
-    axes: tuple[str, ...] = ()
-    """Name of each axis."""
-
-
-@dataclasses.dataclass(frozen=True)
 class TracerReport:
     """Result of a study."""
 
     lines: list[str]
     """Table to print."""
-    arrays: dict[str, Stored]
+    arrays: dict[str, Array]
     """Arrays to store, by name."""
-    figure: "Figure"
-    """Figure of it all."""
+    draw: Callable[[], "Figure"]
+    """Draws the figure of it all."""
     warnings: list[str]
     """What a reader of the numbers has to know, one sentence each."""
     status: str

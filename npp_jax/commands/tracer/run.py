@@ -1,6 +1,7 @@
 """A tracer study from its file to results on disk: what `npp-jax tracer` does."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from npp_jax.commands.tracer.arrhenius import run_arrhenius
 from npp_jax.commands.tracer.chain import run_chain
@@ -18,8 +19,11 @@ from npp_jax.commands.tracer.study import (
     TracerStudy,
     data_files,
 )
-from npp_jax.files import ConfigError
-from npp_jax.files.writing import write_figure
+from npp_jax.files.origin import Origin
+from npp_jax.files.writing import draw, written_together
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def run_tracer(study: TracerStudy, folder: Path) -> TracerReport:
@@ -50,33 +54,28 @@ def run_tracer(study: TracerStudy, folder: Path) -> TracerReport:
             return run_arrhenius(study)
 
 
-def result_files(study: TracerStudy, folder: Path, output: Path, stem: str, *, format: str = "png") -> list[Path]:
-    """Paths of result and figure of a study, none of which is a file that it reads.
+def origin_of(study: TracerStudy, file: Path) -> Origin:
+    """Whose the results of a study file are."""
+    return Origin("tracer", file, reads=tuple(file.parent / name for name in data_files(study)))
+
+
+def result_files(output: Path, stem: str, *, format: str = "png") -> list[Path]:
+    """Paths of result and figure of a study.
 
     Parameters
     ----------
-    study, folder
-        Study, and where the files lie that it names.
     output, stem
         Folder of the results, and name of the files without ending.
     format
         Format of the figure.
-
-    Raises
-    ------
-    ConfigError
-        A result would replace a data file.
     """
-    written = [output / f"{stem}.{ending}" for ending in ("h5", format)]
-    read = {(folder / name).resolve() for name in data_files(study)}
-    for path in written:
-        if path.resolve() in read:
-            raise ConfigError(f"the result {path} would replace a data file of the study: give another --output")
-    return written
+    return [output / f"{stem}.{ending}" for ending in ("h5", format)]
 
 
-def write_report(report: TracerReport, study: TracerStudy, files: list[Path], *, text: str, command: str) -> None:
-    """Write result and figure of a study.
+def write_report(
+    report: TracerReport, study: TracerStudy, files: list[Path], *, text: str, command: str, origin: Origin
+) -> tuple[list[Path], list[str]]:
+    """Write result and figure of a study, both or none.
 
     Parameters
     ----------
@@ -86,9 +85,22 @@ def write_report(report: TracerReport, study: TracerStudy, files: list[Path], *,
         Paths of result and figure, as from `result_files`, in a folder that exists.
     text, command
         Study file and command, kept as provenance.
+    origin
+        Whose the files are.
+
+    Returns
+    -------
+    The files, and a sentence if the figure could not be drawn.
     """
     result, drawn = files
-    write_tracer(result, report, kind=study.kind, study_text=text, command=command)
-    if study.title:
-        report.figure.suptitle(study.title)
-    write_figure(drawn, report.figure)
+
+    def make() -> "Figure":
+        figure = report.draw()
+        if study.title:
+            figure.suptitle(study.title)
+        return figure
+
+    lost: list[str] = []
+    with written_together():
+        write_tracer(result, report, kind=study.kind, study_text=text, command=command, origin=origin)
+        return [result, *draw(drawn, make, lost, origin=origin)], lost

@@ -8,10 +8,10 @@ import numpy as np
 
 from npp_jax.commands.tracer.data import read_isotope_profile
 from npp_jax.commands.tracer.report import (
-    Stored,
     intervals,
 )
 from npp_jax.commands.tracer.tables import ProfileFile
+from npp_jax.sweeping.store.arrays import Array
 from npp_jax.tracer.measured import MeasuredProfile
 
 UM, HOUR = 1e-6, 3600.0
@@ -40,40 +40,40 @@ def quantity(
     interval: np.ndarray | tuple[float, float],
     unit: str,
     axes: tuple[str, ...] = (),
-) -> dict[str, Stored]:
+) -> dict[str, Array]:
     """A quantity and its interval, for the result file."""
     plain = {"m²/s": "m2 s-1", "m/s": "m s-1", "m²": "m2", "m": "m"}[unit]
     ends = f"ends of the 95 % interval of {name}"
     return {
-        name: Stored(np.asarray(value), plain, name, axes),
-        f"{name}_interval": Stored(np.asarray(interval), plain, ends, (*axes, "end")),
+        name: Array(np.asarray(value), plain, name, axes),
+        f"{name}_interval": Array(np.asarray(interval), plain, ends, (*axes, "end")),
     }
 
 
 def logarithmic(
     name: str, log_value: np.ndarray, log_error: np.ndarray, unit: str, axes: tuple[str, ...]
-) -> dict[str, Stored]:
+) -> dict[str, Array]:
     """The same of its logarithm and the error of that."""
     return quantity(name, np.exp(log_value), intervals(log_value, log_error), unit, axes)
 
 
 def profile_arrays(
     measured: Sequence[tuple[str, MeasuredProfile]], position: np.ndarray, curves: np.ndarray, prefix: str = ""
-) -> dict[str, Stored]:
+) -> dict[str, Array]:
     """Measured profiles and fitted curves, for the result file."""
     line, which = f"{prefix}position", f"{prefix}profile"
     found = {
-        line: Stored(position, "m", "position", (line,)),
-        which: Stored(np.asarray([name for name, _ in measured]), "1", "name of a profile", (which,)),
-        f"{prefix}fitted": Stored(curves, "1", "fitted isotope fraction", (which, line)),
+        line: Array(position, "m", "position", (line,)),
+        which: Array(np.asarray([name for name, _ in measured]), "1", "name of a profile", (which,)),
+        f"{prefix}fitted": Array(curves, "1", "fitted isotope fraction", (which, line)),
     }
     for k, (name, profile) in enumerate(measured):
         at = f"{prefix}measured_position{k + 1}"
         values = np.asarray(profile.fraction)
-        found[at] = Stored(np.asarray(profile.position), "m", f"position, {name}", (at,))
-        found[f"{prefix}measured{k + 1}"] = Stored(values, "1", f"isotope fraction, {name}", (at,))
+        found[at] = Array(np.asarray(profile.position), "m", f"position, {name}", (at,))
+        found[f"{prefix}measured{k + 1}"] = Array(values, "1", f"isotope fraction, {name}", (at,))
         error = np.broadcast_to(np.asarray(profile.error), values.shape)
-        found[f"{prefix}measured_error{k + 1}"] = Stored(error, "1", f"standard error, {name}", (at,))
+        found[f"{prefix}measured_error{k + 1}"] = Array(error, "1", f"standard error, {name}", (at,))
     return found
 
 

@@ -44,8 +44,8 @@ from npp_jax.simulation.schemes.scheme import (
     between,
     fraction_change,
     in_blocks,
-    limit_fractions,
 )
+from npp_jax.simulation.schemes.within import limit_fractions
 
 CEILING = 1.002
 """Greatest fraction of a Newton iterate over the neutral one: a little excess charge is legitimate."""

@@ -30,14 +30,8 @@ from npp_jax.simulation.schemes.mixture_faces import (
     through_back,
 )
 from npp_jax.simulation.schemes.mixture_neutral_faces import Linear, linear_faces
-from npp_jax.simulation.schemes.scheme import (
-    AbstractMixtureScheme,
-    Linearisation,
-    Rates,
-    fraction_change,
-    in_blocks,
-    limit_fractions,
-)
+from npp_jax.simulation.schemes.scheme import AbstractMixtureScheme, Linearisation, Rates, fraction_change, in_blocks
+from npp_jax.simulation.schemes.within import limit_fractions
 
 
 def through_faces(medium: Mixture, y: Unknowns, current: Array, tempo: Array, here: Geometry) -> Faces:

@@ -26,11 +26,11 @@ from npp_jax.simulation.schemes.scheme import (
     fraction_change,
     gain,
     in_blocks,
-    limit_fraction,
     potential_drop,
     stabiliser,
     transport,
 )
+from npp_jax.simulation.schemes.within import limit_fraction
 
 CEILING = 1.002
 """Greatest native fraction of a Newton iterate: a little excess charge is legitimate."""

@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 else:
     from equinox import AbstractClassVar
 
-FRACTION_FLOOR = 1e-9
-"""Least native fraction of a Newton iterate."""
-
 HELD_BELOW = 1e-3
 """Mobile native fraction below which derivatives pass the stabilising factor by.
 
@@ -266,44 +263,3 @@ def potential_drop(medium: Medium, field: Float[Array, "inner *batch"], current:
 def fraction_change(change: Unknowns) -> Array:
     """Largest change of a fraction in a Newton step."""
     return functools.reduce(jnp.maximum, [jnp.max(jnp.abs(part), axis=0) for part in change])
-
-
-def limit_fraction(u: Array, step: Array, ceiling: float | Array, immobile: float | Array = 0.0) -> Array:
-    """Newton step of a fraction, limited so that its mobile part stays positive.
-
-    Downward a step takes at most a factor e (and need not end below 1e-6); upward it adds at most the larger of the
-    mobile fraction and 0.1.
-    """
-    mobile = jnp.maximum(u - immobile, FRACTION_FLOOR)
-    least = jnp.maximum(mobile * mobile / (mobile - jnp.minimum(step, 0.0)), 0.37 * mobile)
-    down = jnp.maximum(least, jnp.minimum(mobile, 1e-6))
-    up = mobile + jnp.minimum(step, jnp.maximum(mobile, 0.1))
-    return jnp.minimum(immobile + jnp.maximum(jnp.where(step < 0.0, down, up), FRACTION_FLOOR), ceiling)
-
-
-def limit_fractions(medium: Mixture, y: Unknowns, change: Unknowns, room: float = 1.0) -> Unknowns:
-    """Newton step of the carried fractions of a mixture, limited so that the mobile part of every ion stays positive.
-
-    An ion may be below its immobile part, where a reservoir or another ion has put it: there all of it counts, and
-    what an iterate leaves of a mobile part falls to the floor first. Carried ions that hold more than all charge give
-    back in proportion, so that none is left negative for the ion that is not carried.
-
-    Parameters
-    ----------
-    medium
-        Material.
-    y, change
-        Carried fractions and their correction.
-    room
-        Largest charge of all carried ions together, in units of the charge of the bulk.
-    """
-    most = room * medium.background
-
-    def limited(k: int, c: Array, step: Array) -> Array:
-        immobile = jnp.where(c > medium.immobile[k] + 2.0 * FRACTION_FLOOR, medium.immobile[k], 0.0)
-        return limit_fraction(c, step, most / medium.charges[k], immobile)
-
-    held = [limited(k, c, step) for k, c, step in zip(medium.carried, y, change, strict=True)]
-    charge = functools.reduce(jnp.add, [medium.charges[k] * c for k, c in zip(medium.carried, held, strict=True)])
-    share = jnp.minimum(most / charge, 1.0)
-    return tuple(c * share for c in held)

@@ -11,9 +11,11 @@ from typing import Any
 import h5py
 import numpy as np
 
+from npp_jax.sweeping.store.arrays import attach, create, dataset, describe
 from npp_jax.sweeping.store.disk import StoreError, replacing
 from npp_jax.sweeping.store.kept_back import KeptBack
 from npp_jax.sweeping.store.manifest import SCHEMA_VERSION, Manifest
+from npp_jax.sweeping.store.stored import TITLE
 
 _CANDIDATE = "candidate"
 # Compressed pieces of about this size [bytes]; the cache of a data set holds a few, so that each is written once.
@@ -102,7 +104,7 @@ def _filled(
     """Write the content, and pause after some chunks each time."""
     own = {
         "schema_version": SCHEMA_VERSION,
-        "title": "npp_jax sweep",
+        "title": TITLE,
         "npp_jax_version": manifest.version,
         "dtype": manifest.dtype,
         "design": manifest.design,
@@ -125,9 +127,9 @@ def _filled(
         _, stop = manifest.span(chunk)
         if size < _GATHERED and stop < manifest.candidates:
             continue
-        _dataset(file, _CANDIDATE)[first:stop] = np.arange(first, stop)
+        dataset(file, _CANDIDATE)[first:stop] = np.arange(first, stop)
         for name in arrays:
-            _dataset(file, name)[first:stop] = np.concatenate([part[name] for part in waiting])
+            dataset(file, name)[first:stop] = np.concatenate([part[name] for part in waiting])
         first, size = stop, 0
         waiting.clear()
         yield True
@@ -163,34 +165,23 @@ def _prepare(
     """Create all data sets, and fill those along the axes that all candidates share."""
     lengths = _lengths(form, variables, coordinates)
     for axis, length in sorted(lengths.items()):
-        data = _shared(file, axis, coordinates.get(axis, Coordinate(np.arange(length), "1", "number")))
-        data.make_scale(axis)
+        _shared(file, axis, coordinates.get(axis, Coordinate(np.arange(length), "1", "number"))).make_scale(axis)
     for name, coordinate in sorted(coordinates.items()):
         if coordinate.dims:
-            _attach(file, _shared(file, name, coordinate), coordinate.dims)
+            attach(file, _shared(file, name, coordinate), coordinate.dims)
     _create(file, _CANDIDATE, candidates, np.dtype("<i8"), (), compression).make_scale(_CANDIDATE)
-    _dataset(file, _CANDIDATE).attrs.update(units="1", long_name="number of the candidate")
+    describe(dataset(file, _CANDIDATE), "1", "number of the candidate")
     for name, (dtype, shape) in sorted(form.items()):
         data = _create(file, name, candidates, dtype, shape, compression)
         variable = variables[name]
-        data.attrs.update(units=variable.units, long_name=variable.long_name, **variable.attributes)
-        _attach(file, data, (_CANDIDATE, *variable.dims))
+        describe(data, variable.units, variable.long_name, variable.attributes)
+        attach(file, data, (_CANDIDATE, *variable.dims))
 
 
 def _shared(file: h5py.File, name: str, coordinate: Coordinate) -> h5py.Dataset:
-    values = coordinate.values
-    if isinstance(values, tuple):
-        data = file.create_dataset(name, data=list(values), dtype=h5py.string_dtype())
-    else:
-        data = file.create_dataset(name, data=values)
-    data.attrs.update(units=coordinate.units, long_name=coordinate.long_name)
+    data = create(file, name, coordinate.values)
+    describe(data, coordinate.units, coordinate.long_name)
     return data
-
-
-def _attach(file: h5py.File, data: h5py.Dataset, dims: tuple[str, ...]) -> None:
-    for k, axis in enumerate(dims):
-        data.dims[k].attach_scale(_dataset(file, axis))
-        data.dims[k].label = axis
 
 
 def _create(
@@ -227,9 +218,3 @@ def _lengths(form: Form, variables: Mapping[str, Variable], coordinates: Mapping
     if taken:
         raise StoreError(f"{min(taken)}: the name is taken")
     return lengths
-
-
-def _dataset(file: h5py.File, name: str) -> h5py.Dataset:
-    data = file[name]
-    assert isinstance(data, h5py.Dataset)
-    return data

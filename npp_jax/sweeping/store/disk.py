@@ -46,6 +46,18 @@ def written_whole(path: Path) -> Iterator[Path]:
     The content reaches the disk before the name changes, and the name before this returns: neither a killed process
     nor a power failure leaves a part of a file under the name. What fails on the way leaves the former file as it was.
     """
+    with on_disk(path) as temporary:
+        yield temporary
+    try:
+        put_in_place(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+@contextlib.contextmanager
+def on_disk(path: Path) -> Iterator[Path]:
+    """Name for a new file beside `path`, on the disk when the block ends; gone if it fails."""
     temporary = part_of(path)
     # What a killed process left goes, and so does what another account put there, as a link to a file of this one.
     temporary.unlink(missing_ok=True)
@@ -53,10 +65,14 @@ def written_whole(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         _sync(temporary, os.O_RDWR)
-        os.replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def put_in_place(temporary: Path, path: Path) -> None:
+    """Give a new file that is on the disk its name, in place of the former one."""
+    os.replace(temporary, path)
     sync_folder(path.parent)
 
 

@@ -117,7 +117,8 @@ class Store:
             return str(error)
         if stored is not None:
             differences = self.manifest.differences(stored)
-            return f"holds another run; what differs: {'; '.join(differences)}" if differences else None
+            told = f"holds another run (--force discards it); what differs: {'; '.join(differences)}"
+            return told if differences else None
         # The manifest is damaged, or was lost: the chunks say which run they are of.
         for chunk, file in self._files().items():
             try:

@@ -1,0 +1,107 @@
+"""What a study is made of: every file that it reads, and a text that tells two sweeps apart.
+
+The text has one line for each key of the tables that a sweep depends on, those of the experiment files among them, with
+what a key has by default, and a checksum for every file of numbers. Comments, titles, the order of keys, names of files
+and what is done with the results are no part of it.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from npp_jax.files.experiment_tables import ExperimentTable
+from npp_jax.files.study_tables import StudyTable
+from npp_jax.files.toml import read_toml
+
+_SEPARATOR = " = "
+
+
+class Identity(NamedTuple):
+    """Text of a study, and the files that it reads."""
+
+    text: str
+    """One line for each key that the results of a sweep depend on: `experiments[0].file.sample.permittivity = 9.0`."""
+    files: Mapping[str, Path]
+    """Every file that the study reads, itself apart, by the key that names it."""
+
+
+def identify(path: Path, table: StudyTable) -> Identity:
+    """What makes the sweep of a study, and which files it reads.
+
+    Parameters
+    ----------
+    path
+        Study file; what it names lies beside it.
+    table
+        Its content.
+
+    Raises
+    ------
+    ConfigError
+        An experiment file is wrong, in one line.
+    """
+    folder, files, lines = path.parent, dict[str, Path](), list[str]()
+    for k, entry in enumerate(table.experiments):
+        key = f"experiments[{k}]"
+        files[f"{key}.file"] = folder / entry.file
+        lines += _flat(key, entry.model_dump(exclude={"file", "profile"}))
+        experiment = read_toml(files[f"{key}.file"], ExperimentTable)
+        traces = _traces(f"{key}.file", files[f"{key}.file"], experiment)
+        # The content of a trace stands for its name.
+        own = {k: set(stage.traces) for k, stage in enumerate(experiment.stages)}
+        lines += _flat(f"{key}.file", experiment.model_dump(exclude={"title": True, "stages": own}))
+        measured = {} if entry.profile is None else {f"{key}.profile": folder / entry.profile}
+        lines += [f"{name}{_SEPARATOR}sha256 {_checksum(file)}" for name, file in (traces | measured).items()]
+        files |= traces | measured
+    for k, parameter in enumerate(table.parameters):
+        # A prior weighs in a fit, not in a sweep.
+        lines += _flat(f"parameters[{k}]", parameter.model_dump(exclude={"prior_mean", "prior_sigma"}))
+    lines += _flat("sweep", table.sweep.model_dump(exclude={"dtype", "chunk"}))
+    if table.design.file is not None:
+        files["design.file"] = folder / table.design.file
+    for k, rival in enumerate(table.fit.rivals):
+        for name, file in rival.files.items():
+            key = f"fit.rivals[{k}].files.{name}"
+            files[key] = folder / file
+            files |= _traces(key, files[key], read_toml(files[key], ExperimentTable))
+        for name, file in rival.set.items():
+            if name.endswith("_trace"):
+                places = {(folder / entry.file).parent for entry in table.experiments}
+                files |= {f"fit.rivals[{k}].set.{name} in {place}": place / str(file) for place in places}
+    return Identity("\n".join(lines), files)
+
+
+def _traces(key: str, path: Path, experiment: ExperimentTable) -> dict[str, Path]:
+    """Traces that an experiment file names, by their keys."""
+    return {
+        f"{key}.stages[{k}].{name}": path.parent / file
+        for k, stage in enumerate(experiment.stages)
+        for name, file in stage.traces.items()
+    }
+
+
+def _flat(key: str, value: Any) -> Iterator[str]:
+    """A line for each value of a table; none for what is not given."""
+    match value:
+        case dict():
+            for name, inner in value.items():
+                yield from _flat(f"{key}.{name}", inner)
+        case list() if value and isinstance(value[0], dict):
+            for k, inner in enumerate(value):
+                yield from _flat(f"{key}[{k}]", inner)
+        case None:
+            return
+        case _:
+            yield f"{key}{_SEPARATOR}{json.dumps(value)}"
+
+
+def _checksum(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def told_apart(text: str) -> dict[str, str]:
+    """Values of the text of a study by their keys; empty for a text of another kind."""
+    parts = (line.partition(_SEPARATOR) for line in text.splitlines())
+    return {key: value for key, middle, value in parts if middle and key.startswith(("experiments[", "parameters["))}

@@ -1,0 +1,193 @@
+"""Results are read back as what was written: names, axes, types and sizes are looked at before anything is loaded.
+
+A file may be damaged, cut or made to do harm. Links to other files, data that lie outside of the file, and arrays that
+claim more than it can hold are refused.
+"""
+
+import contextlib
+import errno
+import math
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+_DEFLATED = 1100
+"""How many times its size an array may have been before it was compressed: deflate makes 1032 to 1 at most."""
+
+_LOCK = re.compile(r"errno = (\d+)")
+
+
+class FileFault(Exception):
+    """A file is not what it should be; the message is one line that begins with its name."""
+
+
+@contextlib.contextmanager
+def reading(path: str | Path, what: str) -> Iterator["Reader"]:
+    """Open a result.
+
+    Parameters
+    ----------
+    path
+        The file.
+    what
+        What it should be: "a file of `npp-jax sweep`".
+
+    Raises
+    ------
+    FileFault
+        There is none, it cannot be read, or it is none such.
+    """
+    try:
+        file = h5py.File(path, "r")
+    except OSError as error:
+        raise FileFault(f"{path}: {_reason(Path(path), error, what)}") from None
+    with file:
+        try:
+            yield Reader(path, file, what)
+        except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
+            # An error of the system is about another file; one that names the file says what is wrong.
+            if (isinstance(error, OSError) and error.errno is not None) or str(error).startswith(str(path)):
+                raise
+            # Something is no longer as it was written, which the library or the checks of a profile have found.
+            raise FileFault(f"{path}: not {what}, or damaged ({' '.join(str(error).split())})") from None
+
+
+def _reason(path: Path, error: OSError, what: str) -> str:
+    """Why a file cannot be opened, in words."""
+    if not path.exists():
+        return "no such file"
+    if path.is_dir():
+        return "a folder, not a file"
+    text = str(error)
+    if "unable to lock" in text:
+        found = _LOCK.search(text)
+        number = int(found[1]) if found else error.errno
+        if number in (errno.EAGAIN, errno.EACCES):
+            return "another program has it open for writing; try again when that has ended"
+        reason = os.strerror(number) if number else "it cannot be locked"
+        return f"{reason}; with HDF5_USE_FILE_LOCKING=FALSE in the environment it is read without a lock"
+    if error.errno not in (None, 0):
+        return os.strerror(error.errno)
+    return f"not {what}" if "signature" in text or not path.stat().st_size else f"not {what}, or damaged"
+
+
+class Reader:
+    """An open result, of which every part is checked before it is loaded."""
+
+    def __init__(self, path: str | Path, file: h5py.File, what: str) -> None:
+        self.path, self.file, self._what = path, file, what
+        self._lengths: dict[str, tuple[int, str]] = {}
+
+    def fault(self, text: str) -> FileFault:
+        """Error of one line."""
+        return FileFault(f"{self.path}: {text}")
+
+    def attribute(self, name: str, *, of: h5py.Dataset | None = None) -> Any:
+        """An attribute of the file or of an array of it; None where there is none, or none that can be read."""
+        try:
+            return (self.file if of is None else of).attrs.get(name)
+        except (OSError, TypeError, ValueError, RuntimeError, KeyError):
+            return None
+
+    def check_title(self, title: str) -> None:
+        """The title of the file must be this."""
+        found = self.attribute("title")
+        if not isinstance(found, str) or found != title:
+            raise self.fault(f"not {self._what}")
+
+    def check_schema(self, first: int, last: int) -> int:
+        """Version of its schema, which must be between two."""
+        version = self.attribute("schema_version")
+        if not isinstance(version, int | np.integer) or not first <= version <= last:
+            known = f"{first} to {last}" if first < last else f"{last}"
+            raise self.fault(
+                f"schema_version {version}, this version reads {known}: "
+                "read it with the version of npp_jax that wrote it"
+            )
+        return int(version)
+
+    def text(self, name: str, otherwise: str | None = None) -> str:
+        """A text, which is an attribute, or an array where it is long."""
+        value = self.attribute(name)
+        if value is None and name in self:
+            value = str(self.dataset(name, (), kinds="S").asstr("utf-8", "replace")[()])
+        if value is None and otherwise is not None:
+            return otherwise
+        if not isinstance(value, str):
+            raise self.fault(f"'{name}' is missing, or is no text")
+        return value
+
+    def number(self, value: Any, name: str) -> float:
+        """A finite number of an attribute."""
+        array = np.asarray(value) if value is not None and not isinstance(value, h5py.Empty) else np.empty(0)
+        if array.size != 1 or array.dtype.kind not in "fiu" or not np.isfinite(array.item()):
+            raise self.fault(f"'{name}' is missing, or is no finite number")
+        return float(array.item())
+
+    def __contains__(self, name: str) -> bool:
+        # What a link leads to is not looked up.
+        return self.file.get(name, getlink=True) is not None
+
+    def dataset(self, name: str, dims: tuple[str, ...], *, kinds: str = "f") -> h5py.Dataset:
+        """An array, not loaded.
+
+        Parameters
+        ----------
+        name
+            Its name.
+        dims
+            Its axes; one that occurs in several arrays has the same length in all.
+        kinds
+            Kinds of its type as NumPy calls them; S for names.
+        """
+        for part in (name.rsplit("/", k)[0] for k in range(name.count("/"), -1, -1)):
+            link = self.file.get(part, getlink=True)
+            if link is None:
+                raise self.fault(f"'{part}' is missing: not {self._what}, or damaged")
+            if not isinstance(link, h5py.HardLink):
+                raise self.fault(f"'{part}' is a link to somewhere else, which is not followed")
+        data = self.file[name]
+        if not isinstance(data, h5py.Dataset):
+            raise self.fault(f"'{name}' is no array")
+        if data.is_virtual or data.external:
+            raise self.fault(f"'{name}' lies in another file, which is not read")
+        kind = "S" if h5py.check_string_dtype(data.dtype) is not None else data.dtype.kind
+        if kind not in kinds or (kind != "S" and data.dtype.itemsize > 8):
+            raise self.fault(f"'{name}' is of type {data.dtype}, which was not written")
+        if data.shape is None or len(data.shape) != len(dims):
+            raise self.fault(f"'{name}' has the shape {data.shape}; the axes {', '.join(dims) or 'none'} were written")
+        for axis, length in zip(dims, data.shape, strict=True):
+            known, first = self._lengths.setdefault(axis, (length, name))
+            if length != known:
+                raise self.fault(f"'{name}' has {length} values along {axis}, '{first}' has {known}")
+        self._check_size(name, data)
+        return data
+
+    def _check_size(self, name: str, data: h5py.Dataset) -> None:
+        """What an array claims to hold lies in the file."""
+        stored, claimed = data.id.get_storage_size(), math.prod(data.shape) * data.dtype.itemsize
+        stored = min(stored, self.file.id.get_filesize())
+        whole = claimed <= (stored if data.chunks is None else _DEFLATED * stored)
+        if data.chunks is not None and whole and claimed:
+            pieces = (-(-length // piece) for length, piece in zip(data.shape, data.chunks, strict=True))
+            whole = data.id.get_num_chunks() == math.prod(pieces)
+        if not whole:
+            raise self.fault(f"'{name}' claims {claimed} bytes that are not in the file")
+
+    def array(self, name: str, dims: tuple[str, ...], *, kinds: str = "f", finite: bool = False) -> np.ndarray:
+        """An array; see `dataset`. If `finite`, every number in it must be."""
+        values = np.asarray(self.dataset(name, dims, kinds=kinds))
+        if finite and not np.isfinite(values).all():
+            place = ", ".join(map(str, np.argwhere(~np.isfinite(values))[0]))
+            raise self.fault(f"'{name}' [{place}] is not a finite number")
+        return values
+
+    def names(self, name: str, dims: tuple[str, ...]) -> tuple[str, ...]:
+        """Names along an axis."""
+        values = self.dataset(name, dims, kinds="S").asstr("utf-8", "replace")[...]
+        return tuple(str(value) for value in np.ravel(values))
