@@ -19,6 +19,7 @@ def tracer(
     start_jax()
     from npp_jax.commands.tracer.run import result_files, run_tracer, write_report
     from npp_jax.commands.tracer.study import load_tracer_study
+    from npp_jax.files.toml import toml_text
 
     with exit_codes(file):
         study = load_tracer_study(file)
@@ -26,7 +27,7 @@ def tracer(
         make_folder(output)
         with spinner(f"{study.kind}: {file.name}", quiet=quiet):
             report = run_tracer(study, file.parent)
-        text = file.read_text(encoding="utf-8")
+        text = toml_text(file)
         write_report(report, study, written, text=text, command=" ".join(sys.argv))
     if not quiet:
         typer.echo("\n".join(report.lines))

@@ -9,6 +9,7 @@ import numpy as np
 from npp_jax.figures.simulation import figure_summary
 from npp_jax.files import ConfigError, load_experiment
 from npp_jax.files.solution import write_csv, write_solution
+from npp_jax.files.toml import toml_text
 from npp_jax.files.writing import write_figure
 from npp_jax.physics import Experiment
 from npp_jax.physics.cuts import drive_of
@@ -113,7 +114,7 @@ def write_simulation(
         Command that made the result, kept as provenance.
     """
     written = [output / f"{file.stem}.h5"]
-    write_solution(written[0], solution, experiment_text=file.read_text(encoding="utf-8"), command=command)
+    write_solution(written[0], solution, experiment_text=toml_text(file), command=command)
     if csv is not None:
         written += write_csv(csv, solution)
     if figure_format is not None:

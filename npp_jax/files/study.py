@@ -11,7 +11,7 @@ from npp_jax.files import ConfigError
 from npp_jax.files.hypotheses import Hypothesis, make_rival
 from npp_jax.files.measured import make_measurement
 from npp_jax.files.study_tables import DesignTable, FitTable, StudyTable, SweepTable
-from npp_jax.files.toml import read_toml
+from npp_jax.files.toml import read_toml, toml_text
 from npp_jax.fitting import Problem
 from npp_jax.inference import Parameters
 from npp_jax.physics.keys import allowed_range
@@ -84,7 +84,7 @@ def load_study(path: str | Path) -> Study:
     except (DesignError, Unsupported, ValueError) as error:
         raise ConfigError(f"{path}: {error}") from None
     # What is done with the results of a sweep is no part of its identity.
-    kept = [part for part in path.read_text(encoding="utf-8").split("\n[") if not part.startswith(("fit]", "[fit."))]
+    kept = [part for part in toml_text(path).split("\n[") if not part.startswith(("fit]", "[fit."))]
     return Study(
         title=table.title,
         main=main,
@@ -95,7 +95,7 @@ def load_study(path: str | Path) -> Study:
         text="\n".join(
             [
                 "\n[".join(kept),
-                *(file.read_text(encoding="utf-8") for file in files),
+                *map(toml_text, files),
                 *(f"{file.name} sha256 {hashlib.sha256(file.read_bytes()).hexdigest()}" for file in profiles),
             ]
         ),

@@ -10,11 +10,14 @@ import re
 
 import numpy as np
 
+from npp_jax.sims.axis import check_axis
 from npp_jax.sims.counting import counting_quantum
-from npp_jax.sims.errors import fault, shorten
-from npp_jax.sims.raw import MINIMUM_POINTS, Axis, Channel, Kind, RawProfile, number_repeated, plain_name
-from npp_jax.sims.text import Text, check_axis, number, positive_number
-from npp_jax.sims.titles import LENGTHS, TIMES, Title
+from npp_jax.sims.errors import fault
+from npp_jax.sims.raw import MINIMUM_POINTS, Channel, RawProfile, number_repeated, plain_name
+from npp_jax.text.decode import Text
+from npp_jax.text.errors import shorten
+from npp_jax.text.numbers import number, positive_number
+from npp_jax.text.titles import LENGTHS, TIMES, Axis, Kind, Title
 
 FORMAT = "cameca"
 NO_COUNT = 1e-3

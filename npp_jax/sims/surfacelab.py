@@ -9,10 +9,14 @@ import math
 
 import numpy as np
 
+from npp_jax.sims.axis import check_axis
 from npp_jax.sims.counting import pulses_per_point
-from npp_jax.sims.errors import fault, shorten
-from npp_jax.sims.raw import MINIMUM_POINTS, Channel, Kind, RawProfile, number_repeated
-from npp_jax.sims.text import Text, check_axis, number, numbers
+from npp_jax.sims.errors import fault
+from npp_jax.sims.raw import MINIMUM_POINTS, Channel, RawProfile, number_repeated
+from npp_jax.text.decode import Text
+from npp_jax.text.errors import shorten
+from npp_jax.text.numbers import number, numbers
+from npp_jax.text.titles import Kind
 
 FORMAT = "surfacelab"
 _FIRST_SIGNAL = 4
