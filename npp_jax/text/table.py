@@ -103,7 +103,8 @@ def read_table(text: Text, is_head: Callable[[list[str]], bool], expected: str, 
             text.path, f"no table: no line has {'two numbers' if fewest > 1 else 'a number'} or more; expected: "
             f"{expected}", line=1,
         )  # fmt: skip
-    best = max(layouts, key=lambda found: (found.known, found.count > 0, found.width > 1, found.count))
+    # Numbers without titles that fit say more of what is wrong than titles without numbers.
+    best = max(layouts, key=lambda one: (one.known and one.count > 0, one.count > 0, one.width > 1, one.count))
     if best.head is None:
         raise _no_titles(text, best, expected)
     titles = title_cells(text.lines[best.head], best.delimiter, best.width)

@@ -84,8 +84,8 @@ _EXPECTED = f"position_UNIT or depth_UNIT (UNIT nm, um, mm, m, …) and {', '.jo
 
 
 def _is_head(titles: list[str]) -> bool:
-    """Whether titles are those of a profile: one is a length."""
-    return any(with_unit(title, "", nanometres) is not None for title in titles)
+    """Whether titles are those of a profile: one is a length, or a depth whose unit may stand below."""
+    return any(read_title(t).axis == "depth" or with_unit(t, "", nanometres) is not None for t in titles)
 
 
 def _table(
