@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from npp_jax.text.errors import located
+from npp_jax.text.errors import OneLineError, located
 
 
-class SimsFileError(ValueError):
+class SimsFileError(OneLineError):
     """A SIMS file, or what was asked of it, is wrong; the message is one line."""
 
 

@@ -62,6 +62,18 @@ def is_number(cell: str) -> bool:
     return _NUMBER.fullmatch(_word(cell)) is not None
 
 
+def decimal_mark(rows: Sequence[Sequence[str]]) -> tuple[str, tuple[str, ...]]:
+    """Decimal mark that most numbers have, and what is odd about it."""
+    comma = [cell.strip() for row in rows for cell in row if "," in cell and is_number(cell)]
+    if not comma or len(comma) <= sum("." in cell and is_number(cell) for row in rows for cell in row):
+        return ".", ()
+    if all(re.fullmatch(r"[1-9][0-9]{0,2},[0-9]{3}", cell) for cell in comma):
+        return ",", (
+            "all commas have three digits behind them: read as decimal commas, a factor of 1000 if they are not",
+        )
+    return ",", ()
+
+
 def positive_number(cell: str | None) -> float | None:
     """A positive number of a head, with a decimal point or comma, or None."""
     if cell is None or not is_number(cell):

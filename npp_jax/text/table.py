@@ -13,7 +13,7 @@ from jaxtyping import Float
 from npp_jax.text.decode import Text
 from npp_jax.text.errors import fault
 from npp_jax.text.lines import DELIMITERS, cells_of, is_blank, is_comment, title_cells
-from npp_jax.text.numbers import is_infinite, is_missing, is_number, numbers
+from npp_jax.text.numbers import decimal_mark, is_infinite, is_missing, is_number, numbers
 from npp_jax.text.titles import is_unit
 
 _WORD = re.compile(r"[^\W\d_]|%")
@@ -113,7 +113,7 @@ def read_table(text: Text, is_head: Callable[[list[str]], bool], expected: str, 
     kept = [k for k, title in enumerate(titles) if title or not all(is_missing(row[k]) for row in rows)]
     if len(kept) < len(titles):
         titles, units, *rows = ([cells[k] for k in kept] for cells in (titles, units, *rows))
-    decimal, odd = _decimal(rows)
+    decimal, odd = decimal_mark(rows)
     return Table(text.path, titles, units, best.head + 1, best.delimiter, decimal, rows, lines, odd)
 
 
@@ -211,15 +211,3 @@ def _rows(text: Text, layout: _Layout, below: int) -> tuple[list[list[str]], lis
         rows.append(cells)
         lines.append(index)
     return rows, lines
-
-
-def _decimal(rows: list[list[str]]) -> tuple[str, tuple[str, ...]]:
-    """Decimal mark that most numbers have, and what is odd about it."""
-    comma = [cell.strip() for row in rows for cell in row if "," in cell and is_number(cell)]
-    if not comma or len(comma) <= sum("." in cell and is_number(cell) for row in rows for cell in row):
-        return ".", ()
-    if all(re.fullmatch(r"[1-9][0-9]{0,2},[0-9]{3}", cell) for cell in comma):
-        return ",", (
-            "all commas have three digits behind them: read as decimal commas, a factor of 1000 if they are not",
-        )
-    return ",", ()
