@@ -39,7 +39,7 @@ from npp_jax.sweeping import DesignError, read_table
 PATIENCE_S = 20.0
 """How long a process may take over one file."""
 
-OWN = (ConfigError, SimsFileError, DesignError, Unsupported)
+OWN = (ConfigError, SimsFileError, DesignError)
 """Errors of the readers."""
 
 
@@ -118,7 +118,11 @@ def written_again(path: Path, head: str, rows: list[str]) -> Path:
 
 
 def experiment(path: Path) -> None:
-    check_supported(load_experiment(path), "electroneutral")
+    try:
+        check_supported(load_experiment(path), "electroneutral")
+    except Unsupported as error:
+        # As the commands tell it.
+        raise ConfigError(f"{path}: {error}") from None
 
 
 def study(path: Path) -> None:

@@ -5,6 +5,7 @@ A wrong file ends in a `ConfigError` of one line, like that of an experiment fil
 
 import dataclasses
 import hashlib
+import os
 from pathlib import Path
 
 from npp_jax.files import ConfigError
@@ -62,7 +63,7 @@ def load_study(path: str | Path) -> Study:
     table = read_toml(path, StudyTable)
     for k, entry in enumerate(table.experiments):
         for key, name in (("file", entry.file), ("profile", entry.profile)):
-            if name is not None and not (path.parent / name).exists():
+            if name is not None and not os.path.exists(path.parent / name):
                 raise ConfigError(f"{path}: experiments[{k}].{key} = '{name}': No such file or directory")
     files = [path.parent / entry.file for entry in table.experiments]
     profiles = [path.parent / entry.profile for entry in table.experiments if entry.profile is not None]

@@ -1,5 +1,6 @@
 """Inputs of `npp-jax tracer`: isotope profiles, images of grains, maps of counts."""
 
+import os
 from pathlib import Path
 
 import equinox as eqx
@@ -125,7 +126,7 @@ def _imported(
     background: tuple[float, float],
     mass_bias: float,
 ) -> MeasuredProfile:
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise ConfigError(f"{path}: No such file; `npp-jax import-sims` makes it")
     try:
         stored = read_profile(path)
