@@ -164,7 +164,8 @@ def _counted(
     """A profile of counts."""
     if not (np.all(light >= 0.0) and np.all(heavy >= 0.0)):
         raise ConfigError(f"{path}: counts must be zero or positive numbers")
-    above = np.sum(light + heavy > background[0] + background[1])
+    with np.errstate(over="ignore"):
+        above = np.sum(light + heavy > background[0] + background[1])
     if above < MINIMUM_POINTS:
         raise ConfigError(f"{path}: {above} points with counts above the background; {MINIMUM_POINTS} are needed")
     return MeasuredProfile.of_counts(position, light, heavy, background=background, mass_bias=mass_bias)
