@@ -68,7 +68,7 @@ class _Layout(NamedTuple):
 
     known: bool
     """Whether the titles are such as are expected."""
-    count: int
+    found: int
     """Lines of numbers found."""
     delimiter: str
     width: int
@@ -104,7 +104,7 @@ def read_table(text: Text, is_head: Callable[[list[str]], bool], expected: str, 
             f"{expected}", line=1,
         )  # fmt: skip
     # Numbers without titles that fit say more of what is wrong than titles without numbers.
-    best = max(layouts, key=lambda one: (one.known and one.count > 0, one.count > 0, one.width > 1, one.count))
+    best = max(layouts, key=lambda one: (one.known and one.found > 0, one.found > 0, one.width > 1, one.found))
     if best.head is None:
         raise _no_titles(text, best, expected)
     titles = title_cells(text.lines[best.head], best.delimiter, best.width)
@@ -182,7 +182,7 @@ def _no_titles(text: Text, layout: _Layout, expected: str) -> Exception:
 def _units(text: Text, layout: _Layout) -> tuple[list[str], int]:
     """Units of a line of their own below the titles, and the index of the line below."""
     none, start = [""] * layout.width, (layout.head or 0) + 1
-    stop = layout.first if layout.count else layout.first + 1
+    stop = layout.first if layout.found else layout.first + 1
     for k, line in enumerate(text.lines[start:stop], start):
         if is_blank(line) or is_comment(line):
             continue
