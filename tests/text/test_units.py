@@ -35,6 +35,23 @@ def test_titles_of_a_trace(titles: str, tmp_path: Path):
     assert drive.time.tolist() == [0.0, 3600.0, 7200.0] and drive.value.tolist() == [5.0, 6.5, 7.0]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "time_s;potential_V;\n0;1,5;\n7200;2;\n", "time_s;potential_V\n0;1,5;\n7200;2;\n",
+        "  time_s  potential_V\n 0  1.5\n7200 2\n",
+        "sep=;\ntime_s;potential_V\n0;1,5\n7200;2\n", '"time_s";"potential_V"\n"0";"1,5"\n"7200";"2"',
+        "time_s, potential_V\n0, 1.5\n7200, 2",
+        "Datum: 3.5.; Operator: X\n\nt [s];U [V];I [nA]\n0;1,5;3\n7200;2;4\n",
+        "time_s;U (V);note\n0;1,5;" + "x" * 200_000 + "\n7200;2;-\n",
+        "# " + "x" * 200_000 + "\ntime_s|U (V)\n0|1,5\n7200|2\n// end",
+    ],
+)  # fmt: skip
+def test_layouts_of_a_trace(text: str, tmp_path: Path):
+    drive = trace(tmp_path, text)
+    assert drive.time is not None and (drive.time.tolist(), drive.value.tolist()) == ([0.0, 7200.0], [1.5, 2.0])
+
+
 @pytest.mark.parametrize(("unit", "factor"), [("kV", 1e3), ("mV", 1e-3), ("V", 1.0), ("volt", 1.0), ("Volts", 1.0)])
 def test_potentials(unit: str, factor: float, tmp_path: Path):
     drive = trace(tmp_path, f"t (min),U ({unit})\n0,2\n120,4\n")
