@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test lint types unit format verify pairs bench docs install clean
+.PHONY: help demo test lint types unit format verify pairs fuzz bench docs install clean
 .NOTPARALLEL:
 
 help:
@@ -17,6 +17,7 @@ help:
 	@echo "make format   rewrite the sources in ruff's format"
 	@echo "make verify   verification table against theory and reference solutions"
 	@echo "make pairs    every pair of options of the files through the command line, about an hour"
+	@echo "make fuzz     100 000 broken files for each reader, about two hours"
 	@echo "make bench    throughput benchmark"
 	@echo "make docs     documentation as a web site in site/"
 	@echo "make clean    remove the environment, caches and demo_output/"
@@ -46,6 +47,9 @@ verify: $(STAMP)
 
 pairs: $(STAMP)
 	$(BIN)/python tests/pairs/run.py
+
+fuzz: $(STAMP)
+	$(BIN)/python tests/fuzz.py
 
 # The baseline solver of the benchmark is in an extra of its own, so that the tests do not wait for it.
 bench: $(STAMP)
