@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test lint types unit format verify pairs faults bench docs install clean
+.PHONY: help demo test lint types unit format verify pairs faults fuzz bench docs install clean
 .NOTPARALLEL:
 
 help:
@@ -18,6 +18,7 @@ help:
 	@echo "make verify   verification table against theory and reference solutions"
 	@echo "make pairs    every pair of options of the files through the command line, about an hour"
 	@echo "make faults   kills, interrupts and full disks in every phase of the commands, ten minutes"
+	@echo "make fuzz     100 000 broken files for each reader, about two hours"
 	@echo "make bench    throughput benchmark"
 	@echo "make docs     documentation as a web site in site/"
 	@echo "make clean    remove the environment, caches and demo_output/"
@@ -50,6 +51,9 @@ pairs: $(STAMP)
 
 faults: $(STAMP)
 	$(BIN)/python tests/faults.py
+
+fuzz: $(STAMP)
+	$(BIN)/python tests/fuzz.py
 
 # The baseline solver of the benchmark is in an extra of its own, so that the tests do not wait for it.
 bench: $(STAMP)

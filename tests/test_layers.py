@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent / PACKAGE
 # What serves every part: constants of nature, choices of the compiler, tables for people, the version
 # that goes into files.
 COMMON = {"_compile", "_version", "constants"}
-GROUND = {"physics", "solver", "observe", "inference", "sims"}
+GROUND = {"physics", "solver", "observe", "inference", "sims", "text"}
 LIBRARY = GROUND | {"simulation", "tracer", "fitting", "sweeping"}
 
 MAY_IMPORT = {
@@ -21,12 +21,13 @@ MAY_IMPORT = {
     "constants": set(),
     # Ground floor: none imports another.
     "physics": {"constants"},
-    "sims": {"constants", "_version"},
+    "text": set(),
+    "sims": {"constants", "_version", "text"},
     **{part: {"_compile"} for part in ("solver", "observe", "inference")},
     "simulation": COMMON | {"physics", "solver"},
     "tracer": COMMON | {"physics", "solver", "inference"},
     "fitting": COMMON | {"physics", "simulation", "observe", "inference"},
-    "sweeping": COMMON | {"physics", "simulation", "observe", "inference", "fitting"},
+    "sweeping": COMMON | {"text", "physics", "simulation", "observe", "inference", "fitting"},
     "files": COMMON | LIBRARY,
     "figures": COMMON | LIBRARY,
     "commands": COMMON | LIBRARY | {"files", "figures"},
@@ -99,6 +100,7 @@ def test_imports_go_one_way(path: Path):
         ("npp_jax.simulation.simulate", "from npp_jax.files import load_experiment"),
         ("npp_jax.files.solution", "from npp_jax.figures.simulation import figure_summary"),
         ("npp_jax.observe.profile", "from npp_jax.simulation import Solution"),
+        ("npp_jax.text.table", "from npp_jax.sims.errors import SimsFileError"),
         ("npp_jax.inference.refine", "from npp_jax.fitting import Problem"),
         ("npp_jax.commands.sweep", "from npp_jax.cli.terminal import start_jax"),
     ],

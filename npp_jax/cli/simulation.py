@@ -32,6 +32,7 @@ def simulate(
         run_simulation,
         write_simulation,
     )
+    from npp_jax.files.toml import toml_text
     from npp_jax.simulation.remarks import remarks
     from npp_jax.simulation.status import STATUS_ADVICE, Status
 
@@ -40,7 +41,7 @@ def simulate(
         for folder in (output, output if csv is None else csv):
             make_folder(folder)
         # The file may have changed when the work is done.
-        text, origin, drawn = file.read_text(encoding="utf-8"), origin_of(file, model), format if figures else None
+        text, origin, drawn = toml_text(file), origin_of(file, model), format if figures else None
         with exit_codes():
             check_results(result_files(experiment, file, output, csv, drawn), origin, force=force)
         with spinner(f"simulating {file.name} ({model}, {setting})", quiet=quiet) as tell:

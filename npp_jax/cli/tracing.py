@@ -20,11 +20,12 @@ def tracer(
     from npp_jax.commands.tracer.run import origin_of, result_files, run_tracer, write_report
     from npp_jax.commands.tracer.study import load_tracer_study
     from npp_jax.files.origin import check_targets
+    from npp_jax.files.toml import toml_text
 
     with exit_codes(file):
         study = load_tracer_study(file)
         # The file may have changed when the work is done.
-        text = file.read_text(encoding="utf-8")
+        text = toml_text(file)
         origin, targets = origin_of(study, file), result_files(output, file.stem, format=format)
         make_folder(output)
         with exit_codes():

@@ -11,6 +11,7 @@ from npp_jax.files import ConfigError, load_experiment
 from npp_jax.files.experiment import traces_of
 from npp_jax.files.origin import Origin, check_targets
 from npp_jax.files.solution import table_names, tables_of, write_csv, write_solution
+from npp_jax.files.toml import toml_text
 from npp_jax.files.writing import draw, written_together
 from npp_jax.physics import Experiment
 from npp_jax.physics.cuts import drive_of
@@ -148,7 +149,7 @@ def write_simulation(
     """
     result, *others = result_files(experiment, file, output, csv, figure_format)
     tables = [path for path in others if path.suffix == ".csv"]
-    text = file.read_text(encoding="utf-8") if text is None else text
+    text = toml_text(file) if text is None else text
     former = [path for path in _own_tables(result, origin) if path.exists()]
     listed = dict.fromkeys([*tables, *former])
     with written_together():

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from npp_jax.sims.errors import shorten
 from npp_jax.sims.profile import SimsProfile
 from npp_jax.sims.raw import RawProfile, plain_name
+from npp_jax.text.errors import shorten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,75 +1,135 @@
-"""Tables of numbers as text: cells separated by commas under a line of names, told apart by file, line and column."""
+"""Tables of numbers as the readers of the files use them: columns by their names, and errors as those of any file."""
 
-import csv
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import TypeAlias
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from npp_jax.files.errors import ConfigError
+from npp_jax.text.decode import read_text
+from npp_jax.text.errors import TextError, located, shorten
+from npp_jax.text.table import Table, read_table
+from npp_jax.text.titles import Axis, read_title, with_unit
+
+Factor: TypeAlias = Callable[[str], float | None]
+"""Factor of a unit to that of SI, such as `text.titles.volts`; None for units of other kinds."""
 
 
-class Cells(NamedTuple):
-    """Cells of a table, as text."""
-
-    path: Path
-    names: list[str]
-    """Names of the columns."""
-    lines: list[int]
-    """Line of the file of each row."""
-    rows: list[list[str]]
-
-    def numbers(self, columns: Sequence[str] | None = None) -> Float[np.ndarray, "row column"]:
-        """Values of some columns, by default of all.
-
-        Raises
-        ------
-        ConfigError
-            One line: file, line, column, what is no number.
-        """
-        wanted = self.names if columns is None else list(columns)
-        places = [self.names.index(name) for name in wanted]
-        table = np.empty((len(self.rows), len(places)))
-        for row, (line, fields) in enumerate(zip(self.lines, self.rows, strict=True)):
-            if len(fields) != len(self.names):
-                raise ConfigError(f"{self.path}: line {line}: {len(fields)} fields, the header has {len(self.names)}")
-            for column, place in enumerate(places):
-                try:
-                    table[row, column] = float(fields[place])
-                except ValueError:
-                    raise ConfigError(
-                        f"{self.path}: line {line}: {wanted[column]} = '{fields[place]}' is not a number"
-                    ) from None
-        return table
+@contextmanager
+def _as_config_error() -> Iterator[None]:
+    """What is wrong with a text is wrong with a file of the user."""
+    try:
+        yield
+    except TextError as error:
+        raise ConfigError(str(error)) from None
 
 
-def read_cells(path: Path, expected: str) -> Cells:
-    """Read a table; lines that are empty or begin with # are left out.
+def read_cells(path: Path, is_head: Callable[[list[str]], bool], expected: str) -> Table:
+    """Read a table of any separator, decimal mark and encoding; lines that are empty or comments are left out.
 
     Parameters
     ----------
     path
-        The file, in UTF-8.
+        The file.
+    is_head
+        Whether cells are the titles.
     expected
-        Columns that were expected, for the message about an empty file.
+        Columns that were expected, for the messages.
 
     Raises
     ------
     ConfigError
-        One line: the file cannot be read, is no text, or has no line but comments.
+        One line: the file cannot be read, or is no such table.
     """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            lines = [(number, line) for number, line in enumerate(file, 1) if line.strip() and line[0] != "#"]
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: not a text file in UTF-8: {error}") from None
-    if not lines:
-        raise ConfigError(f"{path}: no line but comments; the columns {expected} were expected")
-    names = [name.strip() for name in lines[0][1].split(",")]
-    # Line by line: a quotation mark left open does not swallow what follows.
-    rows = [next(csv.reader([line])) for _, line in lines[1:]]
-    return Cells(path, names, [number for number, _ in lines[1:]], rows)
+    with _as_config_error():
+        return read_table(read_text(path, f"the columns {expected}"), is_head, f"the columns {expected}")
+
+
+def numbers_of(cells: Table, columns: Sequence[int]) -> Float[np.ndarray, "row column"]:
+    """Numbers of some columns, NaN where there is none.
+
+    Raises
+    ------
+    ConfigError
+        One line: file, line, column, what is no number.
+    """
+    with _as_config_error():
+        return cells.numbers(columns)
+
+
+def refuse(cells: Table, columns: Sequence[int], wrong: Bool[np.ndarray, "row column"], text: str) -> None:
+    """Refuse the first of the numbers of some columns that are wrong.
+
+    Raises
+    ------
+    ConfigError
+        One line: file, line, column, the cell as it stands in the file, and `text`.
+    """
+    if wrong.any():
+        row, column = (int(k) for k in np.argwhere(wrong)[0])
+        shown = cells.rows[row][columns[column]].strip() or "nothing"
+        told = f"{cells.titles[columns[column]]} = {shown} {text}"
+        raise ConfigError(located(cells.path, told, line=cells.lines[row]))
+
+
+def column_of(cells: Table, plain: str, factor: Factor, expected: str, axis: Axis | None = None) -> tuple[int, float]:
+    """Find the column of a quantity: that of its plain name, or else the only one with a unit of its kind.
+
+    Parameters
+    ----------
+    cells
+        The table.
+    plain
+        Name with the unit in which the quantity is wanted, such as `time_s`.
+    factor
+        Factor of a unit to that of `plain`.
+    expected
+        Columns that the table should have, for the message.
+    axis
+        What the column is an axis of; such titles go before others with a unit of the kind.
+
+    Returns
+    -------
+    Place of the column, and the factor of its unit.
+
+    Raises
+    ------
+    ConfigError
+        One line: there is no such column or several, its unit is missing or not known, or it is there twice.
+    """
+    titled = list(zip(cells.titles, cells.units, strict=True))
+    twice = [title for k, title in enumerate(cells.titles) if title and title in cells.titles[:k]]
+    if twice:
+        raise wrong_titles(cells, f"the column '{twice[0]}' is there twice")
+    found = {k: named for k, title in enumerate(titled) if (named := with_unit(*title, factor)) is not None}
+    if plain in cells.titles:
+        place = cells.titles.index(plain)
+        found = {place: (plain, 1.0 if not cells.units[place] else found.get(place, ("", 0.0))[1])}
+    if axis is not None:
+        axes = [k for k, title in enumerate(titled) if read_title(*title).axis == axis]
+        found = {k: found[k] for k in axes if k in found} or found
+        if axes and not found:
+            title, unit = titled[axes[0]]
+            told = (
+                f"the unit '{shorten(unit or read_title(title).unit)}'" if unit or read_title(title).unit else "no unit"
+            )
+            raise wrong_titles(cells, f"'{shorten(title)}' has {told}; {plain} is such a column with its unit")
+    if len(found) != 1:
+        titles = shorten(", ".join(" ".join(title).strip() for title in titled), 120)
+        several = ", ".join(cells.titles[k] for k in found)
+        told = f"; several may be {plain}: {shorten(several, 80)}" if found else ""
+        raise wrong_titles(cells, f"needs the columns {expected}; got {titles}{told}")
+    ((place, (_, value)),) = found.items()
+    title, unit = titled[place]
+    alone = (plain, 1.0) if title == plain else with_unit(title, "", factor)
+    if alone is not None and alone[1] != value:
+        raise wrong_titles(cells, f"'{shorten(title)}' and the unit '{shorten(unit)}' below it contradict each other")
+    return place, value
+
+
+def wrong_titles(cells: Table, text: str) -> ConfigError:
+    """What is said of titles that do not fit."""
+    return ConfigError(located(cells.path, text, line=cells.head))

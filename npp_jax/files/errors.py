@@ -6,10 +6,12 @@ from typing import Any, Literal, TypeVar, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, field_validator
 from pydantic_core import PydanticCustomError
 
+from npp_jax.text.errors import OneLineError
+
 T = TypeVar("T")
 
 
-class ConfigError(ValueError):
+class ConfigError(OneLineError):
     """A file of the user is wrong; the message is one line."""
 
 

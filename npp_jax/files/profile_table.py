@@ -1,13 +1,18 @@
 """Measured depth profiles as text tables and as files of `npp-jax import-sims`."""
 
+import re
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float
 
 from npp_jax.files import ConfigError, sims_profile
-from npp_jax.files.cells import read_cells
+from npp_jax.files.cells import column_of, numbers_of, read_cells, refuse, wrong_titles
 from npp_jax.observe import MINIMUM_POINTS, DepthProfile
 from npp_jax.sims.errors import SimsFileError
+from npp_jax.text.errors import shorten
+from npp_jax.text.table import Table
+from npp_jax.text.titles import fractions, nanometres, read_title, with_unit
 
 
 def read_profile(
@@ -54,7 +59,9 @@ def _read_imported(path: Path, *, first_depth: float = 0.0) -> DepthProfile:
 def read_profile_table(
     path: Path, *, first_depth: float = 0.0, counts_per_fraction: float | None = None
 ) -> DepthProfile:
-    """Read a measured depth profile: CSV with the columns depth_nm, NAME and NAME_sigma of each species.
+    """Read a measured depth profile: a table with the columns depth_nm, NAME and NAME_sigma of each species.
+
+    Another unit of length, or per cent, may stand in the titles.
 
     Parameters
     ----------
@@ -70,15 +77,11 @@ def read_profile_table(
     ConfigError
         One line: file, line, column, what is wrong.
     """
-    cells = read_cells(path, "depth_nm, NAME, NAME_sigma, …")
-    names = cells.names
-    species = [name for name in names[1:] if not name.endswith("_sigma")]
-    if not species or names != ["depth_nm", *(x for s in species for x in (s, f"{s}_sigma"))]:
-        found = ", ".join(names).replace("\t", " ")
-        marks = "" if len(names) > 1 else "; commas stand between the cells, and decimal points in the numbers"
-        raise ConfigError(f"{path}: the columns must be depth_nm, NAME, NAME_sigma, …, got {found}{marks}")
-    table = cells.numbers()
-    _check_rows(path, cells.lines, names, table, first_depth, counts_per_fraction is not None)
+    cells = read_cells(path, _is_head, _EXPECTED)
+    at_depth, to_nm = column_of(cells, "depth_nm", nanometres, _EXPECTED, "depth")
+    species, places, factors = _pairs(cells, at_depth)
+    table = numbers_of(cells, [at_depth, *places]) * np.array([to_nm, *factors])
+    _check_rows(cells, [at_depth, *places], table, first_depth, counts_per_fraction is not None)
     fraction, exposure = table[:, 1::2].T, counts_per_fraction
     try:
         return DepthProfile(
@@ -94,25 +97,75 @@ def read_profile_table(
         raise ConfigError(f"{path}: {error}") from None
 
 
+_EXPECTED = "depth_nm, NAME, NAME_sigma, …"
+_ONE = re.compile(r"(.*\S)\s*[(\[][1-][)\]]")
+"""A title with the unit 1 in brackets."""
+
+
+def _is_head(titles: list[str]) -> bool:
+    """Whether titles are those of a profile: one is a depth."""
+    return any(read_title(title).axis == "depth" for title in titles)
+
+
+def _pairs(cells: Table, at_depth: int) -> tuple[list[str], list[int], list[float]]:
+    """Species; their columns of fractions and standard deviations in turn, and the factors of their units."""
+    named: dict[str, tuple[int, float | None]] = {}
+    for k, (title, unit) in enumerate(zip(cells.titles, cells.units, strict=True)):
+        if k != at_depth:
+            name, factor = _fraction(cells, title, unit)
+            named[name] = (k, factor)
+    species = [name for name in named if not name.endswith("_sigma")]
+    lonely = [n for n in named if (n.removesuffix("_sigma") if n.endswith("_sigma") else f"{n}_sigma") not in named]
+    if not species or lonely or len(named) < len(cells.titles) - 1:
+        missing = "".join(f"; {n} has no {n}_sigma" for n in lonely[:1] if n in species)
+        found = shorten(", ".join(cells.titles), 120)
+        raise wrong_titles(cells, f"the columns must be {_EXPECTED}, got {found}{missing}")
+    for name in species:
+        if named[name][1] != named[f"{name}_sigma"][1]:
+            raise wrong_titles(cells, f"'{shorten(name)}' and '{shorten(name)}_sigma' have different units")
+    both = [named[key] for name in species for key in (name, f"{name}_sigma")]
+    return species, [place for place, _ in both], [factor or 1.0 for _, factor in both]
+
+
+def _fraction(cells: Table, title: str, unit: str) -> tuple[str, float | None]:
+    """Name of a column of fractions without its unit, and the factor of that, None without."""
+    plain = _ONE.fullmatch(title)
+    if plain is not None and unit in ("", "1", "-"):
+        return plain[1], None
+    if unit in ("1", "-"):
+        return title, None
+    found = with_unit(title, unit, fractions)
+    if found is not None:
+        return found
+    known = read_title(title, unit)
+    if unit or known.kind != "other":
+        held = f"'{shorten(title)}' has the unit '{shorten(known.unit)}'"
+        raise wrong_titles(cells, f"{held}; fractions of the bulk are needed, which npp-jax import-sims makes")
+    return title, None
+
+
 def _check_rows(
-    path: Path, lines: list[int], names: list[str], table: np.ndarray, first_depth: float, counted: bool
+    cells: Table, columns: list[int], table: Float[np.ndarray, "row column"], first_depth: float, counted: bool
 ) -> None:
     """Refuse what no profile holds, with the line of the file; points above the first depth are not looked at."""
     if len(table) < MINIMUM_POINTS:
-        raise ConfigError(f"{path}: {len(table)} points; a profile needs at least {MINIMUM_POINTS}")
+        raise ConfigError(f"{cells.path}: {len(table)} points; a profile needs at least {MINIMUM_POINTS}")
     depth = table[:, 0]
     used = np.broadcast_to((depth >= first_depth)[:, None], table.shape).copy()
     used[:, 0] = True
-    at_least_zero = np.array([name.endswith("_sigma") or (counted and k > 0) for k, name in enumerate(names)])
-    for wrong, text in (
-        (~np.isfinite(table), "is not a finite number"),
-        ((table < 0.0) & at_least_zero, "is negative: counts and standard deviations are not"),
-    ):
-        if (wrong & used).any():
-            row, column = np.argwhere(wrong & used)[0]
-            raise ConfigError(f"{path}: line {lines[row]}: {names[column]} = {table[row, column]:.6g} {text}")
-    back = np.flatnonzero(np.diff(depth) <= 0.0)
-    if back.size:
-        row = int(back[0]) + 1
-        text = "is given twice" if depth[row] == depth[row - 1] else f"comes after {depth[row - 1]:.6g} nm"
-        raise ConfigError(f"{path}: line {lines[row]}: depth_nm = {depth[row]:.6g} {text}; depths must increase")
+    is_sigma = np.arange(table.shape[1]) % 2 == 0
+    is_sigma[0] = False
+    at_least_zero = is_sigma | (counted & (np.arange(table.shape[1]) > 0))
+    refuse(cells, columns, ~np.isfinite(table) & used, "is not a finite number")
+    negative = (table < 0.0) & at_least_zero & used
+    refuse(cells, columns, negative, "is negative: counts and standard deviations are not")
+    refuse(cells, columns, (table == 0.0) & is_sigma & used, "is zero: a standard deviation must be positive")
+    back = np.zeros(table.shape, bool)
+    back[1:, 0] = np.diff(depth) <= 0.0
+    if back.any():
+        row = int(np.argmax(back[:, 0]))
+        twice = depth[row] == depth[row - 1]
+        text = "is given twice" if twice else f"comes after {depth[row - 1]:.6g} nm"
+        if not twice and np.all(np.diff(depth) < 0.0):
+            text = f"{text}: the rows stand in reverse"
+        refuse(cells, columns, back, f"{text}; depths must increase")

@@ -4,6 +4,7 @@ A wrong file ends in a `ConfigError` of one line, like that of an experiment fil
 """
 
 import dataclasses
+import os
 from pathlib import Path
 
 from npp_jax.files import ConfigError
@@ -11,7 +12,7 @@ from npp_jax.files.hypotheses import Hypothesis, make_rival
 from npp_jax.files.identity import Identity, identify
 from npp_jax.files.measured import make_measurement
 from npp_jax.files.study_tables import DesignTable, FitTable, StudyTable, SweepTable
-from npp_jax.files.toml import read_toml
+from npp_jax.files.toml import read_toml, toml_text
 from npp_jax.files.writing import readable
 from npp_jax.fitting import Problem
 from npp_jax.inference import Parameters
@@ -67,7 +68,7 @@ def load_study(path: str | Path) -> Study:
     table = read_toml(path, StudyTable)
     for k, entry in enumerate(table.experiments):
         for key, name in (("file", entry.file), ("profile", entry.profile)):
-            if name is not None and not (path.parent / name).exists():
+            if name is not None and not os.path.exists(path.parent / name):
                 raise ConfigError(f"{path}: experiments[{k}].{key} = '{name}': No such file or directory")
     try:
         measurements = tuple(make_measurement(entry, path.parent) for entry in table.experiments)
@@ -94,7 +95,7 @@ def load_study(path: str | Path) -> Study:
         fit=table.fit,
         rivals=rivals,
         path=path,
-        text=path.read_text(encoding="utf-8"),
+        text=toml_text(path),
         identity=identify(path, table),
     )
 

@@ -14,6 +14,8 @@ from pydantic.fields import FieldInfo
 from npp_jax.files.errors import ConfigError, ConfigTable
 from npp_jax.files.limits import limits_of
 from npp_jax.physics.limits import Limits
+from npp_jax.text.decode import read_text
+from npp_jax.text.errors import TextError
 
 Model = TypeVar("Model", bound=ConfigTable)
 
@@ -42,6 +44,20 @@ def read_toml(path: str | Path, *models: type[Model]) -> Model:
         raise ConfigError(f"{path}: {error}") from None
 
 
+def toml_text(path: str | Path) -> str:
+    """Text of a file, of any encoding, without a mark of it: as it is kept beside results.
+
+    Raises
+    ------
+    ConfigError
+        One line: the file cannot be read, or is no text.
+    """
+    try:
+        return "\n".join(read_text(path, "a TOML file", may_be_empty=True).lines)
+    except TextError as error:
+        raise ConfigError(str(error)) from None
+
+
 def toml_table(path: str | Path) -> dict[str, Any]:
     """Content of a file, not checked.
 
@@ -50,11 +66,13 @@ def toml_table(path: str | Path) -> dict[str, Any]:
     ConfigError
         One line: the file cannot be read, or is no TOML.
     """
+    text = toml_text(path)
     try:
-        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise ConfigError(f"{path}: not a TOML file: lists or tables within one another without end") from None
+    except ValueError as error:
+        # Besides its own, a number of thousands of digits.
         raise ConfigError(f"{path}: not a TOML file: {error}") from None
 
 

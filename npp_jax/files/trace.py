@@ -1,15 +1,16 @@
-"""Measured traces of a potential or a current density: CSV beside the experiment file."""
+"""Measured traces of a potential or a current density: tables beside the experiment file."""
 
 from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
 
-from npp_jax.files.cells import read_cells
+from npp_jax.files.cells import Factor, column_of, numbers_of, read_cells, refuse
 from npp_jax.files.errors import ConfigError
 from npp_jax.physics import Drive
 from npp_jax.physics.cuts import RESTING
 from npp_jax.physics.limits import Limits
+from npp_jax.text.titles import amperes_per_square_metre, read_title, seconds, volts, with_unit
 
 UNCOVERED = 0.01
 """Share of a stage that its trace may leave out at either end, where a sample is missing."""
@@ -21,7 +22,8 @@ def read_trace(path: Path, column: str, limits: Limits, *, duration: float | Non
     Parameters
     ----------
     path
-        CSV with the columns time_s and the driven quantity. Lines that begin with # are comments.
+        Table with the columns time_s and the driven quantity, or with other units in their titles. Lines that begin
+        with # are comments.
     column
         Name of the driven quantity.
     limits
@@ -57,24 +59,34 @@ def read_trace(path: Path, column: str, limits: Limits, *, duration: float | Non
 
 
 def _columns(path: Path, column: str) -> tuple[np.ndarray, np.ndarray]:
-    """Times and values, the times increasing."""
-    cells = read_cells(path, f"time_s and {column}")
-    if not {"time_s", column} <= set(cells.names):
-        names = ", ".join(cells.names)
-        raise ConfigError(f"{path}: needs the columns time_s and {column}, separated by commas; got {names}")
-    table = cells.numbers(("time_s", column))
-    for row, line in enumerate(cells.lines):
-        for name, number in zip(("time_s", column), table[row], strict=True):
-            if not np.isfinite(number):
-                raise ConfigError(f"{path}: line {line}: {name} = {number} is not a finite number")
-        if row and table[row, 0] <= table[row - 1, 0]:
-            raise ConfigError(
-                f"{path}: line {line}: time_s = {table[row, 0]:.9g} comes after {table[row - 1, 0]:.9g}; "
-                "times must increase"
-            )
+    """Times [s] and values [V or A/m²], the times increasing."""
+    factor, examples = _UNITS[column]
+    expected = f"time_s and {column}, or such with another unit in their titles (t [min], time_h; {examples})"
+    cells = read_cells(path, _is_head, expected)
+    at_time, to_seconds = column_of(cells, "time_s", seconds, expected, "time")
+    at_value, to_si = column_of(cells, column, factor, expected)
+    places = (at_time, at_value)
+    table = numbers_of(cells, places)
+    refuse(cells, places, ~np.isfinite(table), "is not a finite number")
+    back = np.zeros(table.shape, bool)
+    back[1:, 0] = np.diff(table[:, 0]) <= 0.0
+    before = table[max(int(np.argmax(back[:, 0])) - 1, 0), 0] if len(table) else 0.0
+    refuse(cells, places, back, f"comes after {before:.9g}; times must increase")
     if len(table) < 2:
         raise ConfigError(f"{path}: {len(table)} rows; a trace needs two or more")
-    return table[:, 0], table[:, 1]
+    return table[:, 0] * to_seconds, table[:, 1] * to_si
+
+
+_UNITS: dict[str, tuple[Factor, str]] = {
+    "potential_V": (volts, "U [kV], potential_mV"),
+    "current_density_A_m2": (amperes_per_square_metre, "j [nA/cm2], current_density_mA_m2"),
+}
+"""Units of the driven quantities, and examples of titles."""
+
+
+def _is_head(titles: list[str]) -> bool:
+    """Whether titles are those of a trace: one is a time, or has a unit of it."""
+    return any(read_title(title).axis == "time" or with_unit(title, "", seconds) is not None for title in titles)
 
 
 def _check_values(path: Path, column: str, value: np.ndarray, limits: Limits) -> None:
@@ -105,8 +117,8 @@ def _clock(time: np.ndarray, duration: float | None) -> str:
     length = time[-1] - time[0]
     if time[0] > 0.0 and (duration is None or length > 0.5 * duration):
         return f"; these look like clock times: subtract the start, {time[0]:.9g} s"
-    for unit, seconds in (("minutes", 60.0), ("hours", 3600.0), ("days", 86400.0)):
-        if duration is not None and 0.9 < time[-1] * seconds / duration < 1.5:
+    for unit, length in (("minutes", 60.0), ("hours", 3600.0), ("days", 86400.0)):
+        if duration is not None and 0.9 < time[-1] * length / duration < 1.5:
             return f"; are the times in {unit}?"
     if duration is not None and time[-1] < duration:
         return "; a shorter stage, or a longer trace, is needed"

@@ -27,6 +27,9 @@ from npp_jax.simulation.observables import interpolate_profile
 
 Found = TypeVar("Found")
 
+_BLOCK = 2048
+"""Depths at which a profile is seen together."""
+
 
 class Comparison(eqx.Module):
     """Profiles of some candidates of one experiment, and what they are compared with."""
@@ -60,7 +63,7 @@ class Comparison(eqx.Module):
             if self.response is not None:
                 return observation.signal(self.response(faces, cells, slopes))
             smoothed = lambda depth: convolve(observation.response, faces, cells, depth, slopes)  # noqa: E731
-            return observation.signal(over_intervals(smoothed, observation, self.profile))
+            return observation.signal(over_intervals(_in_blocks(smoothed), observation, self.profile))
 
         return jax.vmap(seen, in_axes=(-1, -1, -1, 0))(self.points, self.faces, self.fraction, self.observation)
 
@@ -104,6 +107,19 @@ def cell_slopes(
     inner = hermite(t, y[1:-2], y[2:-1], slope[1:-2] * step, slope[2:-1] * step)
     at_faces = jnp.concatenate([y[:1], inner, y[-1:]])
     return (jnp.diff(at_faces, axis=0) / jnp.diff(faces)[:, None]).T
+
+
+def _in_blocks(signal: Callable[[Array], Array]) -> Callable[[Array], Array]:
+    """A signal at many depths, some of them at a time: each meets each face of the profile."""
+
+    def seen(depth: Array) -> Array:
+        if depth.size <= _BLOCK:
+            return signal(depth)
+        blocks = jnp.pad(depth, (0, -depth.size % _BLOCK), mode="edge").reshape(-1, _BLOCK)
+        found = jnp.moveaxis(jax.lax.map(signal, blocks), 0, 1)
+        return found.reshape(found.shape[0], -1)[:, : depth.size]
+
+    return seen
 
 
 def over_intervals(

@@ -1,17 +1,26 @@
 """Does a measured profile look like what its experiment can have made? Warnings in words, before any fit."""
 
+from typing import NamedTuple
+
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float
 
 from npp_jax.constants import BOLTZMANN, ELEMENTARY_CHARGE, NM
 from npp_jax.fitting.problem import Measurement, Problem
 from npp_jax.observe import PoissonLikelihood, check
-from npp_jax.physics import Closed, Experiment, IonBeamCurrent, IonBeamPotential, drive_integral
+from npp_jax.physics import Closed, Experiment, IonBeamCurrent, IonBeamPotential, Species, drive_integral
 
 _WRONG_DEPTH = 30.0
 """Ratio of measured and expected depth that no glass explains: a wrong unit is a thousand."""
 _TOO_DEEP = 5.0
 """The same for an exchanged zone that is deeper than the charge allows: ten where ångströms stand for nanometres."""
+_TOO_SHALLOW = 3.0
+"""Ratio of the depth that the charge allows and that of a foreign ion which is measured down to its end.
+
+The sensitivities by which fractions are made are not off by as much."""
+_NO_FRACTION = 10.0
+"""A larger number is none, which is told as such."""
 _WRONG_NOISE = 5.0
 """Ratio of given standard deviations and those of counting beyond which one of the two is wrong."""
 
@@ -23,7 +32,9 @@ def data_warnings(problem: Problem) -> list[str]:
         profile = measurement.profile
         if profile is not None:
             points += int(np.sum(np.asarray(profile.weight) > 0.0))
-            sentences = [*check(profile), *_depth(measurement), *_noise(measurement)]
+            sentences = check(profile)
+            if float(np.max(np.where(profile.weight > 0.0, profile.fraction, 0.0))) <= _NO_FRACTION:
+                sentences += [*(_swapped(measurement) or _depth(measurement)), *_noise(measurement)]
             found += [f"{measurement.name}: {sentence}" for sentence in sentences]
     if 0 < points <= len(problem.parameters):
         found.append(f"{points} points cannot determine {len(problem.parameters)} parameters")
@@ -45,7 +56,7 @@ def replaced_depth(experiment: Experiment) -> tuple[float, bool] | None:
     Depth [m], and whether it is an upper limit: under a potential for a time no more charge passes than through the
     untouched sample. None where a stage exchanges ions without a current.
     """
-    native = max(experiment.species, key=lambda s: float(np.max(s.bulk_fraction)))
+    native = _native(experiment)
     carriers = float(experiment.sample.bulk_density) * native.charge * ELEMENTARY_CHARGE
     charge, limit = 0.0, False
     for stage in experiment.stages:
@@ -67,25 +78,102 @@ def replaced_depth(experiment: Experiment) -> tuple[float, bool] | None:
     return charge / carriers, limit
 
 
-def _depth(measurement: Measurement) -> list[str]:
-    """Whether the exchanged zone is as deep as the charge allows."""
-    profile, expected = measurement.profile, replaced_depth(measurement.experiment)
-    native = max(measurement.experiment.species, key=lambda s: float(np.max(s.bulk_fraction))).name
-    if profile is None or measurement.observation is None or expected is None or native not in profile.species:
-        return []
-    row = profile.species.index(native)
+def _native(experiment: Experiment) -> Species:
+    """The ion of which the glass has most."""
+    return max(experiment.species, key=lambda s: float(np.max(s.bulk_fraction)))
+
+
+class _Row(NamedTuple):
+    """What was measured of one species."""
+
+    depth: Float[np.ndarray, "point"]
+    """True depths [nm]."""
+    fraction: Float[np.ndarray, "point"]
+    """Fractions of the bulk of the native ion [1]."""
+
+    @property
+    def integral(self) -> float:
+        """Integral of the fraction from the surface on [nm]."""
+        mean = 0.5 * (self.fraction[1:] + self.fraction[:-1])
+        return float(self.depth[0] * self.fraction[0] + np.sum(mean * np.diff(self.depth)))
+
+    def ends(self) -> tuple[float, float]:
+        """Medians of the first and of the last tenth of the points."""
+        tenth = -(-len(self.fraction) // 10)
+        return float(np.median(self.fraction[:tenth])), float(np.median(self.fraction[-tenth:]))
+
+
+def _row(measurement: Measurement, name: str) -> _Row | None:
+    """Points of a species that are used; None if it was not measured."""
+    profile = measurement.profile
+    if profile is None or measurement.observation is None or name not in profile.species:
+        return None
+    row = profile.species.index(name)
     used = np.asarray(profile.weight)[row] > 0.0
     depth = np.asarray(measurement.observation.true_depth(profile.depth))[used]
-    fraction = np.asarray(profile.fraction)[row][used]
-    # The highest tenth is the bulk, if the profile reaches it; its median keeps outliers out.
-    missing = 1.0 - fraction / max(np.quantile(fraction, 0.9), np.finfo(float).tiny)
-    found = depth[0] * missing[0] + np.sum(0.5 * (missing[1:] + missing[:-1]) * np.diff(depth))
+    return _Row(depth, np.asarray(profile.fraction)[row][used]) if used.any() else None
+
+
+def _beams(experiment: Experiment) -> list[Species]:
+    """Ions of the beams; none if the glass has one of them from the beginning, as its part is then not known."""
+    fronts = [stage.front for stage in experiment.stages]
+    named = {front.beam for front in fronts if isinstance(front, IonBeamPotential | IonBeamCurrent)}
+    found = [s for s in experiment.species if s.name in named]
+    return found if all(float(np.max(s.bulk_fraction)) == 0.0 for s in found) else []
+
+
+def _swapped(measurement: Measurement) -> list[str]:
+    """Whether a foreign ion lies in the untouched bulk, and the native one at the surface."""
+    native = _native(measurement.experiment).name
+    above = _row(measurement, native)
+    for name in (s.name for s in _beams(measurement.experiment)):
+        below = _row(measurement, name)
+        if above is None or below is None:
+            continue
+        (front, end), (foreign_front, foreign_end) = above.ends(), below.ends()
+        if end < 0.5 * foreign_end and foreign_front < 0.5 * front and front > 2.0 * end:
+            return [f"{name} is found at depth and {native} at the surface: are their columns swapped?"]
+    return []
+
+
+def _depth(measurement: Measurement) -> list[str]:
+    """Whether the exchanged zone is as deep as the charge allows."""
+    expected, native = replaced_depth(measurement.experiment), _native(measurement.experiment)
+    if expected is None:
+        return []
     allowed, is_limit = expected[0] / NM, expected[1]
-    text = f"the native ion is gone from {found:.3g} nm, the charge passed is enough for {allowed:.3g} nm"
+    row = _row(measurement, native.name)
+    if row is not None:
+        # The highest tenth is the bulk, if the profile reaches it; its median keeps outliers out.
+        missing = 1.0 - row.fraction / max(np.quantile(row.fraction, 0.9), np.finfo(float).tiny)
+        found, what = _Row(row.depth, missing).integral, "the native ion is gone from"
+        told = _too_deep_or_shallow(found, row.depth[-1], what, allowed, is_limit)
+        if told:
+            return told
+    beams = _beams(measurement.experiment)
+    foreign = [(s, row) for s in beams if (row := _row(measurement, s.name)) is not None]
+    if len(foreign) < max(len(beams), 1):
+        return []
+    found = sum(s.charge / native.charge * row.integral for s, row in foreign)
+    last, what = foreign[0][1].depth[-1], f"{' and '.join(s.name for s, _ in foreign)} would fill"
+    told = _too_deep_or_shallow(found, last, what, allowed, is_limit)
+    if told or is_limit or expected[0] > float(measurement.experiment.sample.thickness):
+        return told
+    # A profile that ends before the foreign ion does tells nothing of how much there is.
+    whole = all(row.ends()[1] < 0.1 * row.fraction.max() for _, row in foreign)
+    if whole and found < allowed / _TOO_SHALLOW:
+        text = f"{what} {found:.3g} nm, the charge passed is enough for {allowed:.3g} nm"
+        return [f"{text}: is the unit of the depths right, is the charge, and are the numbers fractions?"]
+    return []
+
+
+def _too_deep_or_shallow(found: float, last: float, what: str, allowed: float, is_limit: bool) -> list[str]:
+    """What no glass and no instrument explains."""
+    text = f"{what} {found:.3g} nm, the charge passed is enough for {allowed:.3g} nm"
     if found > _TOO_DEEP * allowed:
         return [f"{text}: are the depths in picometres or ångströms, or is the charge wrong?"]
-    if not is_limit and depth[-1] < allowed / _WRONG_DEPTH:
-        return [f"the depths end at {depth[-1]:.3g} nm, {text}: are they in micrometres or metres?"]
+    if not is_limit and last < allowed / _WRONG_DEPTH:
+        return [f"the depths end at {last:.3g} nm, {text}: are they in micrometres or metres?"]
     return []
 
 

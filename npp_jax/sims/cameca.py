@@ -10,11 +10,14 @@ import re
 
 import numpy as np
 
+from npp_jax.sims.axis import check_axis
 from npp_jax.sims.counting import counting_quantum
-from npp_jax.sims.errors import fault, shorten
-from npp_jax.sims.raw import MINIMUM_POINTS, Axis, Channel, Kind, RawProfile, number_repeated, plain_name
-from npp_jax.sims.text import Text, check_axis, number, positive_number
-from npp_jax.sims.titles import LENGTHS, TIMES, Title
+from npp_jax.sims.errors import fault
+from npp_jax.sims.raw import MINIMUM_POINTS, Channel, RawProfile, number_repeated, plain_name
+from npp_jax.text.decode import Text
+from npp_jax.text.errors import shorten
+from npp_jax.text.numbers import decimal_mark, number, positive_number
+from npp_jax.text.titles import LENGTHS, TIMES, Axis, Kind, Title
 
 FORMAT = "cameca"
 NO_COUNT = 1e-3
@@ -55,19 +58,21 @@ def read_cameca(text: Text) -> RawProfile:
     if not data:
         raise fault(path, "no data points below the titles", line=line_titles)
     data = [(line, row.split(delimiter)) for line, row in data]
+    decimal, warnings = decimal_mark([row for _, row in data])
     metadata = _metadata(text, sections, delimiter)
     conditions = _conditions(text, sections)
     calibration = _calibration(text, sections, delimiter)
     numbered = number_repeated(names)
     channels, axes = [], []
     for k, name in enumerate(names):
-        axis, channel = _channel(text, k, numbered[k], titles[3 * k : 3 * k + 3], line_titles, data)
+        axis, channel = _channel(text, k, numbered[k], titles[3 * k : 3 * k + 3], line_titles, data, decimal)
         dwell = conditions.get(plain_name(name), {}).get("CT(s)")
         axes.append(axis)
         channels.append(_counted(channel, dwell, calibration.get(plain_name(name), {}), metadata, path))
     if len(set(axes)) != 1:
         raise fault(path, f"axes of the species differ: {', '.join(axes)}", line=line_titles)
-    channels, warnings = _shared_quantum(channels)
+    channels, odd = _shared_quantum(channels)
+    warnings = [*warnings, *odd]
     for channel in channels:
         limit = channel.counting_limit
         above = int(np.sum(channel.values > limit)) if limit else 0
@@ -143,7 +148,13 @@ def _calibration(text: Text, sections: dict[str, tuple[int, int]], delimiter: st
 
 
 def _channel(
-    text: Text, index: int, name: str, titles: list[str], line_titles: int, data: list[tuple[int, list[str]]]
+    text: Text,
+    index: int,
+    name: str,
+    titles: list[str],
+    line_titles: int,
+    data: list[tuple[int, list[str]]],
+    decimal: str,
 ) -> tuple[Axis, Channel]:
     """Axis and signal of one species."""
     path, parts = text.path, [_TITLE.fullmatch(title) for title in titles]
@@ -156,10 +167,11 @@ def _channel(
     for line, fields in data:
         if len(fields) < 3 * index + 3:
             raise fault(path, f"{len(fields)} fields; three for each species were expected", line=line, column=name)
-        cells.append([number(c, path, line, name) for c in fields[3 * index : 3 * index + 3]])
+        cells.append([number(c, path, line, name, decimal) for c in fields[3 * index : 3 * index + 3]])
     time, depth, signal = np.array(cells).T
-    # The title may name a unit of the depth though the depth was not asked for.
-    axis: Axis = "depth" if depth_unit and (np.any(np.isfinite(depth)) or not np.any(np.isfinite(time))) else "time"
+    # The title may name a unit of the depth though the depth was not asked for, which is empty or zero then.
+    deep = np.any(np.isfinite(depth) & (depth != 0.0))
+    axis: Axis = "depth" if depth_unit and (deep or not np.any(np.isfinite(time))) else "time"
     factors, given = (LENGTHS, depth_unit) if axis == "depth" else (TIMES, time_unit)
     factor_of_axis = factors.get((given or "").strip().lower())
     if factor_of_axis is None:
@@ -169,6 +181,7 @@ def _channel(
     other: Kind = "concentration" if parts[2][1] == "C" else "other"
     kind: Kind = "rate" if Title("", unit or "", None).kind == "rate" else other
     shown = {"rate": "counts/s"}.get(kind, unit or "1")
+    signal = np.where(np.isfinite(signal), signal, np.nan)
     return axis, Channel(name=name, axis=values, values=signal, unit=shown, kind=kind, lines=lines)
 
 

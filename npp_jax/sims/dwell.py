@@ -4,9 +4,9 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from npp_jax.sims.errors import shorten
-from npp_jax.sims.text import positive_number
-from npp_jax.sims.titles import TIMES
+from npp_jax.text.errors import shorten
+from npp_jax.text.numbers import positive_number
+from npp_jax.text.titles import TIMES
 
 _KEY = re.compile(
     r"(?P<what>(?:dwell|count(?:ing)?|integration|acquisition)[ _]?time|dwell|ct|verweilzeit|z(?:ä|ae)hlzeit"

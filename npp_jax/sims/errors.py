@@ -1,9 +1,11 @@
-"""The one exception of SIMS files, and the place in a file that it names."""
+"""The one exception of SIMS files."""
 
 from pathlib import Path
 
+from npp_jax.text.errors import OneLineError, located
 
-class SimsFileError(ValueError):
+
+class SimsFileError(OneLineError):
     """A SIMS file, or what was asked of it, is wrong; the message is one line."""
 
 
@@ -23,15 +25,4 @@ def fault(
     column
         Column, counted from one, or its name.
     """
-    place = [str(path)]
-    if line is not None:
-        place.append(f"line {line}")
-    if column is not None:
-        place.append(f"column {column if isinstance(column, int) else repr(shorten(column))}")
-    return SimsFileError(" ".join(f"{', '.join(place)}: {expected}".split()))
-
-
-def shorten(text: str, length: int = 40) -> str:
-    """Text of a file, short and printable, for a message."""
-    shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
-    return shown if len(shown) <= length else shown[: length - 1] + "…"
+    return SimsFileError(located(path, expected, line=line, column=column))

@@ -2,15 +2,13 @@
 
 import dataclasses
 import difflib
-from typing import Literal, TypeAlias
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from npp_jax.sims.errors import fault, shorten
-
-Axis: TypeAlias = Literal["depth", "time", "cycle"]
-Kind: TypeAlias = Literal["counts", "rate", "concentration", "ratio", "other"]
+from npp_jax.sims.errors import fault
+from npp_jax.text.errors import shorten
+from npp_jax.text.titles import Axis, Kind
 
 AXIS_UNITS: dict[Axis, str] = {"depth": "nm", "time": "s", "cycle": "1"}
 MINIMUM_POINTS = 5

@@ -8,9 +8,10 @@ import numpy as np
 
 from npp_jax.sims import cameca, surfacelab, table
 from npp_jax.sims.empty_end import without_empty_end
-from npp_jax.sims.errors import fault
+from npp_jax.sims.errors import SimsFileError, fault
 from npp_jax.sims.raw import RawProfile
-from npp_jax.sims.text import Text, read_text
+from npp_jax.text.decode import Text, read_text
+from npp_jax.text.errors import TextError
 
 FORMATS: dict[str, Callable[[Text], RawProfile]] = {
     surfacelab.FORMAT: surfacelab.read_surfacelab,
@@ -44,10 +45,13 @@ def read_raw(path: str | Path, format: str = "auto") -> RawProfile:
     """
     if format != "auto" and format not in FORMATS:
         raise fault(path, f"format {format!r} is not known; auto, {', '.join(FORMATS)} are")
-    text = read_text(path)
-    # Numbers beyond the range of doubles are found as infinities by the checks.
-    with np.errstate(all="ignore"):
-        raw = without_empty_end(FORMATS[find_format(text) if format == "auto" else format](text))
+    try:
+        text = read_text(path, "a depth profile")
+        # Numbers beyond the range of doubles are found as infinities by the checks.
+        with np.errstate(all="ignore"):
+            raw = without_empty_end(FORMATS[find_format(text) if format == "auto" else format](text))
+    except TextError as error:
+        raise SimsFileError(str(error)) from None
     return dataclasses.replace(raw, warnings=raw.warnings + _odd_values(raw))
 
 

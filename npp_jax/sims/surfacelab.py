@@ -9,10 +9,14 @@ import math
 
 import numpy as np
 
+from npp_jax.sims.axis import check_axis
 from npp_jax.sims.counting import pulses_per_point
-from npp_jax.sims.errors import fault, shorten
-from npp_jax.sims.raw import MINIMUM_POINTS, Channel, Kind, RawProfile, number_repeated
-from npp_jax.sims.text import Text, check_axis, number, numbers
+from npp_jax.sims.errors import fault
+from npp_jax.sims.raw import MINIMUM_POINTS, Channel, RawProfile, number_repeated
+from npp_jax.text.decode import Text
+from npp_jax.text.errors import shorten
+from npp_jax.text.numbers import decimal_mark, number, numbers
+from npp_jax.text.titles import Kind
 
 FORMAT = "surfacelab"
 _FIRST_SIGNAL = 4
@@ -106,8 +110,9 @@ def _names(text: Text, head: int, fields: int) -> tuple[list[str], list[float | 
         short, which = (head, "m/z") if len(weighed) < len(named) else (head + 1, "titles")
         raise fault(path, f"fewer {which} than names ({len(names)}) of signals", line=short)
     masses: list[float | None] = []
+    decimal, _ = decimal_mark([weighed[_FIRST_SIGNAL : len(named)]])
     for column, cell in enumerate(weighed[_FIRST_SIGNAL : len(named)], _FIRST_SIGNAL + 1):
-        mass = number(cell, path, head, column)
+        mass = number(cell, path, head, column, decimal)
         masses.append(mass if math.isfinite(mass) else None)
     return names, masses
 
@@ -124,11 +129,13 @@ def _table(text: Text, start: int, width: int, names: list[str]) -> tuple[np.nda
             cells.pop()
         if len(cells) != width:
             raise fault(text.path, f"{len(cells)} fields; {width} were expected", line=index)
-        rows.append(numbers(cells, text.path, index, titles))
+        rows.append(cells)
         lines.append(index)
     if not rows:
         raise fault(text.path, "no data points below the titles", line=start)
-    return np.array(rows), np.array(lines)
+    decimal, _ = decimal_mark(rows)
+    found = [numbers(row, text.path, line, titles, decimal) for row, line in zip(rows, lines, strict=True)]
+    return np.array(found), np.array(lines)
 
 
 def _kind(name: str, unit: str) -> Kind:

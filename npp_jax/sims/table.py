@@ -1,21 +1,20 @@
-"""Tables of any program: comma, semicolon, tab or blanks between the cells, decimal point or comma, titles above.
+"""Tables of signals from any program.
 
 Each axis column (depth, time or cycle) serves the signals up to the next one, so that pairs of columns can be read.
 """
 
-import csv
-import re
-
 import numpy as np
 
+from npp_jax.sims.axis import check_axis
 from npp_jax.sims.dwell import CountingTimes, counting_times
-from npp_jax.sims.errors import fault, shorten
-from npp_jax.sims.raw import AXIS_UNITS, MINIMUM_POINTS, Axis, Channel, Kind, RawProfile, number_repeated
-from npp_jax.sims.text import MISSING, Text, check_axis, is_number, numbers
-from npp_jax.sims.titles import LENGTHS, TIMES, Title, axis_factor, known_unit, read_title
+from npp_jax.sims.errors import fault
+from npp_jax.sims.raw import AXIS_UNITS, MINIMUM_POINTS, Channel, RawProfile, number_repeated
+from npp_jax.text import table as text_table
+from npp_jax.text.decode import Text
+from npp_jax.text.errors import shorten
+from npp_jax.text.titles import LENGTHS, TIMES, Axis, Kind, Title, axis_factor, read_title
 
 FORMAT = "table"
-_WORDS = re.compile(r"[^\s(\[]+(?:\s*[(\[][^)\]]*[)\]])?")
 
 
 def read_table(text: Text) -> RawProfile:
@@ -27,21 +26,16 @@ def read_table(text: Text) -> RawProfile:
         The text holds no such table.
     """
     path = text.path
-    delimiter, width, first = _layout(text)
-    titles, head = _titles(text, delimiter, width, first)
-    rows, lines = _rows(text, delimiter, width, first)
-    decimal, warnings = _decimal(rows, delimiter)
-    table = np.array(
-        [numbers(row, path, line, [t.name for t in titles], decimal) for row, line in zip(rows, lines, strict=True)]
-    )
-    line_numbers = np.array(lines)
-    named = [k for k, title in enumerate(titles) if title.name or np.any(np.isfinite(table[:, k]))]
-    groups = _groups([(k, titles[k]) for k in named], path, head)
+    cells = text_table.read_table(text, _is_head, "titles such as 'depth_nm' or 'Sputter Time (s)' above numbers")
+    titles, head = [read_title(*cell) for cell in zip(cells.titles, cells.units, strict=True)], cells.head
+    table, warnings = cells.numbers(), list(cells.odd)
+    line_numbers = np.array(cells.lines)
+    groups = _groups(list(enumerate(titles)), path, head)
     kinds: set[Axis] = {axis for k, _ in groups if (axis := titles[k].axis)}
     if len(kinds) != 1:
         raise fault(path, f"signals against {' and '.join(sorted(kinds))}; one was expected", line=head)
     axis_kind = kinds.pop()
-    metadata = _metadata(text, delimiter, head)
+    metadata = _metadata(text, cells.delimiter, head)
     channels: list[Channel] = []
     names = number_repeated([titles[k].name or f"column {k + 1}" for _, signals in groups for k in signals])
     dwells: CountingTimes | None = None
@@ -96,104 +90,9 @@ def read_table(text: Text) -> RawProfile:
     )
 
 
-def _cells(line: str, delimiter: str) -> list[str]:
-    """Cells of a line; quotation marks hold a delimiter."""
-    if delimiter == " ":
-        return line.split()
-    if '"' not in line:
-        return line.split(delimiter)
-    try:
-        return next(csv.reader([line], delimiter=delimiter), [])
-    except csv.Error:
-        return line.split(delimiter)
-
-
-def _comment(line: str) -> bool:
-    return line.lstrip().startswith(("#", "%", "//"))
-
-
-def _is_data(cells: list[str]) -> bool:
-    """Whether cells are at least two numbers and nothing but numbers and marks of none."""
-    found = [is_number(cell) for cell in cells]
-    rest = [cell for cell, yes in zip(cells, found, strict=True) if not yes]
-    return sum(found) >= 2 and all(cell.strip().strip('"').lower() in MISSING | {"inf", "-inf"} for cell in rest)
-
-
-def _layout(text: Text) -> tuple[str, int, int]:
-    """Delimiter, number of cells and index of the first line of numbers."""
-    sample = [(k, line) for k, line in enumerate(text.lines[:2000]) if line.strip() and not _comment(line)]
-    best: tuple[int, str, int, int] | None = None
-    for delimiter in ("\t", ";", ",", "|", " "):
-        data = [(k, len(cells)) for k, line in sample if _is_data(cells := _cells(line, delimiter))]
-        if not data:
-            continue
-        widths = [width for _, width in data]
-        width = max(set(widths), key=widths.count)
-        count = widths.count(width)
-        if best is None or count > best[0]:
-            best = (count, delimiter, width, next(k for k, w in data if w == width))
-    if best is None:
-        raise fault(text.path, "no table: no line has two numbers or more", line=1)
-    return best[1:]
-
-
-def _titles(text: Text, delimiter: str, width: int, first: int) -> tuple[list[Title], int]:
-    """Titles of the columns, from the last line above the numbers or the last two, and the line they stand in."""
-    above = [k for k in range(first) if text.lines[k].strip()]
-    if not above:
-        raise fault(text.path, "no titles above the numbers, such as 'depth_nm' or 'Sputter Time (s)'", line=first + 1)
-    last = _title_cells(text.lines[above[-1]], delimiter, width)
-    bare = [cell.strip().strip('()[]"#') for cell in last]
-    if len(above) > 1 and any(bare) and all(not cell or known_unit(cell) for cell in bare):
-        upper = _title_cells(text.lines[above[-2]], delimiter, width)
-        if len(upper) == width >= len(bare):
-            units = bare + [""] * (width - len(bare))
-            return [read_title(cell, unit) for cell, unit in zip(upper, units, strict=True)], above[-2] + 1
-    if len(last) != width:
-        raise fault(
-            text.path, f"{len(last)} titles; {width} were expected, as there are numbers below", line=above[-1] + 1
-        )
-    return [read_title(cell) for cell in last], above[-1] + 1
-
-
-def _title_cells(line: str, delimiter: str, width: int) -> list[str]:
-    cells = _WORDS.findall(line.lstrip("#% ")) if delimiter == " " else _cells(line, delimiter)
-    if delimiter == " " and len(cells) != width:
-        cells = line.lstrip("#% ").split()
-    while len(cells) > width and not cells[-1].strip():
-        cells.pop()
-    return cells
-
-
-def _rows(text: Text, delimiter: str, width: int, first: int) -> tuple[list[list[str]], list[int]]:
-    """Cells of the lines of numbers, and their lines; empty lines and comments are left out."""
-    rows, lines = [], []
-    for index, line in enumerate(text.lines[first:], first + 1):
-        if _comment(line) or not line.strip(" \t;,|"):
-            continue
-        cells = _cells(line, delimiter)
-        while len(cells) > width and not cells[-1].strip():
-            cells.pop()
-        if len(cells) != width:
-            raise fault(text.path, f"{len(cells)} cells; {width} were expected", line=index)
-        rows.append(cells)
-        lines.append(index)
-    return rows, lines
-
-
-def _decimal(rows: list[list[str]], delimiter: str) -> tuple[str, list[str]]:
-    """Decimal mark that most numbers have, and what is odd about it."""
-    if delimiter == ",":
-        return ".", []
-    cells = [cell for row in rows for cell in row]
-    comma = [cell.strip() for cell in cells if "," in cell and is_number(cell)]
-    if len(comma) <= sum("." in cell and is_number(cell) for cell in cells):
-        return ".", []
-    if all(re.fullmatch(r"[0-9]{1,3},[0-9]{3}", cell) for cell in comma):
-        return ",", [
-            "all commas have three digits behind them: read as decimal commas, a factor of 1000 if they are not"
-        ]
-    return ",", []
+def _is_head(cells: list[str]) -> bool:
+    """Whether cells are titles, of which one is that of an axis."""
+    return any(read_title(cell).axis for cell in cells)
 
 
 def _groups(titled: list[tuple[int, Title]], path: str, head: int) -> list[tuple[int, list[int]]]:

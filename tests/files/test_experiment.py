@@ -117,7 +117,7 @@ def test_trace_file(tmp_path: Path) -> None:
     drive = parse_experiment(table, folder=tmp_path).stages[0].front.potential
     assert drive.value.tolist() == [5.0, 10.0]
     (tmp_path / "trace.csv").write_text("time_s,potential_V\n0,5\n0,x\n")
-    with pytest.raises(ConfigError, match="line 3: potential_V = 'x' is not a number"):
+    with pytest.raises(ConfigError, match="line 3, column 'potential_V': 'x' is not a number"):
         parse_experiment(table, folder=tmp_path)
     (tmp_path / "trace.csv").write_text("time_s,potential_V\n0,5\n10,2e5\n")
     with pytest.raises(ConfigError, match="potential_V = 200000: must be greater than 0"):

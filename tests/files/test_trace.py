@@ -20,7 +20,7 @@ WRONG = {
     "twice": ("0,5\n30,6\n30,7\n57600,7\n", "line 4: time_s = 30 comes after 30"),
     "nan": ("0,5\n30,nan\n57600,7\n", "line 3: potential_V = nan is not a finite number"),
     "one point": ("0,5\n", "1 rows; a trace needs two or more"),
-    "text": ("0,5\n30,high\n", "line 3: potential_V = 'high' is not a number"),
+    "text": ("0,5\n30,high\n", "line 3, column 'potential_V': 'high' is not a number"),
     "negative": ("0,5\n30,-5\n57600,7\n", "potential_V = -5: must be greater than 0"),
     "never on": ("0,0\n57600,0\n", "must be greater than 0"),
     "ragged": ("0,5\n30\n57600,7\n", "line 3: 1 fields, the header has 2"),
@@ -42,7 +42,15 @@ def test_wrong_trace_is_one_line(name: str, tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "# nothing\n", "time_h,potential_kV\n0,1\n", "0,5\n10,6\n", "Zeit (s);U (V)\n0;1\n"]
+    "text",
+    [
+        "",
+        "# nothing\n",
+        "time_h,potential_kA\n0,1\n",
+        "0,5\n10,6\n",
+        "Zeit (s);U\n0;1\n",
+        "time_s,U (V),V (V)\n0,1,2\n",
+    ],
 )
 def test_wrong_columns_are_one_line(text: str, tmp_path: Path):
     with pytest.raises(ConfigError, match="columns time_s and potential_V"):

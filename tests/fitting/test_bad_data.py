@@ -45,6 +45,10 @@ def times(factor: float, *columns: int) -> Callable[[Rows], Rows]:
     return lambda rows: [[f"{factor * float(x)!r}" if k in columns else x for k, x in enumerate(r)] for r in rows]
 
 
+def swapped(rows: Rows) -> Rows:
+    return [[row[0], *row[3:], *row[1:3]] for row in rows]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -145,6 +149,12 @@ def test_a_wrong_number_above_the_first_depth_is_masked(tmp_path: Path):
         (times(1e-3, 0), "K: the depths end at 0.16 nm, the native ion is gone from 0.0922 nm, the charge passed"),
         (times(1e-9, 0), "are they in micrometres or metres?"),
         (times(1e3, 0), "are the depths in picometres or ångströms, or is the charge wrong?"),
+        (times(10.0, 0), "are the depths in picometres or ångströms, or is the charge wrong?"),
+        (
+            times(0.1, 0),
+            "the charge passed is enough for 89.6 nm: is the unit of the depths right",
+        ),
+        (swapped, "K: K is found at depth and Li at the surface: are their columns swapped?"),
         (times(2000.0, 1, 2, 3, 4), "K: Li: fractions up to 2.08e+03 of the bulk: are these counts?"),
         (times(100.0, 1, 3), "K: K: fractions up to 96.7 of the bulk"),
         (times(30.0, 2, 4), "the standard deviations of the file are 30 times those of counts_per_fraction"),

@@ -1,5 +1,7 @@
 """What is compared with a measurement is the profile of the solution, at perfect depth resolution and at any other."""
 
+import dataclasses
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -91,3 +93,13 @@ def test_points_that_are_averages():
     seen = np.asarray(sampled(faces, jnp.asarray([[0.0, 1.0]]))[0])
     boxed = np.mean(ndtr((DEPTH[:, None] + step - 20.0) / 2.0), axis=1)
     np.testing.assert_allclose(seen, boxed, atol=0.03)
+
+
+def test_many_points_are_seen_as_few_are():
+    """They are worked through some at a time."""
+    made = comparison(GaussianResponse(3.0))
+    depth = np.linspace(0.5, 60.0, 5001)
+    many = dataclasses.replace(made, profile=DepthProfile(depth, ["Li"], [truth(depth)], 0.01))
+    few = dataclasses.replace(made, profile=DepthProfile(depth[::50], ["Li"], [truth(depth[::50])], 0.01))
+    signal = eqx.filter_jit(lambda one: one.signal())
+    np.testing.assert_allclose(signal(many)[:, :, ::50], signal(few), rtol=1e-12, atol=1e-14)

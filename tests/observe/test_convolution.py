@@ -263,3 +263,32 @@ def test_wrong_depths_are_refused(depth: list):
 def test_a_wrong_refinement_is_refused():
     with pytest.raises(ValueError, match="refine = 0"):
         sample_response(RESPONSE, [1.0, 2.0], refine=0)
+
+
+@pytest.mark.parametrize(
+    ("response", "bound"),
+    [(RESPONSE, 3e-4), (GaussianResponse(0.8), 3e-4), (MRIResponse(2.0, 1.0, 0.5), 6e-4),
+     (DowsettResponse(0.2, 9.0, 0.3), 1e-3)],
+    ids=["dowsett", "gaussian", "mri", "sharp"],
+)  # fmt: skip
+def test_points_that_the_response_does_not_resolve_cost_no_matrix_of_their_own(
+    response: AbstractResponse, bound: float
+):
+    depth = np.linspace(0.25, 90.0, 20_000)
+    sampled = sample_response(response, depth, refine=4)
+    assert sampled.position is not None and sampled.matrix.size < 1e7
+    faces, values = (jnp.asarray(part) for part in front())
+    looked = slice(3, None, 37)
+    exact = seen(response, faces, values, jnp.asarray(depth[looked]))
+    np.testing.assert_allclose(sampled(faces, values)[:, looked], exact, atol=bound)
+    interval = np.gradient(depth)
+    averaged = sample_response(response, depth, interval=interval)(faces, values)[:, looked]
+    np.testing.assert_allclose(averaged, exact, atol=bound)
+
+
+def test_points_next_to_each_other_at_an_end_are_no_measure_of_the_intervals():
+    depth = np.concatenate([[10.0, 10.0 + 1e-9], np.arange(11.0, 90.0), [90.0, 90.0 + 1e-9]])
+    sampled = sample_response(RESPONSE, depth)
+    assert sampled.edges.size < 5000
+    faces, values = (jnp.asarray(part) for part in front())
+    np.testing.assert_allclose(sampled(faces, values), seen(RESPONSE, faces, values, jnp.asarray(depth)), atol=3e-4)

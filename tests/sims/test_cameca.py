@@ -8,7 +8,8 @@ import pytest
 from npp_jax.sims.cameca import is_cameca, read_cameca
 from npp_jax.sims.counting import counting_quantum
 from npp_jax.sims.errors import SimsFileError
-from npp_jax.sims.text import read_text
+from npp_jax.sims.read import read_raw
+from npp_jax.text.decode import read_text
 
 QUANTUM = 1.00994
 
@@ -42,7 +43,7 @@ def export(points: int = 30, seed: int = 1) -> tuple[str, np.ndarray]:
 def read(tmp_path: Path, text: str):
     path = tmp_path / "profile.dp_rpc_asc"
     path.write_bytes(text.encode("latin-1"))
-    return read_cameca(read_text(path))
+    return read_raw(path, "cameca")
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +111,7 @@ def test_real_files_are_read_whole(real_files: Path):
         "160112k": 92, "160112l": 115, "160113a": 44, "160113h": 241, "time_x_axis": 39,
     }  # fmt: skip
     for name, rows in points.items():
-        text = read_text(real_files / f"{name}.dp_rpc_asc")
+        text = read_text(real_files / f"{name}.dp_rpc_asc", "a depth profile")
         assert is_cameca(text)
         raw = read_cameca(text)
         assert {len(channel.axis) for channel in raw.channels} == {rows}
@@ -120,7 +121,7 @@ def test_real_files_are_read_whole(real_files: Path):
 
 
 def test_numbers_of_a_real_file_read_by_hand(real_files: Path):
-    raw = read_cameca(read_text(real_files / "151118h.dp_rpc_asc"))
+    raw = read_cameca(read_text(real_files / "151118h.dp_rpc_asc", "a depth profile"))
     assert (raw.names, raw.metadata["Sample ID"]) == (("7Li", "23Na", "70Zn", "113In"), "600c")
     sodium = raw.channel("23Na")
     assert sodium.axis[:2] == pytest.approx([8.09536, 26.0524])
@@ -132,7 +133,7 @@ def test_numbers_of_a_real_file_read_by_hand(real_files: Path):
 
 
 def test_time_axis_of_a_real_file(real_files: Path):
-    raw = read_cameca(read_text(real_files / "time_x_axis.dp_rpc_asc"))
+    raw = read_cameca(read_text(real_files / "time_x_axis.dp_rpc_asc", "a depth profile"))
     assert (raw.axis, raw.sputter_rate) == ("time", None)
     assert raw.names == ("23Na", "32S", "63Cu", "68Zn", "80Se", "98Mo", "119Sn")
     tin = raw.channel("119Sn")
@@ -142,7 +143,7 @@ def test_time_axis_of_a_real_file(real_files: Path):
 
 def test_concentrations_of_a_real_file_go_back_to_counts(real_files: Path):
     """7Li was exported as atoms/cm³ with RSF 3.412e13: its smallest value is one count."""
-    lithium = read_cameca(read_text(real_files / "151112s.dp_rpc_asc")).channel("7Li")
+    lithium = read_cameca(read_text(real_files / "151112s.dp_rpc_asc", "a depth profile")).channel("7Li")
     assert (lithium.kind, lithium.unit) == ("concentration", "atom/cm3")
     assert lithium.per_count == pytest.approx(3.412e13 * 1.00994, rel=1e-4)
     counts = np.sort(lithium.values)[:15] / lithium.per_count

@@ -8,7 +8,7 @@ import pytest
 from npp_jax.sims.errors import SimsFileError
 from npp_jax.sims.read import read_raw
 from npp_jax.sims.surfacelab import is_surfacelab
-from npp_jax.sims.text import read_text
+from npp_jax.text.decode import read_text
 
 PULSES = 16384
 
@@ -126,7 +126,7 @@ def test_real_files_are_read_whole(real_files: Path):
     files = sorted(real_files.glob("I*.txt"))
     assert len(files) == 16
     for path in files:
-        text = read_text(path)
+        text = read_text(path, "a depth profile")
         assert is_surfacelab(text)
         raw = read_raw(text.path, "surfacelab")
         rows = path.read_bytes().decode("latin-1").split("\r\n")

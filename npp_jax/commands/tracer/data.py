@@ -1,5 +1,6 @@
 """Inputs of `npp-jax tracer`: isotope profiles, images of grains, maps of counts."""
 
+import os
 from pathlib import Path
 
 import equinox as eqx
@@ -8,12 +9,13 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from npp_jax.files import ConfigError
-from npp_jax.files.cells import read_cells
+from npp_jax.files.cells import column_of, numbers_of, read_cells, refuse, wrong_titles
 from npp_jax.files.sims_profile import read_profile
 from npp_jax.sims.errors import SimsFileError
+from npp_jax.text.errors import shorten
+from npp_jax.text.titles import fractions, nanometres, read_title, with_unit
 from npp_jax.tracer.measured import MeasuredProfile
 
-_METRES = {"nm": 1e-9, "um": 1e-6, "mm": 1e-3, "m": 1.0}
 _COUNTED = ("light_counts", "heavy_counts")
 _FRACTION = ("fraction", "fraction_sigma")
 MINIMUM_POINTS = 5
@@ -36,16 +38,16 @@ def read_isotope_profile(
 ) -> MeasuredProfile:
     """Read an isotope profile.
 
-    A table (CSV, comments after #) has the columns position_UNIT or depth_UNIT, in nm, um, mm or m, and either
-    fraction, fraction_sigma or light_counts, heavy_counts. From a file of `npp-jax import-sims` (.h5) the fraction is
-    made of the counts of two species, or taken as that of one.
+    A table (comments after #) has a column of positions or depths with the unit in its title, and either fraction,
+    fraction_sigma or light_counts, heavy_counts, or columns of counts that `isotopes` names. From a file of
+    `npp-jax import-sims` (.h5) the fraction is made of the counts of two species, or taken as that of one.
 
     Parameters
     ----------
     path
         The file.
     isotopes
-        Species of the light and of the heavy isotope, for a file of import-sims.
+        Species of the light and of the heavy isotope in a file of import-sims, or their columns of counts in a table.
     species
         Species of which the fraction is taken as it is, for a file of import-sims.
     background
@@ -65,7 +67,7 @@ def read_isotope_profile(
     if path.suffix == ".h5":
         whole = _imported(path, isotopes, species, background, mass_bias)
     else:
-        whole = _table(path, background, mass_bias)
+        whole = _table(path, isotopes, background, mass_bias)
     position, fraction, error = (np.asarray(part) for part in (whole.position, whole.fraction, whole.error))
     used = (position >= (-np.inf if first is None else first)) & (position <= (np.inf if last is None else last))
     if used.sum() < MINIMUM_POINTS:
@@ -79,22 +81,42 @@ def read_isotope_profile(
     return eqx.tree_at(lambda profile: profile.position, kept, kept.position - zero)
 
 
-def _table(path: Path, background: tuple[float, float], mass_bias: float) -> MeasuredProfile:
-    cells = read_cells(path, f"position_UNIT or depth_UNIT and {', '.join(_FRACTION)} or {', '.join(_COUNTED)}")
-    names = cells.names
-    quantity, _, unit = names[0].partition("_")
-    columns = tuple(names[1:])
-    if quantity not in ("position", "depth") or unit not in _METRES or columns not in (_FRACTION, _COUNTED):
-        raise ConfigError(
-            f"{path}: the columns must be position_UNIT or depth_UNIT (UNIT nm, um, mm, m) and {', '.join(_FRACTION)} "
-            f"or {', '.join(_COUNTED)}; got {', '.join(names)}"
-        )
-    position, first, second = cells.numbers().T
+_EXPECTED = f"position_UNIT or depth_UNIT (UNIT nm, um, mm, m, …) and {', '.join(_FRACTION)} or {', '.join(_COUNTED)}"
+
+
+def _is_head(titles: list[str]) -> bool:
+    """Whether titles are those of a profile: one is a length, or a depth whose unit may stand below."""
+    return any(read_title(t).axis == "depth" or with_unit(t, "", nanometres) is not None for t in titles)
+
+
+def _table(
+    path: Path, isotopes: tuple[str, str] | None, background: tuple[float, float], mass_bias: float
+) -> MeasuredProfile:
+    cells = read_cells(path, _is_head, _EXPECTED)
+    at_position, to_nm = column_of(cells, "position_nm", nanometres, _EXPECTED)
+    titled = list(zip(cells.titles, cells.units, strict=True))
+    percents = [with_unit(*title, fractions) for title in titled]
+    plain = [found[0] if found else read_title(*title).name for title, found in zip(titled, percents, strict=True)]
+    columns = isotopes or (_FRACTION if _FRACTION[0] in plain else _COUNTED)
+    places = [k for name in columns for k in range(len(plain)) if name in (plain[k], cells.titles[k])]
+    if len(places) != 2 or (isotopes is None and len(plain) != 3):
+        hint = "; light and heavy of the study may name columns of counts" if isotopes is None else ""
+        wanted = f"needs the columns {' and '.join(isotopes)}" if isotopes else f"the columns must be {_EXPECTED}"
+        raise wrong_titles(cells, f"{wanted}, each once; got {shorten(', '.join(cells.titles), 120)}{hint}")
+    for k in places:
+        if columns != _FRACTION and read_title(*titled[k]).kind not in ("counts", "other"):
+            raise wrong_titles(cells, f"'{shorten(cells.titles[k])}' has a unit that is not counts; counts are needed")
+    position, first, second = numbers_of(cells, [at_position, *places]).T
+    refuse(cells, [at_position], ~np.isfinite(position)[:, None], "is not a finite number")
+    position = position * (to_nm / 1e9)
     if columns == _FRACTION:
         if background != (0.0, 0.0) or mass_bias != 1.0:
             raise ConfigError(f"{path}: backgrounds and mass_bias belong to counts; this table has fractions")
-        return MeasuredProfile(position * _METRES[unit], first, second)
-    return _counted(path, position * _METRES[unit], first, second, background, mass_bias)
+        factors = [1.0 if (found := percents[k]) is None else found[1] for k in places]
+        if factors[0] != factors[1]:
+            raise wrong_titles(cells, f"{' and '.join(_FRACTION)} have different units")
+        return MeasuredProfile(position, first * factors[0], second * factors[1])
+    return _counted(path, position, first, second, background, mass_bias)
 
 
 def _imported(
@@ -104,7 +126,7 @@ def _imported(
     background: tuple[float, float],
     mass_bias: float,
 ) -> MeasuredProfile:
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise ConfigError(f"{path}: No such file; `npp-jax import-sims` makes it")
     try:
         stored = read_profile(path)
@@ -142,7 +164,8 @@ def _counted(
     """A profile of counts."""
     if not (np.all(light >= 0.0) and np.all(heavy >= 0.0)):
         raise ConfigError(f"{path}: counts must be zero or positive numbers")
-    above = np.sum(light + heavy > background[0] + background[1])
+    with np.errstate(over="ignore"):
+        above = np.sum(light + heavy > background[0] + background[1])
     if above < MINIMUM_POINTS:
         raise ConfigError(f"{path}: {above} points with counts above the background; {MINIMUM_POINTS} are needed")
     return MeasuredProfile.of_counts(position, light, heavy, background=background, mass_bias=mass_bias)

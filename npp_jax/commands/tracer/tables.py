@@ -31,8 +31,10 @@ class ProfileFile(ConfigTable):
     def _complete(self) -> "ProfileFile":
         if (self.light is None) != (self.heavy is None):
             raise ValueError("light and heavy go together: the species of both isotopes")
-        if self.file.endswith(".h5") == (self.light is None and self.species is None):
-            raise ValueError("a file of import-sims (.h5), and only that, needs light and heavy, or species")
+        if self.file.endswith(".h5") and self.light is None and self.species is None:
+            raise ValueError("a file of import-sims (.h5) needs light and heavy, or species")
+        if self.species is not None and not self.file.endswith(".h5"):
+            raise ValueError("species belongs to a file of import-sims (.h5)")
         if self.light is not None and self.species is not None:
             raise ValueError("species, a fraction by itself, excludes light and heavy")
         if None not in (self.first_um, self.last_um) and not (self.first_um or 0.0) < (self.last_um or 0.0):

@@ -17,6 +17,7 @@ from scipy.stats import qmc
 
 from npp_jax.inference import Parameters
 from npp_jax.sweeping.design.permutation import ROUNDS, permute
+from npp_jax.text.errors import OneLineError
 
 _BLOCK_BITS = 12
 BLOCK = 1 << _BLOCK_BITS
@@ -27,7 +28,7 @@ _SOBOL_BITS = 30
 _JITTER, _KEYS, _SOBOL, _UNIFORM = range(4)
 
 
-class DesignError(ValueError):
+class DesignError(OneLineError):
     """A design or a table of candidates is wrong; the message is one line."""
 
 

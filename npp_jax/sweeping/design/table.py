@@ -1,10 +1,7 @@
-"""Tables of candidates: CSV with one column a parameter, its unit in the name."""
+"""Tables of candidates: one column a parameter, its unit in the name."""
 
-import array
-import csv
 import dataclasses
 import difflib
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +10,9 @@ from jaxtyping import Float64
 
 from npp_jax.inference import Parameters
 from npp_jax.sweeping.design.designs import BLOCK, AbstractDesign, DesignError
+from npp_jax.text import table
+from npp_jax.text.decode import read_text
+from npp_jax.text.errors import TextError, shorten
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -76,7 +76,8 @@ def read_table(path: str | Path, known: Sequence[str], required: Sequence[str] =
     Parameters
     ----------
     path
-        CSV with a header: names separated by commas, then one row a candidate. Empty lines are skipped.
+        Names above, then one row a candidate, with any separator, decimal mark and encoding. Lines that are empty or
+        comments are skipped.
     known
         Names of the columns that may be there.
     required
@@ -87,50 +88,25 @@ def read_table(path: str | Path, known: Sequence[str], required: Sequence[str] =
     DesignError
         One line: file, line, column, what is wrong; for an unknown column the nearest known one.
     """
-    path = Path(path)
+    expected = f"columns named {shorten(', '.join(known), 120)}"
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            return _parse(csv.reader(file, strict=True), known, required)
-    except OSError as error:
-        raise DesignError(f"{path}: {error.strerror}") from None
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise DesignError(f"{path}: not a CSV file: {error}") from None
+        cells = table.read_table(read_text(path, expected), lambda titles: any(t in known for t in titles), expected, 1)
+        _check_names(cells.titles, known, required)
+        values = cells.numbers()
+    except TextError as error:
+        raise DesignError(str(error)) from None
     except DesignError as error:
         raise DesignError(f"{path}: {error}") from None
-
-
-def _parse(reader, known: Sequence[str], required: Sequence[str]) -> Table:
-    filled = (fields for fields in reader if any(field.strip() for field in fields))
-    header = next(filled, None)
-    if header is None:
-        raise DesignError("the file is empty")
-    names = tuple(name.strip() for name in header)
-    _check_names(names, known, required)
-    values = array.array("d")
-    for fields in filled:
-        if len(fields) != len(names):
-            raise DesignError(f"line {reader.line_num}: {len(fields)} fields, the header has {len(names)}")
-        try:
-            values.extend(map(float, fields))
-        except ValueError:
-            raise DesignError(f"line {reader.line_num}: {_wrong_field(names, fields)}") from None
-        if not all(map(math.isfinite, values[-len(names) :])):
-            raise DesignError(f"line {reader.line_num}: {_wrong_field(names, fields)}")
-    if not values:
-        raise DesignError("no candidates below the header")
-    return Table(names, np.frombuffer(values, np.float64).reshape(-1, len(names)))
-
-
-def _wrong_field(names: Sequence[str], fields: Sequence[str]) -> str:
-    """First field that is no finite number."""
-    for name, field in zip(names, fields, strict=True):
-        try:
-            if math.isfinite(float(field)):
-                continue
-        except ValueError:
-            pass
-        return f"{name} = '{field.strip()}': not a finite number"
-    return "not finite numbers"
+    bad = np.argwhere(~np.isfinite(values))
+    if len(bad):
+        row, column = bad[0]
+        told = f"{cells.titles[column]} = '{shorten(cells.rows[row][column].strip())}': not a finite number"
+        raise DesignError(f"{path}: line {cells.lines[row]}: {told}")
+    if any(cells.units):
+        raise DesignError(f"{path}: a line of units below the names; leave it out, the names tell the units")
+    if not len(values):
+        raise DesignError(f"{path}: no candidates below the header")
+    return Table(tuple(cells.titles), values)
 
 
 def _check_names(names: Sequence[str], known: Sequence[str], required: Sequence[str]) -> None:
@@ -138,8 +114,6 @@ def _check_names(names: Sequence[str], known: Sequence[str], required: Sequence[
         if name in names[:k]:
             raise DesignError(f"the column '{name}' is there twice")
         if name not in known:
-            if len(names) == 1 and (";" in name or "\t" in name):
-                raise DesignError("separate the columns by commas, and write decimal points")
             raise DesignError(f"unknown column '{name}'; {_suggestion(name, known)}")
     missing = [name for name in required if name not in names]
     if missing:

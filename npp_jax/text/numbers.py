@@ -1,0 +1,104 @@
+"""Cells to numbers, with the place named where one is none."""
+
+import math
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from npp_jax.text.errors import fault, shorten
+
+_MISSING = frozenset(
+    {"", "n/a", "na", "#n/a", "n.a.", "nan", "-nan", "null", "none", "-", "--", "#nv", "#div/0!", "#wert!", "#value!"}
+)
+_INFINITE = frozenset({"inf", "+inf", "-inf", "infinity", "1.#inf", "-1.#inf", "∞"})
+
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:[.,][0-9]*)?|[.,][0-9]+)(?:[eEdD][+-]?[0-9]{1,4})?")
+_PLAIN = re.compile(r"[-+0-9.eE]+")
+
+
+def number(cell: str, path: str | Path, line: int, column: int | str, decimal: str = ".") -> float:
+    """Number of a cell; NaN where the file says that there is none, ±inf where it says so.
+
+    Raises
+    ------
+    TextError
+        The cell holds anything else.
+    """
+    word = _word(cell)
+    if word.lower() in _MISSING:
+        return math.nan
+    if word.lower() in _INFINITE:
+        return -math.inf if word.startswith("-") else math.inf
+    wrong = "," if decimal == "." else "."
+    if not _NUMBER.fullmatch(word) or wrong in word:
+        raise fault(path, f"{shorten(cell.strip())!r} is not a number", line=line, column=column)
+    value = _float(word)
+    if math.isinf(value):
+        raise fault(path, f"{shorten(word)!r} is too large a number", line=line, column=column)
+    return value
+
+
+def numbers(
+    cells: list[str], path: str | Path, line: int, columns: Sequence[int | str], decimal: str = "."
+) -> list[float]:
+    """Numbers of the cells of a line, like `number` of each."""
+    joined = "".join(cells)
+    if decimal == "," and "." not in joined:
+        joined, plain = joined.replace(",", "."), [cell.replace(",", ".") for cell in cells]
+    else:
+        plain = cells if decimal == "." else []
+    if plain and _PLAIN.fullmatch(joined):
+        try:
+            values = [float(cell) for cell in plain]
+        except ValueError:
+            values = [math.inf]
+        if all(map(math.isfinite, values)):
+            return values
+    return [number(cell, path, line, column, decimal) for cell, column in zip(cells, columns, strict=True)]
+
+
+def is_number(cell: str) -> bool:
+    """Whether a cell reads as a number, with a decimal point or comma."""
+    return _NUMBER.fullmatch(_word(cell)) is not None
+
+
+def decimal_mark(rows: Sequence[Sequence[str]]) -> tuple[str, tuple[str, ...]]:
+    """Decimal mark that most numbers have, and what is odd about it."""
+    comma = [cell.strip() for row in rows for cell in row if "," in cell and is_number(cell)]
+    if not comma or len(comma) <= sum("." in cell and is_number(cell) for row in rows for cell in row):
+        return ".", ()
+    if all(re.fullmatch(r"[1-9][0-9]{0,2},[0-9]{3}", cell) for cell in comma):
+        return ",", (
+            "all commas have three digits behind them: read as decimal commas, a factor of 1000 if they are not",
+        )
+    return ",", ()
+
+
+def positive_number(cell: str | None) -> float | None:
+    """A positive number of a head, with a decimal point or comma, or None."""
+    if cell is None or not is_number(cell):
+        return None
+    value = _float(_word(cell))
+    return value if 0.0 < value < math.inf else None
+
+
+def is_missing(cell: str) -> bool:
+    """Whether a cell says that there is no number."""
+    return _word(cell).lower() in _MISSING
+
+
+def is_infinite(cell: str) -> bool:
+    """Whether a cell says that its number is infinite."""
+    return _word(cell).lower() in _INFINITE
+
+
+def _word(cell: str) -> str:
+    """Cell without blanks and a pair of quotation marks, with the sign of the keyboard."""
+    plain = cell.replace("\N{MINUS SIGN}", "-").replace("\N{NO-BREAK SPACE}", "")
+    plain = plain.strip()
+    return plain[1:-1].strip() if len(plain) > 1 and plain[0] == plain[-1] == '"' else plain
+
+
+def _float(word: str) -> float:
+    """Number of a word that `_NUMBER` matches."""
+    return float(word.replace(",", ".").lower().replace("d", "e"))
