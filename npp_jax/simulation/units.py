@@ -54,7 +54,7 @@ def medium_of(experiment: Experiment, stage: Stage) -> Medium:
 def _immobile(species: Species) -> Array:
     """Fraction of an ion that never moves, of the bulk density of all ions."""
     law = species.diffusivity
-    share = law.immobile_fraction if isinstance(law, SEDDiffusivity) else jnp.zeros(())
+    share = law.immobile_fraction if isinstance(law, SEDDiffusivity) else jnp.zeros_like(species.bulk_fraction)
     return share * species.bulk_fraction
 
 

@@ -223,7 +223,7 @@ def test_candidates_of_a_table_are_within_the_ranges_of_their_keys(folder):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("3.5,0.1,0.01,x,0.02", "K = 'x' is not a number"),
+        ("3.5,0.1,0.01,x,0.02", "column 'K': 'x' is not a number"),
         ("3.5,0.1,0.01", "3 fields, the header has 5"),
         ("0.1,0.1,0.01,0.2,0.02", "depths must increase"),
         ("3.5,nan,0.01,0.2,0.02", "Li = nan is not a finite number"),

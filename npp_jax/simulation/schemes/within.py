@@ -46,6 +46,8 @@ def limit_fractions(medium: Mixture, y: Unknowns, change: Unknowns, room: float 
         immobile = jnp.where(c > medium.immobile[k] + 2.0 * FRACTION_FLOOR, medium.immobile[k], 0.0)
         return limit_fraction(c, step, most / medium.charges[k], immobile)
 
+    if not y:
+        return ()
     held = [limited(k, c, step) for k, c, step in zip(medium.carried, y, change, strict=True)]
     charge = functools.reduce(jnp.add, [medium.charges[k] * c for k, c in zip(medium.carried, held, strict=True)])
     share = jnp.minimum(most / charge, 1.0)
