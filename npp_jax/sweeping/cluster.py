@@ -5,6 +5,7 @@ it died is done by another.
 """
 
 import contextlib
+import gc
 import itertools
 import logging
 import pickle
@@ -51,12 +52,17 @@ def connect(scheduler: str, certificates: Certificates | None = None) -> Iterato
     if certificates is not None:
         ca, cert, key = _checked(certificates)
         where["security"] = Security(require_encryption=True, tls_ca_file=ca, tls_client_cert=cert, tls_client_key=key)
+    client, fault = None, ""
     try:
         client = Client(**where, timeout=_PATIENCE)
     except TypeError:
-        raise SweepStopped(f"{scheduler} asks for a certificate") from None
+        fault = f"{scheduler} asks for a certificate"
     except (OSError, ValueError, RuntimeError) as error:
-        raise SweepStopped(f"no cluster at {scheduler}: {error}") from None
+        fault = f"no cluster at {scheduler}: {error}"
+    if client is None:
+        # A client that did not start closes itself when it is collected; amid the start of another both would wait.
+        gc.collect()
+        raise SweepStopped(fault)
     # What it meets is raised here as well, without a traceback.
     logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
     with client:
