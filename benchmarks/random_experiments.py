@@ -9,8 +9,8 @@ and the counts
 
     done, inside   done, outside   flagged, outside   flagged, inside   not judged
 
-`not judged` are those that the library refuses, and those on which the two meshes of the judge do not agree to half of
-the target.
+`not judged` are those that the library refuses, and those on which the error of the judge, a third of what its two
+meshes differ by, is above half of the target.
 """
 
 import argparse

@@ -19,9 +19,9 @@ class Controls:
     """Cap on the Newton iterations of a stage of a step, the last one apart."""
     extra_iterations: tuple[int, ...] = (12, 3)
     """Further iterations in the first steps, which start far from the solution."""
-    upwind: float = 0.1
-    """Weight of the upwinding in mixtures: where cells are few for the fronts, central fluxes alone ask for negative
-    fractions, which no iteration reaches. One is full upwinding, for what does not converge."""
+    robust: bool = False
+    """Whether mixtures are solved for convergence before accuracy, for what ends `NOT_CONVERGED` otherwise: fluxes
+    upwinded in full, and laws of D held as long as an iteration is far from the solution."""
     tolerance: float = 1e-9
     """Change of the native fraction below which the iteration stops."""
     landings: int = 3

@@ -73,6 +73,8 @@ class Mixture(NamedTuple):
     """Whether a species does not pass the back electrode."""
     upwind: Array
     """Weight of the upwinding: one for a rough step, little on the mesh that resolves the fronts."""
+    holding: bool
+    """Whether an iteration far from the solution holds the laws of D."""
 
     @property
     def background(self) -> Array:

@@ -21,6 +21,10 @@ from npp_jax.simulation.step import State, StepInfo
 from npp_jax.simulation.units import mixture_of
 from npp_jax.solver.sdirk import EULER_GAMMA
 
+UPWIND = 0.1
+"""Weight of the upwinding: where the cells of a setting are few for the fronts, central fluxes alone would ask for
+negative fractions, which no iteration reaches."""
+
 
 class MixturePlan(AbstractPlan):
     """Stages of any number of ions, on meshes that are given or sought on the way."""
@@ -37,8 +41,8 @@ class MixturePlan(AbstractPlan):
         # A depleted layer stays upwinded: its field is far too strong for its cells, and nothing is left to smear.
         # At rest fronts only widen.
         depleted = any(isinstance(s.front, Blocking) for s in experiment.stages[: number + 1])
-        weight = 1.0 if depleted else 0.0 if isinstance(stage.front, Closed) else controls.upwind
-        medium = mixture_of(experiment, stage, weight)
+        weight = 1.0 if depleted else 0.0 if isinstance(stage.front, Closed) else 1.0 if controls.robust else UPWIND
+        medium = mixture_of(experiment, stage, weight, holding=controls.robust)
         course = FoundCourse(medium, stage.front, self.tables[number])
         first = before.state is None
         schedule = make_schedule(course, stage, controls, first=first)

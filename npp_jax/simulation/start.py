@@ -78,8 +78,8 @@ def first_tables(experiment: Experiment, controls: Controls) -> tuple[Table, ...
 
 
 def _slowest(medium: Mixture, bulk: tuple[Array, ...]) -> Array:
-    """D of the slowest ion between bulk and melt [nm²/s]: of each ion the largest on the way, as where its D vanishes
-    it only follows.
+    """D of the slowest ion between bulk and melt [nm²/s]: of each ion the largest on the way, which sets how deep it
+    comes, and not the one where hardly any of it is.
     """
     melt = bulk if medium.surface is None else tuple(jnp.broadcast_to(c, bulk[0].shape) for c in medium.surface)
     middle = tuple(0.5 * (a + b) for a, b in zip(bulk, melt, strict=True))

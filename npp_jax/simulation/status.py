@@ -15,7 +15,10 @@ class Status(IntEnum):
     NOT_FINITE = 6
 
 
-RESOLUTION = (Status.COARSE, Status.NOT_CONVERGED, Status.MISSED_TIME, Status.NOT_FINITE)
+UNSOLVED = (Status.NOT_CONVERGED, Status.MISSED_TIME, Status.NOT_FINITE)
+"""What an iteration that ends nowhere leaves."""
+
+RESOLUTION = (Status.COARSE, *UNSOLVED)
 """What more cells, steps and iterations may mend."""
 
 STATUS_ADVICE = {

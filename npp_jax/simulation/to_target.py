@@ -10,7 +10,7 @@ from npp_jax.physics.experiment import Experiment
 from npp_jax.simulation.controls import Controls, refined
 from npp_jax.simulation.simulate import ACCURATE, simulate
 from npp_jax.simulation.solution import Model, Solution
-from npp_jax.simulation.status import RESOLUTION, Status
+from npp_jax.simulation.status import RESOLUTION, UNSOLVED
 
 LEVELS = 2
 """How often cells and steps are doubled at most: beyond, a run takes minutes, and what is left is seldom resolution."""
@@ -52,8 +52,8 @@ def simulate_to_target(
     best, best_status = None, None
     for level in range(levels + 1):
         settings = refined(controls, level)
-        if best_status is not None and best_status > Status.COARSE:
-            settings = replace(settings, upwind=1.0)
+        if best_status in UNSOLVED:
+            settings = replace(settings, robust=True)
         compiled = jax.jit(lambda e, c=settings: simulate(e, c, model=model), compiler_options=options)
         solution = jax.block_until_ready(compiled(experiment))
         status = int(jnp.max(solution.report.status))

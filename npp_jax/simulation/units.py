@@ -58,7 +58,7 @@ def _immobile(species: Species) -> Array:
     return share * species.bulk_fraction
 
 
-def mixture_of(experiment: Experiment, stage: Stage, upwind: float | Array) -> Mixture:
+def mixture_of(experiment: Experiment, stage: Stage, upwind: float | Array, *, holding: bool = False) -> Mixture:
     """Material and ends of a stage with any number of ions, in solver units.
 
     Parameters
@@ -69,6 +69,8 @@ def mixture_of(experiment: Experiment, stage: Stage, upwind: float | Array) -> M
         Gives temperature and front.
     upwind
         Weight of the upwinding, see `Mixture`.
+    holding
+        As of `Mixture`.
     """
     sample, temperature = experiment.sample, stage.temperature
     names = [species.name for species in experiment.species]
@@ -103,4 +105,5 @@ def mixture_of(experiment: Experiment, stage: Stage, upwind: float | Array) -> M
         closed=isinstance(stage.front, Closed),
         held_back=tuple(species.back == "blocking" for species in experiment.species),
         upwind=jnp.asarray(upwind, jnp.result_type(temperature)),
+        holding=holding,
     )

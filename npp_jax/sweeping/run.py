@@ -18,7 +18,7 @@ from npp_jax._compile import own_promotion, quick
 from npp_jax.fitting import Objective
 from npp_jax.simulation.controls import refined
 from npp_jax.simulation.simulate import ACCURATE
-from npp_jax.simulation.status import RESOLUTION, Status
+from npp_jax.simulation.status import RESOLUTION, UNSOLVED, Status
 from npp_jax.sweeping.design.designs import AbstractDesign, rows
 from npp_jax.sweeping.profiles import KeptProfiles
 
@@ -112,9 +112,15 @@ class Evaluator:
             profile_target=own.profile_target,
             front_target=own.front_target,
         )
-        # The last of them gives up some accuracy of its cells for convergence.
-        last = dataclasses.replace(refined(finer), upwind=1.0)
-        self._finer = [compiled(dataclasses.replace(objective, controls=settings)) for settings in (finer, last)]
+        # What has not converged gives up some accuracy of its cells for it; what is coarse has none to give.
+        tries = (
+            (RESOLUTION, finer),
+            ((Status.COARSE,), refined(finer)),
+            (UNSOLVED, dataclasses.replace(refined(finer), robust=True)),
+        )
+        self._finer = [
+            (cured, compiled(dataclasses.replace(objective, controls=settings))) for cured, settings in tries
+        ]
         self._full = compiled(dataclasses.replace(objective, controls=finer, model="full"))
         self._screening = screening
         self._may_be_full = objective.model == "electroneutral"
@@ -140,8 +146,8 @@ class Evaluator:
         found["reevaluated_with"] = np.zeros(len(theta), np.int8)
         if self._screening:
             return found
-        for finer in self._finer:
-            self._replace(found, theta, np.asarray(np.isin(found["status"], RESOLUTION).any(axis=1)), finer, 1)
+        for cured, finer in self._finer:
+            self._replace(found, theta, np.asarray(np.isin(found["status"], cured).any(axis=1)), finer, 1)
         if self._may_be_full:
             self._replace(found, theta, np.asarray((found["status"] == Status.NOT_NEUTRAL).any(axis=1)), self._full, 2)
         return found

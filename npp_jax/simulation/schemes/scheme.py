@@ -130,10 +130,12 @@ class AbstractMixtureScheme(AbstractScheme):
         """As of any scheme."""
 
     def iterated(self, medium: Mixture, last: Array) -> Mixture:
-        """The mixture; far from the solution with laws of D that are held.
+        """The mixture; where it is `holding`, far from the solution with laws of D that are held.
 
-        Their slopes over decades throw fractions about. Held, the iteration converges from anywhere, and slowly.
+        Slopes over decades may throw fractions about. With laws held an iteration ends nearly always, but slowly.
         """
+        if not medium.holding:
+            return medium
         share = jnp.where(last < SLOPES_BELOW, 1.0, 0.0)
 
         def held(law: Callable[[Array], Array]) -> Callable[[Array], Array]:
