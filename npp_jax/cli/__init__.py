@@ -1,12 +1,16 @@
-"""Command line: `npp-jax simulate`, `sweep`, `fit`, `tracer`, `import-sims`, `plot`, `export`, `schema`, `info`.
+"""Command line: `npp-jax new`, `check`, `simulate`, `sweep`, `fit`, `tracer`, `import-sims`, `plot`, and others.
 
 Exit codes: 0 done, 2 wrong input (one line on standard error), 3 the result carries a warning in its status, 4 no
 finite result, 130 interrupted.
 """
 
+from typing import Annotated
+
 import typer
 
+from npp_jax._version import __version__
 from npp_jax.cli.about import info, schema
+from npp_jax.cli.begin import new
 from npp_jax.cli.sims import import_sims
 from npp_jax.cli.simulation import simulate
 from npp_jax.cli.stored import export, plot
@@ -18,5 +22,21 @@ __all__ = ["app", "cannot_write"]
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Nernst–Planck–Poisson simulation of ion exchange.")
 
-for _command in (simulate, sweep, fit, tracer, import_sims, plot, export, schema, info):
+
+def _tell_version(wanted: bool | None) -> None:
+    if wanted:
+        typer.echo(f"npp_jax {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool | None, typer.Option("--version", callback=_tell_version, is_eager=True, help="Print the version.")
+    ] = None,
+) -> None:
+    """Nernst–Planck–Poisson simulation of ion exchange."""
+
+
+for _command in (new, simulate, sweep, fit, tracer, import_sims, plot, export, schema, info):
     app.command()(_command)

@@ -1,0 +1,52 @@
+"""`npp-jax new`: files to begin with."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from npp_jax.cli.terminal import exit_codes, make_folder, say, start_jax, tell_written
+
+
+def new(
+    kind: Annotated[
+        Literal["cait", "melt", "poling", "tracer"],
+        typer.Argument(help="Ion beam, melt, thermal poling, or isotope profile."),
+    ],
+    profile: Annotated[Path | None, typer.Option(help="Measured profile, from which first guesses are made.")] = None,
+    native: Annotated[str | None, typer.Option(help="Ion of the glass: Li; a profile of two tells.")] = None,
+    foreign: Annotated[str | None, typer.Option(help="Ion that comes in: K. In poling: a second, slower ion.")] = None,
+    name: Annotated[str | None, typer.Option(help="Beginning of the names of the files.")] = None,
+    output: Annotated[Path, typer.Option(help="Folder of the files.")] = Path(),
+    charge_mC_cm2: Annotated[float | None, typer.Option("--charge-mC-cm2", help="Charge passed.")] = None,
+    potential_V: Annotated[float | None, typer.Option("--potential-V", help="Potential of the surface.")] = None,
+    temperature_K: Annotated[float | None, typer.Option("--temperature-K", help="Temperature.")] = None,
+    duration_h: Annotated[float | None, typer.Option(help="Time in the melt, of poling or of the exchange.")] = None,
+    thickness_um: Annotated[float | None, typer.Option(help="Thickness of the sample.")] = None,
+    density_m3: Annotated[float | None, typer.Option(help="Mobile ions of the bulk.")] = None,
+    conductivity_S_m: Annotated[float | None, typer.Option("--conductivity-S-m", help="Of the bulk.")] = None,
+    counts_per_fraction: Annotated[float | None, typer.Option(help="Counts at fraction one, of a table.")] = None,
+    first_depth_nm: Annotated[float | None, typer.Option(help="Points above, the transient, are left out.")] = None,
+    light: Annotated[str | None, typer.Option(help="Column or species of the light isotope.")] = None,
+    heavy: Annotated[str | None, typer.Option(help="Column or species of the heavy isotope.")] = None,
+    species: Annotated[str | None, typer.Option(help="Species whose fraction is the tracer profile.")] = None,
+    force: Annotated[bool, typer.Option(help="Replace files that are there.")] = False,
+) -> None:
+    """Write a commented experiment and study that run as they are: a place to begin."""
+    start_jax(computing=False)
+    from npp_jax.commands.new.options import Options
+    from npp_jax.commands.new.run import make_files, write_files
+
+    options = Options(
+        name, profile, native, foreign, first_depth_nm, counts_per_fraction, charge_mC_cm2, potential_V, temperature_K,
+        duration_h, thickness_um, density_m3, conductivity_S_m, light, heavy, species,
+    )  # fmt: skip
+    with exit_codes():
+        drafts, told = make_files(kind, options, output)
+        make_folder(output)
+        written = write_files(drafts, output, reads=profile, force=force)
+    for line in told:
+        say(line)
+    tell_written(written)
+    last = next(path for path in reversed(written) if path.suffix == ".toml")
+    say(f"next: npp-jax check {last}")

@@ -1,0 +1,1 @@
+"""`npp-jax new`, one module a kind of file."""

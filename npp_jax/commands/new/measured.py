@@ -1,0 +1,134 @@
+"""A measured profile in the files that `npp-jax new` writes: its ions, its counts, and the lines that name it."""
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from npp_jax.commands.new.lines import named_from, shown
+from npp_jax.files import ConfigError
+from npp_jax.files.profile_table import read_profile
+from npp_jax.fitting.first_guess import SeenFront, counts_at_one, native_fraction, see_front
+from npp_jax.observe import DepthProfile
+
+_NAME = re.compile(r"[^\W_][\w+-]*")
+
+
+class Measured(NamedTuple):
+    """A profile, and what it says at first sight."""
+
+    path: Path
+    profile: DepthProfile
+    counts: float | None
+    """Counts at fraction one to be written, for a table."""
+    counted: bool
+    """Whether the numbers are counts."""
+    first_depth: float
+    """Points above are left out. [nm]"""
+
+    def front(self, native: str, foreign: str | None) -> SeenFront | None:
+        """The front of the native ion; None where there is none to be seen."""
+        return see_front(*native_fraction(self.profile, native, foreign))
+
+
+def read_measured(path: Path, counts: float | None, first_depth: float) -> Measured:
+    """Read a profile as studies do; counts per fraction are found where the standard deviations tell them.
+
+    Raises
+    ------
+    ConfigError
+        One line: file, and what is wrong.
+    """
+    if path.suffix == ".h5":
+        profile = read_profile(path, first_depth_nm=first_depth, counts_per_fraction=counts)
+        return Measured(path, profile, None, profile.counts is not None, first_depth)
+    try:
+        profile = read_profile(path, first_depth_nm=first_depth)
+    except ConfigError as error:
+        if "columns must be" not in str(error) and "needs the columns" not in str(error):
+            raise
+        hint = "; `npp-jax import-sims FILE` makes one from a file of the instrument, or from counts"
+        raise ConfigError(f"{error}{hint}") from None
+    counts = counts_at_one(profile) if counts is None else counts
+    if counts is not None and np.any(np.asarray(profile.fraction) < 0.0):
+        raise ConfigError(f"{path}: counts per fraction were given, but fractions below zero are no counts")
+    return Measured(path, profile, counts, counts is not None, first_depth)
+
+
+def ions_of(measured: Measured | None, native: str | None, foreign: str | None, kind: str) -> tuple[str, str]:
+    """Native and foreign ion, as given or as a profile of two ions tells.
+
+    Raises
+    ------
+    ConfigError
+        One of them is not known, or the profile has others.
+    """
+    for option, name in (("--native", native), ("--foreign", foreign)):
+        if name is not None and not _NAME.fullmatch(name):
+            raise ConfigError(f"{option} {name!r}: the name of an ion, such as Li or K+, has letters, digits, + and -")
+    if native is not None and native == foreign:
+        raise ConfigError(f"--native and --foreign are both {native}; two ions are needed")
+    species = () if measured is None else measured.profile.species
+    if measured is not None and len(species) == 2 and (native is None or foreign is None):
+        deep = np.asarray(measured.profile.fraction)[:, -5:].mean(axis=1)
+        more, less = (species[k] for k in (int(np.argmax(deep)), int(np.argmin(deep))))
+        native = native or (less if foreign == more else more)
+        foreign = foreign or (less if native == more else more)
+    missing = [option for option, name in (("--native Li", native), ("--foreign K", foreign)) if name is None]
+    if native is None or foreign is None:
+        raise ConfigError(f"new {kind} needs the names of both ions: give {' and '.join(missing)}")
+    check_ions(measured, (native, foreign))
+    return native, foreign
+
+
+def check_ions(measured: Measured | None, ions: tuple[str, ...]) -> None:
+    """Refuse a profile of other ions.
+
+    Raises
+    ------
+    ConfigError
+        One line: the file, and the ions.
+    """
+    species = () if measured is None else measured.profile.species
+    others = [name for name in species if name not in ions]
+    if measured is not None and others:
+        told = f"has {', '.join(species)}, the ions are {', '.join(ions)}"
+        raise ConfigError(f"{measured.path}: {told}: leave out the column of {others[0]}, or name its ion")
+
+
+def experiment_lines(name: str, file: str, measured: Measured | None, folder: Path, response: str) -> str:
+    """[[experiments]] of a study."""
+    head = f"""[[experiments]]
+name = "{name}"
+file = "{file}"
+"""
+    if measured is None:
+        return f"""{head}# What was measured: a table (depth_nm, NAME, NAME_sigma) or a file of `npp-jax import-sims`.
+# profile = "profile.csv"
+# counts_per_fraction = 2000.0                      # counts at fraction one, for a table of counts
+# likelihood = {{ kind = "poisson" }}                 # for counts; or gaussian, student
+# response = {{ kind = "gaussian", sigma_nm = 1.5 }}  # depth resolution; or dowsett
+"""
+    lines = [f"profile = {named_from(measured.path, folder)}"]
+    if measured.first_depth > 0.0:
+        lines.append(f"first_depth_nm = {shown(measured.first_depth)}  # points above, the transient, are left out")
+    if measured.counts is not None:
+        found = "counts at fraction one; sigma of the file is that of these counts, or they were given"
+        lines.append(f"counts_per_fraction = {shown(measured.counts)}  # {found}")
+    kind = "poisson" if measured.counted else "gaussian"
+    lines.append(f'likelihood = {{ kind = "{kind}" }}  # poisson for counts; or gaussian, student')
+    lines.append(response)
+    return head + "\n".join(lines) + "\n"
+
+
+def profile_text(measured: Measured) -> str:
+    """Ions, points, depths and counts in one line."""
+    profile = measured.profile
+    depth = np.asarray(profile.depth)[np.asarray(profile.weight)[0] > 0.0]
+    counted = "no counts"
+    if measured.counts is not None:
+        counted = f"{measured.counts:g} counts at fraction one"
+    elif measured.counted:
+        counted = "counts as the file tells"
+    return f"{', '.join(profile.species)}: {len(depth)} points from {depth[0]:g} to {depth[-1]:g} nm, {counted}"

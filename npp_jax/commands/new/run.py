@@ -1,0 +1,60 @@
+"""Files to begin with: what `npp-jax new` does."""
+
+from pathlib import Path
+from typing import Literal
+
+from npp_jax.commands.new.cait import make_cait
+from npp_jax.commands.new.lines import Draft
+from npp_jax.commands.new.measured import profile_text, read_measured
+from npp_jax.commands.new.melt import make_melt
+from npp_jax.commands.new.options import Options
+from npp_jax.commands.new.poling import make_poling
+from npp_jax.commands.new.tracer import make_tracer
+from npp_jax.files import ConfigError
+from npp_jax.files.origin import check_folder
+from npp_jax.files.writing import write_text, written_together
+
+Kind = Literal["cait", "melt", "poling", "tracer"]
+
+
+def make_files(kind: Kind, options: Options, folder: Path) -> tuple[list[Draft], list[str]]:
+    """Files of a kind, and what was found in the profile, one sentence each.
+
+    Raises
+    ------
+    ConfigError, SimsFileError
+        An option or the profile is wrong.
+    """
+    options.check(kind)
+    if kind == "tracer":
+        return make_tracer(options, folder)
+    path = options.profile
+    measured = None if path is None else read_measured(path, options.counts_per_fraction, options.first_depth_nm or 0.0)
+    make = {"cait": make_cait, "melt": make_melt, "poling": make_poling}[kind]
+    drafts, told = make(options, measured, folder)
+    return drafts, told if measured is None else [profile_text(measured), *told]
+
+
+def write_files(drafts: list[Draft], folder: Path, *, reads: Path | None, force: bool) -> list[Path]:
+    """Write the files, all or none; a file that is there, edited by its owner perhaps, stays unless `force` is given.
+
+    Raises
+    ------
+    ConfigError
+        A file is there, or is the one that was read.
+    OSError
+        The folder cannot be written.
+    """
+    targets = [folder / draft.name for draft in drafts]
+    for target in targets:
+        if reads is not None and target.exists() and target.samefile(reads):
+            raise ConfigError(f"{target}: it would replace the profile that is read; give another --name")
+        if target.exists() and not target.is_file():
+            raise ConfigError(f"{target}: a folder or device is there; give another --name")
+        if target.exists() and not force:
+            raise ConfigError(f"{target}: a file is there; give another --name, or --force to replace it")
+    check_folder(folder)
+    with written_together():
+        for target, draft in zip(targets, drafts, strict=True):
+            write_text(target, draft.text)
+    return targets

@@ -1,0 +1,91 @@
+"""`npp-jax new`: what it writes is read by the readers of the package, begins near the truth of a profile, stays."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from npp_jax.commands.simulate import read_supported
+from npp_jax.commands.tracer.study import load_tracer_study
+from npp_jax.files.study import load_study
+
+SWEEPS = Path(__file__).parents[2] / "sweeps"
+PROFILE = SWEEPS / "synthetic" / "K.csv"
+
+Run = Callable[..., tuple[int, str]]
+
+KINDS = {
+    "cait": ("cait", "--native", "Li", "--foreign", "K"),
+    "melt": ("melt", "--native", "Na", "--foreign", "K", "--name", "melt"),
+    "poling": ("poling", "--native", "Na", "--foreign", "K"),
+    "tracer": ("tracer",),
+}
+
+
+@pytest.mark.parametrize("kind", ["cait", "melt", "poling"])
+def test_what_is_written_is_read(kind: str, tmp_path: Path, run: Run) -> None:
+    assert run("new", *KINDS[kind], "--output", tmp_path)[0] == 0
+    experiment, study = sorted(tmp_path.iterdir())
+    assert len(load_study(study).problem.parameters) >= 2
+    model = "full" if kind == "poling" else "electroneutral"
+    assert read_supported(experiment, model).title
+    before = experiment.read_bytes()
+    code, text = run("new", *KINDS[kind], "--output", tmp_path)
+    assert (code, f"{experiment}: a file is there" in text) == (2, True)
+    assert run("new", *KINDS[kind], "--output", tmp_path, "--force")[0] == 0
+    assert experiment.read_bytes() == before
+
+
+def test_a_tracer_study_runs_as_it_is(tmp_path: Path, run: Run) -> None:
+    assert run("new", "tracer", "--output", tmp_path)[0] == 0
+    code, text = run("tracer", tmp_path / "tracer.toml", "--output", tmp_path)
+    assert code == 0, text
+    assert "converged" in text and "synthetic" in (tmp_path / "tracer_synthetic.csv").read_text(encoding="utf-8")
+
+
+def test_a_profile_gives_the_first_guess(tmp_path: Path, run: Run) -> None:
+    """Of a synthetic profile of 20.1 mC/cm², D of K 9.7e-22 m²/s and 2000 counts."""
+    code, text = run("new", "cait", "--profile", PROFILE, "--output", tmp_path)
+    assert code == 0, text
+    problem = load_study(tmp_path / "cait_K_study.toml").problem
+    (measurement,) = problem.measurements
+    assert measurement.profile is not None and measurement.profile.counts is not None
+    assert float(measurement.value_of("stages.0.charge_mC_cm2")) == pytest.approx(20.1, rel=0.05)
+    assert float(measurement.value_of("K.D_m2_s")) == pytest.approx(9.7e-22, rel=0.5)
+    assert np.max(np.asarray(measurement.profile.counts)) > 1000.0
+    for parameter in problem.parameters:
+        start = float(measurement.value_of(parameter.keys[0]))
+        assert parameter.low < start < parameter.high
+
+
+def test_an_isotope_profile_gives_the_length_to_start_from(tmp_path: Path, run: Run) -> None:
+    profile = SWEEPS / "synthetic_tracer" / "cool0.csv"
+    code, text = run("new", "tracer", "--profile", profile, "--duration-h", 110, "--output", tmp_path)
+    assert code == 0, text
+    study = load_tracer_study(tmp_path / "tracer.toml")
+    assert study.kind == "profile" and study.model.start_D_m2_s == pytest.approx(8e-13, rel=0.3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("cait",), "give --native Li and --foreign K"),
+        (("cait", "--native", "Li", "--foreign", "Li"), "two ions are needed"),
+        (("cait", "--native", 'L"i', "--foreign", "K"), "the name of an ion"),
+        (("tracer", "--native", "Li"), "new tracer takes no --native"),
+        (("melt", "--native", "Na", "--foreign", "K", "--temperature-K", "3"), "must be greater than"),
+        (("cait", "--profile", "none.csv"), "none.csv: No such file"),
+        (("cait", "--profile", str(PROFILE), "--native", "Na"), "leave out the column of K"),
+        (("cait", "--native", "Li", "--foreign", "K", "--name", "a/b"), "letters, digits"),
+    ],
+)
+def test_wrong_input_is_one_line(arguments: tuple[str, ...], told: str, tmp_path: Path, run: Run) -> None:
+    code, text = run("new", *arguments, "--output", tmp_path)
+    assert code == 2 and told in text and text.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_version_is_told(run: Run) -> None:
+    code, text = run("--version")
+    assert code == 0 and text.startswith("npp_jax ")
