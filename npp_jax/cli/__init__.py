@@ -10,7 +10,7 @@ import typer
 
 from npp_jax._version import __version__
 from npp_jax.cli.about import info, schema
-from npp_jax.cli.begin import new
+from npp_jax.cli.begin import check, new
 from npp_jax.cli.sims import import_sims
 from npp_jax.cli.simulation import simulate
 from npp_jax.cli.stored import export, plot
@@ -38,5 +38,5 @@ def _main(
     """Nernst–Planck–Poisson simulation of ion exchange."""
 
 
-for _command in (new, simulate, sweep, fit, tracer, import_sims, plot, export, schema, info):
+for _command in (new, check, simulate, sweep, fit, tracer, import_sims, plot, export, schema, info):
     app.command()(_command)

@@ -1,4 +1,4 @@
-"""`npp-jax new`: files to begin with."""
+"""`npp-jax new` and `npp-jax check`: files to begin with, and a look at them."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -50,3 +50,33 @@ def new(
     tell_written(written)
     last = next(path for path in reversed(written) if path.suffix == ".toml")
     say(f"next: npp-jax check {last}")
+
+
+def check(
+    file: Annotated[Path, typer.Argument(help="Study, experiment or tracer study (TOML).")],
+    output: Annotated[Path, typer.Option(help="Folder of the figure, NAME_check.png.")] = Path(),
+    figures: Annotated[bool, typer.Option(help="Draw data, start and depth resolution.")] = True,
+    format: Annotated[Literal["png", "pdf", "svg"], typer.Option(help="Format of the figure.")] = "png",
+    force: Annotated[bool, typer.Option(help="Replace what other inputs or programs wrote there.")] = False,
+) -> None:
+    """Read a file and all that it names; print values, units, ranges and warnings, and draw data and start."""
+    start_jax()
+    from npp_jax.commands.check.run import check_file, write_figure_of
+
+    with exit_codes(file):
+        checked = check_file(file)
+        for line in checked.lines:
+            say(line)
+        for text in checked.warnings:
+            say(f"warning: {text}")
+        if figures:
+            make_folder(output)
+            with exit_codes():
+                written, lost = write_figure_of(checked, file, output / f"{file.stem}_check.{format}", force=force)
+            tell_written(written)
+            for text in lost:
+                say(f"warning: {text}")
+    if not checked.warnings:
+        say("nothing looks wrong")
+    if checked.code:
+        raise typer.Exit(checked.code)

@@ -7,9 +7,9 @@ import numpy as np
 from jaxtyping import Int
 
 from npp_jax.figures.simulation import COLOURS
+from npp_jax.fitting.units import split_unit
 from npp_jax.simulation.status import Status
 from npp_jax.sweeping import SweepResult, best
-from npp_jax.sweeping.description import split_unit
 from npp_jax.sweeping.landscape import bins, edges, lowest_along, lowest_over, status_shares
 from npp_jax.sweeping.profiles import StoredProfiles
 from npp_jax.sweeping.ranking import threshold
@@ -164,7 +164,7 @@ def _scaled(ax: "Axes", result: SweepResult, parameter: int, side: Literal["x", 
     from matplotlib.ticker import LogFormatterSciNotation, LogLocator, MaxNLocator, NullFormatter
 
     axis = result.parameters[parameter]
-    stem, unit = split_unit(axis.name)
+    stem, unit = split_unit(axis)
     text = stem if unit == "1" else f"{stem} / " + _POWER.sub(r"$^{\g<0>}$", unit)
     ax.set(**{f"{side}scale": axis.scale, f"{side}lim": (axis.low, axis.high), f"{side}label": text})
     drawn = ax.xaxis if side == "x" else ax.yaxis

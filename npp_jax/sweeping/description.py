@@ -8,6 +8,7 @@ import jax
 import numpy as np
 
 from npp_jax.fitting import Measurement, Problem
+from npp_jax.fitting.units import split_unit
 from npp_jax.inference import Parameter
 from npp_jax.simulation.status import Status
 from npp_jax.sweeping.profiles import labels
@@ -41,12 +42,13 @@ OBSERVABLES = {
 
 
 def parameter_variables(parameters: Sequence[Parameter]) -> dict[str, Variable]:
-    """The parameters, with the range and scale over which they vary."""
+    """The parameters, with the keys that they set, and the range and scale over which they vary."""
     return {
         p.name: Variable(
-            split_unit(p.name)[1],
+            split_unit(p)[1],
             f"parameter {p.name}",
-            attributes={"low": float(p.low), "high": float(p.high), "scale": p.scale},
+            attributes={"low": float(p.low), "high": float(p.high), "scale": p.scale}
+            | ({"keys": list(p.keys)} if p.keys else {}),
         )
         for p in parameters
     }
@@ -95,11 +97,3 @@ def _measured(measurement: Measurement, label: str) -> dict[str, Coordinate]:
             for name, (array, text) in values.items()
         },
     }
-
-
-def split_unit(name: str) -> tuple[str, str]:
-    """Name of a parameter without its unit, and the unit, `1` if there is none: `D_K_m2_s` is (`D_K`, `m2 s-1`)."""
-    units = {"eV": "eV", "K": "K", "V": "V", "m2_s": "m2 s-1", "S_m": "S m-1", "um": "um", "m3": "m-3", "s": "s"}
-    units |= {"h": "h", "mC_cm2": "mC cm-2", "C_m2": "C m-2", "A_m2": "A m-2"}
-    end = max((end for end in units if name.endswith(f"_{end}")), key=len, default=None)
-    return (name, "1") if end is None else (name.removesuffix(f"_{end}"), units[end])

@@ -29,7 +29,7 @@ class SweepResult:
     title: str
     """Title of the study."""
     parameters: Parameters
-    """What varied; from a file without keys, which it does not hold."""
+    """What varied; from a file of an older version without keys."""
     experiments: tuple[str, ...]
     """Names of the experiments."""
     points: Int[np.ndarray, " experiment"]
@@ -213,10 +213,12 @@ def weights(result: SweepResult) -> Float64[np.ndarray, " candidate"]:
 def _parameter(reader: Reader, name: str) -> Parameter:
     own = reader.dataset(name, ("candidate",), kinds="fiu")
     low, high = (reader.number(reader.attribute(end, of=own), f"{name}: {end}") for end in ("low", "high"))
-    scale = reader.attribute("scale", of=own)
+    scale, found = reader.attribute("scale", of=own), reader.attribute("keys", of=own)
+    # Files of older versions hold none.
+    keys = np.atleast_1d(found) if isinstance(found, np.ndarray) and found.dtype.kind in "OU" else ()
     if scale not in ("linear", "log", "logit"):
         raise reader.fault(f"'{name}: scale' is none of linear, log and logit")
     try:
-        return Parameter(name, (), low, high, scale)
+        return Parameter(name, tuple(str(key) for key in keys), low, high, scale)
     except ValueError as error:
         raise reader.fault(str(error)) from None

@@ -3,8 +3,8 @@
 import numpy as np
 
 from npp_jax.fitting import FitResult, Measurement
-from npp_jax.inference import Posterior, Profile, Reason
-from npp_jax.sweeping.description import split_unit
+from npp_jax.fitting.units import split_unit
+from npp_jax.inference import Parameter, Posterior, Profile, Reason
 from npp_jax.sweeping.store.arrays import Array
 
 _OWN = "unit of the parameter"
@@ -26,7 +26,7 @@ def parameter_arrays(result: FitResult) -> dict[str, Array]:
     return {
         "parameter": Array(names, "1", "name of a parameter", along),
         "other_parameter": Array(names, "1", "name of a parameter", ("other_parameter",)),
-        "parameter_unit": Array([split_unit(name)[1] for name in names], "1", "unit of a parameter", along),
+        "parameter_unit": Array([split_unit(p)[1] for p in result.parameters], "1", "unit of a parameter", along),
         "end": Array(("low", "high"), "1", "end of an interval", ("end",)),
         "theta": Array(result.theta, _OWN, "best parameters", along),
         "standard_error": Array(np.asarray(sigma), _OWN, "standard errors; NaN: not determined", along),
@@ -56,9 +56,9 @@ def profile_arrays(measurement: Measurement, fitted: np.ndarray) -> dict[str, Ar
     }
 
 
-def likelihood_arrays(profile: Profile) -> dict[str, Array]:
+def likelihood_arrays(profile: Profile, parameter: Parameter) -> dict[str, Array]:
     """The profile likelihood of a parameter, and the ends of its interval."""
-    unit, along, end = split_unit(profile.name)[1], ("values",), ("end",)
+    unit, along, end = split_unit(parameter)[1], ("values",), ("end",)
     ends = profile.ends
     value, delta = (np.array([getattr(e, name) for e in ends], float) for name in ("value", "delta_chi2"))
     return {

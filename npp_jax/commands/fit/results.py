@@ -172,6 +172,7 @@ def _write_arrays(path: Path, outcome: FitOutcome, command: str, origin: Origin 
     main, taken = outcome.main, {"minima", "posterior", "profile_likelihood"}
     result, measured = main.result, measured_of(main)
     arrays = parameter_arrays(result)
+    varied = {parameter.name: parameter for parameter in result.parameters}
     marks = labels(measurement.name for measurement in measured)
     with written_result(
         path, "npp_jax fit", SCHEMA_VERSION, arrays, origin=origin, study=outcome.study.text, command=command
@@ -181,7 +182,7 @@ def _write_arrays(path: Path, outcome: FitOutcome, command: str, origin: Origin 
             group.attrs["name"] = measurement.name
             put(group, profile_arrays(measurement, np.asarray(result.expansion.signals[k][0])))
         for profile, mark in zip(result.profiles, labels(profile.name for profile in result.profiles), strict=True):
-            put(file.create_group(f"profile_likelihood/{mark}"), likelihood_arrays(profile))
+            put(file.create_group(f"profile_likelihood/{mark}"), likelihood_arrays(profile, varied[profile.name]))
         put(file.create_group("minima"), minimum_arrays(result))
         if main.posterior is not None:
             put(file.create_group("posterior"), posterior_arrays(main.posterior))

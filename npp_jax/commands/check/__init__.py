@@ -1,0 +1,1 @@
+"""`npp-jax check`, one module a kind of file."""

@@ -1,0 +1,186 @@
+"""`npp-jax check` for a study: experiments, profiles, parameters, and the model at the values of the files."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from npp_jax.commands.check.checked import Checked, unit_shown
+from npp_jax.commands.check.experiment import describe_experiment, experiment_warnings
+from npp_jax.commands.check.measured import measured_lines, measured_warnings
+from npp_jax.figures.check import Start, figure_starts, in_measured_depth
+from npp_jax.files.study import Study, load_study
+from npp_jax.files.study_tables import ExperimentEntry, StudyTable
+from npp_jax.files.toml import read_toml
+from npp_jax.fitting import Measurement, Objective, data_warnings
+from npp_jax.fitting.units import split_unit
+from npp_jax.inference import Parameter
+from npp_jax.simulation.simulate import FAST
+from npp_jax.simulation.solution import Solution
+from npp_jax.simulation.status import STATUS_ADVICE, Status
+from npp_jax.simulation.text_table import TextTable
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_WIDE = 30.0
+"""Ratio of the ends of a linear range beyond which its lower part is hardly looked at."""
+_POOR = 100.0
+"""χ² of a point beyond which the start is said to be far from the data."""
+
+
+def check_study(path: Path) -> Checked:
+    """Read a study with all its files, tell what it says, and simulate its start coarsely.
+
+    Raises
+    ------
+    ConfigError
+        A file is wrong.
+    """
+    study, table = load_study(path), read_toml(path, StudyTable)
+    measurements = study.problem.measurements
+    start = _simulate(study)
+    lines = [f"study {path}: {study.title}"]
+    warnings = [*data_warnings(study.problem), *_unused(table.experiments), *_parameters(study, start.theta)]
+    for k, (measurement, entry) in enumerate(zip(measurements, table.experiments, strict=True)):
+        lines += [f"experiment {measurement.name}: {entry.file}", *describe_experiment(measurement.experiment)]
+        lines += [*measured_lines(measurement, entry), start.line(k, measurement)]
+        own = [*experiment_warnings(measurement.experiment), *measured_warnings(study.problem, measurement, entry)]
+        warnings += [f"{measurement.name}: {text}" for text in [*own, *start.warnings(k, measurement)]]
+    lines += [_parameter_table(study, start.theta).text(), *_plan(study)]
+    status = Status(int(np.max(start.status)))
+    if status is not Status.DONE:
+        warnings.append(f"the start, with the setting fast: {STATUS_ADVICE[status]}")
+    code = 4 if status is Status.NOT_FINITE else 3 if status is not Status.DONE else 0
+
+    def draw() -> "Figure":
+        return figure_starts(study.title or path.stem, [start.drawn(k, m) for k, m in enumerate(measurements)])
+
+    return Checked(lines, warnings, tuple(study.identity.files.values()), draw, code)
+
+
+class _Started(NamedTuple):
+    """The model at the values of the files."""
+
+    theta: np.ndarray
+    solutions: list[Solution]
+    signals: dict[int, np.ndarray]
+    chi2: np.ndarray
+    status: np.ndarray
+
+    def line(self, k: int, measurement: Measurement) -> str:
+        """Front and χ² of one experiment."""
+        front = float(self.solutions[k].front_depth[-1, 0]) * 1e9
+        told = f"  start: front at {front:.4g} nm, {float(self.solutions[k].front_width[-1, 0]) * 1e9:.3g} nm wide"
+        told += f", {float(self.solutions[k].plateau[-1, 0]):.3g} of the native ion behind it"
+        if measurement.profile is None:
+            return told
+        points = int(np.sum(np.asarray(measurement.profile.weight) > 0.0))
+        return f"{told}; χ² {self.chi2[k]:.4g} for {points} points"
+
+    def warnings(self, k: int, measurement: Measurement) -> Iterator[str]:
+        """A start that the data cannot show, or that is far from them."""
+        profile = measurement.profile
+        if profile is None:
+            return
+        front = in_measured_depth(measurement, float(self.solutions[k].front_depth[-1, 0]))
+        used = np.asarray(profile.weight)[0] > 0.0
+        first, last = (float(np.asarray(profile.depth)[used][end]) for end in (0, -1))
+        if not first < front < last:
+            yield (
+                f"the front of the start lies at {front:.4g} nm, the points from {first:.4g} to {last:.4g} nm: the "
+                "data cannot show it; are charge, density and depth scale right?"
+            )
+        points = int(np.sum(np.asarray(profile.weight) > 0.0))
+        if np.isfinite(self.chi2[k]) and self.chi2[k] > _POOR * points:
+            yield f"the start is far from the data, χ² {self.chi2[k] / points:.3g} a point: see the figure"
+
+    def drawn(self, k: int, measurement: Measurement) -> Start:
+        """What the figure shows of one experiment."""
+        solution = self.solutions[k]
+        front = in_measured_depth(measurement, float(solution.front_depth[-1, 0]))
+        if k in self.signals and measurement.profile is not None:
+            depth = np.asarray(measurement.profile.depth)
+            return Start(measurement, depth, self.signals[k], measurement.profile.species, front)
+        depth = np.asarray(solution.depth[-1, :, 0]) * 1e9
+        shown = depth <= max(2.0 * front, float(depth[8]))
+        return Start(
+            measurement, depth[shown], np.asarray(solution.fraction[-1, :, :, 0])[:, shown], solution.species, front
+        )
+
+
+def _simulate(study: Study) -> _Started:
+    problem = study.problem
+    theta = np.array([_in_files(study, parameter) for parameter in problem.parameters])
+    objective = Objective(problem, FAST, study.fit.model)
+
+    @jax.jit
+    def started(values: jax.Array) -> tuple:
+        solutions = objective.solve(values)
+        return solutions, objective.compare(solutions, values).signals, objective.assess(solutions, values)
+
+    solutions, signals, found = started(jnp.asarray(theta)[None])
+    measured = [k for k, m in enumerate(problem.measurements) if m.profile is not None]
+    drawn = {k: np.asarray(signal[0]) for k, signal in zip(measured, signals, strict=True)}
+    return _Started(theta, solutions, drawn, np.asarray(found.chi2[0]), np.asarray(found.status[0]))
+
+
+def _in_files(study: Study, parameter: Parameter) -> float:
+    """Value of a parameter in the first experiment that it enters."""
+    entered = next(m for m in study.problem.measurements if study.problem.enters(parameter, m))
+    return float(np.asarray(entered.value_of(parameter.keys[0])))
+
+
+def _parameter_table(study: Study, theta: np.ndarray) -> TextTable:
+    rows = []
+    for parameter, value in zip(study.problem.parameters, theta, strict=True):
+        unit = unit_shown(split_unit(parameter)[1])
+        known = "" if parameter.prior is None else f"{parameter.prior.mean:g} ± {parameter.prior.sigma:g}"
+        where = "all" if parameter.experiments is None else ", ".join(parameter.experiments)
+        ends = f"{parameter.low:g} … {parameter.high:g}"
+        rows.append(
+            (parameter.name, f"{value:.5g}", unit, ends, parameter.scale, ", ".join(parameter.keys), where, known)
+        )
+    header = ("parameter", "in the file", "unit", "range", "scale", "keys", "experiments", "prior")
+    return TextTable("parameters", header, tuple(rows))
+
+
+def _parameters(study: Study, theta: np.ndarray) -> Iterator[str]:
+    """Ranges that do not hold the value of the file, or are of the wrong scale; parameters that no data see."""
+    problem = study.problem
+    measured = any(m.profile is not None for m in problem.measurements)
+    for parameter, value in zip(problem.parameters, theta, strict=True):
+        if not parameter.low <= value <= parameter.high:
+            ends = f"{parameter.low:g} … {parameter.high:g}"
+            yield f"{parameter.name}: the file has {value:.5g}, outside of the range {ends}"
+        if parameter.scale == "linear" and parameter.low > 0.0 and parameter.high > _WIDE * parameter.low:
+            factor = parameter.high / parameter.low
+            yield f'{parameter.name}: the range spans a factor of {factor:.3g}; scale = "log" looks at all of it'
+        entered = [m for m in problem.measurements if problem.enters(parameter, m)]
+        if measured and all(m.profile is None for m in entered):
+            yield f"{parameter.name}: no experiment that it enters has a profile; the fit cannot find it"
+        others = {float(np.asarray(m.value_of(key))) for m in entered for key in parameter.keys}
+        if len(others) > 1:
+            told = " and ".join(f"{other:.5g}" for other in sorted(others)[:3])
+            yield f"{parameter.name}: the files have {told}; all get the value of the parameter"
+    if not measured:
+        yield "no experiment has a profile: a sweep shows what there may be, a fit has nothing to fit to"
+
+
+def _unused(entries: list[ExperimentEntry]) -> Iterator[str]:
+    """Keys of [[experiments]] that have no effect."""
+    needing = {"response", "nuisance", "likelihood", "depth_scale", "first_depth_nm", "counts_per_fraction"}
+    for entry in entries:
+        given = sorted(entry.model_fields_set & needing)
+        if entry.profile is None and given:
+            yield f"{entry.name}: {', '.join(given)} {'has' if len(given) == 1 else 'have'} no effect without a profile"
+
+
+def _plan(study: Study) -> Iterator[str]:
+    """What a sweep and a fit would do."""
+    fit = study.fit
+    yield f"design: {study.design.size} candidates; sweep: {study.sweep.model}, {study.sweep.dtype}"
+    yield f"fit: {fit.starts} starts, {fit.model}, {fit.setting}, {fit.method}; {len(study.rivals)} rivals"

@@ -1,0 +1,105 @@
+"""`npp-jax check`: reads every kind of file, tells units and ranges, warns of what has no effect or cannot be."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from npp_jax.commands.check.experiment import experiment_warnings
+from npp_jax.files import load_experiment
+
+SWEEPS = Path(__file__).parents[2] / "sweeps"
+
+Run = Callable[..., tuple[int, str]]
+
+STUDY = """schema_version = 1
+title = "one profile, synthetic"
+
+[[experiments]]
+name = "K"
+file = "GLASS"
+profile = "PROFILE"
+counts_per_fraction = 2000.0
+
+[[experiments]]
+name = "unmeasured"
+file = "GLASS"
+depth_scale = 1.1
+
+[[parameters]]
+name = "width_eV"
+keys = ["Li.sed_fwhm_eV"]
+low = 0.3
+high = 0.4
+
+[[parameters]]
+name = "sensitivity_K"
+keys = ["observation.K.sensitivity"]
+experiments = ["K"]
+low = 0.01
+high = 2.0
+"""
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study with keys that have no effect, beside an experiment whose charge is not that of the profile."""
+    folder = tmp_path_factory.mktemp("checked")
+    glass = (SWEEPS / "lithium_borate_K.toml").read_text(encoding="utf-8")
+    (folder / "glass.toml").write_text(glass.replace("charge_mC_cm2 = 20.1", "charge_mC_cm2 = 40.0"), encoding="utf-8")
+    text = STUDY.replace("GLASS", "glass.toml").replace("PROFILE", (SWEEPS / "synthetic" / "K.csv").as_posix())
+    (folder / "study.toml").write_text(text, encoding="utf-8")
+    return folder / "study.toml"
+
+
+def test_a_study_is_told_and_drawn(study: Path, tmp_path: Path, run: Run) -> None:
+    code, text = run("check", study, "--output", tmp_path)
+    assert code == 0, text
+    assert "160 points from 0.5 to 159.5 nm" in text and "20.6 mC/cm²" in text
+    # The unit is that of the key: a sensitivity of K is no temperature.
+    rows = [" ".join(line.split()) for line in text.splitlines()]
+    assert "width_eV 0.25 eV 0.3 … 0.4 linear Li.sed_fwhm_eV all" in rows
+    assert "sensitivity_K 1 0.01 … 2 linear observation.K.sensitivity K" in rows
+    for told in (
+        "width_eV: the file has 0.25, outside of the range 0.3 … 0.4",
+        "sensitivity_K: the range spans a factor of 200",
+        "unmeasured: depth_scale has no effect without a profile",
+        "K: the counts are known",
+        "K: the profile holds 206 C/m², 400 C/m² were passed",
+        "K: the front of the start lies at",
+    ):
+        assert f"warning: {told}" in text, told
+    figure = tmp_path / "study_check.png"
+    assert figure.stat().st_size > 20_000
+    # It is replaced by its like alone.
+    assert run("check", study, "--output", tmp_path, "--no-figures")[0] == 0
+    figure.write_text("notes", encoding="utf-8")
+    code, text = run("check", study, "--output", tmp_path)
+    assert code == 2 and "--force to replace it" in text and figure.read_text(encoding="utf-8") == "notes"
+
+
+def test_an_experiment_tells_its_keys_with_units_and_ranges(study: Path, tmp_path: Path, run: Run) -> None:
+    glass = study.with_name("glass.toml")
+    code, text = run("check", glass, "--output", tmp_path)
+    assert code == 0, text
+    rows = [" ".join(line.split()) for line in text.splitlines()]
+    assert "stages.0.temperature_K 350 K ≥ 50, ≤ 2000" in rows and rows[-1] == "nothing looks wrong"
+    more = '\n[[species]]\nname = "Na"\nbulk_fraction = 0.0\n[species.diffusivity]\nlaw = "constant"\nD_m2_s = 1e-20\n'
+    (tmp_path / "glass.toml").write_text(glass.read_text(encoding="utf-8") + more, encoding="utf-8")
+    (told,) = experiment_warnings(load_experiment(tmp_path / "glass.toml"))
+    assert told == "Na is not in the bulk, and no stage brings it: it plays no part"
+
+
+@pytest.mark.parametrize("name", ["profile", "evolution", "chain", "map"])
+def test_tracer_studies_are_told_and_drawn(name: str, tmp_path: Path, run: Run) -> None:
+    code, text = run("check", SWEEPS / f"tracer_{name.replace('profile', 'exchange')}.toml", "--output", tmp_path)
+    assert code == 0, text
+    assert "nothing looks wrong" in text and len(list(tmp_path.glob("*_check.png"))) == 1
+
+
+def test_wrong_files_are_one_line(tmp_path: Path, run: Run) -> None:
+    path = tmp_path / "study.toml"
+    for content, told in (("kind = 3", "kind"), ("experiments = 3", "missing key"), ("x = ", "not a TOML file")):
+        path.write_text(content, encoding="utf-8")
+        code, text = run("check", path, "--output", tmp_path)
+        assert code == 2 and text.startswith(f"npp-jax: {path}: ") and told in text and text.count("\n") == 1
