@@ -9,11 +9,11 @@ from npp_jax.cli.terminal import exit_codes, start_jax, tell_written
 
 
 def plot(
-    file: Annotated[Path, typer.Argument(help="Result of `npp-jax simulate` or `npp-jax sweep` (HDF5).")],
+    file: Annotated[Path, typer.Argument(help="Result of any command (HDF5).")],
     output: Annotated[
         Path | None,
         typer.Option(
-            help="Figure; NAME_plot.png if not given, its ending gives the format. Of a sweep: NAME_plot_pairs.png, …"
+            help="Figure; its ending gives the format. NAME_plot.png if not given; of several NAME_plot_pairs.png, …"
         ),
     ] = None,
     force: Annotated[bool, typer.Option(help="Replace what is there and is no figure of this result.")] = False,

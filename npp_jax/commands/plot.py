@@ -4,14 +4,18 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from npp_jax.commands.plot_fit import FIT, fit_figures
+from npp_jax.commands.plot_tracer import TRACER, tracer_figure
+from npp_jax.figures.sims import figure_profile
 from npp_jax.figures.simulation import figure_summary
 from npp_jax.figures.sweep_pages import sweep_figures
-from npp_jax.files import ConfigError, parse_experiment
+from npp_jax.files import ConfigError, parse_experiment, sims_profile
 from npp_jax.files.origin import Origin, check_targets
 from npp_jax.files.solution import read_solution, reading_solution
 from npp_jax.files.writing import check_figure, write_figure, written_together
 from npp_jax.simulation.status import Status
 from npp_jax.sweeping import is_sweep
+from npp_jax.sweeping.store.reading import FileFault, reading
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -23,14 +27,15 @@ def default_target(file: Path) -> Path:
 
 
 def draw_stored(file: Path, target: Path, *, force: bool = True) -> list[Path]:
-    """Draw the figures of a result of `npp-jax simulate` or `npp-jax sweep`.
+    """Draw the figures of a result of any command.
 
     Parameters
     ----------
     file
         The result.
     target
-        Figure; its ending gives the format. Those of a sweep are `figure_landscape.png` and so on for `figure.png`.
+        Figure; its ending gives the format. Those of a sweep or a fit are `figure_landscape.png` and so on for
+        `figure.png`.
     force
         Replace what is there and is no figure of this result.
 
@@ -49,19 +54,43 @@ def draw_stored(file: Path, target: Path, *, force: bool = True) -> list[Path]:
         check_figure(target)
     except ValueError as error:
         raise ConfigError(str(error)) from None
-    if is_sweep(file):
-        figures = {
-            target.with_name(f"{target.stem}_{name}{target.suffix}"): figure
-            for name, figure in sweep_figures(file).items()
-        }
-    else:
-        figures = {target: _summary(file)}
+    figures = {
+        target.with_name(f"{target.stem}{name and '_'}{name}{target.suffix}"): figure
+        for name, figure in _figures(file).items()
+    }
     origin = Origin("plot", file)
     check_targets(figures, origin, force=force)
     with written_together():
         for path, figure in figures.items():
             write_figure(path, figure, origin=origin)
     return list(figures)
+
+
+def _figures(file: Path) -> dict[str, "Figure"]:
+    """Figures of a result by their names; one alone has none."""
+    if is_sweep(file):
+        return sweep_figures(file)
+    title = _title(file)
+    if title == sims_profile.TITLE:
+        return {"": figure_profile(sims_profile.read_profile(file))}
+    try:
+        if title == FIT:
+            return fit_figures(file)
+        if title.startswith(TRACER):
+            return {"": tracer_figure(file, title.removeprefix(TRACER))}
+    except FileFault as error:
+        raise ConfigError(str(error)) from None
+    return {"": _summary(file)}
+
+
+def _title(file: Path) -> str:
+    """Title of a result; nothing where it has none, or cannot be read."""
+    try:
+        with reading(file, "a result of npp_jax") as reader:
+            title = reader.attribute("title")
+    except FileFault:
+        return ""
+    return title if isinstance(title, str) else ""
 
 
 def _summary(file: Path) -> "Figure":

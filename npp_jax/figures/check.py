@@ -8,7 +8,8 @@ import numpy as np
 from jaxtyping import Float
 
 from npp_jax.constants import NM
-from npp_jax.figures.simulation import COLOURS, diffusivities, profiles
+from npp_jax.figures.axes import line_colour, reach
+from npp_jax.figures.simulation import diffusivities, profiles
 from npp_jax.figures.tracer import isotope_profiles
 from npp_jax.fitting import Measurement
 from npp_jax.observe import NoResponse
@@ -41,9 +42,9 @@ class Start(NamedTuple):
 
 def data_and_start(ax: "Axes", start: Start, *, logarithmic: bool = False) -> "Axes":
     """Measured profile with its errors, the model at the start, and the depth resolution, drawn at the front."""
-    profile, reach = start.measurement.profile, float(start.depth[-1])
+    profile = start.measurement.profile
     for k, name in enumerate(start.species):
-        colour = COLOURS[k % len(COLOURS)]
+        colour = line_colour(k)
         if profile is not None:
             row = profile.species.index(name)
             used = np.asarray(profile.weight)[row] > 0.0
@@ -62,7 +63,12 @@ def data_and_start(ax: "Axes", start: Start, *, logarithmic: bool = False) -> "A
         ax.plot(start.depth, start.signal[k], color=colour, lw=1.4, label=f"{name} start")
     if not logarithmic:
         _resolution(ax, start)
-    ax.set(xlim=(0.0, reach), xlabel="depth / nm", ylabel="$n_i/N$", title=start.measurement.name)
+    ax.set(
+        xlim=(0.0, reach(start.depth, start.signal)),
+        xlabel="depth / nm",
+        ylabel="$n_i/N$",
+        title=start.measurement.name,
+    )
     if logarithmic:
         ax.set(yscale="log", ylim=(_FLOOR, 2.0))
     else:
@@ -135,7 +141,9 @@ def figure_isotopes(
         if curve is None:
             isotope_profiles(ax, measured, labels)
         else:
-            isotope_profiles(ax, measured, labels, position=jnp.asarray(position), fitted=jnp.asarray(curve)[None])
+            isotope_profiles(
+                ax, measured, labels, position=jnp.asarray(position), fitted=jnp.asarray(curve)[None], curve="start"
+            )
         ax.set_title(name)
     figure.suptitle(f"{title}\nbefore any fit: data (points), start (lines)", fontsize="medium")
     return figure
@@ -185,7 +193,7 @@ def figure_points(
         ax.set(xlabel="position / µm", yticks=[], title="boundaries of the grains")
     else:
         for k, (name, (temperature, value)) in enumerate((lines or {}).items()):
-            ax.plot(1e3 / temperature, value, "o", ms=4, color=COLOURS[k % len(COLOURS)], label=name)
+            ax.plot(1e3 / temperature, value, "o", ms=4, color=line_colour(k), label=name)
         ax.set(yscale="log", xlabel="1000 K / $T$", ylabel="value in its own unit")
         if lines:
             ax.legend(frameon=False)

@@ -5,11 +5,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float
 
-from npp_jax.figures.simulation import COLOURS
+from npp_jax.figures.axes import (
+    COLOURS,
+    MAP,
+    end_residuals,
+    line_colour,
+    mark_beyond,
+    name_axis,
+    reach,
+)
+from npp_jax.figures.stored import correlations
 from npp_jax.fitting import FitResult, Measurement, signal_sigma
 from npp_jax.fitting.band import Band, LawBands
 from npp_jax.inference import NORMAL_95, Outcome, Posterior, Profile
 from npp_jax.inference.profile import DELTA_CHI2_95
+from npp_jax.observe import DepthProfile
 from npp_jax.sweeping import SweepResult
 
 if TYPE_CHECKING:
@@ -19,11 +29,16 @@ if TYPE_CHECKING:
 _VISIBLE = 0.01
 """Share of an axis below which a shaded range cannot be seen."""
 
+_DELTA_CHI2_OF_TWO = 5.991
+"""Δχ² within which 95 % of the probability of two parameters lies (Press et al., Numerical Recipes, §15.6.5)."""
+
 _DATA = {"marker": ".", "ms": 3.5, "ls": "none", "alpha": 0.6}
 
 
-def data_and_fit(ax: "Axes", measurement: Measurement, result: FitResult, measured: int) -> "Axes":
-    """Measured profile and fit with its 95 % band."""
+def data_and_fit(
+    ax: "Axes", measurement: Measurement, result: FitResult, measured: int, *, logarithmic: bool = False
+) -> "Axes":
+    """Measured profile (points) and fit (lines) with its 95 % band."""
     profile = measurement.profile
     assert profile is not None
     depth = np.asarray(profile.depth)
@@ -31,13 +46,24 @@ def data_and_fit(ax: "Axes", measurement: Measurement, result: FitResult, measur
     half = NORMAL_95 * signal_sigma(result, measured)
     used = np.asarray(profile.weight) > 0.0
     for k, name in enumerate(profile.species):
-        colour = COLOURS[k]
-        ax.plot(depth[used[k]], np.asarray(profile.fraction)[k, used[k]], color=colour, **_DATA)
-        ax.plot(depth, signal[k], color=colour, lw=1.2, label=name)
+        colour = line_colour(k)
+        values = np.asarray(profile.fraction)[k, used[k]]
+        ax.plot(depth[used[k]], values, color=colour, label=f"{name} measured", **_DATA)
+        ax.plot(depth, signal[k], color=colour, lw=1.2, label=f"{name} fit")
         ax.fill_between(depth, signal[k] - half[k], signal[k] + half[k], color=colour, alpha=0.3, lw=0)
-    ax.set(ylabel="$n_i/N$", title=measurement.name, xlim=(0.0, depth[-1]))
-    ax.legend(frameon=False)
+    ax.set(ylabel="$n_i/N$", xlim=(0.0, reach(depth, signal)))
+    if logarithmic:
+        ax.set(yscale="log", ylim=(_floor(profile), 2.0))
+    else:
+        ax.set_title(measurement.name)
+        ax.legend(frameon=False, fontsize="small")
     return ax
+
+
+def _floor(profile: DepthProfile) -> float:
+    """Least fraction on a logarithmic axis: what the noise of the data allows."""
+    used = np.asarray(profile.weight) > 0.0
+    return float(np.clip(0.5 * np.min(np.asarray(profile.sigma)[used], initial=1.0), 1e-6, 1e-2))
 
 
 def residuals(ax: "Axes", measurement: Measurement, residual: Float[np.ndarray, " residual"]) -> "Axes":
@@ -46,10 +72,12 @@ def residuals(ax: "Axes", measurement: Measurement, residual: Float[np.ndarray, 
     assert profile is not None
     depth, used = np.asarray(profile.depth), np.asarray(profile.weight) > 0.0
     table = residual[: used.size].reshape(used.shape)
-    ax.axhline(0.0, color="0.7", lw=0.8)
-    for k in range(len(profile.species)):
-        ax.plot(depth[used[k]], table[k, used[k]], color=COLOURS[k], **_DATA)
-    ax.set(xlabel="depth / nm", ylabel="residual / σ", xlim=(0.0, depth[-1]), ylim=(-5.0, 5.0))
+    beyond = sum(
+        mark_beyond(ax, depth, table[k], used[k], line_colour(k), **_DATA) for k in range(len(profile.species))
+    )
+    end_residuals(ax, beyond, float(np.max(np.abs(table[used]), initial=0.0)))
+    # All of them: a misfit below the front is one as well.
+    ax.set(xlabel="depth / nm", xlim=(0.0, depth[-1]))
     return ax
 
 
@@ -61,8 +89,11 @@ def _banded(ax: "Axes", x: np.ndarray, band: Band, colour: str, label: str) -> N
 def diffusivity(ax: "Axes", bands: LawBands, supported: tuple[float, float]) -> "Axes":
     """D of the ion against its fraction; the compositions that the data hold are not shaded."""
     ax.axvspan(0.0, supported[0], color="0.92", lw=0)
-    _banded(ax, bands.fraction, bands.diffusivity, COLOURS[0], bands.species)
-    ax.set(yscale="log", xlim=(0.0, 1.0), xlabel="$n/n_{\\mathrm{bulk}}$", ylabel="$D$ / (m$^2$ s$^{-1}$)")
+    _banded(ax, bands.fraction, bands.diffusivity, COLOURS[0], f"{bands.species}, with its 95 % band")
+    ion = bands.species
+    ax.set(yscale="log", xlim=(0.0, 1.0), ylabel=f"$D$ of {ion} / (m$^2$ s$^{{-1}}$)")
+    ax.set_xlabel(f"$n/n_{{\\mathrm{{bulk}}}}$ of {ion}")
+    ax.legend(frameon=False, fontsize="small")
     if supported[0] > _VISIBLE:
         ax.text(0.98, 0.05, "shaded: no data", ha="right", va="bottom", color="0.5", transform=ax.transAxes)
     return ax
@@ -78,24 +109,14 @@ def site_energies(ax: "Axes", bands: LawBands, supported: tuple[float, float]) -
     ax.fill_between(energy, bands.density.best, where=kept, color=COLOURS[5], alpha=0.5, lw=0, label="stay populated")
     ax.fill_between(energy, bands.density.best, where=emptied, color=COLOURS[1], alpha=0.5, lw=0, label="emptied")
     ax.set(xlabel="$E - E_{\\mathrm{F}}$(bulk) / eV", ylabel="density / eV$^{-1}$", ylim=(0.0, None))
+    ax.set_title(f"sites of {bands.species}", fontsize="medium")
     ax.legend(frameon=False, fontsize="small")
     return ax
 
 
 def correlation(ax: "Axes", result: FitResult) -> "Axes":
     """Correlation matrix of the parameters."""
-    names = [bound.name for bound in result.parameters]
-    table = np.asarray(result.covariance.correlation)
-    image = ax.imshow(table, vmin=-1.0, vmax=1.0, cmap="RdBu_r")
-    ax.set_xticks(range(len(names)), names, rotation=40, ha="right")
-    ax.set_yticks(range(len(names)), names)
-    if len(names) <= 12:
-        for (i, j), value in np.ndenumerate(table):
-            if np.isfinite(value):
-                colour = "white" if abs(value) > 0.6 else "black"
-                ax.text(j, i, f"{value:.2f}", ha="center", va="center", fontsize="small", color=colour)
-    ax.figure.colorbar(image, ax=ax, label="correlation", shrink=0.8)
-    return ax
+    return correlations(ax, result.names, np.asarray(result.covariance.correlation))
 
 
 def profile_likelihood(ax: "Axes", profile: Profile, result: FitResult) -> "Axes":
@@ -111,8 +132,8 @@ def profile_likelihood(ax: "Axes", profile: Profile, result: FitResult) -> "Axes
     height = np.concatenate([profile.delta_chi2[known], [0.0], [DELTA_CHI2_95] * len(closed)])
     order = np.unique(values, return_index=True)[1]
     values, height = values[order], np.maximum(height[order], 0.0)
-    ax.set(xlabel=profile.name, ylabel="$\\Delta\\chi^2$", ylim=(0.0, 10.0))
-    ax.axhline(DELTA_CHI2_95, color="0.7", lw=0.8)
+    ax.set(ylabel="$\\Delta\\chi^2$", ylim=(0.0, 12.5))
+    ax.axhline(DELTA_CHI2_95, color="0.7", lw=0.8, label="95 %")
     if len(values) > 1:
         x = np.linspace(values[0], values[-1], 200)
         if 0.0 < error < np.inf:
@@ -121,9 +142,13 @@ def profile_likelihood(ax: "Axes", profile: Profile, result: FitResult) -> "Axes
         side = np.sign(s(values) - best) * np.sqrt(height)
         ax.plot(x, np.interp(s(x), s(values), side) ** 2, color=COLOURS[0], label="profile")
         ax.plot(profile.values, profile.delta_chi2, "o", color=COLOURS[0], ms=3.5)
-        ax.legend(frameon=False, fontsize="small", loc="upper center")
-    for end in closed:
-        ax.axvline(end, color=COLOURS[1], lw=0.8)
+    for j, end in enumerate(closed):
+        ax.axvline(end, color=COLOURS[1], lw=0.8, label="ends of the interval" if j == 0 else None)
+    if scale != "linear" and len(values) > 1:
+        ax.set_xscale(scale)
+    if len(values) > 1:
+        ax.legend(frameon=False, fontsize="x-small", loc="upper center", ncols=2)
+    name_axis(ax, result.parameters[k], "x")
     words = [end.label() for end in profile.ends]
     for place, word, end in zip((0.03, 0.97), words, profile.ends, strict=True):
         if end.outcome is not Outcome.CLOSED and len(values) > 1:
@@ -133,13 +158,11 @@ def profile_likelihood(ax: "Axes", profile: Profile, result: FitResult) -> "Axes
         told = words[0] if words[0] == words[1] else " … ".join(words)
         ax.text(0.5, 0.6, told, ha="center", color="0.4", transform=ax.transAxes)
         ax.set_xticks([])
-    elif scale == "linear" or values[-1] < 10.0 * values[0]:
-        ax.locator_params(axis="x", nbins=4)
     return ax
 
 
 _DECADES = 2.5
-"""Of χ², from black to white, in the figure of the candidates."""
+"""Of χ², over all colours, in the figure of the candidates."""
 
 
 def landscape(ax: "Axes", sweep: SweepResult, pair: tuple[int, int], result: FitResult) -> "Axes":
@@ -152,20 +175,36 @@ def landscape(ax: "Axes", sweep: SweepResult, pair: tuple[int, int], result: Fit
         sweep.theta[order, pair[0]],
         sweep.theta[order, pair[1]],
         c=np.log10(total[order]),
-        s=5,
-        cmap="Greys_r",
+        s=9,
+        cmap=MAP,
         vmin=np.log10(low),
         vmax=np.log10(low) + _DECADES,
         lw=0,
     )
-    ax.plot(result.path[:, pair[0]], result.path[:, pair[1]], ".-", color=COLOURS[1], lw=1.0, ms=4)
-    ax.plot(result.theta[pair[0]], result.theta[pair[1]], "*", color=COLOURS[1], ms=10, mec="white", mew=0.5)
-    for set_scale, axis in zip((ax.set_xscale, ax.set_yscale), (sweep.parameters[k] for k in pair), strict=True):
-        if axis.scale == "log":
-            set_scale("log")
-    ax.set(xlabel=sweep.names[pair[0]], ylabel=sweep.names[pair[1]])
+    ax.plot(*result.path[:, list(pair)].T, ".-", color=COLOURS[1], lw=1.0, ms=4, label="refinement")
+    ellipse = _ellipse(result, pair)
+    if ellipse is not None:
+        ax.plot(*ellipse, color=COLOURS[3], lw=1.4, label="95 % (covariance)")
+    ax.plot(*result.theta[list(pair)], "*", color=COLOURS[1], ms=11, mec="k", mew=0.5, label="best", zorder=5)
+    ax.set(xscale=sweep.parameters[pair[0]].scale, yscale=sweep.parameters[pair[1]].scale)
+    name_axis(name_axis(ax, sweep.parameters[pair[0]], "x"), sweep.parameters[pair[1]], "y")
+    ax.legend(frameon=False, fontsize="small", loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=3)
     ax.figure.colorbar(drawn, ax=ax, label="log$_{10}$ χ²")
     return ax
+
+
+def _ellipse(result: FitResult, pair: tuple[int, int]) -> np.ndarray | None:
+    """Where 95 % of the probability of two parameters lies, by their covariance; None where that is not known."""
+    chosen = [result.parameters[k] for k in pair]
+    inner = np.asarray(result.covariance.scaled)[np.ix_(pair, pair)]
+    if not np.all(np.isfinite(inner)) or np.linalg.det(inner) <= 0.0:
+        return None
+    turn = np.linspace(0.0, 2.0 * np.pi, 181)
+    circle = np.sqrt(_DELTA_CHI2_OF_TWO) * np.linalg.cholesky(inner) @ np.stack([np.cos(turn), np.sin(turn)])
+    forth = {"log": np.log, "logit": lambda p: np.log(p / (1.0 - p)), "linear": np.asarray}
+    back = {"log": np.exp, "logit": lambda s: 1.0 / (1.0 + np.exp(-s)), "linear": np.asarray}
+    ends = [back[p.scale](forth[p.scale](result.theta[k]) + c) for p, k, c in zip(chosen, pair, circle, strict=True)]
+    return np.clip(np.stack(ends), [[float(p.low)] for p in chosen], [[float(p.high)] for p in chosen])
 
 
 _PAIRED = 8
@@ -199,17 +238,18 @@ def pair_plot(posterior: Posterior, result: FitResult) -> "Figure":
                 ax.plot(result.theta[column], result.theta[row], "*", color=COLOURS[1], ms=9, mec="white", mew=0.5)
                 ax.set_ylim(edges[:, row])
             ax.set_xlim(edges[:, column])
-            ax.ticklabel_format(axis="both", style="sci", scilimits=(-3, 4), useMathText=True)
             ax.tick_params(labelsize="small")
-            ax.locator_params(axis="x", nbins=3)
-            if row == count - 1:
-                ax.set_xlabel(bounds[column].name, fontsize="small")
-            else:
+            if bounds[column].scale == "log":
+                ax.set_xscale("log")
+            name_axis(ax, bounds[column], "x").tick_params(axis="x", rotation=50)
+            if column < row:
+                ax.set_yscale("log" if bounds[row].scale == "log" else "linear")
+                name_axis(ax, bounds[row], "y")
+            if row < count - 1:
                 ax.tick_params(labelbottom=False)
-                ax.xaxis.offsetText.set_visible(False)
-            if column == 0 and row > 0:
-                ax.set_ylabel(bounds[row].name, fontsize="small")
-            elif column < row:
+                ax.set_xlabel("")
+            if 0 < column < row:
                 ax.tick_params(labelleft=False)
-                ax.yaxis.offsetText.set_visible(False)
+                ax.set_ylabel("")
+    figure.suptitle("draws of the posterior; star and line: best fit; dashed: 95 % of the draws", fontsize="medium")
     return figure

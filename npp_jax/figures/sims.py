@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from npp_jax.figures.axes import COLOURS, line_colour, reach
 from npp_jax.sims.profile import SimsProfile
 from npp_jax.sims.raw import RawProfile, plain_name
 from npp_jax.text.errors import shorten
@@ -12,9 +13,6 @@ from npp_jax.text.errors import shorten
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-"""Colours of Okabe and Ito, which colour-blind readers can tell apart."""
 
 _AXIS_LABELS = {"time": "sputter time / s", "depth": "depth / nm", "cycle": "cycle"}
 _MOST_CURVES = len(COLOURS)
@@ -42,8 +40,7 @@ def signals(ax: "Axes", raw: RawProfile, channels: Sequence[str] = ()) -> "Axes"
         ax.plot(
             channel.axis,
             np.maximum(np.nan_to_num(channel.values, nan=floor), floor),
-            color=COLOURS[k % len(COLOURS)],
-            ls="-" if k < len(COLOURS) else "--",
+            color=line_colour(k),
             lw=1.2,
             label=shorten(plain_name(channel.name), 25),
         )
@@ -57,11 +54,10 @@ def signals(ax: "Axes", raw: RawProfile, channels: Sequence[str] = ()) -> "Axes"
 def fractions(ax: "Axes", profile: SimsProfile, *, logarithmic: bool = False) -> "Axes":
     """Fractions of an imported profile with a band of one standard deviation."""
     for k, name in enumerate(profile.species):
-        colour = COLOURS[k % len(COLOURS)]
-        value, sigma = profile.fraction[k], profile.sigma[k]
-        ax.plot(profile.depth_nm, value, color=colour, lw=1.2, label=name)
-        ax.fill_between(profile.depth_nm, value - sigma, value + sigma, color=colour, alpha=0.25, lw=0.0)
-    ax.set(xlim=(0.0, float(profile.depth_nm[-1])), xlabel="depth / nm", ylabel="$n_i/N$")
+        value, sigma, own = profile.fraction[k], profile.sigma[k], line_colour(k)
+        ax.plot(profile.depth_nm, value, color=own, lw=1.2, label=name)
+        ax.fill_between(profile.depth_nm, value - sigma, value + sigma, color=own, alpha=0.25, lw=0.0)
+    ax.set(xlim=(0.0, reach(profile.depth_nm, profile.fraction)), xlabel="depth / nm", ylabel="$n_i/N$")
     if logarithmic:
         smallest = float(profile.sigma.min())
         ax.set(yscale="log", ylim=(max(smallest, 1e-8), 2.0 * float(profile.fraction.max())))
@@ -70,12 +66,28 @@ def fractions(ax: "Axes", profile: SimsProfile, *, logarithmic: bool = False) ->
 
 
 def figure_import(raw: RawProfile, profile: SimsProfile) -> "Figure":
-    """Signals of the file beside the fractions made of them."""
+    """Signals of the file beside the fractions made of them, linear and logarithmic."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(9.0, 3.6), layout="constrained")
-    left, right = figure.subplots(1, 2)
+    figure = Figure(figsize=(13.0, 3.8), layout="constrained")
+    left, *right = figure.subplots(1, 3)
     chosen = [*profile.options.species.values(), *([profile.options.reference] if profile.options.reference else [])]
     signals(left, raw, chosen)
-    fractions(right, profile)
+    _both(right, profile)
     return figure
+
+
+def figure_profile(profile: SimsProfile) -> "Figure":
+    """Fractions of an imported profile, linear and logarithmic."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9.0, 3.8), layout="constrained")
+    _both(figure.subplots(1, 2), profile)
+    figure.suptitle(f"imported from {profile.source}; bands: one standard deviation", fontsize="medium")
+    return figure
+
+
+def _both(axes: Sequence["Axes"], profile: SimsProfile) -> None:
+    linear, logarithmic = axes
+    fractions(linear, profile)
+    fractions(logarithmic, profile, logarithmic=True)

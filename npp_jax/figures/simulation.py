@@ -1,19 +1,19 @@
 """Figures: functions that draw into an `ax` and return it, in the colour-blind safe colours of Okabe and Ito."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import jax.numpy as jnp
 import numpy as np
 
 from npp_jax.constants import NM
+from npp_jax.figures.axes import COLOURS, line_colour
 from npp_jax.physics import Experiment, SEDDiffusivity
 from npp_jax.simulation.solution import Solution
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 
 
 def _near_front(solution: Solution) -> float:
@@ -40,7 +40,7 @@ def profiles(ax: "Axes", solution: Solution, *, logarithmic: bool = False) -> "A
             ax.plot(
                 np.asarray(solution.depth[k]) / NM / unit,
                 np.asarray(solution.fraction[k, i]),
-                color=COLOURS[i],
+                color=line_colour(i),
                 alpha=0.35 + 0.65 * (k + 1) / count,
                 label=name if k == count - 1 else None,
             )
@@ -78,7 +78,7 @@ def excess_charge(ax: "Axes", solution: Solution) -> "Axes":
         ax.plot(
             np.asarray(solution.depth[k]) / NM / unit,
             1e3 * np.asarray(solution.excess_charge[k]),
-            color=COLOURS[k % len(COLOURS)],
+            color=line_colour(k),
             label=_label(solution, k),
         )
     ax.axhline(0.0, color="0.7", lw=0.8, zorder=0)
@@ -93,9 +93,9 @@ def diffusivities(ax: "Axes", experiment: Experiment) -> "Axes":
     x = jnp.linspace(1e-3, 1.0, 400, dtype=temperature.dtype)
     for i, species in enumerate(experiment.species):
         ax.semilogy(
-            np.asarray(x), np.asarray(species.diffusivity.at(temperature)(x)), color=COLOURS[i], label=species.name
+            np.asarray(x), np.asarray(species.diffusivity.at(temperature)(x)), color=line_colour(i), label=species.name
         )
-    ax.set(xlim=(0.0, 1.0), xlabel="$n_i/n_{i,\\mathrm{ref}}$", ylabel="$D_i$ / (m$^2$ s$^{-1}$)")
+    ax.set(xlim=(0.0, 1.0), xlabel="$n_i/n_{i,\\mathrm{ref}}$ of the ion itself", ylabel="$D_i$ / (m$^2$ s$^{-1}$)")
     ax.legend(frameon=False)
     return ax
 
@@ -105,10 +105,7 @@ def site_energies(ax: "Axes", experiment: Experiment, solution: Solution) -> "Ax
     laws = [species.diffusivity for species in experiment.species]
     index = next((i for i, law in enumerate(laws) if isinstance(law, SEDDiffusivity)), 0)
     law = laws[index]
-    if not isinstance(law, SEDDiffusivity):
-        ax.set_axis_off()
-        ax.text(0.5, 0.5, "no site energy distribution", ha="center", va="center", transform=ax.transAxes)
-        return ax
+    assert isinstance(law, SEDDiffusivity), "no site energy distribution"
     temperature = experiment.stages[0].temperature
     lower, upper = (float(edge) for edge in law.sed.support())
     energy = jnp.linspace(0.6 * lower, 0.6 * upper, 600)
@@ -139,21 +136,35 @@ def current(ax: "Axes", solution: Solution) -> "Axes":
     return ax
 
 
+def surface_potential(ax: "Axes", solution: Solution) -> "Axes":
+    """Potential of the surface over time."""
+    hours = np.asarray(solution.trace.time) / 3600.0
+    ax.plot(hours, np.asarray(solution.trace.surface_potential), color=COLOURS[0], marker=".")
+    ax.set(xlabel="time / h", ylabel="potential of the surface / V")
+    ax.margins(y=0.1)
+    return ax
+
+
 def figure_summary(experiment: Experiment, solution: Solution) -> "Figure":
     """All figures of a simulation on one sheet."""
     from matplotlib.figure import Figure
 
+    panels: list[Callable[["Axes"], object]] = [
+        lambda ax: profiles(ax, solution),
+        lambda ax: profiles(ax, solution, logarithmic=True),
+        lambda ax: potential(ax, solution),
+        lambda ax: excess_charge(ax, solution),
+        lambda ax: diffusivities(ax, experiment),
+    ]
+    if any(isinstance(species.diffusivity, SEDDiffusivity) for species in experiment.species):
+        panels.append(lambda ax: site_energies(ax, experiment, solution))
+    panels += [lambda ax: current(ax, solution), lambda ax: surface_potential(ax, solution)]
     figure = Figure(figsize=(13.0, 6.5), layout="constrained")
     axes = figure.subplots(2, 4).ravel()
-    profiles(axes[0], solution)
-    profiles(axes[1], solution, logarithmic=True)
-    potential(axes[2], solution)
-    excess_charge(axes[3], solution)
-    diffusivities(axes[4], experiment)
-    site_energies(axes[5], experiment, solution)
-    current(axes[6], solution)
-    for spare in axes[7:]:
-        spare.set_axis_off()
+    for panel, ax in zip(panels, axes, strict=False):
+        panel(ax)
+    for spare in axes[len(panels) :]:
+        spare.remove()
     if experiment.title:
         figure.suptitle(experiment.title)
     return figure

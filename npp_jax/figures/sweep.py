@@ -1,13 +1,11 @@
 """Figures of a sweep: functions that draw into an `ax` and return it, in colour-blind safe colours."""
 
-import re
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Int
 
-from npp_jax.figures.simulation import COLOURS
-from npp_jax.fitting.units import split_unit
+from npp_jax.figures.axes import COLOURS, MAP, easy_ticks, line_colour, reach, scale_axis
 from npp_jax.simulation.status import Status
 from npp_jax.sweeping import SweepResult, best
 from npp_jax.sweeping.landscape import bins, edges, lowest_along, lowest_over, status_shares
@@ -17,13 +15,14 @@ from npp_jax.sweeping.ranking import threshold
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_MAP = "cividis"
 LEAST_ROWS = 30
 """Candidates that are shown as accepted even if fewer are."""
 _MOST_DRAWN = 4000
+_FEWEST_CELLS = 4
+"""Cells along a parameter below which no line is drawn through a map."""
+_MARGIN = 0.05
+"""Share of a range by which an axis goes beyond it, so that points on its ends are whole."""
 MOST_PROFILES = 200
-
-_POWER = re.compile(r"(?<=[a-zA-Z])-?\d+")
 
 _STATUS = {
     Status.DONE: ("0.6", ".", "done"),
@@ -44,9 +43,10 @@ def chi2_along(ax: "Axes", result: SweepResult, parameter: int) -> "Axes":
     limits, lowest = edges(result, parameter, count), lowest_along(result, parameter, count)
     ax.stairs(lowest / points, limits, baseline=None, color=COLOURS[0], lw=1.2)
     if np.isfinite(lowest).any():
-        ax.axhline((np.nanmin(lowest) + threshold(result)) / points, color="0.5", ls="--", lw=0.8)
+        ax.axhline((np.nanmin(lowest) + threshold(result)) / points, color="0.5", ls="--", lw=0.8, label="95 %")
     ax.set(yscale="log", ylabel="lowest $\\chi^2$ / point")
-    return _scaled(ax, result, parameter, "x")
+    easy_ticks(ax.yaxis)
+    return scale_axis(ax, result.parameters[parameter], "x")
 
 
 def chi2_map(ax: "Axes", result: SweepResult, x: int, y: int) -> "Axes":
@@ -65,11 +65,26 @@ def chi2_map(ax: "Axes", result: SweepResult, x: int, y: int) -> "Axes":
     norm = LogNorm(low, max(1.001 * low, float(np.median(finite)) if len(finite) else 1.0))
     ax.set_facecolor("0.85")
     ax.pcolormesh(
-        edges(result, x, shape[0]), edges(result, y, shape[1]), lowest.T, norm=norm, cmap=_MAP, rasterized=True
+        edges(result, x, shape[0]), edges(result, y, shape[1]), lowest.T, norm=norm, cmap=MAP, rasterized=True
     )
     for k in best(result, 1):
-        ax.plot(*result.theta[k, [x, y]], marker="*", ms=9, color=COLOURS[1], mec="w", mew=0.6)
-    return _scaled(_scaled(ax, result, x, "x"), result, y, "y")
+        star = {"marker": "*", "ms": 9, "color": COLOURS[1], "mec": "w", "mew": 0.6, "zorder": 5, "clip_on": False}
+        ax.plot(*result.theta[k, [x, y]], **star)
+    _contour(ax, result, x, y)
+    return scale_axis(scale_axis(ax, result.parameters[x], "x"), result.parameters[y], "y")
+
+
+def _contour(ax: "Axes", result: SweepResult, x: int, y: int) -> None:
+    """Line around what 95 % of the probability lies within, where the candidates are dense enough to draw one."""
+    shape = (bins(result, x, 2), bins(result, y, 2))
+    total = lowest_over(result, x, y, shape)
+    known = np.where(np.isfinite(total), total, np.nan)
+    if min(shape) < _FEWEST_CELLS or not np.isfinite(known).any():
+        return
+    level = np.nanmin(known) + threshold(result)
+    if np.nanmax(known) > level and np.sum(known <= level) > 1:
+        middle = [result.parameters[k].at((np.arange(n) + 0.5) / n) for k, n in zip((x, y), shape, strict=True)]
+        ax.contour(*middle, known.T, levels=[level], colors="w", linewidths=1.0, linestyles="--")
 
 
 def candidates(ax: "Axes", result: SweepResult, chosen: Int[np.ndarray, " chosen"], x: int, y: int) -> "Axes":
@@ -80,8 +95,14 @@ def candidates(ax: "Axes", result: SweepResult, chosen: Int[np.ndarray, " chosen
     order = chosen[np.argsort(-result.total[chosen], kind="stable")]
     values = result.total[order] / points
     norm = LogNorm(values.min(), max(values.max(), 1.001 * values.min())) if len(values) else None
-    ax.scatter(*result.theta[order][:, [x, y]].T, c=values, s=12, cmap=_MAP, norm=norm, lw=0, rasterized=True)
-    return _scaled(_scaled(ax, result, x, "x"), result, y, "y")
+    ax.scatter(*result.theta[order][:, [x, y]].T, c=values, s=12, cmap=MAP, norm=norm, lw=0, rasterized=True)
+    return _plane(ax, result, x, y)
+
+
+def _plane(ax: "Axes", result: SweepResult, x: int, y: int) -> "Axes":
+    """Axes along two parameters for points."""
+    scale_axis(ax, result.parameters[x], "x", margin=_MARGIN)
+    return scale_axis(ax, result.parameters[y], "y", margin=_MARGIN)
 
 
 def histogram(ax: "Axes", result: SweepResult, chosen: Int[np.ndarray, " chosen"], parameter: int) -> "Axes":
@@ -91,7 +112,7 @@ def histogram(ax: "Axes", result: SweepResult, chosen: Int[np.ndarray, " chosen"
     found, _ = np.histogram(result.share[chosen, parameter], np.linspace(0.0, 1.0, count + 1))
     ax.stairs(found, edges(result, parameter, count), fill=True, color=COLOURS[0], alpha=0.6)
     ax.set(ylabel="candidates")
-    return _scaled(ax, result, parameter, "x")
+    return scale_axis(ax, result.parameters[parameter], "x", margin=_MARGIN)
 
 
 def statuses(ax: "Axes", result: SweepResult, x: int, y: int) -> "Axes":
@@ -102,11 +123,11 @@ def statuses(ax: "Axes", result: SweepResult, x: int, y: int) -> "Axes":
             colour, marker, text = _STATUS[status]
             shown = there[:: -(-len(there) // _MOST_DRAWN)]
             ax.scatter(
-                *result.theta[shown][:, [x, y]].T, s=12 if status == Status.DONE else 22, color=colour, marker=marker,
+                *result.theta[shown][:, [x, y]].T, s=8 if len(there) > 400 else 30, color=colour, marker=marker,
                 lw=1.0 if marker in "x+" else 0.0, label=f"{text}: {len(there)}", rasterized=True,
             )  # fmt: skip
     ax.legend(frameon=False, loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=2, fontsize="small")
-    return _scaled(_scaled(ax, result, x, "x"), result, y, "y")
+    return _plane(ax, result, x, y)
 
 
 def statuses_along(ax: "Axes", result: SweepResult, parameter: int) -> "Axes":
@@ -120,10 +141,8 @@ def statuses_along(ax: "Axes", result: SweepResult, parameter: int) -> "Axes":
             top = below + shares[status]
             ax.stairs(100.0 * top, limits, baseline=100.0 * below, fill=True, color=_STATUS[status][0])
             below = top
-    if not below.any():
-        ax.text(0.5, 0.5, "all done", ha="center", va="center", color="0.5", transform=ax.transAxes)
     ax.set(ylabel="share / %", ylim=(0.0, max(1.0, 110.0 * float(below.max()))))
-    return _scaled(ax, result, parameter, "x")
+    return scale_axis(ax, result.parameters[parameter], "x")
 
 
 def profile_spread(ax: "Axes", stored: StoredProfiles, *, logarithmic: bool = False) -> "Axes":
@@ -140,39 +159,20 @@ def profile_spread(ax: "Axes", stored: StoredProfiles, *, logarithmic: bool = Fa
     """
     data = stored.measured
     for k, name in enumerate(stored.species):
-        colour = COLOURS[k % len(COLOURS)]
+        colour = line_colour(k)
         if data is not None:
             used = np.asarray(data.weight[k]) > 0.0
             ax.errorbar(
                 np.asarray(data.depth)[used], np.asarray(data.fraction[k])[used], np.asarray(data.sigma[k])[used],
-                fmt="o", ms=2.0, lw=0.6, color="0.45", mfc=colour, mec="none", zorder=1,
+                fmt="o", ms=2.0, lw=0.6, color="0.45", mfc=colour, mec="none", zorder=1, label=f"{name} measured",
             )  # fmt: skip
         band = stored.profile[:, k]
         ax.fill_between(stored.depth, band.min(axis=0), band.max(axis=0), color=colour, alpha=0.25, lw=0.0)
-        ax.plot(stored.depth, band[0], color=colour, lw=1.2, label=name)
+        ax.plot(stored.depth, band[0], color=colour, lw=1.2, label=f"{name} best")
     ax.set(xlabel="depth / nm", ylabel="$n_i/N$", title=stored.experiment)
-    ax.margins(x=0.0)
+    ax.set_xlim(float(stored.depth[0]), reach(stored.depth, stored.profile[0]))
     if logarithmic:
         ax.set(yscale="log", ylim=(1e-4, 2.0))
     else:
         ax.legend(frameon=False, fontsize="small")
-    return ax
-
-
-def _scaled(ax: "Axes", result: SweepResult, parameter: int, side: Literal["x", "y"]) -> "Axes":
-    """Scale, limits and label of one parameter."""
-    from matplotlib.ticker import LogFormatterSciNotation, LogLocator, MaxNLocator, NullFormatter
-
-    axis = result.parameters[parameter]
-    stem, unit = split_unit(axis)
-    text = stem if unit == "1" else f"{stem} / " + _POWER.sub(r"$^{\g<0>}$", unit)
-    ax.set(**{f"{side}scale": axis.scale, f"{side}lim": (axis.low, axis.high), f"{side}label": text})
-    drawn = ax.xaxis if side == "x" else ax.yaxis
-    if axis.scale == "linear":
-        drawn.set_major_locator(MaxNLocator(4))
-    elif axis.scale == "log":
-        decades = np.log10(axis.high / axis.low)
-        drawn.set_major_locator(LogLocator(subs=(1.0, 3.0) if decades < 2.0 else (1.0,)))
-        drawn.set_major_formatter(LogFormatterSciNotation(labelOnlyBase=False))
-        drawn.set_minor_formatter(NullFormatter())
     return ax

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from jaxtyping import Int
 
+from npp_jax.figures.axes import easy_ticks
 from npp_jax.figures.sweep import (
     LEAST_ROWS,
     MOST_PROFILES,
@@ -35,6 +36,7 @@ def figure_landscape(result: SweepResult) -> "Figure":
         chi2_map(ax, result, x, y)
 
     figure, axes = _triangle(result, lambda ax, k: chi2_along(ax, result, k), below)
+    figure.suptitle(f"{result.title}\nstar: best candidate; dashed: 95 % of the probability", fontsize="medium")
     return _with_bar(figure, axes, "lowest $\\chi^2$ / point", "max")
 
 
@@ -53,9 +55,14 @@ def figure_pairs(result: SweepResult, chosen: Int[np.ndarray, " chosen"]) -> "Fi
 
 
 def figure_failures(result: SweepResult) -> "Figure":
-    """Where each status occurs: along each parameter, and over the two that tell most."""
+    """Where each status occurs: along each parameter, if any failed, and over the two that tell most."""
     from matplotlib.figure import Figure
 
+    if not np.any(result.worst):
+        figure = Figure(figsize=(5.0, 4.2), layout="constrained")
+        statuses(figure.subplots(), result, *telling_pair(result))
+        figure.suptitle(f"{result.title}: all done")
+        return figure
     count = len(result.parameters)
     columns = min(3, count)
     lines = -(-count // columns)
@@ -142,7 +149,6 @@ def _triangle(
             ax.set_xlabel("")
         else:
             ax.tick_params(axis="x", rotation=60)
-    figure.suptitle(result.title)
     return figure, axes
 
 
@@ -151,5 +157,6 @@ def _with_bar(figure: "Figure", axes: np.ndarray, text: str, extend: Literal["ne
     if len(axes) > 1:
         # In the empty corner above the diagonal.
         place = axes[0, -1].inset_axes((0.55, 0.0, 0.1, 1.0))
-        figure.colorbar(axes[1, 0].collections[0], cax=place, label=text, extend=extend)
+        bar = figure.colorbar(axes[1, 0].collections[0], cax=place, label=text, extend=extend)
+        easy_ticks(bar.ax.yaxis)
     return figure

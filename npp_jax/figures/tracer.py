@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from npp_jax.figures.simulation import COLOURS
+from npp_jax.figures.axes import COLOURS, end_residuals, line_colour, mark_beyond
 from npp_jax.tracer.diffusion import TracerMedium, profile_at
 from npp_jax.tracer.grain_map import GrainMap
 from npp_jax.tracer.isotope import LineScan
@@ -44,6 +44,7 @@ def isotope_profiles(
     position: Float[Array, " point"] | None = None,
     fitted: Float[Array, "profile point"] | None = None,
     quantity: str = "isotope fraction $C$",
+    curve: str = "fit",
 ) -> "Axes":
     """Measured isotope profiles at several times (points with errors), and the fitted ones (lines).
 
@@ -57,11 +58,12 @@ def isotope_profiles(
         Positions [m] and fractions of the fits, in the order of the profiles.
     quantity
         What the fraction is.
+    curve
+        What the lines are called.
     """
-    extent = max(float(np.ptp(np.asarray(profile.position))) for profile in measured)
-    unit, length = next((pair for pair in _LENGTHS if extent > pair[1]), _LENGTHS[-1])
+    unit, length = _unit(measured)
     for k, (profile, label) in enumerate(zip(measured, labels, strict=True)):
-        colour = COLOURS[k % len(COLOURS)]
+        colour = line_colour(k)
         error = np.broadcast_to(np.asarray(profile.error), profile.fraction.shape)
         ax.errorbar(
             np.asarray(profile.position) / length, np.asarray(profile.fraction), error,
@@ -69,10 +71,51 @@ def isotope_profiles(
             color=colour, label=label,
         )  # fmt: skip
         if position is not None and fitted is not None:
-            ax.plot(np.asarray(position) / length, np.asarray(fitted[k]), color=colour)
+            # One profile and its curve are told apart by colour; of several, those of one colour belong together.
+            line = COLOURS[1] if len(measured) == 1 else colour
+            label = curve if k == len(measured) - 1 else None
+            ax.plot(np.asarray(position) / length, np.asarray(fitted[k]), color=line, lw=1.4, label=label)
     ax.set(xlabel=f"position / {unit}", ylabel=quantity)
     ax.legend(frameon=False)
     return ax
+
+
+def isotope_residuals(
+    ax: "Axes",
+    measured: Sequence[MeasuredProfile],
+    position: Float[Array, " point"],
+    fitted: Float[Array, "profile point"],
+) -> "Axes":
+    """Measured minus fitted fractions over their standard errors, below `isotope_profiles` and in its colours.
+
+    Parameters
+    ----------
+    ax
+        Where to draw.
+    measured
+        Profiles.
+    position, fitted
+        Positions [m] and fractions of the fits, in the order of the profiles.
+    """
+    unit, length = _unit(measured)
+    beyond, largest = 0, 0.0
+    for k, profile in enumerate(measured):
+        x, fraction = np.asarray(profile.position), np.asarray(profile.fraction)
+        error = np.broadcast_to(np.asarray(profile.error), fraction.shape)
+        residual = (fraction - np.interp(x, np.asarray(position), np.asarray(fitted[k]))) / error
+        known = np.isfinite(residual)
+        style = {"marker": "o", "ms": 3, "ls": "none", "mfc": "none"}
+        beyond += mark_beyond(ax, x / length, residual, known, line_colour(k), **style)
+        largest = max(largest, float(np.max(np.abs(residual[known]), initial=0.0)))
+    end_residuals(ax, beyond, largest)
+    ax.set_xlabel(f"position / {unit}")
+    return ax
+
+
+def _unit(measured: Sequence[MeasuredProfile]) -> tuple[str, float]:
+    """Unit of the axis of positions, and its length [m]."""
+    extent = max(float(np.ptp(np.asarray(profile.position))) for profile in measured)
+    return next((pair for pair in _LENGTHS if extent > pair[1]), _LENGTHS[-1])
 
 
 def boundary_steps(
@@ -100,13 +143,38 @@ def boundary_steps(
         error = np.broadcast_to(np.asarray(measured.error), measured.fraction.shape)
         ax.errorbar(
             np.asarray(measured.position) / UM, np.asarray(measured.fraction), error, fmt="o", ms=2.5, lw=0.6,
-            mfc="none", color="0.5",
+            mfc="none", color="0.5", label="measured",
         )  # fmt: skip
     x = jnp.linspace(medium.faces[0], medium.faces[-1], _LINE_POINTS)
-    ax.plot(np.asarray(x) / UM, np.asarray(jax.jit(profile_at)(medium, fraction, x)), color=COLOURS[0])
-    for place in () if boundaries is None else np.asarray(boundaries):
-        ax.axvline(float(place) / UM, color="0.8", lw=0.8, zorder=0)
+    ax.plot(np.asarray(x) / UM, np.asarray(jax.jit(profile_at)(medium, fraction, x)), color=COLOURS[1], label="model")
+    for k, place in enumerate(() if boundaries is None else np.asarray(boundaries)):
+        ax.axvline(float(place) / UM, color="0.8", lw=0.8, zorder=0, label="grain boundary" if k == 0 else None)
     ax.set(xlabel="position / µm", ylabel="isotope fraction $C$")
+    ax.legend(frameon=False, fontsize="small")
+    return ax
+
+
+def step_residuals(
+    ax: "Axes", medium: TracerMedium, fraction: Float[Array, " cell"], measured: MeasuredProfile
+) -> "Axes":
+    """Measured minus modelled fractions over their standard errors, below `boundary_steps`.
+
+    Parameters
+    ----------
+    ax
+        Where to draw.
+    medium, fraction
+        Chain of grains and fractions of its cells.
+    measured
+        Measured profile.
+    """
+    x = measured.position
+    model = np.asarray(jax.jit(profile_at)(medium, fraction, x))
+    residual = (np.asarray(measured.fraction) - model) / np.broadcast_to(np.asarray(measured.error), model.shape)
+    style = {"marker": "o", "ms": 2.5, "ls": "none", "mfc": "none"}
+    beyond = mark_beyond(ax, np.asarray(x) / UM, residual, np.isfinite(residual), "0.4", **style)
+    end_residuals(ax, beyond, float(np.nanmax(np.abs(residual), initial=0.0)))
+    ax.set_xlabel("position / µm")
     return ax
 
 
@@ -121,7 +189,7 @@ def arrhenius(ax: "Axes", lines: Mapping[str, Activated]) -> "Axes":
         Points, and their fits if there are any, by name.
     """
     for k, (name, line) in enumerate(lines.items()):
-        colour = COLOURS[k % len(COLOURS)]
+        colour = line_colour(k)
         if line.D is not None:
             D = np.asarray(line.D)
             relative = np.zeros_like(D) if line.relative_error is None else np.asarray(line.relative_error)
@@ -182,7 +250,9 @@ def isotope_map(
     ax.add_collection(LineCollection(list(np.concatenate([upright, level]) * pixel), colors="w", linewidths=0.5))
     for k, ends in enumerate(cuts):
         (y0, x0), (y1, x1) = (np.asarray(end) / UM + 0.5 * pixel for end in ends)
-        ax.plot([x0, x1], [y0, y1], color=COLOURS[(k + 1) % len(COLOURS)], lw=1.5)
+        ax.plot([x0, x1], [y0, y1], color=line_colour(k + 1), lw=1.5, label=f"cut {k + 1}")
+    if cuts:
+        ax.legend(loc="upper right", fontsize="small")
     ax.figure.colorbar(image, ax=ax, label="isotope fraction $C$")
     ax.set(xlabel="$x$ / µm", ylabel="$y$ / µm")
     return ax
@@ -200,14 +270,13 @@ def cut_profile(ax: "Axes", number: int, modelled: LineScan, measured: LineScan 
     modelled, measured
         The cut through the model and through the measured map.
     """
-    colour = COLOURS[(number + 1) % len(COLOURS)]
-    ax.plot(
-        np.asarray(modelled.position) / UM, np.asarray(modelled.fraction.value), color=colour, label=f"cut {number + 1}"
-    )
+    colour, label = line_colour(number + 1), f"cut {number + 1}, model"
+    ax.plot(np.asarray(modelled.position) / UM, np.asarray(modelled.fraction.value), color=colour, label=label)
     if measured is not None:
         ax.errorbar(
             np.asarray(measured.position) / UM, np.asarray(measured.fraction.value),
             np.asarray(measured.fraction.error), fmt="o", ms=2.5, lw=0.6, mfc="none", color=colour,
+            label="measured",
         )  # fmt: skip
     ax.set(xlabel="position along the cut / µm", ylabel="isotope fraction $C$")
     ax.legend(frameon=False)

@@ -41,6 +41,8 @@ def test_a_tracer_study_runs_as_it_is(tmp_path: Path, run: Run) -> None:
     assert run("new", "tracer", "--output", tmp_path)[0] == 0
     code, text = run("tracer", tmp_path / "tracer.toml", "--output", tmp_path)
     assert code == 0, text
+    drawn = tmp_path / "again.png"
+    assert run("plot", tmp_path / "tracer.h5", "--output", drawn)[0] == 0 and drawn.stat().st_size > 10_000
     assert "converged" in text and "synthetic" in (tmp_path / "tracer_synthetic.csv").read_text(encoding="utf-8")
 
 
@@ -65,6 +67,15 @@ def test_an_isotope_profile_gives_the_length_to_start_from(tmp_path: Path, run: 
     assert code == 0, text
     study = load_tracer_study(tmp_path / "tracer.toml")
     assert study.kind == "profile" and study.model.start_D_m2_s == pytest.approx(8e-13, rel=0.3)
+
+
+def test_an_imported_profile_is_drawn_again(tmp_path: Path, run: Run) -> None:
+    counts = np.random.default_rng(3).poisson([[900.0, 40.0]] * 60)
+    rows = "\n".join(f"{5 * k},{li},{other}" for k, (li, other) in enumerate(counts))
+    (tmp_path / "counts.csv").write_text(f"depth_nm,Li (counts),K (counts)\n{rows}\n", encoding="utf-8")
+    assert run("import-sims", tmp_path / "counts.csv", "--species", "Li", "--species", "K")[0] == 0
+    assert run("plot", tmp_path / "counts.h5")[0] == 0
+    assert (tmp_path / "counts_plot.png").stat().st_size > 10_000
 
 
 @pytest.mark.parametrize(

@@ -154,7 +154,7 @@ def test_functions_draw_what_they_are_given(result, path):
     np.testing.assert_allclose(stored.profile[:, 0, 0], 2.0 * result.share[[5, 2, 5], 0] + 0.25, rtol=1e-6)
     assert stored.observed and stored.measured is not None and stored.species == ("K", "Li")
     ax = profile_spread(Figure().subplots(), stored)
-    lines = [line for line in ax.get_lines() if line.get_label() in stored.species]
+    lines = [line for line in ax.get_lines() if line.get_label() in [f"{name} best" for name in stored.species]]
     np.testing.assert_allclose(lines[1].get_ydata(), stored.profile[0, 1])
 
 

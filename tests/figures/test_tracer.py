@@ -20,7 +20,7 @@ def test_profiles_and_fits_of_each_time_have_one_colour():
     lines = {tuple(np.round(line.get_ydata(), 9)): line.get_color() for line in ax.get_lines()}
     assert len(set(lines.values())) == 2
     np.testing.assert_allclose(ax.get_lines()[0].get_xdata(), np.asarray(x) * 1e3)
-    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["110 h", "2 weeks"]
+    assert {text.get_text() for text in ax.get_legend().get_texts()} == {"110 h", "2 weeks", "fit"}
 
 
 def test_steps_are_drawn_as_steps():

@@ -75,15 +75,16 @@ def _figure(size: tuple[float, float]) -> "Figure":
 
 def _profiles(main: Fitted) -> "Figure":
     result, measured = main.result, measured_of(main)
-    figure = _figure((4.2 * len(measured), 4.8))
-    axes = figure.subplots(2, len(measured), squeeze=False, height_ratios=[3, 1])
+    figure = _figure((4.4 * len(measured), 7.2))
+    axes = figure.subplots(3, len(measured), squeeze=False, height_ratios=[3, 2.4, 1.2])
     start = 0
     residual = np.asarray(result.expansion.residual[0])
     for k, measurement in enumerate(measured):
         assert measurement.profile is not None
         size = measurement.profile.fraction.size
         data_and_fit(axes[0, k], measurement, result, k)
-        residuals(axes[1, k], measurement, residual[start : start + size])
+        data_and_fit(axes[1, k], measurement, result, k, logarithmic=True)
+        residuals(axes[2, k], measurement, residual[start : start + size])
         start += size + (2 * len(measurement.profile.species) if measurement.solved else 0)
     figure.suptitle(main.hypothesis.name, fontsize="medium")
     return figure

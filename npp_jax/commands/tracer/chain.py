@@ -12,7 +12,7 @@ from npp_jax.commands.tracer.report import TracerReport, chi2_lines, ending, qua
 from npp_jax.commands.tracer.stored import HOUR, UM, profile_figure, quantity, read_profile_of
 from npp_jax.commands.tracer.study import ChainStudy
 from npp_jax.commands.tracer.tables import StageTable
-from npp_jax.figures.tracer import boundary_steps
+from npp_jax.figures.tracer import boundary_steps, step_residuals
 from npp_jax.files import ConfigError
 from npp_jax.inference import Uncertain
 from npp_jax.sweeping.store.arrays import Array
@@ -96,10 +96,14 @@ def run_chain(study: ChainStudy, folder: Path) -> TracerReport:
     )
 
     def draw() -> "Figure":
-        figure, axes = profile_figure(len(stages))
-        for k, (profile, ax) in enumerate(zip(profiles, axes, strict=True)):
+        figure, axes, lower = profile_figure(len(stages))
+        for k, (profile, ax, below) in enumerate(zip(profiles, axes, lower, strict=True)):
             boundary_steps(ax, medium, solution.fraction[k], measured=profile, boundaries=edges)
             ax.set_title(f"after {float(solution.time[k]) / HOUR:.3g} h")
+            if profile is None:
+                below.remove()
+            else:
+                step_residuals(below, medium, solution.fraction[k], profile)
         return figure
 
     arrays |= {

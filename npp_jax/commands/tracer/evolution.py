@@ -26,7 +26,7 @@ from npp_jax.commands.tracer.stored import (
     read_profile_of,
 )
 from npp_jax.commands.tracer.study import EvolutionStudy
-from npp_jax.figures.tracer import Activated, arrhenius, isotope_profiles
+from npp_jax.figures.tracer import Activated, arrhenius, isotope_profiles, isotope_residuals
 from npp_jax.files import ConfigError
 from npp_jax.sweeping.store.arrays import Array
 from npp_jax.tracer.fit import (
@@ -115,13 +115,15 @@ def run_evolution(study: EvolutionStudy, folder: Path) -> TracerReport:
         arrays |= profile_arrays(named, np.asarray(position), np.asarray(curve), prefix=f"specimen{k + 1}_")
 
     def draw() -> "Figure":
-        figure, axes = profile_figure(len(specimens) + (law is not None))
-        for ax, (name, measured, labels, position, curve) in zip(axes, panels, strict=False):
+        figure, axes, lower = profile_figure(len(specimens) + (law is not None))
+        for ax, below, (name, measured, labels, position, curve) in zip(axes, lower, panels, strict=False):
             isotope_profiles(ax, measured, labels, position=position, fitted=curve)
+            isotope_residuals(below, measured, position, curve)
             ax.set_title(name)
         if law is not None:
             line = Activated(jnp.asarray(temperatures), jnp.exp(at.value), at.sigma, law)
             arrhenius(axes[-1], {"D of the fit": line})
+            lower[-1].remove()
         return figure
 
     told, doubt = chi2_lines(fit)

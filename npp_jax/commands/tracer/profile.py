@@ -24,7 +24,7 @@ from npp_jax.commands.tracer.stored import (
     read_profile_of,
 )
 from npp_jax.commands.tracer.study import ProfileStudy
-from npp_jax.figures.tracer import isotope_profiles
+from npp_jax.figures.tracer import isotope_profiles, isotope_residuals
 from npp_jax.sweeping.store.arrays import Array
 from npp_jax.tracer.profile_fit import ProfileModel, fit_profile
 
@@ -78,9 +78,10 @@ def run_profile(study: ProfileStudy, folder: Path) -> TracerReport:
     curve = np.asarray(fit.model.at(fit.values(), position))
 
     def draw() -> "Figure":
-        figure, ax = profile_figure()
+        figure, (ax,), (below,) = profile_figure(1)
         label = "isotope fraction $C$" if study.profile.species is None else f"fraction of {study.profile.species}"
         isotope_profiles(ax, [measured], ["data"], position=position, fitted=jnp.asarray(curve)[None], quantity=label)
+        isotope_residuals(below, [measured], position, jnp.asarray(curve)[None])
         return figure
 
     if duration is None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +13,10 @@ from npp_jax.commands.tracer.report import (
 from npp_jax.commands.tracer.tables import ProfileFile
 from npp_jax.sweeping.store.arrays import Array
 from npp_jax.tracer.measured import MeasuredProfile
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 UM, HOUR = 1e-6, 3600.0
 
@@ -77,12 +81,15 @@ def profile_arrays(
     return found
 
 
-def profile_figure(panels: int | None = None) -> tuple[Any, Any]:
-    """Figure with one panel, or a row of several."""
+def profile_figure(panels: int) -> tuple["Figure", list["Axes"], list["Axes"]]:
+    """Figure with panels in rows of three, and a panel for residuals below each."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(5.6 * min(panels or 1, 3), 4.0 * -(-(panels or 1) // 3)), layout="constrained")
-    axes = figure.subplots(-(-(panels or 1) // 3), min(panels or 1, 3), squeeze=False).ravel()
-    for ax in axes[panels or 1 :]:
-        ax.set_axis_off()
-    return figure, axes[0] if panels is None else axes[: panels or 1]
+    columns = min(panels, 3)
+    rows = -(-panels // columns)
+    figure = Figure(figsize=(5.6 * columns, 5.2 * rows), layout="constrained")
+    axes = figure.subplots(2 * rows, columns, squeeze=False, height_ratios=[3.0, 1.0] * rows)
+    upper, lower = list(axes[0::2].ravel()), list(axes[1::2].ravel())
+    for ax in (*upper[panels:], *lower[panels:]):
+        ax.remove()
+    return figure, upper[:panels], lower[:panels]

@@ -1,0 +1,172 @@
+"""Axes that figures share: colours, scales and ticks of parameters, points beyond a panel, depths worth showing."""
+
+import re
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from npp_jax.fitting.units import split_unit
+from npp_jax.inference import Parameter
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+"""Colours of Okabe and Ito, which colour-blind readers can tell apart."""
+
+MAP = "cividis"
+"""Colours of maps: even to the eye, and to that of the colour-blind."""
+
+RESIDUAL = 5.0
+"""Standard deviations up to which residuals are drawn at their place."""
+
+_POWER = re.compile(r"(?<=[a-zA-Z])-?\d+")
+_PLAIN = (1e-3, 1e5)
+"""Numbers between these need no power of ten."""
+_CHANGED = 0.05
+"""Share of its range by which a profile differs from its end where something happens."""
+_BEYOND = 1.5
+"""How far an axis of depth goes beyond that."""
+
+
+def line_colour(k: int) -> str:
+    """Colour of a line by its number; none comes twice among thirty."""
+    if k < len(COLOURS):
+        return COLOURS[k]
+    import matplotlib
+
+    return matplotlib.colors.to_hex(matplotlib.colormaps["tab20b"]((k - len(COLOURS)) % 20))
+
+
+def in_math(unit: str) -> str:
+    """A unit with raised powers: `m2 s-1`."""
+    return _POWER.sub(r"$^{\g<0>}$", unit.replace("um", "µm"))
+
+
+def scale_axis(ax: "Axes", parameter: Parameter, side: Literal["x", "y"], *, margin: float = 0.0) -> "Axes":
+    """Scale, limits, ticks and label of an axis along a parameter.
+
+    Parameters
+    ----------
+    ax
+        Where to draw.
+    parameter
+        What is along the axis; its keys tell the unit.
+    side
+        `x` or `y`.
+    margin
+        Share of the range by which the axis goes beyond it, so that points at its ends are whole.
+    """
+    low, high = parameter.low, parameter.high
+    if margin and parameter.bounded:
+        low, high = _beyond(parameter, margin)
+    ax.set(**{f"{side}scale": parameter.scale})
+    if parameter.bounded:
+        ax.set(**{f"{side}lim": (low, high)})
+    return name_axis(ax, parameter, side)
+
+
+def name_axis(ax: "Axes", parameter: Parameter, side: Literal["x", "y"]) -> "Axes":
+    """Label and ticks of an axis along a parameter, whose limits are set."""
+    drawn = ax.xaxis if side == "x" else ax.yaxis
+    stem, unit = split_unit(parameter)
+    power = easy_ticks(drawn)
+    parts = [f"$10^{{{power}}}$"] if power else []
+    parts += [in_math(unit)] if unit != "1" else []
+    drawn.set_label_text(f"{stem} / {' '.join(parts)}" if parts else stem)
+    return ax
+
+
+def easy_ticks(axis: "Axis", count: int = 4) -> int:
+    """Few ticks with short labels on an axis whose limits are set.
+
+    Returns
+    -------
+    Power of ten that the labels leave out, which belongs into the label of the axis; 0 for none.
+    """
+    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
+
+    if axis.get_scale() == "logit":
+        return 0
+    low, high = sorted(axis.get_view_interval())
+    if axis.get_scale() == "log":
+        decades = np.log10(high / low) if low > 0.0 else 1.0
+        if decades < 0.8:
+            axis.set_major_locator(MaxNLocator(count))
+            axis.set_minor_locator(NullLocator())
+        else:
+            subs = (1.0, 2.0, 5.0) if decades < 1.3 else (1.0, 3.0) if decades < 2.2 else (1.0,)
+            axis.set_major_locator(LogLocator(subs=subs, numticks=8))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: _short(value)))
+        axis.set_minor_formatter(NullFormatter())
+        return 0
+    largest = max(abs(low), abs(high))
+    power = 0 if largest == 0.0 or _PLAIN[0] <= largest < _PLAIN[1] else int(np.floor(np.log10(largest)))
+    axis.set_major_locator(MaxNLocator(count))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / 10.0**power:.5g}"))
+    return power
+
+
+def mark_beyond(
+    ax: "Axes",
+    x: Float[np.ndarray, " point"],
+    residual: Float[np.ndarray, " point"],
+    used: Bool[np.ndarray, " point"],
+    colour: str,
+    **style: object,
+) -> int:
+    """Residuals in a panel of ± `RESIDUAL`; those beyond stand as triangles at its edges. Returns how many do."""
+    beyond = used & (np.abs(residual) > RESIDUAL)
+    inside = used & ~beyond
+    ax.plot(x[inside], residual[inside], color=colour, **style)  # type: ignore[arg-type]
+    for sign, marker in ((1.0, "^"), (-1.0, "v")):
+        there = beyond & (sign * residual > 0.0)
+        edge = np.full(int(there.sum()), sign * 0.92 * RESIDUAL)
+        ax.plot(x[there], edge, marker, ms=5.0, color=colour, mec="k", mew=0.5)
+    return int(beyond.sum())
+
+
+def end_residuals(ax: "Axes", count: int, largest: float) -> "Axes":
+    """Limits and label of a panel of residuals, and a word on those beyond it."""
+    ax.axhline(0.0, color="0.7", lw=0.8, zorder=0)
+    ax.set(ylabel="residual / σ", ylim=(-RESIDUAL, RESIDUAL))
+    if count:
+        told = f"triangles: {count} beyond the panel, up to {largest:.3g} σ"
+        ax.text(0.99, 0.03, told, ha="right", va="bottom", fontsize="small", color="0.3", transform=ax.transAxes)
+    return ax
+
+
+def reach(depth: Float[np.ndarray, " point"], fraction: Float[np.ndarray, "species point"]) -> float:
+    """Depth up to which a profile is worth showing: beyond the last place where it differs from its end.
+
+    Parameters
+    ----------
+    depth, fraction
+        Depths, and the smooth or measured profiles.
+    """
+    tail = max(3, len(depth) // 20)
+    end = np.median(fraction[:, -tail:], axis=1, keepdims=True)
+    noise = np.std(fraction[:, -tail:], axis=1, keepdims=True)
+    span = np.ptp(fraction, axis=1, keepdims=True)
+    happens = np.any(np.abs(fraction - end) > np.maximum(_CHANGED * span, 4.0 * noise), axis=0)
+    last = float(depth[np.flatnonzero(happens)[-1]]) if happens.any() else float(depth[-1])
+    return min(_BEYOND * max(last, float(depth[min(4, len(depth) - 1)])), float(depth[-1]))
+
+
+def _beyond(parameter: Parameter, margin: float) -> tuple[float, float]:
+    if parameter.scale == "log":
+        factor = (parameter.high / parameter.low) ** margin
+        return parameter.low / factor, parameter.high * factor
+    width = margin * (parameter.high - parameter.low)
+    return parameter.low - width, parameter.high + width
+
+
+def _short(value: float) -> str:
+    """A number on a logarithmic axis."""
+    if value <= 0.0 or _PLAIN[0] <= value < _PLAIN[1]:
+        return f"{value:.4g}"
+    power = int(np.floor(np.log10(value) + 1e-9))
+    first = value / 10.0**power
+    return f"$10^{{{power}}}$" if abs(first - 1.0) < 1e-6 else f"${first:.3g}{{\\times}}10^{{{power}}}$"

@@ -1,0 +1,198 @@
+"""Figures of stored fits and tracer studies, from the arrays of their files."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+from npp_jax.figures.axes import COLOURS, MAP, easy_ticks, end_residuals, in_math, line_colour, mark_beyond, reach
+from npp_jax.figures.tracer import isotope_profiles, isotope_residuals
+from npp_jax.inference.profile import DELTA_CHI2_95
+from npp_jax.tracer.measured import MeasuredProfile
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_DATA = {"marker": ".", "ms": 3.5, "ls": "none", "alpha": 0.6}
+_UM = 1e-6
+
+
+class SeenFit(NamedTuple):
+    """A measured profile and its fit."""
+
+    name: str
+    depth: Float[np.ndarray, " depth"]
+    species: tuple[str, ...]
+    measured: Float[np.ndarray, "species depth"]
+    sigma: Float[np.ndarray, "species depth"]
+    fitted: Float[np.ndarray, "species depth"]
+
+
+class StoredLikelihood(NamedTuple):
+    """A profile likelihood."""
+
+    name: str
+    unit: str
+    best: float
+    values: Float[np.ndarray, " values"]
+    delta_chi2: Float[np.ndarray, " values"]
+    ends: Float[np.ndarray, " end"]
+    """Ends of the 95 % interval that the data set."""
+
+
+class Cut(NamedTuple):
+    """Fractions along a line through a map."""
+
+    position: Float[np.ndarray, " point"]
+    """Positions along it [m]."""
+    model: Float[np.ndarray, " point"]
+    measured: tuple[np.ndarray, np.ndarray] | None
+    """Measured fractions and their standard errors."""
+
+
+def figure_seen(title: str, seen: Sequence[SeenFit]) -> "Figure":
+    """Data, fit and residuals of each experiment, fractions linear and logarithmic."""
+    figure = _figure(max(4.4 * len(seen), 5.0), 7.2)
+    axes = figure.subplots(3, len(seen), squeeze=False, height_ratios=[3, 2.4, 1.2])
+    for column, fit in zip(axes.T, seen, strict=True):
+        beyond = 0
+        residual = (fit.measured - fit.fitted) / fit.sigma
+        for k, name in enumerate(fit.species):
+            colour = line_colour(k)
+            for ax in column[:2]:
+                ax.plot(fit.depth, fit.measured[k], color=colour, label=f"{name} measured", **_DATA)
+                ax.plot(fit.depth, fit.fitted[k], color=colour, lw=1.2, label=f"{name} fit")
+            known = np.isfinite(residual[k])
+            beyond += mark_beyond(column[2], fit.depth, residual[k], known, colour, **_DATA)
+        end_residuals(column[2], beyond, float(np.nanmax(np.abs(residual), initial=0.0)))
+        far = reach(fit.depth, fit.fitted)
+        column[0].set(ylabel="$n_i/N$", title=fit.name, xlim=(0.0, far))
+        floor = float(np.clip(0.5 * np.min(fit.sigma), 1e-6, 1e-2))
+        column[1].set(ylabel="$n_i/N$", yscale="log", ylim=(floor, 2.0), xlim=(0.0, far))
+        column[2].set(xlabel="depth / nm", xlim=(0.0, float(fit.depth[-1])))
+        column[0].legend(frameon=False, fontsize="small")
+    figure.suptitle(title, fontsize="medium")
+    return figure
+
+
+def figure_matrix(names: Sequence[str], correlation: Float[np.ndarray, "row column"]) -> "Figure":
+    """Correlation matrix of the parameters."""
+    figure = _figure(5.5, 4.8)
+    correlations(figure.subplots(), names, correlation)
+    return figure
+
+
+def correlations(ax: "Axes", names: Sequence[str], correlation: Float[np.ndarray, "row column"]) -> "Axes":
+    """Correlation matrix with its numbers."""
+    image = ax.imshow(correlation, vmin=-1.0, vmax=1.0, cmap="RdBu_r")
+    ax.set_xticks(range(len(names)), names, rotation=40, ha="right")
+    ax.set_yticks(range(len(names)), names)
+    if len(names) <= 12:
+        for (i, j), value in np.ndenumerate(correlation):
+            if np.isfinite(value):
+                colour = "white" if abs(value) > 0.6 else "black"
+                ax.text(j, i, f"{value:.2f}", ha="center", va="center", fontsize="small", color=colour)
+    ax.figure.colorbar(image, ax=ax, label="correlation", shrink=0.8)
+    return ax
+
+
+def figure_likelihoods(found: Sequence[StoredLikelihood]) -> "Figure":
+    """Δχ² along each parameter, with the ends of the intervals."""
+    columns = min(3, len(found))
+    lines = -(-len(found) // columns)
+    figure = _figure(max(3.3 * columns, 4.0), 2.7 * lines)
+    axes = figure.subplots(lines, columns, squeeze=False).ravel()
+    for ax, one in zip(axes, found, strict=False):
+        known = np.isfinite(one.delta_chi2)
+        values = np.append(one.values[known], one.best)
+        order = np.argsort(values)
+        height = np.append(one.delta_chi2[known], 0.0)[order]
+        ax.axhline(DELTA_CHI2_95, color="0.7", lw=0.8, label="95 %")
+        ax.plot(values[order], height, "o-", ms=3.5, color=COLOURS[0], label="profile")
+        for k, end in enumerate(one.ends):
+            ax.axvline(end, color=COLOURS[1], lw=0.8, label="ends of the interval" if k == 0 else None)
+        ax.set(ylabel="$\\Delta\\chi^2$", ylim=(0.0, 12.5))
+        power = easy_ticks(ax.xaxis)
+        unit = " ".join([*([f"$10^{{{power}}}$"] if power else []), *([in_math(one.unit)] if one.unit != "1" else [])])
+        ax.set_xlabel(f"{one.name} / {unit}" if unit else one.name)
+        ax.legend(frameon=False, fontsize="x-small", ncols=2, loc="upper center")
+    for ax in axes[len(found) :]:
+        ax.remove()
+    return figure
+
+
+def figure_exchange(
+    title: str,
+    panels: Sequence[tuple[str, Sequence[MeasuredProfile], Sequence[str], np.ndarray, np.ndarray]],
+) -> "Figure":
+    """Isotope profiles with fits and residuals; a panel has a title, profiles, names, positions [m] and curves."""
+    figure = _figure(5.6 * len(panels), 5.2)
+    axes = figure.subplots(2, len(panels), squeeze=False, height_ratios=[3.0, 1.0])
+    for (upper, lower), (name, measured, labels, position, curves) in zip(axes.T, panels, strict=True):
+        line, fitted = jnp.asarray(position), jnp.asarray(curves)
+        isotope_profiles(upper, measured, labels, position=line, fitted=fitted).set_title(name)
+        isotope_residuals(lower, measured, line, fitted)
+    figure.suptitle(title, fontsize="medium")
+    return figure
+
+
+def figure_steps(
+    title: str, time: np.ndarray, position: np.ndarray, fraction: Float[np.ndarray, "time position"], edges: np.ndarray
+) -> "Figure":
+    """Profiles through a chain of grains after each stage: times [s], positions and boundaries [m]."""
+    figure = _figure(6.4, 4.2)
+    ax = figure.subplots()
+    for k, seconds in enumerate(time):
+        ax.plot(position / _UM, fraction[k], color=line_colour(k), label=f"after {seconds / 3600.0:.3g} h")
+    for k, edge in enumerate(edges):
+        ax.axvline(edge / _UM, color="0.8", lw=0.8, zorder=0, label="grain boundary" if k == 0 else None)
+    ax.set(xlabel="position / µm", ylabel="isotope fraction $C$")
+    ax.legend(frameon=False, fontsize="small")
+    figure.suptitle(title, fontsize="medium")
+    return figure
+
+
+def figure_map(
+    title: str, model: Float[np.ndarray, "row column"], measured: np.ndarray | None, cuts: Sequence[Cut]
+) -> "Figure":
+    """Maps of data and model, and cuts through them."""
+    maps = [*([("data", measured)] if measured is not None else []), ("model", model)]
+    figure = _figure(7.0, 3.2 * (len(maps) + bool(cuts)))
+    axes = figure.subplots(len(maps) + bool(cuts), 1, squeeze=False)[:, 0]
+    for ax, (name, values) in zip(axes, maps, strict=False):
+        image = ax.imshow(values, origin="lower", vmin=model.min(), vmax=model.max(), cmap=MAP)
+        ax.set(xlabel="column of pixels", ylabel="row of pixels", title=name)
+        figure.colorbar(image, ax=ax, label="isotope fraction $C$")
+    for k, cut in enumerate(cuts):
+        colour = line_colour(k + 1)
+        axes[-1].plot(cut.position / _UM, cut.model, color=colour, label=f"cut {k + 1}, model")
+        if cut.measured is not None:
+            points = (cut.position / _UM, *cut.measured)
+            axes[-1].errorbar(*points, fmt="o", ms=2.5, lw=0.6, mfc="none", color=colour, label="measured")
+    if cuts:
+        axes[-1].set(xlabel="position along the cut / µm", ylabel="isotope fraction $C$")
+        axes[-1].legend(frameon=False, fontsize="small")
+    figure.suptitle(title, fontsize="medium")
+    return figure
+
+
+def figure_lines(title: str, lines: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> "Figure":
+    """Arrhenius plot of temperatures [K] and D [m²/s] by name."""
+    figure = _figure(6.0, 4.4)
+    ax = figure.subplots()
+    for k, (name, (temperature, D)) in enumerate(lines.items()):
+        ax.plot(1e3 / temperature, D, "o-", ms=4, lw=0.8, color=line_colour(k), label=name)
+    ax.set(yscale="log", xlabel="1000 K / $T$", ylabel="$D$ / (m$^2$ s$^{-1}$)")
+    if lines:
+        ax.legend(frameon=False, fontsize="small")
+    figure.suptitle(title, fontsize="medium")
+    return figure
+
+
+def _figure(width: float, height: float) -> "Figure":
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")

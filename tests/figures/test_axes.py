@@ -1,0 +1,77 @@
+"""Axes that figures share: units of the keys, ticks that do not overlap, what is beyond a panel."""
+
+import itertools
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from npp_jax.figures.axes import RESIDUAL, easy_ticks, line_colour, mark_beyond, reach, scale_axis
+from npp_jax.fitting.units import split_unit
+from npp_jax.inference import Parameter
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "expected"),
+    [
+        ("sensitivity_K", "observation.K.sensitivity", ("sensitivity_K", "1")),
+        ("background_K", "observation.K.background", ("background_K", "1")),
+        ("D_K_m2_s", "K.D_m2_s", ("D_K", "m2 s-1")),
+        ("temperature_K", "stages.0.temperature_K", ("temperature", "K")),
+        ("passed", "stages.1.charge_mC_cm2", ("passed", "mC cm-2")),
+        ("melt_K", "stages.0.reservoir_fraction.K", ("melt_K", "1")),
+        ("width", "Li.sed_fwhm_eV.1", ("width", "eV")),
+        ("trailing_nm", "observation.response.trailing_nm", ("trailing", "nm")),
+    ],
+)
+def test_a_unit_is_that_of_the_key(name: str, key: str, expected: tuple[str, str]) -> None:
+    assert split_unit(Parameter(name, (key,), 0.5, 1.0)) == expected
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "scale"),
+    [
+        (3e-22, 3e-21, "log"),
+        (0.001, 0.004, "log"),
+        (1e-24, 1e-18, "log"),
+        (3e-22, 3e-21, "linear"),
+        (20.0, 45.0, "log"),
+    ],
+)
+def test_ticks_do_not_overlap(low: float, high: float, scale: str) -> None:
+    figure = Figure(figsize=(2.4, 2.0), layout="constrained")
+    ax = scale_axis(figure.subplots(), Parameter("D_m2_s", ("K.D_m2_s",), low, high, scale), "y", margin=0.05)
+    figure.canvas.draw()
+    boxes = [label.get_window_extent() for label in ax.get_yticklabels(which="both") if label.get_text()]
+    inside = sorted((b for b in boxes if ax.bbox.y0 <= 0.5 * (b.y0 + b.y1) <= ax.bbox.y1), key=lambda b: b.y0)
+    assert len(inside) >= 2 and all(a.y1 <= b.y0 + 1.0 for a, b in itertools.pairwise(inside))
+    assert not ax.yaxis.get_offset_text().get_text()
+    assert ax.get_ylim()[0] < low and ax.get_ylim()[1] > high
+
+
+def test_a_factor_of_a_linear_axis_is_in_its_label() -> None:
+    ax = scale_axis(Figure().subplots(), Parameter("D_m2_s", ("K.D_m2_s",), 3e-22, 3e-21), "x")
+    assert ax.get_xlabel() == "D / $10^{-21}$ m$^{2}$ s$^{-1}$"
+    ax.set_xlim(0.0, 5.0)
+    assert easy_ticks(ax.xaxis) == 0
+
+
+def test_residuals_beyond_the_panel_are_marked() -> None:
+    ax, x = Figure().subplots(), np.arange(6.0)
+    residual = np.array([0.0, 1.0, 20.0, -7.0, np.nan, 30.0])
+    used = np.isfinite(residual) & (x < 5.0)
+    assert mark_beyond(ax, x, residual, used, "k", marker=".", ls="none") == 2
+    marked = {line.get_marker(): line.get_xydata() for line in ax.get_lines()}
+    assert np.all(np.abs(marked["^"][:, 1]) < RESIDUAL) and marked["^"][:, 0].tolist() == [2.0]
+    assert marked["v"][:, 0].tolist() == [3.0] and marked["."][:, 0].tolist() == [0.0, 1.0]
+
+
+def test_depths_are_shown_up_to_where_something_happens() -> None:
+    depth = np.linspace(0.0, 1000.0, 501)
+    front = 1.0 / (1.0 + np.exp((depth - 100.0) / 3.0))
+    assert 130.0 < reach(depth, np.stack([front, 1.0 - front])) < 250.0
+    assert reach(depth, np.stack([depth])) == 1000.0
+
+
+def test_no_colour_comes_twice() -> None:
+    assert len({line_colour(k) for k in range(20)}) == 20
