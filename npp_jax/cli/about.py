@@ -1,17 +1,27 @@
 """`npp-jax schema` and `npp-jax info`."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from npp_jax.cli.terminal import start_jax
 
 
-def schema() -> None:
-    """Print the JSON Schema of the experiment file."""
-    from npp_jax.commands.about import schema_text
+def schema(
+    kind: Annotated[
+        Literal["experiment", "study", "tracer", "tables"],
+        typer.Argument(help="Kind of file; tables are those of numbers, with --markdown."),
+    ] = "experiment",
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print a page for people: keys, units, ranges.")] = False,
+) -> None:
+    """Print the JSON Schema of a kind of file, for editors, or what each of its keys means."""
+    from npp_jax.cli.terminal import wrong_input
+    from npp_jax.commands.reference import page
+    from npp_jax.commands.schema import schema_text
 
-    typer.echo(schema_text())
+    if kind == "tables" and not markdown:
+        raise wrong_input("tables of numbers have no JSON Schema; add --markdown for their columns")
+    typer.echo(page(kind) if kind == "tables" or markdown else schema_text(kind), nl=not markdown)
 
 
 def info(

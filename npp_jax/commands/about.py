@@ -1,6 +1,4 @@
-"""What the package is and reads: `npp-jax info` and `npp-jax schema`."""
-
-import json
+"""What the package is and runs on: `npp-jax info`."""
 
 import jax
 import numpy as np
@@ -8,12 +6,6 @@ from jaxlib.version import __version__ as jaxlib_version
 
 from npp_jax._version import __version__
 from npp_jax.commands.known_answers import check_operations, check_simulations
-from npp_jax.files import experiment_schema
-
-
-def schema_text() -> str:
-    """JSON Schema of the experiment file."""
-    return json.dumps(experiment_schema(), indent=2)
 
 
 def info_lines() -> list[str]:

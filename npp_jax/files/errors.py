@@ -18,7 +18,9 @@ class ConfigError(OneLineError):
 class ConfigTable(BaseModel):
     """A table of a TOML file: unknown keys and numbers that are not finite are refused."""
 
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, str_strip_whitespace=True)
+    model_config = ConfigDict(
+        extra="forbid", allow_inf_nan=False, str_strip_whitespace=True, use_attribute_docstrings=True
+    )
 
     @field_validator("*", mode="before")
     @classmethod

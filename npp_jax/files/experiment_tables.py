@@ -20,18 +20,26 @@ class SampleTable(ConfigTable):
     """[sample]."""
 
     thickness_um: Annotated[float, within(keys.SAMPLE["thickness_um"])]
+    """Thickness."""
     permittivity: Annotated[float, within(keys.SAMPLE["permittivity"])]
+    """Relative permittivity; it matters to the full model and to the excess charge."""
     bulk_density_m3: Annotated[float, within(keys.SAMPLE["bulk_density_m3"])]
+    """Mobile ions in the bulk, all species together."""
 
 
 class SEDTable(ConfigTable):
     """Distribution of site energies other than one Gaussian."""
 
     kind: Literal["mixture", "table"]
+    """Sum of Gaussians, or a table of the occupied fraction."""
     energy_eV: list[float] = Field(min_length=1)
+    """Energies: centres of the Gaussians, or of the table, increasing."""
     fwhm_eV: list[Annotated[float, within(keys.SITES["sed_fwhm_eV"])]] | None = None
+    """Full widths at half maximum of the Gaussians."""
     weight: list[Annotated[float, within(keys.SITES["sed_weight"])]] | None = None
+    """Relative weights of the Gaussians."""
     occupied: list[Annotated[float, Field(gt=0.0, lt=1.0)]] | None = None
+    """Fraction of the sites below each energy of the table, increasing."""
 
     @model_validator(mode="after")
     def _columns(self) -> "SEDTable":
@@ -54,17 +62,29 @@ class DiffusivityTable(ConfigTable):
     """[species.diffusivity]."""
 
     law: Literal["constant", "sed"]
+    """`constant`, or `sed`: D falls as the sites of a distribution of energies are emptied."""
     D_m2_s: Diffusion | None = None
+    """D of the constant law, at the reference temperature if it is activated."""
     D_bulk_m2_s: Annotated[float, within(keys.ION["D_bulk_m2_s"])] | None = None
+    """D in the bulk, of the law `sed`; or give the conductivity."""
     conductivity_S_m: Annotated[float, within(keys.ION["conductivity_S_m"])] | None = None
+    """Conductivity of the bulk at the reference temperature, or that of the first stage; D follows from it."""
     sed_fwhm_eV: Annotated[float, within(keys.ION["sed_fwhm_eV"])] | None = None
+    """Full width at half maximum of a Gaussian distribution of site energies."""
     sed: SEDTable | None = None
+    """Another distribution, [species.diffusivity.sed]."""
     vacancy_fraction: Annotated[float, within(keys.ION["vacancy_fraction"])] | None = None
+    """Share of the sites that is empty in the bulk."""
     immobile_fraction: Annotated[float, within(keys.ION["immobile_fraction"])] = 0.0
+    """Share of the ions that never moves."""
     filling: Literal["sharp", "fermi-dirac"] = "sharp"
+    """Occupation of the sites: a sharp edge, or that of Fermi and Dirac at the temperature of the stage."""
     populations: Literal["separate", "intermixed"] = "separate"
+    """Whether the ion fills the sites alone, or all ions do together."""
     activation_energy_eV: Annotated[float, within(keys.ION["activation_energy_eV"])] | None = None
+    """Arrhenius activation beside the distribution; goes with reference_temperature_K."""
     reference_temperature_K: Temperature | None = None
+    """Temperature at which D or the conductivity is given."""
 
     @model_validator(mode="after")
     def _complete(self) -> "DiffusivityTable":
@@ -93,32 +113,54 @@ class SpeciesTable(ConfigTable):
     """[[species]]."""
 
     name: str = Field(min_length=1)
+    """Name, by which stages, profiles and parameters call the ion."""
     charge: Annotated[int, Field(ge=1, le=4)] = 1
+    """Charge number."""
     bulk_fraction: Fraction
+    """Share of the mobile ions of the bulk; all add up to one."""
     back: Literal["releasing", "blocking"] = "releasing"
+    """Whether the back electrode lets the ion out."""
     diffusivity: DiffusivityTable
+    """Its law, [species.diffusivity]."""
 
 
 class StageTable(ConfigTable):
     """[[stages]]."""
 
     front: Literal["ion-beam", "closed", "reservoir", "blocking"]
+    """What is at the surface: an ion beam, nothing, a melt, or an electrode that passes no ion."""
     temperature_K: Temperature
+    """Temperature."""
     beam: str | None = None
+    """Ion of the beam."""
     duration_s: Time | None = None
+    """End of the stage: its length."""
     duration_h: Time | None = None
+    """The same in hours."""
     charge_C_m2: Charge | None = None
+    """End of the stage: the charge passed."""
     charge_mC_cm2: Charge | None = None
+    """The same per cm²."""
     output_times_s: list[Time] | None = None
+    """Times at which profiles are given, beside the end."""
     output_charges_C_m2: list[Charge] | None = None
+    """Charges at which profiles are given, beside the end."""
     potential_V: Annotated[float, within(keys.STAGE["potential_V"])] | None = None
+    """Potential of the surface, constant or at the start of a ramp."""
     potential_end_V: Annotated[float, within(keys.STAGE["potential_end_V"])] | None = None
+    """Potential at the end of a ramp."""
     potential_trace: str | None = None
+    """Table of times and potentials, beside the file."""
     current_density_A_m2: Annotated[float, within(keys.STAGE["current_density_A_m2"])] | None = None
+    """Current density of the beam, constant or at the start of a ramp."""
     current_density_end_A_m2: Annotated[float, within(keys.STAGE["current_density_end_A_m2"])] | None = None
+    """Current density at the end of a ramp."""
     current_density_trace: str | None = None
+    """Table of times and current densities, beside the file."""
     reservoir_fraction: dict[str, Annotated[float, within(keys.RESERVOIR["reservoir_fraction"])]] | None = None
+    """Fraction of each ion at the surface in equilibrium with the melt."""
     exchange_rate_m_s: Annotated[float, within(keys.STAGE["exchange_rate_m_s"])] | None = None
+    """Surface exchange coefficient; without it the surface is in equilibrium at once."""
 
     @model_validator(mode="after")
     def _consistent(self) -> "StageTable":
@@ -183,10 +225,15 @@ class ExperimentTable(ConfigTable):
     """A whole experiment file."""
 
     schema_version: Literal[1]
+    """Version of the format."""
     title: str = ""
+    """One line for reports."""
     sample: SampleTable
+    """The slab, [sample]."""
     species: list[SpeciesTable] = Field(min_length=1)
+    """Mobile ions, one [[species]] each."""
     stages: list[StageTable] = Field(min_length=1)
+    """What is done to the sample, one [[stages]] each, in order."""
 
     @model_validator(mode="after")
     def _names(self) -> "ExperimentTable":

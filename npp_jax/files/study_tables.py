@@ -17,9 +17,13 @@ class ResponseTable(ConfigTable):
     """[experiments.response]: depth resolution."""
 
     kind: Literal["none", "gaussian", "dowsett"] = "none"
+    """Shape: none, a Gaussian, or that of Dowsett (two exponentials and a Gaussian)."""
     leading_nm: NotNegative | None = None
+    """Length of the rise, towards the surface."""
     trailing_nm: NotNegative | None = None
+    """Length of the decay, towards the depth."""
     sigma_nm: NotNegative | None = None
+    """Standard deviation of the Gaussian."""
 
     @model_validator(mode="after")
     def _complete(self) -> "ResponseTable":
@@ -34,15 +38,20 @@ class NuisanceTable(ConfigTable):
     """[experiments.nuisance]: what is known of sensitivity and background, which are solved for."""
 
     sensitivity_sigma: NotNegative = 0.0
+    """Relative standard deviation of the sensitivity of each ion; 0 where it is known."""
     background_sigma: NotNegative = 0.0
+    """Standard deviation of the background of each ion, as a fraction; 0 where it is known."""
 
 
 class LikelihoodTable(ConfigTable):
     """[experiments.likelihood]: law of the noise."""
 
     kind: Literal["gaussian", "student", "poisson"] = "gaussian"
+    """Gaussian, Student's t for outliers, or Poisson for counts."""
     relative_sigma: NotNegative = 0.0
+    """Further relative standard deviation, as of a drift of the yield."""
     degrees: Positive | None = None
+    """Degrees of freedom of `student`; 4 if not given."""
 
     @model_validator(mode="after")
     def _complete(self) -> "LikelihoodTable":
@@ -55,28 +64,46 @@ class ExperimentEntry(ConfigTable):
     """[[experiments]]."""
 
     name: str = Field(min_length=1)
+    """Name, by which parameters and reports call the experiment."""
     file: str
+    """Experiment file, as it is found from the study."""
     profile: str | None = None
+    """What was measured: a table, or a file of `npp-jax import-sims`."""
     depth_scale: Positive = 1.0
+    """True depth over depth of the file."""
     first_depth_nm: NotNegative = 0.0
+    """Points above are left out: the transient at the surface."""
     counts_per_fraction: Positive | None = None
+    """Counts at fraction one, for a table; a file of `import-sims` tells its own."""
     response: ResponseTable = ResponseTable()
+    """Depth resolution."""
     nuisance: NuisanceTable = NuisanceTable()
+    """What is known of sensitivities and backgrounds, which are solved for."""
     likelihood: LikelihoodTable = LikelihoodTable()
+    """Law of the noise."""
 
 
 class ParameterTable(ConfigTable):
     """[[parameters]]."""
 
     name: str = Field(min_length=1)
+    """Name, a column of all tables."""
     keys: list[str] = Field(min_length=1)
+    """Keys of the experiments that take its value; those of how an experiment is seen begin with `observation`."""
     experiments: list[str] | None = None
+    """Experiments that it enters; all, if not given."""
     low: float
+    """Least value."""
     high: float
+    """Greatest value."""
     scale: Literal["linear", "log", "logit"] = "linear"
+    """Where it varies evenly."""
     levels: int | None = None
+    """Number of values in a grid, both ends among them."""
     prior_mean: float | None = None
+    """Centre of a Gaussian prior, in the unit of the parameter."""
     prior_sigma: Positive | None = None
+    """Its standard deviation on the scale; for `log` the relative one."""
 
     def parameter(self) -> Parameter:
         """The parameter that the table describes.
@@ -107,45 +134,70 @@ class RivalTable(ConfigTable):
     """[[fit.rivals]]: another model of the same data, told by what differs."""
 
     name: str = Field(min_length=1)
+    """Name in the report."""
     separate: list[str] = Field(default_factory=list)
+    """Parameters that get a value for each experiment."""
     without: list[str] = Field(default_factory=list)
+    """Parameters that stay at the value of the files."""
     parameters: list[ParameterTable] = Field(default_factory=list)
+    """Further parameters."""
     files: dict[str, str] = Field(default_factory=dict)
+    """Other experiment files, by the names of the experiments."""
     set: dict[str, Any] = Field(default_factory=dict)
+    """Keys of the experiment files with another value."""
     contains_first: bool | None = None
+    """Whether the first model is a case of it, for the likelihood ratio."""
     free_form_knots: Annotated[int, Field(ge=4, le=60)] | None = None
+    """Knots of a distribution of free form."""
 
 
 class PosteriorTable(ConfigTable):
     """[fit.posterior]: draws from the posterior; no table, no draws."""
 
     chains: Annotated[int, Field(ge=4, le=1024)] = 16
+    """Chains."""
     warm_up: Annotated[int, Field(ge=20, le=100_000)] = 100
+    """Draws of each chain that adapt the sampler and are thrown away."""
     draws: Annotated[int, Field(ge=20, le=1_000_000)] = 150
+    """Draws of each chain that are kept."""
     steps: Annotated[int, Field(ge=1, le=100)] = 3
+    """Jacobians for one draw."""
     seed: Annotated[int, Field(ge=0)] = 0
+    """Seed of the random numbers."""
 
 
 class FitTable(ConfigTable):
     """[fit]."""
 
     starts: Annotated[int, Field(ge=1, le=4096)] = 16
+    """Best candidates of the sweep that are refined."""
     setting: Literal["accurate", "fast"] = "accurate"
+    """Cells, steps and iterations of the simulations."""
     model: Literal["electroneutral", "full"] = "electroneutral"
+    """Equations."""
     method: Literal["levenberg-marquardt", "lbfgs", "adam"] = "levenberg-marquardt"
+    """How starts are refined."""
     iterations: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    """Most iterations; what suits the method, if not given."""
     profile_points: Annotated[int, Field(ge=0, le=101)] = 9
+    """Points of each profile likelihood; 0 for none."""
     posterior: PosteriorTable | None = None
+    """Draws from the posterior, [fit.posterior]; none without it."""
     rivals: list[RivalTable] = Field(default_factory=list)
+    """Other models of the same data, one [[fit.rivals]] each."""
 
 
 class DesignTable(ConfigTable):
     """[design]."""
 
     kind: Literal["sobol", "latin-hypercube", "random", "grid", "table"] = "sobol"
+    """How candidates are spread over the ranges."""
     candidates: Annotated[int, Field(ge=1, le=2**30)] | None = None
+    """Number of candidates."""
     seed: Annotated[int, Field(ge=0)] = 0
+    """Seed of the random numbers."""
     file: str | None = None
+    """Table of candidates, with a column for each parameter."""
 
     @model_validator(mode="after")
     def _complete(self) -> "DesignTable":
@@ -160,8 +212,11 @@ class ProfileGridTable(ConfigTable):
     """[sweep.profile_grid]: evenly spaced depths in the sample."""
 
     first_nm: NotNegative = 0.0
+    """First depth."""
     last_nm: Positive
+    """Last depth."""
     points: Annotated[int, Field(ge=2, le=10_000)]
+    """Number of depths."""
 
     @model_validator(mode="after")
     def _increasing(self) -> "ProfileGridTable":
@@ -174,12 +229,17 @@ class SweepTable(ConfigTable):
     """[sweep]."""
 
     model: Literal["electroneutral", "full"] = "electroneutral"
+    """Equations."""
     dtype: Literal["float64", "float32"] = "float64"
+    """Precision."""
     chunk: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
-    """Candidates evaluated at once; None for what suits the device."""
+    """Candidates evaluated at once; what suits the device, if not given."""
     error_estimate: bool = True
+    """Whether a second run on a coarser mesh estimates the numerical error."""
     profiles: bool = False
+    """Whether the profiles of all candidates are kept."""
     profile_grid: ProfileGridTable | None = None
+    """Depths at which they are kept; those of the data, if not given."""
 
     @model_validator(mode="after")
     def _complete(self) -> "SweepTable":
@@ -202,9 +262,16 @@ class StudyTable(ConfigTable):
     """A whole study file."""
 
     schema_version: Literal[1]
+    """Version of the format."""
     title: str = ""
+    """One line for reports."""
     experiments: list[ExperimentEntry] = Field(min_length=1)
+    """What was measured, one [[experiments]] each."""
     parameters: list[ParameterTable] = Field(min_length=1)
+    """What varies, one [[parameters]] each."""
     design: DesignTable = DesignTable(candidates=4096)
+    """Candidates of the sweep, [design]."""
     sweep: SweepTable = SweepTable()
+    """How they are evaluated, [sweep]."""
     fit: FitTable = FitTable()
+    """How the best are refined, [fit]."""

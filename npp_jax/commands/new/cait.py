@@ -60,7 +60,7 @@ def make_cait(options: Options, measured: Measured | None, folder: Path) -> tupl
     elif measured is not None:
         told.append(f"warning: {native} shows no front in the profile; the numbers are not guessed from it")
     experiment = f"""# Beam of {foreign} ions on a glass of native {native} (charge attachment induced transport).
-# Simulate it: npp-jax simulate {name}.toml      What each key means: npp-jax schema --markdown experiment
+# Simulate it: npp-jax simulate {name}.toml      What each key means: npp-jax schema experiment --markdown
 schema_version = 1
 title = {string(f"{foreign} beam on a glass with {native}")}
 
@@ -172,7 +172,7 @@ def _study(
     order = "fit" if measured is not None else "sweep"
     return f"""# What explains the profile of the {foreign} beam?
 # Look first: npp-jax check {name}_study.toml      Then: npp-jax {order} {name}_study.toml --output results
-# What each key means: npp-jax schema --markdown study
+# What each key means: npp-jax schema study --markdown
 schema_version = 1
 title = {string(f"{foreign} beam on a glass with {native}")}
 

@@ -51,7 +51,7 @@ def make_melt(options: Options, measured: Measured | None, folder: Path) -> tupl
             )
     slow, fast = (Number(rounded(D * factor), source) for factor in (_APART**-0.5, _APART**0.5))
     experiment = f"""# Exchange of the native ion {native} of a glass for {foreign} of a melt: no current flows.
-# Simulate it: npp-jax simulate {name}.toml      What each key means: npp-jax schema --markdown experiment
+# Simulate it: npp-jax simulate {name}.toml      What each key means: npp-jax schema experiment --markdown
 schema_version = 1
 title = {string(f"{foreign} from a melt into a glass with {native}")}
 
@@ -131,7 +131,7 @@ def _study(
     order = "fit" if measured is not None else "sweep"
     return f"""# What explains the profile of {foreign} after the melt?
 # Look first: npp-jax check {name}_study.toml      Then: npp-jax {order} {name}_study.toml --output results
-# What each key means: npp-jax schema --markdown study
+# What each key means: npp-jax schema study --markdown
 schema_version = 1
 title = {string(f"{foreign} from a melt into a glass with {native}")}
 

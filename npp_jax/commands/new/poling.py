@@ -72,7 +72,7 @@ D_m2_s = 1e-19  # diffusion coefficient of {second}, m²/s; {ASSUMED}
     )
     experiment = f"""# Thermal poling: {" and ".join(ions)} leave the side of the anode, no ion comes in.
 # What is left there is space charge, so that the full model is needed.
-# Simulate it: npp-jax simulate {name}.toml --model full      What each key means: npp-jax schema --markdown experiment
+# Simulate it: npp-jax simulate {name}.toml --model full      What each key means: npp-jax schema experiment --markdown
 schema_version = 1
 title = "thermal poling of a glass with {" and ".join(ions)}"
 
@@ -125,7 +125,7 @@ def _study(
     order = "fit" if measured is not None else "sweep"
     return f"""# What explains the layer that {" and ".join(ions)} leave?
 # Look first: npp-jax check {name}_study.toml      Then: npp-jax {order} {name}_study.toml --output results
-# What each key means: npp-jax schema --markdown study
+# What each key means: npp-jax schema study --markdown
 schema_version = 1
 title = "thermal poling of a glass with {" and ".join(ions)}"
 

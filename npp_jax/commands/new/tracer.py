@@ -53,7 +53,7 @@ def make_tracer(options: Options, folder: Path) -> tuple[list[Draft], list[str]]
         )
     text = f"""# D from one isotope profile, by the closed solution for a constant surface (or another source).
 # Look first: npp-jax check {name}.toml      Then: npp-jax tracer {name}.toml --output results
-# Other kinds: evolution (anneals), chain, map (grain boundaries), arrhenius; see npp-jax schema --markdown tracer
+# Other kinds: evolution (anneals), chain, map (grain boundaries), arrhenius; see npp-jax schema tracer --markdown
 schema_version = 1
 kind = "profile"
 title = {string(title)}

@@ -30,20 +30,30 @@ class ProfileStudy(ConfigTable):
     """kind = "profile": D of one profile."""
 
     schema_version: Literal[1]
+    """Version of the format."""
     kind: Literal["profile"]
+    """Kind of the study."""
     title: str = ""
+    """Title of the figure."""
     profile: ProfileFile
+    """What was measured, [profile]."""
     model: ModelTable
+    """What it is fitted with, [model]."""
 
 
 class EvolutionStudy(ConfigTable):
     """kind = "evolution": D from profiles after several times and temperatures, Arrhenius law inside the fit."""
 
     schema_version: Literal[1]
+    """Version of the format."""
     kind: Literal["evolution"]
+    """Kind of the study."""
     title: str = ""
+    """Title of the figure."""
     fit: EvolutionTable
+    """Where the fit starts, [fit]."""
     specimens: list[SpecimenTable] = Field(min_length=1)
+    """Samples, one [[specimens]] each."""
 
     @model_validator(mode="after")
     def _activated(self) -> "EvolutionStudy":
@@ -59,22 +69,34 @@ class ChainStudy(ConfigTable):
     """kind = "chain": simulation of a chain of grains, and fit of each D_gb/δ where a stage has a profile."""
 
     schema_version: Literal[1]
+    """Version of the format."""
     kind: Literal["chain"]
+    """Kind of the study."""
     title: str = ""
+    """Title of the figure."""
     chain: ChainTable
+    """The grains, [chain]."""
     stages: list[StageTable] = Field(min_length=1)
+    """What was done, one [[stages]] each, in order."""
 
 
 class MapStudy(ConfigTable):
     """kind = "map": isotope map on an image of grains, and fit of D_gb/δ to measured counts."""
 
     schema_version: Literal[1]
+    """Version of the format."""
     kind: Literal["map"]
+    """Kind of the study."""
     title: str = ""
+    """Title of the figure."""
     map: MapTable
+    """The image of grains, [map]."""
     stages: list[StageTable] = Field(min_length=1)
+    """What was done, one [[stages]] each, in order."""
     counts: CountsTable | None = None
+    """What was measured after the last stage, [counts]."""
     cuts: list[CutTable] = Field(default_factory=list)
+    """Lines across the map, one [[cuts]] each."""
 
     @model_validator(mode="after")
     def _complete(self) -> "MapStudy":
@@ -87,10 +109,15 @@ class ArrheniusStudy(ConfigTable):
     """kind = "arrhenius": Nernst–Einstein, Arrhenius lines and Haven ratios."""
 
     schema_version: Literal[1]
+    """Version of the format."""
     kind: Literal["arrhenius"]
+    """Kind of the study."""
     title: str = ""
+    """Title of the figure."""
     lines: list[LineTable] = Field(min_length=1)
+    """Coefficients at temperatures, or laws, one [[lines]] each."""
     haven: list[HavenTable] = Field(default_factory=list)
+    """Ratios of two of them, one [[haven]] each."""
 
     @model_validator(mode="after")
     def _known(self) -> "ArrheniusStudy":

@@ -16,14 +16,23 @@ class ProfileFile(ConfigTable):
     """A measured isotope profile: a table (CSV), or a file of `npp-jax import-sims` and its species."""
 
     file: str
+    """Table, or file of `npp-jax import-sims`, as it is found from the study."""
     light: str | None = None
+    """Column of counts or species of the light isotope."""
     heavy: str | None = None
+    """Column of counts or species of the heavy isotope."""
     species: str | None = None
+    """Species whose fraction is taken as it is, of a file of `import-sims`."""
     background_light_counts: NotNegative = 0.0
+    """Background counts of the light isotope at a point."""
     background_heavy_counts: NotNegative = 0.0
+    """Background counts of the heavy isotope at a point."""
     mass_bias: Positive = 1.0
+    """Sensitivity for the light isotope over that for the heavy one."""
     first_um: float | None = None
+    """Points in front of it are left out."""
     last_um: float | None = None
+    """Points behind it are left out."""
     zero_um: float = 0.0
     """Position of the file at which the coordinate of the study is zero."""
 
@@ -46,14 +55,23 @@ class ModelTable(ConfigTable):
     """[model]: solution that a single profile is fitted with."""
 
     source: Literal["constant-surface", "surface-exchange", "finite-source"] = "constant-surface"
+    """What the sample was in contact with."""
     duration_h: Time | None = None
+    """Time of the exchange; without it Dt is found, and D is not."""
     start_D_m2_s: Diffusion | None = None
+    """D to start from."""
     start_length_um: Positive | None = None
+    """Length 2√(Dt) to start from, without a duration."""
     start_k_m_s: Positive | None = None
+    """Surface exchange coefficient to start from."""
     source_um: Positive | None = None
+    """Thickness of a finite source."""
     thickness_um: Positive | None = None
+    """Thickness of a plate; half infinite, if not given."""
     base: Fraction | None = None
+    """Fraction of the untouched sample; found, if not given."""
     find_origin: bool = False
+    """Whether the position of the surface is found too."""
 
     @model_validator(mode="after")
     def _complete(self) -> "ModelTable":
@@ -72,30 +90,45 @@ class AnnealTable(ConfigTable):
     """[[specimens.anneals]]: a time in the closed sample, and the profile after it."""
 
     duration_h: Time
+    """Time."""
     temperature_K: Temperature
+    """Temperature."""
     profile: ProfileFile
+    """What was measured after it."""
 
 
 class SpecimenTable(ConfigTable):
     """[[specimens]]."""
 
     name: str = Field(min_length=1)
+    """Name in the report."""
     left_mm: Annotated[float, Field(lt=0.0)] = -1.0
+    """End of the sample in front of the surface."""
     right_mm: Positive = 6.0
+    """End of the sample."""
     exchanged: ProfileFile
+    """What was measured after the exchange."""
     anneals: list[AnnealTable] = Field(min_length=1)
+    """Times in the closed sample, one [[specimens.anneals]] each."""
 
 
 class EvolutionTable(ConfigTable):
     """[fit] of an evolution."""
 
     start_D_m2_s: Diffusion
+    """D at the reference temperature to start from."""
     reference_temperature_K: Temperature
+    """Temperature of that D."""
     start_energy_eV: Energy | None = None
+    """Activation energy to start from; needed with several temperatures."""
     base: Fraction | None = None
+    """Fraction of the untouched sample; found, if not given."""
     start_profile: Literal["exchange", "measured"] = "exchange"
+    """Whether the first profile is that of an exchange, or taken as measured."""
     cells: Annotated[int, Field(ge=20, le=5000)] = 200
+    """Cells of the mesh."""
     steps: Annotated[int, Field(ge=4, le=1000)] = 32
+    """Time steps of an anneal."""
 
     @model_validator(mode="after")
     def _complete(self) -> "EvolutionTable":
@@ -108,10 +141,15 @@ class StageTable(ConfigTable):
     """[[stages]] of a chain or a map: exchange with a source at the first end, or storage without."""
 
     duration_h: Time
+    """Time."""
     source: Fraction | None = None
+    """Fraction at the first end; closed, if not given."""
     k_m_s: Positive | None = None
+    """Surface exchange coefficient; in equilibrium at once, if not given."""
     steps: Annotated[int, Field(ge=2, le=10_000)] = 32
+    """Time steps."""
     profile: ProfileFile | None = None
+    """What was measured after it."""
 
     @model_validator(mode="after")
     def _complete(self) -> "StageTable":
@@ -124,13 +162,21 @@ class ChainTable(ConfigTable):
     """[chain]: grains in series."""
 
     sizes_um: list[Positive] = Field(min_length=2)
+    """Sizes of the grains, in order."""
     D_bulk_m2_s: Diffusion
+    """D of the grains."""
     permeability_m_s: Permeability | list[Permeability]
+    """D_gb/δ of the boundaries, one for all or one each: to start from, or to simulate."""
     initial: Fraction = 0.0
+    """Isotope fraction at the beginning."""
     start_um: float = 0.0
+    """Position of the first end."""
     boundary_nm: Positive | None = None
+    """Thickness of a boundary, to make D_gb of D_gb/δ."""
     fit_bulk: bool = False
+    """Whether D of the grains is found too."""
     cells: Annotated[int, Field(ge=2, le=200)] = 16
+    """Cells of a grain."""
 
     @model_validator(mode="after")
     def _complete(self) -> "ChainTable":
@@ -144,30 +190,45 @@ class MapTable(ConfigTable):
     """[map]: image of grains."""
 
     labels: str
+    """Image with one grey level or colour a grain, or integers (.npy)."""
     pixel_um: Positive
+    """Size of a pixel."""
     D_bulk_m2_s: Diffusion
+    """D of the grains."""
     D_bulk_relative_error: Annotated[float, Field(gt=0.0, le=10.0)] | None = None
+    """Its relative error, where it may vary."""
     permeability_m_s: Permeability
+    """D_gb/δ to start from, or to simulate."""
     boundaries: Literal["one", "each"] = "one"
+    """One D_gb/δ for all boundaries, or one for each."""
     initial: Fraction = 0.0
+    """Isotope fraction at the beginning."""
     boundary_nm: Positive | None = None
+    """Thickness of a boundary, to make D_gb of D_gb/δ."""
     iterations: Annotated[int, Field(ge=1, le=1000)] = 25
+    """Most iterations of the fit."""
 
 
 class CountsTable(ConfigTable):
     """[counts]: measured counts of both isotopes after the last stage."""
 
     light: str
+    """Counts of the light isotope, [row, column] (.npy)."""
     heavy: str
+    """Counts of the heavy isotope, [row, column] (.npy)."""
 
 
 class CutTable(ConfigTable):
     """[[cuts]]: line across the map, from the centre of the first pixel."""
 
     start_um: tuple[float, float]
+    """First end: row, column."""
     end_um: tuple[float, float]
+    """Last end: row, column."""
     width_um: Positive
+    """Width over which pixels are taken together."""
     interval_um: Positive
+    """Length over which they are."""
 
 
 class LineTable(ConfigTable):
@@ -177,15 +238,25 @@ class LineTable(ConfigTable):
     """
 
     name: str = Field(min_length=1)
+    """Name in the figure, by which [[haven]] calls it."""
     temperature_K: list[Temperature] | None = None
+    """Temperatures."""
     D_m2_s: list[Positive] | None = None
+    """Diffusion coefficients."""
     D_cait_m2_s: list[Positive] | None = None
+    """Diffusion coefficients of charge attachment, which are of conductivity."""
     conductivity_S_m: list[Positive] | None = None
+    """Conductivities; with number_density_m3 they give D."""
     relative_error: list[Positive] | Positive | None = None
+    """Relative standard errors, one for all or one each."""
     number_density_m3: Annotated[float, Field(ge=1e20, le=1e30)] | None = None
+    """Density of the charge carriers."""
     charge: Annotated[int, Field(ge=1, le=4)] = 1
+    """Their charge number."""
     prefactor_m2_s: Positive | None = None
+    """Prefactor of a published law."""
     energy_eV: Energy | None = None
+    """Its activation energy."""
 
     @model_validator(mode="after")
     def _complete(self) -> "LineTable":
@@ -211,5 +282,8 @@ class HavenTable(ConfigTable):
     """[[haven]]: ratio of a tracer line to a conductivity line."""
 
     tracer: str
+    """Line of the tracer."""
     conductivity: str
+    """Line of the conductivity."""
     temperature_K: list[Temperature] = Field(min_length=1)
+    """Temperatures of the ratio."""

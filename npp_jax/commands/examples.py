@@ -1,0 +1,53 @@
+"""An example of each key of the files that people write."""
+
+from typing import Any
+
+_EXAMPLES: dict[str, Any] = {
+    # Experiments.
+    "schema_version": 1, "title": "K beam on a glass with Li", "thickness_um": 500.0, "permittivity": 9.0,
+    "bulk_density_m3": 1.4e28, "name": "K", "charge": 1, "bulk_fraction": 1.0, "back": "releasing", "law": "sed",
+    "D_m2_s": 9.7e-22, "D_bulk_m2_s": 1.3e-18, "conductivity_S_m": 1e-7, "sed_fwhm_eV": 0.25, "vacancy_fraction": 0.1,
+    "immobile_fraction": 0.05, "filling": "fermi-dirac", "populations": "separate", "activation_energy_eV": 0.6,
+    "reference_temperature_K": 350.0, "energy_eV": [0.0, 0.1], "fwhm_eV": [0.2, 0.2], "weight": [1.0, 0.5],
+    "occupied": [0.1, 0.4, 0.7, 0.95], "front": "ion-beam", "temperature_K": 350.0, "beam": "K", "duration_s": 3600.0,
+    "duration_h": 4.0, "charge_C_m2": 201.0, "charge_mC_cm2": 20.1, "output_times_s": [600.0, 1800.0],
+    "output_charges_C_m2": [50.0, 100.0], "potential_V": 10.0, "potential_end_V": 50.0, "potential_trace": "trace.csv",
+    "current_density_A_m2": 0.002, "current_density_end_A_m2": 0.001, "current_density_trace": "trace.csv",
+    "reservoir_fraction": {"Na": 0.1, "K": 0.9}, "exchange_rate_m_s": 1e-9, "SEDTable.kind": "mixture",
+    # Studies.
+    "leading_nm": 0.8, "trailing_nm": 2.5, "sigma_nm": 1.5, "sensitivity_sigma": 0.05, "background_sigma": 0.01,
+    "relative_sigma": 0.02, "degrees": 4.0, "file": "glass.toml", "ExperimentEntry.profile": "K.csv",
+    "depth_scale": 1.02, "first_depth_nm": 3.0, "counts_per_fraction": 2000.0, "keys": ["K.D_m2_s"],
+    "experiments": ["K"], "low": 3e-22, "high": 3e-21, "scale": "log", "levels": 5, "prior_mean": 1e-21,
+    "prior_sigma": 0.3, "separate": ["sed_fwhm_eV"], "without": ["vacancy_fraction"], "files": {"K": "other.toml"},
+    "set": {"Li.filling": "fermi-dirac"}, "contains_first": True, "free_form_knots": 20, "chains": 16, "warm_up": 100,
+    "draws": 150, "steps": 3, "seed": 0, "starts": 16, "setting": "fast", "model": "electroneutral",
+    "method": "levenberg-marquardt", "iterations": 40, "profile_points": 9, "candidates": 4096, "first_nm": 0.0,
+    "last_nm": 200.0, "points": 101, "dtype": "float64", "chunk": 256, "error_estimate": True, "profiles": True,
+    "ResponseTable.kind": "dowsett", "LikelihoodTable.kind": "poisson", "DesignTable.kind": "sobol",
+    "DesignTable.file": "candidates.csv", "ParameterTable.name": "D_K_m2_s", "RivalTable.name": "immobile ions",
+    # Tracers.
+    "ProfileFile.file": "isotopes.csv", "light": "6Li", "heavy": "7Li", "species": "Li",
+    "background_light_counts": 0.5, "background_heavy_counts": 2.0, "mass_bias": 1.03, "first_um": 0.3,
+    "last_um": 50.0, "zero_um": 0.24, "source": "constant-surface", "start_D_m2_s": 1e-12, "start_length_um": 0.8,
+    "start_k_m_s": 1e-9, "source_um": 0.1, "base": 0.0759, "find_origin": True, "left_mm": -1.0, "right_mm": 6.0,
+    "start_energy_eV": 0.3, "start_profile": "exchange", "cells": 200, "EvolutionTable.steps": 32,
+    "StageTable.source": 0.95,
+    "k_m_s": 1e-9, "sizes_um": [16.0, 22.0, 12.0], "permeability_m_s": 2e-8, "initial": 0.0759, "start_um": 0.0,
+    "boundary_nm": 0.5, "fit_bulk": True, "labels": "grains.npy", "pixel_um": 1.0, "D_bulk_relative_error": 0.1,
+    "boundaries": "one", "CountsTable.light": "light.npy", "CountsTable.heavy": "heavy.npy", "end_um": [16.0, 60.0],
+    "CutTable.start_um": [16.0, 0.0], "width_um": 5.0, "interval_um": 1.0, "LineTable.temperature_K": [295.0, 473.0],
+    "LineTable.D_m2_s": [3e-13, 6.6e-11], "D_cait_m2_s": [6e-13, 1.3e-10], "ChainTable.cells": 16,
+    "LineTable.conductivity_S_m": [0.1, 2.0], "relative_error": 0.1, "number_density_m3": 5e27,
+    "prefactor_m2_s": 4.8e-6,
+    "LineTable.energy_eV": 0.43, "tracer": "bulk, tracer", "conductivity": "bulk, conductivity",
+    "HavenTable.temperature_K": [295.0], "SpecimenTable.name": "22 C", "LineTable.name": "bulk, tracer",
+    "ProfileStudy.kind": "profile", "EvolutionStudy.kind": "evolution", "ChainStudy.kind": "chain",
+    "MapStudy.kind": "map", "ArrheniusStudy.kind": "arrhenius",
+}  # fmt: skip
+"""By key, or by table and key where several tables have one of a name."""
+
+
+def example_of(table: str, key: str) -> Any:
+    """Example of a key of a table; None for keys that are tables."""
+    return _EXAMPLES.get(f"{table}.{key}", _EXAMPLES.get(key))
