@@ -32,7 +32,8 @@ def fit_figures(file: Path) -> dict[str, "Figure"]:
         theta = reader.array("theta", ("parameter",))
         units = reader.names("parameter_unit", ("parameter",))
         correlation = reader.array("correlation", ("parameter", "other_parameter"))
-        marks = list(reader.file["profile_likelihood"]) if "profile_likelihood" in reader else []
+        profiled = reader.file.get("profile_likelihood")
+        marks = [str(mark) for mark in profiled] if isinstance(profiled, h5py.Group) else []
         best = dict(zip(names, zip(theta.tolist(), units, strict=True), strict=True))
         likelihoods = [_likelihood(reader, mark, best) for mark in marks if mark in best]
     figures = {"profiles": figure_seen(file.stem, seen), "correlation": figure_matrix(names, correlation)}

@@ -39,7 +39,7 @@ def tracer_figure(file: Path, kind: str) -> "Figure":
                 measured = reader.array("measured", ("row", "column")) if "measured" in reader else None
                 return figure_map(file.stem, model, measured, _cuts(reader))
             case "arrhenius":
-                found = sorted(name for name in reader.file if re.fullmatch(r"line\d+_D", name))
+                found = _named(reader, r"line\d+_D")
                 lines = {}
                 for name in found:
                     axis = name.replace("_D", "_temperature")
@@ -52,27 +52,30 @@ def tracer_figure(file: Path, kind: str) -> "Figure":
 def _panels(reader: Reader) -> list[tuple[str, list[MeasuredProfile], list[str], np.ndarray, np.ndarray]]:
     """Profiles and curves of each specimen; of a study of one profile there is one."""
     found = []
-    prefixes = sorted(
-        name.removesuffix("profile") for name in reader.file if re.fullmatch(r"(specimen\d+_)?profile", name)
-    )
-    for prefix in prefixes:
+    for prefix in (name.removesuffix("profile") for name in _named(reader, r"(specimen\d+_)?profile")):
         which, line = f"{prefix}profile", f"{prefix}position"
         names = list(reader.names(which, (which,)))
         measured = []
         for k in range(1, len(names) + 1):
             axis = (f"{prefix}measured_position{k}",)
             parts = (f"{prefix}{part}{k}" for part in ("measured_position", "measured", "measured_error"))
-            measured.append(MeasuredProfile(*(jnp.asarray(reader.array(part, axis)) for part in parts)))
+            x, fraction, error = (jnp.asarray(reader.array(part, axis)) for part in parts)
+            measured.append(MeasuredProfile(x, fraction, error))
         position, curves = reader.array(line, (line,)), reader.array(f"{prefix}fitted", (which, line))
         title = names[0].partition(": ")[0] if prefix else ""
         found.append((title, measured, [name.rpartition(": ")[2] for name in names], position, curves))
     return found
 
 
+def _named(reader: Reader, pattern: str) -> list[str]:
+    """Arrays whose names are like a pattern."""
+    return sorted(name for name in map(str, reader.file) if re.fullmatch(pattern, name))
+
+
 def _cuts(reader: Reader) -> list[Cut]:
     """Cuts through a map, with what was measured along them if anything was."""
     found = []
-    for name in sorted(name for name in reader.file if re.fullmatch(r"cut\d+_model", name)):
+    for name in _named(reader, r"cut\d+_model"):
         own = name.removesuffix("_model")
         axis = (f"{own}_position",)
         data = [reader.array(part, axis) for part in (own, f"{own}_error") if part in reader]

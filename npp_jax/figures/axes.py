@@ -35,9 +35,10 @@ def line_colour(k: int) -> str:
     """Colour of a line by its number; none comes twice among thirty."""
     if k < len(COLOURS):
         return COLOURS[k]
-    import matplotlib
+    from matplotlib import colormaps
+    from matplotlib.colors import to_hex
 
-    return matplotlib.colors.to_hex(matplotlib.colormaps["tab20b"]((k - len(COLOURS)) % 20))
+    return to_hex(colormaps["tab20b"]((k - len(COLOURS)) % 20))
 
 
 def in_math(unit: str) -> str:
