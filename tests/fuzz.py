@@ -223,6 +223,8 @@ def watched(name: str, inputs: int, seed: int) -> Counts:
                     child.kill()
                     child.wait()
             done, taken, failed = map(int, record.read_text().split())
+            if not done and child.returncode == 1:
+                raise SystemExit(f"{name}: the process failed before its first file")
             stuck = int(done < inputs - total.done)
             total = Counts(total.done + done + stuck, total.taken + taken, total.failed + failed, total.stuck + stuck)
     return total
