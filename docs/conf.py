@@ -1,10 +1,18 @@
 """Settings of the documentation as a web site: `make docs` builds it into site/."""
 
+import shutil
+from pathlib import Path
+
 import npp_jax
+
+# Pages lie in this folder, notebooks beside it.
+_HERE = Path(__file__).parent
+for _notebook in (_HERE.parent / "notebooks").glob("*.ipynb"):
+    shutil.copy(_notebook, _HERE)
 
 project = "npp_jax"
 author = "npp_jax developers"
-copyright = "npp_jax developers, Apache License 2.0"
+project_copyright = "npp_jax developers, Apache License 2.0"
 version = release = npp_jax.__version__
 
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.mathjax", "sphinx.ext.viewcode"]
