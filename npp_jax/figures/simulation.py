@@ -138,10 +138,14 @@ def current(ax: "Axes", solution: Solution) -> "Axes":
 
 def surface_potential(ax: "Axes", solution: Solution) -> "Axes":
     """Potential of the surface over time."""
-    hours = np.asarray(solution.trace.time) / 3600.0
-    ax.plot(hours, np.asarray(solution.trace.surface_potential), color=COLOURS[0], marker=".")
-    ax.set(xlabel="time / h", ylabel="potential of the surface / V")
-    ax.margins(y=0.1)
+    hours, volts = np.asarray(solution.trace.time) / 3600.0, np.asarray(solution.trace.surface_potential)
+    ax.plot(hours, volts, color=COLOURS[0], marker=".")
+    known = volts[np.isfinite(volts)]
+    low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
+    # What is constant but for rounding is to look so.
+    margin = max(0.1 * (high - low), 0.05 * max(abs(low), abs(high)), 1e-6)
+    ax.set(xlabel="time / h", ylabel="potential of the surface / V", ylim=(low - margin, high + margin))
+    ax.ticklabel_format(axis="y", useOffset=False)
     return ax
 
 
@@ -158,7 +162,9 @@ def figure_summary(experiment: Experiment, solution: Solution) -> "Figure":
     ]
     if any(isinstance(species.diffusivity, SEDDiffusivity) for species in experiment.species):
         panels.append(lambda ax: site_energies(ax, experiment, solution))
-    panels += [lambda ax: current(ax, solution), lambda ax: surface_potential(ax, solution)]
+    if np.any(np.asarray(solution.trace.charge) != 0.0):
+        panels.append(lambda ax: current(ax, solution))
+    panels.append(lambda ax: surface_potential(ax, solution))
     figure = Figure(figsize=(13.0, 6.5), layout="constrained")
     axes = figure.subplots(2, 4).ravel()
     for panel, ax in zip(panels, axes, strict=False):

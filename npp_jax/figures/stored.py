@@ -10,6 +10,7 @@ from jaxtyping import Float
 from npp_jax.figures.axes import COLOURS, MAP, easy_ticks, end_residuals, in_math, line_colour, mark_beyond, reach
 from npp_jax.figures.tracer import isotope_profiles, isotope_residuals
 from npp_jax.inference.profile import DELTA_CHI2_95
+from npp_jax.physics.keys import unit_at_end
 from npp_jax.tracer.measured import MeasuredProfile
 
 if TYPE_CHECKING:
@@ -117,7 +118,9 @@ def figure_likelihoods(found: Sequence[StoredLikelihood]) -> "Figure":
         ax.set(ylabel="$\\Delta\\chi^2$", ylim=(0.0, 12.5))
         power = easy_ticks(ax.xaxis)
         unit = " ".join([*([f"$10^{{{power}}}$"] if power else []), *([in_math(one.unit)] if one.unit != "1" else [])])
-        ax.set_xlabel(f"{one.name} / {unit}" if unit else one.name)
+        end, named = unit_at_end(one.name)
+        stem = one.name.removesuffix(f"_{end}") if end and named == one.unit else one.name
+        ax.set_xlabel(f"{stem} / {unit}" if unit else stem)
         ax.legend(frameon=False, fontsize="x-small", ncols=2, loc="upper center")
     for ax in axes[len(found) :]:
         ax.remove()
