@@ -104,7 +104,9 @@ def figure_starts(title: str, starts: Sequence[Start]) -> "Figure":
     for k in range(len(starts), lines * columns):
         for ax in axes[2 * (lines - 1) :, k % columns]:
             ax.remove()
-    figure.suptitle(f"{title}\nbefore any fit: data (points), start (lines)", fontsize="medium")
+    measured = any(start.measurement.profile is not None for start in starts)
+    told = "data (points), start (lines)" if measured else "start; nothing was measured"
+    figure.suptitle(f"{title}\nbefore any fit: {told}", fontsize="medium")
     return figure
 
 

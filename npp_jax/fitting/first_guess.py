@@ -17,7 +17,7 @@ _LEVELS = (0.16, 0.84)
 """Shares of the step from the foot to the bulk between which the width of a front is taken."""
 _NEIGHBOURS = 5
 """Points of the running median that keeps single counts from looking like a front."""
-_LEAST_FOOT = 0.003
+LEAST_FOOT = 0.003
 """Least fraction at the foot that is taken from a profile; less is noise."""
 _ALIKE = 0.05
 """How far fraction/sigma² of a point may be from that of the others where standard deviations are those of counts."""
@@ -79,7 +79,7 @@ def see_front(depth_nm: Float[np.ndarray, " point"], fraction: Float[np.ndarray,
     area = depth_nm[0] * missing[0] + np.sum(0.5 * (missing[1:] + missing[:-1]) * np.diff(depth_nm))
     reached = float(depth_nm[-1]) > high + 2.0 * (high - low)
     return SeenFront(
-        middle * NM, max(high - low, 0.0) * NM, float(np.clip(foot, _LEAST_FOOT, 0.9)), float(area) * NM, reached
+        middle * NM, max(high - low, 0.0) * NM, float(np.clip(foot, LEAST_FOOT, 0.9)), float(area) * NM, reached
     )
 
 

@@ -16,7 +16,7 @@ from npp_jax.commands.new.lines import (
 )
 from npp_jax.commands.new.measured import Measured, experiment_lines, ions_of
 from npp_jax.commands.new.options import Options
-from npp_jax.fitting.first_guess import SeenFront, charge_of, expected_width, foreign_diffusivity
+from npp_jax.fitting.first_guess import LEAST_FOOT, SeenFront, charge_of, expected_width, foreign_diffusivity
 from npp_jax.physics import GaussianSED, SEDDiffusivity
 from npp_jax.physics.nernst_einstein import nernst_einstein
 
@@ -51,7 +51,10 @@ def make_cait(options: Options, measured: Measured | None, folder: Path) -> tupl
     guessed = Number(D, source)
     resolution = _RESOLUTION_NM
     if front is not None:
-        told.append(f"{native} behind the front: {front.foot:.3g}, from which D of {foreign} {D:.3g} m²/s is guessed")
+        noise = " or less, no more than noise" if front.foot <= LEAST_FOOT else ""
+        told.append(
+            f"{native} behind the front: {front.foot:.3g}{noise}, from which D of {foreign} {D:.3g} m²/s is guessed"
+        )
         depth = {"depth": front.depth, "thickness": thickness.value * 1e-6, "potential": potential.value}
         width = expected_width(law, D, temperature.value, **depth)
         resolution = _resolution(front, width, potential.value, told)
