@@ -69,6 +69,8 @@ class ExperimentEntry(ConfigTable):
     """Experiment file, as it is found from the study."""
     profile: str | None = None
     """What was measured: a table, or a file of `npp-jax import-sims`."""
+    output: int = -1
+    """Output point that the profile shows, from 0 over all stages; -1 is the last."""
     depth_scale: Positive = 1.0
     """True depth over depth of the file."""
     first_depth_nm: NotNegative = 0.0

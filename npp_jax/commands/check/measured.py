@@ -7,6 +7,7 @@ import numpy as np
 from npp_jax.files.study_tables import ExperimentEntry
 from npp_jax.fitting import Measurement, Problem
 from npp_jax.fitting.first_guess import SeenFront, charge_of, native_fraction, see_front
+from npp_jax.fitting.plausible import until
 from npp_jax.observe import GaussianLikelihood, NoResponse
 from npp_jax.physics import Experiment, Species
 from npp_jax.physics.protocol import IonBeamCurrent, IonBeamPotential
@@ -77,7 +78,8 @@ def measured_warnings(problem: Problem, measurement: Measurement, entry: Experim
 
 def _charge(problem: Problem, measurement: Measurement, front: SeenFront) -> Iterator[str]:
     """The charge of the profile against that of the protocol."""
-    experiment = measurement.experiment
+    # Up to the point that the profile shows.
+    experiment = until(measurement.experiment, measurement.output)
     stages = experiment.stages
     beams = all(isinstance(stage.front, IonBeamPotential | IonBeamCurrent) for stage in stages)
     if not beams or any(stage.charge is None for stage in stages):

@@ -73,9 +73,10 @@ class _Started(NamedTuple):
 
     def line(self, k: int, measurement: Measurement) -> str:
         """Front and χ² of one experiment."""
-        front = float(self.solutions[k].front_depth[-1, 0]) * 1e9
-        told = f"  start: front at {front:.4g} nm, {float(self.solutions[k].front_width[-1, 0]) * 1e9:.3g} nm wide"
-        told += f", {float(self.solutions[k].plateau[-1, 0]):.3g} of the native ion behind it"
+        solution, at = self.solutions[k], (measurement.output, 0)
+        front, width = (float(values[at]) * 1e9 for values in (solution.front_depth, solution.front_width))
+        told = f"  start: front at {front:.4g} nm, {width:.3g} nm wide"
+        told += f", {float(solution.plateau[at]):.3g} of the native ion behind it"
         if measurement.profile is None:
             return told
         points = int(np.sum(np.asarray(measurement.profile.weight) > 0.0))
@@ -86,7 +87,7 @@ class _Started(NamedTuple):
         profile = measurement.profile
         if profile is None:
             return
-        front = in_measured_depth(measurement, float(self.solutions[k].front_depth[-1, 0]))
+        front = in_measured_depth(measurement, float(self.solutions[k].front_depth[measurement.output, 0]))
         used = np.asarray(profile.weight)[0] > 0.0
         first, last = (float(np.asarray(profile.depth)[used][end]) for end in (0, -1))
         if not first < front < last:
@@ -101,14 +102,18 @@ class _Started(NamedTuple):
     def drawn(self, k: int, measurement: Measurement) -> Start:
         """What the figure shows of one experiment."""
         solution = self.solutions[k]
-        front = in_measured_depth(measurement, float(solution.front_depth[-1, 0]))
+        front = in_measured_depth(measurement, float(solution.front_depth[measurement.output, 0]))
         if k in self.signals and measurement.profile is not None:
             depth = np.asarray(measurement.profile.depth)
             return Start(measurement, depth, self.signals[k], measurement.profile.species, front)
-        depth = np.asarray(solution.depth[-1, :, 0]) * 1e9
+        depth = np.asarray(solution.depth[measurement.output, :, 0]) * 1e9
         shown = depth <= max(2.0 * front, float(depth[8]))
         return Start(
-            measurement, depth[shown], np.asarray(solution.fraction[-1, :, :, 0])[:, shown], solution.species, front
+            measurement,
+            depth[shown],
+            np.asarray(solution.fraction[measurement.output, :, :, 0])[:, shown],
+            solution.species,
+            front,
         )
 
 
