@@ -73,6 +73,7 @@ def fit(
     from npp_jax.commands.fit.run import run_fit
     from npp_jax.commands.fit.starts import read_starts
     from npp_jax.commands.fit.summary import lines, warnings
+    from npp_jax.commands.report.provenance import begin
     from npp_jax.files import ConfigError
     from npp_jax.files.origin import ROOM, check_targets
     from npp_jax.files.study import load_study
@@ -94,6 +95,7 @@ def fit(
         make_folder(output)
         origin = origin_of(study, sweep)
         check_targets(result_files(study, output, file.stem), origin, force=force, room=4 * ROOM)
+        begun = begin(typed(), file, study.text, origin.reads)
         outcome = run_fit(study, sweep=found, quiet=quiet)
         # The numbers are told before anything can go wrong with their files.
         if not quiet:
@@ -101,7 +103,7 @@ def fit(
         for text in warnings(outcome.main):
             if text not in known:
                 say(f"warning: {text}")
-        written, lost = write_fit(outcome, output, file.stem, command=typed(), origin=origin)
+        written, lost = write_fit(outcome, output, file.stem, begun=begun, origin=origin)
     if not quiet:
         tell_written(written)
     for text in lost:
@@ -109,5 +111,7 @@ def fit(
     result = outcome.main.result
     reason = Reason(int(result.refined.reason[result.best]))
     say(f"status: {REASON_ADVICE[reason]}")
+    if not quiet:
+        say(f"report: {written[0]}")
     if reason is not Reason.CONVERGED:
         raise typer.Exit(3)

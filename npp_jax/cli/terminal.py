@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -18,7 +19,7 @@ def say(text: str, *, err: bool = False) -> None:
 
 def typed() -> str:
     """The command as it was typed, for the results to keep."""
-    return " ".join(sys.argv)
+    return shlex.join(["npp-jax", *sys.argv[1:]])
 
 
 def wrong_input(message: str) -> typer.Exit:

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from npp_jax.fitting.units import unit_of
+from npp_jax.inference.digits import estimate_texts
 from npp_jax.inference.estimate import NOT_DETERMINED, given_text
 from npp_jax.inference.interval_end import Outcome
 from npp_jax.inference.refine_result import REASON_ADVICE, Reason
@@ -68,13 +70,13 @@ def line(result: "FitResult") -> str:
 def table(result: "FitResult") -> TextTable:
     """One row a parameter; χ², warnings and ending below."""
     rows = []
-    for name in result.names:
-        found = result[name]
-        rows.append((name, f"{found.value:.5g}", found.sigma_text(), found.interval_text(), found.how))
+    for parameter in result.parameters:
+        found = result[parameter.name]
+        rows.append((parameter.name, unit_of(parameter), *estimate_texts(found), found.how))
     return TextTable(
         f"Fit of {len(result.parameters)} parameters, {result.agreeing} of {len(result.refined.reason)} starts at the "
         "best minimum",
-        ("parameter", "best", "standard error", "95 % interval", "from"),
+        ("parameter", "unit", "best", "standard error", "95 % interval", "interval from"),
         tuple(rows),
         (
             f"chi2 {result.chi2:.1f} for {result.points} points, probability {result.p_value:.2g}",

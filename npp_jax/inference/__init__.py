@@ -1,6 +1,7 @@
 """Least squares, uncertainty, profile likelihood, posterior, identifiability of any residuals; knows no experiment."""
 
 from npp_jax.inference.descent import descend
+from npp_jax.inference.digits import estimate_texts, together, with_power
 from npp_jax.inference.estimate import Estimate, Uncertain, covariance_ends, estimate, given, given_text, propagate
 from npp_jax.inference.identifiability import Combination, Group, Identifiability, identifiability
 from npp_jax.inference.interval_end import End, Outcome, between
@@ -67,6 +68,7 @@ __all__ = [
     "covariance_ends",
     "descend",
     "estimate",
+    "estimate_texts",
     "from_unbounded",
     "given",
     "given_text",
@@ -83,6 +85,8 @@ __all__ = [
     "to_scaled",
     "to_theta",
     "to_unbounded",
+    "together",
     "unbounded_slope",
+    "with_power",
     "with_priors",
 ]

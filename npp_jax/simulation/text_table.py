@@ -1,7 +1,14 @@
 """Tables for people: rows of words and numbers, as plain text and as HTML of a notebook."""
 
 import html
+import re
 from typing import NamedTuple
+
+_NUMBER = re.compile(r"[-+−±]?\(?[0-9.]+(e[-+]?\d+)?( × 10[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)?( ?%)?|nan|–|")
+"""A cell that holds a number, or nothing."""
+
+_WORDS = ' class="words" style="text-align:left"'
+"""Attributes of cells in columns of words; notebooks align all to the right."""
 
 
 class TextTable(NamedTuple):
@@ -23,10 +30,18 @@ class TextTable(NamedTuple):
 
     def html(self) -> str:
         """The same for a notebook."""
-        row = lambda cells, tag: "<tr>" + "".join(f"<{tag}>{html.escape(c)}</{tag}>" for c in cells) + "</tr>"  # noqa: E731
+        return f"<div>{self.grid_html()}{'<br>'.join(html.escape(text) for text in self.remarks)}</div>"
+
+    def grid_html(self) -> str:
+        """Title and rows as a table of HTML; cells of columns that hold words are aligned to the left."""
+        numeric = [all(_NUMBER.fullmatch(cell) for cell in column) for column in zip(*self.rows, strict=True)]
+        marks = ["" if right else _WORDS for right in numeric or [False] * len(self.header)]
+
+        def row(cells: tuple[str, ...], tag: str) -> str:
+            of = ' scope="col"' if tag == "th" else ""
+            inner = (f"<{tag}{of}{m}>{html.escape(c)}</{tag}>" for c, m in zip(cells, marks, strict=True))
+            return f"<tr>{''.join(inner)}</tr>"
+
         body = "".join(row(cells, "td") for cells in self.rows)
-        remarks = "".join(f"<br>{html.escape(text)}" for text in self.remarks)
-        return (
-            f"<div><b>{html.escape(self.title)}</b><table><thead>{row(self.header, 'th')}</thead><tbody>{body}</tbody>"
-            f"</table>{remarks.removeprefix('<br>')}</div>"
-        )
+        title = f"<caption>{html.escape(self.title)}</caption>" if self.title else ""
+        return f"<table>{title}<thead>{row(self.header, 'th')}</thead><tbody>{body}</tbody></table>"

@@ -36,7 +36,7 @@ from npp_jax.simulation.simulate import FAST
 from npp_jax.sweeping.screening import OFFSET
 
 SWEEPS = Path(__file__).resolve().parents[2] / "sweeps"
-TRUTH = tomllib.loads((SWEEPS / "synthetic" / "truth.toml").read_text(encoding="utf-8"))
+TRUTH = tomllib.loads((SWEEPS / "one_distribution.toml").read_text(encoding="utf-8"))["truth"]
 
 
 @pytest.fixture(scope="module")
