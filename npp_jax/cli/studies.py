@@ -23,11 +23,13 @@ def sweep(
     ] = None,
     tls_cert: Annotated[str | None, typer.Option(help="Own certificate for the scheduler (PEM).")] = None,
     tls_key: Annotated[str | None, typer.Option(help="Its private key, if in a file of its own (PEM).")] = None,
+    figures: Annotated[bool, typer.Option(help="Draw the figures of the report.")] = True,
     quiet: Annotated[bool, typer.Option(help="Print the summary only.")] = False,
 ) -> None:
     """Evaluate many candidates against measured profiles; resumes where it was interrupted."""
     start_jax()
-    from npp_jax.commands.sweep import check_place, failures, run_study
+    from npp_jax.commands.report.provenance import begin
+    from npp_jax.commands.sweep import check_place, failures, run_study, write_sweep_report
     from npp_jax.files.study import load_study
     from npp_jax.fitting import data_warnings
     from npp_jax.sweeping import Certificates, Workers
@@ -44,11 +46,18 @@ def sweep(
             say(f"warning: {text}", err=True)
         make_folder(output)
         target = output / f"{file.stem}.h5"
-        check_place(study, target)
+        check_place(study, target, force=force)
+        begun = begin(typed(), file, study.text, study.identity.files.values())
         own = Workers(workers, processes, scheduler, certificates)
         result = run_study(study, target, force=force, workers=own, quiet=quiet)
-    say(result.summary())
-    tell_written([target])
+        # The numbers are told before anything can go wrong with the report.
+        say(result.summary())
+        written, lost = write_sweep_report(study, result, target, begun, figures=figures)
+    tell_written([target, *written])
+    for text in lost:
+        say(f"warning: {text}")
+    if not quiet:
+        say(f"report: {written[0]}")
     failed = failures(result)
     if failed == len(result.theta):
         raise typer.Exit(4)

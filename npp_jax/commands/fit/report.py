@@ -55,11 +55,9 @@ def lead(main: Fitted) -> str:
         return f"No result yet: the fit did not come to a minimum ({REASON_ADVICE[reason]})."
     words = phrases(result.parameters)
     known = [p for p in result.parameters if np.all(np.isfinite(result[p.name].interval))]
-    told = "; ".join(
-        _found(result, parameter, words.get(parameter.name, parameter.name)) for parameter in known[:_TOLD]
-    )
-    more = len(known) - _TOLD
-    found = f"{_capital(told)}{f'; {more} more parameters are determined, too' if more > 0 else ''}."
+    told = "; ".join(_found(result, p, words.get(p.name, p.name)) for p in known[:_TOLD])
+    more, open_ends = len(known) - _TOLD, len(result.parameters) - len(known)
+    found = f"{_capital(told)}{f'; {more} more have intervals, too' if more > 0 else ''}."
     if not known:
         found = "The data set no limits to any of the parameters within their ranges."
     elif open_ends:
@@ -67,9 +65,7 @@ def lead(main: Fitted) -> str:
     fits = f"(χ² {result.chi2:.1f} for {result.points} points, probability {result.p_value:.2g})"
     if result.p_value < UNLIKELY:
         return f"The model does not explain the data {fits}; for what it is worth: {found}"
-    return (
-        f"{found} The model agrees with the data {fits}, and {result.agreeing} of {ends} starts ended in this minimum."
-    )
+    return f"{found} The model agrees with the data {fits}; {result.agreeing} of {ends} starts ended in this minimum."
 
 
 def _found(result: FitResult, parameter: Parameter, words: str) -> str:

@@ -7,7 +7,6 @@ import numpy as np
 from npp_jax.commands.report.blocks import Block, Code, Section, Text
 from npp_jax.files.study import Study
 from npp_jax.fitting import Measurement, unit_of
-from npp_jax.inference import Parameter
 from npp_jax.simulation.text_table import TextTable
 
 _WORDS = {
@@ -54,11 +53,7 @@ def data_section(study: Study, how: str, command: str) -> Section:
                 ("experiment", "title", "ions", "stages"),
                 tuple((m.name, str(m.experiment.title), _ions(m), _stages(m)) for m in measurements),
             ),
-            TextTable(
-                "Parameters that vary",
-                ("parameter", "unit", "keys", "experiments", "low", "high", "scale", "prior"),
-                tuple(map(_range, study.problem.parameters)),
-            ),
+            _ranges(study),
             Code(command),
         ],
     )
@@ -113,15 +108,18 @@ def _word(part: object) -> str:
     return _WORDS.get(name, name)
 
 
-def _range(parameter: Parameter) -> tuple[str, ...]:
-    prior = parameter.prior
-    return (
-        parameter.name,
-        unit_of(parameter),
-        ", ".join(parameter.keys),
-        "all" if parameter.experiments is None else ", ".join(parameter.experiments),
-        f"{parameter.low:.5g}",
-        f"{parameter.high:.5g}",
-        parameter.scale,
-        "" if prior is None else f"{prior.mean:.5g} ± {prior.sigma:.3g} on the scale",
-    )
+def _ranges(study: Study) -> TextTable:
+    parameters = study.problem.parameters
+    heads = ["parameter", "unit", "keys", "experiments", "low", "high", "scale"]
+    rows = [
+        (p.name, unit_of(p), ", ".join(p.keys), "all" if p.experiments is None else ", ".join(p.experiments),
+         f"{p.low:.5g}", f"{p.high:.5g}", p.scale)
+        for p in parameters
+    ]  # fmt: skip
+    if any(p.prior is not None for p in parameters):
+        heads.append("prior (sigma on the scale)")
+        rows = [
+            (*row, "" if p.prior is None else f"{p.prior.mean:.5g} ± {p.prior.sigma:.3g}")
+            for row, p in zip(rows, parameters, strict=True)
+        ]
+    return TextTable("Parameters that vary", tuple(heads), tuple(rows))

@@ -20,7 +20,7 @@ caption { text-align: left; font-weight: 600; padding: 0.2rem 0; }
 th, td { padding: 0.25rem 0 0.25rem 1rem; text-align: right; vertical-align: top; white-space: nowrap;
   border-bottom: 1px solid #e5e5e5; }
 th { border-bottom: 1.5px solid #555; }
-td.words { white-space: normal; max-width: 26rem; overflow-wrap: break-word; }
+td.words { white-space: normal; max-width: 36rem; overflow-wrap: break-word; }
 th:first-child, td:first-child { padding-left: 0; }
 figure { margin: 1.6rem 0 2rem; }
 figure svg { display: block; max-width: 100%; height: auto; }
@@ -32,6 +32,7 @@ pre { background: #f6f6f6; border: 1px solid #e5e5e5; padding: 0.7rem 0.9rem; fo
   white-space: pre-wrap; overflow-wrap: anywhere; }
 @page { size: A4; margin: 16mm 15mm; }
 @media print {
+  html { font-size: 10pt; }
   body { font-size: 10pt; line-height: 1.4; }
   main { max-width: none; padding: 0; }
   nav { display: none; }

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 _CROWD = 400
 """Points, or patches of a map, above which a drawing of them is kept as an image."""
 
-_DPI = 170
+_DPI = 130
 """Of these images."""
 
 
@@ -41,13 +41,15 @@ def svg_text(figure: "Figure", name: str) -> str:
 
 def _thin(figure: "Figure") -> None:
     """Have crowds of points drawn as an image: each would be an element of the page."""
-    from matplotlib.collections import PathCollection, QuadMesh
+    from matplotlib.collections import LineCollection, PathCollection, QuadMesh
     from matplotlib.lines import Line2D
 
     for artist in figure.findobj():
         match artist:
             case QuadMesh():
                 crowded = np.size(artist.get_array()) > _CROWD
+            case LineCollection():
+                crowded = len(artist.get_segments()) > _CROWD
             case PathCollection():
                 crowded = len(np.asarray(artist.get_offsets())) > _CROWD
             case Line2D():
@@ -65,5 +67,7 @@ def _of_its_own(svg: str, name: str) -> str:
     svg = svg[svg.index("<svg ") :]
     svg = re.sub(r"\s*<metadata>.*?</metadata>|\s*<style .*?</style>", "", svg, flags=re.DOTALL)
     svg = re.sub(r'\b(id="|xlink:href="#|url\(#)', rf"\g<1>{name}-", svg)
-    # The page sets the size; without it, that of the figure.
-    return svg.strip()
+    # A hundredth of a point is finer than any screen or printer.
+    rounded = lambda found: re.sub(r"\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}", found[0])  # noqa: E731
+    svg = re.sub(r'\b(?:d|x|y|x1|x2|y1|y2)="[^"]*"', rounded, svg)
+    return re.sub(r"\n\s*", "\n", svg).strip()
