@@ -17,6 +17,7 @@ def tracer(
 ) -> None:
     """Isotope exchange and grain boundaries: profiles, evolution, chains and maps of grains, Arrhenius lines."""
     start_jax()
+    from npp_jax.commands.report.provenance import begin
     from npp_jax.commands.tracer.run import origin_of, result_files, run_tracer, write_report
     from npp_jax.commands.tracer.study import load_tracer_study
     from npp_jax.files.origin import check_targets
@@ -30,18 +31,21 @@ def tracer(
         make_folder(output)
         with exit_codes():
             check_targets(targets, origin, force=force)
+        begun = begin(typed(), file, text, origin.reads)
         with spinner(f"{study.kind}: {file.name}", quiet=quiet):
             report = run_tracer(study, file.parent)
         # The numbers are told before anything can go wrong with their files.
         if not quiet:
-            say("\n".join(report.lines))
+            say(report.text())
         for warning in report.warnings:
             say(f"warning: {warning}")
-        written, lost = write_report(report, study, targets, text=text, command=typed(), origin=origin)
+        written, lost = write_report(report, study, targets, begun=begun, origin=origin)
     if not quiet:
         tell_written(written)
     for warning in lost:
         say(f"warning: {warning}")
     say(f"status: {report.status}")
+    if not quiet:
+        say(f"report: {written[0]}")
     if report.code:
         raise typer.Exit(report.code)

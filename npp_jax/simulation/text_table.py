@@ -28,6 +28,12 @@ class TextTable(NamedTuple):
         grid = ("  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
         return "\n".join([self.title, *grid, *self.remarks])
 
+    def without_empty(self) -> "TextTable":
+        """The table without columns that have nothing in any row."""
+        kept = [k for k in range(len(self.header)) if any(row[k] for row in self.rows)]
+        rows = tuple(tuple(row[k] for k in kept) for row in self.rows)
+        return self._replace(header=tuple(self.header[k] for k in kept), rows=rows)
+
     def html(self) -> str:
         """The same for a notebook."""
         return f"<div>{self.grid_html()}{'<br>'.join(html.escape(text) for text in self.remarks)}</div>"

@@ -15,7 +15,7 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 def html_text(page: Page) -> str:
     """The page; all that comes from files stands in it as text."""
     sections = [block for block in page.blocks if isinstance(block, Section)]
-    links = " · ".join(f'<a href="#{_anchor(section.title)}">{escape(section.title)}</a>' for section in sections)
+    links = " · ".join(f'<a href="#{anchor(section.title)}">{escape(section.title)}</a>' for section in sections)
     return "\n".join(
         [
             "<!DOCTYPE html>",
@@ -65,13 +65,13 @@ def _block(block: Block, level: int) -> Iterator[str]:
             yield from _told(blocks, level)
             yield "</details>"
         case Section(title, blocks):
-            yield f'<section id="{_anchor(title)}"><h{level}>{escape(title)}</h{level}>'
+            yield f'<section id="{anchor(title)}"><h{level}>{escape(title)}</h{level}>'
             yield from _told(blocks, min(level + 1, 6))
             yield "</section>"
 
 
 def _figure(figure: Drawn) -> Iterator[str]:
-    yield f'<figure id="figure-{_anchor(figure.name)}">'
+    yield f'<figure id="figure-{anchor(figure.name)}">'
     yield figure.svg.replace("<svg ", f'<svg role="img" aria-label="{escape(figure.alternative)}" ', 1)
     yield f"<figcaption>{escape(figure.caption)}</figcaption>"
     if figure.numbers:
@@ -81,5 +81,6 @@ def _figure(figure: Drawn) -> Iterator[str]:
     yield "</figure>"
 
 
-def _anchor(title: str) -> str:
+def anchor(title: str) -> str:
+    """A name for a part of the page."""
     return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-") or "part"

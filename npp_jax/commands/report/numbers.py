@@ -5,9 +5,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from npp_jax.simulation.text_table import TextTable
+from npp_jax.sweeping.store.arrays import Array
 
 _MOST = 400
 """Rows of one table; of longer ones every second, third, … row is shown."""
+
+
+_COLUMNS = 8
+"""Curves of one array, at most, that stand side by side."""
 
 
 def columns(title: str, named: Mapping[str, Sequence[object] | np.ndarray], *, place: str = "") -> TextTable:
@@ -41,3 +46,29 @@ def _cell(value: object) -> str:
         return value
     number = float(value)  # pyright: ignore[reportArgumentType]
     return f"{number:.5g}" if np.isfinite(number) else "–"
+
+
+def array_tables(arrays: Mapping[str, Array], place: str) -> list[TextTable]:
+    """Arrays of a result as tables, one for each axis that they go along; maps are left to their file.
+
+    Parameters
+    ----------
+    arrays
+        Arrays by their names.
+    place
+        Name of the file that has them all.
+    """
+    tables: dict[str, dict[str, np.ndarray]] = {}
+    for array in arrays.values():
+        values = np.asarray(array.values)
+        if values.dtype.kind not in "fiu" or not values.ndim or values.ndim > 2 or values.shape[-1] < 2:
+            continue
+        unit = "" if array.units == "1" else f" / {array.units}"
+        along = tables.setdefault(array.dims[-1], {})
+        if values.ndim == 1:
+            along[f"{array.long_name}{unit}"] = values
+        elif len(values) <= _COLUMNS and array.dims[-1] in arrays:
+            of = arrays.get(array.dims[0])
+            heads = np.arange(1, len(values) + 1) if of is None else np.asarray(of.values)
+            along |= {f"{array.long_name}, {head}{unit}": row for head, row in zip(heads, values, strict=True)}
+    return [columns("", named, place=place) for named in tables.values() if len(named) > 1]

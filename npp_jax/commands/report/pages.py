@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from npp_jax.commands.report.blocks import Drawn, Page, Shown
-from npp_jax.commands.report.html import html_text
+from npp_jax.commands.report.html import anchor, html_text
 from npp_jax.commands.report.markdown import markdown_text
 from npp_jax.commands.report.svg import svg_text
 from npp_jax.files.origin import Origin
@@ -47,7 +47,7 @@ def draw_figures(
         def make(figure: Shown = figure, made: list[str] = made) -> "Figure | None":
             drawing = figure.draw()
             if drawing is not None:
-                made.append(svg_text(drawing, figure.name.replace("_", "-")))
+                made.append(svg_text(drawing, anchor(figure.name)))
             return drawing
 
         files = draw(path(figure.name), make, found.lost, name=figure.name, dpi=dpi, origin=origin)

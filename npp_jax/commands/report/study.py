@@ -109,17 +109,18 @@ def _word(part: object) -> str:
 
 
 def _ranges(study: Study) -> TextTable:
-    parameters = study.problem.parameters
-    heads = ["parameter", "unit", "keys", "experiments", "low", "high", "scale"]
-    rows = [
-        (p.name, unit_of(p), ", ".join(p.keys), "all" if p.experiments is None else ", ".join(p.experiments),
-         f"{p.low:.5g}", f"{p.high:.5g}", p.scale)
-        for p in parameters
-    ]  # fmt: skip
-    if any(p.prior is not None for p in parameters):
-        heads.append("prior (sigma on the scale)")
-        rows = [
-            (*row, "" if p.prior is None else f"{p.prior.mean:.5g} ± {p.prior.sigma:.3g}")
-            for row, p in zip(rows, parameters, strict=True)
-        ]
-    return TextTable("Parameters that vary", tuple(heads), tuple(rows))
+    heads = ("parameter", "unit", "keys", "experiments", "low", "high", "scale", "prior (sigma on the scale)")
+    rows = (
+        (
+            p.name,
+            unit_of(p),
+            ", ".join(p.keys),
+            "all" if p.experiments is None else ", ".join(p.experiments),
+            f"{p.low:.5g}",
+            f"{p.high:.5g}",
+            p.scale,
+            "" if p.prior is None else f"{p.prior.mean:.5g} ± {p.prior.sigma:.3g}",
+        )
+        for p in study.problem.parameters
+    )
+    return TextTable("Parameters that vary", heads, tuple(rows)).without_empty()

@@ -20,7 +20,7 @@ caption { text-align: left; font-weight: 600; padding: 0.2rem 0; }
 th, td { padding: 0.25rem 0 0.25rem 1rem; text-align: right; vertical-align: top; white-space: nowrap;
   border-bottom: 1px solid #e5e5e5; }
 th { border-bottom: 1.5px solid #555; }
-td.words { white-space: normal; max-width: 36rem; overflow-wrap: break-word; }
+td.words { white-space: normal; max-width: 40rem; overflow-wrap: break-word; }
 th:first-child, td:first-child { padding-left: 0; }
 figure { margin: 1.6rem 0 2rem; }
 figure svg { display: block; max-width: 100%; height: auto; }

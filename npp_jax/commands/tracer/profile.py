@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from npp_jax.commands.tracer.report import (
+    Line,
     TracerReport,
     chi2_lines,
     ending,
@@ -50,13 +51,13 @@ def run_profile(study: ProfileStudy, folder: Path) -> TracerReport:
         measured, duration, start=start, source=table.source, k=k, source_width=width, thickness=thickness,
         base=table.base, origin=origin,
     )  # fmt: skip
-    lines: list[str] = []
+    lines: list[Line] = []
     doubtful: dict[str, float] = {}
     arrays: dict[str, Array] = {}
     for key, (name, unit) in _LOGARITHMS.items():
         if key in fit.names:
             found = fit[key]
-            lines.append(quantity_row(name, found.value, found.interval, unit))
+            lines.append(quantity_row(name, found.value, found.interval, unit, key=key))
             arrays |= quantity(name, found.value, found.interval, unit)
             doubtful[name] = found.sigma / found.value
     first = fit[fit.names[0]]
@@ -94,4 +95,5 @@ def run_profile(study: ProfileStudy, folder: Path) -> TracerReport:
         [*doubt, *vague(list(doubtful), np.asarray(list(doubtful.values())))],
         status,
         code,
+        fit,
     )

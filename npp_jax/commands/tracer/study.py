@@ -21,6 +21,7 @@ from npp_jax.commands.tracer.tables import (
     ProfileFile,
     SpecimenTable,
     StageTable,
+    TruthTable,
 )
 from npp_jax.files import ConfigTable
 from npp_jax.files.toml import read_toml
@@ -32,6 +33,7 @@ class ProfileStudy(ConfigTable):
     schema_version: Literal[1]
     kind: Literal["profile"]
     title: str = ""
+    truth: TruthTable = TruthTable()
     profile: ProfileFile
     model: ModelTable
 
@@ -42,6 +44,7 @@ class EvolutionStudy(ConfigTable):
     schema_version: Literal[1]
     kind: Literal["evolution"]
     title: str = ""
+    truth: TruthTable = TruthTable()
     fit: EvolutionTable
     specimens: list[SpecimenTable] = Field(min_length=1)
 
@@ -61,6 +64,7 @@ class ChainStudy(ConfigTable):
     schema_version: Literal[1]
     kind: Literal["chain"]
     title: str = ""
+    truth: TruthTable = TruthTable()
     chain: ChainTable
     stages: list[StageTable] = Field(min_length=1)
 
@@ -71,6 +75,7 @@ class MapStudy(ConfigTable):
     schema_version: Literal[1]
     kind: Literal["map"]
     title: str = ""
+    truth: TruthTable = TruthTable()
     map: MapTable
     stages: list[StageTable] = Field(min_length=1)
     counts: CountsTable | None = None

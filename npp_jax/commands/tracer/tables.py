@@ -12,6 +12,28 @@ Permeability = Annotated[float, Field(gt=0.0, le=1.0)]
 Energy = Annotated[float, Field(ge=0.0, le=5.0)]
 
 
+class TruthTable(ConfigTable):
+    """[truth]: with what synthetic data were made; reports set it beside the result. Lists are in the order of that."""
+
+    D_m2_s: Positive | list[Positive] | None = None
+    Dt_m2: Positive | None = None
+    k_m_s: Positive | None = None
+    energy_eV: Positive | None = None
+    permeability_m_s: Positive | list[Positive] | None = None
+    D_bulk_m2_s: Positive | None = None
+
+    def of(self, key: str, number: int) -> float | None:
+        """The value behind one of the quantities of a key, if it is told."""
+        value = getattr(self, key, None) if key else None
+        if isinstance(value, list):
+            return value[number] if number < len(value) else None
+        return value
+
+    def told(self) -> bool:
+        """Whether anything is."""
+        return bool(self.model_fields_set)
+
+
 class ProfileFile(ConfigTable):
     """A measured isotope profile: a table (CSV), or a file of `npp-jax import-sims` and its species."""
 
