@@ -28,6 +28,7 @@ def sweep(
 ) -> None:
     """Evaluate many candidates against measured profiles; resumes where it was interrupted."""
     start_jax()
+    from npp_jax.commands.progress import progress
     from npp_jax.commands.report.provenance import begin
     from npp_jax.commands.sweep import check_place, failures, run_study, write_sweep_report
     from npp_jax.files.study import load_study
@@ -52,7 +53,8 @@ def sweep(
         result = run_study(study, target, force=force, workers=own, quiet=quiet)
         # The numbers are told before anything can go wrong with the report.
         say(result.summary())
-        written, lost = write_sweep_report(study, result, target, begun, figures=figures)
+        with progress("drawing the figures" if figures else "writing the report", quiet=quiet):
+            written, lost = write_sweep_report(study, result, target, begun, figures=figures)
     tell_written([target, *written])
     for text in lost:
         say(f"warning: {text}")
@@ -82,6 +84,7 @@ def fit(
     from npp_jax.commands.fit.run import run_fit
     from npp_jax.commands.fit.starts import read_starts
     from npp_jax.commands.fit.summary import lines, warnings
+    from npp_jax.commands.progress import progress
     from npp_jax.commands.report.provenance import begin
     from npp_jax.files import ConfigError
     from npp_jax.files.origin import ROOM, check_targets
@@ -112,7 +115,8 @@ def fit(
         for text in warnings(outcome.main):
             if text not in known:
                 say(f"warning: {text}")
-        written, lost = write_fit(outcome, output, file.stem, begun=begun, origin=origin)
+        with progress("drawing the figures", quiet=quiet):
+            written, lost = write_fit(outcome, output, file.stem, begun=begun, origin=origin)
     if not quiet:
         tell_written(written)
     for text in lost:

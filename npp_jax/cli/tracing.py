@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from npp_jax.cli.terminal import exit_codes, make_folder, say, spinner, start_jax, tell_written, typed
+from npp_jax.cli.terminal import exit_codes, make_folder, say, start_jax, tell_written, typed
 
 
 def tracer(
@@ -17,8 +17,9 @@ def tracer(
 ) -> None:
     """Isotope exchange and grain boundaries: profiles, evolution, chains and maps of grains, Arrhenius lines."""
     start_jax()
+    from npp_jax.commands.progress import evaluating, progress
     from npp_jax.commands.report.provenance import begin
-    from npp_jax.commands.tracer.run import origin_of, result_files, run_tracer, write_report
+    from npp_jax.commands.tracer.run import evaluations, origin_of, result_files, run_tracer, write_report
     from npp_jax.commands.tracer.study import load_tracer_study
     from npp_jax.files.origin import check_targets
     from npp_jax.files.toml import toml_text
@@ -32,14 +33,17 @@ def tracer(
         with exit_codes():
             check_targets(targets, origin, force=force)
         begun = begin(typed(), file, text, origin.reads)
-        with spinner(f"{study.kind}: {file.name}", quiet=quiet):
-            report = run_tracer(study, file.parent)
+        most = evaluations(study)
+        what, compiling = f"{study.kind}: {file.name}", most is not None
+        with progress(what, most, "evaluations at most", compiling=compiling, quiet=quiet) as tell:
+            report = run_tracer(study, file.parent, evaluating(tell))
         # The numbers are told before anything can go wrong with their files.
         if not quiet:
             say(report.text())
         for warning in report.warnings:
             say(f"warning: {warning}")
-        written, lost = write_report(report, study, targets, begun=begun, origin=origin)
+        with progress("drawing the figures", quiet=quiet):
+            written, lost = write_report(report, study, targets, begun=begun, origin=origin)
     if not quiet:
         tell_written(written)
     for warning in lost:

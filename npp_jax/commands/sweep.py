@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from npp_jax.commands.progress import progress
+from npp_jax.commands.progress import candidates
 from npp_jax.commands.report.pages import draw_figures, report_files, write_report
 from npp_jax.commands.report.provenance import Begun
 from npp_jax.commands.sweep_report import shown_figures, sweep_page
@@ -97,7 +97,7 @@ def run_study(study: Study, target: Path, *, force: bool, workers: Workers, quie
         identity=study.identity.text,
         force=force,
         workers=workers,
-        watch=lambda total, done: progress(total, done, quiet=quiet),
+        watch=lambda total, done: candidates("sweep", total, done, quiet=quiet),
         on_fault=lambda text: console.print(text, highlight=False, soft_wrap=True),
     )
 

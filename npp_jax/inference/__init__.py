@@ -10,7 +10,7 @@ from npp_jax.inference.posterior import MissingExtra, Posterior, PosteriorError,
 from npp_jax.inference.prior import with_priors
 from npp_jax.inference.profile import DELTA_CHI2_95, Profile, profile_likelihood
 from npp_jax.inference.refine import ResidualsAndJacobian, refine
-from npp_jax.inference.refine_result import GOOD, REASON_ADVICE, Reason, RefineOptions, RefineResult
+from npp_jax.inference.refine_result import GOOD, REASON_ADVICE, Iteration, Reason, RefineOptions, RefineResult
 from npp_jax.inference.sampling import sample_posterior
 from npp_jax.inference.transform import (
     Ranges,
@@ -45,6 +45,7 @@ __all__ = [
     "Group",
     "Identifiability",
     "InformationCriteria",
+    "Iteration",
     "LikelihoodRatio",
     "MissingExtra",
     "Outcome",

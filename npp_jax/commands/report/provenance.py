@@ -15,6 +15,7 @@ import scipy
 from jaxlib.version import __version__ as jaxlib_version
 
 from npp_jax._version import __version__
+from npp_jax.commands.progress import duration
 from npp_jax.commands.report.blocks import Block, Code, Folded, Section
 from npp_jax.files.origin import relative_to
 from npp_jax.simulation.text_table import TextTable
@@ -84,14 +85,6 @@ def provenance(begun: Begun, precision: str, counts: Sequence[Block]) -> Section
             Folded("Text of the study", [Code(begun.text)]),
         ],
     )
-
-
-def duration(seconds: float) -> str:
-    """A time in words: `3.2 s`, `4 min 10 s`, `2 h 5 min`."""
-    if seconds < 60.0:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def _checksum(file: Path) -> str:

@@ -8,7 +8,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from npp_jax.commands.tracer.report import Line, Quantity, TracerReport, chi2_lines, ending, quantity_row, vague
+from npp_jax.commands.tracer.report import (
+    Line,
+    Quantity,
+    TracerReport,
+    chi2_lines,
+    ending,
+    quantity_row,
+    vague,
+)
 from npp_jax.commands.tracer.stored import HOUR, UM, profile_figure, quantity, read_profile_of
 from npp_jax.commands.tracer.study import ChainStudy
 from npp_jax.commands.tracer.tables import StageTable
@@ -20,7 +28,7 @@ from npp_jax.tracer.boundaries import chain_diffusivity, chain_of_grains, measur
 from npp_jax.tracer.chain_fit import fit_boundaries
 from npp_jax.tracer.diffusion import AbstractEnd, Closed, ConstantSurface, DiffusionStage, SurfaceExchange, diffuse
 from npp_jax.tracer.measured import MeasuredProfile
-from npp_jax.tracer.tracer_fit import TracerFit
+from npp_jax.tracer.tracer_fit import OnIteration, TracerFit
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,7 +37,7 @@ _STEP_POINTS = 8
 """Fewest points on either side of a boundary for a step and a gradient."""
 
 
-def run_chain(study: ChainStudy, folder: Path) -> TracerReport:
+def run_chain(study: ChainStudy, folder: Path, on_iteration: OnIteration = None) -> TracerReport:
     """Simulate a chain of grains; fit each D_gb/δ where a profile was measured."""
     table = study.chain
     sizes, edges = (
@@ -56,7 +64,7 @@ def run_chain(study: ChainStudy, folder: Path) -> TracerReport:
     if any(profile is not None for profile in profiles):
         fit = fit_boundaries(
             sizes, table.initial, stages, profiles, D_bulk=D, permeability=permeability, fit_bulk=table.fit_bulk,
-            start=table.start_um * UM, cells=table.cells, steps=steps,
+            start=table.start_um * UM, cells=table.cells, steps=steps, on_iteration=on_iteration,
         )  # fmt: skip
         found = fit.fitted("permeability_m_s")
         permeability = jnp.asarray(found.value)

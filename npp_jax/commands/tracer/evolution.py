@@ -38,12 +38,13 @@ from npp_jax.tracer.fit import (
     fit_evolution,
 )
 from npp_jax.tracer.measured import MeasuredProfile
+from npp_jax.tracer.tracer_fit import OnIteration
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def run_evolution(study: EvolutionStudy, folder: Path) -> TracerReport:
+def run_evolution(study: EvolutionStudy, folder: Path, on_iteration: OnIteration = None) -> TracerReport:
     """Fit D and its activation to profiles after several times and temperatures."""
     table = study.fit
     specimens = tuple(
@@ -68,6 +69,7 @@ def run_evolution(study: EvolutionStudy, folder: Path) -> TracerReport:
         start=table.start_profile,
         cells=table.cells,
         steps=table.steps,
+        on_iteration=on_iteration,
     )
     model = fit.model
     assert isinstance(model, EvolutionModel)

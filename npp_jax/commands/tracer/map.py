@@ -10,7 +10,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from npp_jax.commands.tracer.data import read_counts, read_labels
-from npp_jax.commands.tracer.report import Line, Quantity, TracerReport, chi2_lines, ending, quantity_row, vague
+from npp_jax.commands.tracer.report import (
+    Line,
+    Quantity,
+    TracerReport,
+    chi2_lines,
+    ending,
+    quantity_row,
+    vague,
+)
 from npp_jax.commands.tracer.study import MapStudy
 from npp_jax.figures.tracer import cut_profile, isotope_map
 from npp_jax.files import ConfigError
@@ -21,7 +29,7 @@ from npp_jax.tracer.grain_fit import fit_permeability
 from npp_jax.tracer.grain_map import GrainMap, grain_map
 from npp_jax.tracer.isotope import LineScan, isotope_fraction, line_scan
 from npp_jax.tracer.isotope_map import MapStage, simulate_map
-from npp_jax.tracer.tracer_fit import TracerFit
+from npp_jax.tracer.tracer_fit import OnIteration, TracerFit
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -33,7 +41,7 @@ _EVEN = 1e6
 """Counts a pixel of a model map along a cut: any number, the same everywhere."""
 
 
-def run_map(study: MapStudy, folder: Path) -> TracerReport:
+def run_map(study: MapStudy, folder: Path, on_iteration: OnIteration = None) -> TracerReport:
     """Simulate the isotope map; fit D_gb/δ first where counts were measured."""
     table = study.map
     labels = read_labels(folder / table.labels)
@@ -56,6 +64,7 @@ def run_map(study: MapStudy, folder: Path) -> TracerReport:
         fit = fit_permeability(
             grains, IsotopeCounts(*counts), D_bulk=table.D_bulk_m2_s, initial=table.initial, stages=stages,
             guess=table.permeability_m_s, D_bulk_error=table.D_bulk_relative_error, iterations=table.iterations,
+            on_iteration=on_iteration,
         )  # fmt: skip
         found = fit.fitted("permeability_m_s")
         permeability = jnp.asarray(found.value)

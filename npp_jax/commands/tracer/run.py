@@ -24,9 +24,11 @@ from npp_jax.commands.tracer.study import (
 )
 from npp_jax.files.origin import Origin
 from npp_jax.files.writing import written_together
+from npp_jax.inference import RefineOptions
+from npp_jax.tracer.tracer_fit import OnIteration
 
 
-def run_tracer(study: TracerStudy, folder: Path) -> TracerReport:
+def run_tracer(study: TracerStudy, folder: Path, on_iteration: OnIteration = None) -> TracerReport:
     """Run a study of any kind.
 
     Parameters
@@ -35,6 +37,8 @@ def run_tracer(study: TracerStudy, folder: Path) -> TracerReport:
         What to do.
     folder
         Where the files lie that it names.
+    on_iteration
+        Is told how far a fit is.
 
     Raises
     ------
@@ -43,13 +47,13 @@ def run_tracer(study: TracerStudy, folder: Path) -> TracerReport:
     """
     match study:
         case ProfileStudy():
-            return run_profile(study, folder)
+            return run_profile(study, folder, on_iteration)
         case EvolutionStudy():
-            return run_evolution(study, folder)
+            return run_evolution(study, folder, on_iteration)
         case ChainStudy():
-            return run_chain(study, folder)
+            return run_chain(study, folder, on_iteration)
         case MapStudy():
-            return run_map(study, folder)
+            return run_map(study, folder, on_iteration)
         case ArrheniusStudy():
             return run_arrhenius(study)
 
@@ -70,6 +74,13 @@ def result_files(output: Path, stem: str, *, format: str = "png") -> list[Path]:
         Format of the figure.
     """
     return [*(output / f"{stem}.{ending}" for ending in ("h5", format)), *report_files(output / f"{stem}_report")]
+
+
+def evaluations(study: TracerStudy) -> int | None:
+    """Largest number of evaluations of the fit of a study; None where there is no fit."""
+    if isinstance(study, ArrheniusStudy):
+        return None
+    return study.map.iterations if isinstance(study, MapStudy) else RefineOptions().iterations
 
 
 def write_report(
