@@ -75,24 +75,40 @@ def _lines(console: Console, what: str, total: int | None, unit: str, done: int,
 
     def tell(done: int = 0, note: str = "", left: str | None = None) -> None:
         nonlocal said
+        left = rest(done) if left is None else left
         if total is None:
             say(note)
         elif time.monotonic() - said >= _EVERY:
             said = time.monotonic()
-            parts = (f"{done} of {total} {unit}".strip(), note, rest(done) if left is None else left)
-            say(", ".join(part for part in parts if part))
+            say(", ".join(part for part in (f"{done} of {total} {unit}", note, left) if part))
 
     return tell
 
 
+class _Pace:
+    """How much is done in a second, from the first news on: before, there may have been a compilation."""
+
+    def __init__(self, done: int) -> None:
+        self.first, self.since, self.known = done, time.monotonic(), False
+
+    def __call__(self, done: int) -> float:
+        """Rate up to now [1/s]; zero where nothing is done."""
+        now = time.monotonic()
+        rate = (done - self.first) / max(now - self.since, 1e-9)
+        if not self.known and done > self.first:
+            self.first, self.since, self.known = done, now, True
+        return rate
+
+
 def _left(total: int | None, before: int) -> Callable[[int], str]:
     """Time that is left, in words, by the rate up to now."""
-    first = time.monotonic()
+    pace = _Pace(before)
 
     def rest(done: int) -> str:
-        if total is None or done <= before:
+        rate = pace(done)
+        if total is None or rate <= 0.0 or done >= total:
             return ""
-        return f"{duration((total - done) * (time.monotonic() - first) / (done - before))} left"
+        return f"{duration((total - done) / rate)} left"
 
     return rest
 
@@ -111,13 +127,12 @@ def duration(seconds: float) -> str:
 def candidates(what: str, total: int, done: int, *, quiet: bool) -> Iterator[Callable[[int, int], None]]:
     """Progress of a sweep; what it gives takes the candidates of a chunk that was done, and how many are flagged."""
     with progress(what, total, "candidates", done=done, compiling=True, quiet=quiet) as tell:
-        first, now, wrong = time.monotonic(), done, 0
+        pace, now, wrong = _Pace(done), done, 0
 
         def chunk(count: int, flagged: int) -> None:
             nonlocal now, wrong
             now, wrong = now + count, wrong + flagged
-            rate = (now - done) / max(time.monotonic() - first, 1e-9)
-            tell(now, f"{wrong} flagged, {rate:.0f} per s")
+            tell(now, f"{wrong} flagged, {pace(now):.0f} per s")
 
         yield chunk
 

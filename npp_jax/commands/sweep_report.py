@@ -6,7 +6,6 @@ from pathlib import Path
 import jax
 import numpy as np
 from jaxtyping import Int
-from scipy import stats
 
 from npp_jax.commands.report.blocks import Block, Drawn, Page, Section, Shown, Text
 from npp_jax.commands.report.numbers import columns
@@ -17,13 +16,11 @@ from npp_jax.commands.report.truth import told
 from npp_jax.figures.sweep_pages import sweep_figures
 from npp_jax.files.study import Study
 from npp_jax.fitting import unit_of
-from npp_jax.fitting.words import UNLIKELY
 from npp_jax.simulation.status import Status
 from npp_jax.simulation.text_table import TextTable
 from npp_jax.sweeping import SweepResult, accepted, rank
 from npp_jax.sweeping.landscape import bins, edges, lowest_along, status_shares
 from npp_jax.sweeping.profiles import read_profiles
-from npp_jax.sweeping.ranking import threshold
 
 _BEST = 10
 """Candidates in the table of the best."""
@@ -51,7 +48,7 @@ def sweep_page(study: Study, result: SweepResult, figures: Sequence[Drawn], lost
         f"{study.sweep.model.capitalize()} model, first evaluation in {precision} precision; {again} candidates were "
         "evaluated again, with finer settings or the full model."
     )
-    blocks: list[Block] = [Text(lead(result), "lead")]
+    blocks: list[Block] = [Text(result.sentence(), "lead")]
     if study.truth:
         blocks.append(Text("The data are synthetic, made with known parameters, which stand beside the result."))
     blocks.append(data_section(study, how, begun.command))
@@ -63,32 +60,6 @@ def sweep_page(study: Study, result: SweepResult, figures: Sequence[Drawn], lost
         own = "single (float32)"
     blocks.append(provenance(begun, own, (status_table(result),)))
     return Page(f"Sweep: {study.main.name}", tuple(blocks))
-
-
-def lead(result: SweepResult) -> str:
-    """What was found, and how sure it is."""
-    count, points = len(result.theta), int(result.points.sum())
-    if not np.isfinite(result.total).any():
-        return f"None of {count} candidates could be evaluated: there is no result."
-    failed = int(np.sum(result.worst >= Status.NOT_CONVERGED))
-    words = f"{failed} of them failed" if failed else "none of them failed"
-    if not points:
-        return f"{count} candidates were simulated, {words}; nothing was measured that they could be compared with."
-    best = int(rank(result)[0])
-    chi2, within = float(result.total[best]), len(accepted(result))
-    p_value = float(stats.chi2.sf(chi2, max(points - len(result.parameters), 1)))
-    pairs = zip(result.parameters, result.theta[best], strict=True)
-    place = ", ".join(f"{p.name} = {told(float(value))}{_after(unit_of(p))}" for p, value in pairs)
-    fits = f"χ² {chi2:.1f} for {points} points, probability {p_value:.2g}"
-    near = f"{within} candidate{'s are' if within > 1 else ' is'} within Δχ² = {threshold(result):.3g} of it (95 %)"
-    found = f"The best of {count} candidates agrees with the data ({fits}): {place}. {near}; {words}."
-    if p_value < UNLIKELY:
-        found = f"None of {count} candidates agrees with the data within errors; {words}. The best ({fits}): {place}."
-    return f"{found} A sweep tells where to look; npp-jax fit finds values with errors."
-
-
-def _after(unit: str) -> str:
-    return f" {unit}" if unit else ""
 
 
 def _parameters(result: SweepResult, truth: Mapping[str, float]) -> Section:

@@ -88,6 +88,10 @@ class FitResult:
         """What a reader of the numbers has to know, one sentence each."""
         return words.warnings(self)
 
+    def sentence(self) -> str:
+        """What was found, and how sure it is."""
+        return words.sentence(self)
+
     def summary(self) -> str:
         """A table of the parameters with 95 % intervals, χ², warnings, and how the fit ended."""
         return words.table(self).text()
@@ -100,7 +104,7 @@ class FitResult:
         return words.dataset(self)
 
     def _repr_html_(self) -> str:
-        return words.table(self).html()
+        return words.table(self).html(self.sentence())
 
     def __repr__(self) -> str:
         return words.line(self)

@@ -5,11 +5,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from npp_jax.fitting.phrases import phrases
 from npp_jax.fitting.units import unit_of
 from npp_jax.inference.digits import estimate_texts
 from npp_jax.inference.estimate import NOT_DETERMINED, given_text
 from npp_jax.inference.interval_end import Outcome
-from npp_jax.inference.refine_result import REASON_ADVICE, Reason
+from npp_jax.inference.parameter import Parameter
+from npp_jax.inference.refine_result import GOOD, REASON_ADVICE, Reason
 from npp_jax.simulation.text_table import TextTable
 
 if TYPE_CHECKING:
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
 
 UNLIKELY = 1e-3
 """Probability of χ² below which the model is said not to explain the data."""
+
+_TOLD = 3
+"""Parameters in the sentence of a fit."""
 
 
 def ending(result: "FitResult") -> Reason:
@@ -56,6 +61,37 @@ def warnings(result: "FitResult") -> list[str]:
     if failed:
         found.append(f"{failed} of {made} evaluations failed; their steps were rejected.")
     return found
+
+
+def sentence(result: "FitResult") -> str:
+    """What was found, and how sure it is."""
+    reason, ends = Reason(int(result.refined.reason[result.best])), len(result.refined.reason)
+    if reason not in GOOD:
+        return f"No result yet: the fit did not come to a minimum ({REASON_ADVICE[reason]})."
+    words = phrases(result.parameters)
+    known = [p for p in result.parameters if np.all(np.isfinite(result[p.name].interval))]
+    told = "; ".join(_found(result, p, words.get(p.name, p.name)) for p in known[:_TOLD])
+    more, open_ends = len(known) - _TOLD, len(result.parameters) - len(known)
+    found = f"{capital(told)}{f'; {more} more have intervals, too' if more > 0 else ''}."
+    if not known:
+        found = "The data set no limits to any of the parameters within their ranges."
+    elif open_ends:
+        found += f" To {open_ends} of {len(result.parameters)} parameters the data set no limit on one side or both."
+    fits = f"(χ² {result.chi2:.1f} for {result.points} points, probability {result.p_value:.2g})"
+    if result.p_value < UNLIKELY:
+        return f"The model does not explain the data {fits}; for what it is worth: {found}"
+    return f"{found} The model agrees with the data {fits}; {result.agreeing} of {ends} starts ended in this minimum."
+
+
+def _found(result: "FitResult", parameter: Parameter, words: str) -> str:
+    best, _, interval = estimate_texts(result[parameter.name])
+    unit = f" {unit}" if (unit := unit_of(parameter)) else ""
+    return f"{words} is {best}{unit} (95 %: {interval}{unit})"
+
+
+def capital(text: str) -> str:
+    """A sentence begins with a capital letter, unless it begins with a name or a symbol."""
+    return text[:1].upper() + text[1:] if text.split(" ", 1)[0].islower() and "_" not in text.split(" ", 1)[0] else text
 
 
 def line(result: "FitResult") -> str:

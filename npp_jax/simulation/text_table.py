@@ -34,9 +34,10 @@ class TextTable(NamedTuple):
         rows = tuple(tuple(row[k] for k in kept) for row in self.rows)
         return self._replace(header=tuple(self.header[k] for k in kept), rows=rows)
 
-    def html(self) -> str:
-        """The same for a notebook."""
-        return f"<div>{self.grid_html()}{'<br>'.join(html.escape(text) for text in self.remarks)}</div>"
+    def html(self, first: str = "") -> str:
+        """The same for a notebook, below a first sentence."""
+        above = f"<p>{html.escape(first)}</p>" if first else ""
+        return f"<div>{above}{self.grid_html()}{'<br>'.join(html.escape(text) for text in self.remarks)}</div>"
 
     def grid_html(self) -> str:
         """Title and rows as a table of HTML; cells of columns that hold words are aligned to the left."""

@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 
-import numpy as np
-
 from npp_jax.commands.fit.parts import minima_section, posterior_section, provenance_section, rivals_section
 from npp_jax.commands.fit.run import FitOutcome, Fitted
 from npp_jax.commands.fit.summary import warnings
@@ -11,12 +9,9 @@ from npp_jax.commands.report.blocks import Block, Drawn, Items, Page, Section, T
 from npp_jax.commands.report.provenance import Begun
 from npp_jax.commands.report.study import data_section
 from npp_jax.commands.report.truth import truth_sentence, with_truth
-from npp_jax.fitting import FitResult, phrases, unit_of
-from npp_jax.fitting.words import UNLIKELY, table
-from npp_jax.inference import GOOD, REASON_ADVICE, Parameter, Reason, estimate_texts, given
-
-_TOLD = 3
-"""Parameters in the first sentence."""
+from npp_jax.fitting import phrases
+from npp_jax.fitting.words import capital, table
+from npp_jax.inference import REASON_ADVICE, Reason, given
 
 _METHODS = {"levenberg-marquardt": "Levenberg–Marquardt least squares", "lbfgs": "L-BFGS", "adam": "Adam"}
 
@@ -24,7 +19,7 @@ _METHODS = {"levenberg-marquardt": "Levenberg–Marquardt least squares", "lbfgs
 def fit_page(outcome: FitOutcome, figures: Sequence[Drawn], lost: Sequence[str], begun: Begun) -> Page:
     """The report, with the figures that could be drawn and sentences on the others."""
     main, study = outcome.main, outcome.study
-    blocks: list[Block] = [Text(lead(main), "lead")]
+    blocks: list[Block] = [Text(main.result.sentence(), "lead")]
     if study.truth:
         blocks.append(Text(truth_sentence(study.truth, main.result)))
     blocks += [Text(text, "warning") for text in warnings(main)]
@@ -45,33 +40,6 @@ def fit_page(outcome: FitOutcome, figures: Sequence[Drawn], lost: Sequence[str],
         blocks.append(rivals_section(outcome))
     blocks.append(provenance_section(outcome, begun))
     return Page(f"Fit: {main.hypothesis.name}", tuple(blocks))
-
-
-def lead(main: Fitted) -> str:
-    """What was found, and how sure it is."""
-    result = main.result
-    reason, ends = Reason(int(result.refined.reason[result.best])), len(result.refined.reason)
-    if reason not in GOOD:
-        return f"No result yet: the fit did not come to a minimum ({REASON_ADVICE[reason]})."
-    words = phrases(result.parameters)
-    known = [p for p in result.parameters if np.all(np.isfinite(result[p.name].interval))]
-    told = "; ".join(_found(result, p, words.get(p.name, p.name)) for p in known[:_TOLD])
-    more, open_ends = len(known) - _TOLD, len(result.parameters) - len(known)
-    found = f"{_capital(told)}{f'; {more} more have intervals, too' if more > 0 else ''}."
-    if not known:
-        found = "The data set no limits to any of the parameters within their ranges."
-    elif open_ends:
-        found += f" To {open_ends} of {len(result.parameters)} parameters the data set no limit on one side or both."
-    fits = f"(χ² {result.chi2:.1f} for {result.points} points, probability {result.p_value:.2g})"
-    if result.p_value < UNLIKELY:
-        return f"The model does not explain the data {fits}; for what it is worth: {found}"
-    return f"{found} The model agrees with the data {fits}; {result.agreeing} of {ends} starts ended in this minimum."
-
-
-def _found(result: FitResult, parameter: Parameter, words: str) -> str:
-    best, _, interval = estimate_texts(result[parameter.name])
-    unit = f" {unit}" if (unit := unit_of(parameter)) else ""
-    return f"{words} is {best}{unit} (95 %: {interval}{unit})"
 
 
 def _parameters(outcome: FitOutcome) -> Section:
@@ -96,7 +64,7 @@ def _determined(main: Fitted) -> Section:
     if held:
         blocks.append(Text(f"With {' and '.join(held)} free, beyond the end of the range too, to first order:"))
     told = [*result.identifiability.lines(phrases(result.parameters)), *_outside(main)]
-    return Section("What the data determine", [*blocks, Items(tuple(f"{_capital(text)}." for text in told))])
+    return Section("What the data determine", [*blocks, Items(tuple(f"{capital(text)}." for text in told))])
 
 
 def _outside(fitted: Fitted) -> Iterator[str]:
@@ -108,8 +76,3 @@ def _outside(fitted: Fitted) -> Iterator[str]:
         yield "the temperature is taken from the files; the width of the distribution is proportional to it"
     if "sed_fwhm_eV" in keys and "vacancy_fraction" not in keys:
         yield "the vacancy fraction is taken from the files; the width that is found depends on it"
-
-
-def _capital(text: str) -> str:
-    """A sentence begins with a capital letter, unless it begins with a name or a symbol."""
-    return text[:1].upper() + text[1:] if text.split(" ", 1)[0].islower() and "_" not in text.split(" ", 1)[0] else text
