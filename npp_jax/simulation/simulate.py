@@ -1,11 +1,14 @@
 """From an experiment to its solution: the only place where physics, scheme and solver meet."""
 
+import functools
+from collections.abc import Callable
 from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 
-from npp_jax._compile import own_promotion
+from npp_jax._compile import once, own_promotion, quick
 from npp_jax.constants import NM
 from npp_jax.physics.experiment import Experiment
 from npp_jax.physics.leaf import batch_shape
@@ -47,7 +50,7 @@ def simulate(experiment: Experiment, controls: Controls = ACCURATE, *, model: Mo
     """Simulate an experiment.
 
     Pure and differentiable in both modes with respect to every leaf of the experiment; `jit`, `vmap` and `grad` work
-    from outside.
+    from outside. Alone it is compiled as one program, kept for experiments of the same form.
     Leaves with trailing batch axes simulate a batch in the layout that runs fastest.
 
     Parameters
@@ -81,6 +84,13 @@ def simulate(experiment: Experiment, controls: Controls = ACCURATE, *, model: Mo
             "single precision does not resolve the currents of the full model: call "
             "jax.config.update('jax_enable_x64', True) before the experiment is made"
         )
+    if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(experiment)):
+        return _traced(experiment, controls, model)
+    return _alone(batch_shape(experiment) == ())(experiment, controls, model)
+
+
+def _simulated(experiment: Experiment, controls: Controls, model: Model) -> Solution:
+    """Simulate what has been checked."""
     parts = in_parts(experiment)
     held = jax.lax.stop_gradient(parts)
     if is_two_ions(experiment):
@@ -97,6 +107,17 @@ def simulate(experiment: Experiment, controls: Controls = ACCURATE, *, model: Mo
         if not controls.companion:
             return solution
     return judge(solution, assemble(held.experiment, rough, view, model), controls)
+
+
+_traced = jax.jit(_simulated, static_argnames=("controls", "model"), inline=True)
+"""As part of a program, or of a derivative that is taken without one."""
+
+
+@functools.cache
+def _alone(single: bool) -> Callable[[Experiment, Controls, Model], Solution]:
+    """The program of its own: one candidate runs too short to be worth the compiler's care."""
+    options = once() if single else quick()
+    return jax.jit(_simulated, static_argnames=("controls", "model"), compiler_options=options)
 
 
 def _mixture_runs(parts: Parts, held: Parts, controls: Controls, scheme: AbstractMixtureScheme) -> tuple[Run, Run]:
