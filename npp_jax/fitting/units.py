@@ -1,26 +1,37 @@
-"""Units of parameters, as they are written for people: those of their keys."""
+"""Units of parameters, by the keys that they set."""
 
+import re
+
+from npp_jax.fitting.observed import is_observed
+from npp_jax.inference.digits import RAISED
 from npp_jax.inference.parameter import Parameter
+from npp_jax.physics.keys import name_of, unit_at_end
 
-_UNITS = {
-    "eV": "eV", "K": "K", "V": "V", "nm": "nm", "um": "µm", "m3": "m⁻³", "m2_s": "m² s⁻¹", "m_s": "m s⁻¹",
-    "S_m": "S m⁻¹", "s": "s", "h": "h", "mC_cm2": "mC cm⁻²", "C_m2": "C m⁻²", "A_m2": "A m⁻²",
-}  # fmt: skip
+
+def split_unit(parameter: Parameter) -> tuple[str, str]:
+    """Name of a parameter without its unit, and the unit, `1` if it has none: `D_K_m2_s` is (`D_K`, `m2 s-1`).
+
+    The keys tell the unit: a `sensitivity_K` of the ion K is a plain number. A parameter without keys, as in a file of
+    an older version, has the unit at the end of its name.
+    """
+    found = {unit_at_end(_named(key)) for key in parameter.keys} or {unit_at_end(parameter.name)}
+    end, unit = found.pop() if len(found) == 1 else ("", "1")
+    return (parameter.name.removesuffix(f"_{end}") if end else parameter.name) or parameter.name, unit
+
+
+def _named(key: str) -> str:
+    """Name in a key, without its part, ion and entry."""
+    return key.rpartition(".")[2] if is_observed(key) else name_of(key)
 
 
 def unit_of(parameter: Parameter) -> str:
-    """Unit of a parameter; empty for a pure number. One without keys has that of its name."""
-    names = {unit_of_key(key) for key in parameter.keys} or {_of(parameter.name)}
-    return names.pop() if len(names) == 1 else ""
+    """Unit of a parameter as it is written for people; empty for a plain number."""
+    return written(split_unit(parameter)[1])
 
 
-def unit_of_key(key: str) -> str:
-    """Unit of a key such as `Li.D_m2_s`, `Li.sed_fwhm_eV.0` or `observation.K.sensitivity`."""
-    parts = [part for part in key.split(".") if not part.isdigit()]
-    # A fraction of a reservoir ends with the name of an ion.
-    return "" if "reservoir_fraction" in parts else _of(parts[-1])
-
-
-def _of(name: str) -> str:
-    end = max((end for end in _UNITS if name.endswith(f"_{end}")), key=len, default=None)
-    return "" if end is None else _UNITS[end]
+def written(unit: str) -> str:
+    """A unit of a file of results as it is written for people: `m2 s-1` is m² s⁻¹, a plain number has none."""
+    if unit == "1":
+        return ""
+    raised = re.sub(r"(?<=[A-Za-z])-?\d+", lambda power: power[0].translate(RAISED), unit)
+    return re.sub(r"\bum\b", "µm", raised)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from npp_jax.inference.estimate import Estimate
 
-_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+"""Digits of a power."""
 _DIGITS = 5
 """Digits of a number whose error is not known."""
 _OF_ERROR = 2
@@ -17,7 +18,7 @@ _OF_ERROR = 2
 
 def power_of_ten(exponent: int) -> str:
     """A factor, with a blank before it; nothing for one."""
-    return f" × 10{str(exponent).translate(_RAISED)}" if exponent else ""
+    return f" × 10{str(exponent).translate(RAISED)}" if exponent else ""
 
 
 def together(values: Sequence[float], error: float = math.nan) -> tuple[list[str], str]:

@@ -7,8 +7,8 @@ from typing import NamedTuple
 _NUMBER = re.compile(r"[-+−±]?\(?[0-9.]+(e[-+]?\d+)?( × 10[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)?( ?%)?|nan|–|")
 """A cell that holds a number, or nothing."""
 
-_WORDS = ' class="words" style="text-align:left"'
-"""Attributes of cells in columns of words; notebooks align all to the right."""
+_LONG = 24
+"""Letters above which a cell may be broken into lines."""
 
 
 class TextTable(NamedTuple):
@@ -41,8 +41,8 @@ class TextTable(NamedTuple):
 
     def grid_html(self) -> str:
         """Title and rows as a table of HTML; cells of columns that hold words are aligned to the left."""
-        numeric = [all(_NUMBER.fullmatch(cell) for cell in column) for column in zip(*self.rows, strict=True)]
-        marks = ["" if right else _WORDS for right in numeric or [False] * len(self.header)]
+        columns = list(zip(*self.rows, strict=True)) or [()] * len(self.header)
+        marks = [_mark(column) for column in columns]
 
         def row(cells: tuple[str, ...], tag: str) -> str:
             of = ' scope="col"' if tag == "th" else ""
@@ -52,3 +52,11 @@ class TextTable(NamedTuple):
         body = "".join(row(cells, "td") for cells in self.rows)
         title = f"<caption>{html.escape(self.title)}</caption>" if self.title else ""
         return f"<table>{title}<thead>{row(self.header, 'th')}</thead><tbody>{body}</tbody></table>"
+
+
+def _mark(column: tuple[str, ...]) -> str:
+    """Attributes of the cells of a column: words are aligned to the left, where notebooks align all to the right."""
+    if column and all(_NUMBER.fullmatch(cell) for cell in column):
+        return ""
+    kind = "words long" if max(map(len, column), default=0) > _LONG else "words"
+    return f' class="{kind}" style="text-align:left"'

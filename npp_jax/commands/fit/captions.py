@@ -96,8 +96,8 @@ def correlation(draw: Draw, result: FitResult) -> Shown:
     """How the parameters follow each other."""
     table = np.asarray(result.covariance.correlation)
     apart = np.where(np.eye(len(table), dtype=bool) | ~np.isfinite(table), 0.0, table)
-    words = "Only one parameter varies."
-    if len(table) > 1:
+    words = "There is none between two of them."
+    if np.any(apart != 0.0):
         i, j = np.unravel_index(np.argmax(np.abs(apart)), apart.shape)
         words = f"The strongest is {apart[i, j]:.2f}, between {result.names[i]} and {result.names[j]}."
     return Shown(

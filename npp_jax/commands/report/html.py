@@ -12,6 +12,10 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 """What a browser may load for the page: nothing."""
 
 
+_MANY = 9
+"""Columns of a table above which it is printed in small letters."""
+
+
 def html_text(page: Page) -> str:
     """The page; all that comes from files stands in it as text."""
     sections = [block for block in page.blocks if isinstance(block, Section)]
@@ -56,7 +60,8 @@ def _block(block: Block, level: int) -> Iterator[str]:
         case Code(text):
             yield f"<pre>{escape(text)}</pre>"
         case TextTable():
-            yield f'<div class="wide">{block.grid_html()}</div>'
+            many = " many" if len(block.header) > _MANY else ""
+            yield f'<div class="wide{many}">{block.grid_html()}</div>'
             yield from (f'<p class="remark">{escape(text)}</p>' for text in block.remarks)
         case Drawn():
             yield from _figure(block)

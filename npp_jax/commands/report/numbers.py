@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from npp_jax.fitting.units import written
 from npp_jax.simulation.text_table import TextTable
 from npp_jax.sweeping.store.arrays import Array
 
@@ -63,7 +64,7 @@ def array_tables(arrays: Mapping[str, Array], place: str) -> list[TextTable]:
         values = np.asarray(array.values)
         if values.dtype.kind not in "fiu" or not values.ndim or values.ndim > 2 or values.shape[-1] < 2:
             continue
-        unit = "" if array.units == "1" else f" / {array.units}"
+        unit = f" / {unit}" if (unit := written(array.units)) else ""
         along = tables.setdefault(array.dims[-1], {})
         if values.ndim == 1:
             along[f"{array.long_name}{unit}"] = values

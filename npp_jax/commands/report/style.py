@@ -4,7 +4,7 @@ STYLE = """
 :root { color-scheme: light; }
 body { margin: 0; background: #fff; color: #1a1a1a;
   font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "DejaVu Sans", sans-serif; }
-main { max-width: 62rem; margin: 0 auto; padding: 1.5rem 1.5rem 4rem; }
+main { max-width: 66rem; margin: 0 auto; padding: 1.5rem 1.5rem 4rem; }
 h1 { font-size: 1.7rem; line-height: 1.25; margin: 0.5rem 0 1rem; }
 h2 { font-size: 1.3rem; margin: 2.4rem 0 0.6rem; padding-top: 0.6rem; border-top: 1px solid #d5d5d5; }
 h3 { font-size: 1.05rem; margin: 1.4rem 0 0.4rem; }
@@ -19,8 +19,8 @@ table { border-collapse: collapse; font-size: 0.9rem; font-variant-numeric: tabu
 caption { text-align: left; font-weight: 600; padding: 0.2rem 0; }
 th, td { padding: 0.25rem 0 0.25rem 1rem; text-align: right; vertical-align: top; white-space: nowrap;
   border-bottom: 1px solid #e5e5e5; }
-th { border-bottom: 1.5px solid #555; }
-td.words { white-space: normal; max-width: 40rem; overflow-wrap: break-word; }
+th { border-bottom: 1.5px solid #555; white-space: normal; vertical-align: bottom; }
+td.long { white-space: normal; min-width: 11rem; max-width: 40rem; overflow-wrap: break-word; }
 th:first-child, td:first-child { padding-left: 0; }
 figure { margin: 1.6rem 0 2rem; }
 figure svg { display: block; max-width: 100%; height: auto; }
@@ -43,7 +43,8 @@ pre { background: #f6f6f6; border: 1px solid #e5e5e5; padding: 0.7rem 0.9rem; fo
   figure svg { max-height: 215mm; }
   tr, li, .warning { break-inside: avoid; }
   .wide { overflow: visible; }
-  table { font-size: 8.5pt; } th, td { padding-left: 7pt; } th { white-space: normal; }
+  table { font-size: 8.5pt; } th, td { padding-left: 7pt; } td.words { white-space: normal; }
+  td.long { min-width: 0; } .many table { font-size: 6.5pt; } .many th, .many td { padding-left: 3pt; }
   figure > details { display: none; }
   pre { font-size: 8pt; }
 }

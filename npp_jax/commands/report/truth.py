@@ -22,19 +22,20 @@ def told(value: float, error: float = math.nan) -> str:
 
 
 def with_truth(table: TextTable, truth: Mapping[str, float], result: FitResult) -> TextTable:
-    """The table of the parameters with the true values, where they are known."""
+    """The table of the parameters with the true values, where they are known, before its last column."""
     if not truth:
         return table
     rows = []
     for row, name in zip(table.rows, result.names, strict=True):
         found, value = result[name], truth.get(name)
         if value is None:
-            rows.append((*row, "", ""))
+            rows.append((*row[:-1], "", "", row[-1]))
             continue
         away = f", {abs(value - found.value) / found.sigma:.1f} σ away" if math.isfinite(found.sigma) else ""
         words = ("inside" if inside(value, _limits(found.ends)) else "outside") + away
-        rows.append((*row, told(value, found.sigma), words))
-    return table._replace(header=(*table.header, "truth", "truth in the interval"), rows=tuple(rows))
+        rows.append((*row[:-1], told(value, found.sigma), words, row[-1]))
+    *first, last = table.header
+    return table._replace(header=(*first, "truth", "truth in the interval", last), rows=tuple(rows))
 
 
 def truth_sentence(truth: Mapping[str, float], result: FitResult) -> str:
