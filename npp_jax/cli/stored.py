@@ -1,5 +1,6 @@
 """`npp-jax plot` and `npp-jax export`: what is done with stored results."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -21,9 +22,12 @@ def plot(
     """Draw the figures of a stored result."""
     start_jax(computing=False)
     from npp_jax.commands.plot import default_target, draw_stored
+    from npp_jax.commands.progress import progress
 
     with exit_codes():
-        tell_written(draw_stored(file, output or default_target(file), force=force))
+        with progress("drawing the figures", quiet=not sys.stderr.isatty()):
+            written = draw_stored(file, output or default_target(file), force=force)
+        tell_written(written)
 
 
 def export(

@@ -47,14 +47,14 @@ def _thin(figure: "Figure") -> None:
     for artist in figure.findobj():
         match artist:
             case QuadMesh():
-                crowded = np.size(artist.get_array()) > _CROWD
+                crowded = np.size(np.asarray(artist.get_array())) > _CROWD
             case LineCollection():
                 crowded = len(artist.get_segments()) > _CROWD
             case PathCollection():
                 crowded = len(np.asarray(artist.get_offsets())) > _CROWD
             case Line2D():
                 crowded = (
-                    artist.get_marker() not in ("None", "none", "", " ", None) and len(artist.get_xdata()) > _CROWD
+                    artist.get_marker() not in ("None", "none", "", " ", None) and np.size(artist.get_xdata()) > _CROWD
                 )
             case _:
                 continue
