@@ -19,6 +19,7 @@ def tracer(
     start_jax()
     from npp_jax.commands.progress import evaluating, progress
     from npp_jax.commands.report.provenance import begin
+    from npp_jax.commands.tracer.report import printed
     from npp_jax.commands.tracer.run import evaluations, origin_of, result_files, run_tracer, write_report
     from npp_jax.commands.tracer.study import load_tracer_study
     from npp_jax.files.origin import check_targets
@@ -39,7 +40,7 @@ def tracer(
             report = run_tracer(study, file.parent, evaluating(tell))
         # The numbers are told before anything can go wrong with their files.
         if not quiet:
-            say(report.text())
+            say(printed(report.lines))
         for warning in report.warnings:
             say(f"warning: {warning}")
         with progress("drawing the figures", quiet=quiet):

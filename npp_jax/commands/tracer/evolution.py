@@ -132,5 +132,5 @@ def run_evolution(study: EvolutionStudy, folder: Path, on_iteration: OnIteration
 
     told, doubt = chi2_lines(fit)
     status, code = ending(fit)
-    warnings = [*doubt, *vague([f"D at {T:g} K" for T in temperatures], error)]
-    return TracerReport([*lines, *told], arrays, draw, warnings, status, code, fit)
+    doubtful = vague([f"D at {T:g} K" for T in temperatures], error)
+    return TracerReport([*lines, *told], arrays, draw, [*doubt, *doubtful], status, code, fit)

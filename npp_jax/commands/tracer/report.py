@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
@@ -67,18 +67,6 @@ class TracerReport:
     fit: TracerFit | None = None
     """The fit, where there was one."""
 
-    def text(self) -> str:
-        """The lines as a terminal shows them; those of a group below its name."""
-        told, group = [], ""
-        for line in self.lines:
-            if isinstance(line, Quantity):
-                told += [f"{line.group}:"] if line.group not in ("", group) else []
-                group = line.group
-                told.append(f"  {line.text()}" if group else line.text())
-            else:
-                told.append(line)
-        return "\n".join(told)
-
 
 def quantity_row(
     name: str, value: float, interval: tuple[float, float] | np.ndarray, unit: str, *, key: str = "", group: str = ""
@@ -140,3 +128,16 @@ def ending(fit: TracerFit) -> tuple[str, int]:
         ends = [name for name, side in zip(fit.names, fit.refined.at_bound[0], strict=True) if side]
         return f"converged, with {', '.join(ends)} at an end of the range of a fraction, 0 to 1", 0
     return REASON_ADVICE[fit.reason], 0 if fit.converged else 3
+
+
+def printed(lines: Iterable[Line]) -> str:
+    """Quantities and sentences as a terminal shows them; those of a group below its name."""
+    told, group = [], ""
+    for line in lines:
+        if isinstance(line, Quantity):
+            told += [f"{line.group}:"] if line.group not in ("", group) else []
+            group = line.group
+            told.append(f"  {line.text()}" if group else line.text())
+        else:
+            told.append(line)
+    return "\n".join(told)
