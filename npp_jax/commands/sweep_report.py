@@ -29,8 +29,8 @@ _CANDIDATES = 50
 """Candidates of a figure in numbers."""
 
 _CAPTIONS = {
-    "landscape": "Lowest χ² per measured point along each parameter (diagonal; dashed: what 95 % of the probability "
-    "lies below) and over each pair, with the best candidate (star); grey where no candidate is or all failed.",
+    "landscape": "Lowest χ² per measured point along each parameter (diagonal) and over each pair, with the best "
+    "candidate (star); dashed lines: 95 % of the probability; grey where no candidate is or all failed.",
     "pairs": "The candidates that the data accept, or the best where few are accepted, over each pair of parameters, "
     "and how many lie where along each (diagonal).",
     "failures": "Where simulations ended in which status: share of each status along each parameter, and the "

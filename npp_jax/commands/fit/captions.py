@@ -162,8 +162,8 @@ def landscape(draw: Draw, sweep: SweepResult, result: FitResult) -> Shown:
     return Shown(
         "landscape",
         draw,
-        f"Candidates of the sweep over {first} and {second}, darker where χ² is lower, with the way of the refinement "
-        "from the best start to the minimum (star).",
+        f"Candidates of the sweep over {first} and {second} by their χ², with the way of the refinement from the best "
+        "start to the minimum (star).",
         f"χ² of {len(sweep.total)} candidates over {first} and {second}, and the path of the refinement.",
         numbers,
     )
