@@ -54,7 +54,8 @@ def sweep_page(study: Study, result: SweepResult, figures: Sequence[Drawn], lost
     blocks.append(data_section(study, how, begun.command))
     if figures or lost:
         blocks.append(Section("Figures", [*figures, *(Text(text, "warning") for text in lost)]))
-    blocks += [_parameters(result, study.truth), _best(result)]
+    if np.isfinite(result.total).any():
+        blocks += [_parameters(result, study.truth), _best(result)]
     own = f"{precision} for the first evaluation, double (float64) for those made again"
     if not jax.config.read("jax_enable_x64"):
         own = "single (float32)"

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import stats
+from scipy.special import chdtrc
 
 from npp_jax.fitting import unit_of
 from npp_jax.fitting.words import UNLIKELY
@@ -32,15 +32,15 @@ def line(result: "SweepResult") -> str:
 def sentence(result: "SweepResult", within: int, limit: float) -> str:
     """What was found, and how sure it is; so many candidates are within a Δχ² of the best."""
     count, points = len(result.theta), int(result.points.sum())
-    if not np.isfinite(result.total).any():
-        return f"None of {count} candidates could be evaluated: there is no result."
     failed = int(np.sum(result.worst >= Status.NOT_CONVERGED))
     words = f"{failed} of them failed" if failed else "none of them failed"
+    if failed == count or (points and not np.isfinite(result.total).any()):
+        return f"None of {count} candidates could be evaluated: there is no result."
     if not points:
         return f"{count} candidates were simulated, {words}; nothing was measured that they could be compared with."
     best = int(np.argmin(result.total))
     chi2 = float(result.total[best])
-    p_value = float(stats.chi2.sf(chi2, max(points - len(result.parameters), 1)))
+    p_value = float(chdtrc(max(points - len(result.parameters), 1), chi2))
     pairs = zip(result.parameters, result.theta[best], strict=True)
     place = ", ".join(f"{p.name} = {_number(float(value))}{_after(unit_of(p))}" for p, value in pairs)
     fits = f"χ² {chi2:.1f} for {points} points, probability {p_value:.2g}"

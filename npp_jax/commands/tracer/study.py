@@ -34,6 +34,7 @@ class ProfileStudy(ConfigTable):
     kind: Literal["profile"]
     title: str = ""
     truth: TruthTable = TruthTable()
+    """With what synthetic data were made."""
     profile: ProfileFile
     model: ModelTable
 
@@ -45,6 +46,7 @@ class EvolutionStudy(ConfigTable):
     kind: Literal["evolution"]
     title: str = ""
     truth: TruthTable = TruthTable()
+    """With what synthetic data were made."""
     fit: EvolutionTable
     specimens: list[SpecimenTable] = Field(min_length=1)
 
@@ -65,6 +67,7 @@ class ChainStudy(ConfigTable):
     kind: Literal["chain"]
     title: str = ""
     truth: TruthTable = TruthTable()
+    """With what synthetic data were made."""
     chain: ChainTable
     stages: list[StageTable] = Field(min_length=1)
 
@@ -76,6 +79,7 @@ class MapStudy(ConfigTable):
     kind: Literal["map"]
     title: str = ""
     truth: TruthTable = TruthTable()
+    """With what synthetic data were made."""
     map: MapTable
     stages: list[StageTable] = Field(min_length=1)
     counts: CountsTable | None = None

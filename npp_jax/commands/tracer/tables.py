@@ -16,11 +16,17 @@ class TruthTable(ConfigTable):
     """[truth]: with what synthetic data were made; reports set it beside the result. Lists are in the order of that."""
 
     D_m2_s: Positive | list[Positive] | None = None
+    """D; of an evolution one for each temperature, ascending."""
     Dt_m2: Positive | None = None
+    """D times the duration."""
     k_m_s: Positive | None = None
+    """Surface exchange coefficient."""
     energy_eV: Positive | None = None
+    """Activation energy."""
     permeability_m_s: Positive | list[Positive] | None = None
+    """D_gb/δ; of several boundaries one for each."""
     D_bulk_m2_s: Positive | None = None
+    """D of the grains."""
 
     def of(self, key: str, number: int) -> float | None:
         """The value behind one of the quantities of a key, if it is told."""
