@@ -87,6 +87,7 @@ PHASES: dict[str, tuple[tuple[str, ...], Moment]] = {
     "assembly": (SWEEP, Moment("open", ".study.h5.part", room=4096)),
     "assembly, later": (SWEEP, Moment("open", ".study.h5.part", 0.004, room=4096)),
     "assembled": (SWEEP, Moment("os.rename", "/study.h5")),
+    "report of a sweep": (SWEEP, Moment("open", ".study_sweep_report.md.part")),
     "figures": (PLOT, Moment("open", ".figure_landscape.png.part")),
     "table": (EXPORT, Moment("open", ".table.csv.part")),
     "simulation": (SIMULATE, Moment("open", ".lithium_borate_K.h5.part")),
@@ -98,7 +99,7 @@ PHASES: dict[str, tuple[tuple[str, ...], Moment]] = {
     "workers, storing": (PROCESSES, Moment("open", ".00000001.chunk.part")),
     "workers, assembly": (PROCESSES, Moment("open", ".study.h5.part", room=4096)),
 }
-TIMES = re.compile(rb"(made|wall time)[^\n]*?(UTC|\ds)\b")
+TIMES = re.compile(rb"(made|wall time)[^\n]*?(UTC|\d s)\b")
 """When a report was made, and how long its run took."""
 
 FAULTS = ("kill", "interrupt", "full disk", "dead workers")
