@@ -1,14 +1,15 @@
 """From an experiment to its solution: the only place where physics, scheme and solver meet."""
 
 import functools
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax.core import Tracer
 
-from npp_jax._compile import once, own_promotion, quick
+from npp_jax._compile import Program, once, own_promotion, quick, signature
 from npp_jax.constants import NM
 from npp_jax.physics.experiment import Experiment
 from npp_jax.physics.leaf import batch_shape
@@ -16,6 +17,7 @@ from npp_jax.physics.protocol import Stage
 from npp_jax.simulation.assemble import assemble
 from npp_jax.simulation.controls import Controls, coarser
 from npp_jax.simulation.judge import judge, rated
+from npp_jax.simulation.numbers import numbers_of, solution_of
 from npp_jax.simulation.parts import Parts, in_parts
 from npp_jax.simulation.plan_mixture import MixturePlan, finer
 from npp_jax.simulation.plan_pair import PairPlan
@@ -86,7 +88,9 @@ def simulate(experiment: Experiment, controls: Controls = ACCURATE, *, model: Mo
         )
     if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(experiment)):
         return _traced(experiment, controls, model)
-    return _alone(batch_shape(experiment) == ())(experiment, controls, model)
+    leaves, form = jax.tree.flatten(experiment)
+    found = _alone(form, controls, model, batch_shape(experiment) == ())(*leaves)
+    return solution_of(found, tuple(species.name for species in experiment.species), model)
 
 
 def _simulated(experiment: Experiment, controls: Controls, model: Model) -> Solution:
@@ -113,11 +117,26 @@ _traced = jax.jit(_simulated, static_argnames=("controls", "model"), inline=True
 """As part of a program, or of a derivative that is taken without one."""
 
 
-@functools.cache
-def _alone(single: bool) -> Callable[[Experiment, Controls, Model], Solution]:
-    """The program of its own: one candidate runs too short to be worth the compiler's care."""
-    options = once() if single else quick()
-    return jax.jit(_simulated, static_argnames=("controls", "model"), compiler_options=options)
+@functools.lru_cache(maxsize=64)
+def _alone(form: Any, controls: Controls, model: Model, single: bool) -> Program:
+    """A program of its own for the leaves of experiments of one form.
+
+    One candidate runs too short to be worth the compiler's care.
+    """
+
+    def experiment(leaves: Sequence[Any]) -> Experiment:
+        return jax.tree.unflatten(form, leaves)
+
+    def made_of() -> str:
+        told = experiment([None] * form.num_leaves)
+        parts = {field.name: getattr(told, field.name) for field in fields(told) if field.name != "title"}
+        return signature([parts, controls, model], values=False)
+
+    return Program(
+        lambda *leaves: numbers_of(_simulated(experiment(leaves), controls, model)),
+        made_of,
+        once() if single else quick(),
+    )
 
 
 def _mixture_runs(parts: Parts, held: Parts, controls: Controls, scheme: AbstractMixtureScheme) -> tuple[Run, Run]:
