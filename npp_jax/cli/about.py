@@ -1,6 +1,5 @@
 """`npp-jax schema` and `npp-jax info`."""
 
-import sys
 from typing import Annotated
 
 import typer
@@ -25,7 +24,7 @@ def info(
 
     typer.echo("\n".join(info_lines()))
     if check:
-        with progress("computing known answers", compiling=True, quiet=not sys.stderr.isatty()):
+        with progress("computing known answers", compiling=True, lines=False):
             lines, right = check_lines()
         typer.echo("\n".join(lines))
         if not right:

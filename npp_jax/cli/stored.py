@@ -1,6 +1,5 @@
 """`npp-jax plot` and `npp-jax export`: what is done with stored results."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -25,7 +24,7 @@ def plot(
     from npp_jax.commands.progress import progress
 
     with exit_codes():
-        with progress("drawing the figures", quiet=not sys.stderr.isatty()):
+        with progress("drawing the figures", lines=False):
             written = draw_stored(file, output or default_target(file), force=force)
         tell_written(written)
 

@@ -142,7 +142,7 @@ def _check_compiler(note: Path | None) -> None:
     from npp_jax.commands.progress import progress
 
     # Once for each version: a line would be in the way where no one looks, a moving sign is not.
-    with progress("checking what this version of JAX computes", compiling=True, quiet=not sys.stderr.isatty()):
+    with progress("checking what this version of JAX computes", compiling=True, lines=False):
         wrong = [one.name for one in check_operations() if not one.right]
     if wrong:
         raise wrong_input(

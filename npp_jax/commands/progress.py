@@ -20,7 +20,14 @@ Tell = Callable[..., None]
 
 @contextlib.contextmanager
 def progress(
-    what: str, total: int | None = None, unit: str = "", *, done: int = 0, compiling: bool = False, quiet: bool
+    what: str,
+    total: int | None = None,
+    unit: str = "",
+    *,
+    done: int = 0,
+    compiling: bool = False,
+    lines: bool = True,
+    quiet: bool = False,
 ) -> Iterator[Tell]:
     """Show how far some work is while the context lasts.
 
@@ -34,11 +41,13 @@ def progress(
         How many of them an earlier run left done.
     compiling
         Whether the work begins with a compilation, which is then said until the first news comes.
+    lines
+        Whether lines are said where there is no terminal.
     quiet
         Show nothing.
     """
     console = Console(stderr=True, markup=False)
-    if quiet:
+    if quiet or not (lines or console.is_terminal):
         yield lambda done=0, note="", left=None: None
     elif console.is_terminal:
         with _bar(console, what, total, done, compiling) as tell:

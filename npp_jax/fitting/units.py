@@ -1,9 +1,6 @@
 """Units of parameters, by the keys that they set."""
 
-import re
-
 from npp_jax.fitting.observed import is_observed
-from npp_jax.inference.digits import RAISED
 from npp_jax.inference.parameter import Parameter
 from npp_jax.physics.keys import name_of, unit_at_end
 
@@ -22,16 +19,3 @@ def split_unit(parameter: Parameter) -> tuple[str, str]:
 def _named(key: str) -> str:
     """Name in a key, without its part, ion and entry."""
     return key.rpartition(".")[2] if is_observed(key) else name_of(key)
-
-
-def unit_of(parameter: Parameter) -> str:
-    """Unit of a parameter as it is written for people; empty for a plain number."""
-    return written(split_unit(parameter)[1])
-
-
-def written(unit: str) -> str:
-    """A unit of a file of results as it is written for people: `m2 s-1` is m² s⁻¹, a plain number has none."""
-    if unit == "1":
-        return ""
-    raised = re.sub(r"(?<=[A-Za-z])-?\d+", lambda power: power[0].translate(RAISED), unit)
-    return re.sub(r"\bum\b", "µm", raised)

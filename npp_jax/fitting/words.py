@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from npp_jax.fitting.phrases import phrases
-from npp_jax.fitting.units import unit_of
+from npp_jax.fitting.unit_words import unit_of
 from npp_jax.inference.digits import estimate_texts
 from npp_jax.inference.estimate import NOT_DETERMINED, given_text
 from npp_jax.inference.interval_end import Outcome

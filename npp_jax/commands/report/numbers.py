@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from npp_jax.fitting.units import written
+from npp_jax.fitting.unit_words import written
 from npp_jax.simulation.text_table import TextTable
 from npp_jax.sweeping.store.arrays import Array
 

@@ -27,26 +27,29 @@ from npp_jax.files import ConfigTable
 from npp_jax.files.toml import read_toml
 
 
-class ProfileStudy(ConfigTable):
+class FittedStudy(ConfigTable):
+    """A study with data, which may be synthetic."""
+
+    truth: TruthTable = TruthTable()
+    """With what synthetic data were made, [truth]."""
+
+
+class ProfileStudy(FittedStudy):
     """kind = "profile": D of one profile."""
 
     schema_version: Literal[1]
     kind: Literal["profile"]
     title: str = ""
-    truth: TruthTable = TruthTable()
-    """With what synthetic data were made."""
     profile: ProfileFile
     model: ModelTable
 
 
-class EvolutionStudy(ConfigTable):
+class EvolutionStudy(FittedStudy):
     """kind = "evolution": D from profiles after several times and temperatures, Arrhenius law inside the fit."""
 
     schema_version: Literal[1]
     kind: Literal["evolution"]
     title: str = ""
-    truth: TruthTable = TruthTable()
-    """With what synthetic data were made."""
     fit: EvolutionTable
     specimens: list[SpecimenTable] = Field(min_length=1)
 
@@ -60,26 +63,22 @@ class EvolutionStudy(ConfigTable):
         return self
 
 
-class ChainStudy(ConfigTable):
+class ChainStudy(FittedStudy):
     """kind = "chain": simulation of a chain of grains, and fit of each D_gb/δ where a stage has a profile."""
 
     schema_version: Literal[1]
     kind: Literal["chain"]
     title: str = ""
-    truth: TruthTable = TruthTable()
-    """With what synthetic data were made."""
     chain: ChainTable
     stages: list[StageTable] = Field(min_length=1)
 
 
-class MapStudy(ConfigTable):
+class MapStudy(FittedStudy):
     """kind = "map": isotope map on an image of grains, and fit of D_gb/δ to measured counts."""
 
     schema_version: Literal[1]
     kind: Literal["map"]
     title: str = ""
-    truth: TruthTable = TruthTable()
-    """With what synthetic data were made."""
     map: MapTable
     stages: list[StageTable] = Field(min_length=1)
     counts: CountsTable | None = None
