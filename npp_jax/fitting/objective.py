@@ -39,7 +39,7 @@ class Evaluation(NamedTuple):
     """What was found for each candidate; first axes candidate and experiment."""
 
     front_depth: Float[Array, "candidate experiment"]
-    """Depth of the front at the last output point [m]."""
+    """Depth of the front at the output point of the measurement [m]."""
     front_width: Float[Array, "candidate experiment"]
     """Distance between 16 and 84 % of the front [m]."""
     plateau: Float[Array, "candidate experiment"]
@@ -142,15 +142,15 @@ class Objective:
             if profile is None:
                 continue
             rows = jnp.asarray([solution.species.index(name) for name in profile.species])
-            values = solution.fraction[-1][rows]
+            values = solution.fraction[measurement.output][rows]
             numbered = dataclasses.replace(
                 profile, species=[f"ion {i}" for i in range(len(profile.species))], systematic=None
             )
             made[k] = jax.tree.map(
                 lambda leaf, dtype=values.dtype: jnp.asarray(leaf, dtype),
                 Comparison(
-                    points=solution.depth[-1] / NM,
-                    faces=solution.faces[-1] / NM,
+                    points=solution.depth[measurement.output] / NM,
+                    faces=solution.faces[measurement.output] / NM,
                     fraction=values,
                     observation=self._observations(measurement, theta),
                     response=self._responses[k],
@@ -207,15 +207,22 @@ class Objective:
         """Observables and χ² of candidates that were simulated by `solve`."""
         unknown = jnp.full_like(solutions[0].plateau[-1], jnp.nan)
         chi2 = [unknown if m is None else m for m in self._of_measured(solutions, theta, Comparison.chi2)]
-        each = lambda read: jnp.stack([read(solution) for solution in solutions], axis=-1)  # noqa: E731
+        outputs = [measurement.output for measurement in self.problem.measurements]
+
+        def each(read: Callable[[Solution], Array]) -> Array:
+            return jnp.stack([read(solution) for solution in solutions], axis=-1)
+
+        def seen(read: Callable[[Solution], Array]) -> Array:
+            return jnp.stack([read(s)[k] for s, k in zip(solutions, outputs, strict=True)], axis=-1)
+
         return Evaluation(
-            front_depth=each(lambda s: s.front_depth[-1]),
-            front_width=each(lambda s: s.front_width[-1]),
-            plateau=each(lambda s: s.plateau[-1]),
-            charge=each(lambda s: s.charge[-1]),
-            time=each(lambda s: s.time[-1]),
+            front_depth=seen(lambda s: s.front_depth),
+            front_width=seen(lambda s: s.front_width),
+            plateau=seen(lambda s: s.plateau),
+            charge=seen(lambda s: s.charge),
+            time=seen(lambda s: s.time),
             excess_charge=each(lambda s: s.report.excess_charge),
-            profile_error=each(lambda s: s.report.profile_error[-1]),
+            profile_error=seen(lambda s: s.report.profile_error),
             status=each(lambda s: s.report.status),
             chi2=jnp.stack(chi2, axis=-1),
         )
