@@ -67,7 +67,7 @@ def _data(study: Study) -> TextTable:
             names[key].name if key in names else "–" for key in (f"experiments[{k}].file", f"experiments[{k}].profile")
         ]
         if m.profile is None:
-            rows.append((m.name, *files, "–", "0", "–", "–", "–"))
+            rows.append((m.name, *files, "–", "0", "–", "–", "–", ""))
             continue
         depth = np.asarray(m.profile.depth)
         count = int(np.sum(np.asarray(m.profile.weight) > 0.0))
@@ -75,9 +75,12 @@ def _data(study: Study) -> TextTable:
         seen = m.observation
         resolution = "perfect" if seen is None else _response(seen.response)
         span = f"{depth[0]:g} … {depth[-1]:g}"
-        rows.append((m.name, *files, ", ".join(m.profile.species), str(count), span, noise, resolution))
+        shown = "" if m.output == -1 else str(m.output)
+        rows.append((m.name, *files, ", ".join(m.profile.species), str(count), span, noise, resolution, shown))
     heads = ("experiment", "experiment file", "profile", "ions", "points", "depth / nm", "noise", "depth resolution")
-    return TextTable("Data (synthetic)" if study.truth else "Data", heads, tuple(rows))
+    title = "Data (synthetic)" if study.truth else "Data"
+    # Most profiles are of the last output point.
+    return TextTable(title, (*heads, "output point"), tuple(rows)).without_empty()
 
 
 def _response(response: object) -> str:
