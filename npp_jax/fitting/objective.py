@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from npp_jax._compile import signature
 from npp_jax.constants import NM
 from npp_jax.fitting.comparison import Comparison, Found, for_each
 from npp_jax.fitting.parameters import (
@@ -101,24 +102,43 @@ class Objective:
         columns = theta.T
         count = theta.shape[0]
         groups: dict[object, list[int]] = {}
-        spreaded = []
+        spreaded = {}
+        alike = self._alike
         for k, measurement in enumerate(self.problem.measurements):
+            if alike[k] != k:
+                continue
             placed = _anonymous(self.problem.experiment(measurement, columns))
             full = spread(placed, _anonymous(measurement.experiment), (count,))
             full = jax.tree.map(lambda leaf: leaf.astype(theta.dtype), full)
-            spreaded.append(full)
+            spreaded[k] = full
             form = (jax.tree.structure(full), tuple(leaf.shape for leaf in jax.tree.leaves(full)))
             groups.setdefault(form, []).append(k)
-        solutions: list[Solution | None] = [None] * len(spreaded)
+        solutions: dict[int, Solution] = {}
         for members in groups.values():
             stacked = jax.tree.map(lambda *leaves: jnp.concatenate(leaves, axis=-1), *(spreaded[k] for k in members))
             together = simulate(stacked, self.controls, model=self.model)
             for place_in_stack, k in enumerate(members):
                 part = slice(place_in_stack * count, (place_in_stack + 1) * count)
                 own = jax.tree.map(lambda leaf, part=part: leaf[..., part], together)
-                names = tuple(s.name for s in self.problem.measurements[k].experiment.species)
-                solutions[k] = dataclasses.replace(own, species=names)
-        return [solution for solution in solutions if solution is not None]
+                solutions[k] = own
+        names = [tuple(s.name for s in m.experiment.species) for m in self.problem.measurements]
+        return [dataclasses.replace(solutions[alike[k]], species=names[k]) for k in range(len(names))]
+
+    @functools.cached_property
+    def _alike(self) -> list[int]:
+        """The first experiment that is simulated as each one is: several profiles of one cost one simulation."""
+        problem = self.problem
+        told: dict[object, int] = {}
+        found = []
+        for k, measurement in enumerate(problem.measurements):
+            entering = tuple(p.name for p in problem.parameters if problem.enters(p, measurement))
+            try:
+                text = signature(_anonymous(measurement.experiment), values=True)
+            except TypeError:
+                # Numbers that are not known now, inside of compiled code.
+                text = str(k)
+            found.append(told.setdefault((text, entering), k))
+        return found
 
     def signals(
         self, solutions: list[Solution], theta: Float[Array, "candidate parameter"]

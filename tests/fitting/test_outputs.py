@@ -51,6 +51,25 @@ def test_a_profile_of_an_output_is_that_of_the_experiment_which_ends_there(exper
     assert float(jnp.sqrt(jnp.mean((half_way - ends_there) ** 2))) < 0.2
 
 
+def test_profiles_of_one_experiment_cost_one_simulation(experiments, monkeypatch: pytest.MonkeyPatch):
+    twice, half = experiments
+    batches = []
+
+    def counted(experiment: npp.Experiment, *arguments, **options):
+        batches.append(experiment.sample.thickness.shape)
+        return npp.simulate(experiment, *arguments, **options)
+
+    monkeypatch.setattr("npp_jax.fitting.objective.simulate", counted)
+    one = [npp.Measurement(str(k), twice, profile(48.0), output=k) for k in (0, 1)]
+    Objective(problem(*one), SMALL).solve(jnp.full((3, 1), 9.7e-22))
+    assert batches == [(3,)]
+    own = dataclasses.replace(problem(*one).parameters[0], experiments=("0",))
+    of = npp.Problem((*one, npp.Measurement("half", half)), (own,))
+    Objective(of, SMALL).solve(jnp.full((3, 1), 9.7e-22))
+    # Two outputs and one are two forms; a parameter of one of them alone makes two of the former.
+    assert sorted(batches[1:]) == [(3,), (6,)]
+
+
 def test_depths_are_judged_by_the_charge_at_the_output(experiments):
     twice, _ = experiments
     assert npp.data_warnings(problem(npp.Measurement("half-way", twice, profile(48.0), output=0))) == []
