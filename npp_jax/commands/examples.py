@@ -26,7 +26,9 @@ _EXAMPLES: dict[str, Any] = {
     "last_nm": 200.0, "points": 101, "dtype": "float64", "chunk": 256, "error_estimate": True, "profiles": True,
     "ResponseTable.kind": "dowsett", "LikelihoodTable.kind": "poisson", "DesignTable.kind": "sobol",
     "DesignTable.file": "candidates.csv", "ParameterTable.name": "D_K_m2_s", "RivalTable.name": "immobile ions",
+    "StudyTable.truth": {"D_K_m2_s": 9.7e-22},
     # Tracers.
+    "Dt_m2": 3.2e-7, "TruthTable.energy_eV": 0.43,
     "ProfileFile.file": "isotopes.csv", "light": "6Li", "heavy": "7Li", "species": "Li",
     "background_light_counts": 0.5, "background_heavy_counts": 2.0, "mass_bias": 1.03, "first_um": 0.3,
     "last_um": 50.0, "zero_um": 0.24, "source": "constant-surface", "start_D_m2_s": 1e-12, "start_length_um": 0.8,

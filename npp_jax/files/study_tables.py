@@ -277,3 +277,5 @@ class StudyTable(ConfigTable):
     """How they are evaluated, [sweep]."""
     fit: FitTable = FitTable()
     """How the best are refined, [fit]."""
+    truth: dict[str, float] = Field(default_factory=dict)
+    """Values behind synthetic profiles, by the names of the parameters; reports set them beside the result."""

@@ -22,11 +22,19 @@ from npp_jax.commands.tracer.tables import (
     SpecimenTable,
     StageTable,
 )
+from npp_jax.commands.tracer.truth_table import TruthTable
 from npp_jax.files import ConfigTable
 from npp_jax.files.toml import read_toml
 
 
-class ProfileStudy(ConfigTable):
+class FittedStudy(ConfigTable):
+    """A study with data, which may be synthetic."""
+
+    truth: TruthTable = TruthTable()
+    """With what synthetic data were made, [truth]."""
+
+
+class ProfileStudy(FittedStudy):
     """kind = "profile": D of one profile."""
 
     schema_version: Literal[1]
@@ -41,7 +49,7 @@ class ProfileStudy(ConfigTable):
     """What it is fitted with, [model]."""
 
 
-class EvolutionStudy(ConfigTable):
+class EvolutionStudy(FittedStudy):
     """kind = "evolution": D from profiles after several times and temperatures, Arrhenius law inside the fit."""
 
     schema_version: Literal[1]
@@ -65,7 +73,7 @@ class EvolutionStudy(ConfigTable):
         return self
 
 
-class ChainStudy(ConfigTable):
+class ChainStudy(FittedStudy):
     """kind = "chain": simulation of a chain of grains, and fit of each D_gb/δ where a stage has a profile."""
 
     schema_version: Literal[1]
@@ -80,7 +88,7 @@ class ChainStudy(ConfigTable):
     """What was done, one [[stages]] each, in order."""
 
 
-class MapStudy(ConfigTable):
+class MapStudy(FittedStudy):
     """kind = "map": isotope map on an image of grains, and fit of D_gb/δ to measured counts."""
 
     schema_version: Literal[1]
