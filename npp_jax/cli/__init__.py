@@ -1,4 +1,4 @@
-"""Command line: `npp-jax simulate`, `sweep`, `fit`, `tracer`, `import-sims`, `plot`, `export`, `schema`, `info`.
+"""Command line: `npp-jax simulate`, `sweep`, `fit`, `explore`, `tracer`, `import-sims`, `plot` and so on.
 
 Exit codes: 0 done, 2 wrong input (one line on standard error), 3 the result carries a warning in its status, 4 no
 finite result, 130 interrupted.
@@ -7,6 +7,7 @@ finite result, 130 interrupted.
 import typer
 
 from npp_jax.cli.about import info, schema
+from npp_jax.cli.exploring import explore
 from npp_jax.cli.sims import import_sims
 from npp_jax.cli.simulation import simulate
 from npp_jax.cli.stored import export, plot
@@ -18,5 +19,5 @@ __all__ = ["app", "cannot_write"]
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Nernst–Planck–Poisson simulation of ion exchange.")
 
-for _command in (simulate, sweep, fit, tracer, import_sims, plot, export, schema, info):
+for _command in (simulate, sweep, fit, explore, tracer, import_sims, plot, export, schema, info):
     app.command()(_command)

@@ -1,7 +1,7 @@
 """Figures of the page for one experiment: profile linear and logarithmic, residuals, and how the solver ended."""
 
 import html
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from bokeh.models import ColumnDataSource, Div, Range1d, RangeTool, Span
@@ -10,6 +10,7 @@ from bokeh.plotting import figure
 from jaxtyping import Float
 
 from npp_jax.explorer.picture import Panel
+from npp_jax.explorer.state import DepthRange
 from npp_jax.figures.simulation import COLOURS
 from npp_jax.fitting import Measurement
 from npp_jax.simulation.status import Status
@@ -44,6 +45,39 @@ def plain(title: str, height: int, *, tools: str = TOOLS, **options: object) -> 
     return made
 
 
+def follow(
+    axis: Range1d, values: Sequence[np.ndarray], *, logarithmic: bool = False, floor: float | None = None
+) -> None:
+    """Let an axis hold values; it stays where they fill most of it, so that curves move and not the axis.
+
+    Parameters
+    ----------
+    axis
+        The axis.
+    values
+        All that is drawn on it.
+    logarithmic
+        Whether the axis is.
+    floor
+        Where the axis begins, if not at the least value.
+    """
+    whole = np.concatenate([np.zeros(0), *values])
+    whole = whole[np.isfinite(whole) & ((whole > 0.0) | (not logarithmic))]
+    if not whole.size:
+        return
+    least, most = (float(whole.min()), float(whole.max()))
+    shown = (float(axis.start), float(axis.end))
+    if logarithmic:
+        decades = np.floor(np.log10(least)), np.ceil(np.log10(most) + 1e-9)
+        if not (shown[0] <= least and most <= shown[1] and np.diff(np.log10(shown))[0] <= np.diff(decades)[0] + 2.0):
+            axis.update(start=10.0 ** decades[0], end=10.0 ** decades[1])
+        return
+    low = least if floor is None else floor
+    span = max(most - low, 1e-9 * abs(most), 1e-300)
+    if not (shown[0] <= low and most <= shown[1] and span >= 0.6 * (shown[1] - shown[0])):
+        axis.update(start=low - (0.04 * span if floor is None else 0.0), end=most + 0.1 * span)
+
+
 def lines(species: tuple[str, ...]) -> dict[str, ColumnDataSource]:
     """An empty source for each species."""
     return {name: ColumnDataSource({"x": [], "y": []}) for name in species}
@@ -59,7 +93,9 @@ class ExperimentCharts:
         profile = measurement.profile
         self.measured = () if profile is None else profile.species
         self.reach = 100.0 if profile is None else float(profile.depth[-1])
-        self.title = Div(text=f"<b>{html.escape(measurement.name)}</b>", sizing_mode="stretch_width", min_height=58)
+        self.title = Div(
+            text=f"<b>{html.escape(measurement.name)}</b>", sizing_mode="stretch_width", height=54, margin=(4, 5, 0, 5)
+        )
         depths = Range1d(0.0, self.reach)
         self.depths = depths
         self.composition = {name: ColumnDataSource({"x": [], "y": [], "alpha": []}) for name in self.species}
@@ -67,6 +103,7 @@ class ExperimentCharts:
         self.residual = {name: ColumnDataSource({"x": [], "y": [], "marker": []}) for name in self.measured}
         self.frozen = ColumnDataSource({"x": [], "y": [], "colour": []})
         self.band = {name: ColumnDataSource({"x": [], "low": [], "high": []}) for name in self.measured}
+        self.following = False
         self.linear = plain("Profile", 230, x_range=depths, y_range=Range1d(-0.05, 1.15))
         self.logarithmic = plain(
             "Profile, logarithmic", 210, x_range=depths, y_range=Range1d(FLOOR, 2.0), y_axis_type="log"
@@ -118,7 +155,7 @@ class ExperimentCharts:
         """Residuals, with the range of depths that is fitted, which can be dragged."""
         profile = self.measurement.profile
         assert profile is not None
-        one = plain("Residuals; drag the shaded edges to fit other depths", 140, tools="", x_range=depths,
+        one = plain("Residuals (drag the shaded edges)", 140, tools="", x_range=depths,
                     y_range=Range1d(-RESIDUALS - 0.6, RESIDUALS + 0.6))  # fmt: skip
         one.title.text_font_size = "9pt"
         for name in self.measured:
@@ -187,6 +224,13 @@ class ExperimentCharts:
         if panel.status is not Status.DONE:
             told += f" {html.escape(panel.words())}"
         self.title.text = f"<b>{html.escape(panel.name)}</b>{chi2}<br>{front}<br>{told}"
+
+    def fitted_over(self, depths: DepthRange) -> None:
+        """Put the shaded range to fitted depths."""
+        if self.kept is not None:
+            self.following = True
+            self.kept.update(**dict(zip(("start", "end"), depths or self.limits, strict=True)))
+            self.following = False
 
     def freeze(self) -> None:
         """Keep the curves of now as an overlay, beside those that are kept."""

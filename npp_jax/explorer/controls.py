@@ -1,6 +1,7 @@
 """Sliders and number boxes of the parameters."""
 
 import math
+import re
 from collections.abc import Callable
 from functools import partial
 
@@ -16,6 +17,7 @@ WIDTH = 330
 """Width of the column of controls [px]."""
 
 _STEPS = 1000
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 Moved = Callable[[str, float, bool], None]
 """Takes the name of a parameter, its value, and whether it was let go."""
@@ -46,7 +48,7 @@ class Controls:
     def _row(self, parameter: Parameter) -> Row:
         name = parameter.name
         stem, unit = split_unit(name)
-        title = stem if unit == "1" else f"{stem} / {unit}"
+        title = stem if unit == "1" else f"{stem} / {pretty_unit(unit)}"
         slider = Slider(
             start=0.0, end=1.0, step=1.0 / _STEPS, value=0.0, show_value=False, title=title, name=f"slider {name}",
             width=WIDTH - 128, margin=(2, 5, 2, 5),
@@ -103,6 +105,11 @@ class Controls:
             change()
         finally:
             self._setting = False
+
+
+def pretty_unit(unit: str) -> str:
+    """A unit with its powers raised: m² s⁻¹."""
+    return re.sub(r"(?<=[a-zA-Z])-?\d", lambda found: found[0].translate(_RAISED), unit)
 
 
 def _text(value: float) -> str:

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 
 import numpy as np
-from bokeh.models import ColumnDataSource, DataRange1d
+from bokeh.models import ColumnDataSource, Range1d
 from bokeh.models.layouts import Column, Row
 from bokeh.plotting import figure
 
-from npp_jax.explorer.charts import plain
+from npp_jax.explorer.charts import follow, plain
 from npp_jax.explorer.picture import Law, Panel, Picture
 from npp_jax.figures.simulation import COLOURS
 from npp_jax.fitting.band import LawBands
@@ -40,7 +40,9 @@ class LawCharts:
             ColumnDataSource({"x": [], "y": []}), ColumnDataSource(_EMPTY), ColumnDataSource(_EMPTY)
         )  # fmt: skip
         self._bands = {name: ColumnDataSource(_EMPTY) for name in ("diffusivity", "activation", "density")}
-        self.diffusivity = plain("Diffusivity", _HEIGHT, y_axis_type="log")
+        self.diffusivity = plain(
+            "Diffusivity", _HEIGHT, y_axis_type="log", x_range=Range1d(-0.02, 1.02), y_range=Range1d(1e-24, 1e-18)
+        )
         self.diffusivity.xaxis.axis_label, self.diffusivity.yaxis.axis_label = "fraction n/n_ref", "D / (m²/s)"
         self._band(self.diffusivity, "diffusivity")
         for (_, ion), source in self._lines.items():
@@ -49,10 +51,10 @@ class LawCharts:
         figures = [self.diffusivity]
         if self._barriers:
             figures += [self._activation(colours), self._site_energies()]
-        times = []
+        times, self._hours = [], Range1d(0.0, 1.0)
         own = _of_experiments(measurements, colours)
         for key, title, label in (("j", "Current", "current / (nA/cm²)"), ("U", "Potential of the surface", "U / V")):
-            one = plain(title, _HEIGHT, y_range=DataRange1d(start=0.0))
+            one = plain(title, _HEIGHT, x_range=self._hours, y_range=Range1d(0.0, 1.0))
             one.xaxis.axis_label, one.yaxis.axis_label = "time / h", label
             for k, (name, source) in enumerate(self._courses.items()):
                 dash = "solid" if len(self._courses) <= len(COLOURS) else ["solid", "dashed"][k // len(COLOURS) % 2]
@@ -61,6 +63,7 @@ class LawCharts:
                 one.scatter("t", key, source=source, color=colour, size=3)
             _legend(one, "top_right" if key == "j" else "bottom_right")
             times.append(one)
+        self.current, self.potential = times
         self.column = Column(
             children=[
                 Row(children=figures, sizing_mode="stretch_width"),
@@ -73,16 +76,19 @@ class LawCharts:
         one.varea("x", "low", "high", source=self._bands[name], fill_color="#0072B2", fill_alpha=0.2)
 
     def _activation(self, colours: Mapping[str, str]) -> figure:
-        one = plain("Activation energy above that of the bulk", _HEIGHT)
+        one = plain(
+            "Activation energy above the bulk", _HEIGHT, x_range=Range1d(-0.02, 1.02), y_range=Range1d(0.0, 0.5)
+        )
         one.xaxis.axis_label, one.yaxis.axis_label = "fraction n/n_bulk", "E_act(n) − E_act(bulk) / eV"
         self._band(one, "activation")
         for (_, ion), source in self._barriers.items():
             one.line("x", "y", source=source, color=colours[ion], line_width=2, legend_label=ion)
         _legend(one, "top_right")
+        self.activation = one
         return one
 
     def _site_energies(self) -> figure:
-        one = plain("Site energies", _HEIGHT)
+        one = plain("Site energies", _HEIGHT, x_range=Range1d(-0.5, 0.3), y_range=Range1d(0.0, 4.0))
         one.xaxis.axis_label, one.yaxis.axis_label = "E − E_F(bulk) / eV", "density of sites / (1/eV)"
         one.varea("x", "low", "high", source=self._full, fill_color=COLOURS[5], fill_alpha=0.45,
                   legend_label="stay populated")  # fmt: skip
@@ -112,7 +118,14 @@ class LawCharts:
             finite = panel.status is not Status.NOT_FINITE
             hours, current, potential = (v if finite else v[:0] for v in (panel.hours, panel.current, panel.potential))
             self._courses[panel.name].data = {"t": hours, "j": current, "U": potential}
+        laws = [law for _, law in shown]
+        follow(self.diffusivity.y_range, [law.diffusivity for law in laws], logarithmic=True)
+        panels = [panel for panel in picture.panels if panel.status is not Status.NOT_FINITE]
+        follow(self._hours, [panel.hours for panel in panels], floor=0.0)
+        follow(self.current.y_range, [panel.current for panel in panels], floor=0.0)
+        follow(self.potential.y_range, [panel.potential for panel in panels], floor=0.0)
         if self._barriers:
+            follow(self.activation.y_range, [law.activation for law in laws if law.activation is not None], floor=0.0)
             self._show_sites(picture.panels)
 
     def _show_sites(self, panels: tuple[Panel, ...]) -> None:
@@ -123,6 +136,8 @@ class LawCharts:
         deepest, level = min(((p, law.emptied) for p, law in alike), key=lambda pair: np.nan_to_num(pair[1]))
         energy, density = np.asarray(first.energy), np.asarray(first.density)
         self._sites.data = {"x": energy, "y": density}
+        follow(self.site_energies.x_range, [energy])
+        follow(self.site_energies.y_range, [density], floor=0.0)
         level = float(np.nan_to_num(level))
         # Both areas end at the levels themselves, wherever the points are.
         for source, low, high in ((self._full, -np.inf, level), (self._emptied, level, 0.0)):
@@ -160,7 +175,11 @@ def _same(a: Law, b: Law) -> bool:
 
 
 def _legend(one: figure, place: str) -> None:
-    one.legend.location = place
+    if len(one.legend[0].items) > 1:
+        # Above, where it covers no curve.
+        one.legend.orientation = "horizontal"
+        one.add_layout(one.legend[0], "above")
+    one.legend.location = place if len(one.legend[0].items) == 1 else "left"
     one.legend.border_line_alpha = 0.0
     one.legend.background_fill_alpha = 0.6
     one.legend.padding, one.legend.spacing = 3, 0

@@ -1,6 +1,7 @@
 """Numbers of a picture: what a problem says at one point of its parameters, by the objective that fits use."""
 
 import dataclasses
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -100,6 +101,7 @@ class Painter:
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
         self._compiled: dict[Setting, Callable[..., Any]] = {}
+        self._compiling = {setting: threading.Lock() for setting in SETTINGS}
 
     def knows(self, setting: Setting) -> bool:
         """Whether a setting is compiled."""
@@ -109,15 +111,14 @@ class Painter:
     def paint(self, values: Sequence[float], ranges: Sequence[DepthRange], setting: Setting) -> Picture:
         """Picture at values of the parameters, with χ² over ranges of depth."""
         weights = weights_over(self.problem, ranges)
-        if setting not in self._compiled:
-            function = _numbers(Objective(self.problem, *SETTINGS[setting]))
-            arguments = (jnp.asarray(values, float), weights)
-            # Kept once it is there, so that another thread does not take it for compiled before.
-            self._compiled[setting] = jax.jit(function, compiler_options=quick()).lower(*arguments).compile()
-        found = jax.device_get(self._compiled[setting](jnp.asarray(values, float), weights))
+        arguments = (jnp.asarray(values, float), weights)
+        with self._compiling[setting]:
+            if setting not in self._compiled:
+                function = _numbers(Objective(self.problem, *SETTINGS[setting]))
+                self._compiled[setting] = jax.jit(function, compiler_options=quick()).lower(*arguments).compile()
+        found = jax.device_get(self._compiled[setting](*arguments))
         panels = [
-            _panel(m, w, *numbers)
-            for m, w, *numbers in zip(self.problem.measurements, weights, *found, strict=True)
+            _panel(m, w, *numbers) for m, w, *numbers in zip(self.problem.measurements, weights, *found, strict=True)
         ]
         return Picture(tuple(panels), setting)
 

@@ -1,4 +1,4 @@
-"""What a page shows, as data: values, ranges of depth, model; with the states before, so that each step can be undone."""
+"""What a page shows, as data: values, depths, model; with the states before, so that each step can be undone."""
 
 import dataclasses
 from typing import Literal

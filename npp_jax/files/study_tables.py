@@ -59,6 +59,7 @@ class ExperimentEntry(ConfigTable):
     profile: str | None = None
     depth_scale: Positive = 1.0
     first_depth_nm: NotNegative = 0.0
+    last_depth_nm: Positive | None = None
     counts_per_fraction: Positive | None = None
     response: ResponseTable = ResponseTable()
     nuisance: NuisanceTable = NuisanceTable()
