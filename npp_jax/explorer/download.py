@@ -39,10 +39,10 @@ class Downloads:
         }
         buttons = []
         for label, make in choices.items():
-            button = Button(label=label, width=54, name=f"save {label}")
+            button = Button(label=label, width=52, margin=(5, 3, 5, 3), name=f"save {label}")
             button.on_click(lambda make=make: self._hand(make))
             buttons.append(button)
-        words = Div(text="Download", width=62, styles={"padding-top": "6px", "font-size": "12px"})
+        words = Div(text="Download", width=58, styles={"padding-top": "6px", "font-size": "12px"})
         self.column = Column(children=[Row(children=[words, *buttons], spacing=2), self._file])
 
     def _hand(self, make: Callable[[], Saved]) -> None:

@@ -7,7 +7,7 @@ from bokeh.models import ColumnDataSource, Range1d
 from bokeh.models.layouts import Column, Row
 from bokeh.plotting import figure
 
-from npp_jax.explorer.charts import follow, plain
+from npp_jax.explorer.common import follow, plain, put
 from npp_jax.explorer.picture import Law, Panel, Picture
 from npp_jax.figures.simulation import COLOURS
 from npp_jax.fitting.band import LawBands
@@ -91,9 +91,9 @@ class LawCharts:
         one = plain("Site energies", _HEIGHT, x_range=Range1d(-0.5, 0.3), y_range=Range1d(0.0, 4.0))
         one.xaxis.axis_label, one.yaxis.axis_label = "E − E_F(bulk) / eV", "density of sites / (1/eV)"
         one.varea("x", "low", "high", source=self._full, fill_color=COLOURS[5], fill_alpha=0.45,
-                  legend_label="stay populated")  # fmt: skip
+                  legend_label="populated")  # fmt: skip
         one.varea("x", "low", "high", source=self._emptied, fill_color=COLOURS[1], fill_alpha=0.5,
-                  legend_label="emptied behind the front")  # fmt: skip
+                  legend_label="emptied")  # fmt: skip
         one.line("x", "y", source=self._sites, color="#444444", line_width=2, legend_label="sites")
         self._band(one, "density")
         _legend(one, "top_left")
@@ -108,16 +108,18 @@ class LawCharts:
                 new = not any(ion == law.species and _same(law, other) for ion, other in shown)
                 shown.append((law.species, law))
                 key = (panel.name, law.species)
-                self._lines[key].data = (
+                put(
+                    self._lines[key],
                     {"x": law.fraction, "D": law.diffusivity} if new else {"x": [], "D": []}
                 )  # fmt: skip
                 if key in self._barriers and law.activation is not None:
-                    self._barriers[key].data = (
+                    put(
+                        self._barriers[key],
                         {"x": law.fraction, "y": law.activation} if new else {"x": [], "y": []}
                     )  # fmt: skip
             finite = panel.status is not Status.NOT_FINITE
             hours, current, potential = (v if finite else v[:0] for v in (panel.hours, panel.current, panel.potential))
-            self._courses[panel.name].data = {"t": hours, "j": current, "U": potential}
+            put(self._courses[panel.name], {"t": hours, "j": current, "U": potential})
         laws = [law for _, law in shown]
         follow(self.diffusivity.y_range, [law.diffusivity for law in laws], logarithmic=True)
         panels = [panel for panel in picture.panels if panel.status is not Status.NOT_FINITE]
@@ -135,7 +137,7 @@ class LawCharts:
         alike = [(panel, law) for panel, law in laws if law.species == first.species and _same(first, law)]
         deepest, level = min(((p, law.emptied) for p, law in alike), key=lambda pair: np.nan_to_num(pair[1]))
         energy, density = np.asarray(first.energy), np.asarray(first.density)
-        self._sites.data = {"x": energy, "y": density}
+        put(self._sites, {"x": energy, "y": density})
         follow(self.site_energies.x_range, [energy])
         follow(self.site_energies.y_range, [density], floor=0.0)
         level = float(np.nan_to_num(level))
@@ -144,7 +146,7 @@ class LawCharts:
             x = energy[(energy > low) & (energy < high)]
             x = np.concatenate([[low] if np.isfinite(low) else [], x, [high]])
             y = np.interp(x, energy, density)
-            source.data = {"x": x, "low": np.zeros_like(x), "high": y}
+            put(source, {"x": x, "low": np.zeros_like(x), "high": y})
         where = f", emptied in {deepest.name}" if len(panels) > 1 else ""
         self.site_energies.title.text = f"Site energies of {first.species}{where}"
 
@@ -152,11 +154,11 @@ class LawCharts:
         """Bands of 95 % of a fit; none for None."""
         for name, source in self._bands.items():
             if bands is None:
-                source.data = dict(_EMPTY)
+                put(source, dict(_EMPTY))
                 continue
             band = getattr(bands, name)
             x = bands.energy if name == "density" else bands.fraction
-            source.data = {"x": x, "low": band.low, "high": band.high}
+            put(source, {"x": x, "low": band.low, "high": band.high})
 
 
 def _of_experiments(measurements: tuple[Measurement, ...], colours: Mapping[str, str]) -> list[str]:

@@ -2,13 +2,15 @@
 
 import dataclasses
 import html
+import time
 
 from bokeh.document import Document
 from bokeh.models import Button, Div, Select
 from bokeh.models.layouts import Column, Row
 
 from npp_jax.explorer.added import addable, added_parameter
-from npp_jax.explorer.charts import ExperimentCharts, colours_of
+from npp_jax.explorer.charts import ExperimentCharts
+from npp_jax.explorer.common import colours_of
 from npp_jax.explorer.controls import WIDTH, Controls, note
 from npp_jax.explorer.download import Downloads
 from npp_jax.explorer.fitting import Found
@@ -26,6 +28,9 @@ _RELEASE = [
 ]
 _IN_A_ROW = 3
 """Experiments side by side."""
+
+_SOON, _REST = 80, 0.4
+"""Time until the other figures follow the profiles [ms], and after which they do so with them [s]."""
 
 _STICKY = {"position": "sticky", "top": "0px", "max-height": "100vh", "overflow-y": "auto", "background": "#f7f7f7"}
 
@@ -58,6 +63,7 @@ class Page:
         release.on_change("value", lambda attr, old, new: self.session.choose(new))
         self._bands_of: tuple[float, ...] | None = None
         self._bands: Found | None = None
+        self._rest_shown, self._rest_waits = 0.0, None
         self.downloads = Downloads(self)
         self.upload = Upload(self)
         head = Div(text=f"<b style='font-size:15px'>{html.escape(subject.title or subject.name)}</b>", width=WIDTH - 20)
@@ -67,7 +73,8 @@ class Page:
         ]  # fmt: skip
         left = Column(children=controls, width=WIDTH + 14, styles=_STICKY, name="controls")
         self._build()
-        self.document.add_root(Row(children=[left, self._figures_place], sizing_mode="stretch_width", spacing=8))
+        right = self._figures_place
+        self.document.add_root(Row(children=[left, right], sizing_mode="stretch_width", spacing=8, name="page"))
         self.document.title = f"{subject.title or subject.name} – npp_jax"
         self.document.on_session_destroyed(lambda context: self.session.end())
         for text in subject.notes:
@@ -111,15 +118,34 @@ class Page:
         self._add.options, self._add.value = choices, ""
 
     def _show(self, picture: Picture) -> None:
-        """Put a picture into all figures, in one message."""
+        """Put a picture into the figures: profiles at once, the others when the browser has drawn them."""
         self.document.hold("combine")
         try:
             for chart, panel in zip(self.charts, picture.panels, strict=True):
-                chart.show(panel)
-            self.laws.show(picture)
+                chart.show(panel, moving=self.session.moving)
             if self._bands_of is not None and self._bands_of != self.session.view.values:
                 self._show_bands(None)
-            elif self._bands is not None:
+        finally:
+            self.document.unhold()
+        waited = time.monotonic() - self._rest_shown
+        if not self.session.moving or waited > _REST:
+            self._show_rest(picture)
+        elif self._rest_waits is None:
+            self._rest_waits = self.document.add_timeout_callback(self._show_waiting, _SOON)
+
+    def _show_waiting(self) -> None:
+        self._rest_waits = None
+        if self.session.picture is not None:
+            self._show_rest(self.session.picture)
+
+    def _show_rest(self, picture: Picture) -> None:
+        self._rest_shown = time.monotonic()
+        self.document.hold("combine")
+        try:
+            for chart, panel in zip(self.charts, picture.panels, strict=True):
+                chart.show_rest(panel)
+            self.laws.show(picture)
+            if self._bands is not None:
                 self._show_bands(self._bands)
         finally:
             self.document.unhold()

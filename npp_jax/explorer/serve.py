@@ -15,10 +15,14 @@ from bokeh.document import Document
 from bokeh.server.server import BaseServer
 from bokeh.server.tornado import BokehTornado
 from bokeh.server.util import bind_sockets
+from bokeh.settings import settings
 from tornado.httpserver import HTTPServer
 from tornado.httputil import HTTPServerRequest
 from tornado.ioloop import IOLoop
 from tornado.web import RequestHandler
+
+# The console of the browser is for what goes wrong.
+settings.log_level = "warn"
 
 ADDRESS = "127.0.0.1"
 

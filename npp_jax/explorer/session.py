@@ -135,12 +135,17 @@ class Session:
         self.picture, self._shown_of = picture, (job.view.values, job.view.ranges, picture.setting)
         self._shown(picture)
         model = {"full": "full model", "accurate": "accurate setting", "fast": "fast setting"}[picture.setting]
-        more = "" if fine or not same else f"; {self.view.release} follows"
+        more = "" if fine or not same or self.moving else f"; {self.view.release} follows"
         self._tell(f"picture: {model}{more}")
 
     def _is_shown(self, job: _Job) -> bool:
         """Whether the better picture of a view is there already."""
         return self._shown_of == (job.view.values, job.view.ranges, self.view.release)
+
+    @property
+    def moving(self) -> bool:
+        """Whether a slider is held."""
+        return self._begun is not None
 
     def fit(self, tell: Callable[[str], None], done: Callable[[Found], None]) -> None:
         """Fit from the view of now; both are called in the thread of the document."""

@@ -4,8 +4,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from npp_jax.explorer.charts import FLOOR, RESIDUALS, colours_of
+from npp_jax.explorer.charts import RESIDUALS
+from npp_jax.explorer.common import colours_of
 from npp_jax.explorer.picture import Panel, Picture
+from npp_jax.explorer.profile_figure import FLOOR
 from npp_jax.explorer.subject import Subject
 from npp_jax.fitting import Measurement
 from npp_jax.simulation.status import Status
