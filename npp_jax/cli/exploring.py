@@ -1,7 +1,7 @@
 """`npp-jax explore`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -13,6 +13,10 @@ def explore(
         Path, typer.Argument(help="Study, experiment or tracer study (TOML), or result of a sweep (HDF5).")
     ],
     data: Annotated[Path | None, typer.Argument(help="Profile measured on the experiment; study of the sweep.")] = None,
+    setting: Annotated[
+        Literal["fast", "accurate", "full"] | None,
+        typer.Option(help="Of the pictures once nothing moves: numerical setting, or the full model."),
+    ] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of this machine; 0 for any free one.")] = 0,
     browser: Annotated[bool, typer.Option(help="Open the page in the browser.")] = True,
 ) -> None:
@@ -22,7 +26,7 @@ def explore(
 
     with exit_codes():
         check_bokeh()
-        build = page_of(file, data)
+        build = page_of(file, data, release=setting)
         from npp_jax.explorer.serve import ADDRESS, PageServer
 
         try:

@@ -36,8 +36,7 @@ class ExperimentCharts:
         self._told: Status | None = None
         self.following = False
         self.linear = ProfileFigure(measurement, colours, self.depths, logarithmic=False)
-        self.linear.figure.text("x", "y", "text", source=self.numbers, color="colour", text_align="right",
-                                text_font_size="9pt")  # fmt: skip
+        self.linear.figure.text("x", "y", "text", source=self.numbers, color="colour", text_font_size="9pt")  # fmt: skip
         self.logarithmic = ProfileFigure(measurement, colours, self.depths, logarithmic=True)
         self.logarithmic.figure.xaxis.axis_label = "depth / nm"
         children = [self.title, self.linear.figure]
@@ -117,7 +116,7 @@ class ExperimentCharts:
         chi2 = f"χ² {panel.chi2:.1f} / {panel.points}" if panel.points else ""
         put(
             self.numbers,
-            {"x": [0.98 * self.reach] * 3, "y": [0.87, 0.77, 0.67], "colour": ["#444444", "#444444", colour],
+            {"x": [0.05 * self.reach] * 3, "y": [0.62, 0.52, 0.42], "colour": ["#444444", "#444444", colour],
              "text": [chi2, f"front {depth:.4g} nm", panel.status.name]},
         )  # fmt: skip
         if moving:

@@ -47,10 +47,8 @@ class Controls:
 
     def _row(self, parameter: Parameter) -> Row:
         name = parameter.name
-        stem, unit = split_unit(name)
-        title = stem if unit == "1" else f"{stem} / {pretty_unit(unit)}"
         slider = Slider(
-            start=0.0, end=1.0, step=1.0 / _STEPS, value=0.0, show_value=False, title=title, name=f"slider {name}",
+            start=0.0, end=1.0, step=1.0 / _STEPS, value=0.0, show_value=False, title=label_of(name), name=f"slider {name}",
             width=WIDTH - 128, margin=(2, 5, 2, 5),
         )  # fmt: skip
         box = TextInput(value="", width=98, name=f"box {name}", margin=(2, 5, 2, 5))
@@ -112,8 +110,15 @@ def pretty_unit(unit: str) -> str:
     return re.sub(r"(?<=[a-zA-Z])-?\d", lambda found: found[0].translate(_RAISED), unit)
 
 
+def label_of(name: str) -> str:
+    """Label of an axis of a parameter, with its unit."""
+    stem, unit = split_unit(name)
+    text = pretty_unit(unit)
+    return stem if unit == "1" else f"{stem} / ({text})" if " " in text else f"{stem} / {text}"
+
+
 def _text(value: float) -> str:
-    return f"{value:.6g}"
+    return f"{value:.5g}"
 
 
 def note(text: str = "", *, name: str | None = None, colour: str = "#444444") -> Div:

@@ -18,7 +18,8 @@ _TAKE = """
 if (!cb_obj.text) return
 const [name, kind, body] = cb_obj.text.split("|")
 const link = document.createElement("a")
-link.href = `data:${kind};base64,${body}`
+const bytes = Uint8Array.from(atob(body), (letter) => letter.charCodeAt(0))
+link.href = URL.createObjectURL(new Blob([bytes], {type: kind}))
 link.download = name
 link.click()
 """

@@ -179,7 +179,7 @@ def _same(a: Law, b: Law) -> bool:
 def _legend(one: figure, place: str) -> None:
     if len(one.legend[0].items) > 1:
         # Above, where it covers no curve.
-        one.legend.orientation = "horizontal"
+        one.legend.orientation, one.legend.margin = "horizontal", 0
         one.add_layout(one.legend[0], "above")
     one.legend.location = place if len(one.legend[0].items) == 1 else "left"
     one.legend.border_line_alpha = 0.0

@@ -58,9 +58,10 @@ class Page:
         self._figures_place = Column(children=[], sizing_mode="stretch_width")
         self._add = Select(title="Add a slider for", options=[], width=WIDTH - 20, name="add")
         self._add.on_change("value", lambda attr, old, new: self._add_slider(new))
-        release = Select(title="When let go, calculate", value="accurate", options=list(_RELEASE), width=WIDTH - 20)
-        release.name = "release"
+        release = Select(title="When let go, calculate", options=list(_RELEASE), width=WIDTH - 20, name="release")
+        release.value = subject.release
         release.on_change("value", lambda attr, old, new: self.session.choose(new))
+        self._above: list[Column] = []
         self._bands_of: tuple[float, ...] | None = None
         self._bands: Found | None = None
         self._rest_shown, self._rest_waits = 0.0, None
@@ -80,6 +81,16 @@ class Page:
         for text in subject.notes:
             self.say(text)
         self.session.refresh()
+
+    def above(self, column: Column) -> None:
+        """Show something above the figures."""
+        self._above.append(column)
+        self._figures_place.children = [column, *self._figures_place.children]
+
+    def go_to(self, values: tuple[float, ...]) -> None:
+        """Go to values of all parameters."""
+        self.session.at(self.session.view.at(values))
+        self.controls.show(self.session.view)
 
     def _buttons(self) -> Row:
         self._fit = Button(label="Fit from here", button_type="primary", width=104, name="fit")
@@ -106,7 +117,7 @@ class Page:
             Row(children=[chart.column for chart in self.charts[k : k + _IN_A_ROW]], sizing_mode="stretch_width")
             for k in range(0, len(self.charts), _IN_A_ROW)
         ]
-        self._figures_place.children = [*rows, self.laws.column]
+        self._figures_place.children = [*self._above, *rows, self.laws.column]
         measured = any(m.profile is not None for m in problem.measurements)
         self._fit.disabled = not (measured and problem.parameters)
         self._build_controls()
@@ -232,6 +243,7 @@ class Page:
         view = self.session.view
         values = {p.name: v for p, v in zip(view.parameters, view.values, strict=True)}
         subject = self.session.subject.with_problem(problem, values)
+        self._bands = self._bands_of = None
         self.session.replaced(subject, Painter(problem))
         if figures:
             self._build()

@@ -63,7 +63,9 @@ class Session:
 
     def replaced(self, subject: Subject, painter: Painter) -> None:
         """Go on with another problem."""
+        self.fitter.stop.set()
         self.subject, self.painter, self.fitter = subject, painter, Fitter(subject.problem)
+        self.picture = None
         release = self.view.release
         self.history = History(subject.view())
         self.choose(release)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from npp_jax.explorer.added import first_parameters
-from npp_jax.explorer.state import View
+from npp_jax.explorer.state import Setting, View
 from npp_jax.files import ConfigError, load_experiment
 from npp_jax.files.measured import make_measurement
 from npp_jax.files.study import Study, load_study
@@ -34,9 +34,12 @@ class Subject:
     notes: tuple[str, ...] = ()
     """What was changed on the way, one sentence each."""
 
+    release: Setting = "accurate"
+    """With what pictures are made once nothing moves."""
+
     def view(self) -> View:
         """The first state of its page."""
-        return View(self.problem.parameters, self.values, (None,) * len(self.problem.measurements))
+        return View(self.problem.parameters, self.values, (None,) * len(self.problem.measurements), self.release)
 
     def with_problem(self, problem: Problem, values: Mapping[str, float]) -> "Subject":
         """The subject with another problem; values of what is new come from its experiments."""
@@ -66,7 +69,8 @@ def of_study(study: Study) -> Subject:
         for k, m in enumerate(problem.measurements)
         if (key := f"experiments[{k}].profile") in study.identity.files
     }
-    return dataclasses.replace(made, profiles=files)
+    full = study.fit.model == "full"
+    return dataclasses.replace(made, profiles=files, release="full" if full else "accurate")
 
 
 def of_problem(

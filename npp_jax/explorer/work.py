@@ -1,5 +1,6 @@
 """Work beside the page: one thread each, the newest wish first; what was wished before and not begun is dropped."""
 
+import atexit
 import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
@@ -26,6 +27,8 @@ class Latest(Generic[Job]):
         # Ends with the program, in the middle of a compilation too.
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
+        # A compilation that the interpreter leaves behind as it ends would abort it.
+        atexit.register(self._finish)
 
     def ask(self, job: Job) -> None:
         """Do a job as soon as the one in hand is done; one that was waiting is dropped."""
@@ -38,6 +41,11 @@ class Latest(Generic[Job]):
         with self._change:
             self._ended, self._waiting = True, []
             self._change.notify()
+        atexit.unregister(self._finish)
+
+    def _finish(self) -> None:
+        self.end()
+        self._thread.join()
 
     def _run(self) -> None:
         while True:
