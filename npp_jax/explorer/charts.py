@@ -36,7 +36,7 @@ class ExperimentCharts:
         self._told: Status | None = None
         self.following = False
         self.linear = ProfileFigure(measurement, colours, self.depths, logarithmic=False)
-        self.linear.figure.text("x", "y", "text", source=self.numbers, color="colour", text_font_size="9pt")  # fmt: skip
+        self.linear.figure.text("x", "y", "text", source=self.numbers, color="colour", text_font_size="9pt")
         self.logarithmic = ProfileFigure(measurement, colours, self.depths, logarithmic=True)
         self.logarithmic.figure.xaxis.axis_label = "depth / nm"
         children = [self.title, self.linear.figure]

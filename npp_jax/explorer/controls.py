@@ -48,8 +48,8 @@ class Controls:
     def _row(self, parameter: Parameter) -> Row:
         name = parameter.name
         slider = Slider(
-            start=0.0, end=1.0, step=1.0 / _STEPS, value=0.0, show_value=False, title=label_of(name), name=f"slider {name}",
-            width=WIDTH - 128, margin=(2, 5, 2, 5),
+            start=0.0, end=1.0, step=1.0 / _STEPS, value=0.0, show_value=False, title=label_of(name),
+            name=f"slider {name}", width=WIDTH - 128, margin=(2, 5, 2, 5),
         )  # fmt: skip
         box = TextInput(value="", width=98, name=f"box {name}", margin=(2, 5, 2, 5))
         low, high = float(parameter.low), float(parameter.high)

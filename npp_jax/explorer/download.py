@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from npp_jax.explorer.page import Page
 
 # The browser offers a file under its own name; nothing is read from the page.
-_TAKE = """
+TAKE = """
 if (!cb_obj.text) return
 const [name, kind, body] = cb_obj.text.split("|")
 const link = document.createElement("a")
@@ -31,7 +31,7 @@ class Downloads:
     def __init__(self, page: "Page") -> None:
         self._page = page
         self._file = Div(text="", visible=False, name="file")
-        self._file.js_on_change("text", CustomJS(code=_TAKE))
+        self._file.js_on_change("text", CustomJS(code=TAKE))
         choices: dict[str, Callable[[], Saved]] = {
             "TOML": lambda: saved_files(page.session),
             "CSV": lambda: saved_csv(page.session),

@@ -61,6 +61,8 @@ def page_of(file: Path, data: Path | None = None, *, release: "Setting | None" =
         if data is not None:
             raise ConfigError(f"{file}: a study names its profiles itself; leave {data} out")
         subject = subject_of_study(file)
+    elif "kind" in table:
+        return _tracer(file)
     else:
         from npp_jax.explorer.subject import subject_of_experiment
 
@@ -79,6 +81,15 @@ def _sweep(file: Path, study: Path | None) -> Build:
     result, subject = sweep_of_study(file, study)
     painter = Painter(subject.problem)
     return lambda document: _built(SweepPage(document, result, subject, painter))
+
+
+def _tracer(file: Path) -> Build:
+    """The same of a tracer study, which is fitted when the page is opened."""
+    from npp_jax.commands.tracer.study import load_tracer_study
+    from npp_jax.explorer.tracer_page import TracerPage
+
+    study = load_tracer_study(file)
+    return lambda document: _built(TracerPage(document, study, file))
 
 
 def _built(page: object) -> None:

@@ -1,5 +1,6 @@
 """Pages of a finished sweep: with its study every candidate is simulated, without it the kept profiles are shown."""
 
+import html
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -64,7 +65,9 @@ class StoredPage:
         columns = [self._figures(stored) for stored in first]
         rows = [Row(children=columns[k : k + 3], sizing_mode="stretch_width") for k in range(0, len(columns), 3)]
         landscape = Landscape(result, self._chosen)
-        head = Div(text=f"<b style='font-size:15px'>{result.title or file.name}</b>", sizing_mode="stretch_width")
+        head = Div(
+            text=f"<b style='font-size:15px'>{html.escape(result.title or file.name)}</b>", sizing_mode="stretch_width"
+        )
         note = Div(text="To move parameters as well, give the study: npp-jax explore RESULT.h5 STUDY.toml")
         document.add_root(Column(children=[head, landscape.column, *rows, note], sizing_mode="stretch_width"))
         document.title = f"{result.title or file.name} – npp_jax"

@@ -52,7 +52,7 @@ def run_chain(study: ChainStudy, folder: Path) -> TracerReport:
     lines: list[str] = []
     warnings: list[str] = []
     arrays: dict[str, Array] = {}
-    status, code = "simulated; no profile to fit to", 0
+    status, code, fit = "simulated; no profile to fit to", 0, None
     if any(profile is not None for profile in profiles):
         fit = fit_boundaries(
             sizes, table.initial, stages, profiles, D_bulk=D, permeability=permeability, fit_bulk=table.fit_bulk,
@@ -111,7 +111,7 @@ def run_chain(study: ChainStudy, folder: Path) -> TracerReport:
     }
     if not np.all(np.isfinite(np.asarray(solution.fraction))):
         status, code = "no finite result: check the values of the study", 4
-    return TracerReport(lines, arrays, draw, warnings, status, code)
+    return TracerReport(lines, arrays, draw, warnings, status, code, fit)
 
 
 def _end(stage: StageTable) -> AbstractEnd:

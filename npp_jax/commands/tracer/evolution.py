@@ -126,6 +126,5 @@ def run_evolution(study: EvolutionStudy, folder: Path) -> TracerReport:
 
     told, doubt = chi2_lines(fit)
     status, code = ending(fit)
-    return TracerReport(
-        [*lines, *told], arrays, draw, [*doubt, *vague([f"D at {T:g} K" for T in temperatures], error)], status, code
-    )
+    doubtful = vague([f"D at {T:g} K" for T in temperatures], error)
+    return TracerReport([*lines, *told], arrays, draw, [*doubt, *doubtful], status, code, fit)

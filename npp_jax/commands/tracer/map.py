@@ -50,7 +50,7 @@ def run_map(study: MapStudy, folder: Path) -> TracerReport:
     lines = [f"{grains.grains} grains, {sum(map(len, grains.pairs))} pairs of neighbours, {labels.shape} pixels"]
     warnings: list[str] = []
     arrays: dict[str, Array] = {}
-    status, code = "simulated; no counts to fit to", 0
+    status, code, fit = "simulated; no counts to fit to", 0, None
     if counts is not None:
         fit = fit_permeability(
             grains, IsotopeCounts(*counts), D_bulk=table.D_bulk_m2_s, initial=table.initial, stages=stages,
@@ -84,7 +84,7 @@ def run_map(study: MapStudy, folder: Path) -> TracerReport:
         arrays["measured"] = Array(_measured(counts), "1", "measured isotope fraction", ("row", "column"))
     scans = _scans(study, grains, counts, modelled[-1], arrays)
     draw = functools.partial(_drawn, study, grains, counts, modelled[-1], scans)
-    return TracerReport(lines, arrays, draw, warnings, status, code)
+    return TracerReport(lines, arrays, draw, warnings, status, code, fit)
 
 
 def _rows(study: MapStudy, grains: GrainMap, fit: TracerFit) -> list[str]:

@@ -94,4 +94,5 @@ def run_profile(study: ProfileStudy, folder: Path) -> TracerReport:
         [*doubt, *vague(list(doubtful), np.asarray(list(doubtful.values())))],
         status,
         code,
+        fit,
     )

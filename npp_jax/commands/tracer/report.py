@@ -37,6 +37,8 @@ class TracerReport:
     """How it ended, in words."""
     code: int
     """Exit code: 0 done, 3 with a warning in the status, 4 without a finite result."""
+    fit: TracerFit | None = None
+    """The fit, where there was one."""
 
 
 def quantity_row(name: str, value: float, interval: tuple[float, float] | np.ndarray, unit: str) -> str:
