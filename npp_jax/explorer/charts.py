@@ -114,11 +114,13 @@ class ExperimentCharts:
         depth, width, plateau = panel.front
         colour = {Status.DONE: "#009E73"}.get(panel.status, "#D55E00")
         chi2 = f"χ² {panel.chi2:.1f} / {panel.points}" if panel.points else ""
-        put(
-            self.numbers,
-            {"x": [0.05 * self.reach] * 3, "y": [0.62, 0.52, 0.42], "colour": ["#444444", "#444444", colour],
-             "text": [chi2, f"front {depth:.4g} nm", panel.status.name]},
-        )  # fmt: skip
+        ions = [ion.name for ion in self.measurement.experiment.species]
+        # The names of the ions stand in for a legend, which would cost the browser more than the curves.
+        rows = [(0.05, 0.62, chi2, "#444444"), (0.05, 0.52, f"front {depth:.4g} nm", "#444444")]
+        rows += [(0.05, 0.42, panel.status.name, colour)]
+        rows += [(0.9, 0.62 - 0.1 * k, name, self.colours[name]) for k, name in enumerate(ions)]
+        x, y, text, colours = (list(column) for column in zip(*rows, strict=True))
+        put(self.numbers, {"x": [self.reach * share for share in x], "y": y, "text": text, "colour": colours})
         if moving:
             # A text of the page makes the browser lay all of it out anew: most of the time of a picture.
             return

@@ -2,7 +2,6 @@
 
 import dataclasses
 import html
-import time
 
 from bokeh.document import Document
 from bokeh.models import Button, Div, Select
@@ -29,8 +28,8 @@ _RELEASE = [
 _IN_A_ROW = 3
 """Experiments side by side."""
 
-_SOON, _REST = 80, 0.4
-"""Time until the other figures follow the profiles [ms], and after which they do so with them [s]."""
+_SOON = 100
+"""Time until the other figures follow the profiles while a slider moves [ms]."""
 
 _STICKY = {"position": "sticky", "top": "0px", "max-height": "100vh", "overflow-y": "auto", "background": "#f7f7f7"}
 
@@ -64,7 +63,7 @@ class Page:
         self._above: list[Column] = []
         self._bands_of: tuple[float, ...] | None = None
         self._bands: Found | None = None
-        self._rest_shown, self._rest_waits = 0.0, None
+        self._rest_waits: object | None = None
         self.downloads = Downloads(self)
         self.upload = Upload(self)
         head = Div(text=f"<b style='font-size:15px'>{html.escape(subject.title or subject.name)}</b>", width=WIDTH - 20)
@@ -138,8 +137,7 @@ class Page:
                 self._show_bands(None)
         finally:
             self.document.unhold()
-        waited = time.monotonic() - self._rest_shown
-        if not self.session.moving or waited > _REST:
+        if not self.session.moving:
             self._show_rest(picture)
         elif self._rest_waits is None:
             self._rest_waits = self.document.add_timeout_callback(self._show_waiting, _SOON)
@@ -150,7 +148,6 @@ class Page:
             self._show_rest(self.session.picture)
 
     def _show_rest(self, picture: Picture) -> None:
-        self._rest_shown = time.monotonic()
         self.document.hold("combine")
         try:
             for chart, panel in zip(self.charts, picture.panels, strict=True):

@@ -15,7 +15,8 @@ from npp_jax.simulation.status import Status
 FLOOR = 1e-4
 """Least fraction of the logarithmic figure."""
 
-_EMPTY = {"x": [], "low": [], "high": []}
+_STYLE = ("x", "y", "colour", "alpha", "dash", "width", "label")
+"""Columns of the curves."""
 
 
 class ProfileFigure:
@@ -42,15 +43,11 @@ class ProfileFigure:
         self._measured = () if profile is None else profile.species
         # By these names the page is asked for its curves.
         of = f"{'log ' if logarithmic else ''}{measurement.name}"
-        self.composition = {
-            name: ColumnDataSource({"x": [], "y": [], "alpha": []}, name=f"composition {of} {name}")
-            for name in self._species
-        }
-        self.signal = {
-            name: ColumnDataSource({"x": [], "y": []}, name=f"signal {of} {name}") for name in self._measured
-        }
-        self._frozen = ColumnDataSource({"x": [], "y": [], "colour": []}, name=f"frozen {of}")
-        self._band = {name: ColumnDataSource(_EMPTY, name=f"band {of} {name}") for name in self._measured}
+        self.curves = ColumnDataSource({key: [] for key in _STYLE}, name=f"curves {of}")
+        self._frozen: list[tuple[np.ndarray, np.ndarray, str]] = []
+        self._shown: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+        self._panel: Panel | None = None
+        self._band = ColumnDataSource({"x": [], "y": [], "colour": []}, name=f"band {of}")
         options = {"y_axis_type": "log", "y_range": Range1d(FLOOR, 2.0)} if logarithmic else {}
         self.figure = plain(
             "Profile, logarithmic" if logarithmic else "Profile", 210 if logarithmic else 230, x_range=depths,
@@ -60,75 +57,70 @@ class ProfileFigure:
         self._draw(logarithmic)
 
     def _draw(self, logarithmic: bool) -> None:
+        """All of a kind in one glyph: what each glyph costs the browser is more than what is in it."""
         profile, one = self._measurement.profile, self.figure
-        one.multi_line("x", "y", source=self._frozen, color="colour", line_dash="dashed", line_alpha=0.8)
-        for name in self._species:
-            colour = self._colours[name]
-            if profile is not None and name in self._measured:
-                k = self._measured.index(name)
+        if profile is not None:
+            parts = []
+            for k, name in enumerate(self._measured):
                 value, sigma = np.asarray(profile.fraction[k]), np.asarray(profile.sigma[k])
+                shown = (np.asarray(profile.weight[k]) > 0.0) & ((value > 0.0) | (not logarithmic))
                 low = np.maximum(value - sigma, 0.2 * FLOOR) if logarithmic else value - sigma
-                shown = np.asarray(profile.weight[k]) > 0.0
-                shown &= (value > 0.0) | (not logarithmic)
-                columns = {"x": np.asarray(profile.depth), "y": value, "low": low, "high": value + sigma}
-                points = ColumnDataSource({key: column[shown] for key, column in columns.items()})
-                one.segment("x", "low", "x", "high", source=points, color=colour, line_alpha=0.25)
-                one.scatter("x", "y", source=points, size=3, color=colour, alpha=0.45)
-                one.varea("x", "low", "high", source=self._band[name], fill_color=colour, fill_alpha=0.25)
-                one.multi_line(
-                    "x", "y", source=self.composition[name], color=colour, line_dash="dotted", line_alpha="alpha"
-                )
-                one.line("x", "y", source=self.signal[name], color=colour, line_width=2, legend_label=name)
-            else:
-                one.multi_line(
-                    "x", "y", source=self.composition[name], color=colour, line_width=2, line_alpha="alpha",
-                    legend_label=name,
-                )  # fmt: skip
-        one.legend.visible = not logarithmic
-        one.legend.location = "right"
-        one.legend.border_line_alpha = 0.0
-        one.legend.background_fill_alpha = 0.6
-        one.legend.padding, one.legend.spacing = 3, 0
+                columns = (np.asarray(profile.depth), value, low, value + sigma)
+                parts.append([*(column[shown] for column in columns), np.full(shown.sum(), self._colours[name])])
+            keys = ("x", "y", "low", "high", "colour")
+            points = {key: np.concatenate(column) for key, column in zip(keys, zip(*parts, strict=True), strict=True)}
+            source = ColumnDataSource({**points, "colour": points["colour"].tolist()})
+            one.segment("x", "low", "x", "high", source=source, color="colour", line_alpha=0.25)
+            one.scatter("x", "y", source=source, size=3, color="colour", alpha=0.45)
+            one.patches("x", "y", source=self._band, color="colour", line_alpha=0.0, fill_alpha=0.25)
+        one.multi_line(
+            "x", "y", source=self.curves, color="colour", line_alpha="alpha", line_dash="dash", line_width="width"
+        )
 
     def show(self, panel: Panel) -> None:
         """Put the curves of a picture into the figure."""
-        failed = panel.status >= Status.NOT_CONVERGED
+        self._panel, self._shown = panel, {}
         # Later outputs are drawn stronger, and what is not to be trusted paler.
-        alphas = (0.3 + 0.7 * (np.arange(len(panel.depth)) + 1) / len(panel.depth)) * (0.5 if failed else 1.0)
+        strength = 0.5 if panel.status >= Status.NOT_CONVERGED else 1.0
         inside = panel.depth <= 1.5 * float(self._depths.end)
+        rows: list[tuple[Any, ...]] = [(x, y, colour, 0.8, "dashed", 1.0, "frozen") for x, y, colour in self._frozen]
+        count = len(panel.depth)
         for i, name in enumerate(panel.species):
-            x = [depth[near] for depth, near in zip(panel.depth, inside, strict=True)]
-            y = [values[i][near] for values, near in zip(panel.fraction, inside, strict=True)]
-            put(self.composition[name], {"x": x, "y": y, "alpha": alphas})
+            seen = name in self._measured
+            for k, (depth, values, near) in enumerate(zip(panel.depth, panel.fraction, inside, strict=True)):
+                x, y = depth[near], values[i][near]
+                alpha = strength * (0.3 + 0.7 * (k + 1) / count)
+                style = ("dotted", 1.0) if seen else ("solid", 2.0)
+                rows.append((x, y, self._colours[name], alpha, *style, f"composition {name}"))
+            self._shown[name] = (x, y)
         if panel.signal is not None and self._measurement.profile is not None:
             depth = np.asarray(self._measurement.profile.depth)
             for k, name in enumerate(self._measured):
-                put(self.signal[name], {"x": depth, "y": panel.signal[k]})
+                rows.append((depth, panel.signal[k], self._colours[name], strength, "solid", 2.0, f"signal {name}"))
+                self._shown[name] = (depth, panel.signal[k])
+        put(self.curves, {key: list(column) for key, column in zip(_STYLE, zip(*rows, strict=True), strict=True)})
 
     def freeze(self) -> None:
         """Keep the curves of now as an overlay, beside those that are kept."""
-        kept = {key: list(column) for key, column in self._frozen.data.items()}
-        for name in self._species:
-            if name in self._measured:
-                x, y = (self.signal[name].data[key] for key in ("x", "y"))
-            else:
-                data = self.composition[name].data
-                x, y = data["x"][-1], data["y"][-1]
-            kept["x"].append(np.asarray(x))
-            kept["y"].append(np.asarray(y))
-            kept["colour"].append(self._colours[name])
-        self._frozen.data = kept
+        self._frozen += [(x, y, self._colours[name]) for name, (x, y) in self._shown.items()]
+        self._again()
 
     def clear(self) -> None:
         """Take the overlays away."""
-        self._frozen.data = {"x": [], "y": [], "colour": []}
+        self._frozen = []
+        self._again()
+
+    def _again(self) -> None:
+        if self._panel is not None:
+            self.show(self._panel)
 
     def banded(self, half: Float[np.ndarray, "species depth"] | None) -> None:
         """Bands of 95 % about the signal of now; none for None."""
-        for k, name in enumerate(self._measured):
-            band: dict[str, Any] = dict(_EMPTY)
-            if half is not None:
-                data = self.signal[name].data
-                y = np.asarray(data["y"])
-                band = {"x": data["x"], "low": y - half[k], "high": y + half[k]}
-            put(self._band[name], band)
+        band: dict[str, Any] = {"x": [], "y": [], "colour": []}
+        for k, name in enumerate(() if half is None else self._measured):
+            assert half is not None
+            x, y = self._shown[name]
+            band["x"].append(np.concatenate([x, x[::-1]]))
+            band["y"].append(np.concatenate([y - half[k], (y + half[k])[::-1]]))
+            band["colour"].append(self._colours[name])
+        put(self._band, band)

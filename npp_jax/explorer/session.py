@@ -105,15 +105,10 @@ class Session:
             self._fast.ask(_Job(self.painter, view, "fast"))
 
     def refresh(self) -> None:
-        """Make the picture of the view anew: fast, then as it is wanted."""
-        job = _Job(self.painter, self.view, "fast")
+        """Make the picture of the view anew: fast, and when that is there as it is wanted."""
         if not self.painter.knows("fast"):
             self._tell("preparing the first picture …")
-        self._fast.ask(job)
-        if self.view.release != "fast":
-            if not self.painter.knows(self.view.release):
-                self._tell(f"picture: fast setting; the {self.view.release} one is being compiled, once …")
-            self._slow.ask(job._replace(setting=self.view.release))
+        self._fast.ask(_Job(self.painter, self.view, "fast"))
 
     def _paint(self, job: _Job) -> None:
         """In a thread of its own."""
@@ -132,12 +127,21 @@ class Session:
         fine = picture.setting == self.view.release
         if job.painter is not self.painter or not (same or (picture.setting == "fast" and newest)):
             return
-        if same and not fine and self._is_shown(job):
-            return
+        if same and not fine and not self.moving:
+            if self._is_shown(job):
+                return
+            # Two programs that are made at once would delay each other.
+            self._slow.ask(job._replace(setting=self.view.release))
         self.picture, self._shown_of = picture, (job.view.values, job.view.ranges, picture.setting)
         self._shown(picture)
         model = {"full": "full model", "accurate": "accurate setting", "fast": "fast setting"}[picture.setting]
-        more = "" if fine or not same or self.moving else f"; {self.view.release} follows"
+        more = ""
+        if same and not fine and not self.moving:
+            more = (
+                f"; {self.view.release} follows"
+                if self.painter.knows(self.view.release)
+                else (f"; {self.view.release} is being compiled, once")
+            )
         self._tell(f"picture: {model}{more}")
 
     def _is_shown(self, job: _Job) -> bool:

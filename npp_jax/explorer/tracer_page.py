@@ -46,7 +46,7 @@ class TracerPage:
         self._status, self._message = note("fitting …", name="status"), note(name="message", colour="#D55E00")
         head = Div(text=f"<b style='font-size:15px'>{html.escape(title)}</b>", width=WIDTH - 20)
         self._left = Column(children=[head, self._status, self._message], width=WIDTH + 14)
-        self._right = Column(children=[], sizing_mode="stretch_width")
+        self._right = Column(children=[Div(text="")], sizing_mode="stretch_width")
         document.add_root(Row(children=[self._left, self._right], sizing_mode="stretch_width", spacing=8))
         document.title = f"{title} – npp_jax"
         threading.Thread(target=self._run, daemon=True).start()
@@ -64,10 +64,8 @@ class TracerPage:
 
     def _fitted(self, report: TracerReport) -> None:
         words = "<br>".join(html.escape(line) for line in [*report.lines, *report.warnings])
-        self._found = (
-            f"<pre style='font-size:11px;white-space:pre-wrap'>{words}</pre>status: {html.escape(report.status)}"
-        )
-        self._status.text = self._found
+        table = f"<pre style='font-size:11px;white-space:pre-wrap'>{words}</pre>"
+        self._status.text = f"{table}status: {html.escape(report.status)}"
         self._take = Div(text="", visible=False)
         self._take.js_on_change("text", CustomJS(code=TAKE))
         figure = Button(label="Figure (PNG)", width=150, name="save PNG")

@@ -76,6 +76,12 @@ def served(study: Path) -> Iterator[Served]:
         run.terminate()
 
 
+def curve(label: str, experiment: str = "K") -> str:
+    """Expression for the fractions of the last of the curves with a label."""
+    data = f"Bokeh.documents[0].get_model_by_name('curves {experiment}').data"
+    return f"{data}.y[{data}.label.lastIndexOf('{label}')]"
+
+
 class Browser:
     """A page in headless Chromium: models of Bokeh by their names, and what the console says."""
 
@@ -99,6 +105,10 @@ class Browser:
     def column(self, model: str, name: str) -> list[float]:
         """Column of a source."""
         return self.run(f"Array.from(Bokeh.documents[0].get_model_by_name({model!r}).data[{name!r}])")
+
+    def curve(self, label: str, experiment: str = "K") -> list[float]:
+        """Fractions of one of the curves of an experiment: `signal K`, `composition Li`, …."""
+        return self.run(f"Array.from({curve(label, experiment)})")
 
     def put(self, model: str, attribute: str, value: Any) -> None:
         """Give a model a value, as a hand does with a widget."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from explorer.conftest import curve
 from typer.testing import CliRunner
 
 from npp_jax import FAST, Measurement, Problem, load_experiment, load_study, simulate
@@ -31,10 +32,10 @@ def page(browser, served):
 
 def moved(page, name: str, share: float) -> None:
     """Drag a slider and let it go; wait until the curve has changed."""
-    before = page.column("signal K K", "y")
+    before = page.curve("signal K")
     page.put(f"slider {name}", "value", share)
     page.put(f"slider {name}", "value_throttled", share)
-    page.wait(f"Bokeh.documents[0].get_model_by_name('signal K K').data.y[60] != {before[60]!r}")
+    page.wait(f"{curve('signal K')}[60] != {before[60]!r}")
 
 
 def test_a_slider_moves_the_curve_to_what_simulate_gives(page, served):
@@ -43,7 +44,7 @@ def test_a_slider_moves_the_curve_to_what_simulate_gives(page, served):
     assert float(page.read("box D_K_m2_s", "value")) == pytest.approx(value, rel=1e-4)
     experiment = place(load_experiment(served.study.parent / "K.toml"), {"K.D_m2_s": value})
     expected = jax.jit(lambda e: simulate(e, FAST), compiler_options=quick())(experiment)
-    shown = page.run("Array.from(Bokeh.documents[0].get_model_by_name('composition K Li').data.y[0])")
+    shown = page.curve("composition Li")
     np.testing.assert_allclose(shown, np.asarray(expected.fraction[-1, 0])[: len(shown)], atol=1e-7)
     assert len(shown) > 50
     told = page.run("Bokeh.documents[0].get_model_by_name('told K').data.text")
@@ -74,7 +75,7 @@ def test_the_files_of_the_page_give_its_picture_on_the_command_line(page, tmp_pa
     done = CliRunner().invoke(app, ["sweep", str(study), "--output", str(tmp_path), "--quiet"])
     assert done.exit_code == 0, done.output
     (stored,) = read_profiles(tmp_path / "study.h5", np.array([0]))
-    np.testing.assert_allclose(stored.profile[0, 1], page.column("signal K K", "y"), atol=1e-5)
+    np.testing.assert_allclose(stored.profile[0, 1], page.curve("signal K"), atol=1e-5)
     again = subject_of_study(study)
     assert again.view().value("D_K_m2_s") == pytest.approx(3e-22 * 10.0**0.55)
     assert float(again.problem.measurements[0].experiment.species[1].diffusivity.D) == again.view().value("D_K_m2_s")
@@ -84,7 +85,7 @@ def test_numbers_and_figures_are_downloaded(page):
     page.click("save CSV")
     lines = [line for line in page.downloaded(".csv").read_text().splitlines() if not line.startswith("#")]
     rows = [row for row in csv.DictReader(lines) if row["curve"] == "signal" and row["species"] == "K"]
-    np.testing.assert_allclose([float(row["y"]) for row in rows], page.column("signal K K", "y"), rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose([float(row["y"]) for row in rows], page.curve("signal K"), rtol=1e-6, atol=1e-9)
     page.click("save SVG")
     assert "<svg" in page.downloaded(".svg").read_text()
     page.click("save PNG")
@@ -96,8 +97,8 @@ def test_a_fit_ends_with_bands_and_the_curve_before(page):
     page.click("fit")
     page.wait("Bokeh.documents[0].get_model_by_name('fit status').text.startsWith('fit ended')", 120.0)
     assert float(page.read("box D_K_m2_s", "value")) == pytest.approx(9.6813e-22, rel=0.1)
-    page.wait("Bokeh.documents[0].get_model_by_name('band K K').data.x.length > 100")
-    assert len(page.run("Bokeh.documents[0].get_model_by_name('frozen K').data.x")) == 2
+    page.wait("Bokeh.documents[0].get_model_by_name('band K').data.x.length == 2")
+    assert page.run("Bokeh.documents[0].get_model_by_name('curves K').data.label").count("frozen") == 2
 
 
 def test_another_profile_is_loaded(page, served):
