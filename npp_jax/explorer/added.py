@@ -100,7 +100,7 @@ def _range(key: str, value: float) -> tuple[float, float, str]:
     limits = allowed_range(key)
     if name == "temperature_K" or name == "reference_temperature_K":
         return max(value - 100.0, 50.0), min(value + 100.0, 2000.0), "linear"
-    if limits.low == 0.0 and limits.high <= 1.0 and not name.endswith("_m_s"):
+    if name.endswith("_fraction") or "reservoir_fraction" in key:
         high = min(max(0.5, 2.0 * value), 0.95)
         return (min(0.005, 0.5 * value) if value > 0.0 else 0.0), max(high, value), "linear"
     if name.endswith("_eV"):

@@ -139,8 +139,8 @@ class LawCharts:
         put(self._areas, {"x": [x for x, _ in areas], "y": [y for _, y in areas], "colour": [COLOURS[5], COLOURS[1]]})
         follow(self._sites.figure.x_range, [energy])
         self._sites.show([_Curve(energy, density, "#444444", "")], floor=0.0)
-        where = f" (in {deepest.name})" if len(panels) > 1 else ""
-        title = f"Sites of {first.species}: populated blue, emptied{where} orange"
+        where = f" in {deepest.name}" if len(panels) > 1 else ""
+        title = f"Sites of {first.species}; emptied{where}: orange"
         if self._sites.figure.title.text != title:
             self._sites.figure.title.text = title
 

@@ -71,6 +71,7 @@ class Page:
             head, self._status, self._message, self._controls_place, self._add, release, self._buttons(),
             self._fit_text, self.downloads.column, self.upload.column,
         ]  # fmt: skip
+        controls.insert(7, note("Solid: as the instrument sees it. Dotted: composition. Dashed: frozen."))
         left = Column(children=controls, width=WIDTH + 14, styles=_STICKY, name="controls")
         self._build()
         right = self._figures_place
