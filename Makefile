@@ -62,7 +62,7 @@ bench: $(STAMP)
 
 docs: $(STAMP)
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check -e ".[docs]"
-	$(BIN)/mkdocs build --strict
+	$(BIN)/sphinx-build -b html -W --keep-going -q docs site
 
 install: $(STAMP)
 

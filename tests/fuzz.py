@@ -34,12 +34,13 @@ from npp_jax.physics.limits import above
 from npp_jax.sims import ImportOptions, RawProfile, SimsFileError, convert, read_raw
 from npp_jax.sims.raw import MINIMUM_POINTS
 from npp_jax.simulation.supported import Unsupported, check_supported
-from npp_jax.sweeping import DesignError, read_table
+from npp_jax.sweeping import DesignError, SweepFileError, best, read_sweep, read_table
+from npp_jax.sweeping.profiles import read_profiles
 
 PATIENCE_S = 20.0
 """How long a process may take over one file."""
 
-OWN = (ConfigError, SimsFileError, DesignError)
+OWN = (ConfigError, SimsFileError, DesignError, SweepFileError)
 """Errors of the readers."""
 
 
@@ -130,6 +131,14 @@ def study(path: Path) -> None:
         assert "\n" not in text
 
 
+def swept(path: Path) -> None:
+    found = read_sweep(path)
+    size = len(found.theta)
+    assert found.chi2.shape == found.status.shape == (size, len(found.experiments)) and np.all(np.isfinite(found.theta))
+    for kept in read_profiles(path, best(found, 2)):
+        assert kept.profile.shape[1:] == (len(kept.species), len(kept.depth))
+
+
 TRACERS = ("exchange", "evolution", "chain", "map", "arrhenius")
 READERS = {
     "SIMS files": Reader(("surfacelab", "cameca", "sims_table", "sims_pairs"), sims, (by_bytes, by_cells)),
@@ -141,6 +150,7 @@ READERS = {
     "studies": Reader(("study.toml", "tabled.toml"), study, (by_bytes, by_keys)),
     "tracer studies": Reader(TRACERS, load_tracer_study, (by_bytes, by_keys)),
     "imported profiles": Reader(("imported.h5",), read_imported, (by_bytes,)),
+    "sweeps": Reader(("sweep.h5",), swept, (by_bytes,)),
     "solutions": Reader(("solution.h5",), read_solution, (by_bytes,)),
 }  # fmt: skip
 
@@ -213,6 +223,8 @@ def watched(name: str, inputs: int, seed: int) -> Counts:
                     child.kill()
                     child.wait()
             done, taken, failed = map(int, record.read_text().split())
+            if not done and child.returncode == 1:
+                raise SystemExit(f"{name}: the process failed before its first file")
             stuck = int(done < inputs - total.done)
             total = Counts(total.done + done + stuck, total.taken + taken, total.failed + failed, total.stuck + stuck)
     return total

@@ -262,4 +262,7 @@ def write_sound_files(folder: Path) -> dict[str, bytes]:
         folder / "imported.h5", import_sims(folder / "sims_pairs", ImportOptions({"Li": "Li"}, bulk_nm=(300.0, 800.0)))
     )
     write_solution(folder / "solution.h5", solution(), experiment_text=EXPERIMENT, command="npp-jax simulate")
-    return {**texts(), **{name: (folder / name).read_bytes() for name in ("imported.h5", "solution.h5")}}
+    # Made of the files above by `npp-jax sweep`, of four candidates with profiles on a grid of five points.
+    (folder / "sweep.h5").write_bytes((Path(__file__).parent / "text" / "data" / "sweep.h5").read_bytes())
+    results = ("imported.h5", "solution.h5", "sweep.h5")
+    return {**texts(), **{name: (folder / name).read_bytes() for name in results}}

@@ -134,7 +134,7 @@ def test_the_table_has_no_cycle():
 
 def test_nothing_else_lies_at_the_root():
     names = {path.stem for path in ROOT.glob("*.py")}
-    assert names == {"__init__", "__main__", "_compile", "_version", "constants"}
+    assert names == {"__init__", "__main__", "_version", "constants"}
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=module_name)

@@ -38,3 +38,13 @@ def test_page_of_python(project_root: Path, tmp_path: Path, monkeypatch: pytest.
     # The counts were drawn with 8e-13 m²/s.
     assert D.interval[0] < 8e-13 < D.interval[1]
     assert D.how.startswith("profile likelihood")
+
+
+@pytest.mark.slow
+def test_page_of_extending(project_root: Path, tmp_path: Path):
+    solution = run_page(project_root / "docs" / "extending.md", tmp_path)["solution"]
+    assert int(solution.report.status) == 0
+    # Every foreign ion replaces a native one: the area above the native profile is the charge passed.
+    depth = solution.faces[-1]
+    taken = float(((1.0 - solution.fraction[-1][0][1:-1]) * (depth[1:] - depth[:-1])).sum())
+    assert abs(taken / (200.0 / (1.602176634e-19 * 1.4e28)) - 1.0) < 2e-3

@@ -9,7 +9,7 @@ from pathlib import Path
 import jax
 import typer
 
-from npp_jax._compile import mend_cache, open_to
+from npp_jax._compile import keep_programs, mend_cache, open_to
 
 
 def use_cache() -> Path | None:
@@ -40,6 +40,7 @@ def use_cache() -> Path | None:
         return None
     jax.config.update("jax_compilation_cache_dir", str(folder))
     mend_cache(folder, _tell)
+    keep_programs(folder)
     return folder
 
 

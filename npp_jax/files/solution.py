@@ -12,8 +12,9 @@ from npp_jax.files.errors import ConfigError
 from npp_jax.files.origin import Origin, relative_to
 from npp_jax.files.stored import written_result
 from npp_jax.files.writing import written_whole
+from npp_jax.simulation.numbers import solution_of
 from npp_jax.simulation.quantities import REPORT, SOLUTION, TRACE, Quantity
-from npp_jax.simulation.solution import Report, Solution, Trace
+from npp_jax.simulation.solution import Solution
 from npp_jax.simulation.status import Status
 from npp_jax.sweeping.store.arrays import Array
 from npp_jax.sweeping.store.reading import FileFault, Reader, reading
@@ -91,15 +92,10 @@ def read_solution(path: str | Path) -> Solution:
         whole = int(report["status"]) != Status.NOT_FINITE
         fields = {n: _values(reader, n, q, whole and n not in _MAY_BE_UNKNOWN) for n, q in SOLUTION.items()}
         trace = {n: _values(reader, f"trace_{n}", q, whole and n not in _MAY_BE_UNKNOWN) for n, q in TRACE.items()}
-        kept: dict[str, Any] = {name: jnp.asarray(values) for name, values in report.items()}
-        kept |= {"steps": int(report["steps"]), "cells": int(report["cells"])}
-        return Solution(
-            species=reader.names("species", ("species",)),
-            model=reader.text("model"),
-            trace=Trace(**{name: jnp.asarray(values) for name, values in trace.items()}),
-            report=Report(**kept),
-            **{name: jnp.asarray(values) for name, values in fields.items()},
-        )
+        told = {f"report_{name}": values for name, values in report.items()}
+        told |= {f"trace_{name}": values for name, values in trace.items()}
+        numbers = {name: jnp.asarray(values) for name, values in (fields | told).items()}
+        return solution_of(numbers, reader.names("species", ("species",)), reader.text("model"))
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
-from scipy import stats
+from scipy.special import chdtrc
 
 from npp_jax.fitting import words
 from npp_jax.fitting.jacobian import Expansion, LinearModel
@@ -196,7 +196,7 @@ def fit(
         chi2=chi2,
         chi2_of=_by_experiment(model, residual),
         points=used,
-        p_value=float(stats.chi2.sf(chi2, max(used - effective, 1.0))),
+        p_value=float(chdtrc(max(used - effective, 1.0), chi2)),
         effective=effective,
         criteria=information_criteria(chi2, used, effective),
         covariance=found,

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from npp_jax._compile import quick
+from npp_jax._compile import Program, quick, signature
 from npp_jax.fitting.objective import Objective
 from npp_jax.fitting.observed import is_observed
 from npp_jax.fitting.problem import Problem
@@ -94,21 +94,22 @@ class LinearModel:
             [int(self._rows[:, k].argmax()) if problem.enters(p, m) else None for k, p in enumerate(problem.parameters)]
             for m in measured
         ]
-        self._expand: Callable[[Array], Expansion] = jax.jit(self._expansion, compiler_options=quick())
-        self._reverse: Callable[[Array], tuple[Array, Array, Array]] | None = None
+        self._expand = Program(lambda theta: tuple(self._expansion(theta)), self._made_of("expand"), quick())
+        self._reverse = Program(self._descent, self._made_of("reverse"), quick())
 
     def compile(self) -> None:
         """Compile ahead, for example in a thread of its own."""
-        self._expand = jax.jit(self._expansion).lower(self._shape()).compile(compiler_options=quick())
+        self._expand.compiled(self._shape())
+
+    def _made_of(self, name: str) -> Callable[[], str]:
+        return lambda: name + signature(self.objective, values=True)
 
     def expand(self, theta: Float[Array, "start parameter"]) -> Expansion:
         """Residuals, signals and their derivatives."""
-        return self._in_chunks(self._expand, theta)
+        return Expansion(*self._in_chunks(self._expand, theta))
 
     def cost_and_gradient(self, theta: Float[Array, "start parameter"]) -> tuple[Array, Array, Array]:
         """½ Σ r², its gradient by one reverse pass, and success: the signature of `descend`."""
-        if self._reverse is None:
-            self._reverse = jax.jit(self._descent).lower(self._shape()).compile(compiler_options=quick())
         return self._in_chunks(self._reverse, theta)
 
     def _shape(self) -> jax.ShapeDtypeStruct:

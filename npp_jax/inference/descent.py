@@ -11,13 +11,13 @@ valley is round. Without it the coefficients of a free-form distribution, of whi
 magnitude better than others, take hundreds of steps.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any, Literal, TypeAlias, cast
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jaxtyping import Array, Bool, Float
 
 from npp_jax.inference.linearisation import linearise, stationarity
@@ -107,7 +107,7 @@ def descend(
     options = options or RefineOptions()
     check_inside(parameters, jnp.asarray(starts))
     ranges = ranges_of(parameters)
-    empty, ask = _DIRECTIONS[method]
+    empty, ask = _directions(method)
 
     def evaluated(z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         cost, slope, ok = gradient(from_unbounded(ranges, jnp.asarray(z)))
@@ -213,8 +213,14 @@ def _metric(jacobian: Float[Array, "residual parameter"]) -> Float[Array, "param
     return jnp.linalg.qr(jnp.concatenate([jacobian, ridge]), mode="r")
 
 
-def _directions(transform: optax.GradientTransformation, *, preconditioned: bool):
+@functools.cache
+def _directions(method: Method):
     """The empty memory of each start, and the function that turns metric, gradient and memory into a direction."""
+    # Half a second of start that other methods do not pay for.
+    import optax
+
+    preconditioned = method == "lbfgs"
+    transform = optax.scale_by_lbfgs(scale_init_precond=False) if preconditioned else optax.scale_by_adam()
     # optax is written for trees of arrays; here the tree is one array.
     update = cast(Callable[[Array, Any, Array], tuple[Array, Any]], transform.update)
 
@@ -227,12 +233,6 @@ def _directions(transform: optax.GradientTransformation, *, preconditioned: bool
         return -jax.scipy.linalg.solve_triangular(metric, updates), memory
 
     return jax.jit(jax.vmap(transform.init)), jax.jit(jax.vmap(ask))
-
-
-_DIRECTIONS = {
-    "lbfgs": _directions(optax.scale_by_lbfgs(scale_init_precond=False), preconditioned=True),
-    "adam": _directions(optax.scale_by_adam(), preconditioned=False),
-}
 
 
 def _where(which: Bool[np.ndarray, " start"], yes: Any, no: Any) -> Any:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Bool, Float, Int
-from scipy import stats
+from scipy.special import chdtrc
 
 from npp_jax._compile import jit_small
 from npp_jax.inference.transform import Ranges, theta_slope, to_scaled, to_theta
@@ -192,4 +192,4 @@ def likelihood_ratio(chi2_small: float, chi2_large: float, extra_parameters: int
     if statistic < -1e-6 * max(1.0, abs(chi2_large)):
         raise ValueError(f"the larger model has the larger χ² ({chi2_large} > {chi2_small}): it is not at its minimum")
     statistic = max(statistic, 0.0)
-    return LikelihoodRatio(statistic, float(stats.chi2.sf(statistic, extra_parameters)))
+    return LikelihoodRatio(statistic, float(chdtrc(extra_parameters, statistic)))

@@ -156,7 +156,7 @@ class GaussianResponse(AbstractResponse):
         return 0.5 * jnp.exp(-t * t) * erfcx(t)
 
     def tail_integral(self, z: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-        """σ [exp(-t²)/√π - t erfc t]/√2 with t = |z|/σ√2 [nm]."""
+        """σ [exp(-t²)/√π - t erfc t]/√2 with t = `|z|`/σ√2 [nm]."""
         return _gauss_tail_integral(jnp.where(z < 0.0, -z, z), _floored(self.sigma))
 
     @property
@@ -216,7 +216,7 @@ class _Sides(NamedTuple):
     """Parts of the tail of two exponentials convolved with a Gaussian."""
 
     distance: Array
-    """|z|."""
+    """`|z|`."""
     near: Array
     """Exponential a on the side of z."""
     far: Array
@@ -231,7 +231,7 @@ class _Sides(NamedTuple):
 
 
 def _sides(z: Array, leading: Array, trailing: Array, sigma: Array) -> _Sides:
-    """With y = |z|, a the exponential on the side of z and b the other one, t = y/σ√2, s = σ/a√2, r = σ/b√2,
+    """With y = `|z|`, a the exponential on the side of z and b the other one, t = y/σ√2, s = σ/a√2, r = σ/b√2,
     g_a = ½ exp(s² - 2st) erfc(s - t),  g_b = ½ exp(-t²) erfcx(r + t).
     Every erfcx is called with a positive argument, and no exponent is positive.
     """

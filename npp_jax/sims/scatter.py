@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy import stats
+from scipy.special import chdtr, chdtrc, chdtri
 
 WINDOW = 10
 """Points of a window, within which a signal is taken to be a parabola."""
@@ -125,12 +125,12 @@ def _scatter(windows: list[tuple[float, int]], level: float) -> Scatter | None:
         return None
     ratios, freedom = np.array(windows).T
     each = float(np.median(freedom))
-    typical = float(stats.chi2.ppf(level, each)) / each if len(ratios) > 2 else 1.0
+    typical = float(chdtri(each, 1.0 - level)) / each if len(ratios) > 2 else 1.0
     factor = float(np.quantile(ratios, level) if len(ratios) > 2 else np.mean(ratios)) / typical
     # A median of windows knows the variance about as well as 0.6 of the points.
     known = 0.6 * float(np.sum(freedom))
-    side = stats.chi2.cdf if factor < 1.0 else stats.chi2.sf
-    return Scatter(factor, float(side(factor * known, known)))
+    side = chdtr if factor < 1.0 else chdtrc
+    return Scatter(factor, float(side(known, factor * known)))
 
 
 def _calm(ions: np.ndarray, dispersion: np.ndarray, relative: float) -> Scatter | None:
@@ -142,10 +142,10 @@ def _calm(ions: np.ndarray, dispersion: np.ndarray, relative: float) -> Scatter 
     if number < _FEWEST_CALM:
         return None
     square = np.diff(ions, 3)[enough] ** 2 / (20.0 * variance[enough])
-    factor = float(np.quantile(square, 0.25)) / float(stats.chi2.ppf(0.25, 1.0))
+    factor = float(np.quantile(square, 0.25)) / float(chdtri(1.0, 0.75))
     known = 0.2 * number
-    side = stats.chi2.cdf if factor < 1.0 else stats.chi2.sf
-    return Scatter(factor, float(side(factor * known, known)))
+    side = chdtr if factor < 1.0 else chdtrc
+    return Scatter(factor, float(side(known, factor * known)))
 
 
 def causes(scatter: Scatter, mean: float, dwell: float | None) -> str:

@@ -1,11 +1,15 @@
 """From an experiment to its solution: the only place where physics, scheme and solver meet."""
 
-from dataclasses import replace
+import functools
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 
-from npp_jax._compile import own_promotion
+from npp_jax._compile import Program, once, own_promotion, quick, signature
 from npp_jax.constants import NM
 from npp_jax.physics.experiment import Experiment
 from npp_jax.physics.leaf import batch_shape
@@ -13,6 +17,7 @@ from npp_jax.physics.protocol import Stage
 from npp_jax.simulation.assemble import assemble
 from npp_jax.simulation.controls import Controls, coarser
 from npp_jax.simulation.judge import judge, rated
+from npp_jax.simulation.numbers import numbers_of, solution_of
 from npp_jax.simulation.parts import Parts, in_parts
 from npp_jax.simulation.plan_mixture import MixturePlan, finer
 from npp_jax.simulation.plan_pair import PairPlan
@@ -47,7 +52,7 @@ def simulate(experiment: Experiment, controls: Controls = ACCURATE, *, model: Mo
     """Simulate an experiment.
 
     Pure and differentiable in both modes with respect to every leaf of the experiment; `jit`, `vmap` and `grad` work
-    from outside.
+    from outside. Alone it is compiled as one program, kept for experiments of the same form.
     Leaves with trailing batch axes simulate a batch in the layout that runs fastest.
 
     Parameters
@@ -81,6 +86,15 @@ def simulate(experiment: Experiment, controls: Controls = ACCURATE, *, model: Mo
             "single precision does not resolve the currents of the full model: call "
             "jax.config.update('jax_enable_x64', True) before the experiment is made"
         )
+    if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(experiment)):
+        return _traced(experiment, controls, model)
+    leaves, form = jax.tree.flatten(experiment)
+    found = _alone(form, controls, model, batch_shape(experiment) == ())(*leaves)
+    return solution_of(found, tuple(species.name for species in experiment.species), model)
+
+
+def _simulated(experiment: Experiment, controls: Controls, model: Model) -> Solution:
+    """Simulate what has been checked."""
     parts = in_parts(experiment)
     held = jax.lax.stop_gradient(parts)
     if is_two_ions(experiment):
@@ -97,6 +111,32 @@ def simulate(experiment: Experiment, controls: Controls = ACCURATE, *, model: Mo
         if not controls.companion:
             return solution
     return judge(solution, assemble(held.experiment, rough, view, model), controls)
+
+
+_traced = jax.jit(_simulated, static_argnames=("controls", "model"), inline=True)
+"""As part of a program, or of a derivative that is taken without one."""
+
+
+@functools.lru_cache(maxsize=64)
+def _alone(form: Any, controls: Controls, model: Model, single: bool) -> Program:
+    """A program of its own for the leaves of experiments of one form.
+
+    One candidate runs too short to be worth the compiler's care.
+    """
+
+    def experiment(leaves: Sequence[Any]) -> Experiment:
+        return jax.tree.unflatten(form, leaves)
+
+    def made_of() -> str:
+        told = experiment([None] * form.num_leaves)
+        parts = {field.name: getattr(told, field.name) for field in fields(told) if field.name != "title"}
+        return signature([parts, controls, model], values=False)
+
+    return Program(
+        lambda *leaves: numbers_of(_simulated(experiment(leaves), controls, model)),
+        made_of,
+        once() if single else quick(),
+    )
 
 
 def _mixture_runs(parts: Parts, held: Parts, controls: Controls, scheme: AbstractMixtureScheme) -> tuple[Run, Run]:

@@ -46,7 +46,7 @@ class Report(eqx.Module):
     front_error: Float[Array, "output *batch"]
     """Estimated error of the front depth [m]; NaN where no companion run was made."""
     ion_balance: Float[Array, "*batch"]
-    """Largest |foreign ions taken up - charge passed| / charge passed."""
+    """Largest modulus of (foreign ions taken up - charge passed) / charge passed."""
     time_error: Float[Array, "*batch"]
     """Largest relative distance of a reached output time from the requested one."""
     excess_charge: Float[Array, "*batch"]
@@ -105,7 +105,7 @@ class Solution(eqx.Module):
         Parameters
         ----------
         depth
-            Depths, shape [depth] or [depth, *batch]. [m]
+            Depths, shape [depth] or `[depth, *batch]`. [m]
         output
             Index of the output point.
         """

@@ -47,15 +47,12 @@ def simulate_to_target(
     Unsupported
         The experiment is outside what the engine simulates.
     """
-    # What runs once is not worth a compiler's care: half of the time of a first run.
-    options = {"xla_backend_optimization_level": 0}
     best, best_status = None, None
     for level in range(levels + 1):
         settings = refined(controls, level)
         if best_status in UNSOLVED:
             settings = replace(settings, robust=True)
-        compiled = jax.jit(lambda e, c=settings: simulate(e, c, model=model), compiler_options=options)
-        solution = jax.block_until_ready(compiled(experiment))
+        solution = jax.block_until_ready(simulate(experiment, settings, model=model))
         status = int(jnp.max(solution.report.status))
         if best_status is None or status <= best_status:
             best, best_status = solution, status

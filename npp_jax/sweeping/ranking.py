@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float, Float64, Int
-from scipy import stats
+from scipy.special import chdtri
 
 from npp_jax.inference import Parameter, Parameters
 from npp_jax.simulation.status import Status
@@ -175,7 +175,7 @@ def threshold(result: SweepResult, level: float = 0.95) -> float:
     Press et al., Numerical Recipes, 3rd ed. (2007), §15.6.5: the quantile of χ² with as many degrees of freedom as
     there are parameters.
     """
-    return float(stats.chi2.ppf(level, len(result.parameters)))
+    return float(chdtri(len(result.parameters), 1.0 - level))
 
 
 def accepted(result: SweepResult, *, level: float = 0.95, least: int = 0) -> Int[np.ndarray, " chosen"]:

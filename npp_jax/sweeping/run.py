@@ -14,7 +14,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from npp_jax._compile import own_promotion, quick
+from npp_jax._compile import Program, own_promotion, quick, signature
 from npp_jax.fitting import Objective
 from npp_jax.simulation.controls import refined
 from npp_jax.simulation.simulate import ACCURATE
@@ -98,9 +98,12 @@ class Evaluator:
                     return {name: found[name] for name in ("chi2", "status")}
                 return found | ({} if kept is None else kept.arrays(objective, solutions, theta))
 
+            options = quick() if screening else None
+            if mesh.size == 1:
+                return Program(evaluate, lambda: signature([objective, kept, screening], values=True), options)
             spec = self._parts.spec
             mapped = jax.shard_map(evaluate, mesh=mesh, in_specs=spec, out_specs=spec, check_vma=False)
-            return jax.jit(mapped, compiler_options=quick() if screening else None)
+            return jax.jit(mapped, compiler_options=options)
 
         self._plain = compiled(objective)
         # Neutrality fails by physics, not by numbers: those candidates need Poisson's equation.

@@ -40,9 +40,9 @@ class GrainMap(eqx.Module):
     north_class: Int[Array, "row column"]
     """Class of the face to the neighbour above; -1 where both lie in one grain, and in row 0."""
     west_weight: Float[Array, "row column"]
-    """|n_x| of the boundary at the face to the left [1]."""
+    """Modulus of n_x of the boundary at the face to the left [1]."""
     north_weight: Float[Array, "row column"]
-    """|n_y| of the boundary at the face above [1]."""
+    """Modulus of n_y of the boundary at the face above [1]."""
     into: Int[Array, "row column"]
     """Flat index of the cell of the coarser map to which a cell belongs, in the same grain; their number if none."""
     coarser: "GrainMap | None"
@@ -60,9 +60,9 @@ class GrainMap(eqx.Module):
         return len(self.pairs)
 
     def boundary_length(self) -> Float[Array, " boundary"]:
-        """Length of the boundaries of each class [m]: Σ h|n_x| + Σ h|n_y| over their faces, free of the staircase.
+        """Length of the boundaries of each class [m]: Σ `h|n_x|` + Σ `h|n_y|` over their faces, free of the staircase.
 
-        A length ℓ has ℓ|n_x|/h faces across x and ℓ|n_y|/h across y.
+        A length ℓ has `ℓ|n_x|/h` faces across x and `ℓ|n_y|/h` across y.
         """
         total = jnp.zeros(self.classes + 1, self.west_weight.dtype)
         for kind, weight in ((self.west_class, self.west_weight), (self.north_class, self.north_weight)):

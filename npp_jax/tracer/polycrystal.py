@@ -24,7 +24,7 @@ class Voronoi(NamedTuple):
 
 
 def voronoi_polycrystal(extent: tuple[float, float], grain_size: float, seed: int, relaxations: int = 2) -> Voronoi:
-    """Draw a polycrystal of mean grain area `grain_size`².
+    """Draw a polycrystal of mean grain area `grain_size` squared.
 
     Parameters
     ----------

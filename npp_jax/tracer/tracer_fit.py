@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
-from scipy import stats
+from scipy.special import chdtrc
 
 from npp_jax.inference import (
     Covariance,
@@ -122,7 +122,7 @@ class TracerFit:
         if not (mean > 0.0 and variance > 0.0):
             return 1.0 if self.chi2 <= mean else 0.0
         left, scale = max(self.degrees_of_freedom, 1) / max(self.points, 1), variance / (2.0 * mean)
-        return float(stats.chi2.sf(self.chi2 / scale, mean * left / scale))
+        return float(chdtrc(mean * left / scale, self.chi2 / scale))
 
     def values(self) -> dict[str, Array]:
         """Best values by name, in their shapes."""

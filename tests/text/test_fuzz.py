@@ -12,7 +12,7 @@ from sound import write_sound_files
 FUZZ = settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
-BINARY = ("imported profiles", "solutions")
+BINARY = ("imported profiles", "sweeps", "solutions")
 TEXTS = [name for name in READERS if name not in BINARY and name != "SIMS files"]
 
 

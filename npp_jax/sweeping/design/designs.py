@@ -13,7 +13,6 @@ import math
 
 import numpy as np
 from jaxtyping import Float64
-from scipy.stats import qmc
 
 from npp_jax.inference import Parameters
 from npp_jax.sweeping.design.permutation import ROUNDS, permute
@@ -262,6 +261,9 @@ class Sobol(AbstractSampledDesign):
 @functools.lru_cache(maxsize=8)
 def _sobol_basis(axes: int, seed: int, bits: int) -> tuple[np.ndarray, np.ndarray]:
     """Points of the first block and the steps x_{2^b·BLOCK} ⊕ x₀ for b < bits, as integers."""
+    # A second of start that what makes no such design does not pay for.
+    from scipy.stats import qmc
+
     if axes > qmc.Sobol.MAXDIM:
         raise DesignError(f"{axes} axes; the Sobol sequence has {qmc.Sobol.MAXDIM}")
     generator = np.random.default_rng([seed, _SOBOL])

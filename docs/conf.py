@@ -1,0 +1,37 @@
+"""Settings of the documentation as a web site: `make docs` builds it into site/."""
+
+import shutil
+from pathlib import Path
+
+import npp_jax
+
+# Pages lie in this folder, notebooks beside it.
+_HERE = Path(__file__).parent
+for _notebook in (_HERE.parent / "notebooks").glob("*.ipynb"):
+    shutil.copy(_notebook, _HERE)
+
+project = "npp_jax"
+author = "npp_jax developers"
+project_copyright = "npp_jax developers, Apache License 2.0"
+version = release = npp_jax.__version__
+
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.mathjax", "sphinx.ext.viewcode"]
+exclude_patterns = ["_build"]
+# The notebooks are executed by the tests.
+nb_execution_mode = "off"
+myst_enable_extensions = ["dollarmath", "colon_fence"]
+myst_heading_anchors = 3
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"
+autodoc_default_options = {"members": True}
+autodoc_class_signature = "mixed"
+napoleon_numpy_docstring = True
+napoleon_google_docstring = False
+napoleon_use_ivar = True
+
+html_theme = "pydata_sphinx_theme"
+html_title = "npp_jax"
+html_theme_options = {"navigation_with_keys": False, "show_prev_next": True, "secondary_sidebar_items": ["page-toc"]}
+html_show_sourcelink = False
+nitpicky = False
