@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterator, Sequence
+from typing import Literal
 
 import numpy as np
 
@@ -14,6 +15,8 @@ from npp_jax.physics.keys import allowed_range
 _FIRST = ("D_m2_s", "D_bulk_m2_s", "conductivity_S_m", "sed_fwhm_eV", "vacancy_fraction", "potential_V",
           "current_density_A_m2", "charge_C_m2", "duration_s", "exchange_rate_m_s")  # fmt: skip
 """Keys that have a slider where there is no study to name parameters."""
+
+Scale = Literal["linear", "log"]
 
 _TWICE = {"conductivity_S_m": "D_bulk_m2_s", "duration_h": "duration_s", "charge_mC_cm2": "charge_C_m2"}
 """Keys that are another name of a number."""
@@ -92,7 +95,7 @@ def first_parameters(measurements: Sequence[Measurement]) -> tuple[Parameter, ..
     return problem.parameters
 
 
-def _range(key: str, value: float) -> tuple[float, float, str]:
+def _range(key: str, value: float) -> tuple[float, float, Scale]:
     """Range and scale about a value: a decade either way for what is positive and of no limit above."""
     name = key.rstrip("0123456789.").rpartition(".")[2]
     if is_observed(key):
@@ -111,7 +114,7 @@ def _range(key: str, value: float) -> tuple[float, float, str]:
     return 0.0, 1.0, "linear"
 
 
-def _seen(key: str, value: float) -> tuple[float, float, str]:
+def _seen(key: str, value: float) -> tuple[float, float, Scale]:
     """The same of how an experiment is seen."""
     name = key.rpartition(".")[2]
     if name == "depth_scale":

@@ -2,14 +2,14 @@
 
 import html
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
-from bokeh.models import ColumnDataSource, Div, Range1d, RangeTool, Span
+from bokeh.models import ColumnDataSource, Div, RangeTool, Span
 from bokeh.models.layouts import Column
-from bokeh.plotting import figure
 from jaxtyping import Float
 
-from npp_jax.explorer.common import plain, put
+from npp_jax.explorer.common import interval, plain, put
 from npp_jax.explorer.picture import Panel
 from npp_jax.explorer.profile_figure import ProfileFigure
 from npp_jax.explorer.state import DepthRange
@@ -30,7 +30,7 @@ class ExperimentCharts:
         self.reach = 100.0 if profile is None else float(profile.depth[-1])
         name = f"<b>{html.escape(measurement.name)}</b>"
         self.title = Div(text=name, sizing_mode="stretch_width", height=54, margin=(4, 5, 0, 5))
-        self.depths = Range1d(0.0, self.reach)
+        self.depths = interval(0.0, self.reach)
         self.residual = {name: ColumnDataSource({"x": [], "y": [], "marker": []}) for name in self.measured}
         self.numbers = ColumnDataSource({"x": [], "y": [], "text": [], "colour": []}, name=f"told {measurement.name}")
         self._told: Status | None = None
@@ -40,18 +40,18 @@ class ExperimentCharts:
         self.logarithmic = ProfileFigure(measurement, colours, self.depths, logarithmic=True)
         self.logarithmic.figure.xaxis.axis_label = "depth / nm"
         children = [self.title, self.linear.figure]
-        self.kept: Range1d | None = None
+        self.kept: Any = None
         if profile is not None:
             children.append(self._residuals(self.depths))
         children.append(self.logarithmic.figure)
         self.column = Column(children=children, sizing_mode="stretch_width", spacing=2)
 
-    def _residuals(self, depths: Range1d) -> figure:
+    def _residuals(self, depths: Any) -> Any:
         """Residuals, with the range of depths that is fitted, which can be dragged."""
         profile = self.measurement.profile
         assert profile is not None
         one = plain("Residuals (drag the shaded edges)", 140, tools="", x_range=depths,
-                    y_range=Range1d(-RESIDUALS - 0.6, RESIDUALS + 0.6))  # fmt: skip
+                    y_range=interval(-RESIDUALS - 0.6, RESIDUALS + 0.6))  # fmt: skip
         one.title.text_font_size = "9pt"
         for name in self.measured:
             one.scatter(
@@ -60,7 +60,7 @@ class ExperimentCharts:
         one.add_layout(Span(location=0.0, dimension="width", line_color="#999999", line_width=1))
         used = np.asarray(profile.depth)[np.asarray(profile.weight).max(axis=0) > 0.0]
         self.limits = (float(used[0]), float(used[-1]))
-        self.kept = Range1d(*self.limits)
+        self.kept = interval(*self.limits)
         tool = RangeTool(x_range=self.kept)
         tool.overlay.fill_color, tool.overlay.fill_alpha = "#0072B2", 0.07
         tool.overlay.line_color = "#0072B2"

@@ -19,9 +19,9 @@ def colours_of(measurements: tuple[Measurement, ...]) -> dict[str, str]:
     return {name: COLOURS[k % len(COLOURS)] for k, name in enumerate(names)}
 
 
-def plain(title: str, height: int, *, tools: str = TOOLS, **options: object) -> figure:
+def plain(title: str, height: int, *, tools: str = TOOLS, **options: Any) -> Any:
     """An empty figure in the style of the page."""
-    made = figure(
+    made: Any = figure(
         height=height, min_width=200, sizing_mode="stretch_width", tools=tools, title=title, toolbar_location="above",
         **options,
     )  # fmt: skip
@@ -33,6 +33,11 @@ def plain(title: str, height: int, *, tools: str = TOOLS, **options: object) -> 
     made.axis.axis_label_text_font_size = "9pt"
     made.grid.grid_line_alpha = 0.5
     return made
+
+
+def interval(low: float, high: float) -> Any:
+    """An axis of fixed ends; its attributes have types of Bokeh's own that say less than numbers."""
+    return Range1d(start=low, end=high)
 
 
 def put(source: ColumnDataSource, data: dict[str, Any]) -> None:
@@ -50,9 +55,7 @@ def _equal(a: Any, b: Any) -> bool:
     return bool(np.array_equal(np.asarray(a), np.asarray(b)))
 
 
-def follow(
-    axis: Range1d, values: Sequence[np.ndarray], *, logarithmic: bool = False, floor: float | None = None
-) -> None:
+def follow(axis: Any, values: Sequence[np.ndarray], *, logarithmic: bool = False, floor: float | None = None) -> None:
     """Let an axis hold values; it stays where they fill most of it, so that curves move and not the axis.
 
     Parameters

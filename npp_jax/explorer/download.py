@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from bokeh.models import Button, CustomJS, Div
@@ -41,10 +42,13 @@ class Downloads:
         buttons = []
         for label, make in choices.items():
             button = Button(label=label, width=52, margin=(5, 3, 5, 3), name=f"save {label}")
-            button.on_click(lambda make=make: self._hand(make))
+            button.on_click(partial(self._clicked, make))
             buttons.append(button)
         words = Div(text="Download", width=58, styles={"padding-top": "6px", "font-size": "12px"})
         self.column = Column(children=[Row(children=[words, *buttons], spacing=2), self._file])
+
+    def _clicked(self, make: Callable[[], Saved], event: object) -> None:
+        self._hand(make)
 
     def _hand(self, make: Callable[[], Saved]) -> None:
         if self._page.session.picture is None:

@@ -1,14 +1,14 @@
 """The candidates of a sweep over two parameters, coloured by χ²; a click on one chooses it."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
-from bokeh.models import ColorBar, ColumnDataSource, Div, LogColorMapper, LogTicker, Range1d, Select, TapTool
+from bokeh.models import ColorBar, ColumnDataSource, Div, LogColorMapper, LogTicker, Select, TapTool
 from bokeh.models.layouts import Column, Row
 from bokeh.palettes import Cividis256
-from bokeh.plotting import figure
 
-from npp_jax.explorer.common import plain
+from npp_jax.explorer.common import interval, plain
 from npp_jax.explorer.controls import label_of
 from npp_jax.figures.simulation import COLOURS
 from npp_jax.simulation.status import STATUS_ADVICE, Status
@@ -43,7 +43,7 @@ class Landscape:
         x, y = telling_pair(result)
         if x == y and len(result.parameters) > 1:
             x, y = 0, 1
-        names = [str(name) for name in result.names]
+        names: list[Any] = list(result.names)
         self._x = Select(title="across", value=names[x], options=names, width=150, name="across")
         self._y = Select(title="up", value=names[y], options=names, width=150, name="up")
         for select in (self._x, self._y):
@@ -71,11 +71,11 @@ class Landscape:
     def _draw(self) -> None:
         result, (x, y) = self._result, self._axes()
         across, up = result.parameters[x], result.parameters[y]
-        one: figure = plain(
+        one = plain(
             "Candidates of the sweep", _HEIGHT, tools="pan,box_zoom,wheel_zoom,reset,save",
             x_axis_type="log" if across.scale == "log" else "linear",
             y_axis_type="log" if up.scale == "log" else "linear",
-            x_range=Range1d(float(across.low), float(across.high)), y_range=Range1d(float(up.low), float(up.high)),
+            x_range=interval(float(across.low), float(across.high)), y_range=interval(float(up.low), float(up.high)),
         )  # fmt: skip
         one.xaxis.axis_label, one.yaxis.axis_label = label_of(across.name), label_of(up.name)
         points = max(int(result.points.sum()), 1)

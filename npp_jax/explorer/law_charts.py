@@ -1,13 +1,13 @@
 """Figures of the page for all experiments: diffusivities, activation energies, site energies, current and potential."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from bokeh.models import ColumnDataSource, Range1d
+from bokeh.models import ColumnDataSource
 from bokeh.models.layouts import Column, Row
 
-from npp_jax.explorer.common import follow, plain, put
+from npp_jax.explorer.common import follow, interval, plain, put
 from npp_jax.explorer.picture import Law, Panel, Picture
 from npp_jax.figures.simulation import COLOURS
 from npp_jax.fitting.band import Band, LawBands
@@ -28,7 +28,7 @@ class _Curve(NamedTuple):
 class _Curves:
     """A figure of named curves and a band, each kind in one glyph; names stand at the ends of their curves."""
 
-    def __init__(self, title: str, x_label: str, y_label: str, *, name: str, **options: object) -> None:
+    def __init__(self, title: str, x_label: str, y_label: str, *, name: str, **options: Any) -> None:
         self.figure = plain(title, _HEIGHT, **options)
         self.figure.xaxis.axis_label, self.figure.yaxis.axis_label = x_label, y_label
         self._band = ColumnDataSource({"x": [], "y": []}, name=f"band {name}")
@@ -69,26 +69,26 @@ class LawCharts:
     def __init__(self, measurements: tuple[Measurement, ...], colours: Mapping[str, str]) -> None:
         self._colours = colours
         self._own = _of_experiments(measurements, colours)
-        fractions, self._hours = Range1d(-0.02, 1.02), Range1d(0.0, 1.0)
+        fractions, self._hours = interval(-0.02, 1.02), interval(0.0, 1.0)
         self._diffusivity = _Curves(
             "Diffusivity", "fraction n/n_ref", "D / (m²/s)", name="D", y_axis_type="log", x_range=fractions,
-            y_range=Range1d(1e-24, 1e-18),
+            y_range=interval(1e-24, 1e-18),
         )  # fmt: skip
         self._activation = _Curves(
             "Activation energy above the bulk", "fraction n/n_bulk", "ΔE / eV", name="activation", x_range=fractions,
-            y_range=Range1d(0.0, 0.5),
+            y_range=interval(0.0, 0.5),
         )  # fmt: skip
         self._sites = _Curves(
-            "Site energies", "E − E_F(bulk) / eV", "sites / (1/eV)", name="sites", x_range=Range1d(-0.5, 0.3),
-            y_range=Range1d(0.0, 4.0),
+            "Site energies", "E − E_F(bulk) / eV", "sites / (1/eV)", name="sites", x_range=interval(-0.5, 0.3),
+            y_range=interval(0.0, 4.0),
         )  # fmt: skip
         self._areas = ColumnDataSource({"x": [], "y": [], "colour": []}, name="populated and emptied")
         self._sites.figure.patches(
             "x", "y", source=self._areas, color="colour", line_alpha=0.0, fill_alpha=0.45, level="underlay"
         )
-        times = {"x_range": self._hours, "y_range": Range1d(0.0, 1.0)}
+        times = {"x_range": self._hours, "y_range": interval(0.0, 1.0)}
         self._current = _Curves("Current", "time / h", "current / (nA/cm²)", name="current", **times)
-        times = {"x_range": self._hours, "y_range": Range1d(0.0, 1.0)}
+        times = {"x_range": self._hours, "y_range": interval(0.0, 1.0)}
         self._potential = _Curves("Potential of the surface", "time / h", "U / V", name="potential", **times)
         ions = [ion for measurement in measurements for ion in measurement.experiment.species]
         self._has_sites = any(isinstance(ion.diffusivity, SEDDiffusivity) for ion in ions)

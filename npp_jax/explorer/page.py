@@ -2,6 +2,7 @@
 
 import dataclasses
 import html
+from typing import Any
 
 from bokeh.document import Document
 from bokeh.models import Button, Div, Select
@@ -18,7 +19,8 @@ from npp_jax.explorer.picture import Painter, Picture
 from npp_jax.explorer.session import Session
 from npp_jax.explorer.subject import Subject
 from npp_jax.explorer.upload import Upload
-from npp_jax.inference import ParameterError
+from npp_jax.fitting import Problem
+from npp_jax.inference import ParameterError, Parameters
 
 _RELEASE = [
     ("fast", "fast (as in sweeps)"),
@@ -31,7 +33,13 @@ _IN_A_ROW = 3
 _SOON = 100
 """Time until the other figures follow the profiles while a slider moves [ms]."""
 
-_STICKY = {"position": "sticky", "top": "0px", "max-height": "100vh", "overflow-y": "auto", "background": "#f7f7f7"}
+_STICKY: dict[str, str | None] = {
+    "position": "sticky",
+    "top": "0px",
+    "max-height": "100vh",
+    "overflow-y": "auto",
+    "background": "#f7f7f7",
+}
 
 
 class Page:
@@ -125,7 +133,7 @@ class Page:
     def _build_controls(self) -> None:
         self.controls = Controls(self.session.view, self._moved, self.say)
         self._controls_place.children = [self.controls.column]
-        choices = [("", "…"), *addable(self.session.subject.problem)]
+        choices: Any = [("", "…"), *addable(self.session.subject.problem)]
         self._add.options, self._add.value = choices, ""
 
     def _show(self, picture: Picture) -> None:
@@ -231,12 +239,12 @@ class Page:
             self.say(str(error))
             self._add.value = ""
 
-    def renew(self, parameters: tuple) -> None:
+    def renew(self, parameters: Parameters) -> None:
         """Go on with other parameters; the values of the others are kept."""
         problem = dataclasses.replace(self.session.subject.problem, parameters=parameters)
         self.go_on(problem, figures=False)
 
-    def go_on(self, problem, *, figures: bool = True) -> None:
+    def go_on(self, problem: Problem, *, figures: bool = True) -> None:
         """Go on with another problem, with the values of now where it has their parameters."""
         view = self.session.view
         values = {p.name: v for p, v in zip(view.parameters, view.values, strict=True)}

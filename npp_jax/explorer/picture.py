@@ -10,14 +10,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from npp_jax._compile import own_promotion, quick
+from npp_jax._compile import Program, own_promotion, quick, signature
 from npp_jax.constants import NM
 from npp_jax.explorer.state import DepthRange, Setting
 from npp_jax.fitting import Measurement, Objective, Problem
 from npp_jax.physics import Experiment, SEDDiffusivity
 from npp_jax.simulation.controls import Controls
 from npp_jax.simulation.simulate import ACCURATE, FAST
-from npp_jax.simulation.solution import Model, Solution
+from npp_jax.simulation.solution import Model
 from npp_jax.simulation.status import STATUS_ADVICE, Status
 
 SETTINGS: dict[Setting, tuple[Controls, Model]] = {
@@ -100,8 +100,9 @@ class Painter:
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
-        self._compiled: dict[Setting, Callable[..., Any]] = {}
-        self._compiling = {setting: threading.Lock() for setting in SETTINGS}
+        self._lock = threading.Lock()
+        self._programs: dict[Setting, Program] = {}
+        self._compiled: set[Setting] = set()
 
     def knows(self, setting: Setting) -> bool:
         """Whether a setting is compiled."""
@@ -111,16 +112,20 @@ class Painter:
     def paint(self, values: Sequence[float], ranges: Sequence[DepthRange], setting: Setting) -> Picture:
         """Picture at values of the parameters, with χ² over ranges of depth."""
         weights = weights_over(self.problem, ranges)
-        arguments = (jnp.asarray(values, float), weights)
-        with self._compiling[setting]:
-            if setting not in self._compiled:
-                function = _numbers(Objective(self.problem, *SETTINGS[setting]))
-                self._compiled[setting] = jax.jit(function, compiler_options=quick()).lower(*arguments).compile()
-        found = jax.device_get(self._compiled[setting](*arguments))
-        panels = [
-            _panel(m, w, *numbers) for m, w, *numbers in zip(self.problem.measurements, weights, *found, strict=True)
-        ]
+        measured = [weight for weight in weights if weight is not None]
+        numbers = jax.device_get(self._program(setting)(jnp.asarray(values, float), *measured))
+        self._compiled.add(setting)
+        panels = [_panel(m, w, found) for m, w, found in zip(self.problem.measurements, weights, numbers, strict=True)]
         return Picture(tuple(panels), setting)
+
+    def _program(self, setting: Setting) -> Program:
+        """What makes the numbers with a setting; it is compiled with its first call."""
+        with self._lock:
+            if setting not in self._programs:
+                objective = Objective(self.problem, *SETTINGS[setting])
+                made_of = lambda: "picture" + signature(objective, values=True)  # noqa: E731
+                self._programs[setting] = Program(_numbers(objective), made_of, quick())
+            return self._programs[setting]
 
 
 def weights_over(problem: Problem, ranges: Sequence[DepthRange]) -> list[np.ndarray | None]:
@@ -138,21 +143,35 @@ def weights_over(problem: Problem, ranges: Sequence[DepthRange]) -> list[np.ndar
     return found
 
 
-def _numbers(objective: Objective) -> Callable[[Array, list[Array | None]], Any]:
-    """Solutions, signals, residuals and laws, as arrays, of each experiment."""
+def _numbers(objective: Objective) -> Callable[..., list[dict[str, Any]]]:
+    """What a panel is made of, for each experiment, from parameters and the weights of the measured ones."""
 
-    def function(theta: Array, weights: list[Array | None]) -> Any:
-        of, row = objective.weighted(weights), theta[None]
+    def function(theta: Array, *measured: Array) -> list[dict[str, Any]]:
+        given = iter(measured)
+        of = objective.weighted([None if m.profile is None else next(given) for m in objective.problem.measurements])
+        row = theta[None]
         solutions = of.solve(row)
         seen = of.compare(solutions, row)
         rest = zip(seen.signals, seen.residuals, strict=True)
-        compared = [None if m.profile is None else next(rest) for m in of.problem.measurements]
-        single = [jax.tree.map(lambda leaf: leaf[..., 0], solution) for solution in solutions]
-        laws = [
-            _laws(of.problem.experiment(m, theta), solution.plateau[-1])
-            for m, solution in zip(of.problem.measurements, single, strict=True)
-        ]
-        return single, compared, laws
+        found = []
+        for measurement, batch in zip(of.problem.measurements, solutions, strict=True):
+            one = jax.tree.map(lambda leaf: leaf[..., 0], batch)
+            numbers = {
+                "depth": one.depth / NM,
+                "fraction": one.fraction,
+                "hours": one.trace.time / 3600.0,
+                "current": one.trace.current_density * 1e5,
+                "potential": one.trace.surface_potential,
+                "front": jnp.stack([one.front_depth[-1] / NM, one.front_width[-1] / NM, one.plateau[-1]]),
+                "status": one.report.status,
+                "profile_error": one.report.profile_error[-1],
+                "laws": _laws(of.problem.experiment(measurement, theta), one.plateau[-1]),
+            }
+            if measurement.profile is not None:
+                signal, residual = next(rest)
+                numbers |= {"signal": signal[0], "residual": residual[0]}
+            found.append(numbers)
+        return found
 
     return function
 
@@ -182,33 +201,23 @@ def _laws(experiment: Experiment, plateau: Array) -> list[tuple[Array, ...]]:
     return found
 
 
-def _panel(
-    measurement: Measurement, weight: np.ndarray | None, solution: Solution, compared: Any, laws: list[tuple[Any, ...]]
-) -> Panel:
-    trace, report = solution.trace, solution.report
-    signal = residual = None
-    chi2, points = float("nan"), 0
-    if compared is not None and weight is not None:
-        signal, rows = np.asarray(compared[0][0]), np.asarray(compared[1][0])
+def _panel(measurement: Measurement, weight: np.ndarray | None, found: dict[str, Any]) -> Panel:
+    residual, chi2, points = None, float("nan"), 0
+    if weight is not None:
+        rows = found["residual"]
         chi2, points = float(rows @ rows), int(np.sum(weight > 0.0))
         residual = np.where(weight > 0.0, rows[: weight.size].reshape(weight.shape), np.nan)
+    depth, width, plateau = (float(number) for number in found["front"])
+    ions = measurement.experiment.species
     return Panel(
         name=measurement.name,
-        species=solution.species,
-        depth=np.asarray(solution.depth) / NM,
-        fraction=np.asarray(solution.fraction),
-        hours=np.asarray(trace.time) / 3600.0,
-        current=np.asarray(trace.current_density) * 1e5,
-        potential=np.asarray(trace.surface_potential),
-        front=(
-            float(solution.front_depth[-1]) / NM,
-            float(solution.front_width[-1]) / NM,
-            float(solution.plateau[-1]),
-        ),
-        status=Status(int(report.status)),
-        profile_error=float(report.profile_error[-1]),
-        laws=tuple(_law(ion.name, *found) for ion, found in zip(measurement.experiment.species, laws, strict=True)),
-        signal=signal,
+        species=tuple(ion.name for ion in ions),
+        **{name: found[name] for name in ("depth", "fraction", "hours", "current", "potential")},
+        front=(depth, width, plateau),
+        status=Status(int(found["status"])),
+        profile_error=float(found["profile_error"]),
+        laws=tuple(_law(ion.name, *numbers) for ion, numbers in zip(ions, found["laws"], strict=True)),
+        signal=found.get("signal"),
         residual=residual,
         chi2=chi2,
         points=points,

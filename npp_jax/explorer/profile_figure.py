@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from bokeh.models import ColumnDataSource, Range1d
+from bokeh.models import ColumnDataSource
 from jaxtyping import Float
 
-from npp_jax.explorer.common import plain, put
+from npp_jax.explorer.common import interval, plain, put
 from npp_jax.explorer.picture import Panel
 from npp_jax.fitting import Measurement
 from npp_jax.simulation.status import Status
@@ -34,9 +34,7 @@ class ProfileFigure:
         Whether fractions are.
     """
 
-    def __init__(
-        self, measurement: Measurement, colours: Mapping[str, str], depths: Range1d, *, logarithmic: bool
-    ) -> None:
+    def __init__(self, measurement: Measurement, colours: Mapping[str, str], depths: Any, *, logarithmic: bool) -> None:
         self._measurement, self._colours, self._depths = measurement, colours, depths
         self._species = tuple(ion.name for ion in measurement.experiment.species)
         profile = measurement.profile
@@ -48,10 +46,10 @@ class ProfileFigure:
         self._shown: dict[str, tuple[np.ndarray, np.ndarray]] = {}
         self._panel: Panel | None = None
         self._band = ColumnDataSource({"x": [], "y": [], "colour": []}, name=f"band {of}")
-        options = {"y_axis_type": "log", "y_range": Range1d(FLOOR, 2.0)} if logarithmic else {}
+        options = {"y_axis_type": "log", "y_range": interval(FLOOR, 2.0)} if logarithmic else {}
         self.figure = plain(
             "Profile, logarithmic" if logarithmic else "Profile", 210 if logarithmic else 230, x_range=depths,
-            **{"y_range": Range1d(-0.05, 1.15), **options},
+            **{"y_range": interval(-0.05, 1.15), **options},
         )  # fmt: skip
         self.figure.yaxis.axis_label = "fraction n/N"
         self._draw(logarithmic)
@@ -87,6 +85,7 @@ class ProfileFigure:
         count = len(panel.depth)
         for i, name in enumerate(panel.species):
             seen = name in self._measured
+            x = y = np.zeros(0)
             for k, (depth, values, near) in enumerate(zip(panel.depth, panel.fraction, inside, strict=True)):
                 x, y = depth[near], values[i][near]
                 alpha = strength * (0.3 + 0.7 * (k + 1) / count)

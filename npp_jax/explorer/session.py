@@ -13,7 +13,7 @@ from npp_jax.explorer.fitting import Fitter, Found, Stopped
 from npp_jax.explorer.picture import Painter, Picture
 from npp_jax.explorer.state import DepthRange, History, Setting, View
 from npp_jax.explorer.subject import Subject
-from npp_jax.explorer.work import Latest
+from npp_jax.explorer.work import Latest, later
 
 
 class _Job(NamedTuple):
@@ -114,11 +114,11 @@ class Session:
         """In a thread of its own."""
         picture = job.painter.paint(job.view.values, job.view.ranges, job.setting)
         self._ready = (job, picture)
-        self.document.add_next_tick_callback(partial(self._arrived, job, picture))
+        later(self.document, partial(self._arrived, job, picture))
 
     def _failed(self, error: Exception) -> None:
         text = " ".join(str(error).split())[:300]
-        self.document.add_next_tick_callback(lambda: self._tell(f"no picture: {text}"))
+        later(self.document, lambda: self._tell(f"no picture: {text}"))
 
     def _arrived(self, job: _Job, picture: Picture) -> None:
         """Show a picture, unless another has come since, or what it is of is no more."""
@@ -159,17 +159,20 @@ class Session:
             self.fitter.stop.set()
             return
         self._fitting, view, fitter = True, self.view, self.fitter
-        later = self.document.add_next_tick_callback
+        then = partial(later, self.document)
+
+        def told(text: str) -> None:
+            then(partial(tell, text))
 
         def work() -> None:
             try:
-                found = fitter.fit(view, lambda text: later(partial(tell, text)))
+                found = fitter.fit(view, told)
             except Stopped:
-                later(partial(self._ended, partial(tell, "stopped")))
+                then(partial(self._ended, partial(tell, "stopped")))
             except Exception as error:
-                later(partial(self._ended, partial(tell, html.escape(f"no fit: {error}"[:300]))))
+                then(partial(self._ended, partial(tell, html.escape(f"no fit: {error}"[:300]))))
             else:
-                later(partial(self._ended, partial(self._fitted, fitter, view, found, done)))
+                then(partial(self._ended, partial(self._fitted, fitter, view, found, done)))
 
         threading.Thread(target=work, daemon=True).start()
 

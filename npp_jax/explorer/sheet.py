@@ -1,6 +1,6 @@
 """The picture on one sheet, for a paper: profiles with their data, residuals, logarithmic profiles, laws."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -52,7 +52,7 @@ def _profile(ax: "Axes", measurement: Measurement, panel: Panel, colours: dict[s
     reach = max(1.3 * panel.front[0], panel.front[0] + 2.0 * panel.front[1]) if np.isfinite(panel.front[0]) else 1.0
     for k, ion in enumerate(panel.species):
         seen = profile is not None and ion in profile.species
-        style = {"ls": ":", "lw": 0.9} if seen else {"label": ion}
+        style: dict[str, Any] = {"ls": ":", "lw": 0.9} if seen else {"label": ion}
         ax.plot(panel.depth[-1], panel.fraction[-1, k], color=colours[ion], **style)
     if profile is not None and panel.signal is not None:
         depth = np.asarray(profile.depth)

@@ -3,13 +3,14 @@
 import html
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from bokeh.document import Document
-from bokeh.models import ColumnDataSource, Div, Range1d
+from bokeh.models import ColumnDataSource, Div
 from bokeh.models.layouts import Column, Row
 
-from npp_jax.explorer.common import plain
+from npp_jax.explorer.common import interval, plain
 from npp_jax.explorer.landscape import Landscape
 from npp_jax.explorer.page import Page
 from npp_jax.explorer.picture import Painter
@@ -62,7 +63,7 @@ class StoredPage:
         self._file = file
         self._lines: dict[tuple[str, str], ColumnDataSource] = {}
         first = read_profiles(file, np.array([0]))
-        columns = [self._figures(stored) for stored in first]
+        columns: list[Any] = [self._figures(stored) for stored in first]
         rows = [Row(children=columns[k : k + 3], sizing_mode="stretch_width") for k in range(0, len(columns), 3)]
         landscape = Landscape(result, self._chosen)
         head = Div(
@@ -77,10 +78,10 @@ class StoredPage:
     def _figures(self, stored: StoredProfiles) -> Column:
         made = []
         for logarithmic in (False, True):
-            options = {"y_axis_type": "log", "y_range": Range1d(1e-4, 2.0)} if logarithmic else {}
+            options = {"y_axis_type": "log", "y_range": interval(1e-4, 2.0)} if logarithmic else {}
             one = plain(
                 f"{stored.experiment}{', logarithmic' if logarithmic else ''}", 230,
-                x_range=Range1d(0.0, float(stored.depth[-1])), **{"y_range": Range1d(-0.05, 1.15), **options},
+                x_range=interval(0.0, float(stored.depth[-1])), **{"y_range": interval(-0.05, 1.15), **options},
             )  # fmt: skip
             one.xaxis.axis_label, one.yaxis.axis_label = "depth / nm", "fraction n/N"
             for k, name in enumerate(stored.species):
@@ -97,7 +98,7 @@ class StoredPage:
         return Column(children=made, sizing_mode="stretch_width")
 
     @staticmethod
-    def _points(one, stored: StoredProfiles, k: int, colour: str, logarithmic: bool) -> None:
+    def _points(one: Any, stored: StoredProfiles, k: int, colour: str, logarithmic: bool) -> None:
         data = stored.measured
         assert data is not None
         value = np.asarray(data.fraction[k])

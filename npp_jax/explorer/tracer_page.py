@@ -7,7 +7,7 @@ import io
 import threading
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from bokeh.document import Document
@@ -24,7 +24,7 @@ from npp_jax.explorer.controls import WIDTH, Controls, note
 from npp_jax.explorer.download import TAKE
 from npp_jax.explorer.state import View
 from npp_jax.explorer.tracer_series import Series, chi2_of, series_of
-from npp_jax.explorer.work import Latest
+from npp_jax.explorer.work import Latest, later
 from npp_jax.figures.simulation import COLOURS
 from npp_jax.inference import Parameter
 from npp_jax.tracer.tracer_fit import TracerFit
@@ -58,9 +58,9 @@ class TracerPage:
             report = run_tracer(self._study, self._file.parent)
         except Exception as error:
             text = html.escape(" ".join(str(error).split())[:400])
-            self._document.add_next_tick_callback(lambda: setattr(self._status, "text", f"no fit: {text}"))
+            later(self._document, lambda: setattr(self._status, "text", f"no fit: {text}"))
         else:
-            self._document.add_next_tick_callback(partial(self._fitted, report))
+            later(self._document, partial(self._fitted, report))
 
     def _fitted(self, report: TracerReport) -> None:
         words = "<br>".join(html.escape(line) for line in [*report.lines, *report.warnings])
@@ -108,10 +108,12 @@ class TracerPage:
                 self._line(one, series, COLOURS[k % len(COLOURS)])
             one.legend.border_line_alpha = 0.0
             figures.append(one)
-        rows = [Row(children=figures[k : k + 2], sizing_mode="stretch_width") for k in range(0, len(figures), 2)]
+        rows: list[Any] = [
+            Row(children=figures[k : k + 2], sizing_mode="stretch_width") for k in range(0, len(figures), 2)
+        ]
         self._right.children = rows
 
-    def _line(self, one, series: Series, colour: str) -> None:
+    def _line(self, one: Any, series: Series, colour: str) -> None:
         assert series.error is not None
         known = np.isfinite(series.measured) & np.isfinite(series.error)
         x, y, e = np.asarray(series.position)[known], series.measured[known], series.error[known]
@@ -122,11 +124,12 @@ class TracerPage:
         one.line("x", "y", source=source, color=colour, line_width=2, legend_label=series.label)
         self._sources[series.place] = source
 
-    def _maps(self, series: Series) -> list:
+    def _maps(self, series: Series) -> list[Any]:
         """Data and model as images of one scale of colours."""
         rows, columns = series.measured.shape
         low, high = (float(f(series.measured)) for f in (np.nanmin, np.nanmax))
         mapper = LinearColorMapper(palette=Viridis256, low=low, high=high, nan_color="#dddddd")
+        bar: dict[str, Any] = {"color_mapper": mapper, "width": 8}
         made = []
         for title in ("data", "model"):
             one = plain(f"Isotope fraction, {title}", 320, match_aspect=True)
@@ -134,7 +137,7 @@ class TracerPage:
             source = ColumnDataSource({"image": [image]}, name=f"image {title}")
             one.image("image", x=0, y=0, dw=columns, dh=rows, color_mapper=mapper, source=source)
             one.xaxis.axis_label, one.yaxis.axis_label = "column / pixel", "row / pixel"
-            one.add_layout(ColorBar(color_mapper=mapper, width=8), "right")
+            one.add_layout(ColorBar(**bar), "right")
             made.append(one)
         self._sources[series.place] = source
         return made
@@ -155,11 +158,11 @@ class TracerPage:
         theta = np.concatenate([np.asarray(job.values), self._fit.theta[len(job.values) :]])
         modelled = [np.asarray(part) for part in dataclasses.replace(self._fit, theta=theta).modelled()]
         chi2 = chi2_of(self._fit, modelled)
-        self._document.add_next_tick_callback(partial(self._show, job, modelled, chi2))
+        later(self._document, partial(self._show, job, modelled, chi2))
 
     def _failed(self, error: Exception) -> None:
         text = html.escape(" ".join(str(error).split())[:300])
-        self._document.add_next_tick_callback(lambda: setattr(self._message, "text", f"no curve: {text}"))
+        later(self._document, lambda: setattr(self._message, "text", f"no curve: {text}"))
 
     def _show(self, job: _Job, modelled: list[np.ndarray], chi2: float) -> None:
         if job.values != self._view.values:

@@ -1,7 +1,8 @@
 """What a page shows of a fit of isotope data: measured fractions beside those of the model, panel by panel."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
@@ -26,7 +27,7 @@ class Series(NamedTuple):
 
 def series_of(fit: TracerFit) -> list[Series]:
     """Series of a fit of any kind, in the order of its data."""
-    model = fit.model
+    model: Any = fit.model
     if hasattr(model, "grains"):
         counts = model.measured
         total = np.asarray(counts.counted + counts.other)
@@ -61,4 +62,4 @@ def _series(panel: str, label: str, profile: MeasuredProfile, unit: str, length:
 def chi2_of(fit: TracerFit, modelled: list[np.ndarray]) -> float:
     """Misfit of the data for modelled fractions."""
     pairs = zip(fit.model.data, modelled, strict=True)
-    return float(sum(np.sum(np.asarray(data.residual(fraction)) ** 2) for data, fraction in pairs))
+    return float(sum(np.sum(np.asarray(data.residual(jnp.asarray(fraction))) ** 2) for data, fraction in pairs))

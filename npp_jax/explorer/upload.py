@@ -5,7 +5,7 @@ import binascii
 import dataclasses
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -43,7 +43,7 @@ class Upload:
         self._page = page
         self._folder = tempfile.TemporaryDirectory(prefix="npp_jax_")
         self._count = 0
-        names = [m.name for m in page.session.subject.problem.measurements]
+        names: list[Any] = [m.name for m in page.session.subject.problem.measurements]
         half = (WIDTH - 30) // 2
         self._experiment = Select(title="Profile of", value=names[0], options=names, width=half, name="profile of")
         self._counts = TextInput(title="counts at fraction one", width=half, name="counts")

@@ -1,11 +1,21 @@
 """Work beside the page: one thread each, the newest wish first; what was wished before and not begun is dropped."""
 
 import atexit
+import contextlib
 import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from bokeh.document import Document
+
 Job = TypeVar("Job")
+
+
+def later(document: Document, callback: Callable[[], object]) -> None:
+    """Have a callback called in the thread of a document; the page may be gone by now."""
+    # Bokeh takes a document apart, and does not say so.
+    with contextlib.suppress(AttributeError, RuntimeError):
+        document.add_next_tick_callback(callback)
 
 
 class Latest(Generic[Job]):

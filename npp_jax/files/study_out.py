@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
 
 from npp_jax.files.errors import ConfigError
 from npp_jax.files.experiment_out import experiment_table
@@ -62,7 +64,7 @@ def study_files(
         Files cannot say what the problem has.
     """
     files: dict[str, bytes] = {}
-    theta = np.asarray(values, float)
+    theta = jnp.asarray(values, float)
     entries = []
     for k, (measurement, weight) in enumerate(zip(problem.measurements, weights, strict=True)):
         stem = plain_name(measurement.name)
@@ -120,7 +122,7 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
 def _measured(
     problem: Problem,
     measurement: Measurement,
-    theta: np.ndarray,
+    theta: Array,
     weight: np.ndarray,
     stem: str,
     source: Path | None,
