@@ -53,7 +53,7 @@ class Controls:
         )  # fmt: skip
         box = TextInput(value="", width=98, name=f"box {name}", margin=(2, 5, 2, 5))
         low, high = float(parameter.low), float(parameter.high)
-        box.title = f"{low:.3g} … {high:.3g}"
+        box.title = f"{low:.2g} … {high:.2g}"
         slider.on_change("value", lambda attr, old, new: self._slid(name, new, False))
         slider.on_change("value_throttled", lambda attr, old, new: self._slid(name, new, True))
         box.on_change("value", lambda attr, old, new: self._typed(name, old, new))

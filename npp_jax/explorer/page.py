@@ -30,6 +30,9 @@ _RELEASE = [
 _IN_A_ROW = 3
 """Experiments side by side."""
 
+_SETTLED = 300
+"""Time after which an edge that was dragged is taken to be let go [ms]."""
+
 _SOON = 100
 """Time until the other figures follow the profiles while a slider moves [ms]."""
 
@@ -38,6 +41,7 @@ _STICKY: dict[str, str | None] = {
     "top": "0px",
     "max-height": "100vh",
     "overflow-y": "auto",
+    "overflow-x": "hidden",
     "background": "#f7f7f7",
 }
 
@@ -71,7 +75,8 @@ class Page:
         self._above: list[Column] = []
         self._bands_of: tuple[float, ...] | None = None
         self._bands: Found | None = None
-        self._rest_waits: object | None = None
+        self._rest_waits: Any = None
+        self._settles: Any = None
         self.downloads = Downloads(self)
         self.upload = Upload(self)
         head = Div(text=f"<b style='font-size:15px'>{html.escape(subject.title or subject.name)}</b>", width=WIDTH - 20)
@@ -80,7 +85,7 @@ class Page:
             self._fit_text, self.downloads.column, self.upload.column,
         ]  # fmt: skip
         controls.insert(7, note("Solid: as the instrument sees it. Dotted: composition. Dashed: frozen."))
-        left = Column(children=controls, width=WIDTH + 14, styles=_STICKY, name="controls")
+        left = Column(children=controls, width=WIDTH + 30, styles=_STICKY, name="controls")
         self._build()
         right = self._figures_place
         self.document.add_root(Row(children=[left, right], sizing_mode="stretch_width", spacing=8, name="page"))
@@ -186,6 +191,14 @@ class Page:
         first, last = chart.limits
         whole = low <= first and high >= last
         self.session.ranged(experiment, None if whole else (low, high))
+        # An edge that is dragged tells each place it passes, and not where it is let go.
+        if self._settles is not None:
+            self.document.remove_timeout_callback(self._settles)
+        self._settles = self.document.add_timeout_callback(self._settle, _SETTLED)
+
+    def _settle(self) -> None:
+        self._settles = None
+        self.session.settle()
 
     def _undo(self) -> None:
         self.session.undo()

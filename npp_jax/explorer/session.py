@@ -84,12 +84,17 @@ class Session:
         self._change(view, True)
 
     def ranged(self, experiment: int, depths: DepthRange) -> None:
-        """Other depths are fitted."""
-        self._change(self.view.fitted_over(experiment, depths), True)
+        """Other depths are fitted, in the course of a move that `settle` ends."""
+        self._change(self.view.fitted_over(experiment, depths), False)
+
+    def settle(self) -> None:
+        """Nothing moves any more: what has moved is one step that can be undone."""
+        if self.moving:
+            self._change(self.view, True)
 
     def undo(self) -> None:
         """Go back to the view before."""
-        self.history = self.history.back()
+        self.history, self._begun = self.history.back(), None
         self.refresh()
 
     def _change(self, view: View, done: bool) -> None:

@@ -11,13 +11,16 @@ from npp_jax.explorer.state import Setting, View
 from npp_jax.files import ConfigError, load_experiment
 from npp_jax.files.measured import make_measurement
 from npp_jax.files.study import Study, load_study
-from npp_jax.files.study_tables import ExperimentEntry
+from npp_jax.files.study_tables import ExperimentEntry, ResponseTable
 from npp_jax.files.writing import readable
 from npp_jax.fitting import Measurement, Problem, with_systematic
 from npp_jax.inference import Parameter, ParameterError
 from npp_jax.observe import MINIMUM_POINTS
 from npp_jax.simulation.supported import Unsupported, check_supported
 from npp_jax.sweeping import Table
+
+_UNKNOWN = ResponseTable(kind="gaussian", sigma_nm=0.0)
+"""Depth resolution of a profile of which nobody has told it: perfect, until it has a slider."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,7 +101,9 @@ def subject_of_experiment(path: Path, data: Path | None = None) -> Subject:
     if data is None:
         measurement = Measurement(readable(path.stem), load_experiment(path))
     else:
-        entry = ExperimentEntry(name=readable(path.stem), file=path.name, profile=str(data.absolute()))
+        entry = ExperimentEntry(
+            name=readable(path.stem), file=path.name, profile=str(data.absolute()), response=_UNKNOWN
+        )
         try:
             measurement = make_measurement(entry, path.parent)
         except ConfigError:

@@ -21,7 +21,7 @@ from npp_jax.files.profile_table import read_profile
 from npp_jax.files.sims_profile import write_profile
 from npp_jax.fitting import Measurement, Problem, with_systematic
 from npp_jax.fitting.systematic import is_systematic
-from npp_jax.observe import GaussianLikelihood, NoResponse, Observation, PoissonLikelihood
+from npp_jax.observe import GaussianLikelihood, GaussianResponse, Observation, PoissonLikelihood
 from npp_jax.sims import ImportOptions, import_sims
 from npp_jax.sims.errors import SimsFileError
 from npp_jax.sims.importing import describe
@@ -55,7 +55,7 @@ class Upload:
         self._reference = TextInput(title="channel of the matrix", width=half)
         self._file = FileInput(accept=".csv,.txt,.dat,.asc,.h5,.tsv", width=WIDTH - 20, name="profile file")
         self._file.on_change("value", lambda attr, old, new: self._load())
-        again = Button(label="Load again with these options", width=WIDTH - 20)
+        again = Button(label="Load again with these options", width=WIDTH - 20, name="again")
         again.on_click(self._load)
         self._options = Column(
             children=[
@@ -75,7 +75,10 @@ class Upload:
 
     def _load(self) -> None:
         content, name = self._file.value, self._file.filename
-        if not isinstance(content, str) or not isinstance(name, str) or not content:
+        if not isinstance(content, str) or not isinstance(name, str) or not name:
+            return
+        if not content:
+            self._page.say(f"{Path(name).name}: the file is empty")
             return
         try:
             self._take(content, Path(name).name)
@@ -128,7 +131,10 @@ class Upload:
             if path.suffix == ".h5":
                 raise
             self._options.visible = True
-            raise ConfigError(f"{name} is no table of fractions ({error}); it holds {'; '.join(told[1:])}") from None
+            raise ConfigError(
+                f"{name} is no table of fractions ({error}); it holds {'; '.join(told[1:])}. "
+                "Give the SIMS channels below and load it again."
+            ) from None
         if first > 0.0:
             kept = jnp.where(profile.depth >= first, profile.weight, 0.0)
             profile = eqx.tree_at(lambda p: p.weight, profile, kept)
@@ -137,7 +143,7 @@ class Upload:
         if type(old.likelihood) is type(likelihood):
             likelihood = old.likelihood
         scale = 1.0 if seen is None else float(np.asarray(seen.depth_scale))
-        response = NoResponse() if seen is None else seen.response
+        response = GaussianResponse(0.0) if seen is None else seen.response
         return Measurement(
             old.name, old.experiment, profile, Observation(response, depth_scale=scale), old.nuisance, likelihood
         )
