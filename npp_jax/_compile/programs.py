@@ -99,7 +99,7 @@ class Program:
 
     def compiled(self, *arguments: Any) -> Callable[..., Any]:
         """The program for arguments of these shapes and types."""
-        form = (jax.config.jax_default_device, *((one.shape, one.dtype, _place(one)) for one in arguments))
+        form = (_setting("default_device"), *((one.shape, one.dtype, _place(one)) for one in arguments))
         with self._lock:
             if form not in self._compiled:
                 shapes = [jax.ShapeDtypeStruct(shape, dtype, sharding=place) for shape, dtype, place in form[1:]]
@@ -131,6 +131,11 @@ class Program:
         except Unknown:
             return None
         return _folder / (hashlib.sha256(repr(parts).encode()).hexdigest() + _ENDING)
+
+
+def _setting(name: str) -> Any:
+    """A setting of JAX, as it is here and now."""
+    return getattr(jax.config, f"jax_{name}")
 
 
 def _place(argument: Any) -> Any:
@@ -182,5 +187,5 @@ def _source() -> str:
 
 def _surroundings() -> tuple[object, ...]:
     """What else a traced program depends on."""
-    settings = (jax.config.jax_enable_x64, jax.config.jax_default_matmul_precision, jax.config.jax_debug_nans)
+    settings = [_setting(name) for name in ("enable_x64", "default_matmul_precision", "debug_nans")]
     return (_source(), jax.__version__, jaxlib_version, sys.version, jax.default_backend(), settings)

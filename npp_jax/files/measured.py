@@ -29,7 +29,7 @@ def make_measurement(entry: ExperimentEntry, folder: Path) -> Measurement:
     """Experiment and profile of one entry of a study, from the files that it names."""
     experiment = load_experiment(folder / entry.file)
     if entry.profile is None:
-        return Measurement(entry.name, experiment)
+        return Measurement(entry.name, experiment, output=entry.output)
     profile = read_profile(
         folder / entry.profile, first_depth_nm=entry.first_depth_nm, counts_per_fraction=entry.counts_per_fraction
     )
@@ -54,6 +54,7 @@ def make_measurement(entry: ExperimentEntry, folder: Path) -> Measurement:
             sensitivity_sigma=entry.nuisance.sensitivity_sigma, background_sigma=entry.nuisance.background_sigma
         ),
         likelihood,
+        entry.output,
     )
 
 

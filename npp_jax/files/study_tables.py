@@ -57,6 +57,7 @@ class ExperimentEntry(ConfigTable):
     name: str = Field(min_length=1)
     file: str
     profile: str | None = None
+    output: int = -1
     depth_scale: Positive = 1.0
     first_depth_nm: NotNegative = 0.0
     last_depth_nm: Positive | None = None

@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from npp_jax._compile import signature
 from npp_jax.constants import NM
 from npp_jax.fitting.comparison import Comparison, Found, for_each
 from npp_jax.fitting.parameters import (
@@ -41,7 +42,7 @@ class Evaluation(NamedTuple):
     """What was found for each candidate; first axes candidate and experiment."""
 
     front_depth: Float[Array, "candidate experiment"]
-    """Depth of the front at the last output point [m]."""
+    """Depth of the front at the output point of the measurement [m]."""
     front_width: Float[Array, "candidate experiment"]
     """Distance between 16 and 84 % of the front [m]."""
     plateau: Float[Array, "candidate experiment"]
@@ -121,24 +122,43 @@ class Objective:
         columns = theta.T
         count = theta.shape[0]
         groups: dict[object, list[int]] = {}
-        spreaded = []
+        spreaded = {}
+        alike = self._alike
         for k, measurement in enumerate(self.problem.measurements):
+            if alike[k] != k:
+                continue
             placed = _anonymous(self.problem.experiment(measurement, columns))
             full = spread(placed, _anonymous(measurement.experiment), (count,))
             full = jax.tree.map(lambda leaf: leaf.astype(theta.dtype), full)
-            spreaded.append(full)
+            spreaded[k] = full
             form = (jax.tree.structure(full), tuple(leaf.shape for leaf in jax.tree.leaves(full)))
             groups.setdefault(form, []).append(k)
-        solutions: list[Solution | None] = [None] * len(spreaded)
+        solutions: dict[int, Solution] = {}
         for members in groups.values():
             stacked = jax.tree.map(lambda *leaves: jnp.concatenate(leaves, axis=-1), *(spreaded[k] for k in members))
             together = simulate(stacked, self.controls, model=self.model)
             for place_in_stack, k in enumerate(members):
                 part = slice(place_in_stack * count, (place_in_stack + 1) * count)
                 own = jax.tree.map(lambda leaf, part=part: leaf[..., part], together)
-                names = tuple(s.name for s in self.problem.measurements[k].experiment.species)
-                solutions[k] = dataclasses.replace(own, species=names)
-        return [solution for solution in solutions if solution is not None]
+                solutions[k] = own
+        names = [tuple(s.name for s in m.experiment.species) for m in self.problem.measurements]
+        return [dataclasses.replace(solutions[alike[k]], species=names[k]) for k in range(len(names))]
+
+    @functools.cached_property
+    def _alike(self) -> list[int]:
+        """The first experiment that is simulated as each one is: several profiles of one cost one simulation."""
+        problem = self.problem
+        told: dict[object, int] = {}
+        found = []
+        for k, measurement in enumerate(problem.measurements):
+            entering = tuple(p.name for p in problem.parameters if problem.enters(p, measurement))
+            try:
+                text = signature(_anonymous(measurement.experiment), values=True)
+            except TypeError:
+                # Numbers that are not known now, inside of compiled code.
+                text = str(k)
+            found.append(told.setdefault((text, entering), k))
+        return found
 
     def signals(
         self, solutions: list[Solution], theta: Float[Array, "candidate parameter"]
@@ -162,15 +182,15 @@ class Objective:
             if profile is None:
                 continue
             rows = jnp.asarray([solution.species.index(name) for name in profile.species])
-            values = solution.fraction[-1][rows]
+            values = solution.fraction[measurement.output][rows]
             numbered = dataclasses.replace(
                 profile, species=[f"ion {i}" for i in range(len(profile.species))], systematic=None
             )
             made[k] = jax.tree.map(
                 lambda leaf, dtype=values.dtype: jnp.asarray(leaf, dtype),
                 Comparison(
-                    points=solution.depth[-1] / NM,
-                    faces=solution.faces[-1] / NM,
+                    points=solution.depth[measurement.output] / NM,
+                    faces=solution.faces[measurement.output] / NM,
                     fraction=values,
                     observation=self._observations(measurement, theta),
                     response=self._responses[k],
@@ -227,15 +247,22 @@ class Objective:
         """Observables and χ² of candidates that were simulated by `solve`."""
         unknown = jnp.full_like(solutions[0].plateau[-1], jnp.nan)
         chi2 = [unknown if m is None else m for m in self._of_measured(solutions, theta, Comparison.chi2)]
-        each = lambda read: jnp.stack([read(solution) for solution in solutions], axis=-1)  # noqa: E731
+        outputs = [measurement.output for measurement in self.problem.measurements]
+
+        def each(read: Callable[[Solution], Array]) -> Array:
+            return jnp.stack([read(solution) for solution in solutions], axis=-1)
+
+        def seen(read: Callable[[Solution], Array]) -> Array:
+            return jnp.stack([read(s)[k] for s, k in zip(solutions, outputs, strict=True)], axis=-1)
+
         return Evaluation(
-            front_depth=each(lambda s: s.front_depth[-1]),
-            front_width=each(lambda s: s.front_width[-1]),
-            plateau=each(lambda s: s.plateau[-1]),
-            charge=each(lambda s: s.charge[-1]),
-            time=each(lambda s: s.time[-1]),
+            front_depth=seen(lambda s: s.front_depth),
+            front_width=seen(lambda s: s.front_width),
+            plateau=seen(lambda s: s.plateau),
+            charge=seen(lambda s: s.charge),
+            time=seen(lambda s: s.time),
             excess_charge=each(lambda s: s.report.excess_charge),
-            profile_error=each(lambda s: s.report.profile_error[-1]),
+            profile_error=seen(lambda s: s.report.profile_error),
             status=each(lambda s: s.report.status),
             chi2=jnp.stack(chi2, axis=-1),
         )

@@ -1,5 +1,6 @@
 """Does a measured profile look like what its experiment can have made? Warnings in words, before any fit."""
 
+import dataclasses
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -78,6 +79,16 @@ def replaced_depth(experiment: Experiment) -> tuple[float, bool] | None:
     return charge / carriers, limit
 
 
+def _until(experiment: Experiment, output: int) -> Experiment:
+    """The part of an experiment up to an output point."""
+    ends = [(k, share) for k, stage in enumerate(experiment.stages) for share in stage.outputs]
+    last, share = ends[output]
+    stage = experiment.stages[last]
+    scaled = lambda length: None if length is None else share * length  # noqa: E731
+    cut = dataclasses.replace(stage, charge=scaled(stage.charge), duration=scaled(stage.duration), outputs=(1.0,))
+    return dataclasses.replace(experiment, stages=(*experiment.stages[:last], cut))
+
+
 def _native(experiment: Experiment) -> Species:
     """The ion of which the glass has most."""
     return max(experiment.species, key=lambda s: float(np.max(s.bulk_fraction)))
@@ -138,7 +149,8 @@ def _swapped(measurement: Measurement) -> list[str]:
 
 def _depth(measurement: Measurement) -> list[str]:
     """Whether the exchanged zone is as deep as the charge allows."""
-    expected, native = replaced_depth(measurement.experiment), _native(measurement.experiment)
+    experiment = _until(measurement.experiment, measurement.output)
+    expected, native = replaced_depth(experiment), _native(experiment)
     if expected is None:
         return []
     allowed, is_limit = expected[0] / NM, expected[1]

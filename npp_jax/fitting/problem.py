@@ -30,7 +30,7 @@ class Measurement(eqx.Module):
     name: str = eqx.field(static=True)
     experiment: Experiment
     profile: DepthProfile | None = None
-    """Measured profile of the last output point."""
+    """Measured profile of one output point."""
     observation: Observation | None = None
     """Depth resolution and depth scale with which it was measured; None where the profile is the composition itself."""
     nuisance: NuisancePrior = eqx.field(default_factory=lambda: NuisancePrior(1.0, 0.0, 0.0, 0.0))
@@ -38,8 +38,15 @@ class Measurement(eqx.Module):
     exactly, as by default."""
     likelihood: AbstractLikelihood = eqx.field(default_factory=GaussianLikelihood)
     """Law of the noise."""
+    output: int = eqx.field(static=True, default=-1)
+    """Output point that the profile shows, numbered from 0 over all stages; -1 is the last."""
 
     def __post_init__(self) -> None:
+        outputs = sum(len(stage.outputs) for stage in self.experiment.stages)
+        if not -outputs <= self.output < outputs:
+            raise ValueError(
+                f"{self.name}: output = {self.output}: the experiment has {outputs}, numbered from 0 over all stages"
+            )
         if self.profile is None:
             return
         seen = Observation(NoResponse()) if self.observation is None else self.observation

@@ -56,7 +56,7 @@ class KeptProfiles:
             if self.depth is not None:
                 wanted = solution.species if profile is None else profile.species
                 rows = np.array([solution.species.index(name) for name in wanted])
-                whole = solution.profile(jnp.asarray(self.depth, solution.depth.dtype) * NM)
+                whole = solution.profile(jnp.asarray(self.depth, solution.depth.dtype) * NM, measurement.output)
                 found[f"profile_{label}"] = jnp.moveaxis(whole[rows], -1, 0)
             elif profile is not None and signal is not None:
                 prior, data = (

@@ -8,6 +8,7 @@ from toml_text import dumps
 
 OPTIONS: dict[str, tuple[str, ...]] = {
     "experiments": ("one", "two"),
+    "output": ("last", "first"),
     "likelihood": ("gaussian", "student", "poisson"),
     "model_error": ("none", "some"),
     "response": ("none", "gaussian", "dowsett"),
@@ -55,12 +56,15 @@ _EXPERIMENT = {
     ],
     "stages": [{"front": "ion-beam", "beam": "K", "temperature_K": 350.0, "potential_V": 10.0, "charge_C_m2": 201.0}],
 }
+_TWO_OUTPUTS = {"charge_C_m2": 402.0, "output_charges_C_m2": [201.0, 402.0]}
 
 
 def make(choice: dict[str, str], folder: Path) -> Path:
     """Write a study with its experiment, profile and table of candidates into a folder; return the study."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "glass.toml").write_text(dumps(_EXPERIMENT), encoding="utf-8")
+    stage: dict[str, Any] = _EXPERIMENT["stages"][0]  # pyright: ignore
+    stage = stage | (_TWO_OUTPUTS if choice["output"] == "first" else {})
+    (folder / "glass.toml").write_text(dumps(_EXPERIMENT | {"stages": [stage]}), encoding="utf-8")
     _write_profile(folder / "profile.csv")
     key, low, high = _FIRST[choice["first"]]
     first: dict[str, Any] = {"name": "first", "keys": [key], "low": low, "high": high, "scale": choice["scale"]}
@@ -105,6 +109,8 @@ def _write_profile(file: Path) -> None:
 
 def _entry(choice: dict[str, str], name: str) -> dict[str, Any]:
     entry: dict[str, Any] = {"name": name, "file": "glass.toml", "profile": "profile.csv"}
+    if choice["output"] == "first":
+        entry["output"] = 0
     if choice["counts"] == "given" or choice["likelihood"] == "poisson":
         entry["counts_per_fraction"] = 2000.0
     entry["likelihood"] = {"kind": choice["likelihood"]}
