@@ -67,7 +67,7 @@ class Panel(NamedTuple):
     """Depth and width of the front [nm], native fraction behind it [1]."""
     status: Status
     profile_error: float
-    """Estimated error of the last profile [1]."""
+    """Estimated error of the profile that was measured, or of the last [1]."""
     laws: tuple[Law, ...]
     signal: Float[np.ndarray, "species depth"] | None
     """What the instrument would see at the measured depths; None where nothing was measured [1]."""
@@ -155,17 +155,17 @@ def _numbers(objective: Objective) -> Callable[..., list[dict[str, Any]]]:
         rest = zip(seen.signals, seen.residuals, strict=True)
         found = []
         for measurement, batch in zip(of.problem.measurements, solutions, strict=True):
-            one = jax.tree.map(lambda leaf: leaf[..., 0], batch)
+            one, at = jax.tree.map(lambda leaf: leaf[..., 0], batch), measurement.output
             numbers = {
                 "depth": one.depth / NM,
                 "fraction": one.fraction,
                 "hours": one.trace.time / 3600.0,
                 "current": one.trace.current_density * 1e5,
                 "potential": one.trace.surface_potential,
-                "front": jnp.stack([one.front_depth[-1] / NM, one.front_width[-1] / NM, one.plateau[-1]]),
+                "front": jnp.stack([one.front_depth[at] / NM, one.front_width[at] / NM, one.plateau[at]]),
                 "status": one.report.status,
-                "profile_error": one.report.profile_error[-1],
-                "laws": _laws(of.problem.experiment(measurement, theta), one.plateau[-1]),
+                "profile_error": one.report.profile_error[at],
+                "laws": _laws(of.problem.experiment(measurement, theta), one.plateau[at]),
             }
             if measurement.profile is not None:
                 signal, residual = next(rest)

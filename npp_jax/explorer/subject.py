@@ -11,6 +11,7 @@ from npp_jax.explorer.state import Setting, View
 from npp_jax.files import ConfigError, load_experiment
 from npp_jax.files.measured import make_measurement
 from npp_jax.files.study import Study, load_study
+from npp_jax.files.study_out import Source
 from npp_jax.files.study_tables import ExperimentEntry, ResponseTable
 from npp_jax.files.writing import readable
 from npp_jax.fitting import Measurement, Problem, with_systematic
@@ -32,7 +33,7 @@ class Subject:
     """Stem of the files that are downloaded."""
     problem: Problem
     values: tuple[float, ...]
-    profiles: Mapping[str, Path] = dataclasses.field(default_factory=dict)
+    profiles: Mapping[str, Source] = dataclasses.field(default_factory=dict)
     """Files of measured profiles, by experiment."""
     notes: tuple[str, ...] = ()
     """What was changed on the way, one sentence each."""
@@ -68,7 +69,7 @@ def of_study(study: Study) -> Subject:
     given = {} if one is None else dict(zip(one.names, one.values[0].tolist(), strict=True))
     made = of_problem(problem, title=study.title, name=readable(study.path.stem), given=given)
     files = {
-        m.name: study.identity.files[key]
+        m.name: Source.of(study.identity.files[key])
         for k, m in enumerate(problem.measurements)
         if (key := f"experiments[{k}].profile") in study.identity.files
     }
@@ -117,7 +118,7 @@ def subject_of_experiment(path: Path, data: Path | None = None) -> Subject:
         raise ConfigError(f"{path}: {error}") from None
     problem = with_systematic(Problem((measurement,), first_parameters((measurement,))))
     made = of_problem(problem, title=measurement.experiment.title, name=readable(path.stem))
-    return dataclasses.replace(made, profiles={} if data is None else {measurement.name: data})
+    return dataclasses.replace(made, profiles={} if data is None else {measurement.name: Source.of(data)})
 
 
 def check_species(measurement: Measurement, source: str) -> None:

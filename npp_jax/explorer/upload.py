@@ -19,6 +19,7 @@ from npp_jax.explorer.subject import check_species
 from npp_jax.files import ConfigError
 from npp_jax.files.profile_table import read_profile
 from npp_jax.files.sims_profile import write_profile
+from npp_jax.files.study_out import Source
 from npp_jax.fitting import Measurement, Problem, with_systematic
 from npp_jax.fitting.systematic import is_systematic
 from npp_jax.observe import GaussianLikelihood, GaussianResponse, Observation, PoissonLikelihood
@@ -41,8 +42,6 @@ class Upload:
 
     def __init__(self, page: "Page") -> None:
         self._page = page
-        self._folder = tempfile.TemporaryDirectory(prefix="npp_jax_")
-        self._count = 0
         names: list[Any] = [m.name for m in page.session.subject.problem.measurements]
         half = (WIDTH - 30) // 2
         self._experiment = Select(title="Profile of", value=names[0], options=names, width=half, name="profile of")
@@ -80,16 +79,18 @@ class Upload:
         if not content:
             self._page.say(f"{Path(name).name}: the file is empty")
             return
-        try:
-            self._take(content, Path(name).name)
-        except (ConfigError, SimsFileError, ValueError) as error:
-            # The name under which the file lies here says nothing to the user.
-            text = str(error)
-            for own in Path(self._folder.name).iterdir():
-                text = text.replace(str(own), Path(name).name)
-            self._page.say(" ".join(text.split())[:600])
+        name = Path(name).name
+        with tempfile.TemporaryDirectory(prefix="npp_jax_") as folder:
+            try:
+                self._take(content, name, Path(folder))
+            except (ConfigError, SimsFileError, ValueError) as error:
+                text = str(error)
+                # The name under which the file lies here says nothing to the user.
+                for own in Path(folder).iterdir():
+                    text = text.replace(str(own), name)
+                self._page.say(" ".join(text.split())[:600])
 
-    def _take(self, content: str, name: str) -> None:
+    def _take(self, content: str, name: str, folder: Path) -> None:
         if len(content) > LARGEST_FILE * 4 // 3 + 4:
             raise ConfigError(f"{name}: larger than {LARGEST_FILE // 2**20} MiB")
         try:
@@ -97,9 +98,9 @@ class Upload:
         except binascii.Error:
             raise ConfigError(f"{name}: it did not arrive whole") from None
         ending = Path(name).suffix.lower()
-        self._count += 1
-        stem = Path(self._folder.name) / f"profile{self._count}"
-        path = stem.with_suffix(ending if ending in (".h5", ".csv", ".txt", ".dat", ".asc", ".tsv") else ".txt")
+        path = (folder / "profile").with_suffix(
+            ending if ending in (".h5", ".csv", ".txt", ".dat", ".asc", ".tsv") else ".txt"
+        )
         path.write_bytes(data)
         session = self._page.session
         problem = session.subject.problem
@@ -110,7 +111,7 @@ class Upload:
         base = tuple(p for p in problem.parameters if not (is_systematic(p) and p.experiments == (old.name,)))
         measurements = tuple(measurement if m is old else m for m in problem.measurements)
         found = with_systematic(Problem(measurements, base))
-        profiles = {**session.subject.profiles, old.name: path}
+        profiles = {**session.subject.profiles, old.name: Source.of(path)}
         session.subject = dataclasses.replace(session.subject, profiles=profiles)
         self._page.go_on(found)
         profile = measurement.profile
@@ -144,9 +145,8 @@ class Upload:
             likelihood = old.likelihood
         scale = 1.0 if seen is None else float(np.asarray(seen.depth_scale))
         response = GaussianResponse(0.0) if seen is None else seen.response
-        return Measurement(
-            old.name, old.experiment, profile, Observation(response, depth_scale=scale), old.nuisance, likelihood
-        )
+        seen = Observation(response, depth_scale=scale)
+        return Measurement(old.name, old.experiment, profile, seen, old.nuisance, likelihood, old.output)
 
     def _imported(self, path: Path) -> Path:
         """Profile of a SIMS file, by the options of the page."""

@@ -5,7 +5,7 @@ import io
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -28,13 +28,26 @@ from npp_jax.observe import (
 )
 
 
+class Source(NamedTuple):
+    """The file of which a profile was read."""
+
+    suffix: str
+    """Ending of its name."""
+    content: bytes
+
+    @classmethod
+    def of(cls, path: Path) -> "Source":
+        """A file as it is now."""
+        return cls(path.suffix.lower(), path.read_bytes())
+
+
 def study_files(
     problem: Problem,
     values: Sequence[float],
     *,
     name: str,
     title: str,
-    profiles: Mapping[str, Path],
+    profiles: Mapping[str, Source],
     weights: Sequence[np.ndarray | None],
     fit: Mapping[str, Any],
     comment: str = "",
@@ -76,7 +89,7 @@ def study_files(
         table, traces = experiment_table(problem.experiment(measurement, theta), stem)
         files[f"{stem}.toml"] = toml_of(table).encode()
         files |= {file: text.encode() for file, text in traces.items()}
-        entry: dict[str, Any] = {"name": measurement.name, "file": f"{stem}.toml"}
+        entry: dict[str, Any] = {"name": measurement.name, "file": f"{stem}.toml", "output": measurement.output}
         if measurement.profile is not None and weight is not None:
             entry |= _measured(problem, measurement, theta, weight, stem, profiles.get(measurement.name), files)
         entries.append(entry)
@@ -125,7 +138,7 @@ def _measured(
     theta: Array,
     weight: np.ndarray,
     stem: str,
-    source: Path | None,
+    source: Source | None,
     files: dict[str, bytes],
 ) -> dict[str, Any]:
     """Keys of an entry about its profile; the profile is one of the files."""
@@ -136,8 +149,8 @@ def _measured(
         file = f"{stem}_profile.csv"
         files[file] = _profile_text(measurement.name, profile, counted).encode()
     else:
-        file = f"{stem}_profile{source.suffix.lower()}"
-        files[file] = source.read_bytes()
+        file = f"{stem}_profile{source.suffix}"
+        files[file] = source.content
     imported = source is not None and source.suffix == ".h5"
     depth, used = np.asarray(profile.depth), weight.max(axis=0) > 0.0
     inside = (depth >= depth[used][0]) & (depth <= depth[used][-1])
