@@ -58,7 +58,7 @@ class TracerPage:
             report = run_tracer(self._study, self._file.parent)
         except Exception as error:
             text = html.escape(" ".join(str(error).split())[:400])
-            later(self._document, lambda: setattr(self._status, "text", f"no fit: {text}"))
+            later(self._document, partial(setattr, self._status, "text", f"no fit: {text}"))
         else:
             later(self._document, partial(self._fitted, report))
 
@@ -162,7 +162,7 @@ class TracerPage:
 
     def _failed(self, error: Exception) -> None:
         text = html.escape(" ".join(str(error).split())[:300])
-        later(self._document, lambda: setattr(self._message, "text", f"no curve: {text}"))
+        later(self._document, partial(setattr, self._message, "text", f"no curve: {text}"))
 
     def _show(self, job: _Job, modelled: list[np.ndarray], chi2: float) -> None:
         if job.values != self._view.values:

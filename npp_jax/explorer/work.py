@@ -11,7 +11,7 @@ from bokeh.document import Document
 Job = TypeVar("Job")
 
 
-def later(document: Document, callback: Callable[[], object]) -> None:
+def later(document: Document, callback: Callable[[], None]) -> None:
     """Have a callback called in the thread of a document; the page may be gone by now."""
     # Bokeh takes a document apart, and does not say so.
     with contextlib.suppress(AttributeError, RuntimeError):
