@@ -11,7 +11,6 @@ their own, and from random points of the whole box without one. `--save` writes 
 import argparse
 import dataclasses
 import time
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +46,7 @@ def model_of(study: Study, problem: Problem, setting: str = "fast") -> LinearMod
 
 def truth_of(study: Study) -> Float[np.ndarray, " parameter"]:
     """Parameters behind the bundled profiles."""
-    table = tomllib.loads((SWEEPS / "synthetic" / "truth.toml").read_text(encoding="utf-8"))
-    return np.array([table[axis.name] for axis in study.problem.parameters])
+    return np.array([study.truth[axis.name] for axis in study.problem.parameters])
 
 
 def count_again(signals: list[Array], measurements: tuple[Measurement, ...], seed: int) -> list[DepthProfile]:

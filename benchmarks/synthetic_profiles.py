@@ -3,7 +3,7 @@
 Usage: python benchmarks/synthetic_profiles.py FOLDER
 
 The three glasses of sweeps/ are simulated with one site energy distribution, seen through a Dowsett response and
-counted with Poisson noise. The parameters behind them are written to truth.toml.
+counted with Poisson noise. The parameters behind them are printed, as the table that their study has of them.
 """
 
 import argparse
@@ -41,12 +41,12 @@ def profile_of(ion: str, seed: int) -> DepthProfile:
 
 
 def main() -> None:
-    """Write the profiles and the truth."""
+    """Write the profiles, print the truth."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     folder = parser.parse_args().folder
     folder.mkdir(parents=True, exist_ok=True)
-    truth = ["# Parameters behind the synthetic profiles in this folder."]
+    truth = ["[truth]"]
     for k, ion in enumerate(("K", "Rb", "Cs")):
         profile = profile_of(ion, SEED + k)
         columns = np.column_stack(
@@ -63,7 +63,7 @@ def main() -> None:
             for key in ("sed_fwhm_eV", "vacancy_fraction"):
                 truth.append(f"{key} = {float(value_of(experiment, f'Li.{key}')):.6g}")
         truth.append(f"D_{ion}_m2_s = {float(value_of(experiment, f'{ion}.D_m2_s')):.6g}")
-    (folder / "truth.toml").write_text("\n".join(truth) + "\n", encoding="utf-8")
+    print("\n".join(truth))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import argparse
 import contextlib
 import dataclasses
 import os
+import re
 import resource
 import runpy
 import shutil
@@ -86,6 +87,7 @@ PHASES: dict[str, tuple[tuple[str, ...], Moment]] = {
     "assembly": (SWEEP, Moment("open", ".study.h5.part", room=4096)),
     "assembly, later": (SWEEP, Moment("open", ".study.h5.part", 0.004, room=4096)),
     "assembled": (SWEEP, Moment("os.rename", "/study.h5")),
+    "report of a sweep": (SWEEP, Moment("open", ".study_sweep_report.md.part")),
     "figures": (PLOT, Moment("open", ".figure_landscape.png.part")),
     "table": (EXPORT, Moment("open", ".table.csv.part")),
     "simulation": (SIMULATE, Moment("open", ".lithium_borate_K.h5.part")),
@@ -97,6 +99,9 @@ PHASES: dict[str, tuple[tuple[str, ...], Moment]] = {
     "workers, storing": (PROCESSES, Moment("open", ".00000001.chunk.part")),
     "workers, assembly": (PROCESSES, Moment("open", ".study.h5.part", room=4096)),
 }
+TIMES = re.compile(rb"(made|wall time)[^\n]*?(UTC|\d s)\b")
+"""When a report was made, and how long its run took."""
+
 FAULTS = ("kill", "interrupt", "full disk", "dead workers")
 
 
@@ -168,8 +173,9 @@ def run(folder: Path, *command: str) -> subprocess.CompletedProcess:
 
 
 def results(folder: Path) -> dict[str, bytes]:
-    """What a user finds; a `.part` is named only by those that should not be there."""
-    return {path.name: path.read_bytes() for path in sorted((folder / "out").glob("*")) if path.is_file()}
+    """What a user finds, the times in reports apart; a `.part` is named only by those that should not be there."""
+    found = {path.name: path.read_bytes() for path in sorted((folder / "out").glob("*")) if path.is_file()}
+    return {name: TIMES.sub(b"", content) if "report" in name else content for name, content in found.items()}
 
 
 def outcome(phase: str, fault: str, folder: Path, undisturbed: dict[str, bytes]) -> tuple[str, list[str]]:
@@ -194,7 +200,7 @@ def outcome(phase: str, fault: str, folder: Path, undisturbed: dict[str, bytes])
         wrong.append("file and reason are not told")
     for name, content in results(folder).items():
         # The report is written before the figures as well, without their names.
-        early = (phase, name) == ("figures of a fit", "study_report.md")
+        early = phase == "figures of a fit" and name in ("study_report.md", "study_report.html")
         if not name.endswith(".part") and not early and content != undisturbed[name]:
             wrong.append(f"{name} is left half done")
     again = run(folder, "-m", "npp_jax", *command)

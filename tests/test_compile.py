@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 
 import npp_jax as npp
-from npp_jax._compile import Program, programs, signature
+from npp_jax._compile import Program, keep_programs, programs, signature
 from npp_jax.fitting import Objective
+from npp_jax.sweeping.store.disk import written_whole
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(programs, "_folder", tmp_path / "programs")
+    monkeypatch.setattr(programs, "_kept", None)
+    keep_programs(tmp_path, written_whole)
     return tmp_path / "programs"
 
 
@@ -72,7 +74,8 @@ def test_a_damaged_program_is_traced_again_and_replaced(content: bytes | None, f
 
 def test_without_a_folder_that_can_be_written_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "file").write_text("")
-    monkeypatch.setattr(programs, "_folder", tmp_path / "file" / "programs")
+    monkeypatch.setattr(programs, "_kept", None)
+    keep_programs(tmp_path / "file", written_whole)
     assert float(run(Traced())["sum"]) == 5.0
 
 

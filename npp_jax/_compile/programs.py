@@ -11,12 +11,12 @@ import functools
 import hashlib
 import os
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -27,13 +27,30 @@ _ENDING = ".hlo"
 _DAYS = 30.0
 """Programs that were not used for so long are removed."""
 
-_folder: Path | None = None
+WrittenWhole = Callable[[Path], AbstractContextManager[Path]]
+"""Gives the name of a new file that takes the place of a path when the block ends."""
 
 
-def keep_programs(folder: Path | None) -> None:
-    """Keep traced programs in a folder that no other account may write to; in none if it is None."""
-    global _folder
-    _folder = None if folder is None else folder / "programs"
+class _Place(NamedTuple):
+    folder: Path
+    written_whole: WrittenWhole
+
+
+_kept: _Place | None = None
+
+
+def keep_programs(folder: Path, written_whole: WrittenWhole) -> None:
+    """Keep traced programs from now on.
+
+    Parameters
+    ----------
+    folder
+        Where: no other account may write to it.
+    written_whole
+        How files are written.
+    """
+    global _kept
+    _kept = _Place(folder / "programs", written_whole)
 
 
 class Unknown(TypeError):
@@ -118,19 +135,19 @@ class Program:
         exported = None if path is None else _read(path)
         if exported is None:
             exported = export.export(jax.jit(self._function))(*shapes)
-            if path is not None:
-                _write(path, exported)
+            if path is not None and _kept is not None:
+                _write(path, exported, _kept.written_whole)
         return exported
 
     def _path(self, shapes: list[jax.ShapeDtypeStruct]) -> Path | None:
         """File of the program; None where none is kept."""
-        if _folder is None:
+        if _kept is None:
             return None
         try:
             parts = (self._made_of(), [(one.shape, str(one.dtype)) for one in shapes], _surroundings())
         except Unknown:
             return None
-        return _folder / (hashlib.sha256(repr(parts).encode()).hexdigest() + _ENDING)
+        return _kept.folder / (hashlib.sha256(repr(parts).encode()).hexdigest() + _ENDING)
 
 
 def _setting(name: str) -> Any:
@@ -155,21 +172,14 @@ def _read(path: Path) -> export.Exported | None:
         return None
 
 
-def _write(path: Path, exported: export.Exported) -> None:
+def _write(path: Path, exported: export.Exported, written_whole: WrittenWhole) -> None:
     """Whole or not at all, with a checksum; what has not been used for long makes room."""
     # No program is lost by a full disk, or for want of what writes it.
     with contextlib.suppress(OSError, ImportError, ValueError):
         blob = bytes(exported.serialize())
         path.parent.mkdir(mode=0o700, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(hashlib.sha256(blob).digest() + blob)
-            os.replace(temporary, path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-            raise
+        with written_whole(path) as temporary, temporary.open("wb") as file:
+            file.write(hashlib.sha256(blob).digest() + blob)
         for old in path.parent.iterdir():
             if time.time() - old.stat().st_mtime > 86_400.0 * _DAYS:
                 old.unlink()

@@ -20,10 +20,12 @@ def info(
     """Print versions and devices."""
     start_jax(computing=False)
     from npp_jax.commands.about import check_lines, info_lines
+    from npp_jax.commands.progress import progress
 
     typer.echo("\n".join(info_lines()))
     if check:
-        lines, right = check_lines()
+        with progress("computing known answers", compiling=True, lines=False):
+            lines, right = check_lines()
         typer.echo("\n".join(lines))
         if not right:
             raise typer.Exit(4)

@@ -4,6 +4,7 @@ What is read there is executed: the folder must be closed to other accounts.
 """
 
 import os
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import jax
@@ -40,7 +41,7 @@ def use_cache() -> Path | None:
         return None
     jax.config.update("jax_compilation_cache_dir", str(folder))
     mend_cache(folder, _tell)
-    keep_programs(folder)
+    keep_programs(folder, _written_whole)
     return folder
 
 
@@ -48,6 +49,13 @@ def _own() -> Path:
     place = os.environ.get("XDG_CACHE_HOME", "")
     # What is not absolute is to be ignored, says the standard.
     return (Path(place) if os.path.isabs(place) else Path.home() / ".cache") / "npp_jax"
+
+
+def _written_whole(path: Path) -> AbstractContextManager[Path]:
+    # Imported when the first program is written: all commands come here.
+    from npp_jax.sweeping.store.disk import written_whole
+
+    return written_whole(path)
 
 
 def _tell(text: str) -> None:

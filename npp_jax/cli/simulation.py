@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from npp_jax.cli.terminal import exit_codes, make_folder, say, spinner, start_jax, tell_written, typed
+from npp_jax.cli.terminal import exit_codes, make_folder, say, start_jax, tell_written, typed
 
 Model = Literal["electroneutral", "full"]
 
@@ -23,6 +23,7 @@ def simulate(
 ) -> None:
     """Simulate one experiment: depth profiles, potential, current, report."""
     start_jax()
+    from npp_jax.commands.progress import progress
     from npp_jax.commands.simulate import (
         check_results,
         once_more,
@@ -44,9 +45,9 @@ def simulate(
         text, origin, drawn = toml_text(file), origin_of(file, model), format if figures else None
         with exit_codes():
             check_results(result_files(experiment, file, output, csv, drawn), origin, force=force)
-        with spinner(f"simulating {file.name} ({model}, {setting})", quiet=quiet) as tell:
+        with progress(f"simulating {file.name} ({model}, {setting})", compiling=True, quiet=quiet) as tell:
             solution = run_simulation(
-                experiment, model=model, setting=setting, on_level=lambda _, found: tell(once_more(found))
+                experiment, model=model, setting=setting, on_level=lambda _, found: tell(note=once_more(found))
             )
         status = Status(int(solution.report.status))
         # The numbers are told before anything can go wrong with their files.

@@ -21,9 +21,12 @@ def plot(
     """Draw the figures of a stored result."""
     start_jax(computing=False)
     from npp_jax.commands.plot import default_target, draw_stored
+    from npp_jax.commands.progress import progress
 
     with exit_codes():
-        tell_written(draw_stored(file, output or default_target(file), force=force))
+        with progress("drawing the figures", lines=False):
+            written = draw_stored(file, output or default_target(file), force=force)
+        tell_written(written)
 
 
 def export(

@@ -23,11 +23,14 @@ def sweep(
     ] = None,
     tls_cert: Annotated[str | None, typer.Option(help="Own certificate for the scheduler (PEM).")] = None,
     tls_key: Annotated[str | None, typer.Option(help="Its private key, if in a file of its own (PEM).")] = None,
+    figures: Annotated[bool, typer.Option(help="Draw the figures of the report.")] = True,
     quiet: Annotated[bool, typer.Option(help="Print the summary only.")] = False,
 ) -> None:
     """Evaluate many candidates against measured profiles; resumes where it was interrupted."""
     start_jax()
-    from npp_jax.commands.sweep import check_place, failures, run_study
+    from npp_jax.commands.progress import progress
+    from npp_jax.commands.report.provenance import begin
+    from npp_jax.commands.sweep import check_place, failures, run_study, write_sweep_report
     from npp_jax.files.study import load_study
     from npp_jax.fitting import data_warnings
     from npp_jax.sweeping import Certificates, Workers
@@ -44,11 +47,19 @@ def sweep(
             say(f"warning: {text}", err=True)
         make_folder(output)
         target = output / f"{file.stem}.h5"
-        check_place(study, target)
+        check_place(study, target, force=force)
+        begun = begin(typed(), file, study.text, study.identity.files.values())
         own = Workers(workers, processes, scheduler, certificates)
         result = run_study(study, target, force=force, workers=own, quiet=quiet)
-    say(result.summary())
-    tell_written([target])
+        # The numbers are told before anything can go wrong with the report.
+        say(result.summary())
+        with progress("drawing the figures" if figures else "writing the report", quiet=quiet):
+            written, lost = write_sweep_report(study, result, target, begun, figures=figures)
+    tell_written([target, *written])
+    for text in lost:
+        say(f"warning: {text}")
+    if not quiet:
+        say(f"report: {written[0]}")
     failed = failures(result)
     if failed == len(result.theta):
         raise typer.Exit(4)
@@ -73,6 +84,8 @@ def fit(
     from npp_jax.commands.fit.run import run_fit
     from npp_jax.commands.fit.starts import read_starts
     from npp_jax.commands.fit.summary import lines, warnings
+    from npp_jax.commands.progress import progress
+    from npp_jax.commands.report.provenance import begin
     from npp_jax.files import ConfigError
     from npp_jax.files.origin import ROOM, check_targets
     from npp_jax.files.study import load_study
@@ -94,6 +107,7 @@ def fit(
         make_folder(output)
         origin = origin_of(study, sweep)
         check_targets(result_files(study, output, file.stem), origin, force=force, room=4 * ROOM)
+        begun = begin(typed(), file, study.text, origin.reads)
         outcome = run_fit(study, sweep=found, quiet=quiet)
         # The numbers are told before anything can go wrong with their files.
         if not quiet:
@@ -101,7 +115,8 @@ def fit(
         for text in warnings(outcome.main):
             if text not in known:
                 say(f"warning: {text}")
-        written, lost = write_fit(outcome, output, file.stem, command=typed(), origin=origin)
+        with progress("drawing the figures", quiet=quiet):
+            written, lost = write_fit(outcome, output, file.stem, begun=begun, origin=origin)
     if not quiet:
         tell_written(written)
     for text in lost:
@@ -109,5 +124,7 @@ def fit(
     result = outcome.main.result
     reason = Reason(int(result.refined.reason[result.best]))
     say(f"status: {REASON_ADVICE[reason]}")
+    if not quiet:
+        say(f"report: {written[0]}")
     if reason is not Reason.CONVERGED:
         raise typer.Exit(3)

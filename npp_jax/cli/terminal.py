@@ -2,8 +2,9 @@
 
 import contextlib
 import os
+import shlex
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import typer
@@ -18,7 +19,7 @@ def say(text: str, *, err: bool = False) -> None:
 
 def typed() -> str:
     """The command as it was typed, for the results to keep."""
-    return " ".join(sys.argv)
+    return shlex.join(["npp-jax", *sys.argv[1:]])
 
 
 def wrong_input(message: str) -> typer.Exit:
@@ -138,8 +139,11 @@ def _check_compiler(note: Path | None) -> None:
     from jaxlib.version import __version__ as jaxlib_version
 
     from npp_jax.commands.known_answers import check_operations
+    from npp_jax.commands.progress import progress
 
-    wrong = [one.name for one in check_operations() if not one.right]
+    # Once for each version: a line would be in the way where no one looks, a moving sign is not.
+    with progress("checking what this version of JAX computes", compiling=True, lines=False):
+        wrong = [one.name for one in check_operations() if not one.right]
     if wrong:
         raise wrong_input(
             f"jaxlib {jaxlib_version} computes wrong values on this machine ({', '.join(wrong)}): install another "
@@ -148,19 +152,3 @@ def _check_compiler(note: Path | None) -> None:
     with contextlib.suppress(OSError):
         if note is not None:
             note.touch()
-
-
-@contextlib.contextmanager
-def spinner(text: str, *, quiet: bool) -> Iterator[Callable[[str], None]]:
-    """Moving sign of life in a terminal, one plain line elsewhere; what it gives tells how the work goes on."""
-    from rich.console import Console
-
-    console = Console(stderr=True, markup=False)
-    if quiet:
-        yield lambda news: None
-    elif console.is_terminal:
-        with console.status(text) as status:
-            yield lambda news: status.update(f"{text}: {news}")
-    else:
-        say(text, err=True)
-        yield lambda news: say(news, err=True)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from npp_jax.cli.terminal import exit_codes, make_folder, say, spinner, start_jax, tell_written, typed
+from npp_jax.cli.terminal import exit_codes, make_folder, say, start_jax, tell_written, typed
 
 
 def tracer(
@@ -17,7 +17,10 @@ def tracer(
 ) -> None:
     """Isotope exchange and grain boundaries: profiles, evolution, chains and maps of grains, Arrhenius lines."""
     start_jax()
-    from npp_jax.commands.tracer.run import origin_of, result_files, run_tracer, write_report
+    from npp_jax.commands.progress import evaluating, progress
+    from npp_jax.commands.report.provenance import begin
+    from npp_jax.commands.tracer.report import printed
+    from npp_jax.commands.tracer.run import evaluations, origin_of, result_files, run_tracer, write_report
     from npp_jax.commands.tracer.study import load_tracer_study
     from npp_jax.files.origin import check_targets
     from npp_jax.files.toml import toml_text
@@ -30,18 +33,24 @@ def tracer(
         make_folder(output)
         with exit_codes():
             check_targets(targets, origin, force=force)
-        with spinner(f"{study.kind}: {file.name}", quiet=quiet):
-            report = run_tracer(study, file.parent)
+        begun = begin(typed(), file, text, origin.reads)
+        most = evaluations(study)
+        what, compiling = f"{study.kind}: {file.name}", most is not None
+        with progress(what, most, "evaluations at most", compiling=compiling, quiet=quiet) as tell:
+            report = run_tracer(study, file.parent, evaluating(tell))
         # The numbers are told before anything can go wrong with their files.
         if not quiet:
-            say("\n".join(report.lines))
+            say(printed(report.lines))
         for warning in report.warnings:
             say(f"warning: {warning}")
-        written, lost = write_report(report, study, targets, text=text, command=typed(), origin=origin)
+        with progress("drawing the figures", quiet=quiet):
+            written, lost = write_report(report, study, targets, begun=begun, origin=origin)
     if not quiet:
         tell_written(written)
     for warning in lost:
         say(f"warning: {warning}")
     say(f"status: {report.status}")
+    if not quiet:
+        say(f"report: {written[0]}")
     if report.code:
         raise typer.Exit(report.code)

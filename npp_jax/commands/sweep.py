@@ -5,16 +5,29 @@ from pathlib import Path
 
 from rich.console import Console
 
-from npp_jax.commands.progress import progress
+from npp_jax.commands.progress import candidates
+from npp_jax.commands.report.pages import draw_figures, report_files, write_report
+from npp_jax.commands.report.provenance import Begun
+from npp_jax.commands.sweep_report import shown_figures, sweep_page
 from npp_jax.files.origin import ROOM, Origin, check_targets
 from npp_jax.files.study import Study
+from npp_jax.files.writing import written_together
 from npp_jax.simulation.simulate import FAST
 from npp_jax.simulation.status import Status
 from npp_jax.sweeping import OBSERVABLES, SweepResult, Workers, sweep
 
 
-def check_place(study: Study, target: Path) -> None:
+def check_place(study: Study, target: Path, *, force: bool = False) -> None:
     """Refuse, before the work, a result that cannot be written or would replace what the study reads.
+
+    Parameters
+    ----------
+    study
+        What is to be evaluated.
+    target
+        File of the results; the report lies beside it.
+    force
+        Replace a report and figures that are not those of this file.
 
     Raises
     ------
@@ -26,6 +39,9 @@ def check_place(study: Study, target: Path) -> None:
     # Another sweep in the place is known by what it is made of, not by where its study lay: the store looks at that.
     origin = Origin("sweep", study.path, reads=tuple(study.identity.files.values()))
     check_targets([target], origin, force=True, room=max(ROOM, _room(study, target)))
+    stem = _stem(target)
+    others = [*report_files(stem), *(_figure(stem, name) for name in ("failures", "landscape", "pairs", "profiles"))]
+    check_targets(others, _origin_of_report(study, target), force=force)
 
 
 def _room(study: Study, target: Path) -> int:
@@ -81,9 +97,48 @@ def run_study(study: Study, target: Path, *, force: bool, workers: Workers, quie
         identity=study.identity.text,
         force=force,
         workers=workers,
-        watch=lambda total, done: progress(total, done, quiet=quiet),
+        watch=lambda total, done: candidates("sweep", total, done, quiet=quiet),
         on_fault=lambda text: console.print(text, highlight=False, soft_wrap=True),
     )
+
+
+def write_sweep_report(
+    study: Study, result: SweepResult, target: Path, begun: Begun, *, figures: bool
+) -> tuple[list[Path], list[str]]:
+    """Write the report of a sweep beside its file.
+
+    Parameters
+    ----------
+    study, result, target
+        The study, its result and the file of that.
+    begun
+        What is known of the run from its begin.
+    figures
+        Whether there are figures.
+
+    Returns
+    -------
+    Files, the page of HTML first, and a sentence for each figure that could not be drawn.
+    """
+    stem, origin = _stem(target), _origin_of_report(study, target)
+    shown = shown_figures(target, result) if figures else ()
+    with written_together():
+        drawn = draw_figures(shown, lambda name: _figure(stem, name), origin)
+        report = write_report(sweep_page(study, result, drawn.drawn, drawn.lost, begun), stem, origin)
+    return [*report, *drawn.files], drawn.lost
+
+
+def _stem(target: Path) -> Path:
+    return target.with_name(f"{target.stem}_sweep_report")
+
+
+def _figure(stem: Path, name: str) -> Path:
+    return stem.with_name(f"{stem.name.removesuffix('_report')}_{name}.png")
+
+
+def _origin_of_report(study: Study, target: Path) -> Origin:
+    """The report is that of the file beside it, whatever study made that."""
+    return Origin("sweep", target, reads=(study.path, *study.identity.files.values()))
 
 
 def failures(result: SweepResult) -> int:

@@ -16,7 +16,7 @@ from bokeh.models.layouts import Column, Row
 from bokeh.palettes import Viridis256
 
 from npp_jax._compile import own_promotion
-from npp_jax.commands.tracer.report import TracerReport
+from npp_jax.commands.tracer.report import TracerReport, printed
 from npp_jax.commands.tracer.run import run_tracer
 from npp_jax.commands.tracer.study import TracerStudy
 from npp_jax.explorer.common import plain
@@ -63,7 +63,7 @@ class TracerPage:
             later(self._document, partial(self._fitted, report))
 
     def _fitted(self, report: TracerReport) -> None:
-        words = "<br>".join(html.escape(line) for line in [*report.lines, *report.warnings])
+        words = html.escape("\n".join([printed(report.lines), *report.warnings]))
         table = f"<pre style='font-size:11px;white-space:pre-wrap'>{words}</pre>"
         self._status.text = f"{table}status: {html.escape(report.status)}"
         self._take = Div(text="", visible=False)

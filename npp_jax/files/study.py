@@ -5,6 +5,7 @@ A wrong file ends in a `ConfigError` of one line, like that of an experiment fil
 
 import dataclasses
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from npp_jax.files import ConfigError
@@ -49,6 +50,8 @@ class Study:
     """Its content, as it was written."""
     identity: Identity
     """What makes its sweep, and the files that it reads."""
+    truth: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    """Parameters behind synthetic profiles, by their names; empty for what was measured."""
 
     @property
     def problem(self) -> Problem:
@@ -78,6 +81,7 @@ def load_study(path: str | Path) -> Study:
         _check_ranges(main, design)
         rivals = tuple(make_rival(rival, main, table.experiments, path.parent) for rival in table.fit.rivals)
         _check_names(main.problem, table.sweep)
+        _check_truth(table.truth, main)
         for hypothesis in (main, *rivals):
             _check_limits(hypothesis.parameters)
             for measurement in hypothesis.problem.measurements:
@@ -97,7 +101,16 @@ def load_study(path: str | Path) -> Study:
         path=path,
         text=toml_text(path),
         identity=identify(path, table),
+        truth=table.truth,
     )
+
+
+def _check_truth(truth: Mapping[str, float], main: Hypothesis) -> None:
+    """Each name that of a parameter."""
+    known = [parameter.name for parameter in main.parameters]
+    for name in truth:
+        if name not in known:
+            raise ValueError(f"truth: '{name}' is no parameter; known are {', '.join(known)}")
 
 
 def _check_limits(parameters: Parameters) -> None:

@@ -210,3 +210,5 @@ class StudyTable(ConfigTable):
     design: DesignTable = DesignTable(candidates=4096)
     sweep: SweepTable = SweepTable()
     fit: FitTable = FitTable()
+    truth: dict[str, float] = Field(default_factory=dict)
+    """Values behind synthetic profiles, by the names of the parameters; reports set them beside the result."""

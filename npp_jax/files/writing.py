@@ -86,8 +86,8 @@ def write_text(path: str | Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
-def write_markdown(path: str | Path, text: str, origin: Origin | None = None) -> None:
-    """Write a text of Markdown, which tells its origin in a comment."""
+def write_page(path: str | Path, text: str, origin: Origin | None = None) -> None:
+    """Write a text of Markdown or HTML, which tells its origin in a comment."""
     write_text(path, readable(text) + (f"\n<!-- {origin.mark(Path(path))} -->\n" if origin else ""))
 
 

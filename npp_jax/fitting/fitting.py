@@ -21,7 +21,7 @@ from npp_jax.inference.parameter import Parameters
 from npp_jax.inference.prior import with_priors
 from npp_jax.inference.profile import Profile, profile_likelihood
 from npp_jax.inference.refine import ResidualsAndJacobian, refine
-from npp_jax.inference.refine_result import RefineOptions, RefineResult
+from npp_jax.inference.refine_result import Iteration, RefineOptions, RefineResult
 from npp_jax.inference.transform import Ranges, ranges_of, theta_slope
 from npp_jax.inference.uncertainty import Covariance, InformationCriteria, covariance, information_criteria
 
@@ -88,6 +88,10 @@ class FitResult:
         """What a reader of the numbers has to know, one sentence each."""
         return words.warnings(self)
 
+    def sentence(self) -> str:
+        """What was found, and how sure it is."""
+        return words.sentence(self)
+
     def summary(self) -> str:
         """A table of the parameters with 95 % intervals, χ², warnings, and how the fit ended."""
         return words.table(self).text()
@@ -100,7 +104,7 @@ class FitResult:
         return words.dataset(self)
 
     def _repr_html_(self) -> str:
-        return words.table(self).html()
+        return words.table(self).html(self.sentence())
 
     def __repr__(self) -> str:
         return words.line(self)
@@ -114,7 +118,8 @@ def fit(
     method: Literal["levenberg-marquardt"] | Method = "levenberg-marquardt",
     profile_points: int = 9,
     options: RefineOptions | None = None,
-    on_iteration: Callable[[int, Array], Any] | None = None,
+    on_iteration: Callable[[Iteration], Any] | None = None,
+    on_ends: Callable[[int, int], Any] | None = None,
 ) -> FitResult:
     """Refine the starts, and find what the data say about the parameters at the best end.
 
@@ -132,8 +137,8 @@ def fit(
         Points of the curve of each profile likelihood, which do not change its interval; no profile for zero.
     options
         Numerical choices of `refine`.
-    on_iteration
-        See `refine`.
+    on_iteration, on_ends
+        Are told how far the starts and the profile likelihoods are; see `refine` and `profile_likelihood`.
 
     Raises
     ------
@@ -173,14 +178,14 @@ def fit(
     found = _errors(posterior, refined, ranges)
     profiles: tuple[Profile, ...] = ()
     if profile_points:
-        profiles = _profiles(posterior, parameters, refined, found, profile_points, options)
+        profiles = _profiles(posterior, parameters, refined, found, profile_points, options, on_ends)
         lowest = min(profiles, key=lambda profile: profile.lowest_delta)
         if lowest.improved:
             # The minimum was not the lowest: its profiles tell where to go on.
             more = refine(recorded, parameters, jnp.asarray(lowest.lowest[None]), options=options)
             refined = jax.tree.map(lambda *parts: jnp.concatenate(parts), refined, more)
             found = _errors(posterior, refined, ranges)
-            profiles = _profiles(posterior, parameters, refined, found, profile_points, options)
+            profiles = _profiles(posterior, parameters, refined, found, profile_points, options, on_ends)
     best = refined.best()
     theta = refined.theta[best]
     expansion = model.expand(theta[None])
@@ -236,6 +241,7 @@ def _profiles(
     errors: Covariance,
     points: int,
     options: RefineOptions | None,
+    on_ends: Callable[[int, int], Any] | None,
 ) -> tuple[Profile, ...]:
     minima = [m for m in distinct_minima(refined, errors, ranges_of(parameters)) if m.start != refined.best()]
     return profile_likelihood(
@@ -247,6 +253,7 @@ def _profiles(
         covariance=errors,
         others=[minimum.theta for minimum in minima[:_OTHER_MINIMA]],
         options=options,
+        on_ends=on_ends,
     )
 
 

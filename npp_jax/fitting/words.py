@@ -5,9 +5,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from npp_jax.fitting.phrases import phrases
+from npp_jax.fitting.unit_words import unit_of
+from npp_jax.inference.digits import estimate_texts
 from npp_jax.inference.estimate import NOT_DETERMINED, given_text
 from npp_jax.inference.interval_end import Outcome
-from npp_jax.inference.refine_result import REASON_ADVICE, Reason
+from npp_jax.inference.parameter import Parameter
+from npp_jax.inference.refine_result import GOOD, REASON_ADVICE, Reason
 from npp_jax.simulation.text_table import TextTable
 
 if TYPE_CHECKING:
@@ -17,6 +21,9 @@ if TYPE_CHECKING:
 
 UNLIKELY = 1e-3
 """Probability of χ² below which the model is said not to explain the data."""
+
+_TOLD = 3
+"""Parameters in the sentence of a fit."""
 
 
 def ending(result: "FitResult") -> Reason:
@@ -56,6 +63,40 @@ def warnings(result: "FitResult") -> list[str]:
     return found
 
 
+def sentence(result: "FitResult") -> str:
+    """What was found, and how sure it is."""
+    reason, ends = Reason(int(result.refined.reason[result.best])), len(result.refined.reason)
+    if reason not in GOOD:
+        return f"No result yet: the fit did not come to a minimum ({REASON_ADVICE[reason]})."
+    words = phrases(result.parameters)
+    known = [p for p in result.parameters if np.all(np.isfinite(result[p.name].interval))]
+    told = "; ".join(_found(result, p, words.get(p.name, p.name)) for p in known[:_TOLD])
+    more, open_ends = len(known) - _TOLD, len(result.parameters) - len(known)
+    found = f"{capital(told)}{f'; {more} more have intervals, too' if more > 0 else ''}."
+    if not known:
+        found = "The data set no limits to any of the parameters within their ranges."
+    elif open_ends:
+        found += f" To {open_ends} of {len(result.parameters)} parameters the data set no limit on one side or both."
+    held = [p.name for p, side in zip(result.parameters, result.refined.at_bound[result.best], strict=True) if side]
+    if held:
+        found += f" That is with {' and '.join(held)} at an end of the range."
+    fits = f"(χ² {result.chi2:.1f} for {result.points} points, probability {result.p_value:.2g})"
+    if result.p_value < UNLIKELY:
+        return f"The model does not explain the data {fits}; for what it is worth: {found}"
+    return f"{found} The model agrees with the data {fits}; {result.agreeing} of {ends} starts ended in this minimum."
+
+
+def _found(result: "FitResult", parameter: Parameter, words: str) -> str:
+    best, _, interval = estimate_texts(result[parameter.name])
+    unit = f" {unit}" if (unit := unit_of(parameter)) else ""
+    return f"{words} is {best}{unit} (95 %: {interval}{unit})"
+
+
+def capital(text: str) -> str:
+    """A sentence begins with a capital letter, unless it begins with a name or a symbol."""
+    return text[:1].upper() + text[1:] if text.split(" ", 1)[0].islower() and "_" not in text.split(" ", 1)[0] else text
+
+
 def line(result: "FitResult") -> str:
     """Parameters with their standard errors, χ² and ending in one line."""
     found = (result[name] for name in result.names)
@@ -68,13 +109,13 @@ def line(result: "FitResult") -> str:
 def table(result: "FitResult") -> TextTable:
     """One row a parameter; χ², warnings and ending below."""
     rows = []
-    for name in result.names:
-        found = result[name]
-        rows.append((name, f"{found.value:.5g}", found.sigma_text(), found.interval_text(), found.how))
+    for parameter in result.parameters:
+        found = result[parameter.name]
+        rows.append((parameter.name, unit_of(parameter), *estimate_texts(found), found.how))
     return TextTable(
         f"Fit of {len(result.parameters)} parameters, {result.agreeing} of {len(result.refined.reason)} starts at the "
         "best minimum",
-        ("parameter", "best", "standard error", "95 % interval", "from"),
+        ("parameter", "unit", "best", "standard error", "95 % interval", "interval from"),
         tuple(rows),
         (
             f"chi2 {result.chi2:.1f} for {result.points} points, probability {result.p_value:.2g}",

@@ -1,6 +1,7 @@
 """Least squares, uncertainty, profile likelihood, posterior, identifiability of any residuals; knows no experiment."""
 
 from npp_jax.inference.descent import descend
+from npp_jax.inference.digits import estimate_texts, together, with_power
 from npp_jax.inference.estimate import Estimate, Uncertain, covariance_ends, estimate, given, given_text, propagate
 from npp_jax.inference.identifiability import Combination, Group, Identifiability, identifiability
 from npp_jax.inference.interval_end import End, Outcome, between
@@ -9,7 +10,7 @@ from npp_jax.inference.posterior import MissingExtra, Posterior, PosteriorError,
 from npp_jax.inference.prior import with_priors
 from npp_jax.inference.profile import DELTA_CHI2_95, Profile, profile_likelihood
 from npp_jax.inference.refine import ResidualsAndJacobian, refine
-from npp_jax.inference.refine_result import GOOD, REASON_ADVICE, Reason, RefineOptions, RefineResult
+from npp_jax.inference.refine_result import GOOD, REASON_ADVICE, Iteration, Reason, RefineOptions, RefineResult
 from npp_jax.inference.sampling import sample_posterior
 from npp_jax.inference.transform import (
     Ranges,
@@ -44,6 +45,7 @@ __all__ = [
     "Group",
     "Identifiability",
     "InformationCriteria",
+    "Iteration",
     "LikelihoodRatio",
     "MissingExtra",
     "Outcome",
@@ -67,6 +69,7 @@ __all__ = [
     "covariance_ends",
     "descend",
     "estimate",
+    "estimate_texts",
     "from_unbounded",
     "given",
     "given_text",
@@ -83,6 +86,8 @@ __all__ = [
     "to_scaled",
     "to_theta",
     "to_unbounded",
+    "together",
     "unbounded_slope",
+    "with_power",
     "with_priors",
 ]

@@ -23,7 +23,7 @@ from jaxtyping import Array, Bool, Float
 from npp_jax.inference.linearisation import linearise, stationarity
 from npp_jax.inference.parameter import Parameters
 from npp_jax.inference.refine import ResidualsAndJacobian
-from npp_jax.inference.refine_result import Reason, RefineOptions, RefineResult
+from npp_jax.inference.refine_result import Iteration, Reason, RefineOptions, RefineResult
 from npp_jax.inference.refine_step import negligible, share_is_wall
 from npp_jax.inference.transform import (
     Ranges,
@@ -78,7 +78,7 @@ def descend(
     *,
     method: Method = "lbfgs",
     options: RefineOptions | None = None,
-    on_iteration: Callable[[int, Array], Any] | None = None,
+    on_iteration: Callable[[Iteration], Any] | None = None,
 ) -> RefineResult:
     """Refine every start to a minimum of ½ Σ r², or say why not.
 
@@ -97,7 +97,7 @@ def descend(
     options
         `iterations` and `offset` count, with the meaning that they have for `refine`.
     on_iteration
-        Called with the number of the iteration and the cost of each start, for showing progress.
+        Is told after each iteration how far it is.
 
     Raises
     ------
@@ -185,7 +185,7 @@ def descend(
         memory = _where(asked, remembered, memory)
         heading = np.where(asked[:, None], updates, heading)
         if on_iteration is not None:
-            on_iteration(iteration, jnp.asarray(lowest))
+            on_iteration(Iteration(iteration, options.iterations, jnp.asarray(lowest), jnp.asarray(reason >= 0)))
     known = np.isfinite(lowest)
     return RefineResult(
         theta=judged["theta"],

@@ -5,8 +5,8 @@ from their neighbours; all parameters and both sides are refitted in one batch. 
 other starts, along with the points of the curve: a lower χ² beyond an end moves it.
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import ArrayLike, Float
@@ -82,6 +82,7 @@ def profile_likelihood(
     variance: float = 1.0,
     threshold: float = DELTA_CHI2_95,
     options: RefineOptions | None = None,
+    on_ends: Callable[[int, int], Any] | None = None,
 ) -> tuple[Profile, ...]:
     """Find the interval of each parameter, with all others fitted at each of its values.
 
@@ -109,6 +110,8 @@ def profile_likelihood(
         Δχ² at the ends of the interval.
     options
         Numerical choices of `refine`.
+    on_ends
+        Is told how many ends of intervals are found, and of how many; those that are opened again count anew.
 
     Raises
     ------
@@ -121,6 +124,8 @@ def profile_likelihood(
     unknown = sorted(set(names) - set(known))
     if unknown:
         raise ValueError(f"{unknown[0]!r} is not a parameter; there are {', '.join(known)}")
+    if on_ends is not None:
+        on_ends(0, 2 * len(names))
     rows = [np.reshape(np.asarray(theta, float), (-1, len(parameters))) for theta in (best, others)]
     minima = np.concatenate(rows)
     refits = refits_at(function, parameters, minima, held=held, variance=variance, options=options)
@@ -131,7 +136,7 @@ def profile_likelihood(
         if covariance is None or float(covariance.effect[k]) > 0.0
     }
     for look in range(_LOOKS):
-        traces = _search(refits, covariance, traces, threshold)
+        traces = _search(refits, covariance, traces, threshold, on_ends)
         traces = _look_again(refits, traces, points, threshold, reopen=look + 1 < _LOOKS)
     return tuple(_profile(refits, covariance, k, traces.get(k), threshold) for k in wanted)
 
@@ -156,7 +161,11 @@ def _slope(refits: Refits, covariance: Covariance | None, k: int) -> np.ndarray:
 
 
 def _search(
-    refits: Refits, covariance: Covariance | None, traces: dict[int, _Trace], threshold: float
+    refits: Refits,
+    covariance: Covariance | None,
+    traces: dict[int, _Trace],
+    threshold: float,
+    on_ends: Callable[[int, int], Any] | None,
 ) -> dict[int, _Trace]:
     """Let all searches come to their ends, together."""
     sides = [side for trace in traces.values() for side in trace.sides]
@@ -171,6 +180,8 @@ def _search(
             tries.append(len(guesses))
         for n, found, count in zip(running, refits(asked), tries, strict=True):
             sides[n] = advance(sides[n], found.point, count, threshold)
+        if on_ends is not None:
+            on_ends(sum(side.ended is not None for side in sides), len(sides))
     return {k: trace._replace(sides=(sides[2 * n], sides[2 * n + 1])) for n, (k, trace) in enumerate(traces.items())}
 
 

@@ -34,7 +34,7 @@ from jaxtyping import Array, ArrayLike
 from npp_jax._compile import jit_small
 from npp_jax.inference.linearisation import Linearisation
 from npp_jax.inference.parameter import Parameters
-from npp_jax.inference.refine_result import RefineOptions, RefineResult
+from npp_jax.inference.refine_result import Iteration, RefineOptions, RefineResult
 from npp_jax.inference.refine_step import RUNNING, RefineState, judge_trial, propose
 from npp_jax.inference.transform import Ranges, check_inside, ranges_of, to_scaled, to_theta
 
@@ -52,7 +52,7 @@ def refine(
     *,
     fixed: ArrayLike | None = None,
     options: RefineOptions | None = None,
-    on_iteration: Callable[[int, Array], Any] | None = None,
+    on_iteration: Callable[[Iteration], Any] | None = None,
 ) -> RefineResult:
     """Refine every start to a minimum of ½ Σ r², or say why not.
 
@@ -70,7 +70,7 @@ def refine(
     options
         Numerical choices.
     on_iteration
-        Called with the number of the iteration and the cost of each start, for showing progress.
+        Is told after each iteration how far it is.
 
     Raises
     ------
@@ -107,7 +107,9 @@ def refine(
         ]
         theta, states = joined([trial for trial, _ in advanced]), [state for _, state in advanced]
         if on_iteration is not None:
-            on_iteration(iteration, joined([state.here.cost for state in states]))
+            ended = np.concatenate([np.asarray(state.reason) != RUNNING for state in states])[:count]
+            costs = joined([state.here.cost for state in states])
+            on_iteration(Iteration(iteration, options.iterations, costs, jnp.asarray(ended)))
         if all(bool(np.all(np.asarray(state.reason) != RUNNING)) for state in states):
             break
     return joined([_finish(ranges, state, part) for state, part in zip(states, fixed_parts, strict=True)])

@@ -2,6 +2,7 @@
 
 import math
 from enum import IntEnum
+from typing import NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -55,6 +56,19 @@ class RefineOptions(eqx.Module):
     rounding_offset: float = 3e-6
     """Relative offset below which the decrease of the cost, ½ offset², drowns in its rounding, so that gradients give
     it. Larger where residuals are less exact than double precision."""
+
+
+class Iteration(NamedTuple):
+    """How far a refinement is."""
+
+    number: int
+    """Of the iteration, from 0."""
+    limit: int
+    """The largest number that there may be."""
+    cost: Float[Array, " start"]
+    """Lowest ½ Σ r² of each start."""
+    ended: Bool[Array, " start"]
+    """Which of them have ended."""
 
 
 class RefineResult(eqx.Module):

@@ -142,6 +142,25 @@ NO_KEYS = {
 """Continuous inputs that are no keys, and why."""
 
 
+_UNITS = {
+    "eV": "eV", "K": "K", "V": "V", "m2_s": "m2 s-1", "m_s": "m s-1", "S_m": "S m-1", "nm": "nm", "um": "um",
+    "mm": "mm", "m3": "m-3", "s": "s", "h": "h", "mC_cm2": "mC cm-2", "C_m2": "C m-2", "A_m2": "A m-2",
+}  # fmt: skip
+"""Units as they stand at the end of the name of a key, and as they are written in files of results."""
+
+
+def unit_at_end(name: str) -> tuple[str, str]:
+    """End of the name of a key that tells its unit, and the unit; nothing and `1` for a plain number."""
+    end = max((end for end in _UNITS if name.endswith(f"_{end}")), key=len, default="")
+    return end, _UNITS.get(end, "1")
+
+
+def name_of(key: str) -> str:
+    """Name in a key of an experiment: `potential_V` of `stages.0.potential_V`, `sed_weight` of `Li.sed_weight.1`."""
+    part, *rest = key.split(".")
+    return (rest[1] if part == "stages" and len(rest) > 1 else rest[0]) if rest else key
+
+
 def allowed_range(key: str) -> Limits:
     """Range of a key such as `Li.vacancy_fraction` or `stages.0.potential_V`; none for what is no key of a file."""
     part, *rest = key.split(".")

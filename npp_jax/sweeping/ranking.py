@@ -72,6 +72,10 @@ class SweepResult:
         columns = (p.share(values) for p, values in zip(self.parameters, self.theta.T, strict=True))
         return np.stack(list(columns), axis=1)
 
+    def sentence(self) -> str:
+        """What was found, and how sure it is."""
+        return words.sentence(self, len(accepted(self)), threshold(self))
+
     def summary(self) -> str:
         """How the candidates ended, and the best of them in a table."""
         return words.table(self).text()
@@ -84,7 +88,7 @@ class SweepResult:
         return words.dataset(self)
 
     def _repr_html_(self) -> str:
-        return words.table(self).html()
+        return words.table(self).html(self.sentence())
 
     def __repr__(self) -> str:
         return words.line(self)

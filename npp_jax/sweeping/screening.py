@@ -4,6 +4,7 @@ The fit of given starts is in `npp_jax.fitting`, which knows no designs; this pa
 """
 
 import dataclasses
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal
 
@@ -15,7 +16,7 @@ from npp_jax.fitting import FitResult, LinearModel, Objective, Problem
 from npp_jax.fitting import fit as fit_from
 from npp_jax.fitting.sampling import linear_model
 from npp_jax.fitting.systematic import extended, with_systematic
-from npp_jax.inference import RefineOptions
+from npp_jax.inference import Iteration, RefineOptions
 from npp_jax.simulation.controls import Controls
 from npp_jax.simulation.simulate import FAST
 from npp_jax.simulation.solution import Model
@@ -23,7 +24,7 @@ from npp_jax.sweeping.description import data_checksum
 from npp_jax.sweeping.design.designs import AbstractDesign, Sobol
 from npp_jax.sweeping.ranking import SweepResult, best
 from npp_jax.sweeping.run import Evaluator, evaluate_chunks, suited_chunk
-from npp_jax.sweeping.sweeping import Dtype, in_memory
+from npp_jax.sweeping.sweeping import Dtype, Watch, flagged, in_memory, unwatched
 
 OFFSET = 1e-3
 """Relative offset of a converged fit. The mesh moves with the parameters and its derivative is left out, so that the
@@ -58,9 +59,10 @@ def screen(
     dtype: Dtype | None = None,
     chunk: int | None = None,
     title: str = "",
+    watch: Watch | None = None,
 ) -> SweepResult:
     """Evaluate the candidates of a design once, on a coarse mesh and in single precision where the model holds it:
-    where to begin is all that is asked.
+    where to begin is all that is asked. `watch` is told of the progress, as that of `sweep`.
     """
     design = design.over(problem.parameters)
     objective = Objective(problem, SCREENING, model)
@@ -70,16 +72,31 @@ def screen(
     evaluator = Evaluator(objective, chunk, dtype, screening=True)
     spans = iter([(k, first, min(first + chunk, size)) for k, first in enumerate(range(0, size, chunk))])
     parts = evaluate_chunks(evaluator, design, spans, order=list(range(len(design.names))))
-    return in_memory(problem, [(theta, found) for _, theta, found in parts], title)
+    kept = []
+    with (watch or unwatched)(size, 0) as tell:
+        for _, theta, found in parts:
+            kept.append((theta, found))
+            tell(len(theta), flagged(found))
+    return in_memory(problem, kept, title)
 
 
 def screen_while_compiling(
-    linear: LinearModel, problem: Problem, design: AbstractDesign, **options: Any
+    linear: LinearModel,
+    problem: Problem,
+    design: AbstractDesign,
+    *,
+    on_wait: Callable[[], Any] | None = None,
+    **options: Any,
 ) -> SweepResult:
-    """The same while the model of the fit is compiled; options are those of `screen`."""
+    """The same while the model of the fit is compiled; options are those of `screen`.
+
+    `on_wait` is called when the candidates are done and the compilation is not.
+    """
     with ThreadPoolExecutor(1) as pool:
         compiled = pool.submit(own_promotion(linear.compile))
         found = screen(problem, design, **options)
+        if on_wait is not None and not compiled.done():
+            on_wait()
         compiled.result()
     return found
 
@@ -138,6 +155,9 @@ def fit(
     count: int = 16,
     iterations: int | None = None,
     profile_points: int = 9,
+    watch: Watch | None = None,
+    on_iteration: Callable[[Iteration], Any] | None = None,
+    on_ends: Callable[[int, int], Any] | None = None,
 ) -> FitResult:
     """Fit the parameters of a problem to its measured profiles.
 
@@ -160,6 +180,8 @@ def fit(
         Evaluations of each start at most; by default what suits the method.
     profile_points
         Points of the curve of each profile likelihood, which do not change its interval; no profile for zero.
+    watch, on_iteration, on_ends
+        Are told of the progress: of the sweep, of the refinement of the starts, of the ends of intervals.
 
     Raises
     ------
@@ -174,11 +196,19 @@ def fit(
     linear = linear_model(full, controls, model)
     if starts is None or isinstance(starts, AbstractDesign):
         design = Sobol(CANDIDATES) if starts is None else starts
-        starts = screen_while_compiling(linear, problem, design, model=model)
+        starts = screen_while_compiling(linear, problem, design, model=model, watch=watch)
     if isinstance(starts, SweepResult):
         starts = starts_of(of_problem(starts, problem), count)
     starts = np.asarray(starts)
     if starts.shape[1] < len(full.parameters):
         starts = extended(starts, full)
     options = RefineOptions(iterations=iterations or ITERATIONS[method], offset=OFFSET)
-    return fit_from(linear, starts, method=method, profile_points=profile_points, options=options)
+    return fit_from(
+        linear,
+        starts,
+        method=method,
+        profile_points=profile_points,
+        options=options,
+        on_iteration=on_iteration,
+        on_ends=on_ends,
+    )

@@ -120,7 +120,7 @@ def sweep(
     StoreError
         The results cannot be kept; those of finished chunks are.
     """
-    design, workers, watch = design.over(problem.parameters), workers or Workers(), watch or _unwatched
+    design, workers, watch = design.over(problem.parameters), workers or Workers(), watch or unwatched
     size, names = design.size, design.names
     cut = chunk or suited_chunk(size, len(problem.measurements))
     if profiles is not None and store is None:
@@ -135,7 +135,7 @@ def sweep(
             tell = stack.enter_context(watch(size, 0))
             for _, theta, found in _evaluated(evaluator, design, spans, workers, told, stack):
                 parts.append((theta, found))
-                tell(len(theta), _flagged(found))
+                tell(len(theta), flagged(found))
         return in_memory(problem, parts, title)
     target = Path(store)
     manifest = Manifest(
@@ -163,7 +163,7 @@ def sweep(
         with watch(size, done) as tell:
             for number, theta, found in results:
                 kept.write(number, {**found, **{name: theta[:, k] for k, name in enumerate(names)}})
-                tell(len(theta), _flagged(found))
+                tell(len(theta), flagged(found))
         kept.finish(
             target,
             {
@@ -243,12 +243,14 @@ def _evaluated(
     return evaluate_chunks_on(client, evaluator, design, iter(spans), order=order, on_fault=on_fault)
 
 
-def _flagged(found: Arrays) -> int:
+def flagged(found: Arrays) -> int:
+    """How many candidates of a chunk have another status than done."""
     return int((found["status"] != Status.DONE).any(axis=1).sum())
 
 
 @contextlib.contextmanager
-def _unwatched(total: int, done: int) -> Iterator[Tell]:
+def unwatched(total: int, done: int) -> Iterator[Tell]:
+    """Tell nobody."""
     yield lambda count, flagged: None
 
 

@@ -3,7 +3,11 @@
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.special import chdtrc
 
+from npp_jax.fitting import unit_of
+from npp_jax.fitting.words import UNLIKELY
+from npp_jax.inference import together, with_power
 from npp_jax.simulation.status import STATUS_ADVICE, Status
 from npp_jax.simulation.text_table import TextTable
 from npp_jax.sweeping.description import OBSERVABLES, parameter_variables
@@ -23,6 +27,37 @@ def line(result: "SweepResult") -> str:
     chi2 = f"lowest chi2 {lowest:.1f} for {result.points.sum()} points" if np.isfinite(lowest) else "no chi2"
     names = f"{', '.join(result.names)}; {', '.join(result.experiments)}"
     return f"SweepResult of {len(result.theta)} candidates: {names}; {chi2}; {'; '.join(_statuses(result))}"
+
+
+def sentence(result: "SweepResult", within: int, limit: float) -> str:
+    """What was found, and how sure it is; so many candidates are within a Δχ² of the best."""
+    count, points = len(result.theta), int(result.points.sum())
+    failed = int(np.sum(result.worst >= Status.NOT_CONVERGED))
+    words = f"{failed} of them failed" if failed else "none of them failed"
+    if failed == count or (points and not np.isfinite(result.total).any()):
+        return f"None of {count} candidates could be evaluated: there is no result."
+    if not points:
+        return f"{count} candidates were simulated, {words}; nothing was measured that they could be compared with."
+    best = int(np.argmin(result.total))
+    chi2 = float(result.total[best])
+    p_value = float(chdtrc(max(points - len(result.parameters), 1), chi2))
+    pairs = zip(result.parameters, result.theta[best], strict=True)
+    place = ", ".join(f"{p.name} = {_number(float(value))}{_after(unit_of(p))}" for p, value in pairs)
+    fits = f"χ² {chi2:.1f} for {points} points, probability {p_value:.2g}"
+    near = f"{within} candidate{'s are' if within > 1 else ' is'} within Δχ² = {limit:.3g} of it (95 %)"
+    found = f"The best of {count} candidates agrees with the data ({fits}): {place}. {near}; {words}."
+    if p_value < UNLIKELY:
+        found = f"None of {count} candidates agrees with the data within errors; {words}. The best ({fits}): {place}."
+    return f"{found} A sweep tells where to look; npp-jax fit finds values with errors."
+
+
+def _number(value: float) -> str:
+    (number,), power = together((value,))
+    return with_power(number, power)
+
+
+def _after(unit: str) -> str:
+    return f" {unit}" if unit else ""
 
 
 def table(result: "SweepResult") -> TextTable:

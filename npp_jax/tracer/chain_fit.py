@@ -11,7 +11,7 @@ from npp_jax.tracer.boundaries import chain_of_grains
 from npp_jax.tracer.diffusion import DiffusionStage, diffuse, profile_at
 from npp_jax.tracer.fractions import AbstractFractions
 from npp_jax.tracer.measured import MeasuredProfile
-from npp_jax.tracer.tracer_fit import AbstractTracerModel, TracerFit, fit_tracer
+from npp_jax.tracer.tracer_fit import AbstractTracerModel, OnIteration, TracerFit, fit_tracer
 from npp_jax.tracer.unknowns import Unknown
 
 
@@ -27,6 +27,7 @@ def fit_boundaries(
     start: LeafLike = 0.0,
     cells: int = 8,
     steps: int = 32,
+    on_iteration: OnIteration = None,
 ) -> TracerFit:
     """D_gb/δ of each boundary of a chain of grains from profiles that resolve the steps.
 
@@ -53,6 +54,8 @@ def fit_boundaries(
         Position of the first face. [m]
     cells, steps
         Finite volumes of a grain and time steps of a stage.
+    on_iteration
+        Is told after each iteration how far it is.
     """
     sizes = as_leaf(sizes)
     first = jnp.broadcast_to(as_leaf(permeability), (sizes.shape[0] - 1,))
@@ -61,7 +64,7 @@ def fit_boundaries(
         unknowns.append(Unknown("D_bulk_m2_s", as_leaf(D_bulk), "log"))
     fraction = jnp.repeat(jnp.broadcast_to(as_leaf(initial), sizes.shape), cells)
     model = _ChainModel(sizes, fraction, tuple(stages), tuple(profiles), as_leaf(D_bulk), as_leaf(start), cells, steps)
-    return fit_tracer(model, tuple(unknowns))
+    return fit_tracer(model, tuple(unknowns), on_iteration=on_iteration)
 
 
 class _ChainModel(AbstractTracerModel):

@@ -16,7 +16,7 @@ from npp_jax.physics.leaf import LeafLike, as_leaf, as_optional_leaf
 from npp_jax.tracer.evolution import evolve_exchange_profile, evolve_measured_profile, exchange_profile, measured_start
 from npp_jax.tracer.fractions import AbstractFractions
 from npp_jax.tracer.measured import MeasuredProfile
-from npp_jax.tracer.tracer_fit import AbstractTracerModel, TracerFit, fit_tracer
+from npp_jax.tracer.tracer_fit import AbstractTracerModel, OnIteration, TracerFit, fit_tracer
 from npp_jax.tracer.transport import ArrheniusFit
 from npp_jax.tracer.unknowns import Unknown
 
@@ -58,6 +58,7 @@ def fit_evolution(
     start: Start = "exchange",
     cells: int = 200,
     steps: int = 32,
+    on_iteration: OnIteration = None,
 ) -> TracerFit:
     """Joint fit of profiles after several times and temperatures, with the Arrhenius law inside the fit.
 
@@ -82,6 +83,8 @@ def fit_evolution(
         What the first profiles are: an `exchange` of the immersed part (eqn 4), or `measured`, of any form.
     cells, steps
         Finite volumes of a sample and time steps to each profile.
+    on_iteration
+        Is told after each iteration how far it is.
     """
     firsts = [specimen.exchanged for specimen in specimens]
     unknowns = [Unknown("D_m2_s", as_leaf(D), "log")]
@@ -107,7 +110,7 @@ def fit_evolution(
         cells,
         steps,
     )
-    return fit_tracer(model, tuple(unknowns))
+    return fit_tracer(model, tuple(unknowns), on_iteration=on_iteration)
 
 
 class EvolutionModel(AbstractTracerModel):

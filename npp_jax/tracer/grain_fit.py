@@ -11,7 +11,7 @@ from npp_jax.physics.leaf import LeafLike, as_leaf
 from npp_jax.tracer.fractions import AbstractFractions
 from npp_jax.tracer.grain_map import GrainMap
 from npp_jax.tracer.isotope_map import MapStage, simulate_map
-from npp_jax.tracer.tracer_fit import AbstractTracerModel, TracerFit, fit_tracer
+from npp_jax.tracer.tracer_fit import AbstractTracerModel, OnIteration, TracerFit, fit_tracer
 from npp_jax.tracer.unknowns import Unknown
 
 _LARGEST_STEP = 1.5
@@ -50,6 +50,7 @@ def fit_permeability(
     D_bulk_error: float | None = None,
     iterations: int = 25,
     batch: int = 8,
+    on_iteration: OnIteration = None,
 ) -> TracerFit:
     """Fit one D_gb/δ for each class of boundaries to the map at the end of the last stage.
 
@@ -71,6 +72,8 @@ def fit_permeability(
         Bound on the evaluations of the model with its sensitivities.
     batch
         Number of sensitivities computed at once.
+    on_iteration
+        Is told after each iteration how far it is.
     """
     unknowns = [Unknown("permeability_m_s", jnp.broadcast_to(as_leaf(guess), (grains.classes,)), "log")]
     if D_bulk_error is not None:
@@ -82,4 +85,4 @@ def fit_permeability(
         rounding_offset=_ROUNDING_OFFSET,
     )
     model = _MapModel(grains, data, as_leaf(D_bulk), as_leaf(initial), stages)
-    return fit_tracer(model, tuple(unknowns), batch=batch, options=options)
+    return fit_tracer(model, tuple(unknowns), batch=batch, options=options, on_iteration=on_iteration)

@@ -14,7 +14,7 @@ from npp_jax.tracer import closed_forms as cf
 from npp_jax.tracer.evolution import exchange_profile
 from npp_jax.tracer.fractions import AbstractFractions
 from npp_jax.tracer.measured import MeasuredProfile
-from npp_jax.tracer.tracer_fit import AbstractTracerModel, TracerFit, fit_tracer
+from npp_jax.tracer.tracer_fit import AbstractTracerModel, OnIteration, TracerFit, fit_tracer
 from npp_jax.tracer.unknowns import Unknown
 
 Source: TypeAlias = Literal["constant-surface", "surface-exchange", "finite-source"]
@@ -33,6 +33,7 @@ def fit_profile(
     base: LeafLike | None = None,
     origin: LeafLike | None = None,
     profile_points: int = 9,
+    on_iteration: OnIteration = None,
 ) -> TracerFit:
     """D of one profile, C = C₀ + (C₁ - C₀) f(x - x₀; D t), f a solution of `closed_forms`.
 
@@ -67,6 +68,8 @@ def fit_profile(
     ------
     ValueError
         A quantity that the source needs is missing, or one that it does not take is given.
+    on_iteration
+        Is told after each iteration how far it is.
     """
     if source not in get_args(Source):
         raise ValueError(f"source = {source!r}; allowed are {', '.join(get_args(Source))}")
@@ -84,7 +87,12 @@ def fit_profile(
     if origin is not None:
         unknowns.append(Unknown("origin_m", as_leaf(origin)))
     optional = [as_optional_leaf(value) for value in (duration, source_width, thickness, base)]
-    return fit_tracer(ProfileModel(profile, source, *optional), tuple(unknowns), profile_points=profile_points)
+    return fit_tracer(
+        ProfileModel(profile, source, *optional),
+        tuple(unknowns),
+        profile_points=profile_points,
+        on_iteration=on_iteration,
+    )
 
 
 class ProfileModel(AbstractTracerModel):

@@ -4,7 +4,7 @@ import dataclasses
 from abc import abstractmethod
 from collections.abc import Callable
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import equinox as eqx
 import jax
@@ -16,6 +16,7 @@ from scipy.special import chdtrc
 from npp_jax.inference import (
     Covariance,
     Estimate,
+    Iteration,
     Parameters,
     Profile,
     Reason,
@@ -33,6 +34,9 @@ from npp_jax.inference import (
 )
 from npp_jax.tracer.fractions import AbstractFractions
 from npp_jax.tracer.unknowns import Layout, Unknown, layout_of, place, start_of
+
+OnIteration: TypeAlias = Callable[[Iteration], Any] | None
+"""Is told after each iteration of a fit how far it is."""
 
 _BLOCK = 16
 """Starts that are evaluated together."""
@@ -173,6 +177,7 @@ def fit_tracer(
     profile_points: int = 0,
     batch: int | None = None,
     options: RefineOptions | None = None,
+    on_iteration: OnIteration = None,
 ) -> TracerFit:
     """Fit what is unknown in a model to its data.
 
@@ -188,6 +193,8 @@ def fit_tracer(
         Number of sensitivities computed at once; None for all.
     options
         Numerical choices of `refine`.
+    on_iteration
+        Is told after each iteration how far it is.
     """
     parameters = sum((unknown.parameters() for unknown in unknowns), ())
     layout, start, ranges = layout_of(unknowns), start_of(unknowns), ranges_of(parameters)
@@ -212,8 +219,9 @@ def fit_tracer(
     waiting = np.concatenate([np.full(jnp.size(unknown.start), unknown.waits) for unknown in unknowns])
     if np.any(waiting):
         settled = dataclasses.replace(options, offset=_SETTLED / max(points, 1) ** 0.5)
-        start = refine(posterior, parameters, start[None], fixed=waiting, options=settled).theta[0]
-    refined = refine(posterior, parameters, start[None], options=options)
+        found = refine(posterior, parameters, start[None], fixed=waiting, options=settled, on_iteration=on_iteration)
+        start = found.theta[0]
+    refined = refine(posterior, parameters, start[None], options=options, on_iteration=on_iteration)
     theta = refined.theta[0]
     held = refined.at_bound[0] != 0
     residual = informed(theta[None])[0][0]

@@ -64,7 +64,7 @@ def swept(tmp_path_factory: pytest.TempPathFactory, run: Run) -> Path:
     (folder / "trace.csv").write_text("time_s,potential_V\n0,10\n400000,10\n", encoding="utf-8")
     (folder / "candidates.csv").write_text("D_K_m2_s\n5e-22\n1e-21\n2e-21\n", encoding="utf-8")
     (folder / "study.toml").write_text(STUDY, encoding="utf-8")
-    code, text = run("sweep", folder / "study.toml", "--output", folder, "--quiet")
+    code, text = run("sweep", folder / "study.toml", "--output", folder, "--no-figures", "--quiet")
     assert code == 0, text
     return folder
 

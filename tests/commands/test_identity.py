@@ -40,7 +40,7 @@ def test_the_same_sweep_goes_on(change: Callable[[Path], object], folder: Path, 
     change(folder)
     chunk = next((folder / "study.sweep").glob("*.chunk"))
     before = chunk.stat().st_mtime_ns
-    code, text = run("sweep", folder / "study.toml", "--output", folder, "--quiet")
+    code, text = run("sweep", folder / "study.toml", "--output", folder, "--no-figures", "--quiet")
     assert code == 0, text
     assert chunk.stat().st_mtime_ns == before
 
@@ -82,7 +82,7 @@ def test_another_sweep_is_told(
 ) -> None:
     change(folder)
     former = (folder / "study.h5").read_bytes()
-    code, text = run("sweep", folder / "study.toml", "--output", folder, "--quiet")
+    code, text = run("sweep", folder / "study.toml", "--output", folder, "--no-figures", "--quiet")
     assert code == 2
     assert "holds another run" in text and sweeping in text and "--force" in text
     assert (folder / "study.h5").read_bytes() == former

@@ -131,14 +131,14 @@ def test_a_finished_sweep_is_not_replaced_by_that_of_another_study(folder: Path,
         shutil.copy(folder / name, other)
     (other / "candidates.csv").write_text("D_K_m2_s\n6e-22\n", encoding="utf-8")
     before = (folder / "study.h5").read_bytes()
-    code, told = run("sweep", other / "study.toml", "--output", folder, "--quiet")
+    code, told = run("sweep", other / "study.toml", "--output", folder, "--no-figures", "--quiet")
     assert code == 2 and "study.h5: holds another run (--force replaces it)" in told
     (folder / "study.h5").write_text("mine")
-    code, told = run("sweep", folder / "study.toml", "--output", folder, "--quiet")
+    code, told = run("sweep", folder / "study.toml", "--output", folder, "--no-figures", "--quiet")
     assert code == 2 and "a file is there that is no result of a sweep" in told
     assert (folder / "study.h5").read_text() == "mine"
     (folder / "study.h5").write_bytes(before)
-    assert run("sweep", folder / "study.toml", "--output", folder, "--quiet")[0] == 0
+    assert run("sweep", folder / "study.toml", "--output", folder, "--no-figures", "--quiet")[0] == 0
 
 
 def test_two_commands_on_one_study_have_files_of_their_own(folder: Path, run: Run) -> None:

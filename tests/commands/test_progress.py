@@ -1,27 +1,68 @@
-"""Progress of a sweep where there is no terminal: plain lines with what is done, flagged and left."""
+"""Progress where there is no terminal: plain lines with what is done, what is to be said of it, and the time left."""
 
+from collections.abc import Iterator
+
+import numpy as np
 import pytest
 
-from npp_jax.commands import progress as sweep_progress
+from npp_jax.commands import progress as shown
+from npp_jax.inference import Iteration
 
 
-def test_plain_lines(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    clock = iter(float(k) for k in range(0, 10_000, 10))
-    monkeypatch.setattr(sweep_progress.time, "monotonic", lambda: next(clock))
-    with sweep_progress.progress(1000, 200, quiet=False) as tell:
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every look at the clock takes six seconds."""
+    ticks: Iterator[float] = iter(6.0 * k for k in range(10_000))
+    monkeypatch.setattr(shown.time, "monotonic", lambda: next(ticks))
+
+
+def test_plain_lines_of_a_sweep(clock: None, capsys: pytest.CaptureFixture[str]):
+    with shown.candidates("sweep", 1000, 200, quiet=False) as tell:
         for _ in range(8):
             tell(100, 3)
     lines = capsys.readouterr().err.splitlines()
-    assert lines[0] == "200 of 1000 candidates done before; compiling"
-    assert 2 <= len(lines) <= 8
-    done = [int(line.split()[0]) for line in lines]
+    assert lines[0] == "sweep: 200 of 1000 candidates done before; compiling"
+    assert 2 <= len(lines) <= 9
+    done = [int(line.split()[0]) for line in lines[1:]]
     assert done == sorted(set(done)) and done[-1] <= 1000
     flagged = [int(line.split(", ")[1].split()[0]) for line in lines[1:]]
-    assert flagged == [3 * (count - 200) // 100 for count in done[1:]]
-    assert all("per s" in line and "min left" in line for line in lines[1:])
+    assert flagged == [3 * (count - 200) // 100 for count in done]
+    assert all("per s" in line for line in lines[1:])
+    # Nothing is left when all is done.
+    assert all(line.endswith(" left") for line in lines[1:-1]) and done[-1] == 1000
+
+
+def test_plain_lines_of_a_refinement(clock: None, capsys: pytest.CaptureFixture[str]):
+    with shown.progress("refinement", 3, "starts", compiling=True, quiet=False) as tell:
+        told = shown.refining(tell)
+        for number in range(3):
+            cost, ended = np.array([7.0 - number, np.inf, 9.0]), np.array([False, False, number > 0])
+            told(Iteration(number, 10, cost, ended))
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "refinement: 3 starts; compiling"
+    assert lines[-1].startswith("1 of 3 starts, best χ² 10.0, at most ") and lines[-1].endswith(" left")
+
+
+def test_lines_come_seldom_and_all_where_no_number_is_known(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr(shown.time, "monotonic", lambda: 0.0)
+    with shown.progress("refinement", 3, "starts", quiet=False) as tell:
+        tell(1)
+        tell(2)
+    assert capsys.readouterr().err.splitlines() == ["refinement: 3 starts"]
+    with shown.progress("simulating", quiet=False) as tell:
+        tell(note="once more")
+    assert capsys.readouterr().err.splitlines() == ["simulating", "once more"]
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(3.21, "3.2 s"), (59.7, "1 min 0 s"), (250.0, "4 min 10 s")])
+def test_times_in_words(seconds: float, words: str):
+    assert shown.duration(seconds) == words
+    assert shown.duration(7500.0) == "2 h 5 min"
 
 
 def test_quiet_says_nothing(capsys: pytest.CaptureFixture[str]):
-    with sweep_progress.progress(10, 0, quiet=True) as tell:
+    with shown.candidates("sweep", 10, 0, quiet=True) as tell:
         tell(10, 0)
     assert capsys.readouterr().err == ""

@@ -1,5 +1,6 @@
 """Every file is written whole or not at all: what fails on the way leaves the former file, or none."""
 
+import html
 import json
 import os
 from collections.abc import Callable
@@ -14,6 +15,8 @@ from typer.testing import CliRunner
 from npp_jax.cli import app
 from npp_jax.commands.fit import results
 from npp_jax.commands.fit.run import FitOutcome
+from npp_jax.commands.report.blocks import Page, Shown, Text
+from npp_jax.commands.report.provenance import Begun
 from npp_jax.commands.simulate import read_supported, run_simulation, write_simulation
 from npp_jax.files.writing import write_figure, write_text, written_hdf5, written_whole
 from npp_jax.physics import Experiment
@@ -134,11 +137,11 @@ def test_files_of_a_simulation(
     assert not list(tmp_path.glob(".*"))
 
 
-@pytest.mark.parametrize("name", ["s_a.png", "s_report.md", "s_fit.json", "s_fit.h5"])
+@pytest.mark.parametrize("name", ["s_a.png", "s_report.html", "s_report.md", "s_fit.json", "s_fit.h5"])
 def test_files_of_a_fit(
     name: str, tmp_path: Path, full_disk: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    content = {"figures": [("a", Figure)], "report_lines": ["text"], "_numbers": {}}
+    content = {"figures": [Shown("a", Figure, "", "")], "fit_page": Page("text", ()), "_numbers": {}}
     if name != "s_fit.h5":
         content["_write_arrays"] = None
     for function, value in content.items():
@@ -150,7 +153,7 @@ def test_files_of_a_fit(
     error, text = (TypeError, "measured_of") if name == "s_fit.h5" else (OSError, "No space left")
     outcome = FitOutcome(MagicMock(), MagicMock(), MagicMock(), ())
     with pytest.raises(error, match=text):
-        results.write_fit(outcome, tmp_path, "s")
+        results.write_fit(outcome, tmp_path, "s", begun=Begun("", ""))
     assert (tmp_path / name).read_text() == "former"
     assert not list(tmp_path.glob(".*"))
 
@@ -159,15 +162,22 @@ def test_a_figure_that_fails_costs_no_number(tmp_path: Path, monkeypatch: pytest
     def broken() -> Figure:
         raise ValueError("array of sample points is empty")
 
-    content = {"figures": [("a", broken), ("b", Figure), ("c", lambda: None)], "_write_arrays": None}
+    draws = {"a": broken, "b": Figure, "c": lambda: None}
+    shown = [Shown(name, make, f"caption of {name}", "") for name, make in draws.items()]
+    content: dict[str, object] = {"figures": shown, "_write_arrays": None}
     content["_numbers"] = {"sigma": float("inf"), "ends": [1.0, float("nan")], "name": "f"}
     for function, value in content.items():
         monkeypatch.setattr(results, function, lambda *_, value=value: value)
-    monkeypatch.setattr(results, "report_lines", lambda _, drawn, lost: [*drawn, *lost])
-    written, lost = results.write_fit(FitOutcome(MagicMock(), MagicMock(), MagicMock(), ()), tmp_path, "s")
-    assert [path.name for path in written] == ["s_report.md", "s_fit.json", "s_fit.h5", "s_b.png"]
+    told = lambda _, drawn, lost, begun: Page("fit", (*drawn, *map(Text, lost)))  # noqa: E731
+    monkeypatch.setattr(results, "fit_page", told)
+    outcome = FitOutcome(MagicMock(), MagicMock(), MagicMock(), ())
+    written, lost = results.write_fit(outcome, tmp_path, "s", begun=Begun("", ""))
+    assert [path.name for path in written] == ["s_report.html", "s_report.md", "s_fit.json", "s_fit.h5", "s_b.png"]
     assert lost == ["The figure 'a' could not be drawn: ValueError: array of sample points is empty"]
-    assert (tmp_path / "s_report.md").read_text(encoding="utf-8").splitlines() == ["s_b.png", *lost]
+    text = (tmp_path / "s_report.md").read_text(encoding="utf-8")
+    assert [line for line in text.splitlines() if line] == ["# fit", "![](s_b.png)", "caption of b", *lost]
+    page = (tmp_path / "s_report.html").read_text(encoding="utf-8")
+    assert page.count("<svg ") == 1 and "caption of b" in page and html.escape(lost[0]) in page
     # Numbers that are not finite are null.
     numbers = json.loads((tmp_path / "s_fit.json").read_text(encoding="utf-8"), parse_constant=pytest.fail)
     assert numbers == {"sigma": None, "ends": [1.0, None], "name": "f"}

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from described import check_described
+from pages import check_page
 from scipy import stats
 from typer.testing import CliRunner
 
@@ -36,7 +37,7 @@ from npp_jax.simulation.simulate import FAST
 from npp_jax.sweeping.screening import OFFSET
 
 SWEEPS = Path(__file__).resolve().parents[2] / "sweeps"
-TRUTH = tomllib.loads((SWEEPS / "synthetic" / "truth.toml").read_text(encoding="utf-8"))
+TRUTH = tomllib.loads((SWEEPS / "one_distribution.toml").read_text(encoding="utf-8"))["truth"]
 
 
 @pytest.fixture(scope="module")
@@ -190,6 +191,10 @@ def test_report_of_the_command(tmp_path: Path):
     report = (tmp_path / "out" / "study_report.md").read_text(encoding="utf-8")
     for name in ("profiles", "site_energies", "correlation", "landscape"):
         assert f"study_{name}.png" in report and (tmp_path / "out" / f"study_{name}.png").stat().st_size > 10_000
+    page = check_page((tmp_path / "out" / "study_report.html").read_text(encoding="utf-8"))
+    words = " ".join(page.words)
+    assert "The width of the site energies of Li is 0.2" in words and "5 of 5 true values are inside" in words
+    assert len(page.all("svg")) == 4 and len(page.all("details")) == 6
     with h5py.File(tmp_path / "out" / "study_fit.h5") as file:
         check_described(file)
         assert set(file["theta"].dims[0][0].asstr()[...]) == set(TRUTH)

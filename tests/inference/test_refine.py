@@ -371,7 +371,7 @@ def test_progress_is_reported_and_the_model_compiles_once():
         return rosenbrock(theta)
 
     evaluate = jax.jit(jax.vmap(lambda theta: (residual(theta), jax.jacfwd(rosenbrock)(theta))))
-    refine(evaluate, unbounded(2), [[-1.2, 1.0]], on_iteration=lambda _, cost: costs.append(float(cost[0])))
+    refine(evaluate, unbounded(2), [[-1.2, 1.0]], on_iteration=lambda now: costs.append(float(now.cost[0])))
     assert len(traces) == 1
     assert len(costs) > 5
     assert costs == sorted(costs, reverse=True)

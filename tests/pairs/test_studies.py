@@ -20,6 +20,8 @@ PLAIN = {name: options[0] for name, options in studies.OPTIONS.items()}
     ids=lambda choice: f"{choice['command']}, {choice['design']}, {choice['rival']}",
 )
 def test_studies(choice: dict[str, str], tmp_path: Path) -> None:
-    outcome = run(choice["command"], studies.make(choice, tmp_path), "--output", tmp_path / "results")
+    # Figures take longer than these sweeps; `make pairs` draws them.
+    plain = ["--no-figures"] if choice["command"] == "sweep" else []
+    outcome = run(choice["command"], studies.make(choice, tmp_path), *plain, "--output", tmp_path / "results")
     assert not outcome.fault, choice
     assert outcome.code != 2, outcome.text

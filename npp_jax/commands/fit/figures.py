@@ -1,14 +1,17 @@
-"""Figures of the report of a fit: which there are, and what is drawn into each."""
+"""Figures of the report of a fit: which there are, and how their panels are laid out."""
 
+import functools
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from npp_jax.commands.fit import captions
 from npp_jax.commands.fit.run import FitOutcome, Fitted
 from npp_jax.commands.fit.summary import measured_of
+from npp_jax.commands.report.blocks import Shown
 from npp_jax.figures.fit import (
     correlation,
     data_and_fit,
@@ -21,7 +24,7 @@ from npp_jax.figures.fit import (
 )
 from npp_jax.files.hypotheses import Hypothesis
 from npp_jax.files.study import Study
-from npp_jax.fitting import FitResult, Measurement, law_bands
+from npp_jax.fitting import FitResult, LawBands, Measurement, law_bands
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -49,22 +52,23 @@ def _energy_names(hypotheses: Iterable[Hypothesis]) -> dict[str, str]:
     return names
 
 
-def figures(outcome: FitOutcome) -> Iterator[tuple[str, Callable[[], "Figure | None"]]]:
-    """Names, and what draws each figure; nothing where it has nothing to show."""
-    main, result = outcome.main, outcome.main.result
-    yield "profiles", lambda: _profiles(main)
+def figures(outcome: FitOutcome) -> Iterator[Shown]:
+    """What there is to draw of a fit, with what is said of it."""
+    main, result, synthetic = outcome.main, outcome.main.result, bool(outcome.study.truth)
     names = _energy_names(fitted.hypothesis for fitted in (main, *outcome.rivals))
+    yield captions.profiles(lambda: _profiles(main), main, synthetic=synthetic)
     for fitted in (main, *(rival for rival in outcome.rivals if rival.hypothesis.free_form)):
-        name = names[fitted.hypothesis.name]
-        yield name, lambda fitted=fitted: _site_energies(fitted, measured_of(main))
-    yield "correlation", lambda: _correlation(result)
+        bands = functools.cache(lambda f=fitted: law_bands(f.hypothesis.problem, measured_of(f)[0], f.result))
+        draw = lambda f=fitted, b=bands: _site_energies(f, b(), measured_of(main))  # noqa: E731
+        yield captions.site_energies(names[fitted.hypothesis.name], draw, bands, fitted.hypothesis.name)
+    yield captions.correlation(lambda: _correlation(result), result)
     if result.profiles:
-        yield "profile_likelihood", lambda: _profile_likelihoods(result)
+        yield captions.profile_likelihood(lambda: _profile_likelihoods(result), result)
     posterior = main.posterior
     if posterior is not None:
-        yield "posterior", lambda: pair_plot(posterior, result)
+        yield captions.posterior(lambda: pair_plot(posterior, result), posterior, result)
     if len(outcome.study.main.parameters) > 1:
-        yield "landscape", lambda: _landscape(outcome)
+        yield captions.landscape(lambda: _landscape(outcome), outcome.sweep, result)
 
 
 def _figure(size: tuple[float, float]) -> "Figure":
@@ -89,8 +93,7 @@ def _profiles(main: Fitted) -> "Figure":
     return figure
 
 
-def _site_energies(fitted: Fitted, measured: list[Measurement]) -> "Figure | None":
-    bands = law_bands(fitted.hypothesis.problem, measured_of(fitted)[0], fitted.result)
+def _site_energies(fitted: Fitted, bands: LawBands | None, measured: list[Measurement]) -> "Figure | None":
     if bands is None:
         return None
     held = [_supported(m, bands.species) for m in measured]

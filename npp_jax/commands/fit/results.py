@@ -14,13 +14,15 @@ from npp_jax.commands.fit.arrays import (
     profile_arrays,
 )
 from npp_jax.commands.fit.figures import figure_names, figures
-from npp_jax.commands.fit.report import report_lines
+from npp_jax.commands.fit.report import fit_page
 from npp_jax.commands.fit.run import FitOutcome, Fitted
 from npp_jax.commands.fit.summary import measured_of, warnings
+from npp_jax.commands.report.pages import draw_figures, report_files, write_report
+from npp_jax.commands.report.provenance import Begun
 from npp_jax.files.origin import Origin
 from npp_jax.files.stored import written_result
 from npp_jax.files.study import Study
-from npp_jax.files.writing import draw, write_json, write_markdown, written_together
+from npp_jax.files.writing import write_json, written_together
 from npp_jax.fitting import phrases
 from npp_jax.inference import Estimate, Reason, given
 from npp_jax.sweeping.profiles import labels
@@ -37,12 +39,12 @@ def origin_of(study: Study, sweep: Path | None = None) -> Origin:
 
 def result_files(study: Study, folder: Path, stem: str) -> list[Path]:
     """Files that a fit may write: report, numbers, arrays, and the figures of every kind."""
-    endings = ["report.md", "fit.json", "fit.h5", *(f"{name}.png" for name in figure_names(study))]
-    return [folder / f"{stem}_{ending}" for ending in endings]
+    endings = ["fit.json", "fit.h5", *(f"{name}.png" for name in figure_names(study))]
+    return [*report_files(folder / f"{stem}_report"), *(folder / f"{stem}_{ending}" for ending in endings)]
 
 
 def write_fit(
-    outcome: FitOutcome, folder: Path, stem: str, *, command: str = "", origin: Origin | None = None
+    outcome: FitOutcome, folder: Path, stem: str, *, begun: Begun, origin: Origin | None = None
 ) -> tuple[list[Path], list[str]]:
     """Write all files of a fit, or none; a figure that cannot be drawn costs nothing but itself.
 
@@ -54,26 +56,23 @@ def write_fit(
         Where to; it exists.
     stem
         Beginning of the names of the files.
-    command
-        Command that made the fit, kept as provenance.
+    begun
+        What is known of the run from its begin, kept as provenance.
     origin
         Whose the files are.
 
     Returns
     -------
-    Files, the report first, and a sentence for each figure that could not be drawn.
+    Files, the page of HTML first, and a sentence for each figure that could not be drawn.
     """
-    report, numbers, arrays = (folder / f"{stem}_{end}" for end in ("report.md", "fit.json", "fit.h5"))
-    drawn: list[Path] = []
-    lost: list[str] = []
+    numbers, arrays = (folder / f"{stem}_{end}" for end in ("fit.json", "fit.h5"))
     with written_together():
         write_json(numbers, _numbers(outcome), origin)
-        _write_arrays(arrays, outcome, command, origin)
-        for name, make in figures(outcome):
-            drawn += draw(folder / f"{stem}_{name}.png", make, lost, name=name, dpi=130, origin=origin)
-        text = "\n".join(report_lines(outcome, [path.name for path in drawn], lost))
-        write_markdown(report, text + "\n", origin)
-    return [report, numbers, arrays, *drawn], lost
+        _write_arrays(arrays, outcome, begun.command, origin)
+        drawn = draw_figures(figures(outcome), lambda name: folder / f"{stem}_{name}.png", origin)
+        page = fit_page(outcome, drawn.drawn, drawn.lost, begun)
+        report = write_report(page, folder / f"{stem}_report", origin)
+    return [*report, numbers, arrays, *drawn.files], drawn.lost
 
 
 def _numbers(outcome: FitOutcome) -> dict[str, Any]:

@@ -1,14 +1,14 @@
 """A fit from its study file to a report: sweep, best candidates, refinement, rivals; what `npp-jax fit` does."""
 
+import contextlib
 import dataclasses
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
-from rich.console import Console
-from rich.progress import Progress
 
+from npp_jax.commands.progress import candidates, progress, refining
 from npp_jax.constants import FWHM_PER_SIGMA
 from npp_jax.files.hypotheses import Hypothesis
 from npp_jax.files.study import Study
@@ -48,6 +48,15 @@ class Fitted(NamedTuple):
     """Draws, where they were asked for."""
 
 
+class _Shown(NamedTuple):
+    """How the progress of a fit is shown."""
+
+    what: str
+    compiling: bool
+    """Whether it begins with a compilation."""
+    quiet: bool
+
+
 class FitOutcome(NamedTuple):
     """What `npp-jax fit` found."""
 
@@ -80,32 +89,34 @@ def run_fit(study: Study, *, sweep: SweepResult | None = None, quiet: bool = Fal
     """
     if study.fit.posterior is not None:
         check_blackjax()
-    console = Console(stderr=True, quiet=quiet, markup=False)
     hypothesis = _with_systematic(study.main)
-    model = _linear_model(study, hypothesis)
+    model, swept = _linear_model(study, hypothesis), False
     if sweep is None:
         # Only the starts come from it, whatever precision a sweep of the study would have.
         precision = "coarse, single precision" if study.sweep.model == "electroneutral" else "coarse"
-        console.print(f"sweep of {study.design.size} candidates ({precision})", highlight=False)
-        sweep = screen_while_compiling(
-            model,
-            study.main.problem,
-            study.design,
-            model=study.sweep.model,
-            dtype=study.sweep.dtype,
-            chunk=study.sweep.chunk,
-            title=study.title,
-        )
+        with contextlib.ExitStack() as stack:
+            sweep = screen_while_compiling(
+                model,
+                study.main.problem,
+                study.design,
+                model=study.sweep.model,
+                dtype=study.sweep.dtype,
+                chunk=study.sweep.chunk,
+                title=study.title,
+                watch=lambda total, done: candidates(f"sweep ({precision})", total, done, quiet=quiet),
+                on_wait=lambda: stack.enter_context(progress("compiling the model of the fit", quiet=quiet)),
+            )
+        swept = True
     starts = extended(starts_of(sweep, study.fit.starts), hypothesis.problem)
-    console.print(f"refinement of {len(starts)} starts", highlight=False)
-    main = _fit(study, hypothesis, model, starts, profile_points=study.fit.profile_points)
+    shown = _Shown("refinement", compiling=not swept, quiet=quiet)
+    main = _fit(study, hypothesis, model, starts, shown, profile_points=study.fit.profile_points)
     if study.fit.posterior is not None:
-        main = _sample(study, main, console)
+        main = _sample(study, main, quiet=quiet)
     rivals = []
     for rival in map(_with_systematic, study.rivals):
-        console.print(f"rival: {rival.name}", highlight=False)
+        shown = _Shown(f"rival '{rival.name}'", compiling=True, quiet=quiet)
         transferred = _transfer(hypothesis, main.result, starts, rival)
-        rivals.append(_fit(study, rival, _linear_model(study, rival), transferred, profile_points=0))
+        rivals.append(_fit(study, rival, _linear_model(study, rival), transferred, shown, profile_points=0))
     return FitOutcome(study, sweep, main, tuple(rivals))
 
 
@@ -129,13 +140,38 @@ def _fit(
     hypothesis: Hypothesis,
     model: LinearModel,
     starts: Float[np.ndarray, "start parameter"],
+    shown: _Shown,
     *,
     profile_points: int,
 ) -> Fitted:
     method = study.fit.method
     options = RefineOptions(iterations=study.fit.iterations or ITERATIONS[method], offset=OFFSET)
     penalty = _penalty(hypothesis)
-    result = fit(model, starts, penalty=penalty, method=method, profile_points=profile_points, options=options)
+    with contextlib.ExitStack() as stack:
+        tell = stack.enter_context(
+            progress(shown.what, len(starts), "starts", compiling=shown.compiling, quiet=shown.quiet)
+        )
+
+        shown_total = 0
+
+        def on_ends(done: int, total: int) -> None:
+            nonlocal tell, shown_total
+            if total != shown_total:
+                stack.close()
+                what, shown_total = "profile likelihoods", total
+                tell = stack.enter_context(progress(what, total, "ends of intervals", quiet=shown.quiet))
+            tell(done)
+
+        result = fit(
+            model,
+            starts,
+            penalty=penalty,
+            method=method,
+            profile_points=profile_points,
+            options=options,
+            on_iteration=refining(tell),
+            on_ends=on_ends,
+        )
     return Fitted(hypothesis, result)
 
 
@@ -146,15 +182,14 @@ def _penalty(hypothesis: Hypothesis) -> Callable[[ResidualsAndJacobian], Residua
     return lambda function: with_smoothness(function, np.array(form.slopes), form.spacing)
 
 
-def _sample(study: Study, fitted: Fitted, console: Console) -> Fitted:
+def _sample(study: Study, fitted: Fitted, *, quiet: bool) -> Fitted:
     """The fit with draws from its posterior."""
     asked = study.fit.posterior
     assert asked is not None
     options = PosteriorOptions(**asked.model_dump())
     total = options.warm_up + options.draws
-    console.print(f"posterior: {options.chains} chains of {total} trajectories", highlight=False)
-    with Progress(console=console, transient=True) as bar:
-        task = bar.add_task("posterior", total=total)
+    what = f"posterior, {options.chains} chains"
+    with progress(what, total, "trajectories", compiling=True, quiet=quiet) as tell:
         posterior = sample_posterior(
             fitted.hypothesis.problem,
             fitted.result,
@@ -162,7 +197,7 @@ def _sample(study: Study, fitted: Fitted, console: Console) -> Fitted:
             model=study.fit.model,
             options=options,
             penalty=_penalty(fitted.hypothesis),
-            on_draw=lambda made: bar.update(task, completed=made),
+            on_draw=tell,
         )
     return fitted._replace(posterior=posterior)
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import jax.numpy as jnp
 import numpy as np
 
-from npp_jax.commands.tracer.report import TracerReport, linear_row, logarithmic_row
+from npp_jax.commands.tracer.report import Line, TracerReport, linear_row, logarithmic_row
 from npp_jax.commands.tracer.study import ArrheniusStudy
 from npp_jax.commands.tracer.tables import LineTable
 from npp_jax.figures.tracer import Activated, arrhenius
@@ -23,7 +23,7 @@ def run_arrhenius(study: ArrheniusStudy) -> TracerReport:
     given = [T for line in study.lines for T in line.temperature_K or ()]
     given += [T for pair in study.haven for T in pair.temperature_K]
     span = (min(given), max(given)) if given else (250.0, 500.0)
-    lines: list[str] = []
+    lines: list[Line] = []
     warnings: list[str] = []
     arrays: dict[str, Array] = {}
     fits: dict[str, ArrheniusFit] = {}
@@ -124,16 +124,15 @@ def _law(line: LineTable) -> ArrheniusFit:
     )
 
 
-def _fit_lines(name: str, fit: ArrheniusFit) -> list[str]:
+def _fit_lines(name: str, fit: ArrheniusFit) -> list[Line]:
     error = np.sqrt(np.diag(np.asarray(fit.covariance)))
     if not np.all(np.isfinite(error)):
         return [
             f"{name}: D₀ {np.exp(float(fit.log_prefactor)):.4g} m²/s, E_a {float(fit.energy):.4f} eV, errors not known"
         ]
     return [
-        f"{name}:",
-        "  " + logarithmic_row("D₀", float(fit.log_prefactor), float(error[0]), "m²/s"),
-        "  " + linear_row("E_a", float(fit.energy), float(error[1]), "eV"),
+        logarithmic_row("D₀", float(fit.log_prefactor), float(error[0]), "m²/s", group=name),
+        linear_row("E_a", float(fit.energy), float(error[1]), "eV", group=name),
     ]
 
 

@@ -8,7 +8,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from npp_jax.commands.tracer.report import TracerReport, chi2_lines, ending, quantity_row, vague
+from npp_jax.commands.tracer.report import (
+    Line,
+    Quantity,
+    TracerReport,
+    chi2_lines,
+    ending,
+    quantity_row,
+    vague,
+)
 from npp_jax.commands.tracer.stored import HOUR, UM, profile_figure, quantity, read_profile_of
 from npp_jax.commands.tracer.study import ChainStudy
 from npp_jax.commands.tracer.tables import StageTable
@@ -20,7 +28,7 @@ from npp_jax.tracer.boundaries import chain_diffusivity, chain_of_grains, measur
 from npp_jax.tracer.chain_fit import fit_boundaries
 from npp_jax.tracer.diffusion import AbstractEnd, Closed, ConstantSurface, DiffusionStage, SurfaceExchange, diffuse
 from npp_jax.tracer.measured import MeasuredProfile
-from npp_jax.tracer.tracer_fit import TracerFit
+from npp_jax.tracer.tracer_fit import OnIteration, TracerFit
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,7 +37,7 @@ _STEP_POINTS = 8
 """Fewest points on either side of a boundary for a step and a gradient."""
 
 
-def run_chain(study: ChainStudy, folder: Path) -> TracerReport:
+def run_chain(study: ChainStudy, folder: Path, on_iteration: OnIteration = None) -> TracerReport:
     """Simulate a chain of grains; fit each D_gb/δ where a profile was measured."""
     table = study.chain
     sizes, edges = (
@@ -49,18 +57,19 @@ def run_chain(study: ChainStudy, folder: Path) -> TracerReport:
         ):
             raise ConfigError(f"stages: a profile reaches beyond the chain, {table.start_um:g} to {end / UM:g} µm")
     names = [f"D_gb/δ of boundary {j + 1}" for j in range(count)]
-    lines: list[str] = []
+    lines: list[Line] = []
     warnings: list[str] = []
     arrays: dict[str, Array] = {}
     status, code, fit = "simulated; no profile to fit to", 0, None
     if any(profile is not None for profile in profiles):
         fit = fit_boundaries(
             sizes, table.initial, stages, profiles, D_bulk=D, permeability=permeability, fit_bulk=table.fit_bulk,
-            start=table.start_um * UM, cells=table.cells, steps=steps,
+            start=table.start_um * UM, cells=table.cells, steps=steps, on_iteration=on_iteration,
         )  # fmt: skip
         found = fit.fitted("permeability_m_s")
         permeability = jnp.asarray(found.value)
-        lines = [quantity_row(*each, "m/s") for each in zip(names, found.value, found.interval, strict=True)]
+        each = zip(names, found.value, found.interval, strict=True)
+        lines += [quantity_row(*one, "m/s", key="permeability_m_s") for one in each]
         arrays |= quantity("permeability", found.value, found.interval, "m/s", ("boundary",))
         if table.boundary_nm is not None:
             arrays["D_gb"] = Array(
@@ -73,7 +82,7 @@ def run_chain(study: ChainStudy, folder: Path) -> TracerReport:
         if table.fit_bulk:
             bulk = fit["D_bulk_m2_s"]
             D = jnp.asarray(bulk.value)
-            lines.append(quantity_row("D of the grains", bulk.value, bulk.interval, "m²/s"))
+            lines.append(quantity_row("D of the grains", bulk.value, bulk.interval, "m²/s", key="D_bulk_m2_s"))
             arrays |= quantity("D_bulk", bulk.value, bulk.interval, "m²/s")
             warnings += vague(["D of the grains"], np.asarray(bulk.sigma / bulk.value))
         told, doubt = chi2_lines(fit)
@@ -83,13 +92,14 @@ def run_chain(study: ChainStudy, folder: Path) -> TracerReport:
     else:
         arrays["permeability"] = Array(np.asarray(permeability), "m s-1", "D_gb/δ", ("boundary",))
     if table.boundary_nm is not None:
+        thick = table.boundary_nm * 1e-9
+        assumed = f"δ {table.boundary_nm:g} nm assumed"
         lines += [
-            f"{f'D_gb of boundary {j + 1}':28s} {value * table.boundary_nm * 1e-9:11.4g} m²/s     "
-            f"δ {table.boundary_nm:g} nm assumed"
+            Quantity(f"D_gb of boundary {j + 1}", float(value) * thick, "m²/s", note=assumed)
             for j, value in enumerate(np.asarray(permeability))
         ]
     effective = float(chain_diffusivity(sizes, permeability, D))
-    lines.append(f"{'D_eff of the chain':28s} {effective:11.4g} m²/s     grains and boundaries in series")
+    lines.append(Quantity("D_eff of the chain", effective, "m²/s", note="grains and boundaries in series"))
     medium = chain_of_grains(sizes, permeability, D, cells=table.cells, start=table.start_um * UM)
     solution = jax.jit(diffuse, static_argnames="steps")(
         medium, jnp.full(len(table.sizes_um) * table.cells, table.initial), stages, steps=steps
@@ -127,7 +137,7 @@ def _steps(
     sizes_um: list[float],
     D: jax.Array,
     arrays: dict[str, Array],
-) -> list[str]:
+) -> list[Quantity]:
     """D_gb/δ of each boundary from its step and the gradient beside it (eqn 3), in the last profile."""
     profile = next(p for p in reversed(profiles) if p is not None)
     position = np.asarray(profile.position)
@@ -147,7 +157,8 @@ def _steps(
         step = measure_step(x, C, sigma, edge, reach)
         value = permeability_of_step(step, Uncertain(D, jnp.zeros_like(D)))
         found[j] = float(value.value), float(value.sigma)
-        lines.append(f"{f'boundary {j + 1}, step and gradient':28s} {found[j, 0]:11.4g} m/s      ± {found[j, 1]:.2g}")
+        note = f"± {found[j, 1]:.2g}"
+        lines.append(Quantity(f"boundary {j + 1}, step and gradient", float(found[j, 0]), "m/s", note=note))
     arrays["permeability_of_step"] = Array(found[:, 0], "m s-1", "D_gb/δ from step and gradient, eqn 3", ("boundary",))
     arrays["permeability_of_step_error"] = Array(found[:, 1], "m s-1", "standard error of it", ("boundary",))
     return lines

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from npp_jax.commands.tracer.report import (
+    Line,
     TracerReport,
     chi2_lines,
     ending,
@@ -37,12 +38,13 @@ from npp_jax.tracer.fit import (
     fit_evolution,
 )
 from npp_jax.tracer.measured import MeasuredProfile
+from npp_jax.tracer.tracer_fit import OnIteration
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def run_evolution(study: EvolutionStudy, folder: Path) -> TracerReport:
+def run_evolution(study: EvolutionStudy, folder: Path, on_iteration: OnIteration = None) -> TracerReport:
     """Fit D and its activation to profiles after several times and temperatures."""
     table = study.fit
     specimens = tuple(
@@ -67,19 +69,23 @@ def run_evolution(study: EvolutionStudy, folder: Path) -> TracerReport:
         start=table.start_profile,
         cells=table.cells,
         steps=table.steps,
+        on_iteration=on_iteration,
     )
     model = fit.model
     assert isinstance(model, EvolutionModel)
     temperatures = sorted({a.temperature_K for s in study.specimens for a in s.anneals})
     at = fit.derived(lambda p: jnp.stack([jnp.log(model.diffusivity(p, T)) for T in temperatures]))
     value, error = np.asarray(at.value), np.asarray(at.sigma)
-    lines = [logarithmic_row(f"D at {T:g} K", v, e, "m²/s") for T, v, e in zip(temperatures, value, error, strict=True)]
+    lines: list[Line] = [
+        logarithmic_row(f"D at {T:g} K", v, e, "m²/s", key="D_m2_s")
+        for T, v, e in zip(temperatures, value, error, strict=True)
+    ]
     law = None if table.start_energy_eV is None else activation(fit, table.reference_temperature_K)
     arrays = {"temperature": Array(np.asarray(temperatures), "K", "temperature", ("temperature",))}
     arrays |= logarithmic("D", value, error, "m²/s", ("temperature",))
     if law is not None:
         energy = fit["energy_eV"]
-        lines.append(quantity_row("activation energy", energy.value, energy.interval, "eV"))
+        lines.append(quantity_row("activation energy", energy.value, energy.interval, "eV", key="energy_eV"))
         arrays["energy"] = Array(np.asarray(energy.value), "eV", "activation energy")
         arrays["energy_error"] = Array(np.asarray(energy.sigma), "eV", "standard error of the activation energy")
         lines.append(logarithmic_row("D₀", float(law.log_prefactor), float(jnp.sqrt(law.covariance[0, 0])), "m²/s"))

@@ -10,7 +10,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from npp_jax.commands.tracer.data import read_counts, read_labels
-from npp_jax.commands.tracer.report import TracerReport, chi2_lines, ending, quantity_row, vague
+from npp_jax.commands.tracer.report import (
+    Line,
+    Quantity,
+    TracerReport,
+    chi2_lines,
+    ending,
+    quantity_row,
+    vague,
+)
 from npp_jax.commands.tracer.study import MapStudy
 from npp_jax.figures.tracer import cut_profile, isotope_map
 from npp_jax.files import ConfigError
@@ -21,7 +29,7 @@ from npp_jax.tracer.grain_fit import fit_permeability
 from npp_jax.tracer.grain_map import GrainMap, grain_map
 from npp_jax.tracer.isotope import LineScan, isotope_fraction, line_scan
 from npp_jax.tracer.isotope_map import MapStage, simulate_map
-from npp_jax.tracer.tracer_fit import TracerFit
+from npp_jax.tracer.tracer_fit import OnIteration, TracerFit
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -33,7 +41,7 @@ _EVEN = 1e6
 """Counts a pixel of a model map along a cut: any number, the same everywhere."""
 
 
-def run_map(study: MapStudy, folder: Path) -> TracerReport:
+def run_map(study: MapStudy, folder: Path, on_iteration: OnIteration = None) -> TracerReport:
     """Simulate the isotope map; fit D_gb/δ first where counts were measured."""
     table = study.map
     labels = read_labels(folder / table.labels)
@@ -47,7 +55,8 @@ def run_map(study: MapStudy, folder: Path) -> TracerReport:
     if study.counts is not None:
         counts = [read_counts(folder / name, grains.shape) for name in (study.counts.light, study.counts.heavy)]
     D, permeability = jnp.asarray(table.D_bulk_m2_s), jnp.asarray(table.permeability_m_s)
-    lines = [f"{grains.grains} grains, {sum(map(len, grains.pairs))} pairs of neighbours, {labels.shape} pixels"]
+    pixels = " × ".join(map(str, labels.shape))
+    lines: list[Line] = [f"{grains.grains} grains, {sum(map(len, grains.pairs))} pairs of neighbours, {pixels} pixels"]
     warnings: list[str] = []
     arrays: dict[str, Array] = {}
     status, code, fit = "simulated; no counts to fit to", 0, None
@@ -55,6 +64,7 @@ def run_map(study: MapStudy, folder: Path) -> TracerReport:
         fit = fit_permeability(
             grains, IsotopeCounts(*counts), D_bulk=table.D_bulk_m2_s, initial=table.initial, stages=stages,
             guess=table.permeability_m_s, D_bulk_error=table.D_bulk_relative_error, iterations=table.iterations,
+            on_iteration=on_iteration,
         )  # fmt: skip
         found = fit.fitted("permeability_m_s")
         permeability = jnp.asarray(found.value)
@@ -72,7 +82,7 @@ def run_map(study: MapStudy, folder: Path) -> TracerReport:
     size = float(np.sqrt(labels.size / grains.grains)) * grains.pixel_size
     effective = float(series_diffusivity(D, jnp.exp(jnp.mean(jnp.log(permeability))), size))
     lines.append(
-        f"{'D_eff':28s} {effective:11.4g} m²/s     in series, grains of {size / UM:.1f} µm (root of the mean area)"
+        Quantity("D_eff", effective, "m²/s", note=f"in series, grains of {size / UM:.1f} µm (root of the mean area)")
     )
     arrays |= {
         "time": Array(np.cumsum([s.duration_h * HOUR for s in study.stages]), "s", "time from the start", ("time",)),
@@ -87,11 +97,12 @@ def run_map(study: MapStudy, folder: Path) -> TracerReport:
     return TracerReport(lines, arrays, draw, warnings, status, code, fit)
 
 
-def _rows(study: MapStudy, grains: GrainMap, fit: TracerFit) -> list[str]:
+def _rows(study: MapStudy, grains: GrainMap, fit: TracerFit) -> list[Line]:
     """Lines of the permeabilities and of D."""
     value, _, error, interval = fit.fitted("permeability_m_s")
     names = _names(grains)
-    lines = [quantity_row(*each, "m/s") for each in list(zip(names, value, interval, strict=True))[:_ROWS]]
+    first = list(zip(names, value, interval, strict=True))[:_ROWS]
+    lines: list[Line] = [quantity_row(*each, "m/s", key="permeability_m_s") for each in first]
     if len(names) > _ROWS:
         known = error < 1.0
         spread = value[known] if known.any() else np.array([np.nan])
@@ -105,7 +116,7 @@ def _rows(study: MapStudy, grains: GrainMap, fit: TracerFit) -> list[str]:
         lines.append(quantity_row(name, value[0] * thick, interval[0] * thick, "m²/s"))
     if study.map.D_bulk_relative_error is not None:
         bulk = fit["D_bulk_m2_s"]
-        lines.append(quantity_row("D of the grains", bulk.value, bulk.interval, "m²/s"))
+        lines.append(quantity_row("D of the grains", bulk.value, bulk.interval, "m²/s", key="D_bulk_m2_s"))
     return lines
 
 

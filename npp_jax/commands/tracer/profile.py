@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from npp_jax.commands.tracer.report import (
+    Line,
     TracerReport,
     chi2_lines,
     ending,
@@ -27,6 +28,7 @@ from npp_jax.commands.tracer.study import ProfileStudy
 from npp_jax.figures.tracer import isotope_profiles
 from npp_jax.sweeping.store.arrays import Array
 from npp_jax.tracer.profile_fit import ProfileModel, fit_profile
+from npp_jax.tracer.tracer_fit import OnIteration
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -35,7 +37,7 @@ _LOGARITHMS = {"D_m2_s": ("D", "m²/s"), "Dt_m2": ("Dt", "m²"), "k_m_s": ("k", 
 """Parameters on a logarithmic scale: how they are called where they are printed, and their unit."""
 
 
-def run_profile(study: ProfileStudy, folder: Path) -> TracerReport:
+def run_profile(study: ProfileStudy, folder: Path, on_iteration: OnIteration = None) -> TracerReport:
     """Fit one profile by a closed solution."""
     measured, table = read_profile_of(study.profile, folder), study.model
     duration = None if table.duration_h is None else table.duration_h * HOUR
@@ -48,15 +50,15 @@ def run_profile(study: ProfileStudy, folder: Path) -> TracerReport:
     origin = 0.0 if table.find_origin else None
     fit = fit_profile(
         measured, duration, start=start, source=table.source, k=k, source_width=width, thickness=thickness,
-        base=table.base, origin=origin,
+        base=table.base, origin=origin, on_iteration=on_iteration,
     )  # fmt: skip
-    lines: list[str] = []
+    lines: list[Line] = []
     doubtful: dict[str, float] = {}
     arrays: dict[str, Array] = {}
     for key, (name, unit) in _LOGARITHMS.items():
         if key in fit.names:
             found = fit[key]
-            lines.append(quantity_row(name, found.value, found.interval, unit))
+            lines.append(quantity_row(name, found.value, found.interval, unit, key=key))
             arrays |= quantity(name, found.value, found.interval, unit)
             doubtful[name] = found.sigma / found.value
     first = fit[fit.names[0]]

@@ -1,9 +1,9 @@
-"""What a study of `npp-jax tracer` found: lines to print, arrays to store, a figure, and how it ended."""
+"""What a study of `npp-jax tracer` found: quantities and sentences, arrays to store, a figure, and how it ended."""
 
 import dataclasses
 import math
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -21,12 +21,39 @@ _VAGUE = 1.0
 """Standard error of a logarithm above which a quantity is said to be hardly determined: a factor of e."""
 
 
+class Quantity(NamedTuple):
+    """A number that a study found, or that follows from what it found."""
+
+    name: str
+    value: float
+    unit: str
+    interval: tuple[float, float] | None = None
+    """95 % interval, an end NaN or infinite where the data set none; None for what has none."""
+    note: str = ""
+    """What is to be said of it, where it has no interval."""
+    key: str = ""
+    """What synthetic data are told to be made with, in the table `[truth]` of a study."""
+    group: str = ""
+    """Of what it is, where there are several."""
+
+    def text(self) -> str:
+        """The line of a terminal."""
+        head = f"{self.name:28s} {self.value:11.4g} {'' if self.unit == '1' else self.unit:8s} "
+        if self.interval is None:
+            return head + self.note
+        low, high = (f"{end:.4g}" if math.isfinite(end) else "open" for end in self.interval)
+        return f"{head}95 %: {low} … {high}"
+
+
+Line: TypeAlias = Quantity | str
+
+
 @dataclasses.dataclass(frozen=True)
 class TracerReport:
     """Result of a study."""
 
-    lines: list[str]
-    """Table to print."""
+    lines: list[Line]
+    """Quantities and sentences, in their order."""
     arrays: dict[str, Array]
     """Arrays to store, by name."""
     draw: Callable[[], "Figure"]
@@ -41,21 +68,25 @@ class TracerReport:
     """The fit, where there was one."""
 
 
-def quantity_row(name: str, value: float, interval: tuple[float, float] | np.ndarray, unit: str) -> str:
-    """Line of a quantity with its 95 % interval; an end that the data do not set is open."""
-    low, high = (f"{end:.4g}" if math.isfinite(end) else "open" for end in map(float, interval))
-    return f"{name:28s} {value:11.4g} {'' if unit == '1' else unit:8s} 95 %: {low} … {high}"
+def quantity_row(
+    name: str, value: float, interval: tuple[float, float] | np.ndarray, unit: str, *, key: str = "", group: str = ""
+) -> Quantity:
+    """A quantity with its 95 % interval; an end that the data do not set is open."""
+    low, high = map(float, interval)
+    return Quantity(name, float(value), unit, (low, high), key=key, group=group)
 
 
-def logarithmic_row(name: str, log_value: float, log_error: float, unit: str) -> str:
-    """Line of a quantity that was fitted as a logarithm, with its 95 % interval."""
+def logarithmic_row(
+    name: str, log_value: float, log_error: float, unit: str, *, key: str = "", group: str = ""
+) -> Quantity:
+    """A quantity that was fitted as a logarithm, with its 95 % interval."""
     value, factor = math.exp(log_value), _factor(log_error)
-    return quantity_row(name, value, (value / factor, value * factor), unit)
+    return quantity_row(name, value, (value / factor, value * factor), unit, key=key, group=group)
 
 
-def linear_row(name: str, value: float, error: float, unit: str) -> str:
-    """Line of a quantity with its 95 % interval."""
-    return quantity_row(name, value, (value - NORMAL_95 * error, value + NORMAL_95 * error), unit)
+def linear_row(name: str, value: float, error: float, unit: str, *, key: str = "", group: str = "") -> Quantity:
+    """A quantity with its standard error, as a 95 % interval."""
+    return quantity_row(name, value, (value - NORMAL_95 * error, value + NORMAL_95 * error), unit, key=key, group=group)
 
 
 def _factor(log_error: float) -> float:
@@ -97,3 +128,16 @@ def ending(fit: TracerFit) -> tuple[str, int]:
         ends = [name for name, side in zip(fit.names, fit.refined.at_bound[0], strict=True) if side]
         return f"converged, with {', '.join(ends)} at an end of the range of a fraction, 0 to 1", 0
     return REASON_ADVICE[fit.reason], 0 if fit.converged else 3
+
+
+def printed(lines: Iterable[Line]) -> str:
+    """Quantities and sentences as a terminal shows them; those of a group below its name."""
+    told, group = [], ""
+    for line in lines:
+        if isinstance(line, Quantity):
+            told += [f"{line.group}:"] if line.group not in ("", group) else []
+            group = line.group
+            told.append(f"  {line.text()}" if group else line.text())
+        else:
+            told.append(line)
+    return "\n".join(told)

@@ -21,12 +21,20 @@ from npp_jax.commands.tracer.tables import (
     ProfileFile,
     SpecimenTable,
     StageTable,
+    TruthTable,
 )
 from npp_jax.files import ConfigTable
 from npp_jax.files.toml import read_toml
 
 
-class ProfileStudy(ConfigTable):
+class FittedStudy(ConfigTable):
+    """A study with data, which may be synthetic."""
+
+    truth: TruthTable = TruthTable()
+    """With what synthetic data were made, [truth]."""
+
+
+class ProfileStudy(FittedStudy):
     """kind = "profile": D of one profile."""
 
     schema_version: Literal[1]
@@ -36,7 +44,7 @@ class ProfileStudy(ConfigTable):
     model: ModelTable
 
 
-class EvolutionStudy(ConfigTable):
+class EvolutionStudy(FittedStudy):
     """kind = "evolution": D from profiles after several times and temperatures, Arrhenius law inside the fit."""
 
     schema_version: Literal[1]
@@ -55,7 +63,7 @@ class EvolutionStudy(ConfigTable):
         return self
 
 
-class ChainStudy(ConfigTable):
+class ChainStudy(FittedStudy):
     """kind = "chain": simulation of a chain of grains, and fit of each D_gb/δ where a stage has a profile."""
 
     schema_version: Literal[1]
@@ -65,7 +73,7 @@ class ChainStudy(ConfigTable):
     stages: list[StageTable] = Field(min_length=1)
 
 
-class MapStudy(ConfigTable):
+class MapStudy(FittedStudy):
     """kind = "map": isotope map on an image of grains, and fit of D_gb/δ to measured counts."""
 
     schema_version: Literal[1]

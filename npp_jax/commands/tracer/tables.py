@@ -12,6 +12,34 @@ Permeability = Annotated[float, Field(gt=0.0, le=1.0)]
 Energy = Annotated[float, Field(ge=0.0, le=5.0)]
 
 
+class TruthTable(ConfigTable):
+    """[truth]: with what synthetic data were made; reports set it beside the result. Lists are in the order of that."""
+
+    D_m2_s: Positive | list[Positive] | None = None
+    """D; of an evolution one for each temperature, ascending."""
+    Dt_m2: Positive | None = None
+    """D times the duration."""
+    k_m_s: Positive | None = None
+    """Surface exchange coefficient."""
+    energy_eV: Positive | None = None
+    """Activation energy."""
+    permeability_m_s: Positive | list[Positive] | None = None
+    """D_gb/δ; of several boundaries one for each."""
+    D_bulk_m2_s: Positive | None = None
+    """D of the grains."""
+
+    def of(self, key: str, number: int) -> float | None:
+        """The value behind one of the quantities of a key, if it is told."""
+        value = getattr(self, key, None) if key else None
+        if isinstance(value, list):
+            return value[number] if number < len(value) else None
+        return value
+
+    def told(self) -> bool:
+        """Whether anything is."""
+        return bool(self.model_fields_set)
+
+
 class ProfileFile(ConfigTable):
     """A measured isotope profile: a table (CSV), or a file of `npp-jax import-sims` and its species."""
 

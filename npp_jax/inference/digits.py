@@ -1,0 +1,63 @@
+"""Numbers for people: as many digits as their error allows, powers of ten written out."""
+
+import math
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from npp_jax.inference.estimate import Estimate
+
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+"""Digits of a power."""
+_DIGITS = 5
+"""Digits of a number whose error is not known."""
+_OF_ERROR = 2
+"""Digits of an error, and so the last two of its number."""
+
+
+def power_of_ten(exponent: int) -> str:
+    """A factor, with a blank before it; nothing for one."""
+    return f" × 10{str(exponent).translate(RAISED)}" if exponent else ""
+
+
+def together(values: Sequence[float], error: float = math.nan) -> tuple[list[str], str]:
+    """Numbers of one unit with the digits that an error leaves them, and the power of ten that they share.
+
+    Parameters
+    ----------
+    values
+        The numbers; the first that is finite sets the power. What is not finite is told as such.
+    error
+        Standard error of them; NaN where it is not known.
+    """
+    largest = next((abs(value) for value in values if math.isfinite(value)), 0.0)
+    exponent = 0 if largest == 0.0 or 1e-3 <= largest < 1e5 else math.floor(math.log10(largest))
+    if math.isfinite(error) and error > 0.0:
+        places = _OF_ERROR - 1 - math.floor(math.log10(error)) + exponent
+    else:
+        places = _DIGITS - 1 - (math.floor(math.log10(largest)) if largest else 0) + exponent
+    places = min(max(places, 0), 12)
+    # In decimals: the factor of a number as small as 1e-320 is beyond those of the machine.
+    shifted = [Decimal(repr(float(v))).scaleb(-exponent) if math.isfinite(v) else v for v in values]
+    return [f"{value:.{places}f}" for value in shifted], power_of_ten(exponent)
+
+
+def with_power(number: str, power: str) -> str:
+    """A number or a range with its power of ten."""
+    return f"({number}){power}" if power and " " in number else f"{number}{power}"
+
+
+def estimate_texts(found: "Estimate") -> tuple[str, str, str]:
+    """Best value, standard error and 95 % interval of a parameter; words in place of what is not determined."""
+    limits = [end for end in found.interval if math.isfinite(end)]
+    widths = [0.5 * abs(end - found.value) for end in limits]
+    error = found.sigma if math.isfinite(found.sigma) else min((w for w in widths if w > 0.0), default=math.nan)
+    (best, spread, *ends), power = together((found.value, found.sigma, *limits), error)
+    interval = found.interval_text()
+    if " … " in interval:
+        told = iter(ends)
+        sides = [next(told) if math.isfinite(end.limit) else end.label() for end in found.ends]
+        interval = with_power(" … ".join(sides), power)
+    sigma = found.sigma_text() if not math.isfinite(found.sigma) else with_power(spread, power)
+    return with_power(best, power), sigma, interval
