@@ -15,6 +15,7 @@ from npp_jax.explorer.picture import SETTINGS, weights_over
 from npp_jax.explorer.state import View
 from npp_jax.fitting import FitResult, LawBands, LinearModel, Problem, fit, law_bands, linear_model, signal_sigma
 from npp_jax.inference import NORMAL_95, RefineOptions
+from npp_jax.inference.refine_result import Iteration
 from npp_jax.physics import SEDDiffusivity
 from npp_jax.sweeping.screening import ITERATIONS, OFFSET
 
@@ -65,11 +66,11 @@ class Fitter:
             self._models[key] = linear_model(self._over(view), controls, model, chunk=1)
         linear = self._models[key]
 
-        def told(iteration: int, cost: object) -> None:
+        def told(done: Iteration) -> None:
             if self.stop.is_set():
                 raise Stopped
-            chi2 = 2.0 * float(np.asarray(cost)[0])
-            tell(f"iteration {iteration}, χ² {chi2:.1f}")
+            chi2 = 2.0 * float(np.asarray(done[2])[0])
+            tell(f"iteration {done[0]}, χ² {chi2:.1f}")
 
         options = RefineOptions(iterations=ITERATIONS["levenberg-marquardt"], offset=OFFSET)
         start = np.array([view.values])
