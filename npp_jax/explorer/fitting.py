@@ -69,8 +69,8 @@ class Fitter:
         def told(done: Iteration) -> None:
             if self.stop.is_set():
                 raise Stopped
-            chi2 = 2.0 * float(np.asarray(done[2])[0])
-            tell(f"iteration {done[0]}, χ² {chi2:.1f}")
+            chi2 = 2.0 * float(np.asarray(done.cost)[0])
+            tell(f"iteration {done.number}, χ² {chi2:.1f}")
 
         options = RefineOptions(iterations=ITERATIONS["levenberg-marquardt"], offset=OFFSET)
         start = np.array([view.values])
