@@ -26,6 +26,7 @@ help:
 
 demo: $(STAMP)
 	$(BIN)/npp-jax fit sweeps/one_distribution.toml --output demo_output
+	@echo "with sliders, in a browser: $(BIN)/npp-jax explore sweeps/one_distribution.toml"
 
 test: lint types unit
 

@@ -10,6 +10,7 @@ from npp_jax._version import __version__
 
 if TYPE_CHECKING:
     from npp_jax import figures, tracer
+    from npp_jax.explorer.run import explore
     from npp_jax.files import ConfigError, load_experiment
     from npp_jax.files.profile_table import read_profile
     from npp_jax.files.solution import read_solution, write_csv, write_solution
@@ -103,6 +104,7 @@ _LAZY = {
     "npp_jax.files.solution": ("read_solution", "write_csv", "write_solution"),
     "npp_jax.files.study": ("load_study",),
     "npp_jax.files.sweep_export": ("write_sweep_arrays", "write_sweep_table"),
+    "npp_jax.explorer.run": ("explore",),
     "npp_jax.fitting": ("Estimate", "FitResult", "Measurement", "Problem", "data_warnings", "sample_posterior"),
     "npp_jax.inference": ("Parameter", "ParameterError", "Posterior", "PosteriorOptions", "Prior"),
     "npp_jax.observe": (
@@ -203,6 +205,7 @@ __all__ = [
     "accepted",
     "best",
     "data_warnings",
+    "explore",
     "figures",
     "fit",
     "import_sims",

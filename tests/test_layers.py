@@ -31,10 +31,11 @@ MAY_IMPORT = {
     "files": COMMON | LIBRARY,
     "figures": COMMON | LIBRARY,
     "commands": COMMON | LIBRARY | {"files", "figures"},
-    "cli": COMMON | LIBRARY | {"files", "figures", "commands", "__init__"},
+    "explorer": COMMON | LIBRARY | {"files", "figures", "commands"},
+    "cli": COMMON | LIBRARY | {"files", "figures", "commands", "explorer", "__init__"},
     "__main__": {"cli"},
     # The public face gathers names from all parts but the commands.
-    "__init__": COMMON | LIBRARY | {"files", "figures"},
+    "__init__": COMMON | LIBRARY | {"files", "figures", "explorer"},
 }
 
 

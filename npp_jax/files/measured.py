@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import equinox as eqx
+import jax.numpy as jnp
 import numpy as np
 
 from npp_jax.files import load_experiment
@@ -31,11 +33,14 @@ def make_measurement(entry: ExperimentEntry, folder: Path) -> Measurement:
     profile = read_profile(
         folder / entry.profile, first_depth_nm=entry.first_depth_nm, counts_per_fraction=entry.counts_per_fraction
     )
+    if entry.last_depth_nm is not None:
+        shallow = jnp.where(profile.depth <= entry.last_depth_nm, profile.weight, 0.0)
+        profile = eqx.tree_at(lambda p: p.weight, profile, shallow)
     left = int(np.sum(np.asarray(profile.weight)[0] > 0.0))
     if left < MINIMUM_POINTS:
         raise ValueError(
-            f"{entry.name}: {left} points of {entry.profile} lie below first_depth_nm = {entry.first_depth_nm:g}; at "
-            f"least {MINIMUM_POINTS} are needed"
+            f"{entry.name}: {left} points of {entry.profile} lie {_between(entry)}; at least {MINIMUM_POINTS} are "
+            "needed"
         )
     likelihood = _likelihood(entry.likelihood)
     if isinstance(likelihood, PoissonLikelihood) and profile.counts is None:
@@ -51,6 +56,12 @@ def make_measurement(entry: ExperimentEntry, folder: Path) -> Measurement:
         likelihood,
         entry.output,
     )
+
+
+def _between(entry: ExperimentEntry) -> str:
+    """The depths that count, in words."""
+    below = f"below first_depth_nm = {entry.first_depth_nm:g}"
+    return below if entry.last_depth_nm is None else f"{below} and above last_depth_nm = {entry.last_depth_nm:g}"
 
 
 def _without_counts(profile: str) -> str:

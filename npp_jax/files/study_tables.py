@@ -75,6 +75,8 @@ class ExperimentEntry(ConfigTable):
     """True depth over depth of the file."""
     first_depth_nm: NotNegative = 0.0
     """Points above are left out: the transient at the surface."""
+    last_depth_nm: Positive | None = None
+    """Points below are left out."""
     counts_per_fraction: Positive | None = None
     """Counts at fraction one, for a table; a file of `import-sims` tells its own."""
     response: ResponseTable = ResponseTable()

@@ -4,11 +4,13 @@ One candidate is one vector of parameters; its experiments are simulated with it
 in the batch, so that three glasses cost one compilation.
 """
 
+import copy
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
@@ -91,6 +93,24 @@ class Objective:
             check_supported(measurement.experiment, self.model)
         # Prepared here, as it cannot be in compiled code.
         _ = self._responses
+
+    def weighted(self, weights: Sequence[Array | None]) -> "Objective":
+        """The objective with other weights of the measured points, also inside of compiled code.
+
+        Parameters
+        ----------
+        weights
+            For each experiment, shape [species, depth]; None where nothing was measured.
+        """
+        measurements = tuple(
+            m if w is None else eqx.tree_at(lambda m: m.profile.weight, m, w)
+            for m, w in zip(self.problem.measurements, weights, strict=True)
+        )
+        # Copied, not made anew: that would check, and prepare responses, with values that are not known there.
+        problem, other = copy.copy(self.problem), copy.copy(self)
+        object.__setattr__(problem, "measurements", measurements)
+        object.__setattr__(other, "problem", problem)
+        return other
 
     def solve(self, theta: Float[Array, "candidate parameter"]) -> list[Solution]:
         """Simulate all experiments for all candidates.

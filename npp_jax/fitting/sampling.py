@@ -19,7 +19,9 @@ from npp_jax.simulation.simulate import FAST
 from npp_jax.simulation.solution import Model
 
 
-def linear_model(problem: Problem, controls: Controls, model: Model, *, sampled: bool = True) -> LinearModel:
+def linear_model(
+    problem: Problem, controls: Controls, model: Model, *, sampled: bool = True, chunk: int = 16
+) -> LinearModel:
     """Residuals and Jacobian of a problem with what a fit does not need left out of the settings.
 
     Parameters
@@ -30,9 +32,11 @@ def linear_model(problem: Problem, controls: Controls, model: Model, *, sampled:
         Numerical settings and equations.
     sampled
         See `Objective`; models that are compared are all seen in one way.
+    chunk
+        Candidates evaluated at once; one where a single start is refined.
     """
     lean = dataclasses.replace(controls, trace=False, companion=False, observables=False)
-    return LinearModel(Objective(problem, lean, model, sampled))
+    return LinearModel(Objective(problem, lean, model, sampled), chunk=chunk)
 
 
 @own_promotion

@@ -1,0 +1,86 @@
+"""What all figures of the page have in common: style, colours, data that are sent where they change, axes that stay."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from bokeh.models import ColumnDataSource, Range1d
+from bokeh.plotting import figure
+
+from npp_jax.figures.simulation import COLOURS
+from npp_jax.fitting import Measurement
+
+TOOLS = "pan,box_zoom,wheel_zoom,reset,save"
+
+
+def colours_of(measurements: tuple[Measurement, ...]) -> dict[str, str]:
+    """One colour for each species, the same in all figures."""
+    names = dict.fromkeys(ion.name for m in measurements for ion in m.experiment.species)
+    return {name: COLOURS[k % len(COLOURS)] for k, name in enumerate(names)}
+
+
+def plain(title: str, height: int, *, tools: str = TOOLS, **options: Any) -> Any:
+    """An empty figure in the style of the page."""
+    made: Any = figure(
+        height=height, min_width=200, sizing_mode="stretch_width", tools=tools, title=title, toolbar_location="above",
+        **options,
+    )  # fmt: skip
+    made.toolbar.logo = None
+    made.toolbar_inner = True
+    made.toolbar.autohide = True
+    made.title.text_font_size = "10pt"
+    made.axis.axis_label_text_font_style = "normal"
+    made.axis.axis_label_text_font_size = "9pt"
+    made.grid.grid_line_alpha = 0.5
+    return made
+
+
+def interval(low: float, high: float) -> Any:
+    """An axis of fixed ends; its attributes have types of Bokeh's own that say less than numbers."""
+    return Range1d(start=low, end=high)
+
+
+def put(source: ColumnDataSource, data: dict[str, Any]) -> None:
+    """Give a source its data, unless it has them: what does not change is not sent, nor drawn again."""
+    old = source.data
+    if set(old) != set(data) or any(not _equal(old[name], values) for name, values in data.items()):
+        source.data = data
+
+
+def _equal(a: Any, b: Any) -> bool:
+    if len(a) != len(b):
+        return False
+    if len(a) and isinstance(a[0], np.ndarray):
+        return all(np.array_equal(x, y, equal_nan=True) for x, y in zip(a, b, strict=True))
+    return bool(np.array_equal(np.asarray(a), np.asarray(b)))
+
+
+def follow(axis: Any, values: Sequence[np.ndarray], *, logarithmic: bool = False, floor: float | None = None) -> None:
+    """Let an axis hold values; it stays where they fill most of it, so that curves move and not the axis.
+
+    Parameters
+    ----------
+    axis
+        The axis.
+    values
+        All that is drawn on it.
+    logarithmic
+        Whether the axis is.
+    floor
+        Where the axis begins, if not at the least value.
+    """
+    whole = np.concatenate([np.zeros(0), *values])
+    whole = whole[np.isfinite(whole) & ((whole > 0.0) | (not logarithmic))]
+    if not whole.size:
+        return
+    least, most = (float(whole.min()), float(whole.max()))
+    shown = (float(axis.start), float(axis.end))
+    if logarithmic:
+        decades = np.floor(np.log10(least)), np.ceil(np.log10(most) + 1e-9)
+        if not (shown[0] <= least and most <= shown[1] and np.diff(np.log10(shown))[0] <= np.diff(decades)[0] + 2.0):
+            axis.update(start=10.0 ** decades[0], end=10.0 ** decades[1])
+        return
+    low = least if floor is None else floor
+    span = max(most - low, 1e-9 * abs(most), 1e-300)
+    if not (shown[0] <= low and most <= shown[1] and span >= 0.6 * (shown[1] - shown[0])):
+        axis.update(start=low - (0.04 * span if floor is None else 0.0), end=most + 0.1 * span)

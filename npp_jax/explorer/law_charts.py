@@ -1,0 +1,169 @@
+"""Figures of the page for all experiments: diffusivities, activation energies, site energies, current and potential."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from bokeh.models import ColumnDataSource
+from bokeh.models.layouts import Column, Row
+
+from npp_jax.explorer.common import follow, interval, plain, put
+from npp_jax.explorer.picture import Law, Panel, Picture
+from npp_jax.figures.simulation import COLOURS
+from npp_jax.fitting.band import Band, LawBands
+from npp_jax.fitting.problem import Measurement
+from npp_jax.physics import SEDDiffusivity
+from npp_jax.simulation.status import Status
+
+_HEIGHT = 230
+
+
+class _Curve(NamedTuple):
+    x: np.ndarray
+    y: np.ndarray
+    colour: str
+    name: str
+
+
+class _Curves:
+    """A figure of named curves and a band, each kind in one glyph; names stand at the ends of their curves."""
+
+    def __init__(self, title: str, x_label: str, y_label: str, *, name: str, **options: Any) -> None:
+        self.figure = plain(title, _HEIGHT, **options)
+        self.figure.xaxis.axis_label, self.figure.yaxis.axis_label = x_label, y_label
+        self._band = ColumnDataSource({"x": [], "y": []}, name=f"band {name}")
+        self._lines = ColumnDataSource({"x": [], "y": [], "colour": []}, name=f"curves {name}")
+        self._names = ColumnDataSource({"x": [], "y": [], "colour": [], "name": []})
+        self.figure.patches("x", "y", source=self._band, color="#0072B2", line_alpha=0.0, fill_alpha=0.2)
+        self.figure.multi_line("x", "y", source=self._lines, color="colour", line_width=2)
+        self.figure.text(
+            "x", "y", "name", source=self._names, color="colour", text_align="right", y_offset=-3,
+            text_font_size="8pt",
+        )  # fmt: skip
+
+    def show(self, curves: Sequence[_Curve], *, logarithmic: bool = False, floor: float | None = None) -> None:
+        """Put curves into the figure; the axis follows them."""
+        columns = {"x": [c.x for c in curves], "y": [c.y for c in curves], "colour": [c.colour for c in curves]}
+        put(self._lines, columns)
+        ends = [c for c in curves if len(c.x)]
+        put(
+            self._names,
+            {"x": [float(c.x[-1]) for c in ends], "y": [float(c.y[-1]) for c in ends],
+             "colour": [c.colour for c in ends], "name": [c.name for c in ends]},
+        )  # fmt: skip
+        follow(self.figure.y_range, columns["y"], logarithmic=logarithmic, floor=floor)
+
+    def banded(self, x: np.ndarray, band: Band | None) -> None:
+        """A band of 95 %; none for None."""
+        if band is None:
+            put(self._band, {"x": [], "y": []})
+            return
+        known = np.isfinite(band.low) & np.isfinite(band.high)
+        ends = np.concatenate([band.low[known], band.high[known][::-1]])
+        put(self._band, {"x": [np.concatenate([x[known], x[known][::-1]])], "y": [ends]})
+
+
+class LawCharts:
+    """Figures of laws and of courses in time, and what is put into them."""
+
+    def __init__(self, measurements: tuple[Measurement, ...], colours: Mapping[str, str]) -> None:
+        self._colours = colours
+        self._own = _of_experiments(measurements, colours)
+        fractions, self._hours = interval(-0.02, 1.02), interval(0.0, 1.0)
+        self._diffusivity = _Curves(
+            "Diffusivity", "fraction n/n_ref", "D / (m²/s)", name="D", y_axis_type="log", x_range=fractions,
+            y_range=interval(1e-24, 1e-18),
+        )  # fmt: skip
+        self._activation = _Curves(
+            "Activation energy above the bulk", "fraction n/n_bulk", "ΔE / eV", name="activation", x_range=fractions,
+            y_range=interval(0.0, 0.5),
+        )  # fmt: skip
+        self._sites = _Curves(
+            "Site energies", "E − E_F(bulk) / eV", "sites / (1/eV)", name="sites", x_range=interval(-0.5, 0.3),
+            y_range=interval(0.0, 4.0),
+        )  # fmt: skip
+        self._areas = ColumnDataSource({"x": [], "y": [], "colour": []}, name="populated and emptied")
+        self._sites.figure.patches(
+            "x", "y", source=self._areas, color="colour", line_alpha=0.0, fill_alpha=0.45, level="underlay"
+        )
+        times = {"x_range": self._hours, "y_range": interval(0.0, 1.0)}
+        self._current = _Curves("Current", "time / h", "current / (nA/cm²)", name="current", **times)
+        times = {"x_range": self._hours, "y_range": interval(0.0, 1.0)}
+        self._potential = _Curves("Potential of the surface", "time / h", "U / V", name="potential", **times)
+        ions = [ion for measurement in measurements for ion in measurement.experiment.species]
+        self._has_sites = any(isinstance(ion.diffusivity, SEDDiffusivity) for ion in ions)
+        laws = [self._diffusivity, *([self._activation, self._sites] if self._has_sites else [])]
+        rows = [laws, [self._current, self._potential]]
+        self.column = Column(
+            children=[Row(children=[one.figure for one in row], sizing_mode="stretch_width") for row in rows],
+            sizing_mode="stretch_width",
+        )
+
+    def show(self, picture: Picture) -> None:
+        """Put a picture into the figures."""
+        laws: list[Law] = []
+        for law in (law for panel in picture.panels for law in panel.laws):
+            # One law in several experiments is one curve.
+            if not any(law.species == other.species and _same(law, other) for other in laws):
+                laws.append(law)
+        colour = self._colours
+        lines = [_Curve(law.fraction, law.diffusivity, colour[law.species], law.species) for law in laws]
+        self._diffusivity.show(lines, logarithmic=True)
+        if self._has_sites:
+            barriers = [
+                _Curve(law.fraction, law.activation, colour[law.species], law.species)
+                for law in laws
+                if law.activation is not None
+            ]
+            self._activation.show(barriers, floor=0.0)
+            self._show_sites(picture.panels)
+        shown = [(p, c) for p, c in zip(picture.panels, self._own, strict=True) if p.status is not Status.NOT_FINITE]
+        follow(self._hours, [panel.hours for panel, _ in shown], floor=0.0)
+        self._current.show([_Curve(p.hours, p.current, c, p.name) for p, c in shown], floor=0.0)
+        self._potential.show([_Curve(p.hours, p.potential, c, p.name) for p, c in shown], floor=0.0)
+
+    def _show_sites(self, panels: tuple[Panel, ...]) -> None:
+        """Sites of the first ion that has a distribution, emptied as far as in the experiment that empties most."""
+        laws = [(panel, law) for panel in panels for law in panel.laws if law.density is not None]
+        first = laws[0][1]
+        alike = [(panel, law) for panel, law in laws if law.species == first.species and _same(first, law)]
+        deepest, level = min(((p, law.emptied) for p, law in alike), key=lambda pair: np.nan_to_num(pair[1]))
+        energy, density = np.asarray(first.energy), np.asarray(first.density)
+        level = float(np.nan_to_num(level))
+        areas = []
+        # Both areas end at the levels themselves, wherever the points are.
+        for low, high in ((float(energy[0]), level), (level, 0.0)):
+            inner = energy[(energy > low) & (energy < high)]
+            x = np.concatenate([[low], inner, [high]])
+            areas.append((np.concatenate([x, x[::-1]]), np.concatenate([np.interp(x, energy, density), 0.0 * x])))
+        put(self._areas, {"x": [x for x, _ in areas], "y": [y for _, y in areas], "colour": [COLOURS[5], COLOURS[1]]})
+        follow(self._sites.figure.x_range, [energy])
+        self._sites.show([_Curve(energy, density, "#444444", "")], floor=0.0)
+        where = f" in {deepest.name}" if len(panels) > 1 else ""
+        title = f"Sites of {first.species}; emptied{where}: orange"
+        if self._sites.figure.title.text != title:
+            self._sites.figure.title.text = title
+
+    def banded(self, bands: LawBands | None) -> None:
+        """Bands of 95 % of a fit; none for None."""
+        figures = {"diffusivity": self._diffusivity, "activation": self._activation, "density": self._sites}
+        for name, one in figures.items():
+            if bands is None:
+                one.banded(np.zeros(0), None)
+            else:
+                one.banded(bands.energy if name == "density" else bands.fraction, getattr(bands, name))
+
+
+def _of_experiments(measurements: tuple[Measurement, ...], colours: Mapping[str, str]) -> list[str]:
+    """A colour for each experiment: that of the ion it brings in, or one by its number where they are the same."""
+    beams = [
+        next((beam for stage in m.experiment.stages if (beam := getattr(stage.front, "beam", None))), None)
+        for m in measurements
+    ]
+    if len(set(beams)) == len(beams) and None not in beams:
+        return [colours[beam] for beam in beams if beam is not None]
+    return [COLOURS[k % len(COLOURS)] for k in range(len(beams))]
+
+
+def _same(a: Law, b: Law) -> bool:
+    return bool(np.allclose(a.diffusivity, b.diffusivity, rtol=1e-9, atol=0.0))

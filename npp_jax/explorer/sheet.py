@@ -1,0 +1,80 @@
+"""The picture on one sheet, for a paper: profiles with their data, residuals, logarithmic profiles, laws."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from npp_jax.explorer.charts import RESIDUALS
+from npp_jax.explorer.common import colours_of
+from npp_jax.explorer.picture import Panel, Picture
+from npp_jax.explorer.profile_figure import FLOOR
+from npp_jax.explorer.subject import Subject
+from npp_jax.fitting import Measurement
+from npp_jax.simulation.status import Status
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+def figure_of(subject: Subject, picture: Picture) -> "Figure":
+    """Figure of a picture, one column an experiment."""
+    from matplotlib.figure import Figure
+
+    measurements = subject.problem.measurements
+    colours = colours_of(measurements)
+    figure = Figure(figsize=(max(3.6 * len(measurements), 5.0), 8.0), layout="constrained")
+    grid = figure.subplots(4, len(measurements), squeeze=False, gridspec_kw={"height_ratios": [3, 1.2, 3, 2.6]})
+    for column, measurement, panel in zip(grid.T, measurements, picture.panels, strict=True):
+        _profile(column[0], measurement, panel, colours)
+        _profile(column[2], measurement, panel, colours)
+        column[2].set(yscale="log", ylim=(FLOOR, 2.0), xlabel="depth / nm")
+        column[0].set(ylim=(-0.05, 1.15), title=_title(panel))
+        column[0].legend(frameon=False, fontsize="small")
+        _residuals(column[1], measurement, panel, colours)
+        for law in panel.laws:
+            column[3].semilogy(law.fraction, law.diffusivity, color=colours[law.species], label=law.species)
+        column[3].set(xlabel="$n/n_{\\mathrm{ref}}$", ylabel="$D$ / (m$^2$ s$^{-1}$)")
+        column[3].legend(frameon=False, fontsize="small")
+    if subject.title:
+        figure.suptitle(subject.title, fontsize="medium")
+    return figure
+
+
+def _title(panel: Panel) -> str:
+    chi2 = f", $\\chi^2$ {panel.chi2:.1f} for {panel.points} points" if panel.points else ""
+    status = "" if panel.status is Status.DONE else f"\n{panel.status.name}"
+    return f"{panel.name}{chi2}{status}"
+
+
+def _profile(ax: "Axes", measurement: Measurement, panel: Panel, colours: dict[str, str]) -> None:
+    profile = measurement.profile
+    reach = max(1.3 * panel.front[0], panel.front[0] + 2.0 * panel.front[1]) if np.isfinite(panel.front[0]) else 1.0
+    for k, ion in enumerate(panel.species):
+        seen = profile is not None and ion in profile.species
+        style: dict[str, Any] = {"ls": ":", "lw": 0.9} if seen else {"label": ion}
+        ax.plot(panel.depth[-1], panel.fraction[-1, k], color=colours[ion], **style)
+    if profile is not None and panel.signal is not None:
+        depth = np.asarray(profile.depth)
+        reach = float(depth[-1])
+        for k, ion in enumerate(profile.species):
+            used = np.asarray(profile.weight[k]) > 0.0
+            value, sigma = np.asarray(profile.fraction[k])[used], np.asarray(profile.sigma[k])[used]
+            ax.errorbar(depth[used], value, sigma, fmt=".", ms=2.5, lw=0.5, alpha=0.5, color=colours[ion])
+            ax.plot(depth, panel.signal[k], color=colours[ion], label=ion)
+    ax.set(xlim=(0.0, reach), ylabel="$n/N$")
+
+
+def _residuals(ax: "Axes", measurement: Measurement, panel: Panel, colours: dict[str, str]) -> None:
+    profile = measurement.profile
+    if profile is None or panel.residual is None:
+        ax.set_axis_off()
+        return
+    depth = np.asarray(profile.depth)
+    ax.axhline(0.0, color="0.7", lw=0.8)
+    for k, ion in enumerate(profile.species):
+        rest = panel.residual[k]
+        for chosen, marker in ((np.abs(rest) <= RESIDUALS, "."), (rest > RESIDUALS, "^"), (rest < -RESIDUALS, "v")):
+            shown = np.clip(rest[chosen], -RESIDUALS, RESIDUALS)
+            ax.plot(depth[chosen], shown, marker, ms=3, color=colours[ion], alpha=0.6)
+    ax.set(xlim=(0.0, float(depth[-1])), ylim=(-RESIDUALS - 0.6, RESIDUALS + 0.6), ylabel="residual / σ")

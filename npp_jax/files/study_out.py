@@ -1,0 +1,214 @@
+"""A problem as a study file with all that it names: the way back of `npp_jax.files.study`."""
+
+import csv
+import io
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from npp_jax.files.errors import ConfigError
+from npp_jax.files.experiment_out import experiment_table
+from npp_jax.files.toml_out import toml_of
+from npp_jax.fitting import Measurement, Problem
+from npp_jax.inference import Parameter
+from npp_jax.observe import (
+    AbstractLikelihood,
+    AbstractResponse,
+    DepthProfile,
+    DowsettResponse,
+    GaussianResponse,
+    NoResponse,
+    PoissonLikelihood,
+    StudentLikelihood,
+)
+
+
+class Source(NamedTuple):
+    """The file of which a profile was read."""
+
+    suffix: str
+    """Ending of its name."""
+    content: bytes
+
+    @classmethod
+    def of(cls, path: Path) -> "Source":
+        """A file as it is now."""
+        return cls(path.suffix.lower(), path.read_bytes())
+
+
+def study_files(
+    problem: Problem,
+    values: Sequence[float],
+    *,
+    name: str,
+    title: str,
+    profiles: Mapping[str, Source],
+    weights: Sequence[np.ndarray | None],
+    fit: Mapping[str, Any],
+    comment: str = "",
+) -> dict[str, bytes]:
+    """Files of a study of one candidate, by their names; its experiments have the values of the candidate.
+
+    Parameters
+    ----------
+    problem
+        Experiments and parameters.
+    values
+        Values of the parameters.
+    name, title
+        Stem of the study file, and its title.
+    profiles
+        Files from which profiles were read, by the experiment; of others tables are made.
+    weights
+        Weights of the measured points of each experiment.
+    fit
+        Its table `[fit]`.
+    comment
+        Lines for the top of the study file.
+
+    Raises
+    ------
+    ConfigError
+        Files cannot say what the problem has.
+    """
+    files: dict[str, bytes] = {}
+    theta = jnp.asarray(values, float)
+    entries = []
+    for k, (measurement, weight) in enumerate(zip(problem.measurements, weights, strict=True)):
+        stem = plain_name(measurement.name)
+        if len(problem.measurements) > 1:
+            # Two names may be the same without what no file takes.
+            stem = f"{k + 1}_{stem}"
+        if f"{stem}.toml" == f"{name}.toml":
+            stem = f"{stem}_experiment"
+        table, traces = experiment_table(problem.experiment(measurement, theta), stem)
+        files[f"{stem}.toml"] = toml_of(table).encode()
+        files |= {file: text.encode() for file, text in traces.items()}
+        entry: dict[str, Any] = {"name": measurement.name, "file": f"{stem}.toml", "output": measurement.output}
+        if measurement.profile is not None and weight is not None:
+            entry |= _measured(problem, measurement, theta, weight, stem, profiles.get(measurement.name), files)
+        entries.append(entry)
+    if problem.parameters:
+        rows = io.StringIO()
+        csv.writer(rows, lineterminator="\n").writerows(
+            [[p.name for p in problem.parameters], [repr(float(value)) for value in values]]
+        )
+        files["candidate.csv"] = rows.getvalue().encode()
+        study = {
+            "schema_version": 1,
+            "title": title,
+            "experiments": entries,
+            "parameters": [_parameter(parameter) for parameter in problem.parameters],
+            "design": {"kind": "table", "file": "candidate.csv"},
+            "sweep": {"model": fit["model"], "profiles": any(m.profile is not None for m in problem.measurements)},
+            "fit": dict(fit),
+        }
+        files[f"{name}.toml"] = toml_of(study, comment=comment).encode()
+    return files
+
+
+def plain_name(text: str) -> str:
+    """Name of a file that every system takes."""
+    return re.sub(r"[^\w.-]+", "_", text).strip("._")[:60] or "experiment"
+
+
+def _parameter(parameter: Parameter) -> dict[str, Any]:
+    prior = parameter.prior
+    return {
+        "name": parameter.name,
+        "keys": list(parameter.keys),
+        "experiments": None if parameter.experiments is None else list(parameter.experiments),
+        "low": float(parameter.low),
+        "high": float(parameter.high),
+        "scale": parameter.scale,
+        "levels": parameter.levels,
+        "prior_mean": None if prior is None else float(prior.mean),
+        "prior_sigma": None if prior is None else float(prior.sigma),
+    }
+
+
+def _measured(
+    problem: Problem,
+    measurement: Measurement,
+    theta: Array,
+    weight: np.ndarray,
+    stem: str,
+    source: Source | None,
+    files: dict[str, bytes],
+) -> dict[str, Any]:
+    """Keys of an entry about its profile; the profile is one of the files."""
+    profile, seen = measurement.profile, problem.observation(measurement, theta)
+    assert profile is not None and seen is not None
+    counted = _counted(profile)
+    if source is None:
+        file = f"{stem}_profile.csv"
+        files[file] = _profile_text(measurement.name, profile, counted).encode()
+    else:
+        file = f"{stem}_profile{source.suffix}"
+        files[file] = source.content
+    imported = source is not None and source.suffix == ".h5"
+    depth, used = np.asarray(profile.depth), weight.max(axis=0) > 0.0
+    inside = (depth >= depth[used][0]) & (depth <= depth[used][-1])
+    if np.any(weight != np.where(inside, 1.0, 0.0)):
+        raise ConfigError(f"{measurement.name}: study files have no weights of single points")
+    nuisance = measurement.nuisance
+    return {
+        "profile": file,
+        "depth_scale": float(seen.depth_scale),
+        "first_depth_nm": float(depth[used][0]) if not used[0] else 0.0,
+        "last_depth_nm": float(depth[used][-1]) if not used[-1] else None,
+        "counts_per_fraction": None if imported else counted,
+        "response": _response(measurement.name, seen.response),
+        "nuisance": {
+            "sensitivity_sigma": float(np.max(np.asarray(nuisance.sensitivity_sigma))),
+            "background_sigma": float(np.max(np.asarray(nuisance.background_sigma))),
+        },
+        "likelihood": _likelihood(measurement.likelihood),
+    }
+
+
+def _counted(profile: DepthProfile) -> float | None:
+    """Counts at fraction one, where they are one number."""
+    if profile.counts_per_fraction is None:
+        return None
+    numbers = np.unique(np.asarray(profile.counts_per_fraction))
+    return float(numbers[0]) if len(numbers) == 1 else None
+
+
+def _profile_text(name: str, profile: DepthProfile, counted: float | None) -> str:
+    lost = profile.interval is not None or profile.systematic is not None or profile.background is not None
+    if lost or (profile.counts is not None and counted is None):
+        raise ConfigError(f"{name}: a table cannot say all that its profile has; read it from a file")
+    columns = [np.asarray(profile.depth)]
+    for fraction, sigma in zip(np.asarray(profile.fraction), np.asarray(profile.sigma), strict=True):
+        columns += [fraction, sigma]
+    titles = ["depth_nm", *(title for ion in profile.species for title in (ion, f"{ion}_sigma"))]
+    rows = (",".join(repr(float(value)) for value in row) for row in zip(*columns, strict=True))
+    return "\n".join([",".join(titles), *rows]) + "\n"
+
+
+def _response(name: str, response: AbstractResponse) -> dict[str, Any]:
+    match response:
+        case NoResponse():
+            return {"kind": "none"}
+        case GaussianResponse(sigma=sigma):
+            return {"kind": "gaussian", "sigma_nm": float(sigma)}
+        case DowsettResponse(leading=leading, trailing=trailing, sigma=sigma):
+            widths = {"leading_nm": float(leading), "trailing_nm": float(trailing), "sigma_nm": float(sigma)}
+            return {"kind": "dowsett", **widths}
+    raise ConfigError(f"{name}: study files have no response of the kind {type(response).__name__}")
+
+
+def _likelihood(likelihood: AbstractLikelihood) -> dict[str, Any]:
+    relative = float(np.asarray(getattr(likelihood, "relative_sigma", 0.0)))
+    match likelihood:
+        case PoissonLikelihood():
+            return {"kind": "poisson", "relative_sigma": relative}
+        case StudentLikelihood(degrees=degrees):
+            return {"kind": "student", "relative_sigma": relative, "degrees": float(degrees)}
+    return {"kind": "gaussian", "relative_sigma": relative}

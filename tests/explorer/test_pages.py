@@ -1,0 +1,80 @@
+"""Parts of the pages without a browser: keys that can be added, histories, work beside the page, tracers."""
+
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from npp_jax import Problem, load_study
+from npp_jax.explorer.added import addable, added_parameter, first_parameters
+from npp_jax.explorer.state import History, View
+from npp_jax.inference import Parameter, ParameterError
+
+SWEEPS = Path(__file__).parents[2] / "sweeps"
+
+
+@pytest.fixture(scope="module")
+def problem() -> Problem:
+    return load_study(SWEEPS / "one_distribution.toml").problem
+
+
+def test_every_key_that_is_offered_makes_a_parameter_of_its_experiments(problem):
+    choices = [choice for choice, _ in addable(problem)]
+    assert "stages.0.potential_V" in choices and "stages.0.potential_V@Rb" in choices
+    assert "Li.sed_fwhm_eV" not in choices and "observation.response.sigma_nm" in choices
+    # One of each form is enough.
+    for choice in choices[::5]:
+        added = added_parameter(problem, choice)
+        assert added.bounded
+        Problem(problem.measurements, (*problem.parameters, added))
+    with pytest.raises(ParameterError, match="no experiment"):
+        added_parameter(problem, "K.colour")
+
+
+def test_an_experiment_begins_with_its_laws_and_drives(problem):
+    names = [p.name for p in first_parameters(problem.measurements[:1])]
+    assert {"Li_sed_fwhm_eV", "Li_vacancy_fraction", "K_D_m2_s", "stages_0_potential_V"} <= set(names)
+
+
+def test_histories_go_back_step_by_step():
+    view = View((Parameter("a", (), 0.0, 1.0),), (0.5,), (None,))
+    history = History(view).then(view.moved("a", 0.6)).then(view.moved("a", 0.6)).then(view.fitted_over(0, (1.0, 2.0)))
+    assert len(history.past) == 2
+    assert history.back().now.value("a") == 0.6
+    assert history.back().back().back().now == view
+
+
+def test_the_newest_wish_is_done_and_those_between_are_dropped():
+    work = pytest.importorskip("npp_jax.explorer.work", reason="the extra 'explore' (bokeh) is not installed")
+    done, begun, go = [], threading.Event(), threading.Event()
+
+    def do(job: int) -> None:
+        begun.set()
+        go.wait(10)
+        done.append(job)
+        if job == 9:
+            ended.set()
+
+    ended = threading.Event()
+    latest = work.Latest(do, lambda error: None)
+    latest.ask(0)
+    begun.wait(10)
+    for job in range(1, 10):
+        latest.ask(job)
+    go.set()
+    assert ended.wait(10)
+    latest.end()
+    assert done == [0, 9]
+
+
+def test_curves_of_a_tracer_have_the_misfit_of_its_fit():
+    from npp_jax.commands.tracer.run import run_tracer
+    from npp_jax.commands.tracer.study import load_tracer_study
+    from npp_jax.explorer.tracer_series import chi2_of, series_of
+
+    fit = run_tracer(load_tracer_study(SWEEPS / "tracer_exchange.toml"), SWEEPS).fit
+    assert fit is not None
+    (series,) = series_of(fit)
+    assert series.unit == "mm" and len(series.measured) == fit.points
+    assert chi2_of(fit, [np.asarray(part) for part in fit.modelled()]) == pytest.approx(fit.chi2)
