@@ -17,8 +17,9 @@ _EXAMPLES: dict[str, Any] = {
     # Studies.
     "leading_nm": 0.8, "trailing_nm": 2.5, "sigma_nm": 1.5, "sensitivity_sigma": 0.05, "background_sigma": 0.01,
     "relative_sigma": 0.02, "degrees": 4.0, "file": "glass.toml", "ExperimentEntry.profile": "K.csv", "output": 1,
-    "depth_scale": 1.02, "first_depth_nm": 3.0, "last_depth_nm": 140.0, "counts_per_fraction": 2000.0, "keys": ["K.D_m2_s"],
-    "experiments": ["K"], "low": 3e-22, "high": 3e-21, "scale": "log", "levels": 5, "prior_mean": 1e-21,
+    "depth_scale": 1.02, "first_depth_nm": 3.0, "last_depth_nm": 140.0, "counts_per_fraction": 2000.0,
+    "keys": ["K.D_m2_s"], "experiments": ["K"], "low": 3e-22, "high": 3e-21, "scale": "log", "levels": 5,
+    "prior_mean": 1e-21,
     "prior_sigma": 0.3, "separate": ["sed_fwhm_eV"], "without": ["vacancy_fraction"], "files": {"K": "other.toml"},
     "set": {"Li.filling": "fermi-dirac"}, "contains_first": True, "free_form_knots": 20, "chains": 16, "warm_up": 100,
     "draws": 150, "steps": 3, "seed": 0, "starts": 16, "setting": "fast", "model": "electroneutral",

@@ -1,7 +1,6 @@
 """Sliders and number boxes of the parameters."""
 
 import math
-import re
 from collections.abc import Callable
 from functools import partial
 
@@ -10,14 +9,15 @@ from bokeh.models import Div, Slider, TextInput
 from bokeh.models.layouts import Column, Row
 
 from npp_jax.explorer.state import View
+from npp_jax.fitting.unit_words import unit_of
+from npp_jax.fitting.units import split_unit
 from npp_jax.inference import Parameter
-from npp_jax.sweeping.description import split_unit
 
 WIDTH = 330
 """Width of the column of controls [px]."""
 
 _STEPS = 1000
-_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
 
 Moved = Callable[[str, float, bool], None]
 """Takes the name of a parameter, its value, and whether it was let go."""
@@ -48,7 +48,7 @@ class Controls:
     def _row(self, parameter: Parameter) -> Row:
         name = parameter.name
         slider = Slider(
-            start=0.0, end=1.0, step=1.0 / _STEPS, value=0.0, show_value=False, title=label_of(name),
+            start=0.0, end=1.0, step=1.0 / _STEPS, value=0.0, show_value=False, title=label_of(parameter),
             name=f"slider {name}", width=WIDTH - 128, margin=(2, 5, 2, 5),
         )  # fmt: skip
         box = TextInput(value="", width=98, name=f"box {name}", margin=(2, 5, 2, 5))
@@ -105,16 +105,10 @@ class Controls:
             self._setting = False
 
 
-def pretty_unit(unit: str) -> str:
-    """A unit with its powers raised: m² s⁻¹."""
-    return re.sub(r"(?<=[a-zA-Z])-?\d", lambda found: found[0].translate(_RAISED), unit)
-
-
-def label_of(name: str) -> str:
+def label_of(parameter: Parameter) -> str:
     """Label of an axis of a parameter, with its unit."""
-    stem, unit = split_unit(name)
-    text = pretty_unit(unit)
-    return stem if unit == "1" else f"{stem} / ({text})" if " " in text else f"{stem} / {text}"
+    stem, text = split_unit(parameter)[0], unit_of(parameter)
+    return stem if not text else f"{stem} / ({text})" if " " in text else f"{stem} / {text}"
 
 
 def _text(value: float) -> str:

@@ -77,7 +77,7 @@ class Landscape:
             y_axis_type="log" if up.scale == "log" else "linear",
             x_range=interval(float(across.low), float(across.high)), y_range=interval(float(up.low), float(up.high)),
         )  # fmt: skip
-        one.xaxis.axis_label, one.yaxis.axis_label = label_of(across.name), label_of(up.name)
+        one.xaxis.axis_label, one.yaxis.axis_label = label_of(across), label_of(up)
         points = max(int(result.points.sum()), 1)
         chi2 = result.total[self._drawn] / points
         within = result.total[self._drawn] <= result.total.min() + threshold(result)
