@@ -58,6 +58,14 @@ def test_name_is_on_the_page_of_python(name: str):
     assert re.search(rf"\b{name}\b", page)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_name_is_in_the_reference(name: str):
+    page = (ROOT.parent / "docs" / "api.md").read_text(encoding="utf-8")
+    assert re.search(
+        rf"^\.\. (auto(function|class|exception|module)|py:data):: (npp_jax\.)?{name}$", page, re.MULTILINE
+    )
+
+
 @pytest.mark.parametrize("name", npp_jax.tracer.__all__)
 def test_tracer_name_has_a_docstring_and_is_on_the_page_of_python(name: str):
     page = (ROOT.parent / "docs" / "python.md").read_text(encoding="utf-8")

@@ -50,7 +50,7 @@ class Served(NamedTuple):
         return self.url.split("/")[2]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The study, with what it names beside it."""
     folder = tmp_path_factory.mktemp("explored")
@@ -60,7 +60,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "study.toml"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def served(study: Path) -> Iterator[Served]:
     """Its page, served by the command in a process of its own."""
     pytest.importorskip("bokeh", reason="the extra 'explore' (bokeh) is not installed")
@@ -161,7 +161,7 @@ class Browser:
 _NOTICES = ("setting log level", "rendered successfully")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """Chromium without a window; skipped where it, its driver or selenium is not there."""
     webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
