@@ -60,8 +60,9 @@ def make_measurement(entry: ExperimentEntry, folder: Path) -> Measurement:
 
 def _between(entry: ExperimentEntry) -> str:
     """The depths that count, in words."""
-    below = f"below first_depth_nm = {entry.first_depth_nm:g}"
-    return below if entry.last_depth_nm is None else f"{below} and above last_depth_nm = {entry.last_depth_nm:g}"
+    if entry.last_depth_nm is None:
+        return f"below first_depth_nm = {entry.first_depth_nm:g}"
+    return f"between first_depth_nm = {entry.first_depth_nm:g} and last_depth_nm = {entry.last_depth_nm:g}"
 
 
 def _without_counts(profile: str) -> str:

@@ -71,6 +71,10 @@ class Parameter:
             raise ParameterError(f"{self.name}: low = {self.low} must be below high = {self.high}")
         lowest, highest = DOMAIN[self.scale]
         if self.bounded and not lowest < self.low < self.high < highest:
+            if math.isfinite(lowest) and self.low <= lowest:
+                raise ParameterError(
+                    f"{self.name}: low = {self.low} must be above {lowest:g} on the scale {self.scale!r}"
+                )
             raise ParameterError(
                 f"{self.name}: the range ({self.low}, {self.high}) must lie inside ({lowest}, {highest}), "
                 f"the domain of the scale {self.scale!r}, or be all of it"

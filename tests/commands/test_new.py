@@ -100,3 +100,20 @@ def test_wrong_input_is_one_line(arguments: tuple[str, ...], told: str, tmp_path
 def test_the_version_is_told(run: Run) -> None:
     code, text = run("--version")
     assert code == 0 and text.startswith("npp_jax ")
+
+
+@pytest.mark.parametrize(
+    ("head", "options", "message"),
+    [
+        ("depth_nm,Li,Li_sigma,<b>K</b>,<b>K</b>_sigma", [], "the column '<b>K</b>' is no name of an ion"),
+        ("depth_nm,Li ion,Li ion_sigma,K,K_sigma", [], "the column 'Li ion' is no name of an ion"),
+        ("depth_nm,Li,Li_sigma,K,K_sigma", ["--first-depth-nm", "1000"], "deeper than --first-depth-nm 1000"),
+    ],
+)
+def test_profiles_that_make_no_study_are_refused(head: str, options: list[str], message: str, tmp_path: Path, run: Run):
+    depth = np.arange(1.0, 100.0, 4.0)
+    native = 1.0 - 0.9 / (1.0 + np.exp((depth - 60.0) / 2.0))
+    rows = np.column_stack([depth, native, 0.01 + 0.0 * depth, 1.0 - native, 0.01 + 0.0 * depth])
+    np.savetxt(tmp_path / "odd.csv", rows, delimiter=",", header=head, comments="")
+    code, text = run("new", "cait", "--profile", tmp_path / "odd.csv", *options, "--output", tmp_path)
+    assert code == 2 and message in " ".join(text.split())

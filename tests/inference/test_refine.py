@@ -94,8 +94,8 @@ def test_the_unbounded_coordinate_never_leaves_the_range(z: float):
     ("words", "arguments"),
     [
         ("D: low = 2.0 must be below high = 1.0", ("D", (), 2.0, 1.0)),
-        ("D: the range .* must lie inside .* 'log'", ("D", (), -1.0, 1.0, "log")),
-        ("D: the range .* must lie inside .* 'log'", ("D", (), 0.0, 1.0, "log")),
+        ("D: low = -1.0 must be above 0 on the scale 'log'", ("D", (), -1.0, 1.0, "log")),
+        ("D: low = 0.0 must be above 0 on the scale 'log'", ("D", (), 0.0, 1.0, "log")),
         ("v: the range .* 'logit'", ("v", (), 0.1, 1.0, "logit")),
         ("x: the range .* 'linear'", ("x", (), 0.0, INF)),
         ("x: low = nan", ("x", (), float("nan"), 1.0)),

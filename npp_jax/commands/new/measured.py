@@ -10,7 +10,7 @@ from npp_jax.commands.new.lines import named_from, shown
 from npp_jax.files import ConfigError
 from npp_jax.files.profile_table import read_profile
 from npp_jax.fitting.first_guess import SeenFront, counts_at_one, native_fraction, see_front
-from npp_jax.observe import DepthProfile
+from npp_jax.observe import MINIMUM_POINTS, DepthProfile
 
 _NAME = re.compile(r"[^\W_][\w+-]*")
 
@@ -40,6 +40,24 @@ def read_measured(path: Path, counts: float | None, first_depth: float) -> Measu
     ConfigError
         One line: file, and what is wrong.
     """
+    measured = _read(path, counts, first_depth)
+    profile = measured.profile
+    if int(np.sum(np.asarray(profile.weight)[0] > 0.0)) < MINIMUM_POINTS:
+        last = float(np.asarray(profile.depth)[-1])
+        raise ConfigError(
+            f"{path}: fewer than {MINIMUM_POINTS} points are deeper than --first-depth-nm {first_depth:g}; the last is "
+            f"at {last:g} nm"
+        )
+    for name in profile.species:
+        if not _NAME.fullmatch(name):
+            raise ConfigError(
+                f"{path}: the column {name!r} is no name of an ion, such as Li or K+ (letters, digits, + and -): "
+                "rename it"
+            )
+    return measured
+
+
+def _read(path: Path, counts: float | None, first_depth: float) -> Measured:
     if path.suffix == ".h5":
         profile = read_profile(path, first_depth_nm=first_depth, counts_per_fraction=counts)
         return Measured(path, profile, None, profile.counts is not None, first_depth)
