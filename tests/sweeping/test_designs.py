@@ -77,7 +77,7 @@ def test_levels_hold_both_limits_exactly_and_share_the_axis_evenly(scale: str):
         (("x", (), float("nan"), 1.0), "must be below"),
         (("x", (), 0.0, float("inf")), "must lie inside"),
         (("x", (), -1e308, 1e308), "overflows"),
-        (("x", (), 0.0, 1.0, "log"), "the domain of the scale 'log'"),
+        (("x", (), 0.0, 1.0, "log"), "low = 0.0 must be above 0 on the scale 'log'"),
         (("x", (), 0.1, 1.0, "logit"), "the domain of the scale 'logit'"),
     ],
 )
