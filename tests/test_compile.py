@@ -86,6 +86,15 @@ def test_what_has_no_text_is_not_kept(folder: Path):
     assert not folder.exists()
 
 
+def test_a_law_of_the_user_is_not_kept():
+    class Law(npp.ConstantDiffusivity):
+        """Of the same fields, and other values under the same name tomorrow."""
+
+    assert signature(npp.ConstantDiffusivity(1e-20), values=True)
+    with pytest.raises(TypeError, match="Law"):
+        signature([Law(1e-20)], values=True)
+
+
 def test_programs_that_were_not_used_for_long_are_removed(folder: Path, monkeypatch: pytest.MonkeyPatch):
     run(Traced())
     monkeypatch.setattr(programs, "_DAYS", -1.0)

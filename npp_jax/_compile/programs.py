@@ -58,7 +58,7 @@ class Unknown(TypeError):
 
 
 def signature(thing: Any, *, values: bool) -> str:
-    """Text that differs wherever two things do: numbers, texts, arrays, and what dataclasses and containers hold.
+    """Text that differs where two things do: numbers, texts, arrays, and what containers and classes of npp_jax hold.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def signature(thing: Any, *, values: bool) -> str:
     Raises
     ------
     Unknown
-        It holds something else.
+        It holds something else, such as a law of the user: what that computes may change under one name.
     """
     inner = functools.partial(signature, values=values)
     match thing:
@@ -85,7 +85,8 @@ def signature(thing: Any, *, values: bool) -> str:
             return f"{type(thing).__qualname__}({','.join(map(inner, thing))})"
         case Mapping():
             return "{" + ",".join(f"{inner(key)}:{inner(value)}" for key, value in thing.items()) + "}"
-    if not dataclasses.is_dataclass(thing) or isinstance(thing, type):
+    own = type(thing).__module__.partition(".")[0] == __name__.partition(".")[0]
+    if not own or not dataclasses.is_dataclass(thing):
         raise Unknown(type(thing).__qualname__)
     fields = (f"{field.name}={inner(getattr(thing, field.name))}" for field in dataclasses.fields(thing))
     return f"{type(thing).__module__}.{type(thing).__qualname__}({','.join(fields)})"
