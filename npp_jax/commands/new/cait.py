@@ -13,6 +13,7 @@ from npp_jax.commands.new.lines import (
     rounded,
     shown,
     string,
+    study_text,
 )
 from npp_jax.commands.new.measured import Measured, experiment_lines, ions_of
 from npp_jax.commands.new.options import Options
@@ -172,32 +173,16 @@ def _study(
             note = ""
     last = 200.0 if front is None else rounded(1.5e9 * front.depth)
     kept = kept_profiles(measured is not None, last)
-    order = "fit" if measured is not None else "sweep"
-    return f"""# What explains the profile of the {foreign} beam?
-# Look first: npp-jax check {name}_study.toml      Then: npp-jax {order} {name}_study.toml --output results
-# What each key means: npp-jax schema study --markdown
-schema_version = 1
-title = {string(f"{foreign} beam on a glass with {native}")}
-
-# Several experiments, each with its profile, share parameters: one [[experiments]] for each.
-{entries}
-# What varies: name, keys of the experiment, range. The start is what the experiment file says.
-{chr(10).join(parts)}
-# The share of empty sites trades with the width; profiles of several foreign ions tell them apart.
+    parts.append(
+        f"""# The share of empty sites trades with the width; profiles of several foreign ions tell them apart.
 # [[parameters]]
 # name = "vacancy_fraction"
 # keys = ["{native}.vacancy_fraction"]
 # low = 0.02
 # high = 0.30
-
-[design]
-kind = "sobol"
-candidates = 1024  # a power of two covers the ranges evenly
-
-[sweep]
-error_estimate = true
-{kept}
-[fit]
-setting = "fast"  # or "accurate": finer meshes and steps, several times slower
-starts = 8
 """
+    )
+    return study_text(
+        f"What explains the profile of the {foreign} beam?", name, f"{foreign} beam on a glass with {native}",
+        entries, parts, kept, candidates=1024, fit=measured is not None,
+    )  # fmt: skip

@@ -1,6 +1,7 @@
 """Lines of the files that `npp-jax new` writes: each number with its meaning and where it comes from."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -87,3 +88,57 @@ keys = [{string(key)}]
 low = {shown(low)}
 high = {shown(high)}
 {scaled}"""
+
+
+def study_text(
+    question: str,
+    name: str,
+    title: str,
+    entries: str,
+    parameters: Sequence[str],
+    kept: str,
+    *,
+    candidates: int,
+    fit: bool,
+) -> str:
+    """A study file.
+
+    Parameters
+    ----------
+    question
+        What the study is to find out.
+    name
+        Beginning of the names of the files.
+    title
+        Title of the study.
+    entries, parameters
+        Tables of the experiments and of what varies.
+    kept
+        Lines of [sweep] on profiles.
+    candidates
+        Candidates of the design.
+    fit
+        Whether there is something to fit to.
+    """
+    order = "fit" if fit else "sweep"
+    return f"""# {question}
+# Look first: npp-jax check {name}_study.toml      Then: npp-jax {order} {name}_study.toml --output results
+# What each key means: npp-jax schema study --markdown
+schema_version = 1
+title = {string(title)}
+
+# Several experiments, each with its profile, share parameters: one [[experiments]] for each.
+{entries}
+# What varies: name, keys of the experiment, range. The start is what the experiment file says.
+{chr(10).join(parameters)}
+[design]
+kind = "sobol"
+candidates = {candidates}  # a power of two covers the ranges evenly
+
+[sweep]
+error_estimate = true
+{kept}
+[fit]
+setting = "fast"  # or "accurate": finer meshes and steps, several times slower
+starts = 8
+"""

@@ -15,6 +15,7 @@ from npp_jax.commands.new.lines import (
     rounded,
     shown,
     string,
+    study_text,
 )
 from npp_jax.commands.new.measured import Measured, experiment_lines, ions_of
 from npp_jax.commands.new.options import Options
@@ -128,25 +129,8 @@ def _study(
         parts.append(parameter(f"surface_{foreign}", f"stages.0.reservoir_fraction.{foreign}", low, high, comment=note))
     last = rounded(5e9 * math.sqrt(math.sqrt(slow.value * fast.value) * 3600.0 * duration.value))
     kept = kept_profiles(measured is not None, last)
-    order = "fit" if measured is not None else "sweep"
-    return f"""# What explains the profile of {foreign} after the melt?
-# Look first: npp-jax check {name}_study.toml      Then: npp-jax {order} {name}_study.toml --output results
-# What each key means: npp-jax schema study --markdown
-schema_version = 1
-title = {string(f"{foreign} from a melt into a glass with {native}")}
-
-# Several experiments, each with its profile, share parameters: one [[experiments]] for each.
-{entries}
-# What varies: name, keys of the experiment, range. The start is what the experiment file says.
-{chr(10).join(parts)}
-[design]
-kind = "sobol"
-candidates = 512  # a power of two covers the ranges evenly
-
-[sweep]
-error_estimate = true
-{kept}
-[fit]
-setting = "fast"  # or "accurate": finer meshes and steps, several times slower
-starts = 8
-"""
+    return study_text(
+        f"What explains the profile of {foreign} after the melt?", name,
+        f"{foreign} from a melt into a glass with {native}",
+        entries, parts, kept, candidates=512, fit=measured is not None,
+    )  # fmt: skip
