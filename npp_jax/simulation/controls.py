@@ -16,7 +16,8 @@ class Controls:
     steps: int = 24
     """Time steps of a stage up to its first output; later outputs take their share."""
     iterations: int = 20
-    """Cap on the Newton iterations of a stage of a step, the last one apart."""
+    """Cap on the Newton iterations of a stage of a step, the last one apart, and one that is added where the current is
+    not predicted."""
     extra_iterations: tuple[int, ...] = (12, 3)
     """Further iterations in the first steps, which start far from the solution."""
     robust: bool = False

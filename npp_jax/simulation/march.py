@@ -20,6 +20,7 @@ from npp_jax.simulation.mesh.predicted import PredictedCourse
 from npp_jax.simulation.schedule import Schedule
 from npp_jax.simulation.schemes import AbstractScheme
 from npp_jax.simulation.step import State, StepInfo, StepOptions, take_step
+from npp_jax.solver.sdirk import Trend
 
 Guess = Callable[[Array, Array, Array], Unknowns]
 """Start and end of a step in the clock, γ ↦ guesses of the unknowns at its stages."""
@@ -59,6 +60,24 @@ def step_end(
         ahead = jnp.where(now.clock > 0.0, now.clock * ratio, clock)
     wanted = now.clock + (target - now.time) * now.current if stays is None else clock + stays
     return jnp.where(repeat, jnp.maximum(wanted, base.clock * 1.0001), ahead)
+
+
+def _trend(course: AbstractCourse, now: State, before: State, start: Array, clock: Array, gamma: Array) -> Trend:
+    """How a step goes on from the last state: changes as even in the logarithm of the clock as before, and the current
+    as the course expects.
+
+    A step that is repeated has its own first try as the last state, so that its first stage lies before that.
+    """
+    middle = start + gamma * (clock - start)
+    known = (before.clock > 0.0) & (now.clock > before.clock)
+    unit = jnp.where(known, jnp.log(jnp.where(known, now.clock / before.clock, 2.0)), jnp.inf)
+    places = jnp.where(known, jnp.stack([now.clock, middle, clock]), 1.0)
+    factors = jnp.ones_like(places[1:])
+    if not course.resting and not course.traced:
+        current = jnp.stack([course.current_at(place) for place in (now.clock, middle, clock)])
+        factors = current[1:] / current[:-1]
+    change = jax.tree.map(lambda a, b: a - b, now.y, before.y)
+    return jax.lax.stop_gradient(Trend(change, jnp.diff(jnp.log(places), axis=0) / unit, factors))
 
 
 def march(
@@ -116,9 +135,14 @@ def march(
             jax.lax.stop_gradient(clock) if held is None else place, controls.cells_behind, controls.cells_ahead
         )
         still = base._replace(faces=jnp.where(begin, faces, base.faces))
-        first, guessed = (guess, begin) if not callable(guess) else (guess(base.clock, clock, gamma), jnp.bool_(True))
+        if callable(guess):
+            first, guessed, trend = guess(base.clock, clock, gamma), jnp.bool_(True), None
+        else:
+            first, guessed, trend = guess, begin, _trend(course, now, before, base.clock, clock, gamma)
         options = StepOptions(gamma, cap, controls.tolerance)
-        after, info = take_step(scheme, actual, still, now, clock, faces, options, guess=first, guessed=guessed)
+        after, info = take_step(
+            scheme, actual, still, now, clock, faces, options, guess=first, guessed=guessed, trend=trend
+        )
         return (after, base), (after, info)
 
     dtype = state.clock.dtype

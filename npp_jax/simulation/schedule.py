@@ -112,7 +112,8 @@ def make_schedule(
         previous, began = end, time
     stacked = jnp.concatenate(clocks).astype(like.dtype)
     length = len(stacked)
-    cap = np.full(length, controls.iterations)
+    # Where the theory does not tell how the current goes on, the iteration has to find it.
+    cap = np.full(length, controls.iterations + int(course.traced or not course.self_similar))
     extra = controls.extra_iterations[:length]
     cap[: len(extra)] += np.asarray(extra, int)
     begin = np.zeros(length, bool)

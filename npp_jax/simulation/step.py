@@ -14,7 +14,7 @@ from npp_jax.simulation.mesh.geometry import geometry
 from npp_jax.simulation.schemes import AbstractScheme
 from npp_jax.solver.newton import LinearSystem
 from npp_jax.solver.sdirk import Stage as StageEquations
-from npp_jax.solver.sdirk import System, sdirk_step
+from npp_jax.solver.sdirk import System, Trend, sdirk_step
 
 
 class State(NamedTuple):
@@ -60,6 +60,7 @@ def take_step(
     *,
     guess: Unknowns,
     guessed: Array,
+    trend: Trend | None = None,
 ) -> tuple[State, StepInfo]:
     """Advance to a value of the clock while the mesh moves evenly to the faces given.
 
@@ -79,6 +80,8 @@ def take_step(
         Scheme and iterations.
     guess, guessed
         Where `guessed` holds, first guesses of the unknowns at the stages instead, [stage, cell, *batch].
+    trend
+        How unknowns and current go on from those of `start`; None: they stay.
     """
     medium = actual.medium
     driven = isinstance(actual.front, IonBeamPotential | Blocking)
@@ -168,6 +171,7 @@ def take_step(
         size,
         guess=guess,
         guessed=guessed,
+        trend=trend,
         gamma=options.gamma,
         euler=options.euler,
         cap=options.cap,

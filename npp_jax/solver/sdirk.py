@@ -53,6 +53,17 @@ class System(NamedTuple):
     """Whether v stays positive."""
 
 
+class Trend(NamedTuple):
+    """How the unknowns are expected to go on through the stages of a step: where the iterations start."""
+
+    change: Vector
+    """What the unknowns have changed by of late."""
+    shares: Array
+    """Share of it that they change by up to each stage from the one before, shape [stage, *batch]."""
+    factors: Array
+    """Factors by which v changes, same shape."""
+
+
 class StepResult(NamedTuple):
     """State after a step, and what the step took."""
 
@@ -74,6 +85,7 @@ def sdirk_step(
     *,
     guess: Vector,
     guessed: Array,
+    trend: Trend | None = None,
     gamma: Array,
     cap: Array,
     tolerance: float,
@@ -94,6 +106,8 @@ def sdirk_step(
     guess, guessed
         First guesses of the unknowns at the stages, stacked on a leading axis, used instead of `y` where `guessed`
         holds.
+    trend
+        How `y` and `v` go on from there; None: they stay.
     gamma
         `GAMMA` or `EULER_GAMMA`.
     cap, tolerance
@@ -107,9 +121,12 @@ def sdirk_step(
     # Weight of this stage's rate in the explicit part of the next one.
     passed_on = jnp.stack([1.0 - gamma, jnp.zeros_like(gamma)]).astype(dtype)
 
-    def stage(carry: tuple, coefficients: tuple[Array, Array, Vector]) -> tuple[tuple, tuple]:
+    def stage(carry: tuple, coefficients: tuple) -> tuple[tuple, tuple]:
         y, v, base, base_time, update, count = carry
-        share, following, first = coefficients
+        share, following, first, expected = coefficients
+        if trend is not None:
+            part, factor = expected
+            y, v = system.limit(y, jax.tree.map(lambda change: part * change, trend.change)), v * factor
         y = jax.tree.map(lambda a, b: jnp.where(guessed, b, a), y, first)
         weight = size * gamma
         equations = system.stage(base, base_time, share, weight)
@@ -142,7 +159,7 @@ def sdirk_step(
         )
 
     carry = (y, v, amount, time, jnp.zeros_like(v), jnp.zeros(v.shape, jnp.int32))
-    rows = (shares, passed_on, guess)
+    rows = (shares, passed_on, guess, None if trend is None else trend[1:])
     if euler:
         rows = jax.tree.map(lambda a: a[-1:], rows)
     (y, v, _, _, update, count), (amounts, times) = jax.lax.scan(stage, carry, rows)
