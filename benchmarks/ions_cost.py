@@ -19,6 +19,7 @@ import numpy as np
 from throughput import spread
 from verify import candidates
 
+from npp_jax._compile import wide
 from npp_jax.physics import ConstantDiffusivity, Drive, Experiment, IonBeamPotential, Species, Stage
 from npp_jax.simulation.simulate import FAST, simulate
 from npp_jax.simulation.solution import Model
@@ -63,7 +64,8 @@ def main() -> int:
     programs, seconds = {}, {name: [] for name in sweeps}
     for name, experiment in sweeps.items():
         begin = time.process_time()
-        programs[name] = jax.jit(lambda e: simulate(e, FAST, model=model)).lower(experiment).compile()
+        program = jax.jit(lambda e: simulate(e, FAST, model=model), compiler_options=wide())
+        programs[name] = program.lower(experiment).compile()
         compiled = time.process_time() - begin
         status = np.asarray(programs[name](experiment).report.status)
         counts = ", ".join(f"{Status(k).name} {np.sum(status == k)}" for k in np.unique(status))

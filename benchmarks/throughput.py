@@ -28,6 +28,7 @@ jax.config.update("jax_enable_x64", True)
 
 from verify import candidates
 
+from npp_jax._compile import wide
 from npp_jax.physics import Experiment
 from npp_jax.simulation.simulate import ACCURATE, FAST, simulate
 from npp_jax.simulation.solution import Model, Solution
@@ -133,7 +134,7 @@ def measure(
     controls = replace(FAST, companion=companion)
     chunks: list[Experiment] = [candidates(table[k : k + chunk], dtype) for k in range(0, len(table), chunk)]
     begin = time.perf_counter()
-    run = jax.jit(lambda e: simulate(e, controls, model=model)).lower(chunks[0]).compile()
+    run = jax.jit(lambda e: simulate(e, controls, model=model), compiler_options=wide()).lower(chunks[0]).compile()
     compiled = time.perf_counter() - begin
     seconds, results = [], []
     with ThreadPoolExecutor(threads) as pool:

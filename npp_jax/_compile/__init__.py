@@ -1,7 +1,7 @@
 """How programs are compiled, and where they are kept between runs."""
 
 from npp_jax._compile.cache import mend_cache, open_to
-from npp_jax._compile.options import jit_small, once, own_promotion, quick
+from npp_jax._compile.options import jit_small, once, own_promotion, quick, wide
 from npp_jax._compile.programs import Program, keep_programs, signature
 
 __all__ = [
@@ -14,4 +14,5 @@ __all__ = [
     "own_promotion",
     "quick",
     "signature",
+    "wide",
 ]

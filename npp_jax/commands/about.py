@@ -4,6 +4,7 @@ import jax
 import numpy as np
 from jaxlib.version import __version__ as jaxlib_version
 
+from npp_jax._compile import wide
 from npp_jax._version import __version__
 from npp_jax.commands.known_answers import check_operations, check_simulations
 
@@ -12,7 +13,9 @@ def info_lines() -> list[str]:
     """Versions and devices."""
     devices = [f"{device.platform}: {device.device_kind}" for device in jax.devices()]
     versions = f"npp_jax {__version__}, jax {jax.__version__}, jaxlib {jaxlib_version}, numpy {np.__version__}"
-    return [versions, *devices]
+    width = wide().get("xla_cpu_prefer_vector_width")
+    vectors = [] if width is None else [f"sweeps are compiled for vectors of {width} bits"]
+    return [versions, *devices, *vectors]
 
 
 def check_lines() -> tuple[list[str], bool]:

@@ -14,7 +14,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from npp_jax._compile import Program, own_promotion, quick, signature
+from npp_jax._compile import Program, own_promotion, quick, signature, wide
 from npp_jax.fitting import Objective
 from npp_jax.simulation.controls import refined
 from npp_jax.simulation.simulate import ACCURATE
@@ -98,7 +98,7 @@ class Evaluator:
                     return {name: found[name] for name in ("chi2", "status")}
                 return found | ({} if kept is None else kept.arrays(objective, solutions, theta))
 
-            options = quick() if screening else None
+            options = quick() if screening else wide()
             if mesh.size == 1:
                 return Program(evaluate, lambda: signature([objective, kept, screening], values=True), options)
             spec = self._parts.spec

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from npp_jax.solver.sdirk import EULER_GAMMA, GAMMA, Stage, System, sdirk_step
+from npp_jax.solver.sdirk import EULER_GAMMA, GAMMA, Stage, System, Trend, sdirk_step
 
 
 def system(rate, *, amount=lambda y: y, closure=None, tempo=jnp.ones_like) -> System:
@@ -105,3 +105,25 @@ def test_derivative_of_a_run_is_that_of_the_discrete_map() -> None:
     forward, reverse = jax.jit(jax.jacfwd(end))(rate), jax.jit(jax.jacrev(end))(rate)
     np.testing.assert_allclose(forward, (end(rate + step) - end(rate - step)) / (2.0 * step), rtol=1e-7)
     np.testing.assert_allclose(reverse, forward, rtol=1e-12)
+
+
+def test_a_trend_saves_iterations_and_changes_no_solution() -> None:
+    """d y/ds = -2 y³: with what y does up to both stages as the trend the first iteration nearly finds it."""
+    equations, size = system(lambda y, v: -2.0 * y**3), jnp.asarray(0.5)
+
+    def step(trend: Trend | None, tolerance: float = 1e-12):
+        y = jnp.ones(1)
+        stay = (jnp.ones((2, 1)),)
+        options = {"gamma": jnp.asarray(GAMMA), "cap": jnp.asarray(30), "tolerance": tolerance}
+        return sdirk_step(
+            equations, (y,), (y,), jnp.zeros(()), jnp.zeros(()), size, guess=stay, guessed=jnp.bool_(False),
+            trend=trend, **options,
+        )  # fmt: skip
+
+    plain = step(None)
+    # dy/ds = -2y³ from one: y = (1 + 4s)^(-1/2).
+    stages = jnp.asarray([(1.0 + 4.0 * GAMMA * 0.5) ** -0.5, 3.0**-0.5])
+    shares = jnp.diff(jnp.concatenate([jnp.ones(1), stages]))
+    helped = step(Trend((jnp.ones(1),), shares, jnp.ones(2)))
+    assert helped.iterations < plain.iterations
+    assert jnp.allclose(helped.y[0], plain.y[0], rtol=1e-13)
