@@ -26,6 +26,13 @@ UPWIND = 0.1
 negative fractions, which no iteration reaches."""
 
 
+LATER = 1
+"""Iterations that a stage of a step has more when a beam runs into what an earlier stage has left."""
+
+LATER_SOUGHT = 3
+"""The same where the mesh is sought on the way: what has not converged misleads the mesh of the next step."""
+
+
 class MixturePlan(AbstractPlan):
     """Stages of any number of ions, on meshes that are given or sought on the way."""
 
@@ -49,7 +56,8 @@ class MixturePlan(AbstractPlan):
         gamma = schedule.gamma.copy()
         # Every stage starts with a composition that changes at once: positive half steps, see `EULER_GAMMA`.
         gamma[0] = EULER_GAMMA
-        schedule = schedule._replace(gamma=gamma)
+        more = 0 if first or course.resting else LATER_SOUGHT if self.seeking else LATER
+        schedule = schedule._replace(gamma=gamma, cap=schedule.cap + more)
         faces = course.faces_at(jax.lax.stop_gradient(schedule.clock[0]), 0, 0)
         neutral = scheme.poisson and first and medium.beam is not None
         past = None if before.state is None else (before.medium, before.state)

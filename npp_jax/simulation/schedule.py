@@ -113,7 +113,7 @@ def make_schedule(
     stacked = jnp.concatenate(clocks).astype(like.dtype)
     length = len(stacked)
     # Where the theory does not tell how the current goes on, the iteration has to find it.
-    cap = np.full(length, controls.iterations + int(course.traced or not course.self_similar))
+    cap = np.full(length, controls.iterations + int(course.traced or course.resting))
     extra = controls.extra_iterations[:length]
     cap[: len(extra)] += np.asarray(extra, int)
     begin = np.zeros(length, bool)
