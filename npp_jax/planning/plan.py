@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from npp_jax.fitting import LinearModel, Objective, Problem, linear_model
 from npp_jax.inference import NORMAL_95, Parameters, ranges_of, to_scaled, to_theta
@@ -36,7 +36,7 @@ class Plan:
     """What each proposal would tell, for each draw."""
     hours: Float[np.ndarray, " proposal"]
     """Time of the stages at the best parameters, and of the work beside [h]."""
-    status: Float[np.ndarray, " proposal"]
+    status: Int[np.ndarray, " proposal"]
     """`Status` of the simulation at the best parameters."""
 
     @property
