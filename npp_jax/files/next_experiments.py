@@ -19,6 +19,7 @@ from npp_jax.files.toml import validated
 from npp_jax.fitting import Problem
 from npp_jax.inference import Parameters
 from npp_jax.observe import NuisancePrior, PoissonLikelihood
+from npp_jax.physics import Experiment
 from npp_jax.planning import Proposal, proposed, shared_parameters
 
 MOST = 400
@@ -121,6 +122,16 @@ def _variants(place: str, own: ProposalTable) -> Iterator[tuple[str, ProposalTab
             raise ValueError(f"{place}: {error}") from None
 
 
+def _experiment(variant: _Variant) -> Experiment:
+    try:
+        return load_experiment(variant.path, changes=variant.changes)
+    except ConfigError as error:
+        if not variant.changes:
+            raise
+        # The key that is wrong stands in the study, not in the file of the experiment.
+        raise ValueError(f"next.experiments: '{variant.name}': {error}") from None
+
+
 def _own_parameters(table: NextTable, variants: Sequence[_Variant]) -> Parameters:
     """Parameters of the proposals alone; one that names a table of proposals enters all that are made of it."""
     made = []
@@ -138,7 +149,7 @@ def _own_parameters(table: NextTable, variants: Sequence[_Variant]) -> Parameter
     return tuple(made)
 
 
-def _proposal(variant: _Variant, experiment: Any) -> Proposal:
+def _proposal(variant: _Variant, experiment: Experiment) -> Proposal:
     table = variant.table
     likelihood = None if table.likelihood is None else likelihood_of(table.likelihood)
     if (table.counts_per_fraction is None) == (table.sigma is None):
