@@ -82,9 +82,7 @@ def make_next(
     if len(variants) > MOST:
         raise ValueError(f"next.experiments: {len(variants)} experiments; at most {MOST} are compared at once")
     own = _own_parameters(table, variants)
-    proposals = tuple(
-        _proposal(variant, load_experiment(variant.path, changes=variant.changes)) for variant in variants
-    )
+    proposals = tuple(_proposal(variant, _experiment(variant)) for variant in variants)
     # Checked here, where the file is known that is wrong.
     Problem(tuple(p.measurement for p in proposals), shared_parameters(main.parameters, proposals, own))
     seen = tuple(
