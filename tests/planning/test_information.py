@@ -38,7 +38,7 @@ def test_information_of_counts_is_the_curvature_of_the_expected_deviance():
         told = type(profile)(profile.depth, profile.species, SIGNAL, 1.0, 500.0 * SIGNAL, profile.counts_per_fraction)
         return np.asarray(measurement.likelihood.residuals(jnp.asarray(SIGNAL + SLOPE @ x), told)).ravel()
 
-    jacobian = optimize.approx_fprime(np.zeros(3), residuals, 1e-7)
+    jacobian = np.asarray(optimize.approx_fprime(np.zeros(3), residuals, 1e-7))
     np.testing.assert_allclose(found.matrix, jacobian.T @ jacobian, rtol=1e-4)
 
 
