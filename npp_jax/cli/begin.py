@@ -35,7 +35,7 @@ def new(
     """Write a commented experiment and study that run as they are: a place to begin."""
     start_jax(computing=False)
     from npp_jax.commands.new.options import Options
-    from npp_jax.commands.new.run import make_files, write_files
+    from npp_jax.commands.new.run import doubts, make_files, write_files
 
     options = Options(
         name, profile, native, foreign, first_depth_nm, counts_per_fraction, charge_mC_cm2, potential_V, temperature_K,
@@ -45,6 +45,7 @@ def new(
         drafts, told = make_files(kind, options, output)
         make_folder(output)
         written = write_files(drafts, output, reads=profile, force=force)
+        told += doubts(written)
     for line in told:
         say(line)
     tell_written(written)
