@@ -86,9 +86,9 @@ def fit(
     from npp_jax.commands.fit.summary import lines, warnings
     from npp_jax.commands.progress import progress
     from npp_jax.commands.report.provenance import begin
+    from npp_jax.commands.warnings import study_warnings
     from npp_jax.files import ConfigError
     from npp_jax.files.origin import ROOM, check_targets
-    from npp_jax.commands.warnings import study_warnings
     from npp_jax.files.study import load_study
     from npp_jax.inference import REASON_ADVICE, Reason
 

@@ -35,7 +35,7 @@ def fit_figures(file: Path) -> dict[str, "Figure"]:
         profiled = reader.file.get("profile_likelihood")
         marks = [str(mark) for mark in profiled] if isinstance(profiled, h5py.Group) else []
         best = dict(zip(names, zip(theta.tolist(), units, strict=True), strict=True))
-        likelihoods = [_likelihood(reader, mark, best) for mark in marks if mark in best]
+        likelihoods = [_likelihood(reader, mark, best) for mark in marks]
     figures = {"profiles": figure_seen(file.stem, seen), "correlation": figure_matrix(names, correlation)}
     return figures | ({"profile_likelihood": figure_likelihoods(likelihoods)} if likelihoods else {})
 
@@ -55,4 +55,8 @@ def _likelihood(reader: Reader, mark: str, best: dict[str, tuple[float, str]]) -
     place, axes = f"profile_likelihood/{mark}", (f"{mark} values",)
     values, height = (reader.array(f"{place}/{name}", axes) for name in ("values", "delta_chi2"))
     ends = reader.array(f"{place}/end_value", ("end",))
-    return StoredLikelihood(mark, best[mark][1], best[mark][0], values, height, ends[np.isfinite(ends)])
+    told = reader.file[place].attrs.get("name", mark)
+    if told not in best:
+        raise reader.fault(f"'{place}' is of no parameter")
+    value, unit = best[told]
+    return StoredLikelihood(told, unit, value, values, height, ends[np.isfinite(ends)])

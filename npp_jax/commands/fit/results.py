@@ -181,7 +181,9 @@ def _write_arrays(path: Path, outcome: FitOutcome, command: str, origin: Origin 
             group.attrs["name"] = measurement.name
             put(group, profile_arrays(measurement, np.asarray(result.expansion.signals[k][0])))
         for profile, mark in zip(result.profiles, labels(profile.name for profile in result.profiles), strict=True):
-            put(file.create_group(f"profile_likelihood/{mark}"), likelihood_arrays(profile, varied[profile.name]))
+            group = file.create_group(f"profile_likelihood/{mark}")
+            group.attrs["name"] = profile.name
+            put(group, likelihood_arrays(profile, varied[profile.name]))
         put(file.create_group("minima"), minimum_arrays(result))
         if main.posterior is not None:
             put(file.create_group("posterior"), posterior_arrays(main.posterior))

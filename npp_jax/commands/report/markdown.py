@@ -8,7 +8,7 @@ from urllib.parse import quote
 from npp_jax.commands.report.blocks import Block, Code, Drawn, Folded, Items, Page, Section, Text
 from npp_jax.simulation.text_table import TextTable
 
-_MARKS = re.compile(r"([\\`*\[\]<>|])|(?<![^\W_])_|_(?![^\W_])")
+_MARKS = re.compile(r"([\\`*\[\]<>|&])|(?<![^\W_])_|_(?![^\W_])")
 """Characters that would mean something; an underscore within a word does not."""
 
 
