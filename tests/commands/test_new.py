@@ -153,7 +153,7 @@ def test_depths_in_angstroms_are_told(tmp_path: Path, run: Run) -> None:
     assert code == 0 and "ångströms" not in text
 
 
-@pytest.mark.parametrize(("factor", "told"), [(1.0, "numbers up to 0.98"), (100.0, "pairs that all add up to 100")])
+@pytest.mark.parametrize(("factor", "told"), [(1.0, "numbers up to 0.979"), (100.0, "pairs that all add up to 100")])
 def test_fractions_under_the_heads_of_counts_are_refused(factor: float, told: str, tmp_path: Path, run: Run) -> None:
     position = np.linspace(0.0, 30.0, 31)
     fraction = 0.02 + 0.6 * np.exp(-((position / 12.0) ** 2))
