@@ -158,11 +158,9 @@ def fitting(
     What it gives takes how far the refinement is, and how many ends of intervals are found, and of how many.
     """
     with contextlib.ExitStack() as stack:
-        tell, of_ends, known = (
-            stack.enter_context(progress(what, total, unit, compiling=compiling, quiet=quiet)),
-            None,
-            0,
-        )
+        tell = stack.enter_context(progress(what, total, unit, compiling=compiling, quiet=quiet))
+        of_ends: Tell | None = None
+        known = 0
 
         def ends(done: int, total: int) -> None:
             nonlocal of_ends, known
