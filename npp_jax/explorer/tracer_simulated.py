@@ -30,7 +30,7 @@ def varied_of(study: TracerStudy) -> list[Varied]:
     if len(each) <= _BOUNDARIES and isinstance(given, list):
         found += [_positive(f"boundary_{k + 1}_permeability_m_s", value) for k, value in enumerate(each)]
     else:
-        found.append(_positive("permeability_m_s", math.exp(sum(map(math.log, each)) / len(each))))
+        found.append(_positive("permeability_m_s", _centre(given) if isinstance(given, list) else given))
     found.append(_fraction("initial", table.initial))
     for k, stage in enumerate(study.stages):
         found.append(_positive(f"stage_{k}_duration_h", stage.duration_h))
@@ -48,8 +48,7 @@ def with_values(study: TracerStudy, values: Mapping[str, float]) -> TracerStudy:
     given = table.permeability_m_s
     if isinstance(given, list):
         together = "permeability_m_s" in values
-        centre = math.exp(sum(map(math.log, given)) / len(given))
-        factor = values["permeability_m_s"] / centre if together else 1.0
+        factor = values["permeability_m_s"] / _centre(given) if together else 1.0
         permeability = [
             factor * value if together else values[f"boundary_{k + 1}_permeability_m_s"]
             for k, value in enumerate(given)
@@ -66,6 +65,11 @@ def _of_stage(k: int, values: Mapping[str, float]) -> Iterator[tuple[str, float]
     for key in ("duration_h", "source"):
         if f"stage_{k}_{key}" in values:
             yield key, values[f"stage_{k}_{key}"]
+
+
+def _centre(values: list[float]) -> float:
+    """Geometric mean."""
+    return math.exp(sum(map(math.log, values)) / len(values))
 
 
 def _positive(name: str, value: float) -> Varied:
