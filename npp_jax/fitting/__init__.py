@@ -1,11 +1,12 @@
 """Fits of experiments: parameters, objective, least squares from many starts, and what the data determine."""
 
 from npp_jax.fitting.band import Band, LawBands, draw, law_bands, signal_sigma
+from npp_jax.fitting.evaluation import Evaluation, Predicted
 from npp_jax.fitting.fitting import FitResult, fit
 from npp_jax.fitting.free_form import with_free_form, with_smoothness
 from npp_jax.fitting.jacobian import Expansion, LinearModel
 from npp_jax.fitting.minima import Minimum
-from npp_jax.fitting.objective import Evaluation, Objective, Predicted
+from npp_jax.fitting.objective import Objective
 from npp_jax.fitting.parameters import known_keys, place, value_of
 from npp_jax.fitting.phrases import phrases
 from npp_jax.fitting.plausible import data_warnings, replaced_depth

@@ -44,7 +44,7 @@ class LawBands(NamedTuple):
     """Density of sites over the total [1/eV]."""
 
 
-def signal_sigma(result: FitResult, measured: int) -> Float[np.ndarray, "species depth"]:
+def signal_sigma(result: FitResult, measured: int) -> Float[np.ndarray, "*data"]:
     """Standard deviation of a fitted signal from that of the parameters, to first order.
 
     Parameters
@@ -52,11 +52,11 @@ def signal_sigma(result: FitResult, measured: int) -> Float[np.ndarray, "species
     result
         The fit.
     measured
-        Number of the measured experiment.
+        Number of the profile or record, in the order of `Problem.data`.
     """
     slope = np.asarray(theta_slope(ranges_of(result.parameters), jnp.asarray(result.theta)))
     by_scaled = np.asarray(result.expansion.slopes[measured][0]) * slope
-    return np.sqrt(np.einsum("sdp,pq,sdq->sd", by_scaled, np.asarray(result.covariance.scaled), by_scaled))
+    return np.sqrt(np.einsum("...p,pq,...q->...", by_scaled, np.asarray(result.covariance.scaled), by_scaled))
 
 
 def draw(result: FitResult, count: int = SAMPLES, *, seed: int = 0) -> Float[np.ndarray, "sample parameter"]:

@@ -27,6 +27,8 @@ class Trace(eqx.Module):
     """Potential of the surface against the back electrode [V]."""
     front_depth: Float[Array, "step *batch"]
     """Depth of the front of the native ion [m]."""
+    start: Float[Array, "step *batch"]
+    """Time at which the stage of the step began, or the part of it where its drive jumps or pauses [s]."""
 
 
 class Report(eqx.Module):

@@ -138,7 +138,9 @@ class MixtureView(AbstractView):
             medium = mixture_of(experiment, stage, 0.0)
             current = _ionic_current(medium, record.states, scheme)
             outputs.append(sum(len(state[-1]) for state in states) + np.asarray(record.outputs, int))
-            states.append((seen, record.start + record.states.time, record.charge * unit, current * unit))
+            time = record.states.time
+            start = jnp.broadcast_to(record.start, time.shape)
+            states.append((seen, start, record.start + time, record.charge * unit, current * unit))
             width = jnp.diff(record.states.faces[-1], axis=0)
             last = scheme.fractions(medium, tuple(c[-1] for c in record.states.y), width)
             uptake = [jnp.sum(width * (c - b), axis=0) for c, b in zip(last, medium.bulk, strict=True)]
@@ -148,9 +150,9 @@ class MixtureView(AbstractView):
                     told = (passed[k] > 0.0) & (experiment.species[k].bulk_fraction == 0.0)
                     charged = experiment.species[k].charge * gained
                     balance.append(jnp.where(told, jnp.abs(charged / jnp.where(told, passed[k], 1.0) - 1.0), 0.0))
-        seen, *course = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *states)
+        seen, start, *course = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *states)
         front = jax.vmap(front_observables)(seen.depth, seen.native, seen.foreign)
-        trace = Trace(*course, surface_potential=seen.potential[:, 0], front_depth=front.depth)
+        trace = Trace(*course, surface_potential=seen.potential[:, 0], front_depth=front.depth, start=start)
         rows = np.concatenate(outputs)
         at, seen, front = jax.tree.map(lambda leaf: leaf[rows], (trace, seen, front))
         profile = Profile(seen.depth, seen.faces, seen.fraction, seen.potential, seen.field, seen.excess)
