@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from npp_jax.files.experiment_tables import ExperimentTable
+from npp_jax.files.recorded import record_files
 from npp_jax.files.study_tables import StudyTable
 from npp_jax.files.toml import read_toml
 
@@ -46,13 +47,15 @@ def identify(path: Path, table: StudyTable) -> Identity:
     for k, entry in enumerate(table.experiments):
         key = f"experiments[{k}]"
         files[f"{key}.file"] = folder / entry.file
-        lines += _flat(key, entry.model_dump(exclude={"file", "profile"}))
+        named = {name.partition(".")[0]: {"file"} for name in record_files(entry)}
+        lines += _flat(key, entry.model_dump(exclude={"file": True, "profile": True, **named}))
         experiment = read_toml(files[f"{key}.file"], ExperimentTable)
         traces = _traces(f"{key}.file", files[f"{key}.file"], experiment)
         # The content of a trace stands for its name.
         own = {k: set(stage.traces) for k, stage in enumerate(experiment.stages)}
         lines += _flat(f"{key}.file", experiment.model_dump(exclude={"title": True, "stages": own}))
         measured = {} if entry.profile is None else {f"{key}.profile": folder / entry.profile}
+        measured |= {f"{key}.{name}": folder / file for name, file in record_files(entry).items()}
         lines += [f"{name}{_SEPARATOR}sha256 {_checksum(file)}" for name, file in (traces | measured).items()]
         files |= traces | measured
     for k, parameter in enumerate(table.parameters):

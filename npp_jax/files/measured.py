@@ -8,6 +8,7 @@ import numpy as np
 
 from npp_jax.files import load_experiment
 from npp_jax.files.profile_table import read_profile
+from npp_jax.files.recorded import make_records
 from npp_jax.files.study_tables import ExperimentEntry, LikelihoodTable, ResponseTable
 from npp_jax.fitting import Measurement
 from npp_jax.observe import (
@@ -29,7 +30,7 @@ def make_measurement(entry: ExperimentEntry, folder: Path) -> Measurement:
     """Experiment and profile of one entry of a study, from the files that it names."""
     experiment = load_experiment(folder / entry.file)
     if entry.profile is None:
-        return Measurement(entry.name, experiment, output=entry.output)
+        return Measurement(entry.name, experiment, output=entry.output, records=make_records(entry, folder))
     profile = read_profile(
         folder / entry.profile, first_depth_nm=entry.first_depth_nm, counts_per_fraction=entry.counts_per_fraction
     )
@@ -55,6 +56,7 @@ def make_measurement(entry: ExperimentEntry, folder: Path) -> Measurement:
         ),
         likelihood,
         entry.output,
+        make_records(entry, folder),
     )
 
 

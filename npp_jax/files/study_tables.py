@@ -6,6 +6,13 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from npp_jax.files import ConfigTable
+from npp_jax.files.record_tables import (
+    ActivationTable,
+    ChargeTable,
+    ConductivityTable,
+    CurrentTable,
+    PotentialTable,
+)
 from npp_jax.inference import Parameter, ParameterError, Prior
 from npp_jax.sweeping import KeptProfiles
 
@@ -85,6 +92,16 @@ class ExperimentEntry(ConfigTable):
     """What is known of sensitivities and backgrounds, which are solved for."""
     likelihood: LikelihoodTable = LikelihoodTable()
     """Law of the noise."""
+    current: CurrentTable | None = None
+    """Measured current density, [experiments.current], where the potential is given."""
+    potential: PotentialTable | None = None
+    """Measured surface potential, [experiments.potential], where the current is given."""
+    charge: ChargeTable | None = None
+    """Measured charge, [experiments.charge]."""
+    conductivity: list[ConductivityTable] | None = None
+    """Measured conductivities of the untouched sample, [[experiments.conductivity]]."""
+    activation_energy: ActivationTable | None = None
+    """Measured activation energy of the untouched sample, [experiments.activation_energy]."""
 
 
 class ParameterTable(ConfigTable):

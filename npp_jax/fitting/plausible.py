@@ -31,8 +31,8 @@ def data_warnings(problem: Problem) -> list[str]:
     found, points = [], 0
     for measurement in problem.measurements:
         profile = measurement.profile
+        points += measurement.points
         if profile is not None:
-            points += int(np.sum(np.asarray(profile.weight) > 0.0))
             sentences = check(profile)
             if float(np.max(np.where(profile.weight > 0.0, profile.fraction, 0.0))) <= _NO_FRACTION:
                 sentences += [*(_swapped(measurement) or _depth(measurement)), *_noise(measurement)]

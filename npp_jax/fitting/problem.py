@@ -108,6 +108,12 @@ class Measurement(eqx.Module):
         return observed_value(self.observation, self.profile.species, key)
 
     @property
+    def points(self) -> int:
+        """Measured points that count, of the profile and of all records."""
+        counted = 0 if self.profile is None else int(np.sum(np.asarray(self.profile.weight) > 0.0))
+        return counted + sum(record.at.size for record in self.records)
+
+    @property
     def solved(self) -> bool:
         """Whether sensitivities or backgrounds are solved for."""
         # In NumPy: inside a compiled function an operation of JAX makes a symbol even of a number at hand.
