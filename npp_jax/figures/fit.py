@@ -45,10 +45,15 @@ def data_and_fit(
     signal = np.asarray(result.expansion.signals[measured][0])
     half = NORMAL_95 * signal_sigma(result, measured)
     used = np.asarray(profile.weight) > 0.0
+    limited = np.zeros_like(used) if profile.censored is None else np.asarray(profile.censored) > 0.0
     for k, name in enumerate(profile.species):
         colour = line_colour(k)
-        values = np.asarray(profile.fraction)[k, used[k]]
-        ax.plot(depth[used[k]], values, color=colour, label=f"{name} measured", **_DATA)
+        values, below = np.asarray(profile.fraction)[k], used[k] & limited[k]
+        told = used[k] & ~below
+        ax.plot(depth[told], values[told], color=colour, label=f"{name} measured", **_DATA)
+        if below.any():
+            marks = _DATA | {"marker": "v"}
+            ax.plot(depth[below], values[below], color=colour, label=f"{name} below its limit", **marks)
         ax.plot(depth, signal[k], color=colour, lw=1.2, label=f"{name} fit")
         ax.fill_between(depth, signal[k] - half[k], signal[k] + half[k], color=colour, alpha=0.3, lw=0)
     ax.set(ylabel="$n_i/N$", xlim=(0.0, reach(depth, signal)))

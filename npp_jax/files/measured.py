@@ -9,7 +9,8 @@ import numpy as np
 from npp_jax.files import load_experiment
 from npp_jax.files.profile_table import read_profile
 from npp_jax.files.recorded import make_records
-from npp_jax.files.study_tables import ExperimentEntry, LikelihoodTable, ResponseTable
+from npp_jax.files.seen_tables import LikelihoodTable, ResponseTable
+from npp_jax.files.study_tables import ExperimentEntry
 from npp_jax.fitting import Measurement
 from npp_jax.observe import (
     MINIMUM_POINTS,
@@ -23,6 +24,7 @@ from npp_jax.observe import (
     Observation,
     PoissonLikelihood,
     StudentLikelihood,
+    below_limits,
 )
 
 
@@ -37,6 +39,11 @@ def make_measurement(entry: ExperimentEntry, folder: Path) -> Measurement:
     if entry.last_depth_nm is not None:
         shallow = jnp.where(profile.depth <= entry.last_depth_nm, profile.weight, 0.0)
         profile = eqx.tree_at(lambda p: p.weight, profile, shallow)
+    if entry.detection_limits:
+        try:
+            profile = below_limits(profile, entry.detection_limits)
+        except ValueError as error:
+            raise ValueError(f"{entry.name}: detection_limits: {error}") from None
     left = int(np.sum(np.asarray(profile.weight)[0] > 0.0))
     if left < MINIMUM_POINTS:
         raise ValueError(

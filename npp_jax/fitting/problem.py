@@ -84,6 +84,11 @@ class Measurement(eqx.Module):
                 raise ValueError(f"{self.name}: {error}") from None
         if self.profile is None:
             return
+        if self.profile.censored is not None and (self.solved or not isinstance(self.likelihood, GaussianLikelihood)):
+            raise ValueError(
+                f"{self.name}: limits of detection need gaussian noise, and no sensitivities or backgrounds that are "
+                "solved for: counts of zero are data, and parameters may stand for the others"
+            )
         seen = Observation(NoResponse()) if self.observation is None else self.observation
         count = len(self.profile.species)
         if seen.sensitivity.shape == (1,):

@@ -15,7 +15,7 @@ from npp_jax.observe.observation import (
     observe,
     solve_linear_nuisance,
 )
-from npp_jax.observe.profile import MINIMUM_POINTS, DepthProfile, Systematic, check, within
+from npp_jax.observe.profile import MINIMUM_POINTS, DepthProfile, Systematic, below_limits, check, within
 from npp_jax.observe.record import IN_TIME, RECORDED, Record, Recorded, gathered, scatter
 from npp_jax.observe.response import AbstractResponse, DowsettResponse, GaussianResponse, MRIResponse, NoResponse
 
@@ -41,6 +41,7 @@ __all__ = [
     "StudentLikelihood",
     "Systematic",
     "average",
+    "below_limits",
     "check",
     "convolve",
     "gathered",
