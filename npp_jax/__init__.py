@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         NuisancePrior,
         Observation,
         PoissonLikelihood,
+        Record,
         StudentLikelihood,
     )
     from npp_jax.physics import (
@@ -117,6 +118,7 @@ _LAZY = {
         "NuisancePrior",
         "Observation",
         "PoissonLikelihood",
+        "Record",
         "StudentLikelihood",
     ),
     "npp_jax.sims": ("ImportOptions", "SimsProfile", "import_sims"),
@@ -183,6 +185,7 @@ __all__ = [
     "PosteriorOptions",
     "Prior",
     "Problem",
+    "Record",
     "Report",
     "Reservoir",
     "SEDDiffusivity",

@@ -77,6 +77,9 @@ def study_files(
         Files cannot say what the problem has.
     """
     files: dict[str, bytes] = {}
+    recorded = [f"{m.name}: {r.quantity}" for m in problem.measurements for r in m.records]
+    if recorded:
+        comment += f"\nRecords are left out ({', '.join(recorded)}): add their tables, which the study had."
     theta = jnp.asarray(values, float)
     entries = []
     for k, (measurement, weight) in enumerate(zip(problem.measurements, weights, strict=True)):

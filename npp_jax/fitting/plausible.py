@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from npp_jax.constants import BOLTZMANN, ELEMENTARY_CHARGE, NM
 from npp_jax.fitting.problem import Measurement, Problem
-from npp_jax.observe import PoissonLikelihood, check
+from npp_jax.observe import MINIMUM_POINTS, PoissonLikelihood, check
 from npp_jax.physics import Closed, Experiment, IonBeamCurrent, IonBeamPotential, Species, drive_integral
 
 _WRONG_DEPTH = 30.0
@@ -22,6 +22,8 @@ _TOO_SHALLOW = 3.0
 The sensitivities by which fractions are made are not off by as much."""
 _NO_FRACTION = 10.0
 """A larger number is none, which is told as such."""
+_WRONG_CHARGE = 3.0
+"""Ratio of the charge of a recorded current and that of the protocol beyond which a unit is wrong."""
 _WRONG_NOISE = 5.0
 """Ratio of given standard deviations and those of counting beyond which one of the two is wrong."""
 
@@ -37,6 +39,7 @@ def data_warnings(problem: Problem) -> list[str]:
             if float(np.max(np.where(profile.weight > 0.0, profile.fraction, 0.0))) <= _NO_FRACTION:
                 sentences += [*(_swapped(measurement) or _depth(measurement)), *_noise(measurement)]
             found += [f"{measurement.name}: {sentence}" for sentence in sentences]
+        found += [f"{measurement.name}: {sentence}" for sentence in _recorded(measurement)]
     if 0 < points <= len(problem.parameters):
         found.append(f"{points} points cannot determine {len(problem.parameters)} parameters")
     return found
@@ -87,6 +90,27 @@ def until(experiment: Experiment, output: int) -> Experiment:
     scaled = lambda length: None if length is None else share * length  # noqa: E731
     cut = dataclasses.replace(stage, charge=scaled(stage.charge), duration=scaled(stage.duration), outputs=(1.0,))
     return dataclasses.replace(experiment, stages=(*experiment.stages[:last], cut))
+
+
+def _recorded(measurement: Measurement) -> list[str]:
+    """Whether a recorded current carries the charge of the protocol."""
+    stages = measurement.experiment.stages
+    charges = [stage.charge for stage in stages if isinstance(stage.front, IonBeamPotential | IonBeamCurrent)]
+    if not charges or any(charge is None for charge in charges):
+        return []
+    passed = sum(float(np.max(np.asarray(charge))) for charge in charges)
+    found = []
+    for record in measurement.records:
+        if record.quantity != "current" or record.at.size < MINIMUM_POINTS:
+            continue
+        at, value = np.asarray(record.at), np.asarray(record.value)
+        carried = at[0] * value[0] + float(np.sum(0.5 * np.diff(at) * (value[1:] + value[:-1])))
+        if not 1.0 / _WRONG_CHARGE < carried / passed < _WRONG_CHARGE:
+            found.append(
+                f"the recorded current carries {carried:.4g} C/m², {passed:.4g} C/m² were passed: are the units right, "
+                "and the times those from the start?"
+            )
+    return found
 
 
 def _native(experiment: Experiment) -> Species:
