@@ -5,6 +5,7 @@ This part knows no simulator: a prediction is a list of numbers in the unit of t
 """
 
 import math
+from collections.abc import Sequence
 from typing import Literal
 
 import equinox as eqx
@@ -39,32 +40,67 @@ class Record(eqx.Module):
 
     quantity: Recorded = eqx.field(static=True)
     """What was recorded."""
-    at: Float[Array, " point"] = eqx.field(converter=as_leaf)
+    at: Float[Array, " point"]
     """Time of each point from the start of the protocol [s]; of a conductivity the temperature [K]."""
-    value: Float[Array, " point"] = eqx.field(converter=as_leaf)
+    value: Float[Array, " point"]
     """Recorded values [A/m², V, C/m², S/m or eV]."""
-    sigma: Float[Array, " point"] = eqx.field(converter=as_leaf)
+    sigma: Float[Array, " point"]
     """Standard deviation of each, without what the gain has in common [same unit]."""
-    span: Float[Array, " point"] | None = None
+    span: Float[Array, " point"] | None
     """Time over which each point is a mean, about its time; None where it is the value there [s]."""
-    gain: Float[Array, ""] = eqx.field(converter=as_leaf, default=1.0)
+    gain: Float[Array, ""]
     """Recorded value over the true one [1]."""
-    gain_sigma: float = eqx.field(static=True, converter=float, default=0.0)
+    gain_sigma: float = eqx.field(static=True)
     """Standard deviation of the gain, which is solved for; zero: known [1]."""
-    output: int | None = eqx.field(static=True, default=None)
+    output: int | None = eqx.field(static=True)
     """Output point to which a charge belongs, numbered from 0 over all stages; None where times tell it."""
 
-    def __post_init__(self) -> None:
-        if self.quantity not in RECORDED:
-            raise ValueError(f"quantity = '{self.quantity}': known are {', '.join(RECORDED)}")
-        if self.output is not None and self.quantity != "charge":
-            raise ValueError(f"{self.quantity}: a charge alone belongs to an output")
-        self.at, self.value, self.sigma = jnp.broadcast_arrays(*map(jnp.atleast_1d, (self.at, self.value, self.sigma)))
-        self.span = None if self.span is None else jnp.broadcast_to(as_leaf(self.span), self.at.shape)
+    def __init__(
+        self,
+        quantity: Recorded,
+        at: ArrayLike | Sequence,
+        value: ArrayLike | Sequence,
+        sigma: ArrayLike | Sequence,
+        span: ArrayLike | Sequence | None = None,
+        gain: ArrayLike = 1.0,
+        gain_sigma: float = 0.0,
+        output: int | None = None,
+    ):
+        """Check and hold a record.
+
+        Parameters
+        ----------
+        quantity
+            `current`, `potential`, `charge`, `conductivity` or `activation_energy`.
+        at
+            Times from the start of the protocol [s], temperatures of conductivities [K]; anything for one number.
+        value, sigma
+            Recorded values and their standard deviations, in SI units, eV of an energy; a number serves all points.
+        span
+            Time over which each point is a mean, about its time. [s]
+        gain, gain_sigma
+            Recorded value over the true one, and its standard deviation if it is to be solved for.
+        output
+            Output point to which a single charge belongs.
+
+        Raises
+        ------
+        ValueError
+            In one line. Values are checked outside of compiled functions only.
+        """
+        if quantity not in RECORDED:
+            raise ValueError(f"quantity = '{quantity}': known are {', '.join(RECORDED)}")
+        if output is not None and quantity != "charge":
+            raise ValueError(f"{quantity}: a charge alone belongs to an output")
+        self.quantity, self.output, self.gain_sigma = quantity, output, float(gain_sigma)
+        given = (jnp.atleast_1d(as_leaf(values)) for values in (at, value, sigma))
+        self.at, self.value, self.sigma = jnp.broadcast_arrays(*given)
         if self.at.ndim != 1 or not self.at.size:
-            raise ValueError(f"{self.quantity}: a list of points is needed, got the shape {self.at.shape}")
-        if self.output is not None and self.at.size != 1:
-            raise ValueError(f"{self.quantity}: an output has one value, got {self.at.size}")
+            raise ValueError(f"{quantity}: a list of points is needed, got the shape {self.at.shape}")
+        if output is not None and self.at.size != 1:
+            raise ValueError(f"{quantity}: an output has one value, got {self.at.size}")
+        self.span = None if span is None else jnp.broadcast_to(as_leaf(span), self.at.shape)
+        self.gain = as_leaf(gain)
         self._check()
 
     def _check(self) -> None:
