@@ -28,6 +28,12 @@ _EXAMPLES: dict[str, Any] = {
     "ResponseTable.kind": "dowsett", "LikelihoodTable.kind": "poisson", "DesignTable.kind": "sobol",
     "DesignTable.file": "candidates.csv", "ParameterTable.name": "D_K_m2_s", "RivalTable.name": "immobile ions",
     "StudyTable.truth": {"D_K_m2_s": 9.7e-22},
+    "detection_limits": {"K": 0.002}, "CurrentTable.file": "K_current.csv", "PotentialTable.file": "K_potential.csv",
+    "ChargeTable.file": "K_charge.csv", "estimate_sigma": True, "gain_sigma": 0.02, "first_time_s": 600.0,
+    "last_time_s": 1.0e5, "CurrentTable.points": 200, "PotentialTable.points": 200, "ChargeTable.points": 200,
+    "sigma_A_m2": 2e-5, "sigma_V": 0.05, "sigma_C_m2": 2.0, "value_C_m2": 201.0, "value_S_m": 1e-7, "sigma_S_m": 5e-9,
+    "value_eV": 0.7, "sigma_eV": 0.02, "ExperimentEntry.charge": {"value_C_m2": 201.0, "sigma_C_m2": 2.0},
+    "ExperimentEntry.conductivity": [{"temperature_K": 350.0, "value_S_m": 1e-7, "relative_sigma": 0.05}],
     # Tracers.
     "Dt_m2": 3.2e-7, "TruthTable.energy_eV": 0.43,
     "ProfileFile.file": "isotopes.csv", "light": "6Li", "heavy": "7Li", "species": "Li",

@@ -37,6 +37,12 @@ _COLUMNS: dict[str, list[tuple[str, str, str, str, str]]] = {
         ("`NAME`", "1, or %", "finite", "`0.93`", "fraction of an ion, over the native ion in the bulk"),
         ("`NAME_sigma`", "as `NAME`", "> 0", "`0.02`", "its standard deviation"),
     ],
+    "Record: `file` of `current`, `potential` or `charge` of an experiment in a study": [
+        ("`time_s`", "s, or another in its title", "increasing, ≥ 0", "`60.0`", "time from the start of the protocol"),
+        ("`current_density_A_m2`", "A/m², or another", "finite", "`0.0019`", "of `current`"),
+        ("`potential_V`", "V, or another", "finite", "`10.2`", "of `potential`"),
+        ("`charge_C_m2`", "C/m², or another", "finite", "`201.0`", "of `charge`"),
+    ],
     "Candidates: `file` of a design": [
         ("names of the parameters", "those of the names", "within those of the keys", "`1e-21`", "one candidate a row"),
     ],
@@ -82,7 +88,8 @@ def _parameter_keys() -> list[str]:
             unit = unit_at_end(name)[1]
             lines.append(f"| `{part}{name}{end}` | {_UNITS.get(unit, unit)} | {range_text(key.limits)} |")
     seen = ("depth_scale", "depth_offset_nm", "response.leading_nm", "response.trailing_nm", "response.sigma_nm")
-    for name in (*seen, "NAME.sensitivity", "NAME.background"):
+    gains = ("current.gain", "potential.gain", "charge.gain")
+    for name in (*seen, "NAME.sensitivity", "NAME.background", *gains):
         lines.append(f"| `observation.{name}` | {'nm' if name.endswith('_nm') else ''} | |")
     told = (
         "NAME is an ion, 0 the number of a stage or of an entry; `npp-jax check EXPERIMENT.toml` lists those of a file."

@@ -16,7 +16,7 @@ from npp_jax.inference import identifiability
 from npp_jax.physics.bulk import bulk_conductivity
 from npp_jax.simulation.history import history
 
-SMALL = dataclasses.replace(npp.FAST, companion=False, observables=False)
+SMALL = dataclasses.replace(npp.FAST, companion=False, observables=False, iterations=8, tolerance=1e-9)
 DENSITY, THICKNESS, TEMPERATURE = 1.4e28, 500e-6, 350.0
 D_FOREIGN = 1e-21
 
@@ -53,7 +53,7 @@ def test_the_course_is_that_of_two_layers_in_series(potential_driven: npp.Soluti
     charge = np.linspace(50.0, 200.0, 40)
     # dt = R dq/U, integrated; R is linear in q.
     time = jnp.asarray(charge * (resistance(0.0 * charge) + resistance(charge)) / 2.0 / 10.0)
-    assert np.asarray(course.charge_at(time)) == pytest.approx(charge, rel=3e-4)
+    assert np.asarray(course.charge_at(time)) == pytest.approx(charge, rel=5e-4)
     assert np.asarray(course.current_at(time)) == pytest.approx(10.0 / resistance(charge), rel=6e-4)
     # Summed over the cells, which `fast` has few of.
     assert np.asarray(course.potential_at(time)) == pytest.approx(np.full(40, 10.0), rel=1e-3)
