@@ -1,7 +1,7 @@
 """`npp-jax check` for an experiment file: what it says, what has no effect, and where it starts."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -122,10 +122,18 @@ def _range(limits: Limits) -> str:
     return ", ".join(f"{sign}{end:g}" for sign, end in ends if math.isfinite(end)) or "any"
 
 
-def experiment_warnings(experiment: Experiment) -> Iterator[str]:
-    """Inputs that have no effect, or that no experiment of the kind has."""
+def experiment_warnings(experiment: Experiment, recorded: Collection[float] = ()) -> Iterator[str]:
+    """Inputs that have no effect, or that no experiment of the kind has.
+
+    Parameters
+    ----------
+    experiment
+        The experiment.
+    recorded
+        Temperatures at which something was recorded beside its stages. [K]
+    """
     brought = set[str]().union(*(named_species(stage.front) for stage in experiment.stages))
-    temperatures = {float(stage.temperature) for stage in experiment.stages}
+    temperatures = {float(stage.temperature) for stage in experiment.stages} | set(recorded)
     for ion in experiment.species:
         if float(np.max(np.asarray(ion.bulk_fraction))) == 0.0 and ion.name not in brought:
             yield f"{ion.name} is not in the bulk, and no stage brings it: it plays no part"

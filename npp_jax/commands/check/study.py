@@ -48,7 +48,11 @@ def check_study(path: Path) -> Checked:
     for k, (measurement, entry) in enumerate(zip(measurements, table.experiments, strict=True)):
         lines += [f"experiment {measurement.name}: {entry.file}", *describe_experiment(measurement.experiment)]
         lines += [*measured_lines(measurement, entry), start.line(k, measurement)]
-        own = [*experiment_warnings(measurement.experiment), *measured_warnings(study.problem, measurement, entry)]
+        warm = {float(at) for r in measurement.records if r.quantity == "conductivity" for at in np.asarray(r.at)}
+        own = [
+            *experiment_warnings(measurement.experiment, warm),
+            *measured_warnings(study.problem, measurement, entry),
+        ]
         warnings += [f"{measurement.name}: {text}" for text in [*own, *start.warnings(k, measurement)]]
     lines += [_parameter_table(study, start.theta).text(), *_plan(study)]
     status = Status(int(np.max(start.status)))
@@ -163,8 +167,8 @@ def _parameters(study: Study, theta: np.ndarray) -> Iterator[str]:
             factor = parameter.high / parameter.low
             yield f'{parameter.name}: the range spans a factor of {factor:.3g}; scale = "log" looks at all of it'
         entered = [m for m in problem.measurements if problem.enters(parameter, m)]
-        if measured and all(m.profile is None for m in entered):
-            yield f"{parameter.name}: no experiment that it enters has a profile; the fit cannot find it"
+        if measured and not any(m.points for m in entered):
+            yield f"{parameter.name}: no experiment that it enters has a profile or a record; the fit cannot find it"
         others = {float(np.asarray(m.value_of(key))) for m in entered for key in parameter.keys}
         if len(others) > 1:
             told = " and ".join(f"{other:.5g}" for other in sorted(others)[:3])
