@@ -33,6 +33,7 @@ _DELTA_CHI2_OF_TWO = 5.991
 """Δχ² within which 95 % of the probability of two parameters lies (Press et al., Numerical Recipes, §15.6.5)."""
 
 _DATA = {"marker": ".", "ms": 3.5, "ls": "none", "alpha": 0.6}
+_BELOW = {"marker": "v", "ms": 3.5, "ls": "none", "alpha": 0.6}
 
 
 def data_and_fit(
@@ -52,8 +53,7 @@ def data_and_fit(
         told = used[k] & ~below
         ax.plot(depth[told], values[told], color=colour, label=f"{name} measured", **_DATA)
         if below.any():
-            marks = _DATA | {"marker": "v"}
-            ax.plot(depth[below], values[below], color=colour, label=f"{name} below its limit", **marks)
+            ax.plot(depth[below], values[below], color=colour, label=f"{name} below its limit", **_BELOW)
         ax.plot(depth, signal[k], color=colour, lw=1.2, label=f"{name} fit")
         ax.fill_between(depth, signal[k] - half[k], signal[k] + half[k], color=colour, alpha=0.3, lw=0)
     ax.set(ylabel="$n_i/N$", xlim=(0.0, reach(depth, signal)))
