@@ -34,6 +34,9 @@ _EXAMPLES: dict[str, Any] = {
     "sigma_A_m2": 2e-5, "sigma_V": 0.05, "sigma_C_m2": 2.0, "value_C_m2": 201.0, "value_S_m": 1e-7, "sigma_S_m": 5e-9,
     "value_eV": 0.7, "sigma_eV": 0.02, "ExperimentEntry.charge": {"value_C_m2": 201.0, "sigma_C_m2": 2.0},
     "ExperimentEntry.conductivity": [{"temperature_K": 350.0, "value_S_m": 1e-7, "relative_sigma": 0.05}],
+    "goal": "sed_fwhm_eV", "choose": 3, "by_hour": True, "NextTable.draws": 16, "like": "K",
+    "ProposalTable.name": "K, longer", "vary": {"stages.0.charge_mC_cm2": [20.0, 40.0]}, "ions": ["Li", "K"],
+    "depth_nm": 200.0, "ProposalTable.points": 60, "sigma": 0.01, "cost_h": 3.0,
     # Tracers.
     "Dt_m2": 3.2e-7, "TruthTable.energy_eV": 0.43,
     "ProfileFile.file": "isotopes.csv", "light": "6Li", "heavy": "7Li", "species": "Li",

@@ -6,10 +6,9 @@ from pydantic import Field, model_validator
 
 from npp_jax.files.errors import ConfigTable
 from npp_jax.files.limits import within
+from npp_jax.files.seen_tables import NotNegative, Positive
 from npp_jax.physics import keys
 
-Positive = Annotated[float, Field(gt=0.0)]
-NotNegative = Annotated[float, Field(ge=0.0)]
 Temperature = Annotated[float, within(keys.STAGE["temperature_K"])]
 
 

@@ -1,4 +1,4 @@
-"""Tables of a study file on how a profile was seen: depth resolution, sensitivities and backgrounds, noise."""
+"""Tables on how an experiment is seen: depth resolution, sensitivity and background, noise."""
 
 from typing import Annotated, Literal
 

@@ -6,6 +6,8 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from npp_jax.files import ConfigTable
+from npp_jax.files.next_tables import NextTable
+from npp_jax.files.parameter_table import ParameterTable
 from npp_jax.files.record_tables import (
     ActivationTable,
     ChargeTable,
@@ -13,12 +15,8 @@ from npp_jax.files.record_tables import (
     CurrentTable,
     PotentialTable,
 )
-from npp_jax.files.seen_tables import LikelihoodTable, NuisanceTable, ResponseTable
-from npp_jax.inference import Parameter, ParameterError, Prior
+from npp_jax.files.seen_tables import LikelihoodTable, NotNegative, NuisanceTable, Positive, ResponseTable
 from npp_jax.sweeping import KeptProfiles
-
-Positive = Annotated[float, Field(gt=0.0)]
-NotNegative = Annotated[float, Field(ge=0.0)]
 
 
 class ExperimentEntry(ConfigTable):
@@ -58,53 +56,6 @@ class ExperimentEntry(ConfigTable):
     """Measured conductivities of the untouched sample, [[experiments.conductivity]]."""
     activation_energy: ActivationTable | None = None
     """Measured activation energy of the untouched sample, [experiments.activation_energy]."""
-
-
-class ParameterTable(ConfigTable):
-    """[[parameters]]."""
-
-    name: str = Field(min_length=1)
-    """Name, a column of all tables."""
-    keys: list[str] = Field(min_length=1)
-    """Keys of the experiments that take its value; those of how an experiment is seen begin with `observation`."""
-    experiments: list[str] | None = None
-    """Experiments that it enters; all, if not given."""
-    low: float
-    """Least value."""
-    high: float
-    """Greatest value."""
-    scale: Literal["linear", "log", "logit"] = "linear"
-    """Where it varies evenly."""
-    levels: int | None = None
-    """Number of values in a grid, both ends among them."""
-    prior_mean: float | None = None
-    """Centre of a Gaussian prior, in the unit of the parameter."""
-    prior_sigma: Positive | None = None
-    """Its standard deviation on the scale; for `log` the relative one."""
-
-    def parameter(self) -> Parameter:
-        """The parameter that the table describes.
-
-        Raises
-        ------
-        ParameterError
-            In one line.
-        """
-        if (self.prior_mean is None) != (self.prior_sigma is None):
-            raise ParameterError(f"{self.name}: prior_mean and prior_sigma belong together; one of them is missing")
-        prior = None
-        if self.prior_mean is not None and self.prior_sigma is not None:
-            prior = Prior(self.prior_mean, self.prior_sigma)
-        return Parameter(
-            self.name,
-            tuple(self.keys),
-            self.low,
-            self.high,
-            self.scale,
-            experiments=None if self.experiments is None else tuple(self.experiments),
-            prior=prior,
-            levels=self.levels,
-        )
 
 
 class RivalTable(ConfigTable):
@@ -252,5 +203,7 @@ class StudyTable(ConfigTable):
     """How they are evaluated, [sweep]."""
     fit: FitTable = FitTable()
     """How the best are refined, [fit]."""
+    next: NextTable | None = None
+    """Experiments that could be made next, [next]."""
     truth: dict[str, float] = Field(default_factory=dict)
     """Values behind synthetic profiles, by the names of the parameters; reports set them beside the result."""
