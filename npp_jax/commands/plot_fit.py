@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 import h5py
 import numpy as np
 
+from npp_jax.figures.records import DrawnRecord, figure_records
 from npp_jax.figures.stored import SeenFit, StoredLikelihood, figure_likelihoods, figure_matrix, figure_seen
+from npp_jax.observe import RECORDED, Record
 from npp_jax.sweeping.store.reading import Reader, reading
 
 if TYPE_CHECKING:
@@ -36,7 +38,12 @@ def fit_figures(file: Path) -> dict[str, "Figure"]:
         marks = [str(mark) for mark in profiled] if isinstance(profiled, h5py.Group) else []
         best = dict(zip(names, zip(theta.tolist(), units, strict=True), strict=True))
         likelihoods = [_likelihood(reader, mark, best) for mark in marks if mark in best]
-    figures = {"profiles": figure_seen(file.stem, seen), "correlation": figure_matrix(names, correlation)}
+        recorded = reader.file.get("records")
+        places = [f"records/{mark}" for mark in recorded] if isinstance(recorded, h5py.Group) else []
+        records = [one for place in places if (one := _record(reader, place)).has_panel]
+    figures = {"profiles": figure_seen(file.stem, seen)} if seen else {}
+    figures |= {"records": figure_records(file.stem, records)} if records else {}
+    figures["correlation"] = figure_matrix(names, correlation)
     return figures | ({"profile_likelihood": figure_likelihoods(likelihoods)} if likelihoods else {})
 
 
@@ -49,6 +56,20 @@ def _seen(reader: Reader, group: str) -> SeenFit:
         species=reader.names(f"{group}/species", axes[:1]),
         **{name: reader.array(f"{group}/{name}", axes) for name in ("measured", "sigma", "fitted")},
     )
+
+
+def _record(reader: Reader, place: str) -> DrawnRecord:
+    axes, told = (f"{place} at",), reader.file[place].attrs
+    quantity = told.get("quantity")
+    if quantity not in RECORDED:
+        raise reader.fault(f"'{place}: quantity' is none of {', '.join(RECORDED)}")
+    columns = ("at", "recorded", "sigma", "fitted", "fitted_half")
+    at, value, sigma, *fit = (reader.array(f"{place}/{name}", axes, finite=True) for name in columns)
+    try:
+        record = Record(quantity, at, value, sigma)
+    except ValueError as error:
+        raise reader.fault(f"'{place}': {error}") from None
+    return DrawnRecord(str(told.get("name", place)), record, *fit)
 
 
 def _likelihood(reader: Reader, mark: str, best: dict[str, tuple[float, str]]) -> StoredLikelihood:

@@ -1,43 +1,30 @@
 """What a fit says of records: figure, table, numbers and arrays."""
 
-import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float
 
 from npp_jax.commands.fit.run import Fitted
 from npp_jax.commands.report.blocks import Section, Shown, Text
 from npp_jax.commands.report.numbers import columns
-from npp_jax.figures.records import SHOWN, record_and_fit, record_residuals
+from npp_jax.figures.records import DrawnRecord, figure_records
 from npp_jax.fitting import signal_sigma
 from npp_jax.inference import NORMAL_95
-from npp_jax.observe import RECORDED, Record
+from npp_jax.observe import RECORDED
 from npp_jax.simulation.text_table import TextTable
 from npp_jax.sweeping.store.arrays import Array
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_ACROSS = 3
-"""Panels in a row of the figure."""
-
 
 class FittedRecord(NamedTuple):
-    """A record and its fit."""
+    """A record and its fit, with what was found of it."""
 
     experiment: str
     """Name of the experiment."""
-    name: str
-    """Name of the experiment and of the quantity."""
-    record: Record
-    signal: Float[np.ndarray, " point"]
-    """The fitted record [unit of the record]."""
-    half: Float[np.ndarray, " point"]
-    """Half the width of its 95 % band."""
-    residual: Float[np.ndarray, " point"]
-    """(fit - record)/σ."""
+    drawn: DrawnRecord
     gain: float | None
     """Gain that was solved for; None where none was."""
     chi2: float
@@ -55,56 +42,29 @@ def fitted_records(fitted: Fitted) -> list[FittedRecord]:
             continue
         measurement = problem.measurements[data.experiment]
         record = measurement.records[data.record]
+        # The last residual is the pull of a gain that is solved for.
         gain = float(record.gain) + record.gain_sigma * float(residual[-1]) if record.solved else None
-        found.append(
-            FittedRecord(
-                measurement.name,
-                data.name,
-                record,
-                np.asarray(result.expansion.signals[k][0]),
-                NORMAL_95 * signal_sigma(result, k),
-                residual[: record.at.size],
-                gain,
-                result.chi2_of[data.name],
-            )
-        )
+        signal, half = np.asarray(result.expansion.signals[k][0]), NORMAL_95 * signal_sigma(result, k)
+        drawn = DrawnRecord(data.name, record, signal, half)
+        found.append(FittedRecord(measurement.name, drawn, gain, result.chi2_of[data.name]))
     return found
 
 
 def drawn_records(fitted: Fitted) -> list[FittedRecord]:
     """Those that have more than one point, and so a panel."""
-    return [r for r in fitted_records(fitted) if r.record.quantity in SHOWN and r.record.at.size > 1]
+    return [one for one in fitted_records(fitted) if one.drawn.has_panel]
 
 
 def records_figure(fitted: Fitted) -> "Figure":
-    """A panel for each record of several points, with its residuals below."""
-    from matplotlib.figure import Figure
-
-    shown = drawn_records(fitted)
-    across = min(_ACROSS, len(shown))
-    down = math.ceil(len(shown) / across)
-    figure = Figure(figsize=(3.9 * across, 4.4 * down), layout="constrained")
-    axes = figure.subplots(2 * down, across, squeeze=False, height_ratios=[2.6, 1.2] * down)
-    for k in range(across * down):
-        above, below = (axes[2 * (k // across) + row, k % across] for row in (0, 1))
-        if k >= len(shown):
-            above.set_axis_off()
-            below.set_axis_off()
-            continue
-        one = shown[k]
-        record_and_fit(above, one.name, one.record, one.signal, one.half)
-        above.tick_params(labelbottom=False)
-        record_residuals(below, one.record, one.residual)
-        below.sharex(above)
-    figure.suptitle(fitted.hypothesis.name, fontsize="medium")
-    return figure
+    """The figure of all of them."""
+    return figure_records(fitted.hypothesis.name, [one.drawn for one in drawn_records(fitted)])
 
 
 def shown_records(draw: Callable[[], "Figure"], fitted: Fitted, *, synthetic: bool) -> Shown:
     """The figure of the records, and what is said of it."""
     shown = drawn_records(fitted)
     data = "Synthetic" if synthetic else "Measured"
-    agreement = "; ".join(f"{one.name}: χ² {one.chi2:.1f} for {one.record.at.size} points" for one in shown)
+    agreement = "; ".join(f"{d.name}: χ² {chi2:.1f} for {d.record.at.size} points" for _, d, _, chi2 in shown)
 
     def numbers() -> tuple[TextTable, ...]:
         return tuple(
@@ -119,7 +79,7 @@ def shown_records(draw: Callable[[], "Figure"], fitted: Fitted, *, synthetic: bo
                     "residual / σ": one.residual,
                 },
             )
-            for one in shown
+            for _, one, _, _ in shown
         )
 
     return Shown(
@@ -135,12 +95,12 @@ def shown_records(draw: Callable[[], "Figure"], fitted: Fitted, *, synthetic: bo
 def records_section(fitted: Fitted) -> Section:
     """One line a record: points, χ², and the gain that was found."""
     rows = []
-    for one in fitted_records(fitted):
+    for _, one, found, chi2 in fitted_records(fitted):
         record, unit = one.record, RECORDED[one.record.quantity][1]
         value = f"{float(record.value[0]):.5g} ± {float(record.sigma[0]):.2g} {unit}" if record.at.size == 1 else ""
         fit = f"{one.signal[0]:.5g} {unit}" if record.at.size == 1 else ""
-        gain = "" if one.gain is None else f"{one.gain:.4f} ({float(record.gain):g} ± {record.gain_sigma:g})"
-        rows.append((one.name, str(record.at.size), f"{one.chi2:.1f}", value, fit, gain))
+        gain = "" if found is None else f"{found:.4f} ({float(record.gain):g} ± {record.gain_sigma:g})"
+        rows.append((one.name, str(record.at.size), f"{chi2:.1f}", value, fit, gain))
     words = (
         "A gain is what all points of a record share, solved for within the error that the study gives it; χ² has its "
         "pull. Points of a dense record are means, compared with means over the same times."
@@ -154,8 +114,8 @@ def record_numbers(fitted: Fitted) -> list[dict[str, Any]]:
     return [
         {
             "experiment": one.experiment,
-            "quantity": one.record.quantity,
-            "points": int(one.record.at.size),
+            "quantity": one.drawn.record.quantity,
+            "points": int(one.drawn.record.at.size),
             "chi2": one.chi2,
             "gain": one.gain,
         }
@@ -163,7 +123,7 @@ def record_numbers(fitted: Fitted) -> list[dict[str, Any]]:
     ]
 
 
-def record_arrays(one: FittedRecord) -> dict[str, Array]:
+def record_arrays(one: DrawnRecord) -> dict[str, Array]:
     """A record and the fit of it."""
     name, unit = RECORDED[one.record.quantity]
     at = ("K", "temperature") if one.record.quantity == "conductivity" else ("s", "time from the start")
@@ -172,4 +132,5 @@ def record_arrays(one: FittedRecord) -> dict[str, Array]:
         "recorded": Array(np.asarray(one.record.value), unit, f"recorded {name}", ("at",)),
         "sigma": Array(np.asarray(one.record.sigma), unit, "standard deviation of it", ("at",)),
         "fitted": Array(one.signal, unit, f"fitted {name}, with its gain", ("at",)),
+        "fitted_half": Array(one.half, unit, "half the width of its 95 % band", ("at",)),
     }

@@ -185,10 +185,10 @@ def _write_arrays(path: Path, outcome: FitOutcome, command: str, origin: Origin 
             group.attrs["name"] = measurement.name
             put(group, profile_arrays(measurement, np.asarray(result.expansion.signals[k][0])))
         for one in fitted_records(main):
-            mark = f"records/{marks_of[one.experiment]}_{one.record.quantity}"
+            mark = f"records/{marks_of[one.experiment]}_{one.drawn.record.quantity}"
             group = file.create_group(mark)
-            group.attrs["name"] = one.name
-            put(group, record_arrays(one))
+            group.attrs.update(name=one.drawn.name, quantity=one.drawn.record.quantity)
+            put(group, record_arrays(one.drawn))
         for profile, mark in zip(result.profiles, labels(profile.name for profile in result.profiles), strict=True):
             put(file.create_group(f"profile_likelihood/{mark}"), likelihood_arrays(profile, varied[profile.name]))
         put(file.create_group("minima"), minimum_arrays(result))
