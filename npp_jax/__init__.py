@@ -49,6 +49,7 @@ if TYPE_CHECKING:
         Stage,
         TabulatedSED,
     )
+    from npp_jax.planning import Plan, Proposal, plan, proposed
     from npp_jax.sims import ImportOptions, SimsProfile, import_sims
     from npp_jax.simulation.controls import Controls
     from npp_jax.simulation.simulate import ACCURATE, FAST, simulate
@@ -121,6 +122,7 @@ _LAZY = {
         "Record",
         "StudentLikelihood",
     ),
+    "npp_jax.planning": ("Plan", "Proposal", "plan", "proposed"),
     "npp_jax.sims": ("ImportOptions", "SimsProfile", "import_sims"),
     "npp_jax.sweeping": (
         "Certificates",
@@ -180,11 +182,13 @@ __all__ = [
     "Observation",
     "Parameter",
     "ParameterError",
+    "Plan",
     "PoissonLikelihood",
     "Posterior",
     "PosteriorOptions",
     "Prior",
     "Problem",
+    "Proposal",
     "Record",
     "Report",
     "Reservoir",
@@ -214,6 +218,8 @@ __all__ = [
     "import_sims",
     "load_experiment",
     "load_study",
+    "plan",
+    "proposed",
     "rank",
     "read_profile",
     "read_solution",
