@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         Measurement,
         Problem,
         data_warnings,
+        law_bands,
         sample_posterior,
         synthetic_profile,
     )
@@ -119,6 +120,7 @@ _LAZY = {
         "Measurement",
         "Problem",
         "data_warnings",
+        "law_bands",
         "sample_posterior",
         "synthetic_profile",
     ),
@@ -225,6 +227,7 @@ __all__ = [
     "figures",
     "fit",
     "import_sims",
+    "law_bands",
     "load_experiment",
     "load_study",
     "rank",

@@ -39,6 +39,21 @@ def hasegawa_2024(names: Names) -> None:
     assert sum("INCONSISTENT" in row[4] for row in names["table"]) == 3
 
 
+def double_cait(names: Names) -> None:
+    left = {name: float(solution.plateau[0]) for name, solution in names["solutions"].items()}
+    assert left["separate"] == pytest.approx(0.0485, abs=0.002)
+    assert left["intermixed"] < 1e-3
+    # The distance of lithium is what a shift of the depths does not take away.
+    remaining = {signal: free for signal, (_, free) in names["distances"].items()}
+    assert max(remaining, key=remaining.__getitem__) == ("Li", 1)
+
+
+def million_candidates(names: Names) -> None:
+    assert len(names["swept"].theta) == names["candidates"]
+    assert np.median(names["near"].total) < np.median(names["swept"].total)
+    assert 0.0 < names["share"] * names["volume"] < names["share"] < 1.0
+
+
 def measured_profiles(names: Names) -> None:
     if names["glass"]:
         assert names["square"] == pytest.approx(0.218, rel=0.25)  # every 20th point
@@ -48,7 +63,15 @@ def measured_profiles(names: Names) -> None:
 
 CHECKS: dict[str, Callable[[Names], None]] = {
     check.__name__: check
-    for check in (first_steps, from_profile_to_distribution, gunawan_2024, hasegawa_2024, measured_profiles)
+    for check in (
+        double_cait,
+        first_steps,
+        from_profile_to_distribution,
+        gunawan_2024,
+        hasegawa_2024,
+        measured_profiles,
+        million_candidates,
+    )
 }
 
 
