@@ -73,7 +73,7 @@ bench: $(STAMP)
 
 docs: $(STAMP)
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check -e ".[docs]"
-	$(BIN)/python docs/spelling.py
+	$(BIN)/codespell
 	$(BIN)/sphinx-build -b html -n -W --keep-going -q docs site
 
 links: $(STAMP)

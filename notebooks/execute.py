@@ -1,4 +1,6 @@
-"""Execute the notebooks in full and keep them with their figures: python notebooks/execute.py [NAME ...] [--folder DIR].
+"""Execute the notebooks in full and keep them with their figures.
+
+Usage: python notebooks/execute.py [NAME ...] [--folder DIR]
 
 Each is executed in this folder, and written with what it printed and drew to site/notebooks/, or to another folder; the
 stored notebooks stay without outputs. Printed are the seconds of each. Needs the extra `docs`.

@@ -63,13 +63,13 @@ def fit_profile(
         Surface to start from, if it is to be found; otherwise it is at x = 0. [m]
     profile_points
         Points of the curve of each profile likelihood, which do not change its interval; no profile for zero.
+    on_iteration
+        Is told after each iteration how far it is.
 
     Raises
     ------
     ValueError
         A quantity that the source needs is missing, or one that it does not take is given.
-    on_iteration
-        Is told after each iteration how far it is.
     """
     if source not in get_args(Source):
         raise ValueError(f"source = {source!r}; allowed are {', '.join(get_args(Source))}")
