@@ -37,10 +37,13 @@ def references(result: Result) -> tuple[str, str]:
     outside = [row for row in result["rows"] if row["verdict"] == "OUTSIDE"]
     bad = sum(row["setting"] == "accurate" for row in outside)
     inside = sum(row["verdict"] == "inside" for row in result["rows"])
-    verdict = f"{inside} of {len(result['rows'])} outputs inside, {len(outside)} outside"
+    neither = len(result["rows"]) - inside - len(outside)
+    verdict = (
+        f"{inside} of {len(result['rows'])} outputs inside, {len(outside)} outside, {neither} reported NOT_NEUTRAL"
+    )
     if bad:
         verdict = f"FAILED: {bad} outside with `accurate`; {verdict}"
-    head = ("case", "model", "setting", "outputs", "inside", "NOT_NEUTRAL", "front / nm", "profile", "charge … time")
+    head = ("case", "model", "setting", "outputs", "inside", "reported", "front / nm", "profile", "charge … time")
     body = "Worst error of each case; those that report NOT_NEUTRAL are left out of it.\n\n" + table(head, lines)
     picture = "\n![Errors of all outputs, as a share of their limits](verification_errors.svg)\n"
     return verdict, body + picture

@@ -12,6 +12,7 @@ from npp_jax.files import ConfigError
 from npp_jax.files.hypotheses import Hypothesis, make_rival
 from npp_jax.files.identity import Identity, identify
 from npp_jax.files.measured import make_measurement
+from npp_jax.files.next_experiments import Next, make_next
 from npp_jax.files.study_tables import DesignTable, FitTable, StudyTable, SweepTable
 from npp_jax.files.toml import read_toml, toml_text
 from npp_jax.files.writing import readable
@@ -52,6 +53,8 @@ class Study:
     """What makes its sweep, and the files that it reads."""
     truth: Mapping[str, float] = dataclasses.field(default_factory=dict)
     """Parameters behind synthetic profiles, by their names; empty for what was measured."""
+    next: Next | None = None
+    """Experiments that could be made next, where the study names some."""
 
     @property
     def problem(self) -> Problem:
@@ -82,6 +85,9 @@ def load_study(path: str | Path) -> Study:
         rivals = tuple(make_rival(rival, main, table.experiments, path.parent) for rival in table.fit.rivals)
         _check_names(main.problem, table.sweep)
         _check_truth(table.truth, main)
+        proposals = None
+        if table.next is not None:
+            proposals = make_next(table.next, table.experiments, main, table.fit.rivals, path.parent)
         for hypothesis in (main, *rivals):
             _check_limits(hypothesis.parameters)
             for measurement in hypothesis.problem.measurements:
@@ -102,6 +108,7 @@ def load_study(path: str | Path) -> Study:
         text=toml_text(path),
         identity=identify(path, table),
         truth=table.truth,
+        next=proposals,
     )
 
 

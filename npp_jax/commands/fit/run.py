@@ -36,7 +36,8 @@ from npp_jax.simulation.simulate import ACCURATE, FAST
 from npp_jax.sweeping import SweepResult
 from npp_jax.sweeping.screening import ITERATIONS, OFFSET, screen_while_compiling, starts_of
 
-_SETTINGS = {"accurate": ACCURATE, "fast": FAST}
+SETTINGS = {"accurate": ACCURATE, "fast": FAST}
+"""Numerical settings by their names in a study."""
 
 
 class Fitted(NamedTuple):
@@ -132,7 +133,7 @@ def _linear_model(study: Study, hypothesis: Hypothesis) -> LinearModel:
         for measurement in rival.problem.measurements
         if measurement.profile is not None
     )
-    return linear_model(hypothesis.problem, _SETTINGS[study.fit.setting], study.fit.model, sampled=not seen_anew)
+    return linear_model(hypothesis.problem, SETTINGS[study.fit.setting], study.fit.model, sampled=not seen_anew)
 
 
 def _fit(
@@ -193,7 +194,7 @@ def _sample(study: Study, fitted: Fitted, *, quiet: bool) -> Fitted:
         posterior = sample_posterior(
             fitted.hypothesis.problem,
             fitted.result,
-            _SETTINGS[study.fit.setting],
+            SETTINGS[study.fit.setting],
             model=study.fit.model,
             options=options,
             penalty=_penalty(fitted.hypothesis),
