@@ -26,7 +26,7 @@ from npp_jax.files.next_experiments import Next
 from npp_jax.files.study import Study, load_study
 from npp_jax.fitting import Problem, linear_model
 from npp_jax.inference import NORMAL_95, Parameter, RefineOptions, ranges_of, refine, to_scaled
-from npp_jax.planning import Proposal, plan, rank, shared_parameters
+from npp_jax.planning import Proposal, evaluate, shared_parameters
 from npp_jax.simulation.simulate import FAST
 from npp_jax.sweeping.screening import OFFSET
 
@@ -78,7 +78,7 @@ def validate(study: Study, found: Next, number: int, truth: np.ndarray, replicat
     own = tuple(p for p in found.own if p.name in names)
     only = linear_model(Problem(study.problem.measurements, study.main.parameters), FAST, study.fit.model, chunk=1)
     so_far = np.asarray(only.expand(at[None, : len(study.main.parameters)]).jacobian[0])
-    made = plan([proposal], study.main.parameters, np.asarray(at)[None], jacobian=so_far, own=own)
+    made = evaluate([proposal], study.main.parameters, np.asarray(at)[None], jacobian=so_far, own=own)
     ends = np.asarray(to_scaled(ranges, jnp.asarray(made.intervals([0]).T)))
     half = 0.5 * (ends[1] - ends[0])
     spread = NORMAL_95 * np.sqrt(np.mean(away**2, axis=0))
@@ -111,8 +111,8 @@ def main() -> None:
     found, truth = study.next, truth_of(study, study.next)
     only = linear_model(study.problem, FAST, study.fit.model, chunk=1)
     so_far = np.asarray(only.expand(jnp.asarray(truth[None, : len(study.main.parameters)])).jacobian[0])
-    made = plan(found.proposals, study.main.parameters, truth[None], jacobian=so_far, own=found.own)
-    ranked = rank("D", made.known, made.gained, made.hours.tolist(), of=len(study.main.parameters))
+    made = evaluate(found.proposals, study.main.parameters, truth[None], jacobian=so_far, own=found.own)
+    ranked = made.rank("D")
     rows = []
     for row in (ranked[0], ranked[len(ranked) // 2]):
         rows.append(validate(study, found, row.proposal, truth, options.replicates))

@@ -57,6 +57,7 @@ if TYPE_CHECKING:
         Stage,
         TabulatedSED,
     )
+    from npp_jax.planning import Plan, Proposal, plan, proposed
     from npp_jax.sims import ImportOptions, SimsProfile, import_sims
     from npp_jax.simulation.controls import Controls
     from npp_jax.simulation.simulate import ACCURATE, FAST, simulate
@@ -137,6 +138,7 @@ _LAZY = {
         "PoissonLikelihood",
         "StudentLikelihood",
     ),
+    "npp_jax.planning": ("Plan", "Proposal", "plan", "proposed"),
     "npp_jax.sims": ("ImportOptions", "SimsProfile", "import_sims"),
     "npp_jax.sweeping": (
         "Certificates",
@@ -196,11 +198,13 @@ __all__ = [
     "Observation",
     "Parameter",
     "ParameterError",
+    "Plan",
     "PoissonLikelihood",
     "Posterior",
     "PosteriorOptions",
     "Prior",
     "Problem",
+    "Proposal",
     "Report",
     "Reservoir",
     "SEDDiffusivity",
@@ -230,6 +234,8 @@ __all__ = [
     "law_bands",
     "load_experiment",
     "load_study",
+    "plan",
+    "proposed",
     "rank",
     "read_profile",
     "read_solution",

@@ -14,6 +14,7 @@ from npp_jax.files.identity import Identity, identify
 from npp_jax.files.measured import make_measurement
 from npp_jax.files.next_experiments import Next, make_next
 from npp_jax.files.study_tables import DesignTable, FitTable, StudyTable, SweepTable
+from npp_jax.files.sweep_export import observable_columns
 from npp_jax.files.toml import read_toml, toml_text
 from npp_jax.files.writing import readable
 from npp_jax.fitting import Problem
@@ -148,6 +149,7 @@ def _check_ranges(main: Hypothesis, design: AbstractDesign) -> None:
 def _check_names(problem: Problem, sweep: SweepTable) -> None:
     """Names that a file of results can hold."""
     taken = {*OBSERVABLES, *shared_values(problem), "candidate", "configuration"}
+    taken |= set(observable_columns([m.name for m in problem.measurements]))
     if sweep.kept is not None:
         taken |= {*sweep.kept.variables(problem), *sweep.kept.coordinates(problem)}
     for parameter in problem.parameters:

@@ -30,8 +30,8 @@ class Proposal:
     """The experiment, and the depths and the noise with which its profile would be measured."""
     like: str | None = None
     """Experiment of the study whose parameters it shares; None: those of all experiments only."""
-    hours: float | None = None
-    """What it costs beside the time of its stages, in hours of work."""
+    hours: float = 0.0
+    """What it costs beside the time of its stages [h]."""
 
     @property
     def name(self) -> str:

@@ -14,7 +14,7 @@ from npp_jax.tracer import closed_forms as cf
 from npp_jax.tracer.evolution import exchange_profile
 from npp_jax.tracer.fractions import AbstractFractions
 from npp_jax.tracer.measured import MeasuredProfile
-from npp_jax.tracer.tracer_fit import AbstractTracerModel, OnIteration, TracerFit, fit_tracer
+from npp_jax.tracer.tracer_fit import AbstractTracerModel, OnEnds, OnIteration, TracerFit, fit_tracer
 from npp_jax.tracer.unknowns import Unknown
 
 Source: TypeAlias = Literal["constant-surface", "surface-exchange", "finite-source"]
@@ -34,6 +34,7 @@ def fit_profile(
     origin: LeafLike | None = None,
     profile_points: int = 9,
     on_iteration: OnIteration = None,
+    on_ends: OnEnds = None,
 ) -> TracerFit:
     """D of one profile, C = C₀ + (C₁ - C₀) f(x - x₀; D t), f a solution of `closed_forms`.
 
@@ -63,8 +64,8 @@ def fit_profile(
         Surface to start from, if it is to be found; otherwise it is at x = 0. [m]
     profile_points
         Points of the curve of each profile likelihood, which do not change its interval; no profile for zero.
-    on_iteration
-        Is told after each iteration how far it is.
+    on_iteration, on_ends
+        Are told how far the fit is, and the profile likelihoods after it.
 
     Raises
     ------
@@ -92,6 +93,7 @@ def fit_profile(
         tuple(unknowns),
         profile_points=profile_points,
         on_iteration=on_iteration,
+        on_ends=on_ends,
     )
 
 

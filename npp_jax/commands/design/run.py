@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
-from scipy.stats import qmc
 
 from npp_jax.commands.fit.run import SETTINGS, FitOutcome, Fitted, run_fit
 from npp_jax.commands.progress import progress
@@ -14,17 +13,16 @@ from npp_jax.files.study import Study
 from npp_jax.fitting import Problem, draw, linear_model
 from npp_jax.inference import ParameterError, Parameters
 from npp_jax.planning import (
-    Goal,
     Plan,
     Proposal,
     Ranked,
-    choose,
+    evaluate,
     expected_delta_chi2,
-    plan,
-    rank,
+    middle,
     shared_parameters,
     told,
     with_data,
+    with_own,
 )
 from npp_jax.simulation.controls import Controls
 
@@ -107,61 +105,46 @@ def run_design(study: Study, found: Next, *, quiet: bool = False) -> DesignOutco
     theta = _draws(study, fitted, found)
     jacobian = None if fitted is None else np.asarray(fitted.main.result.expansion.jacobian[0])
     with progress(f"{len(found.proposals)} proposals, {len(theta)} sets of parameters", quiet=quiet):
-        made = plan(
-            found.proposals, parameters, theta, jacobian=jacobian, own=found.own, controls=controls, model=model
+        made = evaluate(
+            found.proposals,
+            parameters,
+            theta,
+            jacobian=jacobian,
+            own=found.own,
+            # D of an ion that only a proposal has is no gain in itself.
+            asked=len(study.main.parameters),
+            controls=controls,
+            model=model,
         )
     contrasts = []
     for rival, seen in zip(() if fitted is None else fitted.rivals, found.rivals, strict=False):
         with progress(f"proposals as '{rival.hypothesis.name}' sees them", quiet=quiet):
             contrasts.append(_contrast(made, rival, seen, found.own, controls, study))
-    goal = found.table.goal
-    hours, by_hour = made.hours.tolist(), found.table.by_hour
+    goal, by_hour = found.table.goal, found.table.by_hour
     contrast = next((c for c in contrasts if c.name == goal), None)
     if contrast is not None:
-        ranked = _by_contrast(contrast, hours, by_hour=by_hour)
+        ranked = _by_contrast(contrast, made.hours.tolist(), by_hour=by_hour)
         chosen = ranked[: found.table.choose]
     else:
-        number = _goal(goal, made.parameters)
-        # D of an ion that only a proposal has is no gain in itself.
-        asked = len(study.main.parameters)
-        ranked = rank(number, made.known, made.gained, hours, of=asked, by_hour=by_hour)
-        chosen = choose(number, made.known, made.gained, hours, found.table.choose, of=asked, by_hour=by_hour)
+        ranked = made.rank(goal, by_hour=by_hour)
+        chosen = made.choose(found.table.choose, goal, by_hour=by_hour)
     return DesignOutcome(study, found, fitted, made, tuple(contrasts), ranked, chosen)
-
-
-def _goal(goal: str, parameters: Parameters) -> Goal:
-    names = [parameter.name for parameter in parameters]
-    return names.index(goal) if goal in names else goal  # pyright: ignore[reportReturnType]
 
 
 def _draws(study: Study, fitted: FitOutcome | None, found: Next) -> Float[np.ndarray, "draw parameter"]:
     """The best parameters, and draws: of the posterior where there is one, of the covariance, or of the ranges."""
-    count = found.table.draws
-    spread = qmc.Sobol(len(study.main.parameters) + len(found.own), rng=_SEED).random(count)
-    own = _evenly(found.own, spread[:, len(study.main.parameters) :])
+    count, parameters = found.table.draws, study.main.parameters
     if fitted is None:
-        first = np.array([_start(study, k) for k in range(len(study.main.parameters))])
-        rows = _evenly(study.main.parameters, spread[:, : len(study.main.parameters)])
+        rows = with_own(np.zeros((count, 0)), parameters, seed=_SEED)
+        rows[0] = [_start(study, k) for k in range(len(parameters))]
+    elif fitted.main.posterior is None:
+        rows = draw(fitted.main.result, count, seed=_SEED)
+        rows[0] = fitted.main.result.theta
     else:
-        result, posterior = fitted.main.result, fitted.main.posterior
-        first = result.theta
-        if posterior is None:
-            rows = draw(result, count, seed=_SEED)
-        else:
-            drawn = np.asarray(posterior.theta).reshape(-1, posterior.theta.shape[-1])
-            rows = drawn[np.linspace(0, len(drawn) - 1, count).astype(int)]
-    middle = np.array([_middle(parameter) for parameter in found.own])
-    return np.concatenate([np.append(first, middle)[None], np.concatenate([rows, own], axis=1)[1:]])
-
-
-def _evenly(parameters: Parameters, shares: np.ndarray) -> np.ndarray:
-    """Values at shares of the ranges; columns of parameters."""
-    columns = [parameter.at(share) for parameter, share in zip(parameters, shares.T, strict=True)]
-    return np.stack(columns, axis=1) if columns else np.zeros((len(shares), 0))
-
-
-def _middle(parameter) -> float:
-    return float(parameter.prior.mean) if parameter.prior is not None else float(parameter.at(np.array([0.5]))[0])
+        drawn = np.asarray(fitted.main.posterior.theta).reshape(-1, fitted.main.posterior.theta.shape[-1])
+        rows = drawn[np.linspace(0, len(drawn) - 1, count).astype(int)]
+        rows[0] = fitted.main.result.theta
+    return with_own(rows, found.own, seed=_SEED + 1)
 
 
 def _start(study: Study, k: int) -> float:
@@ -177,7 +160,7 @@ def _start(study: Study, k: int) -> float:
                 continue
             if parameter.low <= value <= parameter.high:
                 return value
-    return _middle(parameter)
+    return middle(parameter)
 
 
 def _contrast(

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from npp_jax.commands.progress import candidates, progress, refining
+from npp_jax.commands.progress import candidates, fitting, progress, refining
 from npp_jax.constants import FWHM_PER_SIGMA
 from npp_jax.files.hypotheses import Hypothesis
 from npp_jax.files.study import Study
@@ -148,21 +148,8 @@ def _fit(
     method = study.fit.method
     options = RefineOptions(iterations=study.fit.iterations or ITERATIONS[method], offset=OFFSET)
     penalty = _penalty(hypothesis)
-    with contextlib.ExitStack() as stack:
-        tell = stack.enter_context(
-            progress(shown.what, len(starts), "starts", compiling=shown.compiling, quiet=shown.quiet)
-        )
-
-        shown_total = 0
-
-        def on_ends(done: int, total: int) -> None:
-            nonlocal tell, shown_total
-            if total != shown_total:
-                stack.close()
-                what, shown_total = "profile likelihoods", total
-                tell = stack.enter_context(progress(what, total, "ends of intervals", quiet=shown.quiet))
-            tell(done)
-
+    what, count = shown.what, len(starts)
+    with fitting(what, count, "starts", compiling=shown.compiling, quiet=shown.quiet) as (tell, on_ends):
         result = fit(
             model,
             starts,
