@@ -8,7 +8,8 @@ import numpy as np
 
 from npp_jax.constants import NM
 from npp_jax.figures.axes import COLOURS, line_colour
-from npp_jax.physics import Experiment, SEDDiffusivity
+from npp_jax.physics import Experiment, MutualDiffusivity, SEDDiffusivity
+from npp_jax.physics.experiment import Law, laws_of
 from npp_jax.simulation.solution import Solution
 
 if TYPE_CHECKING:
@@ -88,14 +89,28 @@ def excess_charge(ax: "Axes", solution: Solution) -> "Axes":
 
 
 def diffusivities(ax: "Axes", experiment: Experiment) -> "Axes":
-    """D of each species against its own fraction, at the temperature of the first stage."""
+    """D of each species against the fraction that its law takes, at the temperature of the first stage."""
     temperature = experiment.stages[0].temperature
     x = jnp.linspace(1e-3, 1.0, 400, dtype=temperature.dtype)
-    for i, species in enumerate(experiment.species):
-        ax.semilogy(
-            np.asarray(x), np.asarray(species.diffusivity.at(temperature)(x)), color=line_colour(i), label=species.name
-        )
-    ax.set(xlim=(0.0, 1.0), xlabel="$n_i/n_{i,\\mathrm{ref}}$ of the ion itself", ylabel="$D_i$ / (m$^2$ s$^{-1}$)")
+    names = [ion.name for ion in experiment.species]
+    told: dict[str, tuple[int, Law]] = {}
+    for i, known in enumerate(laws_of(experiment)):
+        law = experiment.species[i].diffusivity
+        if isinstance(law, MutualDiffusivity):
+            # One curve for both.
+            alike = next(name for name, (k, _) in told.items() if k == names.index(law.partner)) if told else ""
+            if alike:
+                told = {f"{n} and {names[i]}" if n == alike else n: entry for n, entry in told.items()}
+                continue
+        own = known.seen == (i,) or len(known.seen) > 1
+        told[names[i] if own else f"{names[i]} over {names[known.seen[0]]}"] = (i, known)
+    for label, (i, known) in told.items():
+        ax.semilogy(np.asarray(x), np.asarray(known.law.at(temperature)(x)), color=line_colour(i), label=label)
+    over = "of the ion itself" if all(k.seen in ((i,), tuple(range(len(names)))) for i, k in told.values()) else ""
+    if len(told) == 1:
+        ((_, known),) = told.values()
+        over = f"of {names[known.seen[0]]}"
+    ax.set(xlim=(0.0, 1.0), xlabel=f"$n_i/n_{{i,\\mathrm{{ref}}}}$ {over}", ylabel="$D_i$ / (m$^2$ s$^{-1}$)")
     ax.legend(frameon=False)
     return ax
 

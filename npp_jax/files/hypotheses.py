@@ -85,7 +85,7 @@ def _changed(
     found, placed = [], set()
     for entry, measurement in zip(entries, measurements, strict=True):
         species = {s.name for s in measurement.experiment.species}
-        own = {k: v for k, v in rival.set.items() if k.split(".")[0] in {"sample", "stages", *species}}
+        own = {k: v for k, v in rival.set.items() if k.split(".")[0] in {"sample", "stages", "initial", *species}}
         placed |= set(own)
         path = folder / rival.files.get(entry.name, entry.file)
         found.append(dataclasses.replace(measurement, experiment=load_experiment(path, changes=own)))

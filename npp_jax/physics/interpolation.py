@@ -1,5 +1,7 @@
 """Interpolation in tables whose first axis is the knot and whose other axes are a batch."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array
@@ -35,15 +37,17 @@ def take(values: Array, index: Array) -> Array:
     return jnp.take_along_axis(table, index, axis=0, mode="promise_in_bounds")
 
 
-def hermite_slopes(knots: Array, values: Array) -> Array:
+def hermite_slopes(knots: Array, values: Array, *, limited: bool = True) -> Array:
     """Slopes at the knots for cubic interpolation: second-order differences that keep monotone data monotone.
 
-    No slope exceeds three times a neighbouring secant, and extrema are flat: F. N. Fritsch and R. E. Carlson,
-    SIAM J. Numer. Anal. 17 (1980) 238.
+    Where `limited`, no slope exceeds three times a neighbouring secant, and extrema are flat: F. N. Fritsch and
+    R. E. Carlson, SIAM J. Numer. Anal. 17 (1980) 238.
     """
     width = jnp.diff(knots, axis=0)
     secant = jnp.diff(values, axis=0) / width
     inner = (secant[:-1] * width[1:] + secant[1:] * width[:-1]) / (width[1:] + width[:-1])
+    if not limited:
+        return jnp.concatenate([secant[:1], inner, secant[-1:]])
     bound = 3.0 * jnp.minimum(jnp.abs(secant[:-1]), jnp.abs(secant[1:]))
     inner = jnp.where(secant[:-1] * secant[1:] > 0.0, jnp.clip(inner, -bound, bound), 0.0)
     return jnp.concatenate([secant[:1], inner, secant[-1:]])
@@ -54,9 +58,9 @@ def hermite(t: Array, y0: Array, y1: Array, m0: Array, m1: Array) -> Array:
     return y0 + t * (m0 + t * (3.0 * (y1 - y0) - 2.0 * m0 - m1 + t * (2.0 * (y0 - y1) + m0 + m1)))
 
 
-@jax.jit
-def interpolate(x: Array, knots: Array, values: Array) -> Array:
-    """Piecewise cubic Hermite interpolation with limited second-order slopes, linear beyond the ends.
+@functools.partial(jax.jit, static_argnames="limited")
+def interpolate(x: Array, knots: Array, values: Array, *, limited: bool = True) -> Array:
+    """Piecewise cubic Hermite interpolation with second-order slopes, linear beyond the ends.
 
     Parameters
     ----------
@@ -64,12 +68,14 @@ def interpolate(x: Array, knots: Array, values: Array) -> Array:
         Points, any shape that broadcasts against the batch of the table, usually [point, *batch].
     knots, values
         Table, shape [knot, *batch] or [knot]; `knots` increasing.
+    limited
+        Whether the slopes keep monotone data monotone; otherwise the curve is smooth in the values.
     """
     knots, values = align(knots, values)
     batch = jnp.broadcast_shapes(knots.shape[1:], values.shape[1:])
     shape = jnp.broadcast_shapes(x.shape, batch)
     points = jnp.broadcast_to(x, shape).reshape(-1, *batch)
-    slope = hermite_slopes(knots, values)
+    slope = hermite_slopes(knots, values, limited=limited)
     index = locate(points, knots)
     left, step = take(knots, index), take(jnp.diff(knots, axis=0), index)
     y0, y1 = take(values, index), take(values, index + 1)

@@ -63,8 +63,8 @@ class Mixture(NamedTuple):
     """Fractions that a reservoir holds at the surface, or that the surface approaches at a rate."""
     exchange: Array | None
     """Rate k at which the surface approaches those of the reservoir [nm/s]; None: at once."""
-    intermixed: tuple[bool, ...]
-    """Whether the law of a species takes the sum of all fractions instead of its own."""
+    seen: tuple[tuple[int, ...], ...]
+    """Species whose fractions the law of each takes the sum of: its own, that of another, or all."""
     blocking: bool
     """Whether an electrode at the surface passes no ion and carries charge."""
     closed: bool
@@ -121,9 +121,8 @@ def complete(medium: Mixture, y: Unknowns, excess: Array | float = 0.0) -> Unkno
 
 
 def arguments(medium: Mixture, fractions: Sequence[Array]) -> Unknowns:
-    """What the law of each species takes: its own fraction, or the sum of all."""
-    total = functools.reduce(jnp.add, fractions)
-    return tuple(total if mixed else c for c, mixed in zip(fractions, medium.intermixed, strict=True))
+    """What the law of each species takes: its own fraction, that of another, or the sum of all."""
+    return tuple(functools.reduce(jnp.add, [fractions[j] for j in seen]) for seen in medium.seen)
 
 
 def diffusivities(medium: Mixture, fractions: Unknowns) -> Unknowns:

@@ -110,7 +110,8 @@ def _simulated(experiment: Experiment, controls: Controls, model: Model) -> Solu
         solution = rated(assemble(parts.experiment, fine, view, model), fine.beyond)
         if not controls.companion:
             return solution
-    return judge(solution, assemble(held.experiment, rough, view, model), controls)
+    whole = experiment.initial is not None
+    return judge(solution, assemble(held.experiment, rough, view, model), controls, whole=whole)
 
 
 _traced = jax.jit(_simulated, static_argnames=("controls", "model"), inline=True)
