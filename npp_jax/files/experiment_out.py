@@ -107,9 +107,9 @@ def _law(experiment: Experiment, ion: str, law: AbstractDiffusivity) -> dict[str
             name = "exponential" if len(coefficient) == 1 else "polynomial"
             told = {"ln_D_coefficient": _numbers(coefficient), "reference_fraction": float(reference)}
             return {"law": name, "D_m2_s": float(D), **told, **activated}
-        case SplineDiffusivity(fraction=fraction, D_knot=D, between=between):
+        case SplineDiffusivity(fraction=fraction, D_knot=D, curve=curve):
             knots = {"knot_fraction": _numbers(fraction), "knot_D_m2_s": _numbers(D)}
-            return {"law": "spline", **knots, "between": between, **activated}
+            return {"law": "spline", **knots, "curve": curve, **activated}
         case MutualDiffusivity(partner=partner):
             return {"law": "mutual", "partner": partner}
         case SEDDiffusivity():

@@ -57,7 +57,7 @@ class DiffusivityTable(ConfigTable):
     """Fractions of the knots of a spline, increasing; beyond them D stays that of the last."""
     knot_D_m2_s: list[Annotated[float, within(keys.LISTS["knot_D_m2_s"])]] | None = None
     """D at the knots."""
-    between: Literal["monotone", "free"] = "monotone"
+    curve: Literal["monotone", "free"] = "monotone"
     """Between knots: D within that of its neighbours, or a smooth curve that may swing beyond."""
     table: str | None = None
     """Table of fractions and D, beside the file."""
@@ -125,8 +125,8 @@ _KEYS: dict[str, tuple[set[str], set[str]]] = {
     "sed": ({"vacancy_fraction"}, _SED),
     "exponential": ({"D_m2_s", "ln_D_coefficient"}, {"reference_fraction"}),
     "polynomial": ({"D_m2_s", "ln_D_coefficient"}, {"reference_fraction"}),
-    "spline": ({"knot_fraction", "knot_D_m2_s"}, {"between"}),
-    "table": ({"table"}, {"between"}),
+    "spline": ({"knot_fraction", "knot_D_m2_s"}, {"curve"}),
+    "table": ({"table"}, {"curve"}),
     "mutual": ({"partner"}, set()),
 }
 """Keys that a law needs, and those that it takes beside them."""

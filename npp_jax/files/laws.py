@@ -57,10 +57,10 @@ def law_of(species: SpeciesTable, density: float, temperature: float, folder: Pa
             return ExponentialDiffusivity(required(table.D_m2_s), coefficient, table.reference_fraction, arrhenius)
         case "spline":
             knots = jnp.asarray(required(table.knot_fraction), float)
-            return SplineDiffusivity(knots, jnp.asarray(required(table.knot_D_m2_s)), table.between, arrhenius)
+            return SplineDiffusivity(knots, jnp.asarray(required(table.knot_D_m2_s)), table.curve, arrhenius)
         case "table":
             try:
-                return SplineDiffusivity(*read_law(folder / required(table.table)), table.between, arrhenius)
+                return SplineDiffusivity(*read_law(folder / required(table.table)), table.curve, arrhenius)
             except ConfigError as error:
                 raise ConfigError(f"species[{number}].diffusivity.table: {error}") from None
         case "mutual":

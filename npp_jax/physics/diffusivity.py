@@ -29,6 +29,7 @@ FULL = 1.0 - 1e-5
 
 Filling = Literal["sharp", "fermi-dirac"]
 Populations = Literal["separate", "intermixed"]
+DiffusivityBetween = Callable[[Float[Array, "*shape"], Float[Array, "*shape"]], Float[Array, "*shape"]]
 DiffusivityFunction = Callable[[Float[Array, "*shape"]], Float[Array, "*shape"]]
 
 
@@ -51,6 +52,14 @@ class AbstractDiffusivity(eqx.Module):
     @abstractmethod
     def at(self, temperature: Float[Array, "*#batch"]) -> DiffusivityFunction:
         """Return x ↦ D(x) [m²/s] at `temperature` [K]."""
+
+    def between(self, temperature: Float[Array, "*#batch"]) -> DiffusivityBetween | None:
+        """Return (a, b) ↦ ∫D dx/(b - a), the mean of D over the fractions on the sides of a face [m²/s].
+
+        None where the D of the middle serves. A law that jumps needs it: the flux between two phases is that of the
+        integral, however few cells lie in what separates them.
+        """
+        return None
 
 
 class ConstantDiffusivity(AbstractDiffusivity):

@@ -6,11 +6,11 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from npp_jax.physics.diffusivity import AbstractDiffusivity, Arrhenius, DiffusivityFunction
-from npp_jax.physics.interpolation import interpolate
+from npp_jax.physics.diffusivity import AbstractDiffusivity, Arrhenius, DiffusivityBetween, DiffusivityFunction
+from npp_jax.physics.interpolation import integral_of_exponential, interpolate
 from npp_jax.physics.leaf import TABLE, as_leaf
 
-Between = Literal["monotone", "free"]
+Curve = Literal["monotone", "free"]
 
 
 class ExponentialDiffusivity(AbstractDiffusivity):
@@ -47,7 +47,7 @@ class SplineDiffusivity(AbstractDiffusivity):
     """Fractions of the knots, increasing [1]."""
     D_knot: Float[Array, "knot *#batch"] = eqx.field(converter=as_leaf, metadata=TABLE)
     """D at the knots (and at the reference temperature, if activated) [m²/s]."""
-    between: Between = eqx.field(static=True, default="monotone")
+    curve: Curve = eqx.field(static=True, default="monotone")
     """Whether D stays between those of two neighbouring knots (`monotone`), or may swing as a smooth curve (`free`)."""
     arrhenius: Arrhenius | None = None
     """Thermal activation, if any."""
@@ -63,13 +63,31 @@ class SplineDiffusivity(AbstractDiffusivity):
     def at(self, temperature: Float[Array, "*#batch"]) -> DiffusivityFunction:
         """Return x ↦ D(x) [m²/s]."""
         level = jnp.log(_activated(self.arrhenius, temperature))
-        values, limited = jnp.log(self.D_knot), self.between == "monotone"
+        values, limited = jnp.log(self.D_knot), self.curve == "monotone"
 
         def law(x: Array) -> Array:
             inside = jnp.clip(x, self.fraction[0], self.fraction[-1])
             return jnp.exp(level + interpolate(inside, self.fraction, values, limited=limited))
 
         return law
+
+    def between(self, temperature: Float[Array, "*#batch"]) -> DiffusivityBetween:
+        """Return (a, b) ↦ ∫D dx/(b - a) [m²/s]."""
+        level = _activated(self.arrhenius, temperature)
+        values, limited = jnp.log(self.D_knot), self.curve == "monotone"
+        law = self.at(temperature)
+
+        def mean(a: Array, b: Array) -> Array:
+            far = jnp.abs(b - a) > _NEAR
+            apart = jnp.where(far, b - a, 1.0)
+            whole = [integral_of_exponential(x, self.fraction, values, limited=limited) for x in (a, b)]
+            return jnp.where(far, level * (whole[1] - whole[0]) / apart, law(0.5 * (a + b)))
+
+        return mean
+
+
+_NEAR = 1e-5
+"""Difference of fractions below which the mean is that of the middle, and not the quotient of rounding errors."""
 
 
 def _activated(arrhenius: Arrhenius | None, temperature: Array) -> Array:

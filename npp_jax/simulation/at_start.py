@@ -8,6 +8,7 @@ from jaxtyping import Array, Float
 
 from npp_jax.constants import NM
 from npp_jax.physics.experiment import Experiment
+from npp_jax.physics.initial import InitialStep
 from npp_jax.simulation.mesh.even_mesh import even_error_faces
 
 _PASSES = 10
@@ -49,3 +50,12 @@ def faces_at_start(experiment: Experiment, cells: int, thickness: Array) -> Floa
         return even_error_faces(faces, fractions_at_start(experiment, faces), bulk)
 
     return jax.lax.stop_gradient(jax.lax.fori_loop(0, _PASSES, seen, share * thickness))
+
+
+def step_at_start(experiment: Experiment) -> Array | None:
+    """Depth of the step at the start from which profiles spread [nm]; None where no ion has one."""
+    found = [form.position for form in (experiment.initial or {}).values() if isinstance(form, InitialStep)]
+    if not found:
+        return None
+    thickness = experiment.sample.thickness
+    return jax.lax.stop_gradient(jnp.clip(found[0], 1e-3 * thickness, 0.999 * thickness) / NM)

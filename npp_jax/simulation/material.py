@@ -43,6 +43,8 @@ class Mixture(NamedTuple):
 
     laws: tuple[Callable[[Array], Array], ...]
     """c_i ↦ D_i [nm²/s], one a species."""
+    means: tuple[Callable[[Array, Array], Array] | None, ...]
+    """Mean of D_i between two c_i [nm²/s]; None where the D of their middle serves."""
     charges: tuple[int, ...]
     """Charge numbers z_i."""
     bulk: tuple[Array, ...]

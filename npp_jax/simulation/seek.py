@@ -145,13 +145,13 @@ def advected_faces(course: FoundCourse, faces: Array, clock: Array, end: Array, 
 
     With a beam a composition that starts at the surface moves evenly with the charge, x ∝ q: what the stage brings, at
     most as deep as q/Z, with that of the stage, what was there before with the charge exchanged before on top. In
-    between, cells are overrun. Without a beam all scales with the root of the time, or stands still at rest. The last
-    face stays.
+    between, cells are overrun. Without a beam all scales with the root of the time, at rest from a step at the start or
+    not at all. The last face stays.
     """
     start = jnp.where(clock > 0.0, clock, end)
     ratio = end / start
     if isinstance(course.front, Closed):
-        return faces
+        return faces if course.origin is None else _spread_faces(faces, course.origin, jnp.sqrt(ratio))
     if isinstance(course.front, IonBeamPotential | IonBeamCurrent):
         front = start / course.medium.background
         slow = (exchanged + end) / (exchanged + start)
@@ -160,9 +160,21 @@ def advected_faces(course: FoundCourse, faces: Array, clock: Array, end: Array, 
         moved = jnp.where(faces < front, ratio * faces, slow * faces + ahead * reach)
     else:
         moved = jnp.sqrt(ratio) * faces
-    # Far ahead of the fronts the faces give way.
-    beyond = 1.0 - (faces[-1] / moved[-1]) ** 4
-    return (moved / (1.0 + beyond * (moved / faces[-1]) ** 4) ** 0.25).at[-1].set(faces[-1])
+    return _within(moved, moved[-1], faces[-1]).at[-1].set(faces[-1])
+
+
+def _spread_faces(faces: Array, origin: Array, factor: Array) -> Array:
+    """Faces whose distances from a depth grow by a factor, between ends that stay."""
+    away = faces - origin
+    length = jnp.where(away < 0.0, origin, faces[-1] - origin)
+    held = _within(factor * jnp.abs(away), factor * length, length)
+    return (origin + jnp.sign(away) * held).at[0].set(faces[0]).at[-1].set(faces[-1])
+
+
+def _within(moved: Array, end: Array, length: Array) -> Array:
+    """Distances that have grown up to `end`, within `length`: far ahead of the fronts the faces give way."""
+    beyond = 1.0 - (length / end) ** 4
+    return moved / (1.0 + beyond * (moved / length) ** 4) ** 0.25
 
 
 def merged_faces(one: Array, other: Array) -> Array:

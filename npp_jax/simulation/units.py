@@ -99,8 +99,14 @@ def mixture_of(experiment: Experiment, stage: Stage, upwind: float | Array, *, h
         scale = jnp.where(share > 0.0, share, 1.0)
         return lambda c: own(c / scale) * _DIFFUSIVITY
 
+    def mean(known: Law) -> Callable[[Array, Array], Array] | None:
+        own, share = known.law.between(temperature), experiment.species[known.seen[0]].bulk_fraction
+        scale = jnp.where(share > 0.0, share, 1.0)
+        return None if own is None else lambda a, b: own(a / scale, b / scale) * _DIFFUSIVITY
+
     return Mixture(
         laws=tuple(law(known) for known in laws),
+        means=tuple(mean(known) for known in laws),
         charges=tuple(species.charge for species in experiment.species),
         bulk=tuple(species.bulk_fraction for species in experiment.species),
         immobile=tuple(_immobile(species) for species in experiment.species),
