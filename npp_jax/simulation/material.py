@@ -99,6 +99,11 @@ class Mixture(NamedTuple):
         return any(self.held_back) and not all(self.held_back)
 
     @property
+    def jumping(self) -> bool:
+        """Whether laws of D may jump, so that means over the sides of a face stand for them."""
+        return any(mean is not None for mean in self.means)
+
+    @property
     def sheet(self) -> bool:
         """Whether the charge that carries the field sits on the surface, outside of the first cell."""
         return self.beam is not None or self.exchange is not None

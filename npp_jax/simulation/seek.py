@@ -91,6 +91,7 @@ def seek(
     extra = np.zeros(len(schedule.cap), int)
     given = controls.extra_iterations[: len(extra)]
     extra[: len(given)] += np.asarray(given, int)
+    rough = _rough_iterations(medium, controls)
     rows = (
         schedule.clock,
         schedule.ratio,
@@ -99,7 +100,7 @@ def seek(
         jnp.asarray(fresh & (np.arange(len(extra)) == 0)),
         jnp.asarray(schedule.gamma, state.clock.dtype),
         jnp.asarray(schedule.cap, jnp.int32),
-        jnp.asarray(extra + ROUGH_ITERATIONS, jnp.int32),
+        jnp.asarray(extra + rough, jnp.int32),
     )
     (last, _), (states, info) = jax.lax.scan(step, (state, state), rows)
     return last, states, info
@@ -116,7 +117,7 @@ def first_faces(
     """Mesh that resolves the first step of a stage, found by a rough one; arguments as of `seek`."""
     options = StepOptions(
         jnp.asarray(schedule.gamma[0], state.clock.dtype),
-        jnp.asarray(schedule.cap[0] + ROUGH_ITERATIONS, jnp.int32),
+        jnp.asarray(schedule.cap[0] + _rough_iterations(course.medium, controls), jnp.int32),
         controls.tolerance,
         euler=True,
     )
@@ -132,6 +133,11 @@ def first_faces(
         guessed=jnp.bool_(True),
     )
     return resolving_faces(scheme, course.medium, rough)
+
+
+def _rough_iterations(medium: Mixture, controls: Controls) -> int:
+    """Iterations of a rough step; what is far from the solution of a law that jumps suggests no mesh."""
+    return controls.iterations if medium.jumping else ROUGH_ITERATIONS
 
 
 def _upwinded(course: FoundCourse) -> FoundCourse:
