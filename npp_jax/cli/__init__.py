@@ -1,4 +1,4 @@
-"""Command line: `npp-jax new`, `check`, `simulate`, `sweep`, `fit`, `explore`, `tracer`, `couple`, `import-sims`, and others.
+"""Command line: `npp-jax new`, `check`, `simulate`, `sweep`, `fit`, `explore`, `tracer`, `couple`, and others.
 
 Exit codes: 0 done, 2 wrong input (one line on standard error), 3 the result carries a warning in its status, 4 no
 finite result, 130 interrupted.

@@ -16,7 +16,8 @@ from npp_jax.text.titles import nanometres, read_title, with_unit
 FEWEST = 8
 """Points that a couple needs."""
 
-_DEPTH = re.compile(r"(?:depth|dis|dist|distance|position|pos|x|z|tiefe|abstand)", re.IGNORECASE)
+_DEPTH = re.compile(r"[xz]|(?i:depth|dis|dist|distance|position|pos|tiefe|abstand)")
+"""A capital X is a mole fraction."""
 _PERCENT = {"%", "at%", "at.%", "at. %", "mol%", "mol.%", "atpct", "molpct", "pct", "percent"}
 
 
@@ -78,9 +79,8 @@ def read_couple(
     places, number, count = np.unique(x, return_inverse=True, return_counts=True)
     told = [f"distance: {cells.titles[at_depth]} [{unit}]; fraction: {cells.titles[at_fraction]}"]
     told += [f"{int(np.sum(~known))} rows without numbers were left out"] if not known.all() else []
-    told += (
-        [f"{int(np.sum(count > 1))} depths stand more than once: their means are taken"] if len(places) < len(x) else []
-    )
+    twice = int(np.sum(count > 1))
+    told += [f"{twice} depths stand more than once: their means are taken"] if twice else []
     return CoupleTable(places, np.bincount(number.ravel(), c) / count, tuple(told))
 
 

@@ -1,4 +1,4 @@
-"""D(c) of a diffusion couple from one profile, without a simulation: Boltzmann and Matano in the form of Sauer and Freise.
+"""D(c) of a diffusion couple from one profile, without a simulation: Boltzmann–Matano as Sauer and Freise write it.
 
 With the molar volume constant and Y = (c - c₁)/(c₂ - c₁), c₁ and c₂ the compositions of the two ends,
 
