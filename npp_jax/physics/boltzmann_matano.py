@@ -6,7 +6,7 @@ With the molar volume constant and Y = (c - c₁)/(c₂ - c₁), c₁ and c₂ t
 
 which needs no plane of Matano: F. Sauer and V. Freise, Z. Elektrochem. 66 (1962) 353. It holds for a couple whose ends
 are still as they were, from a sharp step at the start. Slopes of noisy data are those of parabolas through their
-neighbours.
+neighbours of the same phase: where the composition jumps from one point to the next, nothing is smoothed.
 """
 
 from typing import NamedTuple
@@ -16,6 +16,9 @@ from jaxtyping import ArrayLike, Float
 
 _ENDS = 3
 """Points at each end whose median is its composition."""
+
+_JUMP = (0.03, 5.0)
+"""A jump is larger than this share of the whole rise, and than so many times the steps on either side of it."""
 
 _FLAT = 1e-3
 """Least distance of Y from its ends at which D is told: below, the slope is noise."""
@@ -92,14 +95,24 @@ def boltzmann_matano(
 
 def _parabolas(x: np.ndarray, y: np.ndarray, width: float) -> tuple[np.ndarray, np.ndarray]:
     """Values and slopes of the parabolas through the neighbours of each point, with Gaussian weights."""
-    values, slopes = np.empty_like(y), np.empty_like(y)
+    values, slopes, phase = np.empty_like(y), np.empty_like(y), _phases(y)
     for k, place in enumerate(x):
-        away = (x - place) / width
+        own = phase == phase[k]
+        away = (x[own] - place) / width
         # At least five points, however far apart they are.
-        reach = max(1.0, float(np.sort(np.abs(away))[min(4, len(x) - 1)]) / 2.0)
+        reach = max(1.0, float(np.sort(np.abs(away))[min(4, len(away) - 1)]) / 2.0)
         weight = np.exp(-0.25 * (away / reach) ** 2)
-        near = weight > 1e-6
-        design = np.stack([np.ones(near.sum()), away[near], away[near] ** 2], axis=1) * weight[near, None]
-        found, *_ = np.linalg.lstsq(design, y[near] * weight[near], rcond=None)
-        values[k], slopes[k] = found[0], found[1] / width
+        powers = min(3, len(away))
+        design = np.vander(away, powers, increasing=True) * weight[:, None]
+        found, *_ = np.linalg.lstsq(design, y[own] * weight, rcond=None)
+        values[k], slopes[k] = found[0], (found[1] / width if powers > 1 else np.nan)
     return values, slopes
+
+
+def _phases(y: np.ndarray) -> np.ndarray:
+    """Number of the phase of each point: it grows where the composition jumps."""
+    step = np.abs(np.diff(y))
+    padded = np.concatenate([[0.0], step, [0.0]])
+    beside = np.maximum(padded[:-2], padded[2:])
+    jumps = (step > _JUMP[0]) & (step > _JUMP[1] * beside)
+    return np.concatenate([[0], np.cumsum(jumps)])

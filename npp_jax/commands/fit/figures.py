@@ -99,10 +99,11 @@ def _site_energies(fitted: Fitted, bands: LawBands | None, measured: list[Measur
         return None
     held = [_supported(m, bands.species) for m in measured]
     supported = (min(low for low, _ in held), 1.0)
-    figure = _figure((8.4, 3.8))
-    left, right = figure.subplots(1, 2)
+    figure = _figure((8.4, 3.8) if bands.sites is not None else (5.2, 4.0))
+    left, *right = figure.subplots(1, 1 if bands.sites is None else 2, squeeze=False)[0]
     diffusivity(left, bands, supported)
-    site_energies(right, bands, supported)
+    if bands.sites is not None:
+        site_energies(right[0], bands, bands.sites, supported)
     figure.suptitle(fitted.hypothesis.name, fontsize="medium")
     return figure
 
