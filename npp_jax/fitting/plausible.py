@@ -34,7 +34,10 @@ def data_warnings(problem: Problem) -> list[str]:
         profile = measurement.profile
         if profile is not None:
             points += int(np.sum(np.asarray(profile.weight) > 0.0))
-            sentences = check(profile)
+            experiment = measurement.experiment
+            # A couple is as deep as its sample.
+            whole = {} if experiment.initial is None else {"deepest": float(experiment.sample.thickness) / NM}
+            sentences = check(profile, **whole)
             if float(np.max(np.where(profile.weight > 0.0, profile.fraction, 0.0))) <= _NO_FRACTION:
                 sentences += [*(_swapped(measurement) or _depth(measurement)), *_noise(measurement)]
             found += [f"{measurement.name}: {sentence}" for sentence in sentences]
