@@ -26,8 +26,8 @@ def test_a_spline_goes_through_its_knots_and_stays_beyond(curve):
     law = SplineDiffusivity(KNOTS, VALUES, curve)
     np.testing.assert_allclose(law.at(T)(jnp.asarray(KNOTS)), VALUES, rtol=1e-12)
     np.testing.assert_allclose(law.at(T)(jnp.asarray([-0.5, 1.5])), [VALUES[0], VALUES[-1]], rtol=1e-12)
-    between = np.asarray(law.at(T)(jnp.linspace(0.2, 0.25, 50)))
-    within = between.max() <= VALUES[1] * (1 + 1e-12) and between.min() >= VALUES[2] * (1 - 1e-12)
+    between = np.asarray(law.at(T)(jnp.linspace(0.25, 0.6, 50)))
+    within = between.max() <= VALUES[3] * (1 + 1e-12) and between.min() >= VALUES[2] * (1 - 1e-12)
     assert within == (curve == "monotone")
 
 
