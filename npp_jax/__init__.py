@@ -56,6 +56,7 @@ if TYPE_CHECKING:
         TabulatedSED,
     )
     from npp_jax.physics.boltzmann_matano import Interdiffusion, boltzmann_matano
+    from npp_jax.planning import Plan, Proposal, plan, proposed
     from npp_jax.sims import ImportOptions, SimsProfile, import_sims
     from npp_jax.simulation.controls import Controls
     from npp_jax.simulation.simulate import ACCURATE, FAST, simulate
@@ -135,6 +136,7 @@ _LAZY = {
         "PoissonLikelihood",
         "StudentLikelihood",
     ),
+    "npp_jax.planning": ("Plan", "Proposal", "plan", "proposed"),
     "npp_jax.sims": ("ImportOptions", "SimsProfile", "import_sims"),
     "npp_jax.sweeping": (
         "Certificates",
@@ -201,11 +203,13 @@ __all__ = [
     "Observation",
     "Parameter",
     "ParameterError",
+    "Plan",
     "PoissonLikelihood",
     "Posterior",
     "PosteriorOptions",
     "Prior",
     "Problem",
+    "Proposal",
     "Report",
     "Reservoir",
     "SEDDiffusivity",
@@ -236,6 +240,8 @@ __all__ = [
     "import_sims",
     "load_experiment",
     "load_study",
+    "plan",
+    "proposed",
     "rank",
     "read_profile",
     "read_solution",

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent / PACKAGE
 # that goes into files.
 COMMON = {"_compile", "_version", "constants"}
 GROUND = {"physics", "solver", "observe", "inference", "sims", "text"}
-LIBRARY = GROUND | {"simulation", "tracer", "fitting", "sweeping"}
+LIBRARY = GROUND | {"simulation", "tracer", "fitting", "sweeping", "planning"}
 
 MAY_IMPORT = {
     "_compile": set(),
@@ -27,6 +27,7 @@ MAY_IMPORT = {
     "simulation": COMMON | {"physics", "solver"},
     "tracer": COMMON | {"physics", "solver", "inference"},
     "fitting": COMMON | {"physics", "simulation", "observe", "inference"},
+    "planning": COMMON | {"physics", "simulation", "observe", "inference", "fitting"},
     "sweeping": COMMON | {"text", "physics", "simulation", "observe", "inference", "fitting"},
     "files": COMMON | LIBRARY,
     "figures": COMMON | LIBRARY,

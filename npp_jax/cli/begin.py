@@ -14,8 +14,13 @@ def new(
         typer.Argument(help="Ion beam, melt, thermal poling, or isotope profile."),
     ],
     profile: Annotated[Path | None, typer.Option(help="Measured profile, from which first guesses are made.")] = None,
-    native: Annotated[str | None, typer.Option(help="Ion of the glass: Li; a profile of two tells.")] = None,
-    foreign: Annotated[str | None, typer.Option(help="Ion that comes in: K. In poling: a second, slower ion.")] = None,
+    native: Annotated[
+        str | None, typer.Option(help="Ion of the glass, such as Li: to be given, unless a profile of two ions tells.")
+    ] = None,
+    foreign: Annotated[
+        str | None,
+        typer.Option(help="Ion that comes in, such as K: to be given too. In poling: a second, slower ion, if any."),
+    ] = None,
     name: Annotated[str | None, typer.Option(help="Beginning of the names of the files.")] = None,
     output: Annotated[Path, typer.Option(help="Folder of the files.")] = Path(),
     charge_mC_cm2: Annotated[float | None, typer.Option("--charge-mC-cm2", help="Charge passed.")] = None,
@@ -35,7 +40,7 @@ def new(
     """Write a commented experiment and study that run as they are: a place to begin."""
     start_jax(computing=False)
     from npp_jax.commands.new.options import Options
-    from npp_jax.commands.new.run import make_files, write_files
+    from npp_jax.commands.new.run import doubts, make_files, write_files
 
     options = Options(
         name, profile, native, foreign, first_depth_nm, counts_per_fraction, charge_mC_cm2, potential_V, temperature_K,
@@ -45,6 +50,7 @@ def new(
         drafts, told = make_files(kind, options, output)
         make_folder(output)
         written = write_files(drafts, output, reads=profile, force=force)
+        told += doubts(written)
     for line in told:
         say(line)
     tell_written(written)

@@ -21,19 +21,23 @@ def explore(
     browser: Annotated[bool, typer.Option(help="Open the page in the browser.")] = True,
 ) -> None:
     """Move parameters by hand in the browser and see profiles follow; a page of this machine alone, offline."""
-    start_jax()
-    from npp_jax.explorer.run import check_bokeh, page_of
+    from npp_jax.commands.progress import progress
 
-    with exit_codes():
-        check_bokeh()
-        build = page_of(file, data, release=setting)
-        from npp_jax.explorer.serve import ADDRESS, PageServer
+    # Some seconds, in which nothing else would be seen.
+    with progress(f"starting JAX and reading {file.name}", lines=False):
+        start_jax()
+        from npp_jax.explorer.run import check_bokeh, page_of
 
-        try:
-            server = PageServer(build, port=port)
-        except OSError as error:
-            error.filename = f"{ADDRESS}:{port}"
-            raise cannot_write(error) from None
+        with exit_codes():
+            check_bokeh()
+            build = page_of(file, data, release=setting)
+            from npp_jax.explorer.serve import ADDRESS, PageServer
+
+            try:
+                server = PageServer(build, port=port)
+            except OSError as error:
+                error.filename = f"{ADDRESS}:{port}"
+                raise cannot_write(error) from None
     say(f"{server.url}\nOpen this address in a browser of this machine; Ctrl-C ends.")
     if browser:
         import webbrowser

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from npp_jax.cli.terminal import exit_codes, start_jax, tell_written
+from npp_jax.cli.terminal import exit_codes, make_folder, start_jax, tell_written
 
 
 def plot(
@@ -13,19 +13,22 @@ def plot(
     output: Annotated[
         Path | None,
         typer.Option(
-            help="Figure; its ending gives the format. NAME_plot.png if not given; of several NAME_plot_pairs.png, …"
+            help="Folder, as of all commands, for NAME_plot.png; or one figure, whose ending gives the format "
+            "(of several FIGURE_pairs.png, …). Beside the result if not given."
         ),
     ] = None,
     force: Annotated[bool, typer.Option(help="Replace what is there and is no figure of this result.")] = False,
 ) -> None:
     """Draw the figures of a stored result."""
     start_jax(computing=False)
-    from npp_jax.commands.plot import default_target, draw_stored
+    from npp_jax.commands.plot import draw_stored, target_of
     from npp_jax.commands.progress import progress
 
     with exit_codes():
+        target = target_of(file, output)
+        make_folder(target.parent)
         with progress("drawing the figures", lines=False):
-            written = draw_stored(file, output or default_target(file), force=force)
+            written = draw_stored(file, target, force=force)
         tell_written(written)
 
 

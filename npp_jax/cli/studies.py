@@ -31,8 +31,8 @@ def sweep(
     from npp_jax.commands.progress import progress
     from npp_jax.commands.report.provenance import begin
     from npp_jax.commands.sweep import check_place, failures, run_study, write_sweep_report
+    from npp_jax.commands.warnings import study_warnings
     from npp_jax.files.study import load_study
-    from npp_jax.fitting import data_warnings
     from npp_jax.sweeping import Certificates, Workers
 
     if sum(option is not None for option in (workers, processes, scheduler)) > 1:
@@ -43,7 +43,7 @@ def sweep(
     # Its errors name the file that is wrong, which may be the store.
     with exit_codes():
         study = load_study(file)
-        for text in data_warnings(study.problem):
+        for text in study_warnings(study):
             say(f"warning: {text}", err=True)
         make_folder(output)
         target = output / f"{file.stem}.h5"
@@ -86,10 +86,10 @@ def fit(
     from npp_jax.commands.fit.summary import lines, warnings
     from npp_jax.commands.progress import progress
     from npp_jax.commands.report.provenance import begin
+    from npp_jax.commands.warnings import study_warnings
     from npp_jax.files import ConfigError
     from npp_jax.files.origin import ROOM, check_targets
     from npp_jax.files.study import load_study
-    from npp_jax.fitting import data_warnings
     from npp_jax.inference import REASON_ADVICE, Reason
 
     # Its errors name the file that is wrong, which may be the sweep.
@@ -101,7 +101,7 @@ def fit(
             raise ConfigError(f"{file}: no experiment has a profile; there is nothing to fit to")
         found = None if sweep is None else read_starts(sweep, study)
         # Before the minutes that a fit may take.
-        known = data_warnings(study.problem)
+        known = study_warnings(study)
         for text in known:
             say(f"warning: {text}", err=True)
         make_folder(output)

@@ -17,7 +17,7 @@ def tracer(
 ) -> None:
     """Isotope exchange and grain boundaries: profiles, evolution, chains and maps of grains, Arrhenius lines."""
     start_jax()
-    from npp_jax.commands.progress import evaluating, progress
+    from npp_jax.commands.progress import evaluating, fitting, progress
     from npp_jax.commands.report.provenance import begin
     from npp_jax.commands.tracer.report import printed
     from npp_jax.commands.tracer.run import evaluations, origin_of, result_files, run_tracer, write_report
@@ -36,8 +36,8 @@ def tracer(
         begun = begin(typed(), file, text, origin.reads)
         most = evaluations(study)
         what, compiling = f"{study.kind}: {file.name}", most is not None
-        with progress(what, most, "evaluations at most", compiling=compiling, quiet=quiet) as tell:
-            report = run_tracer(study, file.parent, evaluating(tell))
+        with fitting(what, most, "evaluations at most", compiling=compiling, quiet=quiet) as (tell, on_ends):
+            report = run_tracer(study, file.parent, evaluating(tell), on_ends)
         # The numbers are told before anything can go wrong with their files.
         if not quiet:
             say(printed(report.lines))

@@ -32,6 +32,9 @@ _EXAMPLES: dict[str, Any] = {
     "ResponseTable.kind": "dowsett", "LikelihoodTable.kind": "poisson", "DesignTable.kind": "sobol",
     "DesignTable.file": "candidates.csv", "ParameterTable.name": "D_K_m2_s", "RivalTable.name": "immobile ions",
     "StudyTable.truth": {"D_K_m2_s": 9.7e-22},
+    "goal": "sed_fwhm_eV", "choose": 3, "by_hour": True, "NextTable.draws": 16, "like": "K",
+    "ProposalTable.name": "K, longer", "vary": {"stages.0.charge_mC_cm2": [20.0, 40.0]}, "ions": ["Li", "K"],
+    "depth_nm": 200.0, "ProposalTable.points": 60, "sigma": 0.01, "cost_h": 3.0,
     # Tracers.
     "Dt_m2": 3.2e-7, "TruthTable.energy_eV": 0.43,
     "ProfileFile.file": "isotopes.csv", "light": "6Li", "heavy": "7Li", "species": "Li",

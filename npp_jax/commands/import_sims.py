@@ -1,5 +1,7 @@
 """`npp-jax import-sims`: from the words of the command line to a profile, its file and its figure."""
 
+import re
+import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -10,10 +12,11 @@ from npp_jax.files.origin import Origin, check_targets
 from npp_jax.files.sims_profile import write_profile
 from npp_jax.files.writing import check_figure, draw, written_together
 from npp_jax.sims.convert import convert
-from npp_jax.sims.errors import fault
+from npp_jax.sims.errors import SimsFileError, fault
 from npp_jax.sims.importing import describe
 from npp_jax.sims.options import ImportOptions
 from npp_jax.sims.profile import SimsProfile
+from npp_jax.sims.raw import RawProfile
 from npp_jax.sims.read import read_raw
 
 
@@ -92,6 +95,7 @@ def command(
 
     if not species:
         say(*describe(raw), *(f"warning: {line}" for line in raw.warnings))
+        say(f"to import: {example_command(file, raw, format)}")
         return told
     channels = dict(_pair(file, "--species", item, item) for item in species)
     if len(channels) != len(species):
@@ -146,6 +150,54 @@ def command(
                 raise fault(figure, f"cannot be written ({error.strerror or error})") from None
     say(*(f"warning: {line}" for line in lost), f"written: {', '.join(map(str, written))}")
     return told
+
+
+_ATOM = re.compile(r"(?:\d+)?([A-Z][a-z]?)[+-]?")
+_MOBILE = ("Li", "Na", "K", "Rb", "Cs", "Ag", "H", "Tl", "Cu", "Ca", "Mg", "Zn")
+"""Ions that move in glasses, those that are looked at most first."""
+
+
+def example_command(file: Path, raw: RawProfile, format: str = "auto") -> str:
+    """A command that imports a file, with its own channels: those of ions that move, or its first two.
+
+    Parameters
+    ----------
+    file
+        As it was typed.
+    raw
+        What is in it.
+    format
+        The option with which it was read.
+    """
+    found: dict[str, str] = {}
+    for channel in raw.channels:
+        atom = _ATOM.fullmatch(channel.name)
+        if atom is not None and atom[1] in _MOBILE:
+            found.setdefault(atom[1], channel.name)
+    ions = sorted(found, key=_MOBILE.index)[:2] or [channel.name for channel in raw.channels[:2]]
+    words = ["npp-jax", "import-sims", str(file)] + ([] if format == "auto" else ["--format", format])
+    for ion in ions:
+        words += ["--species", ion if found.get(ion, ion) == ion else f"{ion}={found[ion]}"]
+    # The foreign ion has no level in the bulk, so that all together are taken for one.
+    alone = {ion: found.get(ion, ion) for ion in ions}
+    ways = next((ways for ways in _WAYS if _converts(raw, alone, ways)), ())
+    command = shlex.join([*words, *(part for way in ways for part in ("--normalise", way))])
+    return command if raw.axis == "depth" else f"{command} --crater-depth-nm DEPTH"
+
+
+_WAYS = ((), ("sum",))
+"""Normalisations that an example tries, in this order."""
+
+
+def _converts(raw: RawProfile, channels: dict[str, str], ways: Sequence[str]) -> bool:
+    """Whether these options make a profile of a file."""
+    depth = None if raw.axis == "depth" else 100.0
+    normalise = dict.fromkeys(channels, ways[0]) if ways else {}
+    try:
+        convert(raw, ImportOptions(species=channels, normalise=normalise, crater_depth_nm=depth))
+    except (SimsFileError, ValueError):
+        return False
+    return True
 
 
 def _summary(profile: SimsProfile) -> list[str]:

@@ -11,19 +11,30 @@ from npp_jax.figures.simulation import figure_summary
 from npp_jax.figures.sweep_pages import sweep_figures
 from npp_jax.files import ConfigError, parse_experiment, sims_profile
 from npp_jax.files.origin import Origin, check_targets
+from npp_jax.files.solution import TITLE as SIMULATION
 from npp_jax.files.solution import read_solution, reading_solution
 from npp_jax.files.writing import check_figure, write_figure, written_together
 from npp_jax.simulation.status import Status
-from npp_jax.sweeping import is_sweep
 from npp_jax.sweeping.store.reading import FileFault, reading
+from npp_jax.sweeping.store.stored import TITLE as SWEEP
+from npp_jax.text.errors import shorten
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def default_target(file: Path) -> Path:
-    """Figure that is called otherwise than those of the commands that make results."""
-    return file.with_name(f"{file.stem}_plot.png")
+_DRAWN = "results of simulate, sweep, fit, tracer and import-sims"
+
+
+def target_of(file: Path, output: Path | None) -> Path:
+    """The figure for a place: a file with the ending of a format, a folder, or beside the result.
+
+    In a folder it is called otherwise than the figures of the commands that make results.
+    """
+    folder = file.parent if output is None else output
+    if output is not None and output.suffix and not output.is_dir():
+        return output
+    return folder / f"{file.stem}_plot.png"
 
 
 def draw_stored(file: Path, target: Path, *, force: bool = True) -> list[Path]:
@@ -68,29 +79,35 @@ def draw_stored(file: Path, target: Path, *, force: bool = True) -> list[Path]:
 
 def _figures(file: Path) -> dict[str, "Figure"]:
     """Figures of a result by their names; one alone has none."""
-    if is_sweep(file):
-        return sweep_figures(file)
-    title = _title(file)
-    if title == sims_profile.TITLE:
-        return {"": figure_profile(sims_profile.read_profile(file))}
     try:
+        title = _title(file)
+        if title == SWEEP:
+            return sweep_figures(file)
+        if title == sims_profile.TITLE:
+            return {"": figure_profile(sims_profile.read_profile(file))}
+        if title == SIMULATION:
+            return {"": _summary(file)}
         if title == FIT:
             return fit_figures(file)
         if title.startswith(TRACER):
             return {"": tracer_figure(file, title.removeprefix(TRACER))}
     except FileFault as error:
         raise ConfigError(str(error)) from None
-    return {"": _summary(file)}
+    told = f"its title is '{shorten(title)}'" if title else "it has no title"
+    raise ConfigError(f"{file}: not a result of npp_jax, or damaged: {told}; plot draws {_DRAWN}")
 
 
 def _title(file: Path) -> str:
-    """Title of a result; nothing where it has none, or cannot be read."""
-    try:
-        with reading(file, "a result of npp_jax") as reader:
-            title = reader.attribute("title")
-    except FileFault:
-        return ""
-    return title if isinstance(title, str) else ""
+    """Title of a result; nothing where it has none.
+
+    Raises
+    ------
+    FileFault
+        The file cannot be read.
+    """
+    with reading(file, "a result of npp_jax (HDF5)") as reader:
+        title = reader.attribute("title")
+        return title if isinstance(title, str) else ""
 
 
 def _summary(file: Path) -> "Figure":

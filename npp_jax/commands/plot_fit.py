@@ -6,7 +6,11 @@ from typing import TYPE_CHECKING
 import h5py
 import numpy as np
 
+from npp_jax.figures.fit import Refined, figure_landscape, figure_law
 from npp_jax.figures.stored import SeenFit, StoredLikelihood, figure_likelihoods, figure_matrix, figure_seen
+from npp_jax.fitting import LawBands
+from npp_jax.fitting.band import Band, SiteBands
+from npp_jax.inference import Parameter, ParameterError
 from npp_jax.sweeping.store.reading import Reader, reading
 
 if TYPE_CHECKING:
@@ -17,7 +21,9 @@ FIT = "npp_jax fit"
 
 
 def fit_figures(file: Path) -> dict[str, "Figure"]:
-    """Profiles with residuals, correlation and profile likelihoods of a fit.
+    """Profiles with residuals, correlation, profile likelihoods, diffusivity with site energies, landscape of a fit.
+
+    Files of earlier versions have neither of the last two.
 
     Raises
     ------
@@ -35,9 +41,56 @@ def fit_figures(file: Path) -> dict[str, "Figure"]:
         profiled = reader.file.get("profile_likelihood")
         marks = [str(mark) for mark in profiled] if isinstance(profiled, h5py.Group) else []
         best = dict(zip(names, zip(theta.tolist(), units, strict=True), strict=True))
-        likelihoods = [_likelihood(reader, mark, best) for mark in marks if mark in best]
+        likelihoods = [_likelihood(reader, mark, best) for mark in marks]
+        law = _law(reader) if "law" in reader else None
+        seen_from = None
+        if "landscape" in reader and len(names) > 1:
+            axes = ("candidate",)
+            theta_of = reader.array("landscape/theta", (*axes, "parameter"))
+            seen_from = (theta_of, reader.array("landscape/chi2", axes), _refined(reader, names, theta))
     figures = {"profiles": figure_seen(file.stem, seen), "correlation": figure_matrix(names, correlation)}
-    return figures | ({"profile_likelihood": figure_likelihoods(likelihoods)} if likelihoods else {})
+    if likelihoods:
+        figures["profile_likelihood"] = figure_likelihoods(likelihoods)
+    if law is not None:
+        figures["site_energies"] = figure_law(file.stem, *law)
+    if seen_from is not None and np.isfinite(seen_from[1]).any():
+        figures["landscape"] = figure_landscape(*seen_from)
+    return figures
+
+
+def _law(reader: Reader) -> tuple[LawBands, tuple[float, float]]:
+    """D and site energies with their bands, and the range of fractions that the data hold."""
+    over, energies = ("law_fraction",), ("energy",)
+
+    def band(name: str, axes: tuple[str, ...]) -> Band:
+        return Band(*(reader.array(f"law/{name}{end}", axes) for end in ("", "_low", "_high")))
+
+    species = reader.file["law"].attrs.get("species")
+    low, high = reader.array("law/supported", ("end",), finite=True).tolist()
+    bands = LawBands(
+        species if isinstance(species, str) else "?",
+        reader.array("law/law_fraction", over),
+        band("diffusivity", over),
+        SiteBands(band("activation", over), reader.array("law/energy", energies), band("density", energies))
+        if "energy" in reader.file["law"]
+        else None,
+    )
+    return bands, (low, high)
+
+
+def _refined(reader: Reader, names: tuple[str, ...], theta: np.ndarray) -> Refined:
+    along = ("parameter",)
+    keys, scales = (reader.names(f"parameter_{part}", along) for part in ("key", "scale"))
+    ends = reader.array("parameter_range", (*along, "end"))
+    try:
+        parameters = tuple(
+            Parameter(name, (key,) if key else (), low, high, scale if scale in ("log", "logit") else "linear")
+            for name, key, scale, (low, high) in zip(names, keys, scales, ends.tolist(), strict=True)
+        )
+    except ParameterError as error:
+        raise reader.fault(str(error)) from None
+    path = reader.array("path", ("trial", *along))
+    return Refined(parameters, theta, path, reader.array("covariance_scaled", (*along, "other_parameter")))
 
 
 def _seen(reader: Reader, group: str) -> SeenFit:
@@ -55,4 +108,8 @@ def _likelihood(reader: Reader, mark: str, best: dict[str, tuple[float, str]]) -
     place, axes = f"profile_likelihood/{mark}", (f"{mark} values",)
     values, height = (reader.array(f"{place}/{name}", axes) for name in ("values", "delta_chi2"))
     ends = reader.array(f"{place}/end_value", ("end",))
-    return StoredLikelihood(mark, best[mark][1], best[mark][0], values, height, ends[np.isfinite(ends)])
+    told = reader.file[place].attrs.get("name", mark)
+    if told not in best:
+        raise reader.fault(f"'{place}' is of no parameter")
+    value, unit = best[told]
+    return StoredLikelihood(told, unit, value, values, height, ends[np.isfinite(ends)])

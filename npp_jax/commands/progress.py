@@ -3,12 +3,15 @@
 import contextlib
 import time
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from npp_jax.inference import Iteration
+if TYPE_CHECKING:
+    # Read with JAX, before which something is to be seen.
+    from npp_jax.inference import Iteration
 
 _EVERY = 10.0
 """Time between plain lines [s]."""
@@ -146,20 +149,44 @@ def candidates(what: str, total: int, done: int, *, quiet: bool) -> Iterator[Cal
         yield chunk
 
 
-def evaluating(tell: Tell) -> Callable[[Iteration], None]:
+@contextlib.contextmanager
+def fitting(
+    what: str, total: int | None, unit: str, *, compiling: bool, quiet: bool
+) -> Iterator[tuple[Tell, Callable[[int, int], None]]]:
+    """Progress of a refinement, and then of the profile likelihoods behind it.
+
+    What it gives takes how far the refinement is, and how many ends of intervals are found, and of how many.
+    """
+    with contextlib.ExitStack() as stack:
+        tell = stack.enter_context(progress(what, total, unit, compiling=compiling, quiet=quiet))
+        of_ends: Tell | None = None
+        known = 0
+
+        def ends(done: int, total: int) -> None:
+            nonlocal of_ends, known
+            if of_ends is None or total != known:
+                stack.close()
+                known = total
+                of_ends = stack.enter_context(progress("profile likelihoods", total, "ends of intervals", quiet=quiet))
+            of_ends(done)
+
+        yield tell, ends
+
+
+def evaluating(tell: Tell) -> Callable[["Iteration"], None]:
     """Takes the iterations of a fit from one start, and tells their number, χ² and the time left."""
     return _told(tell, lambda now: now.number)
 
 
-def refining(tell: Tell) -> Callable[[Iteration], None]:
+def refining(tell: Tell) -> Callable[["Iteration"], None]:
     """Takes the iterations of a refinement, and tells the starts that have ended, the best χ² and the time left."""
     return _told(tell, lambda now: int(np.sum(now.ended)))
 
 
-def _told(tell: Tell, done: Callable[[Iteration], int]) -> Callable[[Iteration], None]:
+def _told(tell: Tell, done: Callable[["Iteration"], int]) -> Callable[["Iteration"], None]:
     first, seen = time.monotonic(), -1
 
-    def iteration(now: Iteration) -> None:
+    def iteration(now: "Iteration") -> None:
         nonlocal first, seen
         if seen < 0:
             # The first one may have compiled.

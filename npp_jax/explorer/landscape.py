@@ -1,5 +1,6 @@
 """The candidates of a sweep over two parameters, coloured by χ²; a click on one chooses it."""
 
+import html
 from collections.abc import Callable
 from typing import Any
 
@@ -120,7 +121,7 @@ class Landscape:
         limit, chi2 = f"{threshold(result):.3g}", f"{result.total[candidate]:.1f}"
         self.words.text = (
             f"<b>candidate {candidate}</b>: χ² {chi2}, {told}<br>"
-            f"{numbers}<br>ringed: Δχ² below {limit} (95 %); star: the best"
+            f"{html.escape(numbers)}<br>ringed: Δχ² below {limit} (95 %); star: the best"
         )
         self._chosen(candidate)
 

@@ -281,4 +281,8 @@ def fit_table(found: Found) -> str:
     warnings = "".join(f"<br>{html.escape(text)}" for text in result.warnings())
     chi2 = f"χ² {result.chi2:.1f} for {result.points} points, probability {result.p_value:.2g}"
     head = "<tr><th align='left'>parameter</th><th align='left'>best</th><th align='left'>95 %</th></tr>"
-    return f"fit ended: {chi2}<table>{head}{''.join(rows)}</table>{warnings}"
+    foot = (
+        "Intervals and bands are from the covariance at the minimum. npp-jax fit follows χ² along each parameter "
+        "(profile likelihoods), which shows where they are not symmetric, or open."
+    )
+    return f"fit ended: {chi2}<table>{head}{''.join(rows)}</table>{foot}{warnings}"

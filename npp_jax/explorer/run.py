@@ -106,23 +106,22 @@ def build_of(subject: "Subject", *, ahead: bool = True) -> Build:
     ahead
         Whether the first picture is made before a page is opened.
     """
-    from npp_jax.explorer.page import Page
     from npp_jax.explorer.picture import Painter
 
     painter, view = Painter(subject.problem), subject.view()
 
-    def build(document: "Document") -> None:
-        Page(document, subject, painter)
-
-    if not ahead:
-        return build
-
     def prepare() -> None:
-        # While the browser starts; what goes wrong is told on the page.
+        # While the library of the page is read and the browser starts; what goes wrong is told on the page.
         with contextlib.suppress(Exception):
             painter.paint(view.values, view.ranges, "fast")
 
-    threading.Thread(target=prepare, daemon=True).start()
+    if ahead:
+        threading.Thread(target=prepare, daemon=True).start()
+    from npp_jax.explorer.page import Page
+
+    def build(document: "Document") -> None:
+        Page(document, subject, painter)
+
     return build
 
 

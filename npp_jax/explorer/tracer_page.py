@@ -24,6 +24,7 @@ from npp_jax.explorer.controls import WIDTH, Controls, note
 from npp_jax.explorer.download import TAKE
 from npp_jax.explorer.state import View
 from npp_jax.explorer.tracer_series import Series, chi2_of, series_of
+from npp_jax.explorer.tracer_simulated import varied_of, with_values
 from npp_jax.explorer.work import Latest, later
 from npp_jax.figures.simulation import COLOURS
 from npp_jax.inference import Parameter
@@ -63,22 +64,22 @@ class TracerPage:
             later(self._document, partial(self._fitted, report))
 
     def _fitted(self, report: TracerReport) -> None:
+        self._report = report
         words = html.escape("\n".join([printed(report.lines), *report.warnings]))
         table = f"<pre style='font-size:11px;white-space:pre-wrap'>{words}</pre>"
         self._status.text = f"{table}status: {html.escape(report.status)}"
         self._take = Div(text="", visible=False)
         self._take.js_on_change("text", CustomJS(code=TAKE))
         figure = Button(label="Figure (PNG)", width=150, name="save PNG")
-        figure.on_click(lambda: self._hand(report))
+        figure.on_click(lambda: self._hand(self._report))
         fit = report.fit
         if fit is None:
-            self._left.children = [*self._left.children, figure, self._take]
-            self._picture_of(report)
+            self._simulated(report, figure)
             return
         self._fit, self._series = fit, series_of(fit)
         begin = View(_bounded(fit)[:_MOST], tuple(map(float, fit.theta[:_MOST])), ())
         self._best = self._view = begin
-        self._controls = Controls(begin, self._moved, lambda text: setattr(self._message, "text", html.escape(text)))
+        self._controls = Controls(begin, self._moved, self._say)
         back = Button(label="Back to the fit", width=150, button_type="primary", name="back")
         back.on_click(self._back)
         rest = len(fit.theta) - _MOST
@@ -142,6 +143,9 @@ class TracerPage:
         self._sources[series.place] = source
         return made
 
+    def _say(self, text: str) -> None:
+        self._message.text = html.escape(text)
+
     def _moved(self, name: str, value: float, done: bool) -> None:
         self._message.text = ""
         self._view = self._view.moved(name, value)
@@ -179,14 +183,47 @@ class TracerPage:
         told = f"χ² {chi2:.1f} (fit: {best:.1f}) for {self._fit.points} points"
         self._message.text = told if finite else f"{told}; numbers overflowed: these values cannot be represented"
 
-    def _picture_of(self, report: TracerReport) -> None:
-        """The figure of a study that has nothing to fit."""
-        body = base64.b64encode(_png(report)).decode()
-        self._right.children = [Div(text=f"<img src='data:image/png;base64,{body}' style='max-width:100%'>")]
+    def _simulated(self, report: TracerReport, figure: Button) -> None:
+        """A study that has nothing to fit: its figure, and sliders of its numbers."""
+        varied = varied_of(self._study)[:_MOST]
+        controls: list[Any] = []
+        if varied:
+            begin = View(tuple(one.parameter for one in varied), tuple(one.value for one in varied), ())
+            self._best = self._view = begin
+            self._controls = Controls(begin, self._moved, self._say)
+            back = Button(label="Back to the study", width=150, button_type="primary", name="back")
+            back.on_click(self._back)
+            self._work = Latest(self._simulate, self._failed)
+            self._document.on_session_destroyed(lambda context: self._work.end())
+            controls = [self._controls.column, back]
+        self._picture = Div(text="", name="picture")
+        self._left.children = [*self._left.children, *controls, figure, self._take]
+        self._right.children = [self._picture]
+        self._show_figure(_Job(self._view.values) if varied else None, report, _as_image(report))
+
+    @own_promotion
+    def _simulate(self, job: _Job) -> None:
+        """In a thread of its own."""
+        names = [parameter.name for parameter in self._view.parameters]
+        given = {one.parameter.name: one.value for one in varied_of(self._study)}
+        study = with_values(self._study, {**given, **dict(zip(names, job.values, strict=True))})
+        report = run_tracer(study, self._file.parent)
+        later(self._document, partial(self._show_figure, job, report, _as_image(report)))
+
+    def _show_figure(self, job: _Job | None, report: TracerReport, image: str) -> None:
+        if job is None or job.values == self._view.values:
+            self._report, self._picture.text = report, image
+            words = html.escape(printed(report.lines))
+            self._status.text = f"<pre style='font-size:11px;white-space:pre-wrap'>{words}</pre>simulated"
 
     def _hand(self, report: TracerReport) -> None:
         self._take.text = ""
         self._take.text = f"{self._file.stem}.png|image/png|{base64.b64encode(_png(report)).decode()}"
+
+
+def _as_image(report: TracerReport) -> str:
+    body = base64.b64encode(_png(report)).decode()
+    return f"<img src='data:image/png;base64,{body}' style='max-width:100%'>"
 
 
 def _png(report: TracerReport) -> bytes:

@@ -1,6 +1,6 @@
 """Figures of a fit: functions that draw into an `ax` and return it."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -17,10 +17,9 @@ from npp_jax.figures.axes import (
 from npp_jax.figures.stored import correlations
 from npp_jax.fitting import FitResult, Measurement, signal_sigma
 from npp_jax.fitting.band import Band, LawBands, SiteBands
-from npp_jax.inference import NORMAL_95, Outcome, Posterior, Profile
+from npp_jax.inference import NORMAL_95, Outcome, Parameters, Posterior, Profile
 from npp_jax.inference.profile import DELTA_CHI2_95
 from npp_jax.observe import DepthProfile
-from npp_jax.sweeping import SweepResult
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -114,6 +113,19 @@ def site_energies(ax: "Axes", bands: LawBands, sites: SiteBands, supported: tupl
     return ax
 
 
+def figure_law(title: str, bands: LawBands, supported: tuple[float, float]) -> "Figure":
+    """D of the ion against its fraction, and its sites, where it has some."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(5.2, 4.0) if bands.sites is None else (8.4, 3.8), layout="constrained")
+    left, *right = figure.subplots(1, 1 if bands.sites is None else 2, squeeze=False)[0]
+    diffusivity(left, bands, supported)
+    if bands.sites is not None:
+        site_energies(right[0], bands, bands.sites, supported)
+    figure.suptitle(title, fontsize="medium")
+    return figure
+
+
 def correlation(ax: "Axes", result: FitResult) -> "Axes":
     """Correlation matrix of the parameters."""
     return correlations(ax, result.names, np.asarray(result.covariance.correlation))
@@ -165,15 +177,31 @@ _DECADES = 2.5
 """Of χ², over all colours, in the figure of the candidates."""
 
 
-def landscape(ax: "Axes", sweep: SweepResult, pair: tuple[int, int], result: FitResult) -> "Axes":
+class Refined(NamedTuple):
+    """Where a fit went, and how sure it is, as a landscape shows it."""
+
+    parameters: Parameters
+    theta: Float[np.ndarray, " parameter"]
+    path: Float[np.ndarray, "trial parameter"]
+    """Trial points of the best start."""
+    covariance: Float[np.ndarray, "parameter parameter"]
+    """Covariance on the scales of the parameters."""
+
+
+def landscape(
+    ax: "Axes",
+    candidates: Float[np.ndarray, "candidate parameter"],
+    total: Float[np.ndarray, " candidate"],
+    pair: tuple[int, int],
+    found: Refined,
+) -> "Axes":
     """Candidates of the sweep over two parameters, coloured by their χ², with the path of the refinement."""
-    total = sweep.total
     order = np.argsort(-np.where(np.isfinite(total), total, np.inf))
     order = order[np.isfinite(total[order])]
     low = float(total[order].min())
     drawn = ax.scatter(
-        sweep.theta[order, pair[0]],
-        sweep.theta[order, pair[1]],
+        candidates[order, pair[0]],
+        candidates[order, pair[1]],
         c=np.log10(total[order]),
         s=9,
         cmap=MAP,
@@ -181,30 +209,42 @@ def landscape(ax: "Axes", sweep: SweepResult, pair: tuple[int, int], result: Fit
         vmax=np.log10(low) + _DECADES,
         lw=0,
     )
-    ax.plot(*result.path[:, list(pair)].T, ".-", color=COLOURS[1], lw=1.0, ms=4, label="refinement")
-    ellipse = _ellipse(result, pair)
+    ax.plot(*found.path[:, list(pair)].T, ".-", color=COLOURS[1], lw=1.0, ms=4, label="refinement")
+    ellipse = _ellipse(found, pair)
     if ellipse is not None:
         ax.plot(*ellipse, color=COLOURS[3], lw=1.4, label="95 % (covariance)")
-    ax.plot(*result.theta[list(pair)], "*", color=COLOURS[1], ms=11, mec="k", mew=0.5, label="best", zorder=5)
-    ax.set(xscale=sweep.parameters[pair[0]].scale, yscale=sweep.parameters[pair[1]].scale)
-    name_axis(name_axis(ax, sweep.parameters[pair[0]], "x"), sweep.parameters[pair[1]], "y")
+    ax.plot(*found.theta[list(pair)], "*", color=COLOURS[1], ms=11, mec="k", mew=0.5, label="best", zorder=5)
+    across, up = (found.parameters[k] for k in pair)
+    ax.set(xscale=across.scale, yscale=up.scale)
+    name_axis(name_axis(ax, across, "x"), up, "y")
     ax.legend(frameon=False, fontsize="small", loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=3)
     ax.figure.colorbar(drawn, ax=ax, label="log$_{10}$ χ²")
     return ax
 
 
-def _ellipse(result: FitResult, pair: tuple[int, int]) -> np.ndarray | None:
+def _ellipse(found: Refined, pair: tuple[int, int]) -> np.ndarray | None:
     """Where 95 % of the probability of two parameters lies, by their covariance; None where that is not known."""
-    chosen = [result.parameters[k] for k in pair]
-    inner = np.asarray(result.covariance.scaled)[np.ix_(pair, pair)]
+    chosen = [found.parameters[k] for k in pair]
+    inner = found.covariance[np.ix_(pair, pair)]
     if not np.all(np.isfinite(inner)) or np.linalg.det(inner) <= 0.0:
         return None
     turn = np.linspace(0.0, 2.0 * np.pi, 181)
     circle = np.sqrt(_DELTA_CHI2_OF_TWO) * np.linalg.cholesky(inner) @ np.stack([np.cos(turn), np.sin(turn)])
     forth = {"log": np.log, "logit": lambda p: np.log(p / (1.0 - p)), "linear": np.asarray}
     back = {"log": np.exp, "logit": lambda s: 1.0 / (1.0 + np.exp(-s)), "linear": np.asarray}
-    ends = [back[p.scale](forth[p.scale](result.theta[k]) + c) for p, k, c in zip(chosen, pair, circle, strict=True)]
+    ends = [back[p.scale](forth[p.scale](found.theta[k]) + c) for p, k, c in zip(chosen, pair, circle, strict=True)]
     return np.clip(np.stack(ends), [[float(p.low)] for p in chosen], [[float(p.high)] for p in chosen])
+
+
+def figure_landscape(
+    candidates: Float[np.ndarray, "candidate parameter"], total: Float[np.ndarray, " candidate"], found: Refined
+) -> "Figure":
+    """The landscape over the first two parameters."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(5.2, 4.0), layout="constrained")
+    landscape(figure.subplots(), candidates, total, (0, 1), found)
+    return figure
 
 
 _PAIRED = 8

@@ -126,7 +126,7 @@ class StageTable(ConfigTable):
         if len(ends) != 1:
             raise ValueError(
                 f"a stage has exactly one end: duration_s, duration_h, charge_C_m2 or charge_mC_cm2; "
-                f"given: {ends or 'none'}"
+                f"given: {', '.join(ends) or 'none'}"
             )
         drives = ("potential_V", "potential_trace", "current_density_A_m2", "current_density_trace")
         given = [k for k in drives if getattr(self, k) is not None]
@@ -134,7 +134,9 @@ class StageTable(ConfigTable):
             if self.beam is None:
                 raise ValueError("front = 'ion-beam' needs the key beam")
             if len(given) != 1:
-                raise ValueError(f"an ion beam has exactly one of {', '.join(drives)}; given: {given or 'none'}")
+                raise ValueError(
+                    f"an ion beam has exactly one of {', '.join(drives)}; given: {', '.join(given) or 'none'}"
+                )
         elif (self.front == "blocking" and [k for k in given if k.startswith("potential")] != given) or (
             self.front == "blocking" and len(given) != 1
         ):
@@ -213,7 +215,7 @@ class ExperimentTable(ConfigTable):
     def _names(self) -> "ExperimentTable":
         names = [species.name for species in self.species]
         if len(set(names)) != len(names):
-            raise ValueError(f"species names must differ, got {names}")
+            raise ValueError(f"species names must differ, got {', '.join(names)}")
         for k, stage in enumerate(self.stages):
             named = [stage.beam] if stage.beam is not None else list(stage.reservoir_fraction or {})
             for name in named:

@@ -1,7 +1,9 @@
 """Hypotheses on the data that a study compares: the main one, and the rivals that its file tells by what differs."""
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -87,15 +89,50 @@ def _changed(
         return measurements
     found, placed = [], set()
     for entry, measurement in zip(entries, measurements, strict=True):
-        species = {s.name for s in measurement.experiment.species}
-        own = {k: v for k, v in rival.set.items() if k.split(".")[0] in {"sample", "stages", "initial", *species}}
-        placed |= set(own)
-        path = folder / rival.files.get(entry.name, entry.file)
-        found.append(dataclasses.replace(measurement, experiment=load_experiment(path, changes=own)))
+        placed |= set(_own_keys(rival, measurement.experiment))
+        experiment = _rival_file(rival, entry.name, folder / entry.file, {}, measurement.experiment, folder)
+        found.append(dataclasses.replace(measurement, experiment=experiment))
     lost = [key for key in rival.set if key not in placed]
     if lost:
         raise ValueError(f"rival '{rival.name}': set = '{lost[0]}' has no place in any experiment")
     return tuple(found)
+
+
+def rival_experiment(
+    rival: RivalTable, like: str | None, path: Path, changes: Mapping[str, Any], folder: Path
+) -> Experiment:
+    """An experiment that is none of the study, as a rival takes it to be.
+
+    Parameters
+    ----------
+    rival
+        The rival.
+    like
+        Experiment of the study that it is like: another file of the rival for that is one for it, too.
+    path, changes
+        Its file, and the keys that have another value.
+    folder
+        Where files of the rival are looked for.
+    """
+    plain = load_experiment(path, changes=changes)
+    experiment = _rival_file(rival, like, path, changes, plain, folder)
+    return experiment if rival.free_form_knots is None else with_free_form(experiment, rival.free_form_knots)
+
+
+def _rival_file(
+    rival: RivalTable, name: str | None, path: Path, changes: Mapping[str, Any], plain: Experiment, folder: Path
+) -> Experiment:
+    own = _own_keys(rival, plain)
+    other = rival.files.get(name or "")
+    if other is None and not own:
+        return plain
+    return load_experiment(path if other is None else folder / other, changes={**changes, **own})
+
+
+def _own_keys(rival: RivalTable, experiment: Experiment) -> dict[str, Any]:
+    """Keys that a rival sets and that have a place in an experiment."""
+    species = {s.name for s in experiment.species}
+    return {k: v for k, v in rival.set.items() if k.split(".")[0] in {"sample", "stages", "initial", *species}}
 
 
 def _check_set(rival: RivalTable, problem: Problem) -> None:

@@ -8,7 +8,8 @@ import numpy as np
 
 from npp_jax.files import load_experiment
 from npp_jax.files.profile_table import read_profile
-from npp_jax.files.study_tables import ExperimentEntry, LikelihoodTable, ResponseTable
+from npp_jax.files.seen_tables import LikelihoodTable, ResponseTable
+from npp_jax.files.study_tables import ExperimentEntry
 from npp_jax.fitting import Measurement
 from npp_jax.observe import (
     MINIMUM_POINTS,
@@ -42,14 +43,14 @@ def make_measurement(entry: ExperimentEntry, folder: Path) -> Measurement:
             f"{entry.name}: {left} points of {entry.profile} lie {_between(entry)}; at least {MINIMUM_POINTS} are "
             "needed"
         )
-    likelihood = _likelihood(entry.likelihood)
+    likelihood = likelihood_of(entry.likelihood)
     if isinstance(likelihood, PoissonLikelihood) and profile.counts is None:
         raise ValueError(f"{entry.name}: a poisson likelihood needs counts; {_without_counts(entry.profile)}")
     return Measurement(
         entry.name,
         experiment,
         profile,
-        Observation(_response(entry.response), depth_scale=entry.depth_scale),
+        Observation(response_of(entry.response), depth_scale=entry.depth_scale),
         NuisancePrior(
             sensitivity_sigma=entry.nuisance.sensitivity_sigma, background_sigma=entry.nuisance.background_sigma
         ),
@@ -75,7 +76,8 @@ def _without_counts(profile: str) -> str:
     )
 
 
-def _likelihood(table: LikelihoodTable) -> AbstractLikelihood:
+def likelihood_of(table: LikelihoodTable) -> AbstractLikelihood:
+    """Law of the noise that a table tells."""
     match table.kind:
         case "poisson":
             return PoissonLikelihood(relative_sigma=table.relative_sigma)
@@ -84,7 +86,8 @@ def _likelihood(table: LikelihoodTable) -> AbstractLikelihood:
     return GaussianLikelihood(relative_sigma=table.relative_sigma)
 
 
-def _response(table: ResponseTable) -> AbstractResponse:
+def response_of(table: ResponseTable) -> AbstractResponse:
+    """Depth resolution that a table tells."""
     if table.kind == "gaussian":
         return GaussianResponse(table.sigma_nm or 0.0)
     if table.kind == "dowsett":

@@ -134,6 +134,11 @@ def tables_of(path: Path) -> list[Path]:
         return []
 
 
+def _quoted(title: str) -> str:
+    """A title in a table that is separated by commas."""
+    return '"' + title.replace('"', '""') + '"' if set(title) & set(',"\n\r') else title
+
+
 def table_names(directory: Path, outputs: int) -> list[Path]:
     """Tables that `write_csv` makes of a solution with so many output points."""
     return [*(directory / f"profiles_{k + 1}.csv" for k in range(outputs)), directory / "trace.csv"]
@@ -147,7 +152,9 @@ def write_csv(directory: str | Path, solution: Solution) -> list[Path]:
     """
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
-    names = [["depth_nm", *solution.species, "potential_V", "field_V_m", "excess_charge_fraction"]] * len(solution.time)
+    others = ["potential_V", "field_V_m", "excess_charge_fraction"]
+    ions = [f"{name}_fraction" if name in ("depth_nm", *others) else name for name in solution.species]
+    names = [["depth_nm", *ions, *others]] * len(solution.time)
     columns: list[list[Any]] = [
         [
             solution.depth[k] * 1e9,
@@ -169,7 +176,7 @@ def write_csv(directory: str | Path, solution: Solution) -> list[Path]:
                 np.column_stack([np.asarray(c) for c in data]),
                 "%.10g",
                 ",",
-                header=",".join(header),
+                header=",".join(map(_quoted, header)),
                 comments="",
                 encoding="utf-8",
             )

@@ -12,7 +12,9 @@ from npp_jax.files import ConfigError
 from npp_jax.files.hypotheses import Hypothesis, make_rival
 from npp_jax.files.identity import Identity, identify
 from npp_jax.files.measured import make_measurement
+from npp_jax.files.next_experiments import Next, make_next
 from npp_jax.files.study_tables import DesignTable, FitTable, StudyTable, SweepTable
+from npp_jax.files.sweep_export import observable_columns
 from npp_jax.files.toml import read_toml, toml_text
 from npp_jax.files.writing import readable
 from npp_jax.fitting import Problem
@@ -52,6 +54,8 @@ class Study:
     """What makes its sweep, and the files that it reads."""
     truth: Mapping[str, float] = dataclasses.field(default_factory=dict)
     """Parameters behind synthetic profiles, by their names; empty for what was measured."""
+    next: Next | None = None
+    """Experiments that could be made next, where the study names some."""
 
     @property
     def problem(self) -> Problem:
@@ -82,6 +86,9 @@ def load_study(path: str | Path) -> Study:
         rivals = tuple(make_rival(rival, main, table.experiments, path.parent) for rival in table.fit.rivals)
         _check_names(main.problem, table.sweep)
         _check_truth(table.truth, main)
+        proposals = None
+        if table.next is not None:
+            proposals = make_next(table.next, table.experiments, main, table.fit.rivals, path.parent)
         for hypothesis in (main, *rivals):
             _check_limits(hypothesis.parameters)
             for measurement in hypothesis.problem.measurements:
@@ -102,6 +109,7 @@ def load_study(path: str | Path) -> Study:
         text=toml_text(path),
         identity=identify(path, table),
         truth=table.truth,
+        next=proposals,
     )
 
 
@@ -141,6 +149,7 @@ def _check_ranges(main: Hypothesis, design: AbstractDesign) -> None:
 def _check_names(problem: Problem, sweep: SweepTable) -> None:
     """Names that a file of results can hold."""
     taken = {*OBSERVABLES, *shared_values(problem), "candidate", "configuration"}
+    taken |= set(observable_columns([m.name for m in problem.measurements]))
     if sweep.kept is not None:
         taken |= {*sweep.kept.variables(problem), *sweep.kept.coordinates(problem)}
     for parameter in problem.parameters:

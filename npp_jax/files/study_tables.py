@@ -6,58 +6,10 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from npp_jax.files import ConfigTable
-from npp_jax.inference import Parameter, ParameterError, Prior
+from npp_jax.files.next_tables import NextTable
+from npp_jax.files.parameter_table import ParameterTable
+from npp_jax.files.seen_tables import LikelihoodTable, NotNegative, NuisanceTable, Positive, ResponseTable
 from npp_jax.sweeping import KeptProfiles
-
-Positive = Annotated[float, Field(gt=0.0)]
-NotNegative = Annotated[float, Field(ge=0.0)]
-
-
-class ResponseTable(ConfigTable):
-    """[experiments.response]: depth resolution."""
-
-    kind: Literal["none", "gaussian", "dowsett"] = "none"
-    """Shape: none, a Gaussian, or that of Dowsett (two exponentials and a Gaussian)."""
-    leading_nm: NotNegative | None = None
-    """Length of the rise, towards the surface."""
-    trailing_nm: NotNegative | None = None
-    """Length of the decay, towards the depth."""
-    sigma_nm: NotNegative | None = None
-    """Standard deviation of the Gaussian."""
-
-    @model_validator(mode="after")
-    def _complete(self) -> "ResponseTable":
-        needed = {"none": set(), "gaussian": {"sigma_nm"}, "dowsett": {"leading_nm", "trailing_nm", "sigma_nm"}}
-        given = self.model_fields_set - {"kind"}
-        if given != needed[self.kind]:
-            raise ValueError(f"kind = '{self.kind}' takes {', '.join(sorted(needed[self.kind])) or 'nothing else'}")
-        return self
-
-
-class NuisanceTable(ConfigTable):
-    """[experiments.nuisance]: what is known of sensitivity and background, which are solved for."""
-
-    sensitivity_sigma: NotNegative = 0.0
-    """Relative standard deviation of the sensitivity of each ion; 0 where it is known."""
-    background_sigma: NotNegative = 0.0
-    """Standard deviation of the background of each ion, as a fraction; 0 where it is known."""
-
-
-class LikelihoodTable(ConfigTable):
-    """[experiments.likelihood]: law of the noise."""
-
-    kind: Literal["gaussian", "student", "poisson"] = "gaussian"
-    """Gaussian, Student's t for outliers, or Poisson for counts."""
-    relative_sigma: NotNegative = 0.0
-    """Further relative standard deviation, as of a drift of the yield."""
-    degrees: Positive | None = None
-    """Degrees of freedom of `student`; 4 if not given."""
-
-    @model_validator(mode="after")
-    def _complete(self) -> "LikelihoodTable":
-        if self.degrees is not None and self.kind != "student":
-            raise ValueError("degrees belongs to kind = 'student'")
-        return self
 
 
 class ExperimentEntry(ConfigTable):
@@ -85,53 +37,6 @@ class ExperimentEntry(ConfigTable):
     """What is known of sensitivities and backgrounds, which are solved for."""
     likelihood: LikelihoodTable = LikelihoodTable()
     """Law of the noise."""
-
-
-class ParameterTable(ConfigTable):
-    """[[parameters]]."""
-
-    name: str = Field(min_length=1)
-    """Name, a column of all tables."""
-    keys: list[str] = Field(min_length=1)
-    """Keys of the experiments that take its value; those of how an experiment is seen begin with `observation`."""
-    experiments: list[str] | None = None
-    """Experiments that it enters; all, if not given."""
-    low: float
-    """Least value."""
-    high: float
-    """Greatest value."""
-    scale: Literal["linear", "log", "logit"] = "linear"
-    """Where it varies evenly."""
-    levels: int | None = None
-    """Number of values in a grid, both ends among them."""
-    prior_mean: float | None = None
-    """Centre of a Gaussian prior, in the unit of the parameter."""
-    prior_sigma: Positive | None = None
-    """Its standard deviation on the scale; for `log` the relative one."""
-
-    def parameter(self) -> Parameter:
-        """The parameter that the table describes.
-
-        Raises
-        ------
-        ParameterError
-            In one line.
-        """
-        if (self.prior_mean is None) != (self.prior_sigma is None):
-            raise ParameterError(f"{self.name}: prior_mean and prior_sigma belong together; one of them is missing")
-        prior = None
-        if self.prior_mean is not None and self.prior_sigma is not None:
-            prior = Prior(self.prior_mean, self.prior_sigma)
-        return Parameter(
-            self.name,
-            tuple(self.keys),
-            self.low,
-            self.high,
-            self.scale,
-            experiments=None if self.experiments is None else tuple(self.experiments),
-            prior=prior,
-            levels=self.levels,
-        )
 
 
 class RivalTable(ConfigTable):
@@ -279,5 +184,7 @@ class StudyTable(ConfigTable):
     """How they are evaluated, [sweep]."""
     fit: FitTable = FitTable()
     """How the best are refined, [fit]."""
+    next: NextTable | None = None
+    """Experiments that could be made next, [next]."""
     truth: dict[str, float] = Field(default_factory=dict)
     """Values behind synthetic profiles, by the names of the parameters; reports set them beside the result."""

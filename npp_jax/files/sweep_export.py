@@ -3,7 +3,7 @@
 import csv
 import io
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import h5py
@@ -36,17 +36,16 @@ def write_sweep_table(path: str | Path, result: SweepResult, target: str | Path)
     target = Path(target)
     words = [status.name.lower() for status in Status]
     marks = labels(result.experiments)
+    each = [name for name, variable in OBSERVABLES.items() if variable.dims == ("experiment",)]
     with (
         written_whole(target) as temporary,
         reading_sweep(path) as reader,
         temporary.open("w", newline="", encoding="utf-8") as out,
     ):
-        each = [name for name, variable in OBSERVABLES.items() if variable.dims == ("experiment",)]
         table = csv.writer(out, lineterminator="\n")
-        units = {name: "" if OBSERVABLES[name].units == "1" else f"_{OBSERVABLES[name].units}" for name in each}
-        units = {name: unit.replace(" ", "_").replace("-", "") for name, unit in units.items()}
-        observables = [f"{name}_{mark}{units[name]}" for mark in marks for name in each]
-        table.writerow(["candidate", *result.names, "chi2", "status", "reevaluated_with", *observables])
+        table.writerow(
+            ["candidate", *result.names, "chi2", "status", "reevaluated_with", *observable_columns(result.experiments)]
+        )
         stored = [observable(reader, name, ("experiment",)) for name in each]
         for start, stop in _parts(len(result.theta)):
             found = [np.asarray(data[start:stop]).tolist() for data in stored]
@@ -56,6 +55,13 @@ def write_sweep_table(path: str | Path, result: SweepResult, target: str | Path)
                 values = [found[i][k][e] for e in range(len(marks)) for i in range(len(each))]
                 table.writerow([row, *own[0], *own[1], int(result.reevaluated_with[row]), *values])
     return target
+
+
+def observable_columns(experiments: Sequence[str]) -> list[str]:
+    """Names of the columns of all observables, experiment by experiment, with their units."""
+    each = {name: variable.units for name, variable in OBSERVABLES.items() if variable.dims == ("experiment",)}
+    units = {name: "" if unit == "1" else f"_{unit}".replace(" ", "_").replace("-", "") for name, unit in each.items()}
+    return [f"{name}_{mark}{unit}" for mark in labels(experiments) for name, unit in units.items()]
 
 
 def write_sweep_arrays(path: str | Path, result: SweepResult, target: str | Path, origin: Origin | None = None) -> Path:

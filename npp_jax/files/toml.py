@@ -1,8 +1,6 @@
 """One reader of TOML into tables of pydantic, and messages of one line that are made from these tables."""
 
 import difflib
-import json
-import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -12,8 +10,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from npp_jax.files.errors import ConfigError, ConfigTable
-from npp_jax.files.limits import limits_of
-from npp_jax.physics.limits import Limits
+from npp_jax.files.wording import wording
 from npp_jax.text.decode import read_text
 from npp_jax.text.errors import TextError
 
@@ -25,8 +22,6 @@ _FILES = {
     "kind": "a tracer study, for `npp-jax tracer`",
 }
 """Tables and keys that only one kind of file has, and which kind that is."""
-
-_BOUNDS = {"greater_than", "greater_than_equal", "less_than", "less_than_equal"}
 
 
 def read_toml(path: str | Path, *models: type[Model]) -> Model:
@@ -121,7 +116,7 @@ def place_of(location: tuple[int | str, ...], root: type[ConfigTable]) -> _Place
             name += f"[{part}]"
         elif inner is not None:
             table, field = inner, inner.model_fields.get(part)
-            inner = None if field is None else next(_tables(field.annotation), None)
+            inner = None if field is None else next(tables_in(field.annotation), None)
             name += f".{part}"
         elif field is not None and any(get_origin(t) is dict for t in (field.annotation, *get_args(field.annotation))):
             name += f".{part}"
@@ -129,11 +124,12 @@ def place_of(location: tuple[int | str, ...], root: type[ConfigTable]) -> _Place
     return _Place(name.removeprefix("."), table, field)
 
 
-def _tables(annotation: Any) -> Iterator[type[ConfigTable]]:
+def tables_in(annotation: Any) -> Iterator[type[ConfigTable]]:
+    """Tables in the type of a field."""
     if isinstance(annotation, type) and issubclass(annotation, ConfigTable):
         yield annotation
     for inner in get_args(annotation):
-        yield from _tables(inner)
+        yield from tables_in(inner)
 
 
 def _other_file(raw: Mapping[str, Any], root: type[ConfigTable]) -> str | None:
@@ -155,21 +151,11 @@ def _one_line(error: ValidationError, root: type[ConfigTable]) -> str:
         return f"{place.name}: unknown key; {_nearest(str(problem['loc'][-1]), place.table.model_fields)}"
     if kind == "missing":
         return f"{place.name}: missing key"
-    value, message = problem["input"], problem["msg"].removeprefix("Value error, ")
-    message = message[:1].lower() + message[1:]
     if kind == "value_error":
+        message = problem["msg"].removeprefix("Value error, ")
+        message = message[:1].lower() + message[1:]
         return f"{place.name}: {message}" if place.name else message
-    header = re.sub(r"\[\d+\]", "", place.name)
-    if kind == "list_type" and isinstance(value, dict):
-        return f"{place.name}: write [[{header}]] in double brackets, as there may be several"
-    if kind in ("model_type", "model_attributes_type") and isinstance(value, list):
-        return f"{place.name}: write [{header}] in single brackets, as there is only one"
-    if kind in _BOUNDS:
-        limits = Limits() if place.field is None else limits_of(place.field)
-        message = f"must be {limits}" if str(limits) else message
-    shown = json.dumps(value) if isinstance(value, bool) else f"{value!r}"
-    shown = type(value).__name__ if isinstance(value, dict | list) else shown
-    return f"{place.name} = {shown}: {message}"
+    return wording(problem, place.name, place.field)
 
 
 def _nearest(key: str, names: Mapping[str, Any]) -> str:

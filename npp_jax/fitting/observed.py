@@ -86,7 +86,7 @@ def _leaf(observation: Observation, species: Sequence[str], key: str) -> Callabl
     if key not in keys:
         near = difflib.get_close_matches(key, keys, n=1, cutoff=0.5)
         hint = f"did you mean '{near[0]}'?" if near else f"known keys: {', '.join(keys)}"
-        raise ParameterError(f"'{key}' is not a parameter of the observation; {hint}")
+        raise ParameterError(f"the measurement has no key '{key}'; {hint}")
     return keys[key]
 
 

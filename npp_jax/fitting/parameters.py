@@ -96,7 +96,7 @@ def _lens(experiment: Experiment, key: str) -> Lens:
             raise ParameterError(f"'{key}' cannot be a parameter: {why}")
         near = difflib.get_close_matches(key, keys, n=1, cutoff=0.5)
         hint = f"did you mean '{near[0]}'?" if near else f"known keys: {', '.join(keys)}"
-        raise ParameterError(f"'{key}' is not a parameter of the experiment '{experiment.title}'; {hint}")
+        raise ParameterError(f"the experiment has no key '{key}'; {hint}")
     return keys[key]
 
 

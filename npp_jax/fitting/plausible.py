@@ -23,6 +23,10 @@ _TOO_SHALLOW = 3.0
 The sensitivities by which fractions are made are not off by as much."""
 _NO_FRACTION = 10.0
 """A larger number is none, which is told as such."""
+_WEEK = 168.0
+"""Hours that a beam seldom takes: an exchanged zone that needs more may be one in ångströms."""
+_RESOLUTION = 15.0
+"""Depth resolution [nm] beyond that of sputtering with a beam of some keV, 1 to 10 nm."""
 _WRONG_NOISE = 5.0
 """Ratio of given standard deviations and those of counting beyond which one of the two is wrong."""
 
@@ -40,6 +44,7 @@ def data_warnings(problem: Problem) -> list[str]:
             sentences = check(profile, **whole)
             if float(np.max(np.where(profile.weight > 0.0, profile.fraction, 0.0))) <= _NO_FRACTION:
                 sentences += [*(_swapped(measurement) or _depth(measurement)), *_noise(measurement)]
+            sentences += [*_slow(measurement), *_coarse(measurement), *_beyond_sample(measurement)]
             found += [f"{measurement.name}: {sentence}" for sentence in sentences]
     if 0 < points <= len(problem.parameters):
         found.append(f"{points} points cannot determine {len(problem.parameters)} parameters")
@@ -196,6 +201,53 @@ def _too_deep_or_shallow(found: float, last: float, what: str, allowed: float, i
     if not is_limit and last < allowed / _WRONG_DEPTH:
         return [f"the depths end at {last:.3g} nm, {text}: are they in micrometres or metres?"]
     return []
+
+
+def _slow(measurement: Measurement) -> list[str]:
+    """Whether the charge of a stage needs longer than anyone waits: the untouched sample lets it pass in q L/(σ U).
+
+    A front makes it slower only, so that this is the least time.
+    """
+    experiment, found = measurement.experiment, []
+    native = _native(experiment)
+    density = native.charge * ELEMENTARY_CHARGE * float(experiment.sample.bulk_density * np.max(native.bulk_fraction))
+    for stage in experiment.stages:
+        if not isinstance(stage.front, IonBeamPotential) or stage.charge is None:
+            continue
+        charge, potential = float(stage.charge), float(np.max(np.asarray(stage.front.potential.value)))
+        D = float(native.diffusivity.at(stage.temperature)(jnp.ones(1))[0])
+        conductivity = density * native.charge * ELEMENTARY_CHARGE * D / (BOLTZMANN * float(stage.temperature))
+        hours = charge * float(experiment.sample.thickness) / max(conductivity * potential, 1e-300) / 3600.0
+        if potential > 0.0 and hours > _WEEK:
+            found.append(
+                f"{charge:.4g} C/m² take {hours:.3g} h or more at {potential:g} V through {conductivity:.3g} S/m: are "
+                "the depths in ångströms, or is the charge, the potential or the conductivity wrong?"
+            )
+    return found
+
+
+def _coarse(measurement: Measurement) -> list[str]:
+    """Whether the depth resolution behind a beam is one that sputtering does not have."""
+    seen = measurement.observation
+    if seen is None or not _beams(measurement.experiment):
+        return []
+    sigma = float(np.sqrt(np.asarray(seen.response.variance)))
+    if sigma <= _RESOLUTION:
+        return []
+    return [f"the depth resolution, {sigma:.3g} nm, is not that of SIMS, 1 to 10 nm: are the depths in ångströms?"]
+
+
+def _beyond_sample(measurement: Measurement) -> list[str]:
+    """Whether the points end in the sample."""
+    profile, seen = measurement.profile, measurement.observation
+    if profile is None or seen is None:
+        return []
+    last = float(np.asarray(seen.true_depth(profile.depth))[-1]) * NM
+    thickness = float(measurement.experiment.sample.thickness)
+    if last <= thickness:
+        return []
+    text = f"the depths go to {last * 1e6:.4g} µm, the sample has {thickness * 1e6:.4g} µm"
+    return [f"{text}: are the unit of the depths and the thickness right?"]
 
 
 def _noise(measurement: Measurement) -> list[str]:

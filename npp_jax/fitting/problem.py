@@ -112,6 +112,7 @@ class Problem:
                 raise ValueError(f"{parameter.name}: no experiment is called {named}, known are {', '.join(names)}")
         ones = jnp.ones(len(self.parameters))
         for measurement in self.measurements:
+            self._check_there(measurement)
             self.experiment(measurement, ones)
             self.observation(measurement, ones)
             self._check_keys(measurement)
@@ -153,6 +154,15 @@ class Problem:
     def enters(self, parameter: Parameter, measurement: Measurement) -> bool:
         """Whether an experiment depends on a parameter."""
         return parameter.experiments is None or measurement.name in parameter.experiments
+
+    def _check_there(self, measurement: Measurement) -> None:
+        """The experiment has every key of the parameters that enter it."""
+        for parameter in self.parameters:
+            for key in parameter.keys if self.enters(parameter, measurement) else ():
+                try:
+                    measurement.value_of(key)
+                except ParameterError as error:
+                    raise ParameterError(f"parameter '{parameter.name}', '{measurement.name}': {error}") from None
 
     def _check_keys(self, measurement: Measurement) -> None:
         """No two keys set one number."""

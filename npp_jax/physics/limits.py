@@ -22,10 +22,16 @@ class Limits:
         """What is allowed, in words."""
         ends = (("greater", self.low, self.low_open), ("less", self.high, self.high_open))
         return " and ".join(
-            f"{word} than {end:g}" if is_open else f"{word} than or equal to {end:g}"
+            f"{word} than {_number(end)}" if is_open else f"{word} than or equal to {_number(end)}"
             for word, end, is_open in ends
             if math.isfinite(end)
         )
+
+
+def _number(end: float) -> str:
+    """An end in short, and with all digits where it has more."""
+    short = f"{end:g}"
+    return short if float(short) == end else f"{end:.15g}"
 
 
 def above(low: float, high: float = math.inf, *, below: float = math.inf) -> Limits:

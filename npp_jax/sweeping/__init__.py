@@ -13,7 +13,7 @@ from npp_jax.sweeping.design.designs import (
 )
 from npp_jax.sweeping.design.table import Table, read_table
 from npp_jax.sweeping.profiles import KeptProfiles
-from npp_jax.sweeping.ranking import SweepResult, accepted, best, is_sweep, rank, read_sweep, weights
+from npp_jax.sweeping.ranking import SweepResult, accepted, best, rank, read_sweep, weights
 from npp_jax.sweeping.screening import NoCandidate, fit
 from npp_jax.sweeping.store.assemble import Coordinate, Variable
 from npp_jax.sweeping.store.chunks import DamagedChunk
@@ -52,7 +52,6 @@ __all__ = [
     "best",
     "fingerprint",
     "fit",
-    "is_sweep",
     "parameter_variables",
     "rank",
     "read_sweep",

@@ -163,6 +163,10 @@ def read_profiles(path: str | Path, candidates: Int[np.ndarray, " chosen"]) -> l
 
 
 def labels(names: Iterable[str]) -> list[str]:
-    """Name of each experiment as a part of names in a file; numbered where that is not unique."""
-    plain = [re.sub(r"\W", "_", name) for name in names]
-    return plain if len(set(plain)) == len(plain) else [str(k) for k in range(len(plain))]
+    """Name of each experiment as a part of names in a file: K+ and K- stay apart; numbered where that does not help."""
+    names = list(names)
+    for signs in ({}, {"+": "_plus", "-": "_minus"}):
+        plain = [re.sub(r"\W", "_", name.translate(str.maketrans(signs))) for name in names]
+        if len(set(plain)) == len(plain):
+            return plain
+    return [str(k) for k in range(len(names))]

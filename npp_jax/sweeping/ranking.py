@@ -13,7 +13,7 @@ from npp_jax.inference import Parameter, Parameters
 from npp_jax.simulation.status import Status
 from npp_jax.sweeping import words
 from npp_jax.sweeping.store.reading import Reader
-from npp_jax.sweeping.store.stored import SweepFileError, observable, reading_sweep
+from npp_jax.sweeping.store.stored import observable, reading_sweep
 
 if TYPE_CHECKING:
     import xarray
@@ -92,15 +92,6 @@ class SweepResult:
 
     def __repr__(self) -> str:
         return words.line(self)
-
-
-def is_sweep(path: str | Path) -> bool:
-    """Whether a file is one of `npp-jax sweep`; not so if it cannot be read."""
-    try:
-        with reading_sweep(path, again=True):
-            return True
-    except SweepFileError:
-        return False
 
 
 def read_sweep(path: str | Path) -> SweepResult:

@@ -14,7 +14,7 @@ from npp_jax.tracer import closed_forms as cf
 from npp_jax.tracer.evolution import exchange_profile
 from npp_jax.tracer.fractions import AbstractFractions
 from npp_jax.tracer.measured import MeasuredProfile
-from npp_jax.tracer.tracer_fit import AbstractTracerModel, OnIteration, TracerFit, fit_tracer
+from npp_jax.tracer.tracer_fit import AbstractTracerModel, OnEnds, OnIteration, TracerFit, fit_tracer
 from npp_jax.tracer.unknowns import Unknown
 
 Source: TypeAlias = Literal["constant-surface", "surface-exchange", "finite-source"]
@@ -34,6 +34,7 @@ def fit_profile(
     origin: LeafLike | None = None,
     profile_points: int = 9,
     on_iteration: OnIteration = None,
+    on_ends: OnEnds = None,
 ) -> TracerFit:
     """D of one profile, C = C₀ + (C₁ - C₀) f(x - x₀; D t), f a solution of `closed_forms`.
 
@@ -68,8 +69,8 @@ def fit_profile(
     ------
     ValueError
         A quantity that the source needs is missing, or one that it does not take is given.
-    on_iteration
-        Is told after each iteration how far it is.
+    on_iteration, on_ends
+        Are told how far the fit is, and the profile likelihoods after it.
     """
     if source not in get_args(Source):
         raise ValueError(f"source = {source!r}; allowed are {', '.join(get_args(Source))}")
@@ -92,6 +93,7 @@ def fit_profile(
         tuple(unknowns),
         profile_points=profile_points,
         on_iteration=on_iteration,
+        on_ends=on_ends,
     )
 
 

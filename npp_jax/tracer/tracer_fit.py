@@ -37,6 +37,8 @@ from npp_jax.tracer.unknowns import Layout, Unknown, layout_of, place, start_of
 
 OnIteration: TypeAlias = Callable[[Iteration], Any] | None
 """Is told after each iteration of a fit how far it is."""
+OnEnds: TypeAlias = Callable[[int, int], Any] | None
+"""Is told how many ends of the intervals of profile likelihoods are found, and of how many."""
 
 _BLOCK = 16
 """Starts that are evaluated together."""
@@ -178,6 +180,7 @@ def fit_tracer(
     batch: int | None = None,
     options: RefineOptions | None = None,
     on_iteration: OnIteration = None,
+    on_ends: OnEnds = None,
 ) -> TracerFit:
     """Fit what is unknown in a model to its data.
 
@@ -193,8 +196,8 @@ def fit_tracer(
         Number of sensitivities computed at once; None for all.
     options
         Numerical choices of `refine`.
-    on_iteration
-        Is told after each iteration how far it is.
+    on_iteration, on_ends
+        Are told how far the fit is, and the profile likelihoods after it.
     """
     parameters = sum((unknown.parameters() for unknown in unknowns), ())
     layout, start, ranges = layout_of(unknowns), start_of(unknowns), ranges_of(parameters)
@@ -230,8 +233,9 @@ def fit_tracer(
     if profile_points and int(refined.reason[0]) in (Reason.CONVERGED, Reason.AT_BOUND):
         names = [p.name for p, determined in zip(parameters, known.determined, strict=True) if determined]
         profiles = profile_likelihood(
-            posterior, parameters, theta, names, points=profile_points, covariance=known, options=options
-        )
+            posterior, parameters, theta, names, points=profile_points, covariance=known, options=options,
+            on_ends=on_ends,
+        )  # fmt: skip
     return TracerFit(
         parameters=parameters,
         theta=np.asarray(theta),

@@ -38,6 +38,9 @@ keys = ["observation.K.sensitivity"]
 experiments = ["K"]
 low = 0.01
 high = 2.0
+
+[truth]
+width_eV = 0.25
 """
 
 
@@ -62,6 +65,7 @@ def test_a_study_is_told_and_drawn(study: Path, tmp_path: Path, run: Run) -> Non
     assert "sensitivity_K 1 0.01 … 2 linear observation.K.sensitivity K" in rows
     for told in (
         "width_eV: the file has 0.25, outside of the range 0.3 … 0.4",
+        "truth: width_eV = 0.25 is outside of its range 0.3 … 0.4",
         "sensitivity_K: the range spans a factor of 200",
         "unmeasured: depth_scale has no effect without a profile",
         "K: the counts are known",

@@ -117,3 +117,47 @@ def test_profiles_that_make_no_study_are_refused(head: str, options: list[str], 
     np.savetxt(tmp_path / "odd.csv", rows, delimiter=",", header=head, comments="")
     code, text = run("new", "cait", "--profile", tmp_path / "odd.csv", *options, "--output", tmp_path)
     assert code == 2 and message in " ".join(text.split())
+
+
+def _profile(path: Path, depth: np.ndarray, native: np.ndarray, head: str = "depth_nm,Li,Li_sigma,K,K_sigma") -> Path:
+    sigma = np.full(len(depth), 0.01)
+    rows = np.column_stack([depth, native, sigma, 1.0 - native, sigma])
+    np.savetxt(path, rows, delimiter=",", header=head, comments="")
+    return path
+
+
+def test_the_ion_that_rises_with_depth_is_that_of_the_glass(tmp_path: Path, run: Run) -> None:
+    depth = np.arange(1.0, 100.0, 2.0)
+    # It ends in the front, where there is still more of the foreign ion.
+    front = 0.1 + 0.9 / (1.0 + np.exp((105.0 - depth) / 4.0))
+    code, text = run("new", "cait", "--profile", _profile(tmp_path / "front.csv", depth, front), "--output", tmp_path)
+    assert code == 0 and "Li rises with depth: taken for the ion of the glass, K for" in text, text
+    plateau = _profile(tmp_path / "plateau.csv", depth[:5], np.full(5, 0.12))
+    code, text = run("new", "cait", "--profile", plateau, "--output", tmp_path, "--name", "plateau")
+    assert code == 2 and "neither Li nor K rises with depth" in " ".join(text.split())
+
+
+def test_depths_in_angstroms_are_told(tmp_path: Path, run: Run) -> None:
+    """A front of 92 nm, written in ångströms: ten times the charge, and ten times the width of a front of SIMS."""
+    depth = np.arange(5.0, 1600.0, 10.0)
+    native = 0.1 + 0.9 / (1.0 + np.exp((1020.0 - depth) / 25.0))
+    path = _profile(tmp_path / "deep.csv", depth, native)
+    code, text = run("new", "cait", "--profile", path, "--output", tmp_path)
+    told = [line for line in text.splitlines() if line.startswith("warning: K: ") and "in ångströms" in line]
+    assert code == 0 and len(told) == 2, text
+    # Ohm's law through 500 µm with 1e-7 S/m under 10 V: j = 2e-3 A/m².
+    charge = float(told[0].split()[2])
+    assert float(told[0].split()[5]) == pytest.approx(charge / 2e-3 / 3600.0, rel=0.01)
+    named = _profile(tmp_path / "named.csv", depth, native, "depth_A,Li,Li_sigma,K,K_sigma")
+    code, text = run("new", "cait", "--profile", named, "--output", tmp_path, "--name", "named")
+    assert code == 0 and "ångströms" not in text
+
+
+@pytest.mark.parametrize(("factor", "told"), [(1.0, "numbers up to 0.979"), (100.0, "pairs that all add up to 100")])
+def test_fractions_under_the_heads_of_counts_are_refused(factor: float, told: str, tmp_path: Path, run: Run) -> None:
+    position = np.linspace(0.0, 30.0, 31)
+    fraction = 0.02 + 0.6 * np.exp(-((position / 12.0) ** 2))
+    rows = np.column_stack([position, factor * fraction, factor * (1.0 - fraction)])
+    np.savetxt(tmp_path / "f.csv", rows, delimiter=",", header="position_um,light_counts,heavy_counts", comments="")
+    code, text = run("new", "tracer", "--profile", tmp_path / "f.csv", "--output", tmp_path)
+    assert code == 2 and told in " ".join(text.split()) and "these are no counts" in " ".join(text.split())

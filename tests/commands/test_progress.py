@@ -62,6 +62,18 @@ def test_times_in_words(seconds: float, words: str):
     assert shown.duration(7500.0) == "2 h 5 min"
 
 
+def test_profile_likelihoods_follow_a_fit(clock: None, capsys: pytest.CaptureFixture[str]):
+    with shown.fitting("profile: K.toml", 100, "evaluations at most", compiling=True, quiet=False) as (tell, ends):
+        tell(3)
+        for done in (0, 1, 3, 4):
+            ends(done, 4)
+    lines = capsys.readouterr().err.splitlines()
+    at = lines.index("profile likelihoods: 4 ends of intervals")
+    assert lines[0].startswith("profile: K.toml: 100 evaluations at most") and at > 0
+    told = [line for line in lines[at + 1 :] if line.startswith("3 of 4 ends of intervals, ")]
+    assert len(told) == 1 and told[0].endswith(" left")
+
+
 def test_quiet_says_nothing(capsys: pytest.CaptureFixture[str]):
     with shown.candidates("sweep", 10, 0, quiet=True) as tell:
         tell(10, 0)

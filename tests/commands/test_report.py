@@ -113,7 +113,7 @@ def test_report_of_a_sweep(folder: Path, run: Run):
     markdown = (folder / "study_sweep_report.md").read_text(encoding="utf-8")
     for name in re.findall(r"!\[[^\n]*\]\((study_sweep_\w+\.png)\)", markdown):
         assert (folder / name).stat().st_size > 5_000
-    assert "\\<script\\>alert(1)" in markdown and EVIL not in markdown.partition("## Provenance")[0]
+    assert "&lt;script\\>alert(1)" in markdown and EVIL not in markdown.partition("## Provenance")[0]
     # The report belongs to the file of the sweep; what is not one of a sweep is kept.
     assert run("sweep", study, "--output", folder, "--no-figures", "--quiet")[0] == 0
     file.write_text("mine", encoding="utf-8")

@@ -136,8 +136,11 @@ def test_a_hostile_solution_is_refused(case: str, solution_file: Path, tmp_path:
         (lambda f: f.attrs.__setitem__("experiment", 3), "'experiment' is missing, or is no text"),
         (lambda f: f.attrs.__setitem__("experiment", 'title = "x"'), "the experiment that it tells is none"),
         (lambda f: f.attrs.__setitem__("model", h5py.Empty("f")), "'model' is missing, or is no text"),
-        (lambda f: f.attrs.__setitem__("title", "<script>\x1b[31m"), "not a result of `npp-jax simulate`"),
-        (lambda f: f.attrs.__setitem__("title", np.arange(3)), "not a result of `npp-jax simulate`"),
+        (
+            lambda f: f.attrs.__setitem__("title", "<script>\x1b[31m"),
+            "its title is '<script>\N{REPLACEMENT CHARACTER}[31m'",
+        ),
+        (lambda f: f.attrs.__setitem__("title", np.arange(3)), "not a result of npp_jax, or damaged: it has no title"),
         (lambda f: f.attrs.__setitem__("schema_version", [1, 2]), "schema_version [1 2], this version reads 1"),
         (lambda f: f["report_status"].__setitem__((), 77), "'report_status' = 77 is no outcome"),
         (

@@ -8,14 +8,18 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
-from explorer.conftest import curve
+from explorer.conftest import SWEEPS, curve
+from scipy.special import erfc
 from typer.testing import CliRunner
 
 from npp_jax import FAST, Measurement, Problem, load_experiment, load_study, simulate
 from npp_jax._compile import quick
 from npp_jax.cli import app
+from npp_jax.commands.tracer.study import load_tracer_study
+from npp_jax.explorer.run import page_of
 from npp_jax.explorer.subject import subject_of_study
 from npp_jax.fitting import place
+from npp_jax.sweeping import read_sweep
 from npp_jax.sweeping.profiles import read_profiles
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -126,3 +130,61 @@ def test_a_view_of_python_is_served(served):
     with urllib.request.urlopen(shown.url) as answer:
         assert answer.status == 200
     assert shown.url in shown._repr_html_()
+
+
+EVIL = "<img src=x onerror=alert(1)>"
+
+INJECTED = """
+const found = []
+const walk = (node) => {
+    if (node.getAttribute && node.getAttribute("onerror")) found.push(node.outerHTML)
+    if (node.shadowRoot) walk(node.shadowRoot)
+    for (const child of node.childNodes) walk(child)
+}
+walk(document)
+return found
+"""
+
+
+def test_a_candidate_of_a_sweep_shows_the_profiles_that_it_has(browser, study, tmp_path: Path):
+    from npp_jax.explorer.serve import served_aside
+
+    text = study.read_text().replace('"sed_fwhm_eV"', f'"width{EVIL}"').replace("synthetic)", f"synthetic){EVIL}")
+    for name in ("K.toml", "K.csv"):
+        (tmp_path / name).write_bytes((study.parent / name).read_bytes())
+    design = "[design]\ncandidates = 4\n[sweep]\nprofiles = true\nerror_estimate = false\n"
+    (tmp_path / "swept.toml").write_text(f"{text}{design}", encoding="utf-8")
+    done = CliRunner().invoke(app, ["sweep", str(tmp_path / "swept.toml"), "--output", str(tmp_path), "--no-figures"])
+    assert done.exit_code == 0, done.output
+    browser.open(served_aside(page_of(tmp_path / "swept.h5")).url)
+    browser.wait("Bokeh.documents[0].get_model_by_name('candidates').data.x.length == 4")
+    theta = read_sweep(tmp_path / "swept.h5").theta
+    for mark in (0, 2):
+        browser.run(f"(() => {{Bokeh.documents[0].get_model_by_name('candidates').selected.indices = [{mark}]}})()")
+        at = browser.run(f"Bokeh.documents[0].get_model_by_name('candidates').data.x[{mark}]")
+        number = int(np.flatnonzero(np.isclose(theta, at).any(axis=1))[0])
+        browser.wait(f"Bokeh.documents[0].get_model_by_name('candidate').text.startsWith('<b>candidate {number}<')")
+        (stored,) = read_profiles(tmp_path / "swept.h5", np.array([number]))
+        shown = [browser.column(f"signal K {ion}", "y") for ion in stored.species]
+        np.testing.assert_allclose(shown, stored.profile[0], atol=1e-6)
+    # Names are text, whatever is in them.
+    assert browser.driver.execute_script(INJECTED) == [] and browser.console() == []
+
+
+def test_the_curve_of_a_tracer_follows_its_slider(browser):
+    from npp_jax.explorer.serve import served_aside
+
+    browser.open(served_aside(page_of(SWEEPS / "tracer_exchange.toml")).url)
+    browser.wait("Bokeh.documents[0].get_model_by_name('status').text.includes('status: converged')", 90.0)
+    curve = "curve profile profile"
+    browser.wait(f"Bokeh.documents[0].get_model_by_name({curve!r}).data.x.length > 20")
+    before = browser.column(curve, "y")
+    browser.put("slider D_m2_s", "value", 0.8)
+    browser.put("slider D_m2_s", "value_throttled", 0.8)
+    browser.wait(f"Bokeh.documents[0].get_model_by_name({curve!r}).data.y[20] != {before[20]!r}")
+    D, top, base = (float(browser.read(f"box {name}", "value")) for name in ("D_m2_s", "surface", "base"))
+    study = load_tracer_study(SWEEPS / "tracer_exchange.toml")
+    length = 2e3 * np.sqrt(D * study.model.duration_h * 3600.0)
+    x = np.maximum(np.array(browser.column(curve, "x")), 0.0)
+    np.testing.assert_allclose(browser.column(curve, "y"), base + (top - base) * erfc(x / length), atol=2e-4)
+    assert browser.console() == []

@@ -78,3 +78,23 @@ def test_curves_of_a_tracer_have_the_misfit_of_its_fit():
     (series,) = series_of(fit)
     assert series.unit == "mm" and len(series.measured) == fit.points
     assert chi2_of(fit, [np.asarray(part) for part in fit.modelled()]) == pytest.approx(fit.chi2)
+
+
+def test_a_tracer_study_without_data_is_simulated_with_other_numbers(tmp_path: Path):
+    from npp_jax.commands.tracer.run import run_tracer
+    from npp_jax.commands.tracer.study import load_tracer_study
+    from npp_jax.explorer.tracer_simulated import varied_of, with_values
+
+    text = (SWEEPS / "tracer_chain.toml").read_text(encoding="utf-8")
+    kept = [line for line in text.splitlines() if not line.startswith("profile")]
+    (tmp_path / "chain.toml").write_text("\n".join(kept), encoding="utf-8")
+    study = load_tracer_study(tmp_path / "chain.toml")
+    begin = {one.parameter.name: one.value for one in varied_of(study)}
+    assert with_values(study, begin).model_dump() == study.model_dump()
+    moved = with_values(study, {**begin, "D_bulk_m2_s": 1e-12, "permeability_m_s": 5e-9, "stage_1_duration_h": 0.4})
+    found = run_tracer(moved, tmp_path)
+    assert found.fit is None
+    # Grains of 68 µm and three boundaries in series.
+    expected = 68e-6 / (68e-6 / 1e-12 + 3 / 5e-9)
+    assert float(found.arrays["D_eff"].values) == pytest.approx(expected, rel=1e-6)
+    assert found.arrays["time"].values[-1] == pytest.approx(0.9 * 3600.0)

@@ -32,7 +32,6 @@ from npp_jax.sweeping import (
     Manifest,
     Store,
     SweepFileError,
-    is_sweep,
     parameter_variables,
     read_sweep,
     shared_values,
@@ -159,7 +158,6 @@ def test_functions_draw_what_they_are_given(result, path):
 
 
 def test_all_figures_are_drawn(path, tmp_path):
-    assert is_sweep(path) and not is_sweep(tmp_path / "none.h5")
     written = draw_stored(path, tmp_path / "f.png")
     assert [p.name for p in written] == ["f_failures.png", "f_landscape.png", "f_pairs.png", "f_profiles.png"]
     assert all(p.stat().st_size > 10_000 for p in written)

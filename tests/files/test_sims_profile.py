@@ -2,8 +2,10 @@
 
 import dataclasses
 import hashlib
+import itertools
 import json
 import os
+import shlex
 from pathlib import Path
 
 import h5py
@@ -171,7 +173,15 @@ def test_one_word_normalises_all_species_but_those_named(source: Path, tmp_path:
 def test_the_command_tells_what_a_file_holds(source: Path):
     lines = command(source, [])
     assert lines[0] == "glass.csv: table, 3 channels, 100 points, 0 to 49.5 s"
-    assert len(lines) == 4 and "7Li+" in lines[2] and "counts" in lines[2]
+    assert len(lines) == 5 and "7Li+" in lines[2] and "counts" in lines[2]
+    # The example is of this file, and makes a profile of it.
+    typed = shlex.split(lines[-1].removeprefix("to import: npp-jax import-sims "))
+    assert typed[0] == str(source) and typed[-2:] == ["--crater-depth-nm", "DEPTH"]
+    named = [word for mark, word in itertools.pairwise(typed) if mark == "--species"]
+    ways = [word for mark, word in itertools.pairwise(typed) if mark == "--normalise"]
+    out = source.with_name("example.h5")
+    command(source, named, out=out, normalise=ways, crater_depth_nm=300.0)
+    assert read_profile(out).species == ("Li", "K")
     assert not source.with_suffix(".h5").exists()
 
 

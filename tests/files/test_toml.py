@@ -1,13 +1,21 @@
 """The reader of TOML: a table, or one line that the tables themselves make."""
 
+import itertools
+import re
+from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 
 import pytest
-from pydantic import Field
+from pydantic import Field, ValidationError
 
+from npp_jax.commands.tracer.study import ArrheniusStudy, EvolutionStudy, MapStudy, ProfileStudy
 from npp_jax.files import ConfigError, ConfigTable
-from npp_jax.files.toml import read_toml
+from npp_jax.files.experiment_tables import ExperimentTable
+from npp_jax.files.study_tables import StudyTable
+from npp_jax.files.toml import place_of, read_toml, tables_in
+from npp_jax.files.wording import wording
 from npp_jax.physics.keys import allowed_range
 
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
@@ -99,6 +107,9 @@ SMALL = 'kind = "small"\n[[parts]]\n'
             SMALL + "layers = {}",
             "parts[0].layers: write [[parts.layers]] in double brackets, as there may be several",
         ),
+        (SMALL + "layers = 3", "parts[0].layers = 3: a list is needed: one [[parts.layers]] each"),
+        (SMALL + "layers = [3]", "parts[0].layers[0]: each entry is a table: write [[parts.layers]]"),
+        (SMALL + "core = 2024-01-01", "parts[0].core = 2024-01-01: a table is needed: [parts.core] and its keys"),
         (SMALL + "core = []", "parts[0].core: write [parts.core] in single brackets, as there is only one"),
     ],
 )
@@ -127,3 +138,34 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 )
 def test_range_of_a_key(key: str, text: str) -> None:
     assert str(allowed_range(key)) == text
+
+
+LIBRARY = re.compile(r"nput should|valid |validation|pars|instance of|pydantic", re.IGNORECASE)
+ABSURD = (1e30, 1.5, 10**400, float("nan"), "", "abc", True, [], [[]], ["a"], {}, {"a": 1}, date(2024, 1, 1))
+
+
+def tables_of(table: type[ConfigTable]) -> Iterator[type[ConfigTable]]:
+    """A table and those within it."""
+    yield table
+    for field in table.model_fields.values():
+        for inner in tables_in(field.annotation):
+            yield from tables_of(inner)
+
+
+@pytest.mark.parametrize("root", [StudyTable, ExperimentTable, ProfileStudy, EvolutionStudy, MapStudy, ArrheniusStudy])
+def test_no_value_makes_a_message_in_the_words_of_the_library(root: type[ConfigTable]) -> None:
+    said = set()
+    for table in tables_of(root):
+        for name, value in itertools.product(table.model_fields, ABSURD):
+            try:
+                table.model_validate({name: value})
+            except ValidationError as error:
+                for problem in error.errors():
+                    if problem["type"] not in ("missing", "extra_forbidden", "value_error"):
+                        place = place_of(problem["loc"], table)
+                        said.add(wording(problem, place.name, place.field))
+    assert len(said) > 40
+    assert [text for text in said if LIBRARY.search(text)] == []
+    if root is StudyTable:
+        limits = "greater than or equal to 1 and less than or equal to 1073741824"
+        assert f"candidates = 1e+30: a whole number is needed, {limits}" in said

@@ -202,7 +202,7 @@ def test_report_of_the_command(tmp_path: Path):
         assert np.asarray(file["K/fitted"]).shape == np.asarray(file["K/measured"]).shape == (2, 160)
     drawn = CliRunner().invoke(app, ["plot", str(tmp_path / "out" / "study_fit.h5")])
     assert drawn.exit_code == 0, drawn.output
-    for name in ("profiles", "correlation"):
+    for name in ("profiles", "correlation", "site_energies", "landscape"):
         assert (tmp_path / "out" / f"study_fit_plot_{name}.png").stat().st_size > 10_000
 
 

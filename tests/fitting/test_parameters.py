@@ -76,7 +76,7 @@ def test_batch_reaches_every_leaf(glass):
 
 def test_problem_refuses_what_does_not_fit(glass):
     measurement = Measurement("K", glass)
-    with pytest.raises(ParameterError, match="not a parameter"):
+    with pytest.raises(ParameterError, match=r"parameter .x., .K.: the experiment has no key .Li\.nothing.; "):
         Problem((measurement,), (Parameter("x", ("Li.nothing",), 0.0, 1.0),))
     with pytest.raises(ValueError, match="no experiment is called"):
         Problem((measurement,), (Parameter("x", ("K.D_m2_s",), 1e-22, 1e-20, experiments=("Rb",)),))

@@ -12,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Meshes and steps that are fast; numbers are the business of other tests."""
+    import npp_jax.commands.design.run as design_run
     import npp_jax.commands.fit.run as fit_run
     import npp_jax.commands.simulate as simulate_run
     import npp_jax.commands.sweep as sweep_run
@@ -22,7 +23,8 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = {"accurate": small, "fast": small}
     monkeypatch.setattr(simulate_run, "_SETTINGS", settings)
     monkeypatch.setattr(simulate_run, "LEVELS", 0)
-    monkeypatch.setattr(fit_run, "_SETTINGS", settings)
+    monkeypatch.setattr(fit_run, "SETTINGS", settings)
+    monkeypatch.setattr(design_run, "SETTINGS", settings)
     monkeypatch.setattr(sweep_run, "FAST", small)
     monkeypatch.setattr(screening, "SCREENING", replace(small, companion=False, observables=False))
     assert ACCURATE is not small

@@ -30,8 +30,9 @@ SHIPPED = sorted(file for file in (ROOT / "sweeps").glob("*.toml") if "\nkind = 
 
 @pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.stem)
 def test_shipped_files(file: Path, tmp_path: Path) -> None:
-    is_study = "[[parameters]]" in file.read_text(encoding="utf-8")
-    command = "sweep" if is_study else "simulate"
+    text = file.read_text(encoding="utf-8")
+    is_study = "[[parameters]]" in text
+    command = "design" if "\n[next]" in text else "sweep" if is_study else "simulate"
     model = [] if is_study or file.stem != "thermal_poling" else ["--model", "full"]
     outcome = run(command, reduced(file, tmp_path), *model, "--output", tmp_path / "results")
     assert not outcome.fault and outcome.code != 2, outcome

@@ -11,11 +11,12 @@ import numpy as np
 from npp_jax.commands.check.checked import Checked, unit_shown
 from npp_jax.commands.check.experiment import describe_experiment, experiment_warnings
 from npp_jax.commands.check.measured import measured_lines, measured_warnings
+from npp_jax.commands.warnings import study_warnings
 from npp_jax.figures.check import Start, figure_starts, in_measured_depth
 from npp_jax.files.study import Study, load_study
 from npp_jax.files.study_tables import ExperimentEntry, StudyTable
 from npp_jax.files.toml import read_toml
-from npp_jax.fitting import Measurement, Objective, data_warnings
+from npp_jax.fitting import Measurement, Objective
 from npp_jax.fitting.units import split_unit
 from npp_jax.inference import Parameter
 from npp_jax.simulation.simulate import FAST
@@ -44,7 +45,7 @@ def check_study(path: Path) -> Checked:
     measurements = study.problem.measurements
     start = _simulate(study)
     lines = [f"study {path}: {study.title}"]
-    warnings = [*data_warnings(study.problem), *_unused(table.experiments), *_parameters(study, start.theta)]
+    warnings = [*study_warnings(study), *_unused(table.experiments), *_parameters(study, start.theta)]
     for k, (measurement, entry) in enumerate(zip(measurements, table.experiments, strict=True)):
         lines += [f"experiment {measurement.name}: {entry.file}", *describe_experiment(measurement.experiment)]
         lines += [*measured_lines(measurement, entry), start.line(k, measurement)]

@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from npp_jax.fitting import FitResult, Measurement
+from npp_jax.fitting import FitResult, LawBands, Measurement
 from npp_jax.fitting.units import split_unit
 from npp_jax.inference import Parameter, Posterior, Profile, Reason
+from npp_jax.sweeping import SweepResult
 from npp_jax.sweeping.store.arrays import Array
 
 _OWN = "unit of the parameter"
@@ -27,6 +28,11 @@ def parameter_arrays(result: FitResult) -> dict[str, Array]:
         "parameter": Array(names, "1", "name of a parameter", along),
         "other_parameter": Array(names, "1", "name of a parameter", ("other_parameter",)),
         "parameter_unit": Array([split_unit(p)[1] for p in result.parameters], "1", "unit of a parameter", along),
+        "parameter_key": Array([(*p.keys, "")[0] for p in result.parameters], "1", "first key of a parameter", along),
+        "parameter_scale": Array([p.scale for p in result.parameters], "1", "scale of a parameter", along),
+        "parameter_range": Array(
+            np.array([[p.low, p.high] for p in result.parameters], float), _OWN, "range of a parameter", ends
+        ),
         "end": Array(("low", "high"), "1", "end of an interval", ("end",)),
         "theta": Array(result.theta, _OWN, "best parameters", along),
         "standard_error": Array(np.asarray(sigma), _OWN, "standard errors; NaN: not determined", along),
@@ -71,6 +77,42 @@ def likelihood_arrays(profile: Profile, parameter: Parameter) -> dict[str, Array
         "end_value": Array(value, unit, f"end of the interval of {profile.name}", end),
         "end_delta_chi2": Array(delta, "1", "χ² there above the lowest", end),
     }
+
+
+_MOST = 20_000
+"""Candidates of a landscape that are kept, the best ones."""
+
+
+def landscape_arrays(sweep: SweepResult) -> dict[str, Array]:
+    """Candidates of the sweep and their χ²."""
+    along, kept = ("candidate",), np.sort(np.argsort(sweep.total)[:_MOST])
+    return {
+        "theta": Array(sweep.theta[kept], _OWN, "parameters of a candidate", (*along, "parameter")),
+        "chi2": Array(sweep.total[kept], "1", "χ² there; infinite where the simulation failed", along),
+    }
+
+
+def law_arrays(bands: LawBands, supported: tuple[float, float]) -> dict[str, Array]:
+    """D and site energies of an ion, with their bands."""
+    of, over, energies = f"of {bands.species}", ("law_fraction",), ("energy",)
+    sites = bands.sites
+    found = {
+        "law_fraction": Array(bands.fraction, "1", f"fraction {of} over its bulk content", over),
+        "supported": Array(np.asarray(supported), "1", f"fractions {of} that the data hold", ("end",)),
+    }
+    told = [("diffusivity", bands.diffusivity, "m2 s-1", f"diffusion coefficient {of}", over)]
+    if sites is not None:
+        meaning = "energy of the sites, from the Fermi energy of the bulk"
+        found["energy"] = Array(sites.energy, "eV", meaning, energies)
+        told += [
+            ("activation", sites.activation, "eV", "activation energy above that of the bulk", over),
+            ("density", sites.density, "eV-1", "density of sites over the total", energies),
+        ]
+    for name, band, unit, meaning, axes in told:
+        found[name] = Array(band.best, unit, meaning, axes)
+        found[f"{name}_low"] = Array(band.low, unit, f"{meaning}, lower end of the 95 % band", axes)
+        found[f"{name}_high"] = Array(band.high, unit, f"{meaning}, upper end of the 95 % band", axes)
+    return found
 
 
 def minimum_arrays(result: FitResult) -> dict[str, Array]:

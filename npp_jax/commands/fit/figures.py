@@ -13,14 +13,14 @@ from npp_jax.commands.fit.run import FitOutcome, Fitted
 from npp_jax.commands.fit.summary import measured_of
 from npp_jax.commands.report.blocks import Shown
 from npp_jax.figures.fit import (
+    Refined,
     correlation,
     data_and_fit,
-    diffusivity,
-    landscape,
+    figure_landscape,
+    figure_law,
     pair_plot,
     profile_likelihood,
     residuals,
-    site_energies,
 )
 from npp_jax.files.hypotheses import Hypothesis
 from npp_jax.files.study import Study
@@ -97,15 +97,7 @@ def _profiles(main: Fitted) -> "Figure":
 def _site_energies(fitted: Fitted, bands: LawBands | None, measured: list[Measurement]) -> "Figure | None":
     if bands is None:
         return None
-    held = [_supported(m, bands.species) for m in measured]
-    supported = (min(low for low, _ in held), 1.0)
-    figure = _figure((8.4, 3.8) if bands.sites is not None else (5.2, 4.0))
-    left, *right = figure.subplots(1, 1 if bands.sites is None else 2, squeeze=False)[0]
-    diffusivity(left, bands, supported)
-    if bands.sites is not None:
-        site_energies(right[0], bands, bands.sites, supported)
-    figure.suptitle(fitted.hypothesis.name, fontsize="medium")
-    return figure
+    return figure_law(fitted.hypothesis.name, bands, supported_by(measured, bands.species))
 
 
 def _correlation(result: FitResult) -> "Figure":
@@ -127,9 +119,16 @@ def _profile_likelihoods(result: FitResult) -> "Figure":
 
 
 def _landscape(outcome: FitOutcome) -> "Figure":
-    figure = _figure((5.2, 4.0))
-    landscape(figure.subplots(), outcome.sweep, (0, 1), outcome.main.result)
-    return figure
+    result, sweep = outcome.main.result, outcome.sweep
+    found = Refined(
+        sweep.parameters, np.asarray(result.theta), np.asarray(result.path), np.asarray(result.covariance.scaled)
+    )
+    return figure_landscape(sweep.theta, sweep.total, found)
+
+
+def supported_by(measured: list[Measurement], species: str) -> tuple[float, float]:
+    """Range of the fraction of an ion that any of the profiles holds."""
+    return min(_supported(m, species)[0] for m in measured), 1.0
 
 
 def _supported(measurement: Measurement, species: str) -> tuple[float, float]:

@@ -7,13 +7,15 @@ import numpy as np
 
 from npp_jax._version import __version__
 from npp_jax.commands.fit.arrays import (
+    landscape_arrays,
+    law_arrays,
     likelihood_arrays,
     minimum_arrays,
     parameter_arrays,
     posterior_arrays,
     profile_arrays,
 )
-from npp_jax.commands.fit.figures import figure_names, figures
+from npp_jax.commands.fit.figures import figure_names, figures, supported_by
 from npp_jax.commands.fit.report import fit_page
 from npp_jax.commands.fit.run import FitOutcome, Fitted
 from npp_jax.commands.fit.summary import measured_of, warnings
@@ -23,7 +25,7 @@ from npp_jax.files.origin import Origin
 from npp_jax.files.stored import written_result
 from npp_jax.files.study import Study
 from npp_jax.files.writing import write_json, written_together
-from npp_jax.fitting import phrases
+from npp_jax.fitting import law_bands, phrases
 from npp_jax.inference import Estimate, Reason, given
 from npp_jax.sweeping.profiles import labels
 from npp_jax.sweeping.store.arrays import put
@@ -168,7 +170,7 @@ def _posterior_numbers(fitted: Fitted) -> dict[str, Any]:
 
 
 def _write_arrays(path: Path, outcome: FitOutcome, command: str, origin: Origin | None) -> None:
-    main, taken = outcome.main, {"minima", "posterior", "profile_likelihood"}
+    main, taken = outcome.main, {"landscape", "law", "minima", "posterior", "profile_likelihood"}
     result, measured = main.result, measured_of(main)
     arrays = parameter_arrays(result)
     varied = {parameter.name: parameter for parameter in result.parameters}
@@ -181,7 +183,15 @@ def _write_arrays(path: Path, outcome: FitOutcome, command: str, origin: Origin 
             group.attrs["name"] = measurement.name
             put(group, profile_arrays(measurement, np.asarray(result.expansion.signals[k][0])))
         for profile, mark in zip(result.profiles, labels(profile.name for profile in result.profiles), strict=True):
-            put(file.create_group(f"profile_likelihood/{mark}"), likelihood_arrays(profile, varied[profile.name]))
+            group = file.create_group(f"profile_likelihood/{mark}")
+            group.attrs["name"] = profile.name
+            put(group, likelihood_arrays(profile, varied[profile.name]))
         put(file.create_group("minima"), minimum_arrays(result))
+        put(file.create_group("landscape"), landscape_arrays(outcome.sweep))
+        bands = law_bands(main.hypothesis.problem, measured[0], result)
+        if bands is not None:
+            group = file.create_group("law")
+            group.attrs["species"] = bands.species
+            put(group, law_arrays(bands, supported_by(measured, bands.species)))
         if main.posterior is not None:
             put(file.create_group("posterior"), posterior_arrays(main.posterior))

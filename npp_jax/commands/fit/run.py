@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from npp_jax.commands.progress import candidates, progress, refining
+from npp_jax.commands.progress import candidates, fitting, progress, refining
 from npp_jax.constants import FWHM_PER_SIGMA
 from npp_jax.files.hypotheses import Hypothesis
 from npp_jax.files.study import Study
@@ -36,7 +36,8 @@ from npp_jax.simulation.simulate import ACCURATE, FAST
 from npp_jax.sweeping import SweepResult
 from npp_jax.sweeping.screening import ITERATIONS, OFFSET, screen_while_compiling, starts_of
 
-_SETTINGS = {"accurate": ACCURATE, "fast": FAST}
+SETTINGS = {"accurate": ACCURATE, "fast": FAST}
+"""Numerical settings by their names in a study."""
 
 
 class Fitted(NamedTuple):
@@ -132,7 +133,7 @@ def _linear_model(study: Study, hypothesis: Hypothesis) -> LinearModel:
         for measurement in rival.problem.measurements
         if measurement.profile is not None
     )
-    return linear_model(hypothesis.problem, _SETTINGS[study.fit.setting], study.fit.model, sampled=not seen_anew)
+    return linear_model(hypothesis.problem, SETTINGS[study.fit.setting], study.fit.model, sampled=not seen_anew)
 
 
 def _fit(
@@ -147,21 +148,8 @@ def _fit(
     method = study.fit.method
     options = RefineOptions(iterations=study.fit.iterations or ITERATIONS[method], offset=OFFSET)
     penalty = _penalty(hypothesis)
-    with contextlib.ExitStack() as stack:
-        tell = stack.enter_context(
-            progress(shown.what, len(starts), "starts", compiling=shown.compiling, quiet=shown.quiet)
-        )
-
-        shown_total = 0
-
-        def on_ends(done: int, total: int) -> None:
-            nonlocal tell, shown_total
-            if total != shown_total:
-                stack.close()
-                what, shown_total = "profile likelihoods", total
-                tell = stack.enter_context(progress(what, total, "ends of intervals", quiet=shown.quiet))
-            tell(done)
-
+    what, count = shown.what, len(starts)
+    with fitting(what, count, "starts", compiling=shown.compiling, quiet=shown.quiet) as (tell, on_ends):
         result = fit(
             model,
             starts,
@@ -193,7 +181,7 @@ def _sample(study: Study, fitted: Fitted, *, quiet: bool) -> Fitted:
         posterior = sample_posterior(
             fitted.hypothesis.problem,
             fitted.result,
-            _SETTINGS[study.fit.setting],
+            SETTINGS[study.fit.setting],
             model=study.fit.model,
             options=options,
             penalty=_penalty(fitted.hypothesis),

@@ -15,7 +15,7 @@ from npp_jax.commands.new.lines import (
     string,
     study_text,
 )
-from npp_jax.commands.new.measured import Measured, experiment_lines, ions_of
+from npp_jax.commands.new.measured import Measured, chosen_text, experiment_lines, ions_of
 from npp_jax.commands.new.options import Options
 from npp_jax.fitting.first_guess import LEAST_FOOT, SeenFront, charge_of, expected_width, foreign_diffusivity
 from npp_jax.physics import GaussianSED, SEDDiffusivity
@@ -38,7 +38,7 @@ def make_cait(options: Options, measured: Measured | None, folder: Path) -> tupl
     temperature, potential = given_or(options.temperature_K, 350.0), given_or(options.potential_V, 10.0)
     thickness = given_or(options.thickness_um, 500.0)
     conductivity = given_or(options.conductivity_S_m, 1e-7)
-    told: list[str] = []
+    told = chosen_text(measured, (options.native, options.foreign), (native, foreign))
     charge = Number(20.0, ASSUMED) if front is None else _charge(front, density, native, told)
     if options.charge_mC_cm2 is not None:
         told += _compared(options.charge_mC_cm2, charge) if front is not None else []

@@ -1,6 +1,7 @@
 """A measured profile in the files that `npp-jax new` writes: its ions, its counts, and the lines that name it."""
 
 import re
+import shlex
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +13,8 @@ from npp_jax.files.profile_table import read_profile
 from npp_jax.fitting.first_guess import SeenFront, counts_at_one, native_fraction, see_front
 from npp_jax.observe import MINIMUM_POINTS, DepthProfile
 
+_CERTAIN = 4.0
+"""Standard deviations by which the one ion must rise against the other."""
 _NAME = re.compile(r"[^\W_][\w+-]*")
 
 
@@ -64,10 +67,10 @@ def _read(path: Path, counts: float | None, first_depth: float) -> Measured:
     try:
         profile = read_profile(path, first_depth_nm=first_depth)
     except ConfigError as error:
-        if "columns must be" not in str(error) and "needs the columns" not in str(error):
+        if not any(text in str(error) for text in ("columns must be", "needs the columns", "has the unit")):
             raise
-        hint = "; `npp-jax import-sims FILE` makes one from a file of the instrument, or from counts"
-        raise ConfigError(f"{error}{hint}") from None
+        # A file of the instrument, or of counts: the command lists its channels, and what to type then.
+        raise ConfigError(f"{error}; begin with: {shlex.join(['npp-jax', 'import-sims', str(path)])}") from None
     counts = counts_at_one(profile) if counts is None else counts
     if counts is not None and np.any(np.asarray(profile.fraction) < 0.0):
         raise ConfigError(f"{path}: counts per fraction were given, but fractions below zero are no counts")
@@ -89,8 +92,7 @@ def ions_of(measured: Measured | None, native: str | None, foreign: str | None, 
         raise ConfigError(f"--native and --foreign are both {native}; two ions are needed")
     species = () if measured is None else measured.profile.species
     if measured is not None and len(species) == 2 and (native is None or foreign is None):
-        deep = np.asarray(measured.profile.fraction)[:, -5:].mean(axis=1)
-        more, less = (species[k] for k in (int(np.argmax(deep)), int(np.argmin(deep))))
+        more, less = _rising(measured, kind)
         native = native or (less if foreign == more else more)
         foreign = foreign or (less if native == more else more)
     missing = [option for option, name in (("--native Li", native), ("--foreign K", foreign)) if name is None]
@@ -98,6 +100,41 @@ def ions_of(measured: Measured | None, native: str | None, foreign: str | None, 
         raise ConfigError(f"new {kind} needs the names of both ions: give {' and '.join(missing)}")
     check_ions(measured, (native, foreign))
     return native, foreign
+
+
+def chosen_text(measured: Measured | None, options: tuple[str | None, str | None], ions: tuple[str, str]) -> list[str]:
+    """Which ion was taken for that of the glass, where it was not given."""
+    if measured is None or None not in options or len(measured.profile.species) != 2:
+        return []
+    native, foreign = ions
+    return [f"{native} rises with depth: taken for the ion of the glass, {foreign} for that which comes in"]
+
+
+def _rising(measured: Measured, kind: str) -> tuple[str, str]:
+    """Of two ions the one whose share rises with depth, which is that of the glass, and the other.
+
+    Levels do not tell: behind a front the foreign ion is the main one.
+
+    Raises
+    ------
+    ConfigError
+        Neither rises beyond its noise.
+    """
+    profile = measured.profile
+    used = np.asarray(profile.weight)[0] > 0.0
+    fraction, sigma = np.asarray(profile.fraction)[:, used], np.asarray(profile.sigma)[:, used]
+    third, end = -(-fraction.shape[1] // 3), max(3, -(-fraction.shape[1] // 10))
+    rise = np.median(fraction[:, -end:], axis=1) - np.median(fraction[:, :third], axis=1)
+    noise = np.median(sigma, axis=1) * np.sqrt(1.0 / third + 1.0 / end)
+    apart = float(rise[0] - rise[1])
+    if abs(apart) < _CERTAIN * float(np.hypot(*noise)):
+        ions = " nor ".join(profile.species)
+        raise ConfigError(
+            f"{measured.path}: neither {ions} rises with depth beyond its noise, so that the profile does not tell "
+            f"which is the ion of the glass: give new {kind} --native and --foreign, and a profile down to the bulk"
+        )
+    more, less = profile.species if apart > 0.0 else reversed(profile.species)
+    return more, less
 
 
 def check_ions(measured: Measured | None, ions: tuple[str, ...]) -> None:

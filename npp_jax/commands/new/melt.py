@@ -17,7 +17,7 @@ from npp_jax.commands.new.lines import (
     string,
     study_text,
 )
-from npp_jax.commands.new.measured import Measured, experiment_lines, ions_of
+from npp_jax.commands.new.measured import Measured, chosen_text, experiment_lines, ions_of
 from npp_jax.commands.new.options import Options
 
 _D = 1e-15
@@ -35,7 +35,7 @@ def make_melt(options: Options, measured: Measured | None, folder: Path) -> tupl
     name = options.name or f"melt_{foreign}"
     duration, temperature = given_or(options.duration_h, 4.0), given_or(options.temperature_K, 673.0)
     thickness, density = given_or(options.thickness_um, 1000.0), given_or(options.density_m3, 1e28)
-    told: list[str] = []
+    told = chosen_text(measured, (options.native, options.foreign), (native, foreign))
     surface, D = Number(1.0, ASSUMED), _D
     source = ASSUMED
     if measured is not None:

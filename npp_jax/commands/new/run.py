@@ -10,8 +10,10 @@ from npp_jax.commands.new.melt import make_melt
 from npp_jax.commands.new.options import Options
 from npp_jax.commands.new.poling import make_poling
 from npp_jax.commands.new.tracer import make_tracer
+from npp_jax.commands.warnings import study_warnings
 from npp_jax.files import ConfigError
 from npp_jax.files.origin import check_folder
+from npp_jax.files.study import load_study
 from npp_jax.files.writing import write_text, written_together
 
 Kind = Literal["cait", "melt", "poling", "tracer"]
@@ -33,6 +35,12 @@ def make_files(kind: Kind, options: Options, folder: Path) -> tuple[list[Draft],
     make = {"cait": make_cait, "melt": make_melt, "poling": make_poling}[kind]
     drafts, told = make(options, measured, folder)
     return drafts, told if measured is None else [profile_text(measured), *told]
+
+
+def doubts(written: list[Path]) -> list[str]:
+    """What looks wrong in the profile of a study that was written: what a fit would warn of, one sentence each."""
+    study = written[1] if len(written) > 1 and written[1].suffix == ".toml" else None
+    return [] if study is None else [f"warning: {text}" for text in study_warnings(load_study(study))]
 
 
 def write_files(drafts: list[Draft], folder: Path, *, reads: Path | None, force: bool) -> list[Path]:

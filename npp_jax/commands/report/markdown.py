@@ -3,13 +3,16 @@
 import os
 import re
 from collections.abc import Iterable, Iterator
+from html import escape
 from urllib.parse import quote
 
 from npp_jax.commands.report.blocks import Block, Code, Drawn, Folded, Items, Page, Section, Text
 from npp_jax.simulation.text_table import TextTable
 
-_MARKS = re.compile(r"([\\`*\[\]<>|])|(?<![^\W_])_|_(?![^\W_])")
+_MARKS = re.compile(r"([\\`*\[\]>|])|(?<![^\W_])_|_(?![^\W_])")
 """Characters that would mean something; an underscore within a word does not."""
+_TAGS = re.compile(r"<(?=[A-Za-z/!?])|&(?=[A-Za-z#])")
+"""Beginnings of HTML, before which a backslash does not help in every dialect of Markdown."""
 
 
 def markdown_text(page: Page) -> str:
@@ -64,4 +67,5 @@ def _table(table: TextTable) -> Iterator[str]:
 
 def _plain(text: str) -> str:
     """Text on one line, in which no character means anything."""
-    return _MARKS.sub(lambda found: f"\\{found[0]}", " ".join(text.split()))
+    marked = _MARKS.sub(lambda found: f"\\{found[0]}", " ".join(text.split()))
+    return _TAGS.sub(lambda found: escape(found[0]), marked)

@@ -13,6 +13,7 @@ from npp_jax.files.cells import column_of, numbers_of, read_cells, refuse, wrong
 from npp_jax.files.sims_profile import read_profile
 from npp_jax.sims.errors import SimsFileError
 from npp_jax.text.errors import shorten
+from npp_jax.text.table import Table
 from npp_jax.text.titles import fractions, nanometres, read_title, with_unit
 from npp_jax.tracer.measured import MeasuredProfile
 
@@ -20,6 +21,9 @@ _COUNTED = ("light_counts", "heavy_counts")
 _FRACTION = ("fraction", "fraction_sigma")
 MINIMUM_POINTS = 5
 """Fewest points of a profile."""
+
+_SAME = 1e-4
+"""Relative difference up to which sums of two isotopes are one number, as those of fractions or per cent are."""
 
 FEWEST_PIXELS = 4
 """Fewest pixels of a grain in the mean over an image; photographs and smoothed edges have fewer a colour."""
@@ -116,7 +120,24 @@ def _table(
         if factors[0] != factors[1]:
             raise wrong_titles(cells, f"{' and '.join(_FRACTION)} have different units")
         return MeasuredProfile(position, first * factors[0], second * factors[1])
+    _refuse_fractions(cells, [cells.titles[k] for k in places], first, second)
     return _counted(path, position, first, second, background, mass_bias)
+
+
+def _refuse_fractions(cells: Table, titles: list[str], first: np.ndarray, second: np.ndarray) -> None:
+    """Refuse fractions under the titles of counts: of a few counts their errors would be wild."""
+    both = np.concatenate([first, second])
+    if not np.all(np.isfinite(both)) or np.all(both == np.round(both)):
+        return
+    total = first + second
+    most, shared = float(np.max(both)), float(np.median(total))
+    if most <= 1.0 or np.all(np.abs(total - shared) < _SAME * shared):
+        told = f"numbers up to {most:.3g}" if most <= 1.0 else f"pairs that all add up to {shared:.4g}"
+        raise wrong_titles(
+            cells,
+            f"{' and '.join(map(shorten, titles))} hold {told}: these are no counts; give the counts, or the fraction "
+            f"in the columns {' and '.join(_FRACTION)}",
+        )
 
 
 def _imported(

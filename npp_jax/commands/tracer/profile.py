@@ -28,7 +28,7 @@ from npp_jax.commands.tracer.study import ProfileStudy
 from npp_jax.figures.tracer import isotope_profiles, isotope_residuals
 from npp_jax.sweeping.store.arrays import Array
 from npp_jax.tracer.profile_fit import ProfileModel, fit_profile
-from npp_jax.tracer.tracer_fit import OnIteration
+from npp_jax.tracer.tracer_fit import OnEnds, OnIteration
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -37,7 +37,9 @@ _LOGARITHMS = {"D_m2_s": ("D", "m²/s"), "Dt_m2": ("Dt", "m²"), "k_m_s": ("k", 
 """Parameters on a logarithmic scale: how they are called where they are printed, and their unit."""
 
 
-def run_profile(study: ProfileStudy, folder: Path, on_iteration: OnIteration = None) -> TracerReport:
+def run_profile(
+    study: ProfileStudy, folder: Path, on_iteration: OnIteration = None, on_ends: OnEnds = None
+) -> TracerReport:
     """Fit one profile by a closed solution."""
     measured, table = read_profile_of(study.profile, folder), study.model
     duration = None if table.duration_h is None else table.duration_h * HOUR
@@ -50,7 +52,7 @@ def run_profile(study: ProfileStudy, folder: Path, on_iteration: OnIteration = N
     origin = 0.0 if table.find_origin else None
     fit = fit_profile(
         measured, duration, start=start, source=table.source, k=k, source_width=width, thickness=thickness,
-        base=table.base, origin=origin, on_iteration=on_iteration,
+        base=table.base, origin=origin, on_iteration=on_iteration, on_ends=on_ends,
     )  # fmt: skip
     lines: list[Line] = []
     doubtful: dict[str, float] = {}

@@ -25,10 +25,12 @@ from npp_jax.commands.tracer.study import (
 from npp_jax.files.origin import Origin
 from npp_jax.files.writing import written_together
 from npp_jax.inference import RefineOptions
-from npp_jax.tracer.tracer_fit import OnIteration
+from npp_jax.tracer.tracer_fit import OnEnds, OnIteration
 
 
-def run_tracer(study: TracerStudy, folder: Path, on_iteration: OnIteration = None) -> TracerReport:
+def run_tracer(
+    study: TracerStudy, folder: Path, on_iteration: OnIteration = None, on_ends: OnEnds = None
+) -> TracerReport:
     """Run a study of any kind.
 
     Parameters
@@ -37,8 +39,8 @@ def run_tracer(study: TracerStudy, folder: Path, on_iteration: OnIteration = Non
         What to do.
     folder
         Where the files lie that it names.
-    on_iteration
-        Is told how far a fit is.
+    on_iteration, on_ends
+        Are told how far a fit is, and the profile likelihoods after it.
 
     Raises
     ------
@@ -47,7 +49,7 @@ def run_tracer(study: TracerStudy, folder: Path, on_iteration: OnIteration = Non
     """
     match study:
         case ProfileStudy():
-            return run_profile(study, folder, on_iteration)
+            return run_profile(study, folder, on_iteration, on_ends)
         case EvolutionStudy():
             return run_evolution(study, folder, on_iteration)
         case ChainStudy():

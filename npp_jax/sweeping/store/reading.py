@@ -103,6 +103,8 @@ class Reader:
     def check_schema(self, first: int, last: int) -> int:
         """Version of its schema, which must be between two."""
         version = self.attribute("schema_version")
+        if version is None:
+            raise self.fault(f"'schema_version' is missing: not {self._what}, or damaged")
         if not isinstance(version, int | np.integer) or not first <= version <= last:
             known = f"{first} to {last}" if first < last else f"{last}"
             raise self.fault(

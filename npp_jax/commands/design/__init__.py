@@ -1,0 +1,1 @@
+"""`npp-jax design`."""

@@ -1,0 +1,57 @@
+"""Tables on how an experiment is seen: depth resolution, sensitivity and background, noise."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from npp_jax.files.errors import ConfigTable
+
+Positive = Annotated[float, Field(gt=0.0)]
+NotNegative = Annotated[float, Field(ge=0.0)]
+
+
+class ResponseTable(ConfigTable):
+    """[experiments.response]: depth resolution."""
+
+    kind: Literal["none", "gaussian", "dowsett"] = "none"
+    """Shape: none, a Gaussian, or that of Dowsett (two exponentials and a Gaussian)."""
+    leading_nm: NotNegative | None = None
+    """Length of the rise, towards the surface."""
+    trailing_nm: NotNegative | None = None
+    """Length of the decay, towards the depth."""
+    sigma_nm: NotNegative | None = None
+    """Standard deviation of the Gaussian."""
+
+    @model_validator(mode="after")
+    def _complete(self) -> "ResponseTable":
+        needed = {"none": set(), "gaussian": {"sigma_nm"}, "dowsett": {"leading_nm", "trailing_nm", "sigma_nm"}}
+        given = self.model_fields_set - {"kind"}
+        if given != needed[self.kind]:
+            raise ValueError(f"kind = '{self.kind}' takes {', '.join(sorted(needed[self.kind])) or 'nothing else'}")
+        return self
+
+
+class NuisanceTable(ConfigTable):
+    """[experiments.nuisance]: what is known of sensitivity and background, which are solved for."""
+
+    sensitivity_sigma: NotNegative = 0.0
+    """Relative standard deviation of the sensitivity of each ion; 0 where it is known."""
+    background_sigma: NotNegative = 0.0
+    """Standard deviation of the background of each ion, as a fraction; 0 where it is known."""
+
+
+class LikelihoodTable(ConfigTable):
+    """[experiments.likelihood]: law of the noise."""
+
+    kind: Literal["gaussian", "student", "poisson"] = "gaussian"
+    """Gaussian, Student's t for outliers, or Poisson for counts."""
+    relative_sigma: NotNegative = 0.0
+    """Further relative standard deviation, as of a drift of the yield."""
+    degrees: Positive | None = None
+    """Degrees of freedom of `student`; 4 if not given."""
+
+    @model_validator(mode="after")
+    def _complete(self) -> "LikelihoodTable":
+        if self.degrees is not None and self.kind != "student":
+            raise ValueError("degrees belongs to kind = 'student'")
+        return self
