@@ -72,7 +72,7 @@ def _law(reader: Reader) -> tuple[LawBands, tuple[float, float]]:
         reader.array("law/law_fraction", over),
         band("diffusivity", over),
         SiteBands(band("activation", over), reader.array("law/energy", energies), band("density", energies))
-        if "energy" in reader.file["law"]
+        if "law/energy" in reader
         else None,
     )
     return bands, (low, high)

@@ -98,12 +98,12 @@ def diffusivities(ax: "Axes", experiment: Experiment) -> "Axes":
         law = experiment.species[i].diffusivity
         if isinstance(law, MutualDiffusivity):
             # One curve for both.
-            alike = next(name for name, (k, _) in told.items() if k == names.index(law.partner)) if told else ""
+            alike = next((name for name, (k, _) in told.items() if k == names.index(law.partner)), "")
             if alike:
                 told = {f"{n} and {names[i]}" if n == alike else n: entry for n, entry in told.items()}
                 continue
-        own = known.seen == (i,) or len(known.seen) > 1
-        told[names[i] if own else f"{names[i]} over {names[known.seen[0]]}"] = (i, known)
+        over, own = names[known.seen[0]], known.seen == (i,) or len(known.seen) > 1
+        told[names[i] if own else f"{names[i]} over {over}"] = (i, known)
     for label, (i, known) in told.items():
         ax.semilogy(np.asarray(x), np.asarray(known.law.at(temperature)(x)), color=line_colour(i), label=label)
     over = "of the ion itself" if all(k.seen in ((i,), tuple(range(len(names)))) for i, k in told.values()) else ""
@@ -164,6 +164,10 @@ def surface_potential(ax: "Axes", solution: Solution) -> "Axes":
     return ax
 
 
+_NO_POTENTIAL = 1e-12
+"""Potential that is a rounding error [V]."""
+
+
 def figure_summary(experiment: Experiment, solution: Solution) -> "Figure":
     """All figures of a simulation on one sheet."""
     from matplotlib.figure import Figure
@@ -171,17 +175,21 @@ def figure_summary(experiment: Experiment, solution: Solution) -> "Figure":
     panels: list[Callable[["Axes"], object]] = [
         lambda ax: profiles(ax, solution),
         lambda ax: profiles(ax, solution, logarithmic=True),
-        lambda ax: potential(ax, solution),
-        lambda ax: excess_charge(ax, solution),
         lambda ax: diffusivities(ax, experiment),
     ]
+    # Of a neutral couple there is nothing but rounding errors.
+    field = bool(np.max(np.abs(np.nan_to_num(solution.potential))) > _NO_POTENTIAL)
+    if field:
+        panels[2:2] = [lambda ax: potential(ax, solution), lambda ax: excess_charge(ax, solution)]
     if any(isinstance(species.diffusivity, SEDDiffusivity) for species in experiment.species):
         panels.append(lambda ax: site_energies(ax, experiment, solution))
     if np.any(np.asarray(solution.trace.charge) != 0.0):
         panels.append(lambda ax: current(ax, solution))
-    panels.append(lambda ax: surface_potential(ax, solution))
-    figure = Figure(figsize=(13.0, 6.5), layout="constrained")
-    axes = figure.subplots(2, 4).ravel()
+    if field:
+        panels.append(lambda ax: surface_potential(ax, solution))
+    rows, columns = (2, 4) if len(panels) > 4 else (1, len(panels))
+    figure = Figure(figsize=(3.25 * columns, 3.25 * rows), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for panel, ax in zip(panels, axes, strict=False):
         panel(ax)
     for spare in axes[len(panels) :]:

@@ -91,11 +91,10 @@ def mixture_of(experiment: Experiment, stage: Stage, upwind: float | Array, *, h
     laws = laws_of(experiment)
 
     def law(known: Law) -> Callable[[Array], Array]:
-        own = known.law.at(temperature)
+        own, share = known.law.at(temperature), experiment.species[known.seen[0]].bulk_fraction
         if len(known.seen) > 1:
             return lambda total: own(total) * _DIFFUSIVITY
         # The laws see n/n_bulk for an ion of the bulk, n/N for a foreign one.
-        share = experiment.species[known.seen[0]].bulk_fraction
         scale = jnp.where(share > 0.0, share, 1.0)
         return lambda c: own(c / scale) * _DIFFUSIVITY
 
