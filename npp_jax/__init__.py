@@ -16,7 +16,16 @@ if TYPE_CHECKING:
     from npp_jax.files.solution import read_solution, write_csv, write_solution
     from npp_jax.files.study import load_study
     from npp_jax.files.sweep_export import write_sweep_arrays, write_sweep_table
-    from npp_jax.fitting import Estimate, FitResult, Measurement, Problem, data_warnings, sample_posterior
+    from npp_jax.fitting import (
+        Estimate,
+        FitResult,
+        Measurement,
+        Problem,
+        data_warnings,
+        law_bands,
+        sample_posterior,
+        synthetic_profile,
+    )
     from npp_jax.inference import Parameter, ParameterError, Posterior, PosteriorOptions, Prior
     from npp_jax.observe import (
         DepthProfile,
@@ -122,7 +131,16 @@ _LAZY = {
     "npp_jax.files.study": ("load_study",),
     "npp_jax.files.sweep_export": ("write_sweep_arrays", "write_sweep_table"),
     "npp_jax.explorer.run": ("explore",),
-    "npp_jax.fitting": ("Estimate", "FitResult", "Measurement", "Problem", "data_warnings", "sample_posterior"),
+    "npp_jax.fitting": (
+        "Estimate",
+        "FitResult",
+        "Measurement",
+        "Problem",
+        "data_warnings",
+        "law_bands",
+        "sample_posterior",
+        "synthetic_profile",
+    ),
     "npp_jax.inference": ("Parameter", "ParameterError", "Posterior", "PosteriorOptions", "Prior"),
     "npp_jax.observe": (
         "DepthProfile",
@@ -238,6 +256,7 @@ __all__ = [
     "figures",
     "fit",
     "import_sims",
+    "law_bands",
     "load_experiment",
     "load_study",
     "plan",
@@ -251,6 +270,7 @@ __all__ = [
     "simulate",
     "simulate_to_target",
     "sweep",
+    "synthetic_profile",
     "tracer",
     "weights",
     "write_csv",

@@ -11,6 +11,7 @@ from npp_jax.fitting.phrases import phrases
 from npp_jax.fitting.plausible import data_warnings, replaced_depth
 from npp_jax.fitting.problem import Measurement, Problem
 from npp_jax.fitting.sampling import linear_model, sample_posterior
+from npp_jax.fitting.synthetic import synthetic_profile
 from npp_jax.fitting.systematic import with_systematic
 from npp_jax.fitting.unit_words import unit_of
 from npp_jax.inference.estimate import Estimate
@@ -39,6 +40,7 @@ __all__ = [
     "replaced_depth",
     "sample_posterior",
     "signal_sigma",
+    "synthetic_profile",
     "unit_of",
     "value_of",
     "with_free_form",

@@ -122,7 +122,7 @@ class Objective:
         columns = theta.T
         count = theta.shape[0]
         groups: dict[object, list[int]] = {}
-        spreaded = {}
+        spread_out = {}
         alike = self._alike
         for k, measurement in enumerate(self.problem.measurements):
             if alike[k] != k:
@@ -130,12 +130,12 @@ class Objective:
             placed = _anonymous(self.problem.experiment(measurement, columns))
             full = spread(placed, _anonymous(measurement.experiment), (count,))
             full = jax.tree.map(lambda leaf: leaf.astype(theta.dtype), full)
-            spreaded[k] = full
+            spread_out[k] = full
             form = (jax.tree.structure(full), tuple(leaf.shape for leaf in jax.tree.leaves(full)))
             groups.setdefault(form, []).append(k)
         solutions: dict[int, Solution] = {}
         for members in groups.values():
-            stacked = jax.tree.map(lambda *leaves: jnp.concatenate(leaves, axis=-1), *(spreaded[k] for k in members))
+            stacked = jax.tree.map(lambda *leaves: jnp.concatenate(leaves, axis=-1), *(spread_out[k] for k in members))
             together = simulate(stacked, self.controls, model=self.model)
             for place_in_stack, k in enumerate(members):
                 part = slice(place_in_stack * count, (place_in_stack + 1) * count)
