@@ -14,6 +14,10 @@ _EXAMPLES: dict[str, Any] = {
     "output_charges_C_m2": [50.0, 100.0], "potential_V": 10.0, "potential_end_V": 50.0, "potential_trace": "trace.csv",
     "current_density_A_m2": 0.002, "current_density_end_A_m2": 0.001, "current_density_trace": "trace.csv",
     "reservoir_fraction": {"Na": 0.1, "K": 0.9}, "exchange_rate_m_s": 1e-9, "SEDTable.kind": "mixture",
+    "ln_D_coefficient": [3.0, -1.5], "reference_fraction": 0.5, "knot_fraction": [0.0, 0.4, 1.0],
+    "knot_D_m2_s": [2e-15, 1.7e-15, 5e-17], "curve": "free", "table": "D.csv", "partner": "Mo", "fraction_of": "Rb",
+    "InitialTable.species": "Mo", "form": "step", "position_um": 300.0, "InitialTable.width_um": 20.0,
+    "surface_fraction": 0.0, "deep_fraction": 1.0, "peak_fraction": 0.02, "InitialTable.table": "start.csv",
     # Studies.
     "leading_nm": 0.8, "trailing_nm": 2.5, "sigma_nm": 1.5, "sensitivity_sigma": 0.05, "background_sigma": 0.01,
     "relative_sigma": 0.02, "degrees": 4.0, "file": "glass.toml", "ExperimentEntry.profile": "K.csv", "output": 1,

@@ -10,7 +10,7 @@ from npp_jax.figures.fit import Refined, figure_landscape, figure_law
 from npp_jax.figures.records import DrawnRecord, figure_records
 from npp_jax.figures.stored import SeenFit, StoredLikelihood, figure_likelihoods, figure_matrix, figure_seen
 from npp_jax.fitting import LawBands
-from npp_jax.fitting.band import Band
+from npp_jax.fitting.band import Band, SiteBands
 from npp_jax.inference import Parameter, ParameterError
 from npp_jax.observe import RECORDED, Record
 from npp_jax.sweeping.store.reading import Reader, reading
@@ -79,9 +79,9 @@ def _law(reader: Reader) -> tuple[LawBands, tuple[float, float]]:
         species if isinstance(species, str) else "?",
         reader.array("law/law_fraction", over),
         band("diffusivity", over),
-        band("activation", over),
-        reader.array("law/energy", energies),
-        band("density", energies),
+        SiteBands(band("activation", over), reader.array("law/energy", energies), band("density", energies))
+        if "law/energy" in reader
+        else None,
     )
     return bands, (low, high)
 

@@ -16,7 +16,7 @@ from npp_jax.figures.axes import (
 )
 from npp_jax.figures.stored import correlations
 from npp_jax.fitting import FitResult, Measurement, signal_sigma
-from npp_jax.fitting.band import Band, LawBands
+from npp_jax.fitting.band import Band, LawBands, SiteBands
 from npp_jax.inference import NORMAL_95, Outcome, Parameters, Posterior, Profile
 from npp_jax.inference.profile import DELTA_CHI2_95
 from npp_jax.observe import DepthProfile
@@ -96,22 +96,22 @@ def diffusivity(ax: "Axes", bands: LawBands, supported: tuple[float, float]) -> 
     _banded(ax, bands.fraction, bands.diffusivity, COLOURS[0], f"{bands.species}, with its 95 % band")
     ion = bands.species
     ax.set(yscale="log", xlim=(0.0, 1.0), ylabel=f"$D$ of {ion} / (m$^2$ s$^{{-1}}$)")
-    ax.set_xlabel(f"$n/n_{{\\mathrm{{bulk}}}}$ of {ion}")
+    ax.set_xlabel(f"$n/n_{{\\mathrm{{bulk}}}}$ of {ion}" if bands.sites is not None else f"fraction of {ion}")
     ax.legend(frameon=False, fontsize="small")
     if supported[0] > _VISIBLE:
         ax.text(0.98, 0.05, "shaded: no data", ha="right", va="bottom", color="0.5", transform=ax.transAxes)
     return ax
 
 
-def site_energies(ax: "Axes", bands: LawBands, supported: tuple[float, float]) -> "Axes":
+def site_energies(ax: "Axes", bands: LawBands, sites: SiteBands, supported: tuple[float, float]) -> "Axes":
     """Density of sites, and which of them the experiment empties."""
-    energy = bands.energy
-    _banded(ax, energy, bands.density, "0.3", "sites")
-    activation = np.interp(supported[0], bands.fraction, bands.activation.best)
+    energy = sites.energy
+    _banded(ax, energy, sites.density, "0.3", "sites")
+    activation = np.interp(supported[0], bands.fraction, sites.activation.best)
     emptied = (energy <= 0.0) & (energy >= -activation)
     kept = energy <= -activation
-    ax.fill_between(energy, bands.density.best, where=kept, color=COLOURS[5], alpha=0.5, lw=0, label="stay populated")
-    ax.fill_between(energy, bands.density.best, where=emptied, color=COLOURS[1], alpha=0.5, lw=0, label="emptied")
+    ax.fill_between(energy, sites.density.best, where=kept, color=COLOURS[5], alpha=0.5, lw=0, label="stay populated")
+    ax.fill_between(energy, sites.density.best, where=emptied, color=COLOURS[1], alpha=0.5, lw=0, label="emptied")
     ax.set(xlabel="$E - E_{\\mathrm{F}}$(bulk) / eV", ylabel="density / eV$^{-1}$", ylim=(0.0, None))
     ax.set_title(f"sites of {bands.species}", fontsize="medium")
     ax.legend(frameon=False, fontsize="small")
@@ -119,13 +119,14 @@ def site_energies(ax: "Axes", bands: LawBands, supported: tuple[float, float]) -
 
 
 def figure_law(title: str, bands: LawBands, supported: tuple[float, float]) -> "Figure":
-    """D of the ion against its fraction, and its sites."""
+    """D of the ion against its fraction, and its sites, where it has some."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(8.4, 3.8), layout="constrained")
-    left, right = figure.subplots(1, 2)
+    figure = Figure(figsize=(5.2, 4.0) if bands.sites is None else (8.4, 3.8), layout="constrained")
+    left, *right = figure.subplots(1, 1 if bands.sites is None else 2, squeeze=False)[0]
     diffusivity(left, bands, supported)
-    site_energies(right, bands, supported)
+    if bands.sites is not None:
+        site_energies(right[0], bands, bands.sites, supported)
     figure.suptitle(title, fontsize="medium")
     return figure
 

@@ -76,7 +76,7 @@ class RivalTable(ConfigTable):
     contains_first: bool | None = None
     """Whether the first model is a case of it, for the likelihood ratio."""
     free_form_knots: Annotated[int, Field(ge=4, le=60)] | None = None
-    """Knots of a distribution of free form."""
+    """Knots of a distribution, or of a D(c), of free form."""
 
 
 class PosteriorTable(ConfigTable):

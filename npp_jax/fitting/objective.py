@@ -28,7 +28,7 @@ from npp_jax.observe import (
     SampledResponse,
     sample_response,
 )
-from npp_jax.physics import Experiment, IonBeamCurrent, IonBeamPotential, Reservoir
+from npp_jax.physics import Experiment, IonBeamCurrent, IonBeamPotential, MutualDiffusivity, Reservoir, Species
 from npp_jax.simulation.controls import Controls
 from npp_jax.simulation.simulate import simulate
 from npp_jax.simulation.solution import Model, Solution
@@ -281,9 +281,17 @@ def _anonymous(experiment: Experiment) -> Experiment:
             return dataclasses.replace(front, fraction={numbers[name]: c for name, c in front.fraction.items()})
         return front
 
+    def numbered(ion: Species) -> Species:
+        law, over = ion.diffusivity, ion.fraction_of
+        if isinstance(law, MutualDiffusivity):
+            law = MutualDiffusivity(numbers[law.partner])
+        over = None if over is None else numbers[over]
+        return dataclasses.replace(ion, name=numbers[ion.name], diffusivity=law, fraction_of=over)
+
     return dataclasses.replace(
         experiment,
         title="",
-        species=tuple(dataclasses.replace(s, name=numbers[s.name]) for s in experiment.species),
+        species=tuple(numbered(s) for s in experiment.species),
+        initial=experiment.initial and {numbers[name]: form for name, form in experiment.initial.items()},
         stages=tuple(dataclasses.replace(s, front=renamed(s.front)) for s in experiment.stages),
     )

@@ -11,6 +11,7 @@ from npp_jax.constants import BOLTZMANN, ELEMENTARY_CHARGE, NM
 from npp_jax.fitting.problem import Measurement, Problem
 from npp_jax.observe import MINIMUM_POINTS, PoissonLikelihood, check
 from npp_jax.physics import Closed, Experiment, IonBeamCurrent, IonBeamPotential, Species, drive_integral
+from npp_jax.physics.experiment import laws_of
 
 _WRONG_DEPTH = 30.0
 """Ratio of measured and expected depth that no glass explains: a wrong unit is a thousand."""
@@ -39,7 +40,10 @@ def data_warnings(problem: Problem) -> list[str]:
         profile = measurement.profile
         points += measurement.points
         if profile is not None:
-            sentences = check(profile)
+            experiment = measurement.experiment
+            # A couple is as deep as its sample.
+            whole = {} if experiment.initial is None else {"deepest": float(experiment.sample.thickness) / NM}
+            sentences = check(profile, **whole)
             if float(np.max(np.where(profile.weight > 0.0, profile.fraction, 0.0))) <= _NO_FRACTION:
                 sentences += [*(_swapped(measurement) or _depth(measurement)), *_noise(measurement)]
             sentences += [*_slow(measurement), *_coarse(measurement), *_beyond_sample(measurement)]
@@ -63,8 +67,11 @@ def replaced_depth(experiment: Experiment) -> tuple[float, bool] | None:
     Returns
     -------
     Depth [m], and whether it is an upper limit: under a potential for a time no more charge passes than through the
-    untouched sample. None where a stage exchanges ions without a current.
+    untouched sample. None where a stage exchanges ions without a current, or where the sample has
+    profiles at the start.
     """
+    if experiment.initial is not None:
+        return None
     native = _native(experiment)
     carriers = float(experiment.sample.bulk_density) * native.charge * ELEMENTARY_CHARGE
     charge, limit = 0.0, False
@@ -75,7 +82,9 @@ def replaced_depth(experiment: Experiment) -> tuple[float, bool] | None:
             case IonBeamCurrent(current_density=drive) if stage.duration is not None:
                 charge += float(drive_integral(drive, stage.duration))
             case IonBeamPotential(potential=drive) if stage.duration is not None:
-                bulk = float(native.diffusivity.at(stage.temperature)(jnp.ones(1))[0])
+                bulk = float(
+                    laws_of(experiment)[experiment.species.index(native)].law.at(stage.temperature)(jnp.ones(1))[0]
+                )
                 mobility = bulk * native.charge * ELEMENTARY_CHARGE / (BOLTZMANN * float(stage.temperature))
                 integral = float(drive_integral(drive, stage.duration))
                 charge += carriers * mobility * integral / float(experiment.sample.thickness)

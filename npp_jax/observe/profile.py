@@ -209,14 +209,22 @@ def below_limits(profile: DepthProfile, limits: Mapping[str, float]) -> DepthPro
     return dataclasses.replace(profile, fraction=held, censored=jnp.where(below, 1.0, 0.0))
 
 
-def check(profile: DepthProfile) -> list[str]:
-    """List what looks wrong in a profile that can be used: one sentence each, nothing if all is well."""
+def check(profile: DepthProfile, *, deepest: float = 1e5) -> list[str]:
+    """List what looks wrong in a profile that can be used: one sentence each, nothing if all is well.
+
+    Parameters
+    ----------
+    profile
+        The profile.
+    deepest
+        Span of depths beyond which their unit is doubted. [nm]
+    """
     depth, used = np.asarray(profile.depth), np.asarray(profile.weight) > 0.0
     warnings = []
     span = depth[-1] - depth[0]
     if span < 1.0:
         warnings.append(f"the depths span {span:.3g} nm: are they in micrometres?")
-    if span > 1e5:
+    if span > deepest:
         warnings.append(f"the depths span {span:.3g} nm: are they in picometres or ångströms?")
     if depth[0] < 0.0:
         warnings.append(f"the first depth, {depth[0]:.3g} nm, lies before the surface")
