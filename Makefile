@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test lint types unit format verify pairs faults fuzz bench docs install clean
+.PHONY: help demo test lint types unit format verify book notebooks pairs faults fuzz bench docs links install clean
 .NOTPARALLEL:
 
 help:
@@ -16,11 +16,14 @@ help:
 	@echo "make unit     pytest alone"
 	@echo "make format   rewrite the sources in ruff's format"
 	@echo "make verify   verification table against theory and reference solutions"
+	@echo "make book     verification book, docs/verification.md: short checks anew, long ones from benchmarks/results/"
+	@echo "make notebooks  execute all notebooks in full, with their figures, into site/notebooks/"
 	@echo "make pairs    every pair of options of the files through the command line, about an hour"
 	@echo "make faults   kills, interrupts and full disks in every phase of the commands, ten minutes"
 	@echo "make fuzz     100 000 broken files for each reader, about two hours"
 	@echo "make bench    throughput benchmark"
-	@echo "make docs     documentation as a web site in site/"
+	@echo "make docs     documentation as a web site in site/; words and links inside of it are checked"
+	@echo "make links    the links of the documentation to other sites, which needs the network"
 	@echo "make clean    remove the environment, caches and demo_output/"
 	@echo "Another interpreter: make PYTHON=python3.12 test"
 
@@ -47,6 +50,13 @@ format: $(STAMP)
 verify: $(STAMP)
 	$(BIN)/python benchmarks/verify.py
 
+book: $(STAMP)
+	$(BIN)/python benchmarks/book.py
+
+notebooks: $(STAMP)
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -e ".[docs]"
+	$(BIN)/python notebooks/execute.py
+
 pairs: $(STAMP)
 	$(BIN)/python tests/pairs/run.py
 
@@ -63,7 +73,12 @@ bench: $(STAMP)
 
 docs: $(STAMP)
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check -e ".[docs]"
-	$(BIN)/sphinx-build -b html -W --keep-going -q docs site
+	$(BIN)/codespell
+	$(BIN)/sphinx-build -b html -n -W --keep-going -q docs site
+
+links: $(STAMP)
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -e ".[docs]"
+	$(BIN)/sphinx-build -b linkcheck -q docs site/links
 
 install: $(STAMP)
 

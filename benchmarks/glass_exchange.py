@@ -1,6 +1,6 @@
 """Fit of a measured profile of ion exchange from a melt: K and Na into a lithium glass.
 
-Usage: python benchmarks/glass_exchange.py [--data DIR] [--starts N]
+Usage: python benchmarks/glass_exchange.py [--data DIR] [--starts N] [--save]
 
 Reads `edx_profile_step1.csv` (EDX, measured: J. Lin, FEM_diffusion_in_glass, MIT licence), evaluates the model at the
 parameters published with the data, then fits five parameters (three tracer diffusion coefficients and the composition
@@ -16,6 +16,7 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
+import record
 from scipy.stats import qmc
 
 jax.config.update("jax_enable_x64", True)
@@ -116,8 +117,9 @@ def fit(parameters: Parameters, depth: np.ndarray, measured: np.ndarray, starts:
     )
 
 
-def show(parameters: Parameters, result: RefineResult, depth: np.ndarray, measured: np.ndarray) -> None:
-    """Print the best end of a fit, with what the data say of each parameter."""
+def show(parameters: Parameters, result: RefineResult, depth: np.ndarray, measured: np.ndarray) -> list[dict]:
+    """Print and return the best end of a fit, with what the data say of each parameter."""
+    rows = []
     k = result.best()
     square = 2.0 * float(result.cost[k]) / measured.size
     reached = int(np.sum(np.asarray(result.cost) < 1.001 * float(result.cost[k])))
@@ -134,6 +136,9 @@ def show(parameters: Parameters, result: RefineResult, depth: np.ndarray, measur
         elif parameter.name.startswith("D_") and float(high) > 1.5 * float(low):
             note = "  only weakly determined"
         print(f"  {parameter.name:11s} {float(value):10.4g}   95 %: {float(low):.4g} to {float(high):.4g}{note}")
+        ends = [float(low), float(high)]
+        rows.append({"name": parameter.name, "value": float(value), "interval": ends, "remark": note.strip()})
+    return rows
 
 
 def main() -> int:
@@ -141,6 +146,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=Path(__file__).parents[2] / "shared/data/iox-glass-k-na-li")
     parser.add_argument("--starts", type=int, default=8)
+    parser.add_argument("--save", action="store_true", help="write benchmarks/results/glass_exchange.json")
     options = parser.parse_args()
     if not (options.data / "edx_profile_step1.csv").is_file():
         print(f"no edx_profile_step1.csv in {options.data}: nothing to fit")
@@ -155,10 +161,20 @@ def main() -> int:
         parameters = ranges(fast)
         fits.append((fast, parameters, fit(parameters, depth, measured, spread_starts(parameters, options.starts))))
     fits.sort(key=lambda entry: float(jnp.min(entry[2].cost)))
+    found = []
     for rank, (fast, parameters, result) in enumerate(fits, start=1):
         print(f"minimum {rank}: {fast} faster than {'Li' if fast == 'Na' else 'Na'}")
-        show(parameters, result, depth, measured)
+        found.append(
+            {
+                "minimum": f"{fast} faster than {'Li' if fast == 'Na' else 'Na'}",
+                "mean_square": 2.0 * float(jnp.min(result.cost)) / measured.size,
+                "parameters": show(parameters, result, depth, measured),
+            }
+        )
     best = 2.0 * float(jnp.min(fits[0][2].cost)) / measured.size
+    if options.save:
+        content = {"published": published, "stated": PUBLISHED_MEAN_SQUARE, "fits": found}
+        record.save("glass_exchange", content)
     good = abs(published / PUBLISHED_MEAN_SQUARE - 1.0) <= 0.02 and best <= PUBLISHED_MEAN_SQUARE
     return 0 if good else 1
 

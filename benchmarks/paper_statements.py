@@ -1,9 +1,11 @@
 """The statements of Gunawan, Schäfer and Weitzel, Phys. Chem. Chem. Phys. 26 (2024) 14430, beside computed values.
 
-Run it from anywhere: python benchmarks/paper_statements.py. Temperature, field and conductivity are not in the paper's
-main text; what depends on them is computed for the assumptions of the sweep files (350 K, 10 V over 0.5 mm, 1e-9 S/cm).
+Run it from anywhere: python benchmarks/paper_statements.py [--save]. Temperature, field and conductivity are not in the
+paper's main text; what depends on them is computed for the assumptions of the sweep files (350 K, 10 V over 0.5 mm,
+1e-9 S/cm).
 """
 
+import argparse
 import textwrap
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from record import save
 from scipy import optimize, stats
 
 from npp_jax.constants import BOLTZMANN_EV, ELEMENTARY_CHARGE, VACUUM_PERMITTIVITY
@@ -34,6 +37,8 @@ from npp_jax.simulation.solution import Solution
 SWEEPS = Path(__file__).resolve().parent.parent / "sweeps"
 PLATEAU = {"K": 0.15, "Rb": 0.07, "Cs": 0.03}
 WIDTH_EV, VACANCIES, TEMPERATURE = 0.25, 0.1, 350.0
+ROWS: list[dict[str, str]] = []
+"""Rows of the table, in the order of printing."""
 
 
 class Case(NamedTuple):
@@ -89,6 +94,7 @@ def simulated(ion: str) -> Case:
 
 
 def row(statement: str, computed: str, verdict: str) -> None:
+    ROWS.append({"statement": statement, "computed": computed, "remark": verdict})
     columns = [textwrap.wrap(text, width) for text, width in ((statement, 44), (computed, 54), (verdict, 40))]
     for k in range(max(map(len, columns))):
         cells = [column[k] if k < len(column) else "" for column in columns]
@@ -239,6 +245,9 @@ def inverse(cases: dict[str, Case]) -> None:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # pyright: ignore
+    parser.add_argument("--save", action="store_true", help="write benchmarks/results/paper_statements.json")
+    options = parser.parse_args()
     jax.config.update("jax_enable_x64", True)
     print(f"{'statement':<46}{'computed':<56}remark\n{'-' * 142}")
     site_energies()
@@ -246,6 +255,8 @@ def main() -> None:
     cases = {ion: simulated(ion) for ion in PLATEAU}
     plateaus(cases)
     inverse(cases)
+    if options.save:
+        save("paper_statements", {"rows": ROWS})
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Random legal experiments, each judged by an independent solver.
 
-Usage: python benchmarks/random_experiments.py [--count 60] [--seed 0] [--keep FOLDER]
+Usage: python benchmarks/random_experiments.py [--count 60] [--seed 0] [--keep FOLDER] [--save]
 
 Is what is called done inside the target? Every experiment is written to a file, simulated as `npp-jax simulate` does,
 and solved by `method_of_lines` on two meshes, whose difference is the error of the judge. Profiles are compared up to
@@ -25,6 +25,7 @@ from typing import Any
 
 import jax
 import numpy as np
+import record
 from method_of_lines import NotCovered, Profiles, solve
 from scipy import stats
 
@@ -216,6 +217,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=60)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--keep", type=Path, default=Path(tempfile.mkdtemp()))
+    parser.add_argument("--save", action="store_true", help="write benchmarks/results/random_experiments.json")
     arguments = parser.parse_args()
     jax.config.update("jax_enable_x64", True)
     counts: Counter[str] = Counter()
@@ -228,6 +230,8 @@ def main() -> None:
         counts[verdict] += 1
         print(f"{number:4d} {verdict:17} {line} [{table['title']}]", flush=True)
     print(json.dumps(dict(counts)))
+    if arguments.save:
+        record.save("random_experiments", {"seed": arguments.seed, "counts": dict(counts)})
 
 
 if __name__ == "__main__":

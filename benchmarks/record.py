@@ -1,5 +1,6 @@
-"""Results of the benchmarks in benchmarks/results, with the machine and the versions that gave them."""
+"""Results of the benchmarks in benchmarks/results, with the date, the machine and the versions that gave them."""
 
+import datetime
 import json
 import os
 import platform
@@ -14,10 +15,11 @@ FOLDER = Path(__file__).parent / "results"
 
 
 def machine() -> dict[str, Any]:
-    """Processor, device and versions."""
+    """Date, processor, device and versions."""
     device = jax.devices()[0]
     kind = "" if device.platform == "cpu" else f", {device.device_kind}"
     return {
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "machine": f"{os.cpu_count()}-core {platform.machine().split('_')[0]} CPU{kind}",
         "python": platform.python_version(),
         "jax": jax.__version__,

@@ -16,8 +16,8 @@ import numpy as np
 jax.config.update("jax_enable_x64", True)
 
 from npp_jax.files import load_experiment
-from npp_jax.fitting import value_of
-from npp_jax.observe import DepthProfile, DowsettResponse, Observation, measure, observe
+from npp_jax.fitting import synthetic_profile, value_of
+from npp_jax.observe import DepthProfile, DowsettResponse, Observation
 from npp_jax.simulation.simulate import simulate
 
 SWEEPS = Path(__file__).resolve().parent.parent / "sweeps"
@@ -34,10 +34,7 @@ def profile_of(ion: str, seed: int) -> DepthProfile:
     experiment = load_experiment(SWEEPS / f"lithium_borate_{ion}.toml")
     solution = jax.jit(simulate)(experiment)
     depth = jnp.arange(0.5 * STEP, DEEPEST, STEP)
-    plain = Observation(RESPONSE, jnp.ones(2), jnp.zeros(2))
-    rows = jnp.asarray([solution.species.index(name) for name in ("Li", ion)])
-    signal = observe(plain, solution.faces[-1] * 1e9, solution.fraction[-1][rows, 1:-1], depth)
-    return measure(jax.random.key(seed), signal, jnp.full(2, COUNTS), depth=depth, species=("Li", ion))
+    return synthetic_profile(solution, Observation(RESPONSE), depth, COUNTS, seed=seed)
 
 
 def main() -> None:

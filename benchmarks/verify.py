@@ -1,10 +1,12 @@
 """Accuracy of the engine against the converged reference solutions, for both models and both named settings.
 
 Usage: python benchmarks/verify.py [--reference DIR] [--cases p1 p2 ...] [--models full] [--settings accurate fast]
+       [--save]
 
 Prints one line for each output of each case: errors of front depth, profiles, plateau, charge, current and potential,
 and whether all are inside the limits. A candidate that reports NOT_NEUTRAL, its front thinner than the Debye length, is
 outside the electroneutral model and counted apart. Exit status 1 if a limit of the setting `accurate` is exceeded.
+`--save` writes benchmarks/results/verify.json.
 """
 
 import argparse
@@ -19,6 +21,8 @@ import jax.numpy as jnp
 import numpy as np
 
 jax.config.update("jax_enable_x64", True)
+
+import record
 
 from npp_jax.files import load_experiment
 from npp_jax.physics import (
@@ -43,6 +47,8 @@ FULL_ONLY = ("p6",)
 DECAYED = 1e-3
 """A current that has decayed below this share of that of the first output is compared on that scale."""
 SETTINGS = {"accurate": ACCURATE, "fast": FAST}
+ROWS: list[dict] = []
+"""Errors of each output, in the order of printing."""
 # Front [nm, share], profile RMSE, plateau, relative error of charge, current, potential and time.
 LIMITS = {"accurate": (0.1, 1e-3, 1e-3, 1e-3, 2e-3), "fast": (0.25, 2.5e-3, 2e-3, 2e-3, 2e-3)}
 
@@ -104,6 +110,7 @@ def report(label: str, found: dict, front_nm: float, setting: str, status: int) 
         f"plateau {found['plateau']:+.1e}  charge, current, potential, time {found['other']:.1e}  "
         f"{verdict}"
     )
+    ROWS.append({"label": label, "front_nm": front_nm, **found, "setting": setting, "verdict": verdict})
     return verdict
 
 
@@ -194,6 +201,7 @@ def main() -> int:
     parser.add_argument("--cases", nargs="*", default=[f"p{k}" for k in range(1, 10)])
     parser.add_argument("--models", nargs="*", default=["electroneutral", "full"], choices=["electroneutral", "full"])
     parser.add_argument("--settings", nargs="*", default=list(SETTINGS), choices=list(SETTINGS))
+    parser.add_argument("--save", action="store_true", help="write benchmarks/results/verify.json")
     options = parser.parse_args()
     if not options.reference.is_dir():
         print(f"no reference solutions in {options.reference}: nothing to compare with")
@@ -212,6 +220,8 @@ def main() -> int:
                 summary.append(f"{case} {model} {setting}: {len(results)} outputs, {counts} ({spent:.0f} s)")
                 failed |= setting == "accurate" and "OUTSIDE" in results
     print("\n".join(["", *summary]))
+    if options.save:
+        record.save("verify", {"limits": LIMITS, "rows": ROWS})
     return int(failed)
 
 

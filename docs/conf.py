@@ -5,10 +5,12 @@ from pathlib import Path
 
 import npp_jax
 
-# Pages lie in this folder, notebooks beside it.
+# Pages lie in this folder, notebooks beside it; where `make notebooks` has executed them, with what they show.
 _HERE = Path(__file__).parent
 for _notebook in (_HERE.parent / "notebooks").glob("*.ipynb"):
-    shutil.copy(_notebook, _HERE)
+    _executed = _HERE.parent / "site" / "notebooks" / _notebook.name
+    _kept = _executed.is_file() and _executed.stat().st_mtime > _notebook.stat().st_mtime
+    shutil.copy(_executed if _kept else _notebook, _HERE)
 
 project = "npp_jax"
 author = "npp_jax developers"
@@ -34,4 +36,9 @@ html_theme = "pydata_sphinx_theme"
 html_title = "npp_jax"
 html_theme_options = {"navigation_with_keys": False, "show_prev_next": True, "secondary_sidebar_items": ["page-toc"]}
 html_show_sourcelink = False
-nitpicky = False
+nitpicky = True
+# Prose before a colon in a docstring is read as a type, and errors that a function raises have no pages of their own.
+nitpick_ignore_regex = [("py:(class|exc)", ".*")]
+# For `make links`: publishers refuse programs.
+linkcheck_ignore = [r"https://doi\.org/.*"]
+linkcheck_timeout = 20

@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import json
 import re
 import subprocess
 import sys
@@ -71,6 +72,26 @@ def test_tracer_name_has_a_docstring_and_is_on_the_page_of_python(name: str):
     page = (ROOT.parent / "docs" / "python.md").read_text(encoding="utf-8")
     assert has_own_docstring(getattr(npp_jax.tracer, name))
     assert re.search(rf"`{name}`", page)
+
+
+def examples() -> str:
+    """Code of the pages and notebooks, all of which the tests run but for the blocks of longer examples."""
+    project = ROOT.parent
+    pages = [project / "README.md", *(project / "docs").glob("*.md")]
+    blocks = [
+        block for page in pages for block in re.findall(r"```py(?:thon)?\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
+    ]
+    for notebook in (project / "notebooks").glob("*.ipynb"):
+        cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+        blocks += ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    return "\n".join(blocks)
+
+
+def test_every_name_has_an_example():
+    code = examples()
+    bare = [name for name in NAMES if not re.search(rf"\bnpp\.{name}\b", code)]
+    bare += [f"tracer.{name}" for name in npp_jax.tracer.__all__ if not re.search(rf"\btracer\.{name}\b", code)]
+    assert bare == []
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))

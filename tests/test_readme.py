@@ -1,4 +1,4 @@
-"""The Python of README.md and docs/python.md runs, block by block, in the order of the page."""
+"""The Python of README.md and of the pages of examples runs, block by block, in the order of the page."""
 
 import re
 from pathlib import Path
@@ -38,6 +38,16 @@ def test_page_of_python(project_root: Path, tmp_path: Path, monkeypatch: pytest.
     # The counts were drawn with 8e-13 m²/s.
     assert D.interval[0] < 8e-13 < D.interval[1]
     assert D.how.startswith("profile likelihood")
+
+
+@pytest.mark.slow
+def test_page_of_examples(project_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(project_root)
+    names = run_page(project_root / "docs" / "examples.md", tmp_path)
+    assert 0.0759 < float(names["seen"].min()) < float(names["seen"].max()) < 0.95
+    # The apparent D_gb/δ of the step is near that of the chain.
+    assert 0.25 < float(names["line"].energy) < 0.45
+    assert names["wider"].shape == (1, 40)
 
 
 @pytest.mark.slow

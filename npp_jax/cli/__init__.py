@@ -1,4 +1,4 @@
-"""Command line: `npp-jax new`, `check`, `simulate`, `sweep`, `fit`, `design`, `explore`, `tracer`, and others.
+"""Command line: `npp-jax new`, `check`, `simulate`, `sweep`, `fit`, `design`, `explore`, `couple`, and others.
 
 Exit codes: 0 done, 2 wrong input (one line on standard error), 3 the result carries a warning in its status, 4 no
 finite result, 130 interrupted.
@@ -11,6 +11,7 @@ import typer
 from npp_jax._version import __version__
 from npp_jax.cli.about import info, schema
 from npp_jax.cli.begin import check, new
+from npp_jax.cli.couples import couple
 from npp_jax.cli.exploring import explore
 from npp_jax.cli.planning import design
 from npp_jax.cli.sims import import_sims
@@ -40,5 +41,8 @@ def _main(
     """Nernst–Planck–Poisson simulation of ion exchange."""
 
 
-for _command in (new, check, simulate, sweep, fit, design, explore, tracer, import_sims, plot, export, schema, info):
+_COMMANDS = (
+    new, check, simulate, sweep, fit, design, explore, tracer, couple, import_sims, plot, export, schema, info,
+)  # fmt: skip
+for _command in _COMMANDS:
     app.command()(_command)

@@ -97,8 +97,8 @@ def fit(
         study = load_study(file)
         if method is not None:
             study = dataclasses.replace(study, fit=study.fit.model_copy(update={"method": method}))
-        if all(measurement.profile is None for measurement in study.problem.measurements):
-            raise ConfigError(f"{file}: no experiment has a profile; there is nothing to fit to")
+        if not study.problem.data:
+            raise ConfigError(f"{file}: no experiment has a profile or a record; there is nothing to fit to")
         found = None if sweep is None else read_starts(sweep, study)
         # Before the minutes that a fit may take.
         known = study_warnings(study)

@@ -7,10 +7,12 @@ import h5py
 import numpy as np
 
 from npp_jax.figures.fit import Refined, figure_landscape, figure_law
+from npp_jax.figures.records import DrawnRecord, figure_records
 from npp_jax.figures.stored import SeenFit, StoredLikelihood, figure_likelihoods, figure_matrix, figure_seen
 from npp_jax.fitting import LawBands
-from npp_jax.fitting.band import Band
+from npp_jax.fitting.band import Band, SiteBands
 from npp_jax.inference import Parameter, ParameterError
+from npp_jax.observe import RECORDED, Record
 from npp_jax.sweeping.store.reading import Reader, reading
 
 if TYPE_CHECKING:
@@ -42,13 +44,19 @@ def fit_figures(file: Path) -> dict[str, "Figure"]:
         marks = [str(mark) for mark in profiled] if isinstance(profiled, h5py.Group) else []
         best = dict(zip(names, zip(theta.tolist(), units, strict=True), strict=True))
         likelihoods = [_likelihood(reader, mark, best) for mark in marks]
+        recorded = reader.file.get("records")
+        places = [f"records/{mark}" for mark in recorded] if isinstance(recorded, h5py.Group) else []
+        records = [one for place in places if (one := _record(reader, place)).has_panel]
         law = _law(reader) if "law" in reader else None
         seen_from = None
         if "landscape" in reader and len(names) > 1:
             axes = ("candidate",)
             theta_of = reader.array("landscape/theta", (*axes, "parameter"))
             seen_from = (theta_of, reader.array("landscape/chi2", axes), _refined(reader, names, theta))
-    figures = {"profiles": figure_seen(file.stem, seen), "correlation": figure_matrix(names, correlation)}
+    figures = {"profiles": figure_seen(file.stem, seen)} if seen else {}
+    if records:
+        figures["records"] = figure_records(file.stem, records)
+    figures["correlation"] = figure_matrix(names, correlation)
     if likelihoods:
         figures["profile_likelihood"] = figure_likelihoods(likelihoods)
     if law is not None:
@@ -71,9 +79,9 @@ def _law(reader: Reader) -> tuple[LawBands, tuple[float, float]]:
         species if isinstance(species, str) else "?",
         reader.array("law/law_fraction", over),
         band("diffusivity", over),
-        band("activation", over),
-        reader.array("law/energy", energies),
-        band("density", energies),
+        SiteBands(band("activation", over), reader.array("law/energy", energies), band("density", energies))
+        if "law/energy" in reader
+        else None,
     )
     return bands, (low, high)
 
@@ -102,6 +110,20 @@ def _seen(reader: Reader, group: str) -> SeenFit:
         species=reader.names(f"{group}/species", axes[:1]),
         **{name: reader.array(f"{group}/{name}", axes) for name in ("measured", "sigma", "fitted")},
     )
+
+
+def _record(reader: Reader, place: str) -> DrawnRecord:
+    axes, told = (f"{place} at",), reader.file[place].attrs
+    quantity = told.get("quantity")
+    if quantity not in RECORDED:
+        raise reader.fault(f"'{place}: quantity' is none of {', '.join(RECORDED)}")
+    columns = ("at", "recorded", "sigma", "fitted", "fitted_half")
+    at, value, sigma, *fit = (reader.array(f"{place}/{name}", axes, finite=True) for name in columns)
+    try:
+        record = Record(quantity, at, value, sigma)
+    except ValueError as error:
+        raise reader.fault(f"'{place}': {error}") from None
+    return DrawnRecord(str(told.get("name", place)), record, *fit)
 
 
 def _likelihood(reader: Reader, mark: str, best: dict[str, tuple[float, str]]) -> StoredLikelihood:

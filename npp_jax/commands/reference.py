@@ -10,7 +10,7 @@ from npp_jax.commands.examples import example_of
 from npp_jax.commands.schema import ROOTS, Kind, tables_of
 from npp_jax.files.errors import ConfigTable
 from npp_jax.files.limits import limits_of
-from npp_jax.physics.keys import ION, RESERVOIR, SAMPLE, SITES, STAGE, unit_at_end
+from npp_jax.physics.keys import INITIAL, ION, LISTS, RESERVOIR, SAMPLE, STAGE, unit_at_end
 from npp_jax.physics.limits import Limits
 
 _HEADS: dict[str, tuple[str, str]] = {
@@ -32,10 +32,24 @@ _COLUMNS: dict[str, list[tuple[str, str, str, str, str]]] = {
         ("`potential_V`", "V, or another", "{potential_V}; 0 where the beam is off", "`10.0`", "surface potential"),
         ("`current_density_A_m2`", "A/m², or another", "{current_density_A_m2}; 0 at rest", "`0.002`", "of the beam"),
     ],
+    "Law of D: `table` of a diffusivity": [
+        ("`fraction`", "1, or %", "increasing", "`0.2`", "fraction that the law takes"),
+        ("`D_m2_s`", "m²/s, or another in its title", "> 0", "`2e-15`", "diffusion coefficient"),
+    ],
+    "Start: `table` of an [[initial]] profile": [
+        ("`depth_um` or `depth_nm`", "µm, or another in its title", "increasing", "`120.0`", "depth of a point"),
+        ("`NAME`", "1, or %", "finite", "`0.74`", "fraction n/N of the ion"),
+    ],
     "Profile: `profile` of an experiment in a study": [
         ("`depth_nm`", "nm, or another in its title", "increasing", "`12.5`", "depth of a point"),
         ("`NAME`", "1, or %", "finite", "`0.93`", "fraction of an ion, over the native ion in the bulk"),
         ("`NAME_sigma`", "as `NAME`", "> 0", "`0.02`", "its standard deviation"),
+    ],
+    "Record: `file` of `current`, `potential` or `charge` of an experiment in a study": [
+        ("`time_s`", "s, or another in its title", "increasing, ≥ 0", "`60.0`", "time from the start of the protocol"),
+        ("`current_density_A_m2`", "A/m², or another", "finite", "`0.0019`", "of `current`"),
+        ("`potential_V`", "V, or another", "finite", "`10.2`", "of `potential`"),
+        ("`charge_C_m2`", "C/m², or another", "finite", "`201.0`", "of `charge`"),
     ],
     "Candidates: `file` of a design": [
         ("names of the parameters", "those of the names", "within those of the keys", "`1e-21`", "one candidate a row"),
@@ -75,14 +89,22 @@ def page(kind: Kind | Literal["tables"]) -> str:
 def _parameter_keys() -> list[str]:
     """Keys of the experiments that a parameter may name."""
     lines = ["## Keys that a parameter may name", "", "| key | unit | range |", "|---|---|---|"]
-    parts = (("sample.", SAMPLE), ("NAME.", ION), ("NAME.", SITES), ("stages.0.", STAGE), ("stages.0.", RESERVOIR))
+    parts = (
+        ("sample.", SAMPLE),
+        ("NAME.", ION),
+        ("NAME.", LISTS),
+        ("initial.NAME.", INITIAL),
+        ("stages.0.", STAGE),
+        ("stages.0.", RESERVOIR),
+    )
     for part, table in parts:
-        end = {id(SITES): ".0", id(RESERVOIR): ".NAME"}.get(id(table), "")
+        end = {id(LISTS): ".0", id(RESERVOIR): ".NAME"}.get(id(table), "")
         for name, key in table.items():
             unit = unit_at_end(name)[1]
             lines.append(f"| `{part}{name}{end}` | {_UNITS.get(unit, unit)} | {range_text(key.limits)} |")
     seen = ("depth_scale", "depth_offset_nm", "response.leading_nm", "response.trailing_nm", "response.sigma_nm")
-    for name in (*seen, "NAME.sensitivity", "NAME.background"):
+    gains = ("current.gain", "potential.gain", "charge.gain")
+    for name in (*seen, "NAME.sensitivity", "NAME.background", *gains):
         lines.append(f"| `observation.{name}` | {'nm' if name.endswith('_nm') else ''} | |")
     told = (
         "NAME is an ion, 0 the number of a stage or of an entry; `npp-jax check EXPERIMENT.toml` lists those of a file."

@@ -8,7 +8,7 @@ import numpy as np
 
 from npp_jax.figures.simulation import figure_summary
 from npp_jax.files import ConfigError, load_experiment
-from npp_jax.files.experiment import traces_of
+from npp_jax.files.experiment import files_of
 from npp_jax.files.origin import Origin, check_targets
 from npp_jax.files.solution import table_names, tables_of, write_csv, write_solution
 from npp_jax.files.toml import toml_text
@@ -92,7 +92,7 @@ def _check_covered(experiment: Experiment, solution: Solution) -> None:
 
 def origin_of(file: Path, model: Model) -> Origin:
     """Whose the results of an experiment file are: those of two models do not replace each other."""
-    return Origin("simulate", file, model, tuple(traces_of(file)))
+    return Origin("simulate", file, model, tuple(files_of(file)))
 
 
 def result_files(experiment: Experiment, file: Path, output: Path, csv: Path | None, form: str | None) -> list[Path]:

@@ -148,10 +148,12 @@ class LawCharts:
         """Bands of 95 % of a fit; none for None."""
         figures = {"diffusivity": self._diffusivity, "activation": self._activation, "density": self._sites}
         for name, one in figures.items():
-            if bands is None:
+            part = bands if bands is None or name == "diffusivity" else bands.sites
+            if bands is None or part is None:
                 one.banded(np.zeros(0), None)
             else:
-                one.banded(bands.energy if name == "density" else bands.fraction, getattr(bands, name))
+                x = bands.sites.energy if name == "density" and bands.sites is not None else bands.fraction
+                one.banded(x, getattr(part, name))
 
 
 def _of_experiments(measurements: tuple[Measurement, ...], colours: Mapping[str, str]) -> list[str]:

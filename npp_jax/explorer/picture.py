@@ -14,7 +14,8 @@ from npp_jax._compile import Program, own_promotion, quick, signature
 from npp_jax.constants import NM
 from npp_jax.explorer.state import DepthRange, Setting
 from npp_jax.fitting import Measurement, Objective, Problem
-from npp_jax.physics import Experiment, SEDDiffusivity
+from npp_jax.physics import Experiment, MutualDiffusivity, SEDDiffusivity
+from npp_jax.physics.experiment import laws_of
 from npp_jax.simulation.controls import Controls
 from npp_jax.simulation.simulate import ACCURATE, FAST
 from npp_jax.simulation.solution import Model
@@ -180,8 +181,8 @@ def _laws(experiment: Experiment, plateau: Array) -> list[tuple[Array, ...]]:
     """D, and with site energies activation, energies, density and the level at the plateau, of each ion."""
     temperature, fraction = jnp.asarray(experiment.stages[0].temperature), jnp.asarray(_FRACTIONS)
     found = []
-    for ion in experiment.species:
-        law = ion.diffusivity
+    for ion, known in zip(experiment.species, laws_of(experiment), strict=True):
+        law = known.law if isinstance(ion.diffusivity, MutualDiffusivity) else ion.diffusivity
         if not isinstance(law, SEDDiffusivity):
             found.append((law.at(temperature)(fraction),))
             continue

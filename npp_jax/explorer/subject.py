@@ -10,9 +10,10 @@ from npp_jax.explorer.added import first_parameters
 from npp_jax.explorer.state import Setting, View
 from npp_jax.files import ConfigError, load_experiment
 from npp_jax.files.measured import make_measurement
+from npp_jax.files.seen_tables import ResponseTable
 from npp_jax.files.study import Study, load_study
 from npp_jax.files.study_out import Source
-from npp_jax.files.study_tables import ExperimentEntry, ResponseTable
+from npp_jax.files.study_tables import ExperimentEntry
 from npp_jax.files.writing import readable
 from npp_jax.fitting import Measurement, Problem, with_systematic
 from npp_jax.inference import Parameter, ParameterError

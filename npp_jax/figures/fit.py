@@ -16,7 +16,7 @@ from npp_jax.figures.axes import (
 )
 from npp_jax.figures.stored import correlations
 from npp_jax.fitting import FitResult, Measurement, signal_sigma
-from npp_jax.fitting.band import Band, LawBands
+from npp_jax.fitting.band import Band, LawBands, SiteBands
 from npp_jax.inference import NORMAL_95, Outcome, Parameters, Posterior, Profile
 from npp_jax.inference.profile import DELTA_CHI2_95
 from npp_jax.observe import DepthProfile
@@ -32,6 +32,7 @@ _DELTA_CHI2_OF_TWO = 5.991
 """Δχ² within which 95 % of the probability of two parameters lies (Press et al., Numerical Recipes, §15.6.5)."""
 
 _DATA = {"marker": ".", "ms": 3.5, "ls": "none", "alpha": 0.6}
+_BELOW = {"marker": "v", "ms": 3.5, "ls": "none", "alpha": 0.6}
 
 
 def data_and_fit(
@@ -44,10 +45,14 @@ def data_and_fit(
     signal = np.asarray(result.expansion.signals[measured][0])
     half = NORMAL_95 * signal_sigma(result, measured)
     used = np.asarray(profile.weight) > 0.0
+    limited = np.zeros_like(used) if profile.censored is None else np.asarray(profile.censored) > 0.0
     for k, name in enumerate(profile.species):
         colour = line_colour(k)
-        values = np.asarray(profile.fraction)[k, used[k]]
-        ax.plot(depth[used[k]], values, color=colour, label=f"{name} measured", **_DATA)
+        values, below = np.asarray(profile.fraction)[k], used[k] & limited[k]
+        told = used[k] & ~below
+        ax.plot(depth[told], values[told], color=colour, label=f"{name} measured", **_DATA)
+        if below.any():
+            ax.plot(depth[below], values[below], color=colour, label=f"{name} below its limit", **_BELOW)
         ax.plot(depth, signal[k], color=colour, lw=1.2, label=f"{name} fit")
         ax.fill_between(depth, signal[k] - half[k], signal[k] + half[k], color=colour, alpha=0.3, lw=0)
     ax.set(ylabel="$n_i/N$", xlim=(0.0, reach(depth, signal)))
@@ -91,22 +96,22 @@ def diffusivity(ax: "Axes", bands: LawBands, supported: tuple[float, float]) -> 
     _banded(ax, bands.fraction, bands.diffusivity, COLOURS[0], f"{bands.species}, with its 95 % band")
     ion = bands.species
     ax.set(yscale="log", xlim=(0.0, 1.0), ylabel=f"$D$ of {ion} / (m$^2$ s$^{{-1}}$)")
-    ax.set_xlabel(f"$n/n_{{\\mathrm{{bulk}}}}$ of {ion}")
+    ax.set_xlabel(f"$n/n_{{\\mathrm{{bulk}}}}$ of {ion}" if bands.sites is not None else f"fraction of {ion}")
     ax.legend(frameon=False, fontsize="small")
     if supported[0] > _VISIBLE:
         ax.text(0.98, 0.05, "shaded: no data", ha="right", va="bottom", color="0.5", transform=ax.transAxes)
     return ax
 
 
-def site_energies(ax: "Axes", bands: LawBands, supported: tuple[float, float]) -> "Axes":
+def site_energies(ax: "Axes", bands: LawBands, sites: SiteBands, supported: tuple[float, float]) -> "Axes":
     """Density of sites, and which of them the experiment empties."""
-    energy = bands.energy
-    _banded(ax, energy, bands.density, "0.3", "sites")
-    activation = np.interp(supported[0], bands.fraction, bands.activation.best)
+    energy = sites.energy
+    _banded(ax, energy, sites.density, "0.3", "sites")
+    activation = np.interp(supported[0], bands.fraction, sites.activation.best)
     emptied = (energy <= 0.0) & (energy >= -activation)
     kept = energy <= -activation
-    ax.fill_between(energy, bands.density.best, where=kept, color=COLOURS[5], alpha=0.5, lw=0, label="stay populated")
-    ax.fill_between(energy, bands.density.best, where=emptied, color=COLOURS[1], alpha=0.5, lw=0, label="emptied")
+    ax.fill_between(energy, sites.density.best, where=kept, color=COLOURS[5], alpha=0.5, lw=0, label="stay populated")
+    ax.fill_between(energy, sites.density.best, where=emptied, color=COLOURS[1], alpha=0.5, lw=0, label="emptied")
     ax.set(xlabel="$E - E_{\\mathrm{F}}$(bulk) / eV", ylabel="density / eV$^{-1}$", ylim=(0.0, None))
     ax.set_title(f"sites of {bands.species}", fontsize="medium")
     ax.legend(frameon=False, fontsize="small")
@@ -114,13 +119,14 @@ def site_energies(ax: "Axes", bands: LawBands, supported: tuple[float, float]) -
 
 
 def figure_law(title: str, bands: LawBands, supported: tuple[float, float]) -> "Figure":
-    """D of the ion against its fraction, and its sites."""
+    """D of the ion against its fraction, and its sites, where it has some."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(8.4, 3.8), layout="constrained")
-    left, right = figure.subplots(1, 2)
+    figure = Figure(figsize=(5.2, 4.0) if bands.sites is None else (8.4, 3.8), layout="constrained")
+    left, *right = figure.subplots(1, 1 if bands.sites is None else 2, squeeze=False)[0]
     diffusivity(left, bands, supported)
-    site_energies(right, bands, supported)
+    if bands.sites is not None:
+        site_energies(right[0], bands, bands.sites, supported)
     figure.suptitle(title, fontsize="medium")
     return figure
 

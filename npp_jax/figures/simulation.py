@@ -8,7 +8,8 @@ import numpy as np
 
 from npp_jax.constants import NM
 from npp_jax.figures.axes import COLOURS, line_colour
-from npp_jax.physics import Experiment, SEDDiffusivity
+from npp_jax.physics import Experiment, MutualDiffusivity, SEDDiffusivity
+from npp_jax.physics.experiment import Law, laws_of
 from npp_jax.simulation.solution import Solution
 
 if TYPE_CHECKING:
@@ -88,14 +89,28 @@ def excess_charge(ax: "Axes", solution: Solution) -> "Axes":
 
 
 def diffusivities(ax: "Axes", experiment: Experiment) -> "Axes":
-    """D of each species against its own fraction, at the temperature of the first stage."""
+    """D of each species against the fraction that its law takes, at the temperature of the first stage."""
     temperature = experiment.stages[0].temperature
     x = jnp.linspace(1e-3, 1.0, 400, dtype=temperature.dtype)
-    for i, species in enumerate(experiment.species):
-        ax.semilogy(
-            np.asarray(x), np.asarray(species.diffusivity.at(temperature)(x)), color=line_colour(i), label=species.name
-        )
-    ax.set(xlim=(0.0, 1.0), xlabel="$n_i/n_{i,\\mathrm{ref}}$ of the ion itself", ylabel="$D_i$ / (m$^2$ s$^{-1}$)")
+    names = [ion.name for ion in experiment.species]
+    told: dict[str, tuple[int, Law]] = {}
+    for i, known in enumerate(laws_of(experiment)):
+        law = experiment.species[i].diffusivity
+        if isinstance(law, MutualDiffusivity):
+            # One curve for both.
+            alike = next((name for name, (k, _) in told.items() if k == names.index(law.partner)), "")
+            if alike:
+                told = {f"{n} and {names[i]}" if n == alike else n: entry for n, entry in told.items()}
+                continue
+        over, own = names[known.seen[0]], known.seen == (i,) or len(known.seen) > 1
+        told[names[i] if own else f"{names[i]} over {over}"] = (i, known)
+    for label, (i, known) in told.items():
+        ax.semilogy(np.asarray(x), np.asarray(known.law.at(temperature)(x)), color=line_colour(i), label=label)
+    over = "of the ion itself" if all(k.seen in ((i,), tuple(range(len(names)))) for i, k in told.values()) else ""
+    if len(told) == 1:
+        ((_, known),) = told.values()
+        over = f"of {names[known.seen[0]]}"
+    ax.set(xlim=(0.0, 1.0), xlabel=f"$n_i/n_{{i,\\mathrm{{ref}}}}$ {over}", ylabel="$D_i$ / (m$^2$ s$^{-1}$)")
     ax.legend(frameon=False)
     return ax
 
@@ -149,6 +164,10 @@ def surface_potential(ax: "Axes", solution: Solution) -> "Axes":
     return ax
 
 
+_NO_POTENTIAL = 1e-12
+"""Potential that is a rounding error [V]."""
+
+
 def figure_summary(experiment: Experiment, solution: Solution) -> "Figure":
     """All figures of a simulation on one sheet."""
     from matplotlib.figure import Figure
@@ -156,17 +175,21 @@ def figure_summary(experiment: Experiment, solution: Solution) -> "Figure":
     panels: list[Callable[["Axes"], object]] = [
         lambda ax: profiles(ax, solution),
         lambda ax: profiles(ax, solution, logarithmic=True),
-        lambda ax: potential(ax, solution),
-        lambda ax: excess_charge(ax, solution),
         lambda ax: diffusivities(ax, experiment),
     ]
+    # Of a neutral couple there is nothing but rounding errors.
+    field = bool(np.max(np.abs(np.nan_to_num(solution.potential))) > _NO_POTENTIAL)
+    if field:
+        panels[2:2] = [lambda ax: potential(ax, solution), lambda ax: excess_charge(ax, solution)]
     if any(isinstance(species.diffusivity, SEDDiffusivity) for species in experiment.species):
         panels.append(lambda ax: site_energies(ax, experiment, solution))
     if np.any(np.asarray(solution.trace.charge) != 0.0):
         panels.append(lambda ax: current(ax, solution))
-    panels.append(lambda ax: surface_potential(ax, solution))
-    figure = Figure(figsize=(13.0, 6.5), layout="constrained")
-    axes = figure.subplots(2, 4).ravel()
+    if field:
+        panels.append(lambda ax: surface_potential(ax, solution))
+    rows, columns = (2, 4) if len(panels) > 4 else (1, len(panels))
+    figure = Figure(figsize=(3.25 * columns, 3.25 * rows), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for panel, ax in zip(panels, axes, strict=False):
         panel(ax)
     for spare in axes[len(panels) :]:

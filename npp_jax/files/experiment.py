@@ -10,33 +10,30 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from npp_jax.files.curves import read_initial
 from npp_jax.files.errors import ConfigError, required
-from npp_jax.files.experiment_tables import DiffusivityTable, ExperimentTable, SpeciesTable, StageTable
+from npp_jax.files.experiment_tables import ExperimentTable, InitialTable, SpeciesTable, StageTable
+from npp_jax.files.laws import law_of
 from npp_jax.files.toml import toml_table, validated
 from npp_jax.files.trace import read_trace
 from npp_jax.physics import (
-    AbstractDiffusivity,
     AbstractFront,
-    AbstractSED,
-    Arrhenius,
+    AbstractInitial,
     Blocking,
     Closed,
-    ConstantDiffusivity,
     Drive,
     Experiment,
-    GaussianSED,
+    InitialErfc,
+    InitialGaussian,
+    InitialStep,
     IonBeamCurrent,
     IonBeamPotential,
-    MixtureSED,
     Reservoir,
     Sample,
-    SEDDiffusivity,
     Species,
     Stage,
-    TabulatedSED,
 )
 from npp_jax.physics.keys import STAGE
-from npp_jax.physics.nernst_einstein import nernst_einstein
 
 
 def load_experiment(path: str | Path, *, changes: Mapping[str, Any] | None = None) -> Experiment:
@@ -65,10 +62,13 @@ def load_experiment(path: str | Path, *, changes: Mapping[str, Any] | None = Non
 
 
 def _table_of(table: dict[str, Any], key: str) -> dict[str, Any]:
-    """Table of a file in which a key stands: that of the sample, of a stage, of a species or of its diffusivity."""
+    """Table of a file in which a key stands: that of the sample, of a stage, of a start, of a species or
+    of its diffusivity.
+    """
     place, _, name = key.rpartition(".")
     parts: dict[str, Any] = {"sample": table.get("sample")}
     parts |= {f"stages.{k}": stage for k, stage in enumerate(table.get("stages", []))}
+    parts |= {f"initial.{entry.get('species')}": entry for entry in table.get("initial", [])}
     for species in table.get("species", []):
         own = name in SpeciesTable.model_fields
         parts[species.get("name")] = species if own else species.get("diffusivity")
@@ -89,22 +89,38 @@ def parse_experiment(table: Mapping[str, Any], *, folder: Path = Path()) -> Expe
     checked = validated(table, ExperimentTable)
     temperature = checked.stages[0].temperature_K
     sample = checked.sample
-    return Experiment(
+    initial = {entry.species: _initial(entry, folder, k) for k, entry in enumerate(checked.initial)}
+    return _known(
         sample=Sample(sample.thickness_um * 1e-6, sample.permittivity, sample.bulk_density_m3),
         species=tuple(
-            Species(s.name, _law(s, sample.bulk_density_m3, temperature), s.bulk_fraction, s.charge, s.back)
-            for s in checked.species
+            Species(
+                s.name,
+                law_of(s, sample.bulk_density_m3, temperature, folder, k),
+                s.bulk_fraction,
+                s.charge,
+                s.back,
+                s.diffusivity.fraction_of,
+            )
+            for k, s in enumerate(checked.species)
         ),
         stages=tuple(_stage(stage, folder, k) for k, stage in enumerate(checked.stages)),
         title=checked.title,
         conductivities=tuple(s.name for s in checked.species if s.diffusivity.conductivity_S_m is not None),
+        initial=initial or None,
     )
 
 
-def traces_of(path: Path) -> list[Path]:
-    """Files of traces that an experiment file names, which are looked for beside it."""
-    stages = validated(toml_table(path), ExperimentTable).stages
-    return [path.parent / name for stage in stages for name in stage.traces.values()]
+def _known(**parts: Any) -> Experiment:
+    """An experiment; what its parts say of one another is told as what is wrong with the file."""
+    try:
+        return Experiment(**parts)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+
+
+def files_of(path: Path) -> list[Path]:
+    """Files of numbers that an experiment file names, which are looked for beside it: traces, laws, profiles."""
+    return [path.parent / name for name in validated(toml_table(path), ExperimentTable).tables.values()]
 
 
 def experiment_schema() -> dict[str, Any]:
@@ -112,40 +128,20 @@ def experiment_schema() -> dict[str, Any]:
     return ExperimentTable.model_json_schema()
 
 
-def _law(species: SpeciesTable, density: float, temperature: float) -> AbstractDiffusivity:
-    table = species.diffusivity
-    arrhenius = None
-    if table.activation_energy_eV is not None:
-        arrhenius = Arrhenius(table.activation_energy_eV, required(table.reference_temperature_K))
-    if table.law == "constant":
-        return ConstantDiffusivity(required(table.D_m2_s), arrhenius)
-    bulk = table.D_bulk_m2_s
-    if bulk is None:
-        carriers = species.bulk_fraction * density
-        if carriers == 0.0:
-            raise ConfigError(f"species '{species.name}': conductivity_S_m needs an ion that is present in the bulk")
-        # The state in which the conductivity is given: D of another temperature follows from it by the activation.
-        given_at = temperature if arrhenius is None else arrhenius.reference_temperature
-        bulk = nernst_einstein(required(table.conductivity_S_m), carriers, given_at, charge_number=species.charge)
-    return SEDDiffusivity(
-        bulk,
-        _sed(table),
-        required(table.vacancy_fraction),
-        table.immobile_fraction,
-        filling=table.filling,
-        populations=table.populations,
-        arrhenius=arrhenius,
-    )
-
-
-def _sed(table: DiffusivityTable) -> AbstractSED:
-    if table.sed is None:
-        return GaussianSED(required(table.sed_fwhm_eV))
-    if table.sed.kind == "mixture":
-        return MixtureSED(
-            jnp.asarray(table.sed.energy_eV), jnp.asarray(table.sed.fwhm_eV), jnp.asarray(table.sed.weight)
-        )
-    return TabulatedSED(jnp.asarray(table.sed.occupied), jnp.asarray(table.sed.energy_eV))
+def _initial(table: InitialTable, folder: Path, number: int) -> AbstractInitial:
+    if table.form == "table":
+        try:
+            return read_initial(folder / required(table.table), table.species)
+        except ConfigError as error:
+            raise ConfigError(f"initial[{number}].table: {error}") from None
+    width = 0.0 if table.width_um is None else table.width_um * 1e-6
+    if table.form == "gaussian":
+        position, peak = required(table.position_um) * 1e-6, required(table.peak_fraction)
+        return InitialGaussian(position, peak, width, table.deep_fraction or 0.0)
+    ends = required(table.surface_fraction), required(table.deep_fraction)
+    if table.form == "erfc":
+        return InitialErfc(*ends, width)
+    return InitialStep(required(table.position_um) * 1e-6, *ends, width)
 
 
 def _stage(table: StageTable, folder: Path, number: int) -> Stage:

@@ -8,17 +8,25 @@ from npp_jax.files.errors import ConfigError
 from npp_jax.fitting import value_of
 from npp_jax.physics import (
     AbstractDiffusivity,
+    AbstractInitial,
     Blocking,
     Closed,
     ConstantDiffusivity,
     Drive,
     Experiment,
+    ExponentialDiffusivity,
     GaussianSED,
+    InitialErfc,
+    InitialGaussian,
+    InitialStep,
+    InitialTable,
     IonBeamCurrent,
     IonBeamPotential,
     MixtureSED,
+    MutualDiffusivity,
     Reservoir,
     SEDDiffusivity,
+    SplineDiffusivity,
     Stage,
     TabulatedSED,
 )
@@ -48,13 +56,38 @@ def experiment_table(experiment: Experiment, stem: str) -> tuple[dict[str, Any],
             "charge": ion.charge,
             "bulk_fraction": float(ion.bulk_fraction),
             "back": ion.back,
-            "diffusivity": _law(experiment, ion.name, ion.diffusivity),
+            "diffusivity": _law(experiment, ion.name, ion.diffusivity)
+            | ({} if ion.fraction_of is None else {"fraction_of": ion.fraction_of}),
         }
         for ion in experiment.species
     ]
     stages = [_stage(stage, f"{stem}_stage{k}", traces) for k, stage in enumerate(experiment.stages)]
-    table = {"schema_version": 1, "title": experiment.title, "sample": sample, "species": species, "stages": stages}
-    return table, traces
+    starts = [_initial(name, form, f"{stem}_initial_{k}", traces) for k, (name, form) in enumerate(_starts(experiment))]
+    head = {"schema_version": 1, "title": experiment.title, "sample": sample, "species": species}
+    return head | ({"initial": starts} if starts else {}) | {"stages": stages}, traces
+
+
+def _starts(experiment: Experiment) -> list[tuple[str, AbstractInitial]]:
+    return list((experiment.initial or {}).items())
+
+
+def _initial(ion: str, form: AbstractInitial, stem: str, tables: dict[str, str]) -> dict[str, Any]:
+    um = lambda leaf: float(leaf) * 1e6  # noqa: E731
+    match form:
+        case InitialStep(position=position, surface_fraction=surface, deep_fraction=deep, width=width):
+            ends = {"surface_fraction": float(surface), "deep_fraction": float(deep)}
+            return {"species": ion, "form": "step", "position_um": um(position), "width_um": um(width), **ends}
+        case InitialErfc(surface_fraction=surface, deep_fraction=deep, width=width):
+            ends = {"surface_fraction": float(surface), "deep_fraction": float(deep)}
+            return {"species": ion, "form": "erfc", "width_um": um(width), **ends}
+        case InitialGaussian(position=position, peak_fraction=peak, width=width, deep_fraction=deep):
+            levels = {"peak_fraction": float(peak), "deep_fraction": float(deep)}
+            return {"species": ion, "form": "gaussian", "position_um": um(position), "width_um": um(width), **levels}
+        case InitialTable(depth=depth, fraction=fraction):
+            rows = zip((np.asarray(depth, float) * 1e6).tolist(), np.asarray(fraction, float).tolist(), strict=True)
+            tables[f"{stem}.csv"] = f"depth_um,{ion}\n" + "".join(f"{x!r},{c!r}\n" for x, c in rows)
+            return {"species": ion, "form": "table", "table": f"{stem}.csv"}
+    raise ConfigError(f"experiment files have no start of the kind of {ion}, {type(form).__name__}")
 
 
 def _of(experiment: Experiment, key: str) -> float:
@@ -62,15 +95,29 @@ def _of(experiment: Experiment, key: str) -> float:
 
 
 def _law(experiment: Experiment, ion: str, law: AbstractDiffusivity) -> dict[str, Any]:
-    arrhenius = law.arrhenius if isinstance(law, ConstantDiffusivity | SEDDiffusivity) else None
+    arrhenius = getattr(law, "arrhenius", None)
     activated = {} if arrhenius is None else {
         "activation_energy_eV": float(arrhenius.activation_energy),
         "reference_temperature_K": float(arrhenius.reference_temperature),
     }  # fmt: skip
-    if isinstance(law, ConstantDiffusivity):
-        return {"law": "constant", "D_m2_s": float(law.D), **activated}
-    if not isinstance(law, SEDDiffusivity):
-        raise ConfigError(f"experiment files have no law of the kind of {ion}, {type(law).__name__}")
+    match law:
+        case ConstantDiffusivity(D=D):
+            return {"law": "constant", "D_m2_s": float(D), **activated}
+        case ExponentialDiffusivity(D=D, coefficient=coefficient, reference_fraction=reference):
+            name = "exponential" if len(coefficient) == 1 else "polynomial"
+            told = {"ln_D_coefficient": _numbers(coefficient), "reference_fraction": float(reference)}
+            return {"law": name, "D_m2_s": float(D), **told, **activated}
+        case SplineDiffusivity(fraction=fraction, D_knot=D, curve=curve):
+            knots = {"knot_fraction": _numbers(fraction), "knot_D_m2_s": _numbers(D)}
+            return {"law": "spline", **knots, "curve": curve, **activated}
+        case MutualDiffusivity(partner=partner):
+            return {"law": "mutual", "partner": partner}
+        case SEDDiffusivity():
+            return {**_of_sites(experiment, ion, law), **activated, **_sites(ion, law)}
+    raise ConfigError(f"experiment files have no law of the kind of {ion}, {type(law).__name__}")
+
+
+def _of_sites(experiment: Experiment, ion: str, law: SEDDiffusivity) -> dict[str, Any]:
     level = "conductivity_S_m" if ion in experiment.conductivities else "D_bulk_m2_s"
     return {
         "law": "sed",
@@ -79,21 +126,22 @@ def _law(experiment: Experiment, ion: str, law: AbstractDiffusivity) -> dict[str
         "immobile_fraction": float(law.immobile_fraction),
         "filling": law.filling,
         "populations": law.populations,
-        **activated,
-        **_sites(ion, law),
     }
 
 
+def _numbers(leaf: Any) -> list[float]:
+    return np.asarray(leaf, float).tolist()
+
+
 def _sites(ion: str, law: SEDDiffusivity) -> dict[str, Any]:
-    numbers = lambda leaf: np.asarray(leaf, float).tolist()  # noqa: E731
     match law.sed:
         case GaussianSED(sed_fwhm=width):
             return {"sed_fwhm_eV": float(width)}
         case MixtureSED(energy=energy, sed_fwhm=width, weight=weight):
-            columns = {"energy_eV": numbers(energy), "fwhm_eV": numbers(width), "weight": numbers(weight)}
+            columns = {"energy_eV": _numbers(energy), "fwhm_eV": _numbers(width), "weight": _numbers(weight)}
             return {"sed": {"kind": "mixture", **columns}}
         case TabulatedSED(occupied=occupied, energy=energy):
-            return {"sed": {"kind": "table", "energy_eV": numbers(energy), "occupied": numbers(occupied)}}
+            return {"sed": {"kind": "table", "energy_eV": _numbers(energy), "occupied": _numbers(occupied)}}
     raise ConfigError(f"experiment files have no distribution of the kind of {ion}, {type(law.sed).__name__}")
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from npp_jax.files.errors import ConfigTable, required
+from npp_jax.files.law_tables import DiffusivityTable
 from npp_jax.files.limits import within
 from npp_jax.physics import keys
 
@@ -27,88 +28,6 @@ class SampleTable(ConfigTable):
     """Mobile ions in the bulk, all species together."""
 
 
-class SEDTable(ConfigTable):
-    """Distribution of site energies other than one Gaussian."""
-
-    kind: Literal["mixture", "table"]
-    """Sum of Gaussians, or a table of the occupied fraction."""
-    energy_eV: list[float] = Field(min_length=1)
-    """Energies: centres of the Gaussians, or of the table, increasing."""
-    fwhm_eV: list[Annotated[float, within(keys.SITES["sed_fwhm_eV"])]] | None = None
-    """Full widths at half maximum of the Gaussians."""
-    weight: list[Annotated[float, within(keys.SITES["sed_weight"])]] | None = None
-    """Relative weights of the Gaussians."""
-    occupied: list[Annotated[float, Field(gt=0.0, lt=1.0)]] | None = None
-    """Fraction of the sites below each energy of the table, increasing."""
-
-    @model_validator(mode="after")
-    def _columns(self) -> "SEDTable":
-        columns = {"mixture": ("fwhm_eV", "weight"), "table": ("occupied",)}[self.kind]
-        for name in ("fwhm_eV", "weight", "occupied"):
-            values = getattr(self, name)
-            if (values is not None) != (name in columns):
-                raise ValueError(f"kind = '{self.kind}' takes the columns energy_eV, {', '.join(columns)}")
-            if values is not None and len(values) != len(self.energy_eV):
-                raise ValueError(f"{name} must have as many entries as energy_eV ({len(self.energy_eV)})")
-        if self.kind == "table":
-            for name in ("energy_eV", "occupied"):
-                values = getattr(self, name)
-                if len(values) < 4 or any(a >= b for a, b in itertools.pairwise(values)):
-                    raise ValueError(f"{name} must increase and have at least 4 entries")
-        return self
-
-
-class DiffusivityTable(ConfigTable):
-    """[species.diffusivity]."""
-
-    law: Literal["constant", "sed"]
-    """`constant`, or `sed`: D falls as the sites of a distribution of energies are emptied."""
-    D_m2_s: Diffusion | None = None
-    """D of the constant law, at the reference temperature if it is activated."""
-    D_bulk_m2_s: Annotated[float, within(keys.ION["D_bulk_m2_s"])] | None = None
-    """D in the bulk, of the law `sed`; or give the conductivity."""
-    conductivity_S_m: Annotated[float, within(keys.ION["conductivity_S_m"])] | None = None
-    """Conductivity of the bulk at the reference temperature, or that of the first stage; D follows from it."""
-    sed_fwhm_eV: Annotated[float, within(keys.ION["sed_fwhm_eV"])] | None = None
-    """Full width at half maximum of a Gaussian distribution of site energies."""
-    sed: SEDTable | None = None
-    """Another distribution, [species.diffusivity.sed]."""
-    vacancy_fraction: Annotated[float, within(keys.ION["vacancy_fraction"])] | None = None
-    """Share of the sites that is empty in the bulk."""
-    immobile_fraction: Annotated[float, within(keys.ION["immobile_fraction"])] = 0.0
-    """Share of the ions that never moves."""
-    filling: Literal["sharp", "fermi-dirac"] = "sharp"
-    """Occupation of the sites: a sharp edge, or that of Fermi and Dirac at the temperature of the stage."""
-    populations: Literal["separate", "intermixed"] = "separate"
-    """Whether the ion fills the sites alone, or all ions do together."""
-    activation_energy_eV: Annotated[float, within(keys.ION["activation_energy_eV"])] | None = None
-    """Arrhenius activation beside the distribution; goes with reference_temperature_K."""
-    reference_temperature_K: Temperature | None = None
-    """Temperature at which D or the conductivity is given."""
-
-    @model_validator(mode="after")
-    def _complete(self) -> "DiffusivityTable":
-        given = self.model_fields_set
-        if (self.activation_energy_eV is None) != (self.reference_temperature_K is None):
-            raise ValueError("activation_energy_eV and reference_temperature_K go together")
-        if self.law == "constant":
-            extra = sorted(given - {"law", "D_m2_s", "activation_energy_eV", "reference_temperature_K"})
-            if extra:
-                raise ValueError(f"law = 'constant' does not take {', '.join(extra)}")
-            if self.D_m2_s is None:
-                raise ValueError("law = 'constant' needs the key D_m2_s")
-            return self
-        if self.D_m2_s is not None:
-            raise ValueError("law = 'sed' takes D_bulk_m2_s or conductivity_S_m, not D_m2_s")
-        if (self.D_bulk_m2_s is None) == (self.conductivity_S_m is None):
-            raise ValueError("law = 'sed' needs exactly one of the keys D_bulk_m2_s and conductivity_S_m")
-        if (self.sed_fwhm_eV is None) == (self.sed is None):
-            raise ValueError("law = 'sed' needs exactly one of the keys sed_fwhm_eV and sed")
-        if self.vacancy_fraction is None:
-            raise ValueError("law = 'sed' needs the key vacancy_fraction")
-        return self
-
-
 class SpeciesTable(ConfigTable):
     """[[species]]."""
 
@@ -122,6 +41,45 @@ class SpeciesTable(ConfigTable):
     """Whether the back electrode lets the ion out."""
     diffusivity: DiffusivityTable
     """Its law, [species.diffusivity]."""
+
+
+class InitialTable(ConfigTable):
+    """[[initial]]: profile of an ion at the start, where it is not that of the bulk."""
+
+    species: str
+    """The ion. Ions without a profile share what charge is left, those of the bulk first."""
+    form: Literal["step", "erfc", "gaussian", "table"]
+    """A step as in a couple, what has diffused in from the surface, an implanted layer, or a table."""
+    position_um: Annotated[float, within(keys.INITIAL["position_um"])] | None = None
+    """Depth of a step, or of the maximum of an implanted layer."""
+    width_um: Annotated[float, within(keys.INITIAL["width_um"])] | None = None
+    """w of erfc(x/w), 2√(Dt); 0 or not given for a sharp step. Of an implanted layer the standard deviation."""
+    surface_fraction: Annotated[float, within(keys.INITIAL["surface_fraction"])] | None = None
+    """Fraction n/N above a step, or at the surface."""
+    deep_fraction: Annotated[float, within(keys.INITIAL["deep_fraction"])] | None = None
+    """Fraction far below; of an implanted layer 0 if not given."""
+    peak_fraction: Annotated[float, within(keys.INITIAL["peak_fraction"])] | None = None
+    """What an implanted layer adds at its maximum."""
+    table: str | None = None
+    """Table of depths and fractions, beside the file; the column has the name of the ion."""
+
+    @model_validator(mode="after")
+    def _complete(self) -> "InitialTable":
+        needed, more = {
+            "step": ({"position_um", "surface_fraction", "deep_fraction"}, {"width_um"}),
+            "erfc": ({"surface_fraction", "deep_fraction", "width_um"}, set[str]()),
+            "gaussian": ({"position_um", "peak_fraction", "width_um"}, {"deep_fraction"}),
+            "table": ({"table"}, set[str]()),
+        }[self.form]
+        given = {name for name in self.model_fields_set if getattr(self, name) is not None} - {"species", "form"}
+        missing, extra = sorted(needed - given), sorted(given - needed - more)
+        if missing:
+            raise ValueError(f"form = '{self.form}' needs the key {missing[0]}")
+        if extra:
+            raise ValueError(f"form = '{self.form}' does not take {', '.join(extra)}")
+        if self.form in ("erfc", "gaussian") and not required(self.width_um) > 0.0:
+            raise ValueError(f"form = '{self.form}' needs a width_um greater than 0")
+        return self
 
 
 class StageTable(ConfigTable):
@@ -234,8 +192,24 @@ class ExperimentTable(ConfigTable):
     """The slab, [sample]."""
     species: list[SpeciesTable] = Field(min_length=1)
     """Mobile ions, one [[species]] each."""
+    initial: list[InitialTable] = Field(default_factory=list)
+    """Profiles at the start, one [[initial]] each; without any, the bulk is everywhere."""
     stages: list[StageTable] = Field(min_length=1)
     """What is done to the sample, one [[stages]] each, in order."""
+
+    @property
+    def tables(self) -> dict[tuple[str, int, str], str]:
+        """Files of numbers beside the experiment file, by the list, the entry in it and the key that name them."""
+        found: dict[tuple[str, int, str], str] = {}
+        for k, species in enumerate(self.species):
+            if species.diffusivity.table is not None:
+                found["species", k, "diffusivity.table"] = species.diffusivity.table
+        for k, entry in enumerate(self.initial):
+            if entry.table is not None:
+                found["initial", k, "table"] = entry.table
+        for k, stage in enumerate(self.stages):
+            found |= {("stages", k, key): name for key, name in stage.traces.items()}
+        return found
 
     @model_validator(mode="after")
     def _names(self) -> "ExperimentTable":
@@ -247,6 +221,12 @@ class ExperimentTable(ConfigTable):
             for name in named:
                 if name not in names:
                     raise ValueError(f"stages[{k}] names the species '{name}', known are {', '.join(names)}")
+        profiles = [entry.species for entry in self.initial]
+        for name in profiles:
+            if name not in names:
+                raise ValueError(f"initial names the species '{name}', known are {', '.join(names)}")
+            if profiles.count(name) > 1:
+                raise ValueError(f"initial has two profiles of {name}")
         total = sum(species.bulk_fraction for species in self.species)
         if abs(total - 1.0) > 1e-6:
             raise ValueError(f"the bulk fractions must add up to 1, got {total:g}")

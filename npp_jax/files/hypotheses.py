@@ -10,21 +10,24 @@ import numpy as np
 from npp_jax.files import load_experiment
 from npp_jax.files.study_tables import ExperimentEntry, RivalTable
 from npp_jax.fitting import Measurement, Problem, with_free_form
+from npp_jax.fitting.free_form import SMOOTHNESS, SMOOTHNESS_D
 from npp_jax.fitting.parameters import slots
 from npp_jax.inference import Parameter, Parameters
-from npp_jax.physics import Experiment, SEDDiffusivity, SlopeSED
+from npp_jax.physics import Experiment, ExponentialDiffusivity, SEDDiffusivity, SlopeSED, SplineDiffusivity
 
 
 @dataclasses.dataclass(frozen=True)
 class FreeForm:
-    """A site energy distribution that is given by its slopes, each of them a parameter; a prior holds them together."""
+    """A law given at knots, by slopes of site energies or by D, each a parameter; a prior holds them together."""
 
     slopes: tuple[int, ...]
-    """Places of the slopes among the parameters, in the order of the knots."""
+    """Places of these numbers among the parameters, in the order of the knots."""
     spacing: float
-    """Distance of the knots in the standard normal quantile."""
+    """Distance of the knots in the standard normal quantile, or in the fraction."""
     width: str
-    """Key of the width that the Gaussian distribution had."""
+    """Key of the width that the Gaussian distribution had; empty where there was none."""
+    smoothness: float = SMOOTHNESS
+    """Standard deviation of the change of their logarithms over a distance of one."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,7 +37,7 @@ class Hypothesis:
     name: str
     problem: Problem
     free_form: FreeForm | None = None
-    """Where a site energy distribution has a free form."""
+    """Where a law has a free form."""
     contains_main: bool = False
     """Whether the main hypothesis of the study is a case of this one."""
 
@@ -129,7 +132,7 @@ def _rival_file(
 def _own_keys(rival: RivalTable, experiment: Experiment) -> dict[str, Any]:
     """Keys that a rival sets and that have a place in an experiment."""
     species = {s.name for s in experiment.species}
-    return {k: v for k, v in rival.set.items() if k.split(".")[0] in {"sample", "stages", *species}}
+    return {k: v for k, v in rival.set.items() if k.split(".")[0] in {"sample", "stages", "initial", *species}}
 
 
 def _check_set(rival: RivalTable, problem: Problem) -> None:
@@ -147,17 +150,37 @@ def _check_set(rival: RivalTable, problem: Problem) -> None:
 
 
 def _free_form(name: str, knots: int, measurements: tuple[Measurement, ...], parameters: Parameters) -> Hypothesis:
-    """The native ion of every experiment gets a distribution given by its slopes, each of them a parameter."""
-    natives = {s.name for m in measurements for s in m.experiment.species if isinstance(s.diffusivity, SEDDiffusivity)}
-    if len(natives) != 1:
-        raise ValueError(f"rival '{name}': free_form_knots needs one ion with a site energy distribution")
-    (native,) = natives
+    """One ion of every experiment gets a law given at knots, each of them a parameter: that with a distribution of site
+    energies, or else that with a D(c).
+    """
+    sites, curves = (
+        {s.name for m in measurements for s in m.experiment.species if isinstance(s.diffusivity, kind)}
+        for kind in (SEDDiffusivity, ExponentialDiffusivity | SplineDiffusivity)
+    )
+    ions = sites or curves
+    if len(ions) != 1:
+        raise ValueError(
+            f"rival '{name}': free_form_knots needs one ion with a site energy distribution, or with a D(c)"
+        )
+    (ion,) = ions
     freed = tuple(dataclasses.replace(m, experiment=with_free_form(m.experiment, knots)) for m in measurements)
-    width = f"{native}.sed_fwhm_eV"
-    kept = [parameter for parameter in parameters if not {width, f"{native}.vacancy_fraction"} & set(parameter.keys)]
-    slopes = [Parameter(f"sed_slope_{k}_eV", (f"{native}.sed_slope_eV.{k}",), 0.005, 1.0, "log") for k in range(knots)]
-    form = FreeForm(tuple(range(knots)), _spacing(freed[0].experiment), width)
-    return Hypothesis(name, Problem(freed, (*slopes, *kept)), free_form=form)
+    width = f"{ion}.sed_fwhm_eV"
+    replaced = {width, f"{ion}.vacancy_fraction"} if sites else {f"{ion}.D_m2_s"}
+    lists = () if sites else (f"{ion}.ln_D_coefficient.", f"{ion}.knot_D_m2_s.")
+    kept = [p for p in parameters if not any(k in replaced or k.startswith(lists or "\n") for k in p.keys)]
+    if sites:
+        made = [Parameter(f"sed_slope_{k}_eV", (f"{ion}.sed_slope_eV.{k}",), 0.005, 1.0, "log") for k in range(knots)]
+        form = FreeForm(tuple(range(knots)), _spacing(freed[0].experiment), width)
+        return Hypothesis(name, Problem(freed, (*made, *kept)), free_form=form)
+    known = [float(freed[0].value_of(f"{ion}.knot_D_m2_s.{k}")) for k in range(knots)]
+    low, high = min(known) / _WIDE, max(known) * _WIDE
+    made = [Parameter(f"D_knot_{k}_m2_s", (f"{ion}.knot_D_m2_s.{k}",), low, high, "log") for k in range(knots)]
+    form = FreeForm(tuple(range(knots)), 1.0 / (knots - 1), "", SMOOTHNESS_D)
+    return Hypothesis(name, Problem(freed, (*made, *kept)), free_form=form)
+
+
+_WIDE = 100.0
+"""How far D at a knot may be from what the files have, as a factor."""
 
 
 def _spacing(experiment: Experiment) -> float:

@@ -5,6 +5,7 @@ what a key has by default, and a checksum for every file of numbers. Comments, t
 and what is done with the results are no part of it.
 """
 
+import functools
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from npp_jax.files.experiment_tables import ExperimentTable
+from npp_jax.files.recorded import record_files
 from npp_jax.files.study_tables import StudyTable
 from npp_jax.files.toml import read_toml
 
@@ -46,13 +48,18 @@ def identify(path: Path, table: StudyTable) -> Identity:
     for k, entry in enumerate(table.experiments):
         key = f"experiments[{k}]"
         files[f"{key}.file"] = folder / entry.file
-        lines += _flat(key, entry.model_dump(exclude={"file", "profile"}))
+        named = {name.partition(".")[0]: {"file"} for name in record_files(entry)}
+        lines += _flat(key, entry.model_dump(exclude={"file": True, "profile": True, **named}))
         experiment = read_toml(files[f"{key}.file"], ExperimentTable)
-        traces = _traces(f"{key}.file", files[f"{key}.file"], experiment)
-        # The content of a trace stands for its name.
-        own = {k: set(stage.traces) for k, stage in enumerate(experiment.stages)}
-        lines += _flat(f"{key}.file", experiment.model_dump(exclude={"title": True, "stages": own}))
+        traces = _tables(f"{key}.file", files[f"{key}.file"], experiment)
+        content = experiment.model_dump(exclude={"title"})
+        for part, number, name in experiment.tables:
+            # The content of a table stands for its name.
+            *inner, last = name.split(".")
+            functools.reduce(dict.__getitem__, inner, content[part][number])[last] = None
+        lines += _flat(f"{key}.file", content)
         measured = {} if entry.profile is None else {f"{key}.profile": folder / entry.profile}
+        measured |= {f"{key}.{name}": folder / file for name, file in record_files(entry).items()}
         lines += [f"{name}{_SEPARATOR}sha256 {_checksum(file)}" for name, file in (traces | measured).items()]
         files |= traces | measured
     for k, parameter in enumerate(table.parameters):
@@ -65,21 +72,17 @@ def identify(path: Path, table: StudyTable) -> Identity:
         for name, file in rival.files.items():
             key = f"fit.rivals[{k}].files.{name}"
             files[key] = folder / file
-            files |= _traces(key, files[key], read_toml(files[key], ExperimentTable))
+            files |= _tables(key, files[key], read_toml(files[key], ExperimentTable))
         for name, file in rival.set.items():
-            if name.endswith("_trace"):
+            if name.endswith(("_trace", ".table")):
                 places = {(folder / entry.file).parent for entry in table.experiments}
                 files |= {f"fit.rivals[{k}].set.{name} in {place}": place / str(file) for place in places}
     return Identity("\n".join(lines), files)
 
 
-def _traces(key: str, path: Path, experiment: ExperimentTable) -> dict[str, Path]:
-    """Traces that an experiment file names, by their keys."""
-    return {
-        f"{key}.stages[{k}].{name}": path.parent / file
-        for k, stage in enumerate(experiment.stages)
-        for name, file in stage.traces.items()
-    }
+def _tables(key: str, path: Path, experiment: ExperimentTable) -> dict[str, Path]:
+    """Tables of numbers that an experiment file names, by their keys."""
+    return {f"{key}.{part}[{k}].{name}": path.parent / file for (part, k, name), file in experiment.tables.items()}
 
 
 def _flat(key: str, value: Any) -> Iterator[str]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from npp_jax.files import load_experiment
 from npp_jax.files.profile_table import read_profile
+from npp_jax.files.recorded import make_records
 from npp_jax.files.seen_tables import LikelihoodTable, ResponseTable
 from npp_jax.files.study_tables import ExperimentEntry
 from npp_jax.fitting import Measurement
@@ -23,6 +24,7 @@ from npp_jax.observe import (
     Observation,
     PoissonLikelihood,
     StudentLikelihood,
+    below_limits,
 )
 
 
@@ -30,13 +32,18 @@ def make_measurement(entry: ExperimentEntry, folder: Path) -> Measurement:
     """Experiment and profile of one entry of a study, from the files that it names."""
     experiment = load_experiment(folder / entry.file)
     if entry.profile is None:
-        return Measurement(entry.name, experiment, output=entry.output)
+        return Measurement(entry.name, experiment, output=entry.output, records=make_records(entry, folder))
     profile = read_profile(
         folder / entry.profile, first_depth_nm=entry.first_depth_nm, counts_per_fraction=entry.counts_per_fraction
     )
     if entry.last_depth_nm is not None:
         shallow = jnp.where(profile.depth <= entry.last_depth_nm, profile.weight, 0.0)
         profile = eqx.tree_at(lambda p: p.weight, profile, shallow)
+    if entry.detection_limits:
+        try:
+            profile = below_limits(profile, entry.detection_limits)
+        except ValueError as error:
+            raise ValueError(f"{entry.name}: detection_limits: {error}") from None
     left = int(np.sum(np.asarray(profile.weight)[0] > 0.0))
     if left < MINIMUM_POINTS:
         raise ValueError(
@@ -56,6 +63,7 @@ def make_measurement(entry: ExperimentEntry, folder: Path) -> Measurement:
         ),
         likelihood,
         entry.output,
+        make_records(entry, folder),
     )
 
 

@@ -91,7 +91,9 @@ def read_solution(path: str | Path) -> Solution:
             raise reader.fault(f"'report_status' = {int(report['status'])} is no outcome")
         whole = int(report["status"]) != Status.NOT_FINITE
         fields = {n: _values(reader, n, q, whole and n not in _MAY_BE_UNKNOWN) for n, q in SOLUTION.items()}
-        trace = {n: _values(reader, f"trace_{n}", q, whole and n not in _MAY_BE_UNKNOWN) for n, q in TRACE.items()}
+        there = {n: q for n, q in TRACE.items() if n not in _ADDED or f"trace_{n}" in reader}
+        trace = {n: _values(reader, f"trace_{n}", q, whole and n not in _MAY_BE_UNKNOWN) for n, q in there.items()}
+        trace |= {n: np.full_like(trace["time"], np.nan) for n in _ADDED - there.keys()}
         told = {f"report_{name}": values for name, values in report.items()}
         told |= {f"trace_{name}": values for name, values in trace.items()}
         numbers = {name: jnp.asarray(values) for name, values in (fields | told).items()}
@@ -118,6 +120,9 @@ def reading_solution(path: str | Path) -> Iterator[Reader]:
 
 _MAY_BE_UNKNOWN = {"front_depth", "front_width", "plateau", "leading_edge", "current_density", "surface_potential"}
 """What not every solution has: a front; the others are finite, but in one that has no finite result."""
+
+_ADDED = {"start"}
+"""Arrays of a trace that files of older versions do not have."""
 
 
 def _values(reader: Reader, name: str, quantity: Quantity, finite: bool) -> np.ndarray:

@@ -13,6 +13,7 @@ from npp_jax.files.hypotheses import Hypothesis, make_rival
 from npp_jax.files.identity import Identity, identify
 from npp_jax.files.measured import make_measurement
 from npp_jax.files.next_experiments import Next, make_next
+from npp_jax.files.recorded import record_files
 from npp_jax.files.study_tables import DesignTable, FitTable, StudyTable, SweepTable
 from npp_jax.files.sweep_export import observable_columns
 from npp_jax.files.toml import read_toml, toml_text
@@ -74,7 +75,7 @@ def load_study(path: str | Path) -> Study:
     path = Path(path)
     table = read_toml(path, StudyTable)
     for k, entry in enumerate(table.experiments):
-        for key, name in (("file", entry.file), ("profile", entry.profile)):
+        for key, name in (("file", entry.file), ("profile", entry.profile), *record_files(entry).items()):
             if name is not None and not os.path.exists(path.parent / name):
                 raise ConfigError(f"{path}: experiments[{k}].{key} = '{name}': No such file or directory")
     try:

@@ -77,6 +77,9 @@ def study_files(
         Files cannot say what the problem has.
     """
     files: dict[str, bytes] = {}
+    recorded = [f"{m.name}: {r.quantity}" for m in problem.measurements for r in m.records]
+    if recorded:
+        comment += f"\nRecords are left out ({', '.join(recorded)}): add their tables, which the study had."
     theta = jnp.asarray(values, float)
     entries = []
     for k, (measurement, weight) in enumerate(zip(problem.measurements, weights, strict=True)):
@@ -157,11 +160,13 @@ def _measured(
     if np.any(weight != np.where(inside, 1.0, 0.0)):
         raise ConfigError(f"{measurement.name}: study files have no weights of single points")
     nuisance = measurement.nuisance
+    limited = {} if profile.censored is None else _limits(profile)
     return {
         "profile": file,
         "depth_scale": float(seen.depth_scale),
         "first_depth_nm": float(depth[used][0]) if not used[0] else 0.0,
         "last_depth_nm": float(depth[used][-1]) if not used[-1] else None,
+        "detection_limits": limited or None,
         "counts_per_fraction": None if imported else counted,
         "response": _response(measurement.name, seen.response),
         "nuisance": {
@@ -170,6 +175,12 @@ def _measured(
         },
         "likelihood": _likelihood(measurement.likelihood),
     }
+
+
+def _limits(profile: DepthProfile) -> dict[str, float]:
+    """Limits of detection, of the species of which points lie below."""
+    below, fraction = np.asarray(profile.censored) > 0.0, np.asarray(profile.fraction)
+    return {name: float(fraction[k][below[k]][0]) for k, name in enumerate(profile.species) if below[k].any()}
 
 
 def _counted(profile: DepthProfile) -> float | None:

@@ -8,6 +8,13 @@ from pydantic import Field, model_validator
 from npp_jax.files import ConfigTable
 from npp_jax.files.next_tables import NextTable
 from npp_jax.files.parameter_table import ParameterTable
+from npp_jax.files.record_tables import (
+    ActivationTable,
+    ChargeTable,
+    ConductivityTable,
+    CurrentTable,
+    PotentialTable,
+)
 from npp_jax.files.seen_tables import LikelihoodTable, NotNegative, NuisanceTable, Positive, ResponseTable
 from npp_jax.sweeping import KeptProfiles
 
@@ -29,6 +36,8 @@ class ExperimentEntry(ConfigTable):
     """Points above are left out: the transient at the surface."""
     last_depth_nm: Positive | None = None
     """Points below are left out."""
+    detection_limits: dict[str, Positive] | None = None
+    """Least fraction that is told from none, by ion; points at or below it only tell that they are below."""
     counts_per_fraction: Positive | None = None
     """Counts at fraction one, for a table; a file of `import-sims` tells its own."""
     response: ResponseTable = ResponseTable()
@@ -37,6 +46,16 @@ class ExperimentEntry(ConfigTable):
     """What is known of sensitivities and backgrounds, which are solved for."""
     likelihood: LikelihoodTable = LikelihoodTable()
     """Law of the noise."""
+    current: CurrentTable | None = None
+    """Measured current density, [experiments.current], where the potential is given."""
+    potential: PotentialTable | None = None
+    """Measured surface potential, [experiments.potential], where the current is given."""
+    charge: ChargeTable | None = None
+    """Measured charge, [experiments.charge]."""
+    conductivity: list[ConductivityTable] | None = None
+    """Measured conductivities of the untouched sample, [[experiments.conductivity]]."""
+    activation_energy: ActivationTable | None = None
+    """Measured activation energy of the untouched sample, [experiments.activation_energy]."""
 
 
 class RivalTable(ConfigTable):
@@ -57,7 +76,7 @@ class RivalTable(ConfigTable):
     contains_first: bool | None = None
     """Whether the first model is a case of it, for the likelihood ratio."""
     free_form_knots: Annotated[int, Field(ge=4, le=60)] | None = None
-    """Knots of a distribution of free form."""
+    """Knots of a distribution, or of a D(c), of free form."""
 
 
 class PosteriorTable(ConfigTable):

@@ -10,7 +10,14 @@ from npp_jax.files.errors import ConfigError
 from npp_jax.physics import Drive
 from npp_jax.physics.cuts import RESTING
 from npp_jax.physics.limits import Limits
-from npp_jax.text.titles import amperes_per_square_metre, read_title, seconds, volts, with_unit
+from npp_jax.text.titles import (
+    amperes_per_square_metre,
+    coulombs_per_square_metre,
+    read_title,
+    seconds,
+    volts,
+    with_unit,
+)
 
 UNCOVERED = 0.01
 """Share of a stage that its trace may leave out at either end, where a sample is missing."""
@@ -38,7 +45,7 @@ def read_trace(path: Path, column: str, limits: Limits, *, duration: float | Non
     ConfigError
         One line: file, line, what is wrong.
     """
-    time, value = _columns(path, column)
+    time, value = read_columns(path, column)
     _check_values(path, column, value, limits)
     value = np.maximum(value, 0.0)
     if duration is not None:
@@ -58,8 +65,14 @@ def read_trace(path: Path, column: str, limits: Limits, *, duration: float | Non
     return Drive.trace(jnp.asarray(time), jnp.asarray(value))
 
 
-def _columns(path: Path, column: str) -> tuple[np.ndarray, np.ndarray]:
-    """Times [s] and values [V or A/m²], the times increasing."""
+def read_columns(path: Path, column: str) -> tuple[np.ndarray, np.ndarray]:
+    """Times [s] and values [V, A/m² or C/m²] of a table of two columns, the times increasing.
+
+    Raises
+    ------
+    ConfigError
+        One line: file, line, column, what is wrong.
+    """
     factor, examples = _UNITS[column]
     expected = f"time_s and {column}, or such with another unit in their titles (t [min], time_h; {examples})"
     cells = read_cells(path, _is_head, expected)
@@ -80,8 +93,9 @@ def _columns(path: Path, column: str) -> tuple[np.ndarray, np.ndarray]:
 _UNITS: dict[str, tuple[Factor, str]] = {
     "potential_V": (volts, "U [kV], potential_mV"),
     "current_density_A_m2": (amperes_per_square_metre, "j [nA/cm2], current_density_mA_m2"),
+    "charge_C_m2": (coulombs_per_square_metre, "q [mC/cm2], charge_uC_cm2"),
 }
-"""Units of the driven quantities, and examples of titles."""
+"""Units of the quantities, and examples of titles."""
 
 
 def _is_head(titles: list[str]) -> bool:

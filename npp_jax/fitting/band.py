@@ -14,7 +14,7 @@ from npp_jax.fitting.fitting import FitResult
 from npp_jax.fitting.problem import Measurement, Problem
 from npp_jax.inference.transform import ranges_of, theta_slope, to_scaled, to_theta
 from npp_jax.inference.uncertainty import NORMAL_95
-from npp_jax.physics import SEDDiffusivity
+from npp_jax.physics import ExponentialDiffusivity, SEDDiffusivity, SplineDiffusivity
 
 SAMPLES = 400
 """Draws of the parameters, unless told otherwise."""
@@ -29,13 +29,20 @@ class Band(NamedTuple):
 
 
 class LawBands(NamedTuple):
-    """Diffusivity law of an ion with a site energy distribution, with bands."""
+    """Diffusivity law of an ion whose D changes with composition, with bands."""
 
     species: str
     fraction: Float[np.ndarray, " point"]
     """Fraction of the ion over its bulk content [1]."""
     diffusivity: Band
     """D [m²/s]."""
+    sites: "SiteBands | None"
+    """None where the law has no site energies."""
+
+
+class SiteBands(NamedTuple):
+    """Site energies behind a law, with bands."""
+
     activation: Band
     """E_act(n) - E_act(bulk) [eV]."""
     energy: Float[np.ndarray, " energy"]
@@ -44,7 +51,7 @@ class LawBands(NamedTuple):
     """Density of sites over the total [1/eV]."""
 
 
-def signal_sigma(result: FitResult, measured: int) -> Float[np.ndarray, "species depth"]:
+def signal_sigma(result: FitResult, measured: int) -> Float[np.ndarray, "*data"]:
     """Standard deviation of a fitted signal from that of the parameters, to first order.
 
     Parameters
@@ -52,11 +59,11 @@ def signal_sigma(result: FitResult, measured: int) -> Float[np.ndarray, "species
     result
         The fit.
     measured
-        Number of the measured experiment.
+        Number of the profile or record, in the order of `Problem.data`.
     """
     slope = np.asarray(theta_slope(ranges_of(result.parameters), jnp.asarray(result.theta)))
     by_scaled = np.asarray(result.expansion.slopes[measured][0]) * slope
-    return np.sqrt(np.einsum("sdp,pq,sdq->sd", by_scaled, np.asarray(result.covariance.scaled), by_scaled))
+    return np.sqrt(np.einsum("...p,pq,...q->...", by_scaled, np.asarray(result.covariance.scaled), by_scaled))
 
 
 def draw(result: FitResult, count: int = SAMPLES, *, seed: int = 0) -> Float[np.ndarray, "sample parameter"]:
@@ -77,13 +84,13 @@ def law_bands(problem: Problem, measurement: Measurement, result: FitResult) -> 
 
     Returns
     -------
-    None if no ion of the experiment has a site energy distribution.
+    None if D of no ion of the experiment changes with composition.
     """
     index = next(
         (k for k, s in enumerate(measurement.experiment.species) if isinstance(s.diffusivity, SEDDiffusivity)), None
     )
     if index is None:
-        return None
+        return _told_by_numbers(problem, measurement, result)
     fraction = jnp.linspace(1e-3, 1.0, 200)
     problem = dataclasses.replace(problem, parameters=result.parameters)
 
@@ -128,7 +135,31 @@ def law_bands(problem: Problem, measurement: Measurement, result: FitResult) -> 
     barrier = Band(activation, least, activation + kt * lower)
     sites = Band(density, np.maximum(density - half[2], 0.0), density + half[2])
     name = measurement.experiment.species[index].name
-    return LawBands(name, np.asarray(fraction), diffusivity, barrier, np.asarray(energy), sites)
+    return LawBands(name, np.asarray(fraction), diffusivity, SiteBands(barrier, np.asarray(energy), sites))
+
+
+def _told_by_numbers(problem: Problem, measurement: Measurement, result: FitResult) -> LawBands | None:
+    """Bands of the first law that is a polynomial or a curve, to first order in ln D."""
+    kinds = ExponentialDiffusivity | SplineDiffusivity
+    species = measurement.experiment.species
+    index = next((k for k, s in enumerate(species) if isinstance(s.diffusivity, kinds)), None)
+    if index is None:
+        return None
+    fraction = jnp.linspace(0.0, 1.0, 200)
+    problem = dataclasses.replace(problem, parameters=result.parameters)
+    ranges = ranges_of(result.parameters)
+
+    def curve(scaled: Array) -> tuple[Array, Array]:
+        placed = problem.experiment(measurement, to_theta(ranges, scaled))
+        found = jnp.log(placed.species[index].diffusivity.at(jnp.asarray(placed.stages[0].temperature))(fraction))
+        return found, found
+
+    slope, value = jit_small(jax.jacfwd(curve, has_aux=True))(to_scaled(ranges, jnp.asarray(result.theta)))
+    slope, value = np.asarray(slope), np.asarray(value)
+    half = np.einsum("xp,pq,xq->x", slope, np.asarray(result.covariance.scaled), slope)
+    half = NORMAL_95 * np.sqrt(np.maximum(half, 0.0))
+    band = Band(np.exp(value), np.exp(value - half), np.exp(value + half))
+    return LawBands(species[index].fraction_of or species[index].name, np.asarray(fraction), band, None)
 
 
 def _resistive(half: Float[np.ndarray, " point"]) -> tuple[np.ndarray, np.ndarray]:

@@ -40,7 +40,7 @@ class FitResult:
     chi2: float
     """χ² of the data at the best parameters, without priors."""
     chi2_of: dict[str, float]
-    """The same for each measured experiment."""
+    """The same for each profile, by the name of its experiment, and for each record."""
     points: int
     """Residuals of the data: points that are not masked, and priors of what is solved for."""
     p_value: float
@@ -199,7 +199,7 @@ def fit(
         parameters=parameters,
         theta=np.asarray(theta),
         chi2=chi2,
-        chi2_of=_by_experiment(model, residual),
+        chi2_of=_by_data(model, residual),
         points=used,
         p_value=float(chdtrc(max(used - effective, 1.0), chi2)),
         effective=effective,
@@ -213,15 +213,10 @@ def fit(
     )
 
 
-def _by_experiment(model: LinearModel, residual: np.ndarray) -> dict[str, float]:
-    measured = [m for m in model.objective.problem.measurements if m.profile is not None]
-    ends = np.cumsum([_length(m) for m in measured])
-    return {m.name: float(part @ part) for m, part in zip(measured, np.split(residual, ends[:-1]), strict=True)}
-
-
-def _length(measurement) -> int:
-    points = measurement.profile.fraction.size
-    return points + (2 * len(measurement.profile.species) if measurement.solved else 0)
+def _by_data(model: LinearModel, residual: np.ndarray) -> dict[str, float]:
+    data = model.objective.problem.data
+    ends = np.cumsum([part.size for part in data])
+    return {d.name: float(part @ part) for d, part in zip(data, np.split(residual, ends[:-1]), strict=True)}
 
 
 def _errors(posterior: ResidualsAndJacobian, refined: RefineResult, ranges: Ranges) -> Covariance:

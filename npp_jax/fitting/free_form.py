@@ -1,4 +1,6 @@
-"""Site energy distributions of free form: one slope for each of many knots, held together by a prior of smoothness.
+"""Laws of free form: one number for each of many knots, held together by a prior of smoothness.
+
+Of a site energy distribution it is the slope of its Fermi energy, of a D(c) that has none ln D itself.
 
 The diffusivity sees the distribution only through E_F(1 - v) - E_F((1 - v) y), so that the vacancy fraction is no
 parameter of its own here: it says to which fillings the knots belong.
@@ -12,7 +14,15 @@ import numpy as np
 from jaxtyping import Array, Int
 
 from npp_jax.inference.refine import ResidualsAndJacobian
-from npp_jax.physics import Experiment, SEDDiffusivity, SlopeSED, normal_quantile
+from npp_jax.physics import (
+    Experiment,
+    ExponentialDiffusivity,
+    SEDDiffusivity,
+    SlopeSED,
+    Species,
+    SplineDiffusivity,
+    normal_quantile,
+)
 
 DEEPEST_FILLING = 1e-3
 """Filling of the lowest knot: below it no measured profile has native ions left."""
@@ -20,16 +30,20 @@ DEEPEST_FILLING = 1e-3
 SMOOTHNESS = 1.0
 """Standard deviation of the change of ln slope per unit of the standard normal quantile."""
 
+SMOOTHNESS_D = 4.0
+"""The same of ln D over the whole range of fractions: phases may differ by decades."""
+
 
 def with_free_form(experiment: Experiment, knots: int) -> Experiment:
-    """Experiment whose site energy distributions are given by slopes at knots, starting from what they are.
+    """Experiment whose site energy distributions, or laws D(c), are given at knots, starting from what they are.
 
     Parameters
     ----------
     experiment
-        Experiment with at least one distribution.
+        Experiment with at least one distribution, or law that is a polynomial or a curve.
     knots
-        Number of knots, evenly spaced in the standard normal quantile from `DEEPEST_FILLING` to the bulk.
+        Number of knots, evenly spaced in the standard normal quantile from `DEEPEST_FILLING` to the bulk, or in the
+        fraction from 0 to 1.
     """
 
     def freed(law: SEDDiffusivity) -> SEDDiffusivity:
@@ -40,10 +54,21 @@ def with_free_form(experiment: Experiment, knots: int) -> Experiment:
         # A straight line through the support: where a fit begins does not matter, that it is smooth does.
         return eqx.tree_at(lambda old: old.sed, law, SlopeSED(z, jnp.full(knots, (support[1] - support[0]) / 14.0)))
 
-    species = tuple(
-        dataclasses.replace(s, diffusivity=freed(s.diffusivity)) if isinstance(s.diffusivity, SEDDiffusivity) else s
-        for s in experiment.species
-    )
+    def curved(law: ExponentialDiffusivity | SplineDiffusivity) -> SplineDiffusivity:
+        fraction = jnp.linspace(0.0, 1.0, knots)
+        own = experiment.stages[0].temperature if law.arrhenius is None else law.arrhenius.reference_temperature
+        return SplineDiffusivity(fraction, law.at(jnp.asarray(own))(fraction), "free", law.arrhenius)
+
+    def changed(ion: Species) -> Species:
+        match ion.diffusivity:
+            case SEDDiffusivity() as law:
+                return dataclasses.replace(ion, diffusivity=freed(law))
+            case ExponentialDiffusivity() | SplineDiffusivity() as law if not of_sites:
+                return dataclasses.replace(ion, diffusivity=curved(law))
+        return ion
+
+    of_sites = any(isinstance(ion.diffusivity, SEDDiffusivity) for ion in experiment.species)
+    species = tuple(changed(ion) for ion in experiment.species)
     return dataclasses.replace(experiment, species=species)
 
 
@@ -54,9 +79,9 @@ def with_smoothness(
     *,
     smoothness: float = SMOOTHNESS,
 ) -> ResidualsAndJacobian:
-    """Append the prior that neighbouring slopes are alike: residuals Δ(ln slope)/(smoothness √spacing).
+    """Append the prior that neighbours are alike: residuals Δ(ln slope)/(smoothness √spacing).
 
-    A random walk in z, so that what it allows does not depend on the number of knots.
+    A random walk, so that what it allows does not depend on the number of knots.
 
     Parameters
     ----------

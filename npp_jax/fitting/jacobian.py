@@ -28,9 +28,9 @@ class Expansion(NamedTuple):
     residual: Float[Array, "start residual"]
     jacobian: Float[Array, "start residual parameter"]
     """∂r/∂θ."""
-    signals: list[Float[Array, "start species depth"]]
-    """Signals compared with the data, for each measured experiment."""
-    slopes: list[Float[Array, "start species depth parameter"]]
+    signals: list[Float[Array, "start *data"]]
+    """Signals compared with the data, for each profile and record in the order of `Problem.data`."""
+    slopes: list[Float[Array, "start *data parameter"]]
     """∂signal/∂θ."""
     finite: Bool[Array, " start"]
     """Whether all simulations are finite."""
@@ -88,7 +88,7 @@ class LinearModel:
         self._workers = cores if workers is None else workers
         self._rows, self._simulated = directions(objective)
         problem = objective.problem
-        measured = [m for m in problem.measurements if m.profile is not None]
+        measured = [problem.measurements[data.experiment] for data in problem.data]
         # Which direction holds the derivative of an experiment by a parameter; none: it does not depend on it.
         self._sources = [
             [int(self._rows[:, k].argmax()) if problem.enters(p, m) else None for k, p in enumerate(problem.parameters)]

@@ -8,26 +8,27 @@ import copy
 import dataclasses
 import functools
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float
 
 from npp_jax._compile import signature
 from npp_jax.constants import NM
 from npp_jax.fitting.comparison import Comparison, Found, for_each
-from npp_jax.fitting.parameters import (
-    spread,
-)
+from npp_jax.fitting.evaluation import Evaluation, Predicted
+from npp_jax.fitting.parameters import spread
 from npp_jax.fitting.problem import Measurement, Problem
+from npp_jax.fitting.recorded import needs_trace, of_material, predicted
 from npp_jax.observe import (
+    IN_TIME,
     Observation,
+    Record,
     SampledResponse,
     sample_response,
 )
-from npp_jax.physics import Experiment, IonBeamCurrent, IonBeamPotential, Reservoir
+from npp_jax.physics import Experiment, IonBeamCurrent, IonBeamPotential, MutualDiffusivity, Reservoir, Species
 from npp_jax.simulation.controls import Controls
 from npp_jax.simulation.simulate import simulate
 from npp_jax.simulation.solution import Model, Solution
@@ -36,39 +37,6 @@ from npp_jax.simulation.supported import check_supported
 
 _REFINE = 4
 """Intervals for each measured point over which profiles are averaged before they are seen."""
-
-
-class Evaluation(NamedTuple):
-    """What was found for each candidate; first axes candidate and experiment."""
-
-    front_depth: Float[Array, "candidate experiment"]
-    """Depth of the front at the output point of the measurement [m]."""
-    front_width: Float[Array, "candidate experiment"]
-    """Distance between 16 and 84 % of the front [m]."""
-    plateau: Float[Array, "candidate experiment"]
-    """Native fraction behind the front [1]."""
-    charge: Float[Array, "candidate experiment"]
-    """Charge passed [C/m²]."""
-    time: Float[Array, "candidate experiment"]
-    """Time [s]."""
-    excess_charge: Float[Array, "candidate experiment"]
-    """Excess charge of largest modulus, fraction of the bulk density [1]."""
-    profile_error: Float[Array, "candidate experiment"]
-    """Estimated numerical error of the profile, NaN where it was not estimated [1]."""
-    status: Int[Array, "candidate experiment"]
-    """`Status` of the simulation."""
-    chi2: Float[Array, "candidate experiment"]
-    """χ² of the profile with the best sensitivities and backgrounds; NaN where nothing was measured."""
-
-
-class Predicted(NamedTuple):
-    """What was predicted for the measured experiments, in their order."""
-
-    residuals: list[Float[Array, "candidate residual"]]
-    signals: list[Float[Array, "candidate species depth"]]
-    """Signals that were compared with the data [fractions of the bulk signal]."""
-    finite: Bool[Array, " candidate"]
-    """Whether all simulations are finite."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,7 +90,7 @@ class Objective:
         columns = theta.T
         count = theta.shape[0]
         groups: dict[object, list[int]] = {}
-        spreaded = {}
+        spread_out = {}
         alike = self._alike
         for k, measurement in enumerate(self.problem.measurements):
             if alike[k] != k:
@@ -130,19 +98,25 @@ class Objective:
             placed = _anonymous(self.problem.experiment(measurement, columns))
             full = spread(placed, _anonymous(measurement.experiment), (count,))
             full = jax.tree.map(lambda leaf: leaf.astype(theta.dtype), full)
-            spreaded[k] = full
+            spread_out[k] = full
             form = (jax.tree.structure(full), tuple(leaf.shape for leaf in jax.tree.leaves(full)))
             groups.setdefault(form, []).append(k)
         solutions: dict[int, Solution] = {}
         for members in groups.values():
-            stacked = jax.tree.map(lambda *leaves: jnp.concatenate(leaves, axis=-1), *(spreaded[k] for k in members))
-            together = simulate(stacked, self.controls, model=self.model)
+            stacked = jax.tree.map(lambda *leaves: jnp.concatenate(leaves, axis=-1), *(spread_out[k] for k in members))
+            together = simulate(stacked, self._controls, model=self.model)
             for place_in_stack, k in enumerate(members):
                 part = slice(place_in_stack * count, (place_in_stack + 1) * count)
                 own = jax.tree.map(lambda leaf, part=part: leaf[..., part], together)
                 solutions[k] = own
         names = [tuple(s.name for s in m.experiment.species) for m in self.problem.measurements]
         return [dataclasses.replace(solutions[alike[k]], species=names[k]) for k in range(len(names))]
+
+    @property
+    def _controls(self) -> Controls:
+        """The settings, with the history over the steps where records need it."""
+        recorded = any(needs_trace(record) for m in self.problem.measurements for record in m.records)
+        return dataclasses.replace(self.controls, trace=True) if recorded else self.controls
 
     @functools.cached_property
     def _alike(self) -> list[int]:
@@ -236,8 +210,31 @@ class Objective:
     def compare(self, solutions: list[Solution], theta: Float[Array, "candidate parameter"]) -> Predicted:
         """The same of candidates that were simulated by `solve`."""
         compared = for_each(Comparison.residuals, list(self._comparisons(solutions, theta).values()))
+        for measurement, solution in zip(self.problem.measurements, solutions, strict=True):
+            compared += self._recorded(measurement, solution, theta)
         finite = jnp.stack([s.report.status != Status.NOT_FINITE for s in solutions]).all(axis=0)
         return Predicted([r for r, _ in compared], [seen for _, seen in compared], finite)
+
+    def _recorded(self, measurement: Measurement, solution: Solution, theta: Array) -> list[tuple[Array, Array]]:
+        """Residuals and signals of the records of one experiment."""
+        if not measurement.records:
+            return []
+        seen = jax.vmap(lambda row: self.problem.records(measurement, row))(theta)
+        found = []
+        for place, record in enumerate(measurement.records):
+            record = jax.tree.map(lambda leaf: jnp.asarray(leaf, theta.dtype), record)
+            if record.quantity in IN_TIME:
+                quantity = predicted(record, solution)
+            else:
+                of_row = lambda row, r=record: of_material(r, self.problem.experiment(measurement, row))  # noqa: E731
+                quantity = jax.vmap(of_row)(theta)
+            gains = seen[place].gain
+
+            def compared(values: Array, gain: Array, record: Record = record) -> tuple[Array, Array]:
+                return eqx.tree_at(lambda r: r.gain, record, gain).residuals(values)
+
+            found.append(jax.vmap(compared)(quantity, jnp.asarray(gains, quantity.dtype)))
+        return found
 
     def evaluate(self, theta: Float[Array, "candidate parameter"]) -> Evaluation:
         """Observables and χ² of each candidate."""
@@ -246,7 +243,12 @@ class Objective:
     def assess(self, solutions: list[Solution], theta: Float[Array, "candidate parameter"]) -> Evaluation:
         """Observables and χ² of candidates that were simulated by `solve`."""
         unknown = jnp.full_like(solutions[0].plateau[-1], jnp.nan)
-        chi2 = [unknown if m is None else m for m in self._of_measured(solutions, theta, Comparison.chi2)]
+        chi2 = []
+        profiles = self._of_measured(solutions, theta, Comparison.chi2)
+        for measurement, solution, own in zip(self.problem.measurements, solutions, profiles, strict=True):
+            parts = [jnp.sum(r**2, axis=1) for r, _ in self._recorded(measurement, solution, theta)]
+            parts = parts if own is None else [own, *parts]
+            chi2.append(functools.reduce(jnp.add, parts) if parts else unknown)
         outputs = [measurement.output for measurement in self.problem.measurements]
 
         def each(read: Callable[[Solution], Array]) -> Array:
@@ -279,9 +281,17 @@ def _anonymous(experiment: Experiment) -> Experiment:
             return dataclasses.replace(front, fraction={numbers[name]: c for name, c in front.fraction.items()})
         return front
 
+    def numbered(ion: Species) -> Species:
+        law, over = ion.diffusivity, ion.fraction_of
+        if isinstance(law, MutualDiffusivity):
+            law = MutualDiffusivity(numbers[law.partner])
+        over = None if over is None else numbers[over]
+        return dataclasses.replace(ion, name=numbers[ion.name], diffusivity=law, fraction_of=over)
+
     return dataclasses.replace(
         experiment,
         title="",
-        species=tuple(dataclasses.replace(s, name=numbers[s.name]) for s in experiment.species),
+        species=tuple(numbered(s) for s in experiment.species),
+        initial=experiment.initial and {numbers[name]: form for name, form in experiment.initial.items()},
         stages=tuple(dataclasses.replace(s, front=renamed(s.front)) for s in experiment.stages),
     )

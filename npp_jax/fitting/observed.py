@@ -1,4 +1,4 @@
-"""Keys of how an experiment is seen: `observation.depth_scale`, `observation.K.sensitivity`."""
+"""Keys of how an experiment is seen: `observation.depth_scale`, `observation.K.sensitivity`, gains of records."""
 
 import difflib
 from collections.abc import Callable, Sequence
@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
 from npp_jax.inference.parameter import ParameterError
-from npp_jax.observe import DowsettResponse, GaussianResponse, Observation
+from npp_jax.observe import DowsettResponse, GaussianResponse, Observation, Record
 
 _OBSERVED = "observation."
 
@@ -18,9 +18,33 @@ def is_observed(key: str) -> bool:
     return key.startswith(_OBSERVED)
 
 
+def is_gain(key: str) -> bool:
+    """Whether a key is the gain of a record, as `observation.current.gain`."""
+    return is_observed(key) and key.endswith(".gain")
+
+
+def gain_place(records: Sequence[Record], key: str) -> int:
+    """Which record a key of a gain belongs to.
+
+    Raises
+    ------
+    ParameterError
+        Nothing of the kind was recorded, or its gain is solved for.
+    """
+    known = [record.quantity for record in records]
+    name = _ion(key)
+    if name not in known:
+        told = f"known are {', '.join(known)}" if known else "there are no records"
+        raise ParameterError(f"'{key}': no {name or 'quantity'} was recorded; {told}")
+    place = [str(quantity) for quantity in known].index(name)
+    if records[place].solved:
+        raise ParameterError(f"'{key}': the gain is solved for by its gain_sigma; leave one of the two out")
+    return place
+
+
 def changes_depth(key: str) -> bool:
     """Whether a key changes which depths a point of the profile sees."""
-    return is_observed(key) and key.rpartition(".")[2] not in ("sensitivity", "background")
+    return is_observed(key) and key.rpartition(".")[2] not in ("sensitivity", "background", "gain")
 
 
 def observed_keys(observation: Observation, species: Sequence[str]) -> dict[str, Callable[[Observation], Array]]:

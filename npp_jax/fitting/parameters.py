@@ -1,8 +1,8 @@
 """Keys of the experiments, as in their files and with their units, as lenses on the pytree.
 
-`Li.sed_fwhm_eV` is the key `sed_fwhm_eV` of the species Li, `sample.thickness_um` one of the sample and
-`stages.0.potential_V` one of the first stage; the tables of all keys are in `npp_jax.physics.keys`. A value that is
-placed does what it would do in the file.
+`Li.sed_fwhm_eV` is the key `sed_fwhm_eV` of the species Li, `sample.thickness_um` one of the sample,
+`initial.Mo.position_um` one of a profile at the start and `stages.0.potential_V` one of the first stage; the tables of
+all keys are in `npp_jax.physics.keys`. A value that is placed does what it would do in the file.
 """
 
 import difflib
@@ -17,7 +17,7 @@ from jaxtyping import Array, ArrayLike, Float
 from npp_jax.fitting.shares import balanced
 from npp_jax.inference.parameter import ParameterError
 from npp_jax.physics import Experiment
-from npp_jax.physics.keys import ION, NO_KEYS, RESERVOIR, SAMPLE, SITES, STAGE, Key, is_ramp
+from npp_jax.physics.keys import INITIAL, ION, LISTS, NO_KEYS, RESERVOIR, SAMPLE, STAGE, Key, is_ramp
 from npp_jax.physics.nernst_einstein import nernst_einstein
 
 _CONDUCTIVITY = "conductivity_S_m"
@@ -55,9 +55,11 @@ def known_keys(experiment: Experiment) -> dict[str, Lens]:
     for k, ion in enumerate(experiment.species):
         part = lambda e, k=k: e.species[k]  # noqa: E731
         add(ion.name, part, ION)
-        for name, key in SITES.items():
+        for name, key in LISTS.items():
             for j in range(len(key.leaf(ion)) if key.of(ion) else 0):
                 found[f"{ion.name}.{name}.{j}"] = Lens(part, key._replace(entry=j))
+    for name in experiment.initial or {}:
+        add(f"initial.{name}", lambda e, name=name: e.initial[name], INITIAL)
     for k, stage in enumerate(experiment.stages):
         part = lambda e, k=k: e.stages[k]  # noqa: E731
         add(f"stages.{k}", part, STAGE)

@@ -9,8 +9,9 @@ from jaxtyping import Float
 
 from npp_jax.constants import BOLTZMANN, ELEMENTARY_CHARGE, NM
 from npp_jax.fitting.problem import Measurement, Problem
-from npp_jax.observe import PoissonLikelihood, check
+from npp_jax.observe import MINIMUM_POINTS, PoissonLikelihood, check
 from npp_jax.physics import Closed, Experiment, IonBeamCurrent, IonBeamPotential, Species, drive_integral
+from npp_jax.physics.experiment import laws_of
 
 _WRONG_DEPTH = 30.0
 """Ratio of measured and expected depth that no glass explains: a wrong unit is a thousand."""
@@ -22,6 +23,8 @@ _TOO_SHALLOW = 3.0
 The sensitivities by which fractions are made are not off by as much."""
 _NO_FRACTION = 10.0
 """A larger number is none, which is told as such."""
+_WRONG_CHARGE = 3.0
+"""Ratio of the charge of a recorded current and that of the protocol beyond which a unit is wrong."""
 _WEEK = 168.0
 """Hours that a beam seldom takes: an exchanged zone that needs more may be one in ångströms."""
 _RESOLUTION = 15.0
@@ -35,13 +38,17 @@ def data_warnings(problem: Problem) -> list[str]:
     found, points = [], 0
     for measurement in problem.measurements:
         profile = measurement.profile
+        points += measurement.points
         if profile is not None:
-            points += int(np.sum(np.asarray(profile.weight) > 0.0))
-            sentences = check(profile)
+            experiment = measurement.experiment
+            # A couple is as deep as its sample.
+            whole = {} if experiment.initial is None else {"deepest": float(experiment.sample.thickness) / NM}
+            sentences = check(profile, **whole)
             if float(np.max(np.where(profile.weight > 0.0, profile.fraction, 0.0))) <= _NO_FRACTION:
                 sentences += [*(_swapped(measurement) or _depth(measurement)), *_noise(measurement)]
             sentences += [*_slow(measurement), *_coarse(measurement), *_beyond_sample(measurement)]
             found += [f"{measurement.name}: {sentence}" for sentence in sentences]
+        found += [f"{measurement.name}: {sentence}" for sentence in _recorded(measurement)]
     if 0 < points <= len(problem.parameters):
         found.append(f"{points} points cannot determine {len(problem.parameters)} parameters")
     return found
@@ -60,8 +67,11 @@ def replaced_depth(experiment: Experiment) -> tuple[float, bool] | None:
     Returns
     -------
     Depth [m], and whether it is an upper limit: under a potential for a time no more charge passes than through the
-    untouched sample. None where a stage exchanges ions without a current.
+    untouched sample. None where a stage exchanges ions without a current, or where the sample has
+    profiles at the start.
     """
+    if experiment.initial is not None:
+        return None
     native = _native(experiment)
     carriers = float(experiment.sample.bulk_density) * native.charge * ELEMENTARY_CHARGE
     charge, limit = 0.0, False
@@ -72,7 +82,9 @@ def replaced_depth(experiment: Experiment) -> tuple[float, bool] | None:
             case IonBeamCurrent(current_density=drive) if stage.duration is not None:
                 charge += float(drive_integral(drive, stage.duration))
             case IonBeamPotential(potential=drive) if stage.duration is not None:
-                bulk = float(native.diffusivity.at(stage.temperature)(jnp.ones(1))[0])
+                bulk = float(
+                    laws_of(experiment)[experiment.species.index(native)].law.at(stage.temperature)(jnp.ones(1))[0]
+                )
                 mobility = bulk * native.charge * ELEMENTARY_CHARGE / (BOLTZMANN * float(stage.temperature))
                 integral = float(drive_integral(drive, stage.duration))
                 charge += carriers * mobility * integral / float(experiment.sample.thickness)
@@ -92,6 +104,27 @@ def until(experiment: Experiment, output: int) -> Experiment:
     scaled = lambda length: None if length is None else share * length  # noqa: E731
     cut = dataclasses.replace(stage, charge=scaled(stage.charge), duration=scaled(stage.duration), outputs=(1.0,))
     return dataclasses.replace(experiment, stages=(*experiment.stages[:last], cut))
+
+
+def _recorded(measurement: Measurement) -> list[str]:
+    """Whether a recorded current carries the charge of the protocol."""
+    stages = measurement.experiment.stages
+    charges = [stage.charge for stage in stages if isinstance(stage.front, IonBeamPotential | IonBeamCurrent)]
+    if not charges or any(charge is None for charge in charges):
+        return []
+    passed = sum(float(np.max(np.asarray(charge))) for charge in charges)
+    found = []
+    for record in measurement.records:
+        if record.quantity != "current" or record.at.size < MINIMUM_POINTS:
+            continue
+        at, value = np.asarray(record.at), np.asarray(record.value)
+        carried = at[0] * value[0] + float(np.sum(0.5 * np.diff(at) * (value[1:] + value[:-1])))
+        if not 1.0 / _WRONG_CHARGE < carried / passed < _WRONG_CHARGE:
+            found.append(
+                f"the recorded current carries {carried:.4g} C/m², {passed:.4g} C/m² were passed: are the units right, "
+                "and the times those from the start?"
+            )
+    return found
 
 
 def _native(experiment: Experiment) -> Species:

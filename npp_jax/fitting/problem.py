@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -9,19 +10,42 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from npp_jax.fitting.observed import changes_depth, is_observed, observed_value, place_observed
+from npp_jax.fitting.observed import (
+    changes_depth,
+    gain_place,
+    is_gain,
+    is_observed,
+    observed_value,
+    place_observed,
+)
 from npp_jax.fitting.parameters import place, slots, value_of
+from npp_jax.fitting.recorded import check_record
 from npp_jax.fitting.shares import check_shares
 from npp_jax.inference.parameter import Parameter, ParameterError, Parameters
 from npp_jax.observe import (
+    RECORDED,
     AbstractLikelihood,
     DepthProfile,
     GaussianLikelihood,
     NoResponse,
     NuisancePrior,
     Observation,
+    Record,
 )
 from npp_jax.physics import Experiment
+
+
+class DataSet(NamedTuple):
+    """A profile or a record: what has residuals of its own."""
+
+    experiment: int
+    """Number of the measurement."""
+    record: int | None
+    """Number of its record; None for its profile."""
+    name: str
+    """Name of the experiment, with the quantity of a record."""
+    size: int
+    """Number of residuals."""
 
 
 class Measurement(eqx.Module):
@@ -40,6 +64,8 @@ class Measurement(eqx.Module):
     """Law of the noise."""
     output: int = eqx.field(static=True, default=-1)
     """Output point that the profile shows, numbered from 0 over all stages; -1 is the last."""
+    records: tuple[Record, ...] = ()
+    """What was recorded besides: current, potential, charge, conductivity, activation energy; at most one of each."""
 
     def __post_init__(self) -> None:
         outputs = sum(len(stage.outputs) for stage in self.experiment.stages)
@@ -47,8 +73,22 @@ class Measurement(eqx.Module):
             raise ValueError(
                 f"{self.name}: output = {self.output}: the experiment has {outputs}, numbered from 0 over all stages"
             )
+        self.records = tuple(self.records)
+        recorded = [record.quantity for record in self.records]
+        if len(set(recorded)) != len(recorded):
+            raise ValueError(f"{self.name}: a quantity is recorded twice among {', '.join(recorded)}")
+        for record in self.records:
+            try:
+                check_record(record, self.experiment, outputs)
+            except ValueError as error:
+                raise ValueError(f"{self.name}: {error}") from None
         if self.profile is None:
             return
+        if self.profile.censored is not None and (self.solved or not isinstance(self.likelihood, GaussianLikelihood)):
+            raise ValueError(
+                f"{self.name}: limits of detection need gaussian noise, and no sensitivities or backgrounds that are "
+                "solved for: counts of zero are data, and parameters may stand for the others"
+            )
         seen = Observation(NoResponse()) if self.observation is None else self.observation
         count = len(self.profile.species)
         if seen.sensitivity.shape == (1,):
@@ -66,9 +106,17 @@ class Measurement(eqx.Module):
         """
         if not is_observed(key):
             return value_of(self.experiment, key)
+        if is_gain(key):
+            return self.records[gain_place(self.records, key)].gain
         if self.observation is None or self.profile is None:
             raise ParameterError(f"'{key}': {self.name} has no measured profile")
         return observed_value(self.observation, self.profile.species, key)
+
+    @property
+    def points(self) -> int:
+        """Measured points that count, of the profile and of all records."""
+        counted = 0 if self.profile is None else int(np.sum(np.asarray(self.profile.weight) > 0.0))
+        return counted + sum(record.at.size for record in self.records)
 
     @property
     def solved(self) -> bool:
@@ -115,6 +163,7 @@ class Problem:
             self._check_there(measurement)
             self.experiment(measurement, ones)
             self.observation(measurement, ones)
+            self.records(measurement, ones)
             self._check_keys(measurement)
             if measurement.solved and not isinstance(measurement.likelihood, GaussianLikelihood):
                 raise ValueError(
@@ -132,11 +181,34 @@ class Problem:
         """How one experiment is seen, with the parameters in place; None where nothing was measured."""
         observation, profile = measurement.observation, measurement.profile
         for key, value in self._keys_of(measurement, theta):
-            if is_observed(key):
+            if is_observed(key) and not is_gain(key):
                 if observation is None or profile is None:
                     raise ParameterError(f"'{key}': {measurement.name} has no measured profile")
                 observation = place_observed(observation, profile.species, key, value)
         return observation
+
+    def records(self, measurement: Measurement, theta: Float[Array, " parameter"]) -> tuple[Record, ...]:
+        """What was recorded of one experiment, with the gains that are parameters in place."""
+        found = list(measurement.records)
+        for key, value in self._keys_of(measurement, theta):
+            if is_gain(key):
+                place = gain_place(measurement.records, key)
+                found[place] = eqx.tree_at(lambda record: record.gain, found[place], jnp.asarray(value))
+        return tuple(found)
+
+    @property
+    def data(self) -> tuple[DataSet, ...]:
+        """All profiles, then all records, in the order of their experiments: that of the residuals."""
+        profiles, records = [], []
+        for k, measurement in enumerate(self.measurements):
+            profile, solved = measurement.profile, measurement.solved
+            if profile is not None:
+                size = profile.fraction.size + (2 * len(profile.species) if solved else 0)
+                profiles.append(DataSet(k, None, measurement.name, size))
+            for number, record in enumerate(measurement.records):
+                name = f"{measurement.name}, {RECORDED[record.quantity][0]}"
+                records.append(DataSet(k, number, name, record.size))
+        return (*profiles, *records)
 
     def seen_anew(self, measurement: Measurement) -> bool:
         """Whether depth scale or resolution vary, so that no response can be prepared."""

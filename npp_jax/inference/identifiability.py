@@ -27,6 +27,7 @@ _NO_EFFECT = 0.1  # change of the residuals across a range, in standard deviatio
 _LINKED = 0.3  # correlation along weak directions of parameters that are not determined alone
 _FOLLOWS = 0.9  # correlation that puts others beside them
 _SMALLEST = 0.05  # power, over the largest, that is still named
+_SCALE_FREE = 0.02  # sum of powers over that of their moduli up to which a combination is one of ratios
 _SIMPLE = (0.5, 1.0, 2.0, 3.0)  # powers that are written so if they are within 2 %
 
 
@@ -192,7 +193,44 @@ def _group(
         powers = np.zeros(len(information))
         powers[inside] = weights / weights[leading]
         found.append(Combination(powers, logarithmic, 1.0 / (math.sqrt(value) * abs(weights[leading]))))
+    if logarithmic and len(found) == len(members) - 1 > 1 and all(map(_is_scale_free, found)):
+        found = _ratios(inside, vectors.T[kept] / unit, eigenvalues[kept], len(information))
     return Group(members, tuple(k for k in members if lost[k]), tuple(found))
+
+
+def _is_scale_free(combination: Combination) -> bool:
+    """Whether a common factor of all parameters leaves a combination as it is."""
+    return bool(abs(combination.powers.sum()) < _SCALE_FREE * np.abs(combination.powers).sum())
+
+
+def _ratios(members: np.ndarray, forms: np.ndarray, information: np.ndarray, count: int) -> list[Combination]:
+    """Ratios to one of some parameters, where all but a common factor of them is determined.
+
+    Parameters
+    ----------
+    members
+        Which parameters.
+    forms
+        Combinations of their logarithms that are determined, one each row.
+    information
+        Inverse variance of each.
+    count
+        Number of all parameters.
+    """
+
+    def errors(reference: int) -> np.ndarray:
+        ratios = np.eye(len(members)) - np.eye(len(members))[reference]
+        shares = np.linalg.lstsq(forms.T, ratios.T, rcond=None)[0]
+        return np.sqrt(np.sum(shares**2 / information[:, None], axis=0))
+
+    reference = min(range(len(members)), key=lambda k: float(np.sum(errors(k) ** 2)))
+    found = []
+    for k, error in enumerate(errors(reference)):
+        if k != reference:
+            powers = np.zeros(count)
+            powers[members[k]], powers[members[reference]] = 1.0, -1.0
+            found.append(Combination(powers, True, float(error)))
+    return sorted(found, key=lambda combination: combination.standard_error)
 
 
 def _of_group(group: Group, told: list[str]) -> list[str]:

@@ -1,4 +1,5 @@
-"""What SIMS sees of a profile: depth resolution, sensitivity, background, noise; and how well data agree with it.
+"""What instruments see: of a profile by SIMS depth resolution, sensitivity, background, noise; of a current or another
+course in time its calibration and noise; and how well data agree with it.
 
 Lengths are in nanometres, signals in fractions of the bulk content of the native ion. This part knows no simulator: a
 profile is a list of cells with their averages.
@@ -14,11 +15,14 @@ from npp_jax.observe.observation import (
     observe,
     solve_linear_nuisance,
 )
-from npp_jax.observe.profile import MINIMUM_POINTS, DepthProfile, Systematic, check, within
+from npp_jax.observe.profile import MINIMUM_POINTS, DepthProfile, Systematic, below_limits, check, within
+from npp_jax.observe.record import IN_TIME, RECORDED, Record, Recorded, gathered, scatter
 from npp_jax.observe.response import AbstractResponse, DowsettResponse, GaussianResponse, MRIResponse, NoResponse
 
 __all__ = [
+    "IN_TIME",
     "MINIMUM_POINTS",
+    "RECORDED",
     "AbstractLikelihood",
     "AbstractResponse",
     "DepthProfile",
@@ -31,15 +35,20 @@ __all__ = [
     "NuisancePrior",
     "Observation",
     "PoissonLikelihood",
+    "Record",
+    "Recorded",
     "SampledResponse",
     "StudentLikelihood",
     "Systematic",
     "average",
+    "below_limits",
     "check",
     "convolve",
+    "gathered",
     "measure",
     "observe",
     "sample_response",
+    "scatter",
     "solve_linear_nuisance",
     "within",
 ]

@@ -12,10 +12,14 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.scipy.special import log_ndtr
 from jaxtyping import Array, Float
 
 from npp_jax.observe.arrays import as_leaf, concrete
 from npp_jax.observe.profile import DepthProfile
+
+_LOST = 1e-30
+"""Deviance of a point so far below its limit that it says nothing."""
 
 
 class AbstractLikelihood(eqx.Module):
@@ -49,7 +53,10 @@ class AbstractLikelihood(eqx.Module):
 
 
 class GaussianLikelihood(AbstractLikelihood):
-    """Normal noise of the fractions: variance σ² + (ε d)², with ε the drift of the yield and d the measured value."""
+    """Normal noise of the fractions: variance σ² + (ε d)², with ε the drift of the yield and d the measured value.
+
+    A point that only is known to lie below a limit l has the probability Φ((l - prediction)/σ).
+    """
 
     relative_sigma: Float[Array, "*#batch"] = eqx.field(converter=as_leaf, default=0.0)
     """Relative uncertainty ε that is common to all points, beside `profile.sigma` [1]."""
@@ -60,14 +67,20 @@ class GaussianLikelihood(AbstractLikelihood):
     def residuals(
         self, prediction: Float[Array, "species depth"], profile: DepthProfile
     ) -> Float[Array, "species depth"]:
-        """(prediction - data)/σ."""
-        return _root_weight(profile) * _standardised(prediction, profile, self.relative_sigma)
+        """(prediction - data)/σ; √(-2 ln Φ) at a point below its limit."""
+        r = _standardised(prediction, profile, self.relative_sigma)
+        if profile.censored is not None:
+            r = jnp.where(profile.censored > 0.0, _censored(r), r)
+        return _root_weight(profile) * r
 
     def log_likelihood(self, prediction: Float[Array, "species depth"], profile: DepthProfile) -> Float[Array, ""]:
-        """Σ w [-r²/2 - ln σ√(2π)]."""
+        """Σ w [-r²/2 - ln σ√(2π)]; ln Φ of a point below its limit."""
         r = _standardised(prediction, profile, self.relative_sigma)
         norm = jnp.log(_width(profile, self.relative_sigma)) + 0.5 * math.log(2.0 * math.pi)
-        return jnp.sum(profile.weight * (-0.5 * r * r - norm))
+        points = -0.5 * r * r - norm
+        if profile.censored is not None:
+            points = jnp.where(profile.censored > 0.0, log_ndtr(-r), points)
+        return jnp.sum(profile.weight * points)
 
 
 class StudentLikelihood(AbstractLikelihood):
@@ -180,6 +193,14 @@ def _standardised(prediction: Array, profile: DepthProfile, relative_sigma: Arra
     """(prediction - data)/σ, zero at masked points whatever is predicted there."""
     difference = jnp.where(profile.weight > 0.0, prediction - profile.fraction, 0.0)
     return difference / _width(profile, relative_sigma)
+
+
+def _censored(r: Array) -> Array:
+    """√(-2 ln Φ(-r)): zero far below the limit, r far above it."""
+    deviance = -2.0 * log_ndtr(-r)
+    # Its root has no derivative at zero, where it is lost.
+    lost = deviance < _LOST
+    return jnp.where(lost, 0.0, jnp.sqrt(jnp.where(lost, 1.0, deviance)))
 
 
 def _log1p_ratio(u: Array) -> Array:

@@ -10,7 +10,7 @@ from npp_jax.observe.profile import DepthProfile
 
 
 def measure(
-    key: PRNGKeyArray,
+    key: PRNGKeyArray | None,
     signal: Float[Array, "species depth"],
     counts_per_fraction: Float[Array, "species"],
     *,
@@ -22,7 +22,7 @@ def measure(
     Parameters
     ----------
     key
-        Random key.
+        Random key; None for the expected counts themselves, without noise.
     signal
         Expected signal in fractions of the bulk signal of the native ion. Below zero nothing is counted.
     counts_per_fraction
@@ -38,6 +38,7 @@ def measure(
         Fractions k/K with the standard deviation √max(k, 1)/K, k the counts and K those at fraction one.
     """
     exposure = counts_per_fraction[:, None]
-    counts = jax.random.poisson(key, jnp.maximum(exposure * signal, 0.0)).astype(signal.dtype)
+    expected = jnp.maximum(exposure * signal, 0.0)
+    counts = expected if key is None else jax.random.poisson(key, expected).astype(signal.dtype)
     sigma = jnp.sqrt(jnp.maximum(counts, 1.0)) / exposure
     return DepthProfile(depth, species, counts / exposure, sigma, counts, counts_per_fraction)

@@ -1,6 +1,7 @@
 """A measured depth profile: fractions with their uncertainty, and the counts behind them."""
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Mapping, Sequence
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -53,6 +54,9 @@ class DepthProfile(eqx.Module):
     """Range of depths over which each point is an average, about its depth; None where it is the value there [nm]."""
     systematic: Systematic | None
     """Errors that all points share; a fit makes parameters of them. None for none."""
+    censored: Float[Array, "species depth"] | None
+    """One at points of which only is known that they lie below `fraction`, a limit of detection; None where no point
+    is [1]."""
 
     def __init__(
         self,
@@ -66,6 +70,7 @@ class DepthProfile(eqx.Module):
         background: ArrayLike | Sequence | None = None,
         interval: ArrayLike | Sequence | None = None,
         systematic: Systematic | tuple | None = None,
+        censored: ArrayLike | Sequence | None = None,
     ):
         """Check and hold a profile.
 
@@ -93,6 +98,8 @@ class DepthProfile(eqx.Module):
             Range of depths over which each point is an average. [nm], shape [depth]
         systematic
             Errors that all points share, also as a tuple of them.
+        censored
+            One where `fraction` is a limit of detection that the point lies below, else zero, shape [species, depth].
 
         Raises
         ------
@@ -145,6 +152,7 @@ class DepthProfile(eqx.Module):
         self.weight = weight.astype(dtype)
         self.background = None if background is None else background.astype(dtype)
         self.interval = None if interval is None else interval.astype(dtype)
+        self.censored = None if censored is None else _spread("censored", censored, shape).astype(dtype)
         self.systematic = Systematic(*systematic) if isinstance(systematic, tuple) else systematic
 
     @property
@@ -174,14 +182,49 @@ def within(
     return eqx.tree_at(lambda tree: tree.weight, profile, jnp.where(inside, profile.weight, 0.0))
 
 
-def check(profile: DepthProfile) -> list[str]:
-    """List what looks wrong in a profile that can be used: one sentence each, nothing if all is well."""
+def below_limits(profile: DepthProfile, limits: Mapping[str, float]) -> DepthProfile:
+    """The profile with limits of detection: points at or below that of their species only tell that they are below.
+
+    Parameters
+    ----------
+    profile
+        The profile.
+    limits
+        Least fraction that is told from none, by the names of species; others have no limit.
+
+    Raises
+    ------
+    ValueError
+        The profile has no such species, or a limit is not positive.
+    """
+    unknown = [name for name in limits if name not in profile.species]
+    if unknown:
+        raise ValueError(f"limit of detection of {unknown[0]}: the profile has {', '.join(profile.species)}")
+    wrong = [name for name, limit in limits.items() if not 0.0 < limit < np.inf]
+    if wrong:
+        raise ValueError(f"limit of detection of {wrong[0]} = {limits[wrong[0]]:g}: it must be positive")
+    least = jnp.asarray([limits.get(name, -np.inf) for name in profile.species], profile.fraction.dtype)[:, None]
+    below = profile.fraction <= least
+    held = jnp.where(below, least, profile.fraction)
+    return dataclasses.replace(profile, fraction=held, censored=jnp.where(below, 1.0, 0.0))
+
+
+def check(profile: DepthProfile, *, deepest: float = 1e5) -> list[str]:
+    """List what looks wrong in a profile that can be used: one sentence each, nothing if all is well.
+
+    Parameters
+    ----------
+    profile
+        The profile.
+    deepest
+        Span of depths beyond which their unit is doubted. [nm]
+    """
     depth, used = np.asarray(profile.depth), np.asarray(profile.weight) > 0.0
     warnings = []
     span = depth[-1] - depth[0]
     if span < 1.0:
         warnings.append(f"the depths span {span:.3g} nm: are they in micrometres?")
-    if span > 1e5:
+    if span > deepest:
         warnings.append(f"the depths span {span:.3g} nm: are they in picometres or ångströms?")
     if depth[0] < 0.0:
         warnings.append(f"the first depth, {depth[0]:.3g} nm, lies before the surface")

@@ -1,6 +1,12 @@
 """Physics of ions in a solid electrolyte: site energies, diffusivities, fronts, and experiments as data."""
 
-from npp_jax.physics.diffusivity import AbstractDiffusivity, Arrhenius, ConstantDiffusivity, SEDDiffusivity
+from npp_jax.physics.diffusivity import (
+    AbstractDiffusivity,
+    Arrhenius,
+    ConstantDiffusivity,
+    MutualDiffusivity,
+    SEDDiffusivity,
+)
 from npp_jax.physics.drive import Drive, drive_integral, drive_inverse_integral, drive_value
 from npp_jax.physics.experiment import Experiment
 from npp_jax.physics.fermi_dirac import fermi_dirac_energy, fermi_dirac_occupied
@@ -12,6 +18,8 @@ from npp_jax.physics.front_wave import (
     front_slope,
     front_width,
 )
+from npp_jax.physics.initial import AbstractInitial, InitialErfc, InitialGaussian, InitialStep, InitialTable
+from npp_jax.physics.laws import ExponentialDiffusivity, SplineDiffusivity
 from npp_jax.physics.onsager import onsager_coefficient
 from npp_jax.physics.protocol import (
     AbstractFront,
@@ -30,6 +38,7 @@ from npp_jax.physics.species import Species
 __all__ = [
     "AbstractDiffusivity",
     "AbstractFront",
+    "AbstractInitial",
     "AbstractSED",
     "Arrhenius",
     "Blocking",
@@ -37,16 +46,23 @@ __all__ = [
     "ConstantDiffusivity",
     "Drive",
     "Experiment",
+    "ExponentialDiffusivity",
     "FrontTheory",
     "GaussianSED",
+    "InitialErfc",
+    "InitialGaussian",
+    "InitialStep",
+    "InitialTable",
     "IonBeamCurrent",
     "IonBeamPotential",
     "MixtureSED",
+    "MutualDiffusivity",
     "Reservoir",
     "SEDDiffusivity",
     "Sample",
     "SlopeSED",
     "Species",
+    "SplineDiffusivity",
     "Stage",
     "TabulatedSED",
     "diffusivity_ratio_from_ramp",

@@ -29,6 +29,7 @@ FULL = 1.0 - 1e-5
 
 Filling = Literal["sharp", "fermi-dirac"]
 Populations = Literal["separate", "intermixed"]
+DiffusivityBetween = Callable[[Float[Array, "*shape"], Float[Array, "*shape"]], Float[Array, "*shape"]]
 DiffusivityFunction = Callable[[Float[Array, "*shape"]], Float[Array, "*shape"]]
 
 
@@ -46,11 +47,19 @@ class Arrhenius(eqx.Module):
 
 
 class AbstractDiffusivity(eqx.Module):
-    """Diffusivity of one species as a function of its own fraction."""
+    """Diffusivity of one species as a function of its own fraction, or of that of another (`Species.fraction_of`)."""
 
     @abstractmethod
     def at(self, temperature: Float[Array, "*#batch"]) -> DiffusivityFunction:
         """Return x ↦ D(x) [m²/s] at `temperature` [K]."""
+
+    def between(self, temperature: Float[Array, "*#batch"]) -> DiffusivityBetween | None:
+        """Return (a, b) ↦ ∫D dx/(b - a), the mean of D over the fractions on the sides of a face [m²/s].
+
+        None where the D of the middle serves. A law that jumps needs it: the flux between two phases is that of the
+        integral, however few cells lie in what separates them.
+        """
+        return None
 
 
 class ConstantDiffusivity(AbstractDiffusivity):
@@ -128,6 +137,21 @@ class SEDDiffusivity(AbstractDiffusivity):
             fermi_energy = lambda occupied: interpolate(normal_quantile(occupied), z, energy)  # noqa: E731
         bulk = fermi_energy(1.0 - self.vacancy_fraction)
         return lambda x: D_bulk * jnp.exp((fermi_energy(self.occupied(x)) - bulk) / kt)
+
+
+class MutualDiffusivity(AbstractDiffusivity):
+    """The law of a partner of the same charge, over the fraction of the partner: D of both is one, D(c).
+
+    J = -D(c) ∂c/∂x for both, and no field arises: interdiffusion of a neutral couple by one mutual coefficient, as
+    D₁D₂/(D₁u + D₂(1-u)) = D for D₁ = D₂ = D.
+    """
+
+    partner: str = eqx.field(static=True)
+    """Name of the ion that has the law."""
+
+    def at(self, temperature: Float[Array, "*#batch"]) -> DiffusivityFunction:
+        """Nothing to tell apart from the partner: `laws_of` an experiment finds its law."""
+        raise TypeError(f"the law of this ion is that of {self.partner}: it is known to an experiment alone")
 
 
 def intermixed(law: AbstractDiffusivity) -> bool:

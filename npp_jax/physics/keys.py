@@ -107,13 +107,27 @@ ION = {
 }
 """Keys of an ion, below its name. One unit of conductivity is what Nernst and Einstein make of it."""
 
-SITES = {
+LISTS = {
     "sed_energy_eV": Key("diffusivity.sed.energy", Limits(), there=_sites(MixtureSED)),
     "sed_fwhm_eV": Key("diffusivity.sed.sed_fwhm", _ENERGY, there=_sites(MixtureSED)),
     "sed_weight": Key("diffusivity.sed.weight", above(0.0), there=_sites(MixtureSED)),
     "sed_slope_eV": Key("diffusivity.sed.slope", Limits(), there=_sites(SlopeSED)),
+    "ln_D_coefficient": Key("diffusivity.coefficient", Limits()),
+    "knot_D_m2_s": Key("diffusivity.D_knot", _DIFFUSIVITY),
 }
 """Lists of numbers of an ion; each entry is a key, as `sed_weight.0`."""
+
+_DEPTH = between(0.0, 1e5)
+_FRACTION = between(0.0)
+
+INITIAL = {
+    "position_um": Key("position", _DEPTH, 1e-6),
+    "width_um": Key("width", _DEPTH, 1e-6),
+    "surface_fraction": Key("surface_fraction", _FRACTION),
+    "deep_fraction": Key("deep_fraction", _FRACTION),
+    "peak_fraction": Key("peak_fraction", _FRACTION),
+}
+"""Keys of the profile of an ion at the start, below `initial` and its name."""
 
 STAGE = {
     "temperature_K": Key("temperature", _TEMPERATURE),
@@ -137,6 +151,8 @@ from above."""
 NO_KEYS = {
     "output_times_s": "output points say where profiles are given",
     "output_charges_C_m2": "output points say where profiles are given",
+    "knot_fraction": "knots say where the curve of a law is given; the values there may vary",
+    "reference_fraction": "it says where D_m2_s is given, which may vary",
     "sed_occupied": "a table of sites is a curve; a mixture and a free form have numbers that vary",
 }
 """Continuous inputs that are no keys, and why."""
@@ -158,7 +174,7 @@ def unit_at_end(name: str) -> tuple[str, str]:
 def name_of(key: str) -> str:
     """Name in a key of an experiment: `potential_V` of `stages.0.potential_V`, `sed_weight` of `Li.sed_weight.1`."""
     part, *rest = key.split(".")
-    return (rest[1] if part == "stages" and len(rest) > 1 else rest[0]) if rest else key
+    return (rest[1] if part in ("stages", "initial") and len(rest) > 1 else rest[0]) if rest else key
 
 
 def allowed_range(key: str) -> Limits:
@@ -166,8 +182,10 @@ def allowed_range(key: str) -> Limits:
     part, *rest = key.split(".")
     if part == "stages":
         found = {**STAGE, **RESERVOIR}.get(rest[1]) if len(rest) > 1 else None
+    elif part == "initial":
+        found = INITIAL.get(rest[-1]) if rest else None
     elif part == "sample":
         found = SAMPLE.get(rest[-1]) if rest else None
     else:
-        found = SITES.get(rest[-2]) if rest and rest[-1].isdigit() else ION.get(rest[-1] if rest else "")
+        found = LISTS.get(rest[-2]) if rest and rest[-1].isdigit() else ION.get(rest[-1] if rest else "")
     return Limits() if found is None else found.limits

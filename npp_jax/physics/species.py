@@ -16,7 +16,7 @@ class Species(eqx.Module):
     """A mobile ion.
 
     The fractions that the diffusivity law sees are n/n_bulk for an ion present in the bulk (the native ion) and
-    n/N for a foreign ion.
+    n/N for a foreign ion, its own or that of the ion `fraction_of`.
     """
 
     name: str = eqx.field(static=True)
@@ -29,6 +29,8 @@ class Species(eqx.Module):
     """Charge number z."""
     back: Back = eqx.field(static=True, default="releasing")
     """Whether the back electrode takes up and releases this ion, or passes none of it and lets it pile up."""
+    fraction_of: str | None = eqx.field(static=True, default=None)
+    """Ion whose fraction the law takes; None for its own."""
 
     def __check_init__(self) -> None:
         """The law is a law."""

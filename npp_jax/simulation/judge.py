@@ -57,18 +57,19 @@ def _worst(*conditions: tuple[Status, Array]) -> Array:
     return status
 
 
-def judge(solution: Solution, coarse: Solution, controls: Controls) -> Solution:
+def judge(solution: Solution, coarse: Solution, controls: Controls, *, whole: bool = False) -> Solution:
     """Add the error estimate of a companion run to a solution, and say where it is above the target.
 
     The difference of the two runs bounds the profile error of the finer one, as half the cells and 0.6 of the steps
     leave at least twice its error; it is compared over one and a half front depths. Errors of the front may cancel in
-    the difference: three quarters of the target count as all of it.
+    the difference: three quarters of the target count as all of it. Where the `whole` sample counts, as its profiles
+    begin anywhere, it is compared at the points of the finer run, which lie where the profile changes.
     """
     profile_error, front_error = [], []
     for k in range(len(solution.time)):
         reach = 1.5 * solution.front_depth[k]
         share = jnp.linspace(0.0, 1.0, 200, dtype=reach.dtype).reshape(-1, *(1,) * reach.ndim)
-        depth = share * reach
+        depth = solution.depth[k] if whole else share * reach
         fine, rough = (interpolate_profile(depth, s.depth[k], s.fraction[k]) for s in (solution, coarse))
         profile_error.append(jnp.sqrt(jnp.max(jnp.mean((fine - rough) ** 2, axis=1), axis=0)))
         front_error.append(jnp.abs(solution.front_depth[k] - coarse.front_depth[k]))

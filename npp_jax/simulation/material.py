@@ -43,6 +43,8 @@ class Mixture(NamedTuple):
 
     laws: tuple[Callable[[Array], Array], ...]
     """c_i ↦ D_i [nm²/s], one a species."""
+    means: tuple[Callable[[Array, Array], Array] | None, ...]
+    """Mean of D_i between two c_i [nm²/s]; None where the D of their middle serves."""
     charges: tuple[int, ...]
     """Charge numbers z_i."""
     bulk: tuple[Array, ...]
@@ -63,8 +65,8 @@ class Mixture(NamedTuple):
     """Fractions that a reservoir holds at the surface, or that the surface approaches at a rate."""
     exchange: Array | None
     """Rate k at which the surface approaches those of the reservoir [nm/s]; None: at once."""
-    intermixed: tuple[bool, ...]
-    """Whether the law of a species takes the sum of all fractions instead of its own."""
+    seen: tuple[tuple[int, ...], ...]
+    """Species whose fractions the law of each takes the sum of: its own, that of another, or all."""
     blocking: bool
     """Whether an electrode at the surface passes no ion and carries charge."""
     closed: bool
@@ -97,6 +99,11 @@ class Mixture(NamedTuple):
         return any(self.held_back) and not all(self.held_back)
 
     @property
+    def jumping(self) -> bool:
+        """Whether laws of D may jump, so that means over the sides of a face stand for them."""
+        return any(mean is not None for mean in self.means)
+
+    @property
     def sheet(self) -> bool:
         """Whether the charge that carries the field sits on the surface, outside of the first cell."""
         return self.beam is not None or self.exchange is not None
@@ -121,9 +128,8 @@ def complete(medium: Mixture, y: Unknowns, excess: Array | float = 0.0) -> Unkno
 
 
 def arguments(medium: Mixture, fractions: Sequence[Array]) -> Unknowns:
-    """What the law of each species takes: its own fraction, or the sum of all."""
-    total = functools.reduce(jnp.add, fractions)
-    return tuple(total if mixed else c for c, mixed in zip(fractions, medium.intermixed, strict=True))
+    """What the law of each species takes: its own fraction, that of another, or the sum of all."""
+    return tuple(functools.reduce(jnp.add, [fractions[j] for j in seen]) for seen in medium.seen)
 
 
 def diffusivities(medium: Mixture, fractions: Unknowns) -> Unknowns:

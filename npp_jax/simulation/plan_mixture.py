@@ -7,6 +7,7 @@ from jaxtyping import Array
 
 from npp_jax.physics.experiment import Experiment
 from npp_jax.physics.protocol import Blocking, Closed
+from npp_jax.simulation.at_start import faces_at_start, step_at_start
 from npp_jax.simulation.controls import Controls
 from npp_jax.simulation.march import march
 from npp_jax.simulation.material import Mixture, Unknowns, complete
@@ -50,8 +51,9 @@ class MixturePlan(AbstractPlan):
         depleted = any(isinstance(s.front, Blocking) for s in experiment.stages[: number + 1])
         weight = 1.0 if depleted else 0.0 if isinstance(stage.front, Closed) else 1.0 if controls.robust else UPWIND
         medium = mixture_of(experiment, stage, weight, holding=controls.robust)
-        course = FoundCourse(medium, stage.front, self.tables[number])
         first = before.state is None
+        origin = step_at_start(experiment) if first and isinstance(stage.front, Closed) else None
+        course = FoundCourse(medium, stage.front, self.tables[number], origin)
         schedule = make_schedule(course, stage, controls, first=first)
         gamma = schedule.gamma.copy()
         # Every stage starts with a composition that changes at once: positive half steps, see `EULER_GAMMA`.
@@ -62,11 +64,14 @@ class MixturePlan(AbstractPlan):
         neutral = scheme.poisson and first and medium.beam is not None
         past = None if before.state is None else (before.medium, before.state)
         if self.seeking:
-            faces = faces if before.state is None else merged_faces(faces, before.state.faces)
-            rough = initial_state(course, stage, schedule, faces, past, scheme, neutral=neutral)
+            if before.state is not None:
+                faces = merged_faces(faces, before.state.faces)
+            elif experiment.initial is not None:
+                faces = merged_faces(faces, faces_at_start(experiment, len(faces) - 1, medium.thickness))
+            rough = initial_state(experiment, course, stage, schedule, faces, past, scheme, neutral=neutral)
             guess = first_guess(medium, faces, schedule, rough)
             faces = first_faces(scheme.neutral if neutral else scheme, course, schedule, rough, guess, controls)
-        state = initial_state(course, stage, schedule, faces, past, scheme, neutral=neutral)
+        state = initial_state(experiment, course, stage, schedule, faces, past, scheme, neutral=neutral)
         guess = first_guess(medium, faces, schedule, state)
         exchanged = _exchanged(medium, state) if self.seeking else None
         return StageStart(number, course, course, schedule, state, guess, neutral, exchanged)

@@ -44,6 +44,7 @@ TRACE = {
     "current_density": Quantity("A m-2", "current density", _STEP),
     "surface_potential": Quantity("V", "potential of the surface", _STEP),
     "front_depth": Quantity("m", "depth of the front of the native ion", _STEP),
+    "start": Quantity("s", "time at which the stage of the step began", _STEP),
 }
 """Arrays of its `Trace`."""
 

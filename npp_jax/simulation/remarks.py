@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from npp_jax.physics.diffusivity import FULL, SEDDiffusivity
-from npp_jax.physics.experiment import Experiment
+from npp_jax.physics.experiment import Experiment, laws_of
 from npp_jax.physics.keys import STAGE
 from npp_jax.physics.protocol import IonBeamCurrent
 from npp_jax.simulation.solution import Solution
@@ -95,8 +95,8 @@ def _steepest_law(experiment: Experiment) -> Iterator[str]:
     """The ion whose law falls most with its fraction: thin fronts and failing iterations are mostly due to it."""
     found = []
     for k, stage in enumerate(experiment.stages):
-        for ion in experiment.species:
-            D = ion.diffusivity.at(stage.temperature)
+        for ion, known in zip(experiment.species, laws_of(experiment), strict=True):
+            D = known.law.at(stage.temperature)
             full, thin = (np.asarray(D(jnp.full((1, *np.shape(stage.temperature)), x))) for x in (1.0, 0.01))
             found.append((float(np.max(np.log10(full / thin))), ion.name, k, float(np.min(stage.temperature))))
     decades, name, k, temperature = max(found)

@@ -91,6 +91,7 @@ def seek(
     extra = np.zeros(len(schedule.cap), int)
     given = controls.extra_iterations[: len(extra)]
     extra[: len(given)] += np.asarray(given, int)
+    rough = _rough_iterations(medium, controls)
     rows = (
         schedule.clock,
         schedule.ratio,
@@ -99,7 +100,7 @@ def seek(
         jnp.asarray(fresh & (np.arange(len(extra)) == 0)),
         jnp.asarray(schedule.gamma, state.clock.dtype),
         jnp.asarray(schedule.cap, jnp.int32),
-        jnp.asarray(extra + ROUGH_ITERATIONS, jnp.int32),
+        jnp.asarray(extra + rough, jnp.int32),
     )
     (last, _), (states, info) = jax.lax.scan(step, (state, state), rows)
     return last, states, info
@@ -116,7 +117,7 @@ def first_faces(
     """Mesh that resolves the first step of a stage, found by a rough one; arguments as of `seek`."""
     options = StepOptions(
         jnp.asarray(schedule.gamma[0], state.clock.dtype),
-        jnp.asarray(schedule.cap[0] + ROUGH_ITERATIONS, jnp.int32),
+        jnp.asarray(schedule.cap[0] + _rough_iterations(course.medium, controls), jnp.int32),
         controls.tolerance,
         euler=True,
     )
@@ -134,6 +135,11 @@ def first_faces(
     return resolving_faces(scheme, course.medium, rough)
 
 
+def _rough_iterations(medium: Mixture, controls: Controls) -> int:
+    """Iterations of a rough step; what is far from the solution of a law that jumps suggests no mesh."""
+    return controls.iterations if medium.jumping else ROUGH_ITERATIONS
+
+
 def _upwinded(course: FoundCourse) -> FoundCourse:
     """The same for a rough step: upwinded in full, but at rest."""
     weight = jnp.zeros_like if isinstance(course.front, Closed) else jnp.ones_like
@@ -145,13 +151,13 @@ def advected_faces(course: FoundCourse, faces: Array, clock: Array, end: Array, 
 
     With a beam a composition that starts at the surface moves evenly with the charge, x ∝ q: what the stage brings, at
     most as deep as q/Z, with that of the stage, what was there before with the charge exchanged before on top. In
-    between, cells are overrun. Without a beam all scales with the root of the time, or stands still at rest. The last
-    face stays.
+    between, cells are overrun. Without a beam all scales with the root of the time, at rest from a step at the start or
+    not at all. The last face stays.
     """
     start = jnp.where(clock > 0.0, clock, end)
     ratio = end / start
     if isinstance(course.front, Closed):
-        return faces
+        return faces if course.origin is None else _spread_faces(faces, course.origin, jnp.sqrt(ratio))
     if isinstance(course.front, IonBeamPotential | IonBeamCurrent):
         front = start / course.medium.background
         slow = (exchanged + end) / (exchanged + start)
@@ -160,9 +166,21 @@ def advected_faces(course: FoundCourse, faces: Array, clock: Array, end: Array, 
         moved = jnp.where(faces < front, ratio * faces, slow * faces + ahead * reach)
     else:
         moved = jnp.sqrt(ratio) * faces
-    # Far ahead of the fronts the faces give way.
-    beyond = 1.0 - (faces[-1] / moved[-1]) ** 4
-    return (moved / (1.0 + beyond * (moved / faces[-1]) ** 4) ** 0.25).at[-1].set(faces[-1])
+    return _within(moved, moved[-1], faces[-1]).at[-1].set(faces[-1])
+
+
+def _spread_faces(faces: Array, origin: Array, factor: Array) -> Array:
+    """Faces whose distances from a depth grow by a factor, between ends that stay."""
+    away = faces - origin
+    length = jnp.where(away < 0.0, origin, faces[-1] - origin)
+    held = _within(factor * jnp.abs(away), factor * length, length)
+    return (origin + jnp.sign(away) * held).at[0].set(faces[0]).at[-1].set(faces[-1])
+
+
+def _within(moved: Array, end: Array, length: Array) -> Array:
+    """Distances that have grown up to `end`, within `length`: far ahead of the fronts the faces give way."""
+    beyond = 1.0 - (length / end) ** 4
+    return moved / (1.0 + beyond * (moved / length) ** 4) ** 0.25
 
 
 def merged_faces(one: Array, other: Array) -> Array:

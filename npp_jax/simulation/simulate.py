@@ -11,7 +11,7 @@ from jax.core import Tracer
 
 from npp_jax._compile import Program, once, own_promotion, quick, signature
 from npp_jax.constants import NM
-from npp_jax.physics.experiment import Experiment
+from npp_jax.physics.experiment import Experiment, laws_of
 from npp_jax.physics.leaf import batch_shape
 from npp_jax.physics.protocol import Stage
 from npp_jax.simulation.assemble import assemble
@@ -45,6 +45,13 @@ FAST = Controls(
     front_target=(1.0 * NM, 1e-2),
 )
 """Default of sweeps."""
+
+
+GUARDED = 80
+"""Cap on the iterations of a step where laws may jump; most steps take few."""
+
+GUARDED_TOLERANCE = 1e-8
+"""Change of a fraction below which they stop."""
 
 
 @own_promotion
@@ -110,7 +117,8 @@ def _simulated(experiment: Experiment, controls: Controls, model: Model) -> Solu
         solution = rated(assemble(parts.experiment, fine, view, model), fine.beyond)
         if not controls.companion:
             return solution
-    return judge(solution, assemble(held.experiment, rough, view, model), controls)
+    whole = experiment.initial is not None
+    return judge(solution, assemble(held.experiment, rough, view, model), controls, whole=whole)
 
 
 _traced = jax.jit(_simulated, static_argnames=("controls", "model"), inline=True)
@@ -145,6 +153,10 @@ def _mixture_runs(parts: Parts, held: Parts, controls: Controls, scheme: Abstrac
     """
     # Only the first step of a stage has no state of a rough step or of the coarse pass to start from.
     controls = replace(controls, extra_iterations=controls.extra_iterations[:1])
+    if any(known.law.between(held.experiment.stages[0].temperature) is not None for known in laws_of(held.experiment)):
+        controls = replace(
+            controls, iterations=max(controls.iterations, GUARDED), tolerance=max(controls.tolerance, GUARDED_TOLERANCE)
+        )
     coarse = coarser(controls)
     rough = run_stages(held, coarse, MixturePlan(scheme, first_tables(held.experiment, coarse), seeking=True))
     # Cells behind and ahead of the front count together.

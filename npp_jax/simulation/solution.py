@@ -3,7 +3,8 @@
 from typing import TYPE_CHECKING, Literal
 
 import equinox as eqx
-from jaxtyping import Array, Float, Int
+import jax.numpy as jnp
+from jaxtyping import Array, ArrayLike, Float, Int
 
 from npp_jax.simulation import describe
 from npp_jax.simulation.observables import interpolate_profile
@@ -27,6 +28,8 @@ class Trace(eqx.Module):
     """Potential of the surface against the back electrode [V]."""
     front_depth: Float[Array, "step *batch"]
     """Depth of the front of the native ion [m]."""
+    start: Float[Array, "step *batch"]
+    """Time at which the stage of the step began, or the part of it where its drive jumps or pauses [s]."""
 
 
 class Report(eqx.Module):
@@ -99,7 +102,7 @@ class Solution(eqx.Module):
     report: Report
     """Cost, errors, balances, status."""
 
-    def profile(self, depth: Float[Array, " depth"], output: int = -1) -> Float[Array, "species depth *batch"]:
+    def profile(self, depth: Float[ArrayLike, " depth"], output: int = -1) -> Float[Array, "species depth *batch"]:
         """Fractions of all species at the given depths [m], by cubic interpolation.
 
         Parameters
@@ -109,7 +112,7 @@ class Solution(eqx.Module):
         output
             Index of the output point.
         """
-        return interpolate_profile(depth, self.depth[output], self.fraction[output])
+        return interpolate_profile(jnp.asarray(depth), self.depth[output], self.fraction[output])
 
     def summary(self) -> str:
         """A table of the outputs, what the run cost, and its status in words; of a batch the ranges."""

@@ -11,6 +11,7 @@ from npp_jax.constants import NM
 from npp_jax.physics.drive import drive_integral, drive_value
 from npp_jax.physics.experiment import Experiment
 from npp_jax.physics.protocol import Blocking, Closed, IonBeamCurrent, IonBeamPotential, Reservoir, Stage
+from npp_jax.simulation.at_start import fractions_at_start
 from npp_jax.simulation.controls import Controls
 from npp_jax.simulation.material import Mixture, conductance, diffusivities
 from npp_jax.simulation.mesh.even_mesh import graded_faces, linear, remap
@@ -100,6 +101,7 @@ def _depleted(medium: Mixture, potential: Array, bulk: Array, time: Array) -> Ar
 
 
 def initial_state(
+    experiment: Experiment,
     course: FoundCourse,
     stage: Stage,
     schedule: Schedule,
@@ -113,12 +115,14 @@ def initial_state(
 
     Parameters
     ----------
+    experiment
+        What is simulated.
     course, stage, schedule
         The stage.
     faces
         Mesh.
     before
-        Medium and end of the stage before; None: the sample is untouched.
+        Medium and end of the stage before; None: the sample is as the experiment begins.
     scheme
         Equations of the model.
     neutral
@@ -128,7 +132,9 @@ def initial_state(
     zero = jnp.zeros_like(stage.temperature)
     here = geometry(faces, jnp.zeros_like(faces), medium.thickness)
     current = zero if course.resting else course.current_at(schedule.clock[0])
-    y, field = (_untouched(medium, faces), None) if before is None else _remapped(*before, medium, faces, scheme)
+    y, field = (
+        (_untouched(experiment, medium, faces), None) if before is None else _remapped(*before, medium, faces, scheme)
+    )
     if scheme.poisson and not neutral:
         field = _adjusted(medium, stage, jnp.zeros_like(faces) if field is None else field, current, here)
         if medium.blocking:
@@ -137,8 +143,9 @@ def initial_state(
     return State(y, faces, jnp.zeros_like(faces), current, zero, zero)
 
 
-def _untouched(medium: Mixture, faces: Array) -> tuple[Array, ...]:
-    return tuple(jnp.broadcast_to(medium.bulk[k], faces[1:].shape).astype(faces.dtype) for k in medium.carried)
+def _untouched(experiment: Experiment, medium: Mixture, faces: Array) -> tuple[Array, ...]:
+    cells = fractions_at_start(experiment, faces)
+    return tuple(cells[k] for k in medium.carried)
 
 
 def _bulk_conductance(medium: Mixture) -> Array:

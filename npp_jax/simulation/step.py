@@ -161,6 +161,7 @@ def take_step(
         change=lambda y, change: scheme.change(medium, y, change),
         # Where the clock is time, nothing keeps a current from changing its sign.
         positive=not rest,
+        guarded=scheme.guarded(medium),
     )
     result = sdirk_step(
         system,

@@ -1,17 +1,21 @@
 """What the engine simulates: experiments outside of it are refused in one line, before anything is compiled."""
 
+from math import prod
 from typing import get_args
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from npp_jax.constants import ELEMENTARY_CHARGE
+from npp_jax.constants import ELEMENTARY_CHARGE, NM
 from npp_jax.physics.checks import expect
 from npp_jax.physics.diffusivity import SEDDiffusivity, intermixed
 from npp_jax.physics.drive import drive_integral
 from npp_jax.physics.experiment import Experiment, named_species, native_and_foreign
+from npp_jax.physics.leaf import batch_shape
 from npp_jax.physics.protocol import Blocking, Closed, IonBeamCurrent, IonBeamPotential, Reservoir
+from npp_jax.simulation.at_start import fractions_at_start
 from npp_jax.simulation.solution import Model
 
 
@@ -20,13 +24,13 @@ class Unsupported(ValueError):
 
 
 def is_two_ions(experiment: Experiment) -> bool:
-    """Whether a beam replaces one native ion by one foreign ion of the same charge, both free to leave at the back: the
-    mesh has a closed form.
+    """Whether a beam replaces one native ion by one foreign ion of the same charge, both free to leave at the back, in
+    an untouched sample: the mesh has a closed form.
     """
     species = experiment.species
     beams = set().union(*(named_species(stage.front) for stage in experiment.stages))
     usual = all(isinstance(s.front, IonBeamPotential | IonBeamCurrent | Closed) for s in experiment.stages)
-    free = all(ion.back == "releasing" for ion in species)
+    free = all(ion.back == "releasing" for ion in species) and experiment.initial is None
     return len(species) == 2 and species[0].charge == species[1].charge and usual and free and len(beams) == 1
 
 
@@ -64,8 +68,13 @@ def check_supported(experiment: Experiment, model: Model = "electroneutral") -> 
             raise ValueError(f"stages[{k}]: a stage without a beam ends at a duration, no charge passes")
         if isinstance(stage.front, Reservoir):
             _check_reservoir(experiment, stage.front, k)
-    if isinstance(experiment.stages[0].front, Closed):
-        raise Unsupported("stages[0]: the first stage needs a beam or a reservoir, an untouched sample stays as it is")
+    if experiment.initial is not None:
+        _check_initial(experiment)
+    elif isinstance(experiment.stages[0].front, Closed):
+        raise Unsupported(
+            "stages[0]: the first stage needs a beam, a reservoir or an [[initial]] profile: an untouched sample "
+            "stays as it is"
+        )
     if not is_two_ions(experiment):
         return
     native, foreign = native_and_foreign(experiment)
@@ -77,6 +86,42 @@ def check_supported(experiment: Experiment, model: Model = "electroneutral") -> 
                 f"{[np.asarray(value).tolist() for value in bulk]}"
             )
     _check_charge(experiment)
+
+
+_NEUTRAL = 1e-5
+"""Fraction or charge of a start, in units of the bulk, that is a rounding error."""
+
+_SEEN = 2000
+"""Cells in which a start is looked at."""
+
+
+def _check_initial(experiment: Experiment) -> None:
+    """Profiles at the start hold no less than no ions, and together the charge of the bulk."""
+    if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(experiment)):
+        return
+    thickness, shape = np.max(np.asarray(experiment.sample.thickness)), batch_shape(experiment)
+    faces = np.linspace(0.0, thickness, _SEEN + 1).reshape(-1, *(1,) * len(shape)) * np.ones(shape)
+    cells = np.asarray(fractions_at_start(experiment, jnp.asarray(faces / NM))).reshape(-1, _SEEN, max(1, prod(shape)))
+    middle = 0.5e6 * (faces[1:] + faces[:-1]).reshape(_SEEN, -1)[:, 0]
+    charges = np.array([ion.charge for ion in experiment.species])
+    bulk = sum(ion.charge * np.broadcast_to(ion.bulk_fraction, shape).ravel() for ion in experiment.species)
+    # One candidate of a batch fails alone: what is told is that of the best.
+    excess = np.tensordot(charges, cells, axes=1) - bulk
+    wrong = np.maximum(np.max(np.abs(excess), axis=0), -np.min(cells, axis=(0, 1)))
+    best = int(np.argmin(wrong))
+    if wrong[best] <= _NEUTRAL:
+        return
+    given, whole = ", ".join(experiment.initial or {}), float(np.broadcast_to(bulk, wrong.shape)[best])
+    k, row = (int(i) for i in np.unravel_index(np.argmin(cells[:, :, best]), cells.shape[:2]))
+    if cells[k, row, best] < -_NEUTRAL:
+        name, least = experiment.species[k].name, cells[k, row, best]
+        told = "is negative" if name in (experiment.initial or {}) else f"has no room beside {given}"
+        raise Unsupported(f"initial: {name} {told}: {least:.4g} at {middle[row]:.4g} µm, of {whole:g} for all ions")
+    row = int(np.argmax(np.abs(excess[:, best])))
+    raise Unsupported(
+        f"initial: the ions carry a charge of {whole + excess[row, best]:.6g} at {middle[row]:.4g} µm and not that of "
+        f"the bulk, {whole:g}: leave the profile of one ion out, it takes what is left"
+    )
 
 
 def _check_immobile(experiment: Experiment) -> None:

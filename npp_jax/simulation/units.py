@@ -6,8 +6,8 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from npp_jax.constants import BOLTZMANN, ELEMENTARY_CHARGE, NM, VACUUM_PERMITTIVITY
-from npp_jax.physics.diffusivity import SEDDiffusivity, intermixed
-from npp_jax.physics.experiment import Experiment, native_and_foreign
+from npp_jax.physics.diffusivity import SEDDiffusivity
+from npp_jax.physics.experiment import Experiment, Law, laws_of, native_and_foreign
 from npp_jax.physics.protocol import Blocking, Closed, Reservoir, Stage
 from npp_jax.physics.species import Species
 from npp_jax.simulation.material import Medium, Mixture
@@ -31,18 +31,26 @@ def medium_of(experiment: Experiment, stage: Stage) -> Medium:
     native, foreign = native_and_foreign(experiment)
     charge = experiment.species[native].charge
     temperature = stage.temperature
-    law_native = experiment.species[native].diffusivity.at(temperature)
-    law_foreign = experiment.species[foreign].diffusivity.at(temperature)
+    laws = laws_of(experiment)
     law = experiment.species[native].diffusivity
-    apart = [not intermixed(experiment.species[k].diffusivity) for k in (native, foreign)]
+
+    def of_native(ion: int) -> Callable[[Array], Array]:
+        """D of an ion over the native fraction."""
+        own, seen = laws[ion].law.at(temperature), laws[ion].seen
+        # Two ions of equal charge always add up: filling one distribution together they keep its Fermi energy. Alone
+        # the native ion does not exceed its bulk, but an iterate may, and would run away where the law is steepest.
+        if len(seen) == 2:
+            return lambda u: own(jnp.ones_like(u)) * _DIFFUSIVITY
+        if seen == (foreign,):
+            return lambda u: own(1.0 - u if ion == foreign else jnp.maximum(1.0 - u, 0.0)) * _DIFFUSIVITY
+        return lambda u: own(jnp.minimum(u, 1.0)) * _DIFFUSIVITY
+
     immobile = law.immobile_fraction if isinstance(law, SEDDiffusivity) else jnp.zeros_like(temperature)
     one = jnp.ones((1, *jnp.shape(temperature)), jnp.result_type(temperature))
     return Medium(
-        # Two ions of equal charge always add up: filling one distribution together they keep its Fermi energy. Alone
-        # the native ion does not exceed its bulk, but an iterate may, and would run away where the law is steepest.
-        native=lambda u: law_native(jnp.minimum(u, 1.0) if apart[0] else jnp.ones_like(u)) * _DIFFUSIVITY,
-        foreign=lambda u: law_foreign(1.0 - u if apart[1] else jnp.ones_like(u)) * _DIFFUSIVITY,
-        bulk=law_native(one)[0] * _DIFFUSIVITY,
+        native=of_native(native),
+        foreign=of_native(foreign),
+        bulk=of_native(native)(one)[0],
         immobile=immobile,
         debye_squared=_DEBYE * sample.permittivity * temperature / (charge**2 * sample.bulk_density),
         thickness=sample.thickness / NM,
@@ -80,16 +88,24 @@ def mixture_of(experiment: Experiment, stage: Stage, upwind: float | Array, *, h
         surface = tuple(stage.front.fraction[name] for name in names)
         exchange = stage.front.exchange_rate
 
-    def law(species: Species) -> Callable[[Array], Array]:
-        own = species.diffusivity.at(temperature)
-        # The laws see n/n_bulk for an ion of the bulk, n/N for a foreign one.
-        scale = jnp.where(species.bulk_fraction > 0.0, species.bulk_fraction, 1.0)
-        if intermixed(species.diffusivity):
+    laws = laws_of(experiment)
+
+    def law(known: Law) -> Callable[[Array], Array]:
+        own, share = known.law.at(temperature), experiment.species[known.seen[0]].bulk_fraction
+        if len(known.seen) > 1:
             return lambda total: own(total) * _DIFFUSIVITY
+        # The laws see n/n_bulk for an ion of the bulk, n/N for a foreign one.
+        scale = jnp.where(share > 0.0, share, 1.0)
         return lambda c: own(c / scale) * _DIFFUSIVITY
 
+    def mean(known: Law) -> Callable[[Array, Array], Array] | None:
+        own, share = known.law.between(temperature), experiment.species[known.seen[0]].bulk_fraction
+        scale = jnp.where(share > 0.0, share, 1.0)
+        return None if own is None else lambda a, b: own(a / scale, b / scale) * _DIFFUSIVITY
+
     return Mixture(
-        laws=tuple(law(species) for species in experiment.species),
+        laws=tuple(law(known) for known in laws),
+        means=tuple(mean(known) for known in laws),
         charges=tuple(species.charge for species in experiment.species),
         bulk=tuple(species.bulk_fraction for species in experiment.species),
         immobile=tuple(_immobile(species) for species in experiment.species),
@@ -100,7 +116,7 @@ def mixture_of(experiment: Experiment, stage: Stage, upwind: float | Array, *, h
         beam=None if beam is None else names.index(beam),
         surface=surface,
         exchange=None if exchange is None else exchange / NM,
-        intermixed=tuple(intermixed(species.diffusivity) for species in experiment.species),
+        seen=tuple(known.seen for known in laws),
         blocking=isinstance(stage.front, Blocking),
         closed=isinstance(stage.front, Closed),
         held_back=tuple(species.back == "blocking" for species in experiment.species),

@@ -10,6 +10,7 @@ from jaxtyping import Array
 from npp_jax.constants import NM
 from npp_jax.physics.experiment import Experiment
 from npp_jax.physics.protocol import IonBeamCurrent, IonBeamPotential, Stage
+from npp_jax.simulation.at_start import fractions_at_start
 from npp_jax.simulation.material import Mixture, conductance
 from npp_jax.simulation.mesh.geometry import geometry
 from npp_jax.simulation.observables import front_observables
@@ -32,7 +33,7 @@ class _Seen(NamedTuple):
     field: Array
     excess: Array
     native: Array
-    """Fraction of the ion with the largest share of the bulk, of that share."""
+    """Fraction of the ion with the largest share at the back at the start, of that share."""
     foreign: Array
     """Fraction of the ion of the beam, or of an earlier one, or else of the last."""
 
@@ -44,7 +45,6 @@ def _seen(experiment: Experiment, stage: Stage, foreign: int, scheme: AbstractMi
     faces = scheme.face_field(medium, state.y, state.current, tempo, here)
     centre = 0.5 * (state.faces[1:] + state.faces[:-1])
     cells = jnp.stack(scheme.fractions(medium, state.y, here.width))
-    bulk = jnp.stack([jnp.broadcast_to(c, centre.shape[1:]) for c in medium.bulk])
     last = jnp.stack([here.distance[-1], here.beyond])
     back = jnp.stack([jnp.broadcast_to(c, centre.shape[1:]) for c in at_back(medium, cells, last)])
     if medium.held is not None:
@@ -68,8 +68,10 @@ def _seen(experiment: Experiment, stage: Stage, foreign: int, scheme: AbstractMi
     steps = lengths(here) * faces
     potential = jnp.concatenate([jnp.cumsum(steps[::-1], axis=0)[::-1], edge])
     depth = jnp.concatenate([edge, centre, medium.thickness[None]]) * NM
-    native = jnp.argmax(bulk, axis=0)[None]
-    own = jnp.take_along_axis(fraction, native[:, None], axis=0)[0] / jnp.max(bulk, axis=0)
+    near_back = jnp.stack([0.999 * medium.thickness, medium.thickness])
+    deep = fractions_at_start(experiment, near_back)[:, 0]
+    native = jnp.argmax(deep, axis=0)[None]
+    own = jnp.take_along_axis(fraction, native[:, None], axis=0)[0] / jnp.max(deep, axis=0)
     field = jnp.concatenate([faces[:1], 0.5 * (faces[1:] + faces[:-1]), faces[-1:]])
     return _Seen(
         depth=depth,
@@ -128,6 +130,8 @@ class MixtureView(AbstractView):
         unit = mixture_of(experiment, experiment.stages[0], 0.0).charge_density * NM
         foreign = len(names) - 1
         scheme = self.scheme
+        whole = experiment.sample.thickness / NM
+        begun = whole * fractions_at_start(experiment, jnp.stack([jnp.zeros_like(whole), whole]))[:, 0]
         states, outputs, uptake, balance = [], [], [], []
         passed = [jnp.zeros_like(unit)] * len(names)
         for stage, record in zip(experiment.stages, run.records, strict=True):
@@ -138,19 +142,21 @@ class MixtureView(AbstractView):
             medium = mixture_of(experiment, stage, 0.0)
             current = _ionic_current(medium, record.states, scheme)
             outputs.append(sum(len(state[-1]) for state in states) + np.asarray(record.outputs, int))
-            states.append((seen, record.start + record.states.time, record.charge * unit, current * unit))
+            time = record.states.time
+            start = jnp.broadcast_to(record.start, time.shape)
+            states.append((seen, start, record.start + time, record.charge * unit, current * unit))
             width = jnp.diff(record.states.faces[-1], axis=0)
             last = scheme.fractions(medium, tuple(c[-1] for c in record.states.y), width)
-            uptake = [jnp.sum(width * (c - b), axis=0) for c, b in zip(last, medium.bulk, strict=True)]
+            uptake = [jnp.sum(width * c, axis=0) - b for c, b in zip(last, begun, strict=True)]
             for k, gained in enumerate(uptake):
                 if any(getattr(s.front, "beam", None) == names[k] for s in experiment.stages):
                     # An ion of the bulk leaves at the back as well.
                     told = (passed[k] > 0.0) & (experiment.species[k].bulk_fraction == 0.0)
                     charged = experiment.species[k].charge * gained
                     balance.append(jnp.where(told, jnp.abs(charged / jnp.where(told, passed[k], 1.0) - 1.0), 0.0))
-        seen, *course = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *states)
+        seen, start, *course = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *states)
         front = jax.vmap(front_observables)(seen.depth, seen.native, seen.foreign)
-        trace = Trace(*course, surface_potential=seen.potential[:, 0], front_depth=front.depth)
+        trace = Trace(*course, surface_potential=seen.potential[:, 0], front_depth=front.depth, start=start)
         rows = np.concatenate(outputs)
         at, seen, front = jax.tree.map(lambda leaf: leaf[rows], (trace, seen, front))
         profile = Profile(seen.depth, seen.faces, seen.fraction, seen.potential, seen.field, seen.excess)

@@ -110,6 +110,7 @@ class PairView(AbstractView):
                 current_density=states.current * unit,
                 surface_potential=seen.potential[:, 0],
                 front_depth=seen.observables.depth,
+                start=jnp.broadcast_to(record.start, states.time.shape),
             )
             foreign = seen.foreign[:, 1:-1] - (0.0 if self.scheme.poisson else seen.excess[:, 1:-1])
             taken_up = jnp.sum(jnp.diff(states.faces, axis=1) * foreign, axis=1)

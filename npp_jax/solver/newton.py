@@ -27,6 +27,13 @@ NEAR = 0.2
 """Largest change (fraction of the bulk) that the last iteration makes without limits."""
 
 
+HALVINGS = 10
+"""How often a guarded correction is halved at most."""
+
+DESCENT = 1e-4
+"""Share of the fall of the residual that the length of a correction promises, below which it is halved."""
+
+
 class LinearSystem(NamedTuple):
     """Residual of a stage and the derivatives that the iteration uses."""
 
@@ -69,6 +76,7 @@ def newton(
     cap: Array,
     tolerance: float,
     positive: bool = True,
+    guarded: bool = False,
 ) -> NewtonResult:
     """Solve one stage.
 
@@ -92,6 +100,9 @@ def newton(
         A batch member whose change is below this is left as it is.
     positive
         Whether v stays positive: an iteration changes it by a factor of two at most.
+    guarded
+        Whether a correction is halved until the sum of the moduli of the residual falls. For diffusion with a D(c) that
+        jumps, where plain iterations go round in circles, it falls along the correction of Newton always.
     """
 
     def within(new_v: Array, v: Array) -> Array:
@@ -125,10 +136,28 @@ def newton(
         new_v = within(v - rise, v)
         return tuple(r * (v - new_v) - p for p, r in zip(plain, response, strict=True)), new_v
 
+    def shorter(y: Vector, step: Vector, v: Array) -> Vector:
+        """The correction, halved as often as is needed."""
+        norm = lambda y: functools.reduce(  # noqa: E731
+            jnp.add, [jnp.sum(jnp.abs(part), axis=0) for part in residual(y, v)[0]]
+        )
+        scaled = lambda share: jax.tree.map(lambda d: share * d, step)  # noqa: E731
+        before = norm(y)
+
+        def halve(state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+            share, _, turn = state
+            worse = ~(norm(limit(y, scaled(share))) <= (1.0 - DESCENT * share) * before)
+            return jnp.where(worse, 0.5 * share, share), worse, turn + 1
+
+        first = (jnp.ones_like(v), jnp.ones_like(v, bool), jnp.int32(0))
+        share, _, _ = jax.lax.while_loop(lambda state: jnp.any(state[1]) & (state[2] < HALVINGS), halve, first)
+        return scaled(share)
+
     def body(state: tuple) -> tuple:
         y, v, update, count, turn, _ = state
         last = (turn >= cap) | jnp.all(update <= tolerance)
         step, new_v = correct(y, v, update)
+        step = shorter(y, step, new_v) if guarded else step
         # Near the solution the last step is the plain one, which conserves exactly what the rates conserve.
         near = last & (change(y, step) < NEAR)
         new_y = jax.tree.map(lambda a, d, b: jnp.where(near, a + d, b), y, step, limit(y, step))

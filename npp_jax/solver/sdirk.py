@@ -51,6 +51,8 @@ class System(NamedTuple):
     """Size of a correction, which tells convergence."""
     positive: bool = True
     """Whether v stays positive."""
+    guarded: bool = False
+    """Whether corrections are halved until the residual falls."""
 
 
 class Trend(NamedTuple):
@@ -141,6 +143,7 @@ def sdirk_step(
             cap=cap,
             tolerance=tolerance,
             positive=system.positive,
+            guarded=system.guarded,
         )
         end = equations.amount(result.y)
         tempo = system.tempo(result.v)

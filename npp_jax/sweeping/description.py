@@ -30,7 +30,7 @@ OBSERVABLES = {
         _EACH,
         {"flag_values": [int(s) for s in Status], "flag_meanings": " ".join(s.name.lower() for s in Status)},
     ),
-    "chi2": Variable("1", "χ² of the profile with the best sensitivities and backgrounds", _EACH),
+    "chi2": Variable("1", "χ² of profile and records with the best sensitivities, backgrounds and gains", _EACH),
     "reevaluated_with": Variable(
         "1",
         "settings that gave the result",
@@ -57,7 +57,7 @@ def parameter_variables(parameters: Sequence[Parameter]) -> dict[str, Variable]:
 def shared_values(problem: Problem) -> dict[str, Coordinate]:
     """Names of the experiments, and the profiles that were measured on them."""
     measurements = problem.measurements
-    points = [0 if m.profile is None else int((np.asarray(m.profile.weight) > 0.0).sum()) for m in measurements]
+    points = [measurement.points for measurement in measurements]
     shared = {
         "experiment": Coordinate(tuple(m.name for m in measurements), "1", "experiment"),
         "points": Coordinate(np.array(points), "1", "measured points that count", _EACH),

@@ -190,8 +190,8 @@ def fit(
     ValueError
         Nothing was measured, a start is outside of its range, or a sweep is of other parameters, data or ranges.
     """
-    if all(measurement.profile is None for measurement in problem.measurements):
-        raise ValueError("no experiment has a profile; there is nothing to fit to")
+    if not problem.data:
+        raise ValueError("no experiment has a profile or a record; there is nothing to fit to")
     full = with_systematic(problem)
     linear = linear_model(full, controls, model)
     if starts is None or isinstance(starts, AbstractDesign):

@@ -41,6 +41,7 @@ _TWO_WORDS = re.compile(r"(.*[^_ ])[_ ]([^_ ]+[_ ][^_ ]+)")
 _PREFIXES = {"": 1.0, "k": 1e3, "m": 1e-3, "u": 1e-6, "\N{GREEK SMALL LETTER MU}": 1e-6, "n": 1e-9, "p": 1e-12}
 _VOLTS = re.compile(r"([km]?)V(?:olts?)?|volts?")
 _CURRENT_DENSITY = re.compile(r"([kmunp\N{GREEK SMALL LETTER MU}]?)A/?([cm]?)m-?2")
+_CHARGE = re.compile(r"([kmunp\N{GREEK SMALL LETTER MU}]?)C/?([cm]?)m-?2")
 _AREAS = {"": 1.0, "c": 1e4, "m": 1e6}
 
 
@@ -76,7 +77,8 @@ def known_unit(word: str) -> bool:
 
 def is_unit(word: str) -> bool:
     """Whether a word in a line of units is one."""
-    return known_unit(word) or volts(word) is not None or amperes_per_square_metre(word) is not None
+    electric = (volts, amperes_per_square_metre, coulombs_per_square_metre)
+    return known_unit(word) or any(factor(word) is not None for factor in electric)
 
 
 def read_title(cell: str, unit: str = "") -> Title:
@@ -145,6 +147,12 @@ def volts(unit: str) -> float | None:
 def amperes_per_square_metre(unit: str) -> float | None:
     """Factor of a unit of current density to A/m²."""
     found = _CURRENT_DENSITY.fullmatch(_plain(unit).replace("per", "/"))
+    return None if found is None else _PREFIXES[found[1]] * _AREAS[found[2]]
+
+
+def coulombs_per_square_metre(unit: str) -> float | None:
+    """Factor of a unit of charge per area to C/m²."""
+    found = _CHARGE.fullmatch(_plain(unit).replace("per", "/"))
     return None if found is None else _PREFIXES[found[1]] * _AREAS[found[2]]
 
 

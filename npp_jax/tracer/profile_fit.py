@@ -64,13 +64,13 @@ def fit_profile(
         Surface to start from, if it is to be found; otherwise it is at x = 0. [m]
     profile_points
         Points of the curve of each profile likelihood, which do not change its interval; no profile for zero.
+    on_iteration, on_ends
+        Are told how far the fit is, and the profile likelihoods after it.
 
     Raises
     ------
     ValueError
         A quantity that the source needs is missing, or one that it does not take is given.
-    on_iteration, on_ends
-        Are told how far the fit is, and the profile likelihoods after it.
     """
     if source not in get_args(Source):
         raise ValueError(f"source = {source!r}; allowed are {', '.join(get_args(Source))}")

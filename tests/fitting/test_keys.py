@@ -40,6 +40,35 @@ IONS: list[dict[str, Any]] = [
         },
     },
     {"name": "K", "bulk_fraction": 0.0, "diffusivity": {"law": "constant", "D_m2_s": 1e-21}},
+    {
+        "name": "Rb",
+        "bulk_fraction": 0.0,
+        "diffusivity": {"law": "polynomial", "D_m2_s": 1e-21, "ln_D_coefficient": [1.0, -2.0], "fraction_of": "K"},
+    },
+    {
+        "name": "Cs",
+        "bulk_fraction": 0.0,
+        "diffusivity": {"law": "spline", "knot_fraction": [0.0, 0.5, 1.0], "knot_D_m2_s": [1e-21, 3e-21, 1e-22]},
+    },
+]
+INITIAL: list[dict[str, Any]] = [
+    {
+        "species": "K",
+        "form": "gaussian",
+        "position_um": 2.0,
+        "width_um": 0.5,
+        "peak_fraction": 0.1,
+        "deep_fraction": 0.1,
+    },
+    {
+        "species": "Rb",
+        "form": "step",
+        "position_um": 3.0,
+        "width_um": 0.2,
+        "surface_fraction": 0.1,
+        "deep_fraction": 0.0,
+    },
+    {"species": "Cs", "form": "erfc", "width_um": 0.7, "surface_fraction": 0.2, "deep_fraction": 0.1},
 ]
 STAGES: list[dict[str, Any]] = [
     {
@@ -71,6 +100,7 @@ TABLE: dict[str, Any] = {
     "schema_version": 1,
     "sample": {"thickness_um": 100.0, "permittivity": 8.0, "bulk_density_m3": 1e28},
     "species": IONS,
+    "initial": INITIAL,
     "stages": STAGES,
 }
 ALIASES = {
@@ -102,8 +132,9 @@ def test_every_continuous_input_of_a_file_is_a_key():
     tables = {
         "sample": keys.SAMPLE,
         "species": keys.ION,
-        "diffusivity": keys.ION,
-        "sed": keys.SITES,
+        "diffusivity": {**keys.ION, **{key: keys.LISTS[key] for key in ("ln_D_coefficient", "knot_D_m2_s")}},
+        "initial": keys.INITIAL,
+        "sed": keys.LISTS,
         "stages": {**keys.STAGE, **keys.RESERVOIR},
     }
     found = list(_continuous(ExperimentTable))
@@ -121,6 +152,8 @@ def _in_file(key: str, value: float) -> dict[str, Any]:
     part, *rest = key.split(".")
     if part == "sample":
         table["sample"][rest[0]] = value
+    elif part == "initial":
+        next(entry for entry in table["initial"] if entry["species"] == rest[0])[rest[1]] = value
     elif part == "stages":
         stage = table["stages"][int(rest[0])]
         for a, b in ALIASES.items():
@@ -144,7 +177,10 @@ def _in_file(key: str, value: float) -> dict[str, Any]:
             stage = table["stages"][0]
             stage["reservoir_fraction"] = {n: c * new / old for n, c in stage["reservoir_fraction"].items()}
         elif len(rest) > 1:
-            ion["diffusivity"]["sed"][rest[0].removeprefix("sed_")][int(rest[1])] = value
+            law, name = ion["diffusivity"], rest[0]
+            (law if name in law else law["sed"])[name if name in law else name.removeprefix("sed_")][int(rest[1])] = (
+                value
+            )
         else:
             if rest[0] in ("D_bulk_m2_s", "conductivity_S_m"):
                 ion["diffusivity"].pop("conductivity_S_m")

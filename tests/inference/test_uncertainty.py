@@ -1,5 +1,6 @@
 """Uncertainty: closed forms, certified standard deviations, coverage, degenerate parameters, profiles, criteria."""
 
+import re
 from collections.abc import Callable
 
 import jax
@@ -420,6 +421,22 @@ def test_errors_of_what_is_determined_follow_from_the_covariance(rng: np.random.
     assert sharp == sorted(sharp) and len(sharp) >= 2
     assert np.all(np.diff(report.sharpness) <= 0.0)
     assert 0.0 < report.effective_parameters < 3.0
+
+
+def test_all_but_a_common_factor_is_told_as_ratios(rng: np.random.Generator):
+    bounds = tuple(Parameter(name, (), 1e-3, 1e3, "log") for name in ("D_Li", "D_K", "D_Rb", "D_Cs"))
+    jacobian = rng.normal(size=(40, 4)) * [30.0, 10.0, 5.0, 8.0]
+    # What all rows have in common with a factor of all four is taken off.
+    jacobian -= jacobian.mean(axis=1, keepdims=True)
+    *ratios, count = identifiability(jacobian, np.ones(4), bounds).lines()
+    assert count == "the data determine 3.0 of 4 parameters"
+    spread, names = np.linalg.pinv(jacobian.T @ jacobian), [bound.name for bound in bounds]
+    for line in ratios:
+        above, below, error = re.match(r"the ratio of (\w+) to (\w+) is determined to ([\d.e-]+) %", line).groups()
+        difference = np.eye(4)[names.index(above)] - np.eye(4)[names.index(below)]
+        expected = 100.0 * np.sqrt(difference @ spread @ difference)
+        assert float(error) == pytest.approx(expected, rel=0.06)
+    assert ratios[-1].endswith("each of D_Li, D_K, D_Rb, D_Cs alone is not")
 
 
 def test_sums_are_written_for_parameters_on_other_scales():

@@ -304,3 +304,11 @@ def test_a_synthetic_measurement_of_a_profile_is_seen_through_the_response(key: 
     seen = convolve(DowsettResponse(1.0, 3.0, 2.0), jnp.asarray([0.0, 40.0, 100.0]), jnp.asarray([[0.1, 1.0]]), DEPTH)
     data = measure(key, seen, jnp.asarray([1e8]), depth=DEPTH, species=("Li",))
     np.testing.assert_allclose(data.fraction, seen, atol=6e-4)
+
+
+def test_a_measurement_without_noise_has_the_counts_that_are_expected():
+    exposure = jnp.asarray([2000.0, 500.0])
+    data = measure(None, SIGNAL, exposure, depth=DEPTH, species=("Li", "K"))
+    np.testing.assert_allclose(data.fraction, np.maximum(SIGNAL, 0.0), rtol=1e-12)
+    np.testing.assert_allclose(data.counts, np.maximum(SIGNAL, 0.0) * exposure[:, None], rtol=1e-12)
+    np.testing.assert_allclose(data.sigma, np.sqrt(np.maximum(data.counts, 1.0)) / exposure[:, None], rtol=1e-12)

@@ -14,6 +14,8 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "response": ("none", "gaussian", "dowsett"),
     "nuisance": ("none", "sensitivity", "both"),
     "counts": ("none", "given"),
+    "records": ("none", "current", "charge, conductivity"),
+    "limit": ("none", "given"),
     "first": ("width", "conductivity", "temperature", "immobile"),
     "scale": ("linear", "log"),
     "prior": ("none", "given"),
@@ -66,6 +68,9 @@ def make(choice: dict[str, str], folder: Path) -> Path:
     stage = stage | (_TWO_OUTPUTS if choice["output"] == "first" else {})
     (folder / "glass.toml").write_text(dumps(_EXPERIMENT | {"stages": [stage]}), encoding="utf-8")
     _write_profile(folder / "profile.csv")
+    # Synthetic, too: a current that falls as that of such a glass.
+    rows = "".join(f"{k},{200.0 / (1.0 + 0.01 * k)}\n" for k in range(1, 26))
+    (folder / "current.csv").write_text(f"time [h],j [nA/cm2]\n{rows}", encoding="utf-8")
     key, low, high = _FIRST[choice["first"]]
     first: dict[str, Any] = {"name": "first", "keys": [key], "low": low, "high": high, "scale": choice["scale"]}
     if choice["prior"] == "given":
@@ -124,6 +129,13 @@ def _entry(choice: dict[str, str], name: str) -> dict[str, Any]:
         entry["nuisance"] = {"sensitivity_sigma": 0.05}
     if solved == "both":
         entry["nuisance"]["background_sigma"] = 0.01
+    if choice["limit"] == "given" and choice["likelihood"] == "gaussian" and solved == "none":
+        entry["detection_limits"] = {"K": 0.03}
+    if choice["records"] == "current":
+        entry["current"] = {"file": "current.csv", "estimate_sigma": True, "gain_sigma": 0.02, "points": 10}
+    elif choice["records"] != "none":
+        entry["charge"] = {"value_C_m2": 201.0, "sigma_C_m2": 2.0}
+        entry["conductivity"] = [{"temperature_K": 350.0, "value_S_m": 1e-7, "relative_sigma": 0.1}]
     return entry
 
 

@@ -1,7 +1,7 @@
 """`npp-jax check` for an experiment file: what it says, what has no effect, and where it starts."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,11 +12,11 @@ from npp_jax.commands.check.checked import Checked, unit_shown
 from npp_jax.commands.simulate import run_simulation
 from npp_jax.figures.check import figure_experiment
 from npp_jax.files import load_experiment
-from npp_jax.files.experiment import traces_of
+from npp_jax.files.experiment import files_of
 from npp_jax.fitting.parameters import known_keys, value_of
 from npp_jax.fitting.plausible import replaced_depth
 from npp_jax.physics import Experiment, Species
-from npp_jax.physics.diffusivity import SEDDiffusivity
+from npp_jax.physics.diffusivity import ConstantDiffusivity, MutualDiffusivity, SEDDiffusivity
 from npp_jax.physics.experiment import named_species
 from npp_jax.physics.keys import allowed_range, name_of, unit_at_end
 from npp_jax.physics.limits import Limits
@@ -60,7 +60,7 @@ def check_experiment(path: Path) -> Checked:
     def draw() -> "Figure":
         return figure_experiment(experiment, solution)
 
-    return Checked(lines, warnings, (path, *traces_of(path)), draw, code)
+    return Checked(lines, warnings, (path, *files_of(path)), draw, code)
 
 
 def describe_experiment(experiment: Experiment) -> Iterator[str]:
@@ -72,7 +72,11 @@ def describe_experiment(experiment: Experiment) -> Iterator[str]:
     )
     temperature = experiment.stages[0].temperature
     for ion in experiment.species:
-        yield f"  {_ion(ion, float(temperature))}"
+        yield f"  {_ion(experiment, ion, float(temperature))}"
+    for name, form in (experiment.initial or {}).items():
+        ends = np.asarray(form.average(jnp.asarray([0.0, 1e-3, 0.999, 1.0]) * sample.thickness))[[0, 2]]
+        kind = type(form).__name__.removeprefix("Initial").lower()
+        yield f"  {name} at the start: {kind}, {ends[0]:.4g} at the surface, {ends[1]:.4g} at the back"
     for k, stage in enumerate(experiment.stages):
         yield f"  stage {k}: {_stage(stage)}"
     found = replaced_depth(experiment)
@@ -81,12 +85,18 @@ def describe_experiment(experiment: Experiment) -> Iterator[str]:
         yield f"  the charge passed is enough for {most}{found[0] * 1e9:.4g} nm of complete replacement"
 
 
-def _ion(ion: Species, temperature: float) -> str:
+def _ion(experiment: Experiment, ion: Species, temperature: float) -> str:
     law = ion.diffusivity
-    at = law.at(jnp.asarray(temperature))
     head = f"{ion.name}: charge {ion.charge}, {float(ion.bulk_fraction):g} of the bulk, D"
-    if not isinstance(law, SEDDiffusivity):
+    if isinstance(law, MutualDiffusivity):
+        return f"{head} that of {law.partner}: interdiffusion by one mutual coefficient"
+    at = law.at(jnp.asarray(temperature))
+    if isinstance(law, ConstantDiffusivity):
         return f"{head} {float(at(jnp.ones(1))[0]):.4g} m²/s at {temperature:g} K, constant"
+    if not isinstance(law, SEDDiffusivity):
+        D = np.asarray(at(jnp.linspace(0.0, 1.0, 201)))
+        over = ion.name if ion.fraction_of is None else ion.fraction_of
+        return f"{head} from {D.min():.4g} to {D.max():.4g} m²/s over the fraction of {over}, at {temperature:g} K"
     ends = [float(at(jnp.asarray([x]))[0]) for x in (1.0, 0.1)]
     return (
         f"{head} {ends[0]:.4g} m²/s in the bulk and {ends[1]:.3g} at a tenth of it ({temperature:g} K), site energies, "
@@ -122,12 +132,23 @@ def _range(limits: Limits) -> str:
     return ", ".join(f"{sign}{end:g}" for sign, end in ends if math.isfinite(end)) or "any"
 
 
-def experiment_warnings(experiment: Experiment) -> Iterator[str]:
-    """Inputs that have no effect, or that no experiment of the kind has."""
-    brought = set[str]().union(*(named_species(stage.front) for stage in experiment.stages))
-    temperatures = {float(stage.temperature) for stage in experiment.stages}
+def experiment_warnings(experiment: Experiment, recorded: Collection[float] = ()) -> Iterator[str]:
+    """Inputs that have no effect, or that no experiment of the kind has.
+
+    Parameters
+    ----------
+    experiment
+        The experiment.
+    recorded
+        Temperatures at which something was recorded beside its stages. [K]
+    """
+    brought = set[str](experiment.initial or ()).union(*(named_species(stage.front) for stage in experiment.stages))
+    temperatures = {float(stage.temperature) for stage in experiment.stages} | set(recorded)
     for ion in experiment.species:
-        if float(np.max(np.asarray(ion.bulk_fraction))) == 0.0 and ion.name not in brought:
+        left = experiment.initial is not None and all(
+            other.name in experiment.initial for other in experiment.species if float(np.max(other.bulk_fraction)) > 0.0
+        )
+        if float(np.max(np.asarray(ion.bulk_fraction))) == 0.0 and ion.name not in brought and not left:
             yield f"{ion.name} is not in the bulk, and no stage brings it: it plays no part"
         law = getattr(ion.diffusivity, "arrhenius", None)
         if law is not None and temperatures == {float(law.reference_temperature)}:

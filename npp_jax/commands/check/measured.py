@@ -8,7 +8,7 @@ from npp_jax.files.study_tables import ExperimentEntry
 from npp_jax.fitting import Measurement, Problem
 from npp_jax.fitting.first_guess import SeenFront, charge_of, native_fraction, see_front
 from npp_jax.fitting.plausible import until
-from npp_jax.observe import GaussianLikelihood, NoResponse
+from npp_jax.observe import RECORDED, GaussianLikelihood, NoResponse, Record
 from npp_jax.physics import Experiment, Species
 from npp_jax.physics.protocol import IonBeamCurrent, IonBeamPotential
 
@@ -19,6 +19,7 @@ _CHARGE = 0.1
 def measured_lines(measurement: Measurement, entry: ExperimentEntry) -> Iterator[str]:
     """Points, depths, counts, depth resolution, and the front that is seen."""
     profile = measurement.profile
+    yield from map(_record_line, measurement.records)
     if profile is None:
         yield "  no profile"
         return
@@ -47,6 +48,21 @@ def measured_lines(measurement: Measurement, entry: ExperimentEntry) -> Iterator
             f"{_native(measurement.experiment).name} behind it; the profile holds {held:.4g} C/m² = "
             f"{0.1 * held:.4g} mC/cm²"
         )
+
+
+def _record_line(record: Record) -> str:
+    """Points, place and noise of a record."""
+    name, unit = RECORDED[record.quantity]
+    value, sigma, at = (np.asarray(values) for values in (record.value, record.sigma, record.at))
+    ends = "" if len(at) == 1 else f" to {value[-1]:.4g}"
+    told = f"  {name}: {len(at)} {'point' if len(at) == 1 else 'points'}, {value[0]:.4g}{ends} {unit}"
+    if record.quantity == "conductivity":
+        told += f" at {at[0]:g}{'' if len(at) == 1 else f' to {at[-1]:g}'} K"
+    elif len(at) > 1:
+        each = "" if record.span is None else f", means over {float(np.median(np.asarray(record.span))):.3g} s"
+        told += f" from {at[0]:.4g} to {at[-1]:.4g} s{each}"
+    gain = f"; gain {float(record.gain):g} ± {record.gain_sigma:g}" if record.solved else ""
+    return f"{told}; noise {100.0 * float(np.median(sigma / np.abs(value))):.3g} %{gain}"
 
 
 def measured_warnings(problem: Problem, measurement: Measurement, entry: ExperimentEntry) -> Iterator[str]:

@@ -49,7 +49,11 @@ def check_study(path: Path) -> Checked:
     for k, (measurement, entry) in enumerate(zip(measurements, table.experiments, strict=True)):
         lines += [f"experiment {measurement.name}: {entry.file}", *describe_experiment(measurement.experiment)]
         lines += [*measured_lines(measurement, entry), start.line(k, measurement)]
-        own = [*experiment_warnings(measurement.experiment), *measured_warnings(study.problem, measurement, entry)]
+        warm = {float(at) for r in measurement.records if r.quantity == "conductivity" for at in np.asarray(r.at)}
+        own = [
+            *experiment_warnings(measurement.experiment, warm),
+            *measured_warnings(study.problem, measurement, entry),
+        ]
         warnings += [f"{measurement.name}: {text}" for text in [*own, *start.warnings(k, measurement)]]
     lines += [_parameter_table(study, start.theta).text(), *_plan(study)]
     status = Status(int(np.max(start.status)))
@@ -78,14 +82,15 @@ class _Started(NamedTuple):
         front, width = (float(values[at]) * 1e9 for values in (solution.front_depth, solution.front_width))
         told = f"  start: front at {front:.4g} nm, {width:.3g} nm wide"
         told += f", {float(solution.plateau[at]):.3g} of the native ion behind it"
-        if measurement.profile is None:
+        if not measurement.points:
             return told
-        points = int(np.sum(np.asarray(measurement.profile.weight) > 0.0))
-        return f"{told}; χ² {self.chi2[k]:.4g} for {points} points"
+        return f"{told}; χ² {self.chi2[k]:.4g} for {measurement.points} points"
 
     def warnings(self, k: int, measurement: Measurement) -> Iterator[str]:
         """A start that the data cannot show, or that is far from them."""
-        profile = measurement.profile
+        profile, points = measurement.profile, measurement.points
+        if points and np.isfinite(self.chi2[k]) and self.chi2[k] > _POOR * points:
+            yield f"the start is far from the data, χ² {self.chi2[k] / points:.3g} a point: see the figure"
         if profile is None:
             return
         front = in_measured_depth(measurement, float(self.solutions[k].front_depth[measurement.output, 0]))
@@ -96,9 +101,6 @@ class _Started(NamedTuple):
                 f"the front of the start lies at {front:.4g} nm, the points from {first:.4g} to {last:.4g} nm: the "
                 "data cannot show it; are charge, density and depth scale right?"
             )
-        points = int(np.sum(np.asarray(profile.weight) > 0.0))
-        if np.isfinite(self.chi2[k]) and self.chi2[k] > _POOR * points:
-            yield f"the start is far from the data, χ² {self.chi2[k] / points:.3g} a point: see the figure"
 
     def drawn(self, k: int, measurement: Measurement) -> Start:
         """What the figure shows of one experiment."""
@@ -130,7 +132,7 @@ def _simulate(study: Study) -> _Started:
 
     solutions, signals, found = started(jnp.asarray(theta)[None])
     measured = [k for k, m in enumerate(problem.measurements) if m.profile is not None]
-    drawn = {k: np.asarray(signal[0]) for k, signal in zip(measured, signals, strict=True)}
+    drawn = {k: np.asarray(signal[0]) for k, signal in zip(measured, signals[: len(measured)], strict=True)}
     return _Started(theta, solutions, drawn, np.asarray(found.chi2[0]), np.asarray(found.status[0]))
 
 
@@ -157,7 +159,7 @@ def _parameter_table(study: Study, theta: np.ndarray) -> TextTable:
 def _parameters(study: Study, theta: np.ndarray) -> Iterator[str]:
     """Ranges that do not hold the value of the file, or are of the wrong scale; parameters that no data see."""
     problem = study.problem
-    measured = any(m.profile is not None for m in problem.measurements)
+    measured = bool(problem.data)
     for parameter, value in zip(problem.parameters, theta, strict=True):
         if not parameter.low <= value <= parameter.high:
             ends = f"{parameter.low:g} … {parameter.high:g}"
@@ -166,14 +168,14 @@ def _parameters(study: Study, theta: np.ndarray) -> Iterator[str]:
             factor = parameter.high / parameter.low
             yield f'{parameter.name}: the range spans a factor of {factor:.3g}; scale = "log" looks at all of it'
         entered = [m for m in problem.measurements if problem.enters(parameter, m)]
-        if measured and all(m.profile is None for m in entered):
-            yield f"{parameter.name}: no experiment that it enters has a profile; the fit cannot find it"
+        if measured and not any(m.points for m in entered):
+            yield f"{parameter.name}: no experiment that it enters has a profile or a record; the fit cannot find it"
         others = {float(np.asarray(m.value_of(key))) for m in entered for key in parameter.keys}
         if len(others) > 1:
             told = " and ".join(f"{other:.5g}" for other in sorted(others)[:3])
             yield f"{parameter.name}: the files have {told}; all get the value of the parameter"
     if not measured:
-        yield "no experiment has a profile: a sweep shows what there may be, a fit has nothing to fit to"
+        yield "no experiment has a profile or a record: a sweep shows what there may be, a fit has nothing to fit to"
 
 
 def _unused(entries: list[ExperimentEntry]) -> Iterator[str]:

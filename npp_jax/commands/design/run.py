@@ -98,7 +98,7 @@ def run_design(study: Study, found: Next, *, quiet: bool = False) -> DesignOutco
     """
     fitted = None
     controls, model = SETTINGS[study.fit.setting], study.fit.model
-    if any(m.profile is not None for m in study.problem.measurements):
+    if study.problem.data:
         fit = study.fit.model_copy(update={"profile_points": 0})
         fitted = run_fit(dataclasses.replace(study, fit=fit), quiet=quiet)
     parameters = study.main.parameters if fitted is None else fitted.main.result.parameters

@@ -3,7 +3,6 @@
 import numpy as np
 
 from npp_jax.fitting import FitResult, LawBands, Measurement
-from npp_jax.fitting.band import Band
 from npp_jax.fitting.units import split_unit
 from npp_jax.inference import Parameter, Posterior, Profile, Reason
 from npp_jax.sweeping import SweepResult
@@ -96,18 +95,20 @@ def landscape_arrays(sweep: SweepResult) -> dict[str, Array]:
 def law_arrays(bands: LawBands, supported: tuple[float, float]) -> dict[str, Array]:
     """D and site energies of an ion, with their bands."""
     of, over, energies = f"of {bands.species}", ("law_fraction",), ("energy",)
+    sites = bands.sites
     found = {
         "law_fraction": Array(bands.fraction, "1", f"fraction {of} over its bulk content", over),
-        "energy": Array(bands.energy, "eV", "energy of the sites, from the Fermi energy of the bulk", energies),
         "supported": Array(np.asarray(supported), "1", f"fractions {of} that the data hold", ("end",)),
     }
-    told = (
-        ("diffusivity", "m2 s-1", f"diffusion coefficient {of}", over),
-        ("activation", "eV", "activation energy above that of the bulk", over),
-        ("density", "eV-1", "density of sites over the total", energies),
-    )
-    for name, unit, meaning, axes in told:
-        band: Band = getattr(bands, name)
+    told = [("diffusivity", bands.diffusivity, "m2 s-1", f"diffusion coefficient {of}", over)]
+    if sites is not None:
+        meaning = "energy of the sites, from the Fermi energy of the bulk"
+        found["energy"] = Array(sites.energy, "eV", meaning, energies)
+        told += [
+            ("activation", sites.activation, "eV", "activation energy above that of the bulk", over),
+            ("density", sites.density, "eV-1", "density of sites over the total", energies),
+        ]
+    for name, band, unit, meaning, axes in told:
         found[name] = Array(band.best, unit, meaning, axes)
         found[f"{name}_low"] = Array(band.low, unit, f"{meaning}, lower end of the 95 % band", axes)
         found[f"{name}_high"] = Array(band.high, unit, f"{meaning}, upper end of the 95 % band", axes)

@@ -70,11 +70,15 @@ def site_energies(name: str, draw: Draw, bands: Callable[[], LawBands | None], m
         found = bands()
         if found is None:
             return ()
+        told = found.sites
         law = {"fraction / bulk": found.fraction}
-        for head, band in (("D / m² s⁻¹", found.diffusivity), ("ΔE_act / eV", found.activation)):
+        shown = [("D / m² s⁻¹", found.diffusivity), *([] if told is None else [("ΔE_act / eV", told.activation)])]
+        for head, band in shown:
             law |= {head: band.best, f"{head}, low": band.low, f"{head}, high": band.high}
-        of = found.density
-        sites = {"E - E_F / eV": found.energy, "density / eV⁻¹": of.best, "low": of.low, "high": of.high}
+        if told is None:
+            return (columns(f"D over the fraction of {found.species}", law),)
+        of = told.density
+        sites = {"E - E_F / eV": told.energy, "density / eV⁻¹": of.best, "low": of.low, "high": of.high}
         return (
             columns(f"D of {found.species}, and activation energy above that of the bulk", law),
             columns("Density of sites", sites),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from npp_jax.commands.fit import captions
+from npp_jax.commands.fit.records import drawn_records, records_figure, shown_records
 from npp_jax.commands.fit.run import FitOutcome, Fitted
 from npp_jax.commands.fit.summary import measured_of
 from npp_jax.commands.report.blocks import Shown
@@ -38,7 +39,13 @@ def figure_names(study: Study) -> list[str]:
         "landscape": len(study.main.parameters) > 1,
     }
     energies = _energy_names((study.main, *study.rivals)).values()
-    return ["profiles", "correlation", *energies, *(name for name, may in asked.items() if may)]
+    measurements = study.problem.measurements
+    data = {
+        "profiles": any(m.profile is not None for m in measurements),
+        "records": any(record.at.size > 1 for m in measurements for record in m.records),
+    }
+    asked = data | asked
+    return ["correlation", *energies, *(name for name, may in asked.items() if may)]
 
 
 def _energy_names(hypotheses: Iterable[Hypothesis]) -> dict[str, str]:
@@ -56,9 +63,12 @@ def figures(outcome: FitOutcome) -> Iterator[Shown]:
     """What there is to draw of a fit, with what is said of it."""
     main, result, synthetic = outcome.main, outcome.main.result, bool(outcome.study.truth)
     names = _energy_names(fitted.hypothesis for fitted in (main, *outcome.rivals))
-    yield captions.profiles(lambda: _profiles(main), main, synthetic=synthetic)
+    if measured_of(main):
+        yield captions.profiles(lambda: _profiles(main), main, synthetic=synthetic)
+    if drawn_records(main):
+        yield shown_records(lambda: records_figure(main), main, synthetic=synthetic)
     for fitted in (main, *(rival for rival in outcome.rivals if rival.hypothesis.free_form)):
-        bands = functools.cache(lambda f=fitted: law_bands(f.hypothesis.problem, measured_of(f)[0], f.result))
+        bands = functools.cache(lambda f=fitted: law_bands(f.hypothesis.problem, first_measured(f), f.result))
         draw = lambda f=fitted, b=bands: _site_energies(f, b(), measured_of(main))  # noqa: E731
         yield captions.site_energies(names[fitted.hypothesis.name], draw, bands, fitted.hypothesis.name)
     yield captions.correlation(lambda: _correlation(result), result)
@@ -69,6 +79,12 @@ def figures(outcome: FitOutcome) -> Iterator[Shown]:
         yield captions.posterior(lambda: pair_plot(posterior, result), posterior, result)
     if len(outcome.study.main.parameters) > 1:
         yield captions.landscape(lambda: _landscape(outcome), outcome.sweep, result)
+
+
+def first_measured(fitted: Fitted) -> Measurement:
+    """The experiment of the first data."""
+    problem = fitted.hypothesis.problem
+    return problem.measurements[problem.data[0].experiment]
 
 
 def _figure(size: tuple[float, float]) -> "Figure":
@@ -128,7 +144,7 @@ def _landscape(outcome: FitOutcome) -> "Figure":
 
 def supported_by(measured: list[Measurement], species: str) -> tuple[float, float]:
     """Range of the fraction of an ion that any of the profiles holds."""
-    return min(_supported(m, species)[0] for m in measured), 1.0
+    return min((_supported(m, species)[0] for m in measured), default=1.0), 1.0
 
 
 def _supported(measurement: Measurement, species: str) -> tuple[float, float]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from npp_jax.commands.fit.parts import minima_section, posterior_section, provenance_section, rivals_section
+from npp_jax.commands.fit.records import fitted_records, records_section
 from npp_jax.commands.fit.run import FitOutcome, Fitted
 from npp_jax.commands.fit.summary import warnings
 from npp_jax.commands.report.blocks import Block, Drawn, Items, Page, Section, Text
@@ -33,6 +34,8 @@ def fit_page(outcome: FitOutcome, figures: Sequence[Drawn], lost: Sequence[str],
         Section("Figures", [*figures, *(Text(text, "warning") for text in lost)]),
         _parameters(outcome),
     ]
+    if fitted_records(main):
+        blocks.append(records_section(main))
     if main.posterior is not None:
         blocks.append(posterior_section(main))
     blocks += [_determined(main), minima_section(main.result)]

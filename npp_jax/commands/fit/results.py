@@ -15,7 +15,8 @@ from npp_jax.commands.fit.arrays import (
     posterior_arrays,
     profile_arrays,
 )
-from npp_jax.commands.fit.figures import figure_names, figures, supported_by
+from npp_jax.commands.fit.figures import figure_names, figures, first_measured, supported_by
+from npp_jax.commands.fit.records import fitted_records, record_arrays, record_numbers
 from npp_jax.commands.fit.report import fit_page
 from npp_jax.commands.fit.run import FitOutcome, Fitted
 from npp_jax.commands.fit.summary import measured_of, warnings
@@ -90,6 +91,7 @@ def _numbers(outcome: FitOutcome) -> dict[str, Any]:
             "gradient_norm": float(result.refined.gradient_norm[result.best]),
             "chi2": result.chi2,
             "chi2_of": result.chi2_of,
+            "records": record_numbers(fitted),
             "points": result.points,
             "probability": result.p_value,
             "aic": result.criteria.aic,
@@ -170,7 +172,9 @@ def _posterior_numbers(fitted: Fitted) -> dict[str, Any]:
 
 
 def _write_arrays(path: Path, outcome: FitOutcome, command: str, origin: Origin | None) -> None:
-    main, taken = outcome.main, {"landscape", "law", "minima", "posterior", "profile_likelihood"}
+    main, taken = outcome.main, {"landscape", "law", "minima", "posterior", "profile_likelihood", "records"}
+    everyone = [m.name for m in main.hypothesis.problem.measurements]
+    marks_of = dict(zip(everyone, labels(everyone), strict=True))
     result, measured = main.result, measured_of(main)
     arrays = parameter_arrays(result)
     varied = {parameter.name: parameter for parameter in result.parameters}
@@ -182,13 +186,18 @@ def _write_arrays(path: Path, outcome: FitOutcome, command: str, origin: Origin 
             group = file.create_group(f"experiment_{mark}" if mark in taken | arrays.keys() else mark)
             group.attrs["name"] = measurement.name
             put(group, profile_arrays(measurement, np.asarray(result.expansion.signals[k][0])))
+        for one in fitted_records(main):
+            mark = f"records/{marks_of[one.experiment]}_{one.drawn.record.quantity}"
+            group = file.create_group(mark)
+            group.attrs.update(name=one.drawn.name, quantity=one.drawn.record.quantity)
+            put(group, record_arrays(one.drawn))
         for profile, mark in zip(result.profiles, labels(profile.name for profile in result.profiles), strict=True):
             group = file.create_group(f"profile_likelihood/{mark}")
             group.attrs["name"] = profile.name
             put(group, likelihood_arrays(profile, varied[profile.name]))
         put(file.create_group("minima"), minimum_arrays(result))
         put(file.create_group("landscape"), landscape_arrays(outcome.sweep))
-        bands = law_bands(main.hypothesis.problem, measured[0], result)
+        bands = law_bands(main.hypothesis.problem, first_measured(main), result)
         if bands is not None:
             group = file.create_group("law")
             group.attrs["species"] = bands.species

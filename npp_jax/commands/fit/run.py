@@ -167,7 +167,7 @@ def _penalty(hypothesis: Hypothesis) -> Callable[[ResidualsAndJacobian], Residua
     form = hypothesis.free_form
     if form is None:
         return None
-    return lambda function: with_smoothness(function, np.array(form.slopes), form.spacing)
+    return lambda function: with_smoothness(function, np.array(form.slopes), form.spacing, smoothness=form.smoothness)
 
 
 def _sample(study: Study, fitted: Fitted, *, quiet: bool) -> Fitted:

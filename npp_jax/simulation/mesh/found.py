@@ -39,6 +39,8 @@ class FoundCourse(AbstractCourse):
     medium: Mixture
     front: AbstractFront
     table: Table
+    origin: Array | None = None
+    """Depth of a step from which the profile spreads at rest, as the root of the time [nm]; None where it does not."""
 
     def charge_at(self, time: Array) -> Array:
         """Charge since the start of the stage, as a length [nm], after a time [s]."""

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from npp_jax.simulation.material import TRACE_FRACTION, Mixture, Unknowns, diffusivities, valence
+from npp_jax.simulation.material import TRACE_FRACTION, Mixture, Unknowns, arguments, diffusivities, valence
 from npp_jax.simulation.mesh.geometry import Geometry
 from npp_jax.simulation.schemes.scheme import between
 
@@ -78,7 +78,10 @@ class AtFaces(NamedTuple):
 def at_faces(medium: Mixture, ends: Ends) -> AtFaces:
     """What the faces see of the compositions on their sides."""
     middle = 0.5 * (ends.left + ends.right)
-    return AtFaces(middle, jnp.stack(diffusivities(medium, tuple(middle))))
+    D = diffusivities(medium, tuple(middle))
+    sides = zip(arguments(medium, tuple(ends.left)), arguments(medium, tuple(ends.right)), strict=True)
+    found = [d if mean is None else mean(*both) for d, mean, both in zip(D, medium.means, sides, strict=True)]
+    return AtFaces(middle, jnp.stack(found))
 
 
 def steepness(medium: Mixture, z: Array | int, pull: Array, D: Array, dt: Array, way: Way) -> Array:

@@ -8,7 +8,7 @@ from jaxtyping import Array
 
 from npp_jax.simulation.material import Mixture, Unknowns
 from npp_jax.simulation.schemes.mixture_faces import Way, drift, relative, steepness
-from npp_jax.simulation.schemes.mixture_neutral_faces import laws_at, replacement
+from npp_jax.simulation.schemes.mixture_neutral_faces import argument_change, laws_at, replacement
 
 
 class Linear(NamedTuple):
@@ -66,13 +66,14 @@ def linear_faces(
     z, each, rest = medium.charges, range(len(medium.charges)), medium.dependent_species
     mean = [0.5 * (a + b) for a, b in zip(left, right, strict=True)]
     D, D_slope = laws_at(medium, mean)
-    flux, by_tempo, by_left, by_right, by_here, by_total = [], [], [], [], [], []
+    flux, by_tempo, by_left, by_right, by_here, by_others = [], [], [], [], [], []
     for k in each:
         steep = steepness(medium, z[k], here, D[k], dt, way)
         moved = drift(z[k], mean[k], here, steep * (right[k] - left[k]))
         by_law = 0.5 * dt * D_slope[k] * moved
         by_mean = 0.5 * (dt * D[k] * z[k] * here - way.velocity)
-        if not medium.intermixed[k]:
+        alone = medium.seen[k] == (k,)
+        if alone:
             by_mean = by_mean + by_law
         by_step = dt * D[k] * steep
         by_tempo.append(D[k] * moved)
@@ -80,7 +81,7 @@ def linear_faces(
         by_left.append(by_mean + by_step)
         by_right.append(by_mean - by_step)
         by_here.append(dt * D[k] * z[k] * mean[k])
-        by_total.append(by_law if medium.intermixed[k] else None)
+        by_others.append(None if alone else by_law)
 
     def charge(parts: list) -> Array:
         terms = [z[k] * part for k, part in enumerate(parts) if part is not None]
@@ -88,19 +89,24 @@ def linear_faces(
 
     # A carried ion takes the place of `ratio` ions of the species that is not carried.
     ratio = {j: replacement(medium, j) for j in medium.carried}
-    charge_by_total = charge(by_total)
+
+    def through_law(i: int, j: int) -> Array | None:
+        """Of the flux of species i by the carried species j, through a law that takes not its own fraction alone."""
+        change, by_law = argument_change(medium, i, j), by_others[i]
+        return None if change is None or by_law is None else change * by_law
 
     def of_flux(i: int, j: int, own: list) -> Array | None:
         """Of the flux of species i by species j; what excess charge adds to the sum of all is neglected."""
-        through_total = None if by_total[i] is None else (1.0 + ratio[j]) * by_total[i]
+        through = through_law(i, j)
         if i != j:
-            return through_total
-        return own[i] if through_total is None else own[i] + through_total
+            return through
+        return own[i] if through is None else own[i] + through
 
     def of_charge(j: int, own: list) -> Array:
-        return z[j] * own[j] + ratio[j] * z[rest] * own[rest] + (1.0 + ratio[j]) * charge_by_total
+        return z[j] * own[j] + ratio[j] * z[rest] * own[rest] + charge([through_law(i, j) for i in each])
 
-    excess_left, excess_right = (own[rest] + charge_by_total / z[rest] for own in (by_left, by_right))
+    by_excess = charge([by_law if rest in medium.seen[k] else None for k, by_law in enumerate(by_others)]) / z[rest]
+    excess_left, excess_right = (own[rest] + by_excess for own in (by_left, by_right))
     before, after = gauss[0] * excess_left, gauss[1] * excess_right
     carried = medium.carried
     return Linear(

@@ -61,8 +61,8 @@ class MixtureNeutral(AbstractMixtureScheme):
         return self
 
     def written_out(self, medium: Mixture) -> bool:
-        """Whether `linearise` serves: not where an end depends on two cells or on an exchange rate."""
-        return medium.exchange is None and not medium.piling_up
+        """Whether `linearise` serves: not where an end depends on two cells or an exchange rate, nor for means of D."""
+        return medium.exchange is None and not medium.piling_up and not medium.jumping
 
     def start(self, medium: Mixture, y: Unknowns, current: Array, tempo: Array, here: Geometry) -> Unknowns:
         """Unknowns of a neutral sample with the carried fractions y."""

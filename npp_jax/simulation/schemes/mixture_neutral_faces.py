@@ -18,6 +18,14 @@ def laws_at(medium: Mixture, mean: list[Array]) -> tuple[list[Array], list[Array
     return [law[0] for law in laws], [law[1] for law in laws]
 
 
+def argument_change(medium: Mixture, k: int, j: int) -> float | None:
+    """Change of what the law of species k takes by the fraction of the carried species j; None for no change."""
+    seen = medium.seen[k]
+    if j not in seen and medium.dependent_species not in seen:
+        return None
+    return float(j in seen) + (replacement(medium, j) if medium.dependent_species in seen else 0.0)
+
+
 def replacement(medium: Mixture, j: int) -> float:
     """Change of the fraction that is not carried by that of species j, in a neutral mixture."""
     return -medium.charges[j] / medium.charges[medium.dependent_species]
@@ -77,12 +85,8 @@ def linear_faces(
     for j in medium.carried:
         ratio = replacement(medium, j)
         replaced = {j: 1.0, medium.dependent_species: ratio}
-        law_by_mean = [
-            D_slope[k] * (1.0 + ratio if medium.intermixed[k] else replaced[k])
-            if medium.intermixed[k] or k in replaced
-            else None
-            for k in each
-        ]
+        changes = [argument_change(medium, k, j) for k in each]
+        law_by_mean = [None if change is None else D_slope[k] * change for k, change in enumerate(changes)]
         pushed = [
             z[k] * change * (slope[k] - z[k] * carrying[k] * field)
             for k, change in enumerate(law_by_mean)

@@ -84,6 +84,10 @@ class AbstractScheme(eqx.Module):
         """Whether `linearise` serves; the iteration takes the derivatives of `rates` otherwise."""
         return True
 
+    def guarded(self, medium: Any) -> bool:
+        """Whether corrections of an iteration are halved until the residual falls."""
+        return False
+
     def iterated(self, medium: Any, last: Array) -> Any:
         """Material whose derivatives an iteration takes, after a largest change of a fraction by `last`."""
         return medium
@@ -128,6 +132,10 @@ class AbstractMixtureScheme(AbstractScheme):
     @abstractmethod
     def neutral(self) -> "AbstractMixtureScheme":
         """As of any scheme."""
+
+    def guarded(self, medium: Mixture) -> bool:
+        """Where laws may jump."""
+        return medium.jumping
 
     def iterated(self, medium: Mixture, last: Array) -> Mixture:
         """The mixture; where it is `holding`, far from the solution with laws of D that are held.

@@ -18,31 +18,34 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.mark.parametrize(
-    ("model", "study", "stage", "intermixed"),
+    ("model", "study", "stage", "seen"),
     [
-        pytest.param(model, *case, id=f"{name}-{case[0].replace(' ', '_')}{'-intermixed' * case[-1]}")
+        pytest.param(model, *case, id=f"{name}-{case[0].replace(' ', '_')}-{case[-1]}")
         for name, model in MIXTURE.items()
         for case in [
-            ("double_cait_rubidium_caesium", 1, False),
-            ("double_cait_rubidium_caesium", 1, True),
-            ("two_step_exchange", 0, False),
-            ("thermal_poling", 0, False),
-            ("four ions", 0, False),
-            ("four ions", 1, True),
+            ("double_cait_rubidium_caesium", 1, "own"),
+            ("double_cait_rubidium_caesium", 1, "intermixed"),
+            ("two_step_exchange", 0, "own"),
+            ("thermal_poling", 0, "own"),
+            ("four ions", 0, "own"),
+            ("four ions", 1, "intermixed"),
+            ("four ions", 1, "another"),
         ]
         if model.poisson or case[0] != "thermal_poling"
     ],
 )
 def test_written_out_derivatives_are_those_of_the_rates(
-    model: AbstractMixtureScheme, study: str, stage: int, intermixed: bool, rng: np.random.Generator
+    model: AbstractMixtureScheme, study: str, stage: int, seen: str, rng: np.random.Generator
 ) -> None:
     experiment = four_ions() if study == "four ions" else load_experiment(ROOT / "sweeps" / f"{study}.toml")
     experiment = jax.tree.map(jnp.asarray, experiment)
     medium = mixture_of(experiment, experiment.stages[stage], 0.0)
     assert model.written_out(medium)
-    if intermixed:
-        # Without excess charge: what it adds to the sum of all fractions is neglected.
-        medium = medium._replace(intermixed=(True,) * len(medium.laws), debye_squared=jnp.asarray(0.0))
+    if seen != "own":
+        ions = tuple(range(len(medium.laws)))
+        of = (ions,) * len(ions) if seen == "intermixed" else tuple((k,) for k in (*ions[1:], 0))
+        # Without excess charge: what it adds to the fractions of others is neglected.
+        medium = medium._replace(seen=of, debye_squared=jnp.asarray(0.0))
     cells = 12
     faces = jnp.asarray(np.cumsum(np.concatenate([[0.0], rng.uniform(1.0, 3.0, cells)]))).at[-1].set(medium.thickness)
     velocity = jnp.asarray(0.1 * rng.normal(size=cells + 1)).at[0].set(0.0)

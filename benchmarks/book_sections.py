@@ -1,0 +1,204 @@
+"""Sections of the verification book: one function for each stored result, to Markdown."""
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+
+Result = dict[str, Any]
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A table in Markdown."""
+    cells = [head, ["---"] * len(head), *([str(cell).replace("|", "\\|") for cell in row] for row in rows)]
+    return "\n".join("| " + " | ".join(row) + " |" for row in cells) + "\n"
+
+
+def references(result: Result) -> tuple[str, str]:
+    """Errors against the converged solutions, the worst of each case."""
+    groups: dict[tuple[str, str, str], list[dict]] = {}
+    for row in result["rows"]:
+        case, model, setting = row["label"].split("/")[0].split()[0], *row["label"].split()[1:3]
+        groups.setdefault((case, model, setting), []).append(row)
+    lines = []
+    for (case, model, setting), rows in groups.items():
+        judged = [row for row in rows if row["verdict"] != "flagged NOT_NEUTRAL"]
+        worst = {
+            key: max((abs(row[key]) for row in judged), default=float("nan")) for key in ("front", "profile", "other")
+        }
+        inside, flagged = (sum(row["verdict"] == v for row in rows) for v in ("inside", "flagged NOT_NEUTRAL"))
+        lines.append(
+            (case, model, setting, len(rows), inside, flagged or "", f"{worst['front']:.3f}", f"{worst['profile']:.1e}",
+             f"{worst['other']:.1e}")
+        )  # fmt: skip
+    outside = [row for row in result["rows"] if row["verdict"] == "OUTSIDE"]
+    bad = sum(row["setting"] == "accurate" for row in outside)
+    inside = sum(row["verdict"] == "inside" for row in result["rows"])
+    neither = len(result["rows"]) - inside - len(outside)
+    verdict = (
+        f"{inside} of {len(result['rows'])} outputs inside, {len(outside)} outside, {neither} reported NOT_NEUTRAL"
+    )
+    if bad:
+        verdict = f"FAILED: {bad} outside with `accurate`; {verdict}"
+    head = ("case", "model", "setting", "outputs", "inside", "reported", "front / nm", "profile", "charge … time")
+    body = "Worst error of each case; those that report NOT_NEUTRAL are left out of it.\n\n" + table(head, lines)
+    picture = "\n![Errors of all outputs, as a share of their limits](verification_errors.svg)\n"
+    return verdict, body + picture
+
+
+def figure_references(source: Path, target: Path) -> None:
+    """Errors of all outputs over their limits, one panel for each setting."""
+    if not source.is_file():
+        return
+    result = json.loads(source.read_text(encoding="utf-8"))
+    mpl.rcParams.update({"svg.hashsalt": "npp_jax", "font.size": 9})
+    figure, axes = plt.subplots(1, 2, figsize=(9.0, 3.2), sharey=True, layout="constrained")
+    for ax, setting in zip(axes, ("accurate", "fast"), strict=True):
+        absolute, share, profile, plateau, other = result["limits"][setting]
+        rows = [row for row in result["rows"] if row["setting"] == setting and "NOT_NEUTRAL" not in row["verdict"]]
+        parts = {
+            "front": [abs(row["front"]) / max(absolute, share * row["front_nm"]) for row in rows],
+            "profile": [row["profile"] / profile for row in rows],
+            "plateau": [abs(row["plateau"]) / plateau for row in rows],
+            "charge … time": [row["other"] / other for row in rows],
+        }
+        for k, values in enumerate(parts.values()):
+            spread = [k + 0.5 * (j / max(1, len(values) - 1) - 0.5) for j in range(len(values))]
+            ax.semilogy(spread, [max(value, 1e-5) for value in values], ".", ms=4)
+        ax.axhline(1.0, color="0.3", lw=0.8, ls="--")
+        ax.set_xticks(range(len(parts)), list(parts))
+        ax.set_title(f"{setting}: {len(rows)} outputs")
+    axes[0].set_ylabel("error over its limit")
+    figure.savefig(target, metadata={"Date": None})
+    plt.close(figure)
+
+
+def random_experiments(result: Result) -> tuple[str, str]:
+    """Counts of the judgements."""
+    counts = result["counts"]
+    bad = counts.get("done, outside", 0)
+    judged = sum(counts.values()) - counts.get("not judged", 0)
+    inside = counts.get("done, inside", 0)
+    verdict = f"{'FAILED: ' if bad else ''}{inside} done and inside, {bad} done and outside, of {judged} judged"
+    return verdict, table(("judgement", "experiments"), sorted(counts.items()))
+
+
+def tests(result: Result) -> tuple[str, str]:
+    """Tests with what they say."""
+    rows = result["rows"]
+    failed = [row for row in rows if row["outcome"] == "failed"]
+    passed, skipped = (sum(row["outcome"] == outcome for row in rows) for outcome in ("passed", "skipped"))
+    verdict = f"{'FAILED: ' if failed else ''}{passed} passed, {len(failed)} failed, {skipped} skipped"
+    groups: dict[tuple[str, str], list[dict]] = {}
+    for row in rows:
+        groups.setdefault((row["module"], row["test"]), []).append(row)
+    lines = [
+        (f"`{module}`", test.removeprefix("test_").replace("_", " "),
+         ", ".join(sorted({row["outcome"] for row in group})) + (f" ({len(group)})" if len(group) > 1 else ""))
+        for (module, test), group in groups.items()
+    ]  # fmt: skip
+    return verdict, table(("module", "what is tested", "outcome"), lines)
+
+
+def coverage(result: Result) -> tuple[str, str]:
+    """Coverage of the intervals, and where starts ended."""
+    found = result["coverage"]
+    low, high = found["chance_99"]
+    shares = found["share_inside"]
+    good = all(low <= share <= high for share in shares.values())
+    least, most = 100 * min(shares.values()), 100 * max(shares.values())
+    verdict = (
+        f"{'' if good else 'FAILED: '}{least:.1f} to {most:.1f} % inside, chance allows {100 * low:.1f} to "
+        f"{100 * high:.1f} %"
+    )
+    rows = [
+        (f"`{name}`", f"{100 * share:.1f} %", f"{found['mean_standard_errors'][name]:+.2f}")
+        for name, share in shares.items()
+    ]
+    body = f"{found['replicates']} sets of synthetic data, setting `{found['setting']}`.\n\n"
+    body += table(("parameter", "intervals that contain the truth", "mean deviation / standard error"), rows)
+    starts = [
+        (row["starts"], row["fits"], row["in_the_best_minimum"], row["said_converged_elsewhere"])
+        for row in result["minima"]
+    ]
+    return verdict, body + "\n" + table(("starts", "fits", "in the best minimum", "converged elsewhere"), starts)
+
+
+def grain_map(result: Result) -> tuple[str, str]:
+    """Recovered permeabilities."""
+    fits = result["fit"]
+    corrected = next(row for row in fits if row["staircase"] == "corrected")
+    low, high = (1e6 * end for end in corrected["interval_cm_s"])
+    verdict = (
+        f"{'' if corrected['inside'] else 'FAILED: '}{1e6 * corrected['permeability_cm_s']:.3f} ({low:.3f} to "
+        f"{high:.3f}) for {1e6 * corrected['truth_cm_s']:.2f}·10⁻⁶ cm/s"
+    )
+    rows = [
+        (row["staircase"], f"{1e6 * row['permeability_cm_s']:.3f}", f"{1e6 * row['interval_cm_s'][0]:.3f} to "
+         f"{1e6 * row['interval_cm_s'][1]:.3f}", f"{row['deviance_per_pixel']:.3f}", "yes" if row["inside"] else "no")
+        for row in fits
+    ]  # fmt: skip
+    head = (
+        "staircase of oblique boundaries",
+        "10⁶ D_gb/δ / (cm/s)",
+        "95 % interval",
+        "deviance per pixel",
+        "truth inside",
+    )
+    maps = [
+        (f"{m['pixels'][1]} × {m['pixels'][0]}", m["grains"], f"{m['uptake_error']:.0e}", f"{m['run_s']:.1f} s")
+        for m in result["map"]
+    ]
+    return verdict, table(head, rows) + "\n" + table(("pixels", "grains", "error of the uptake", "time"), maps)
+
+
+def statements(result: Result) -> tuple[str, str]:
+    """Statements of a paper."""
+    rows = result["rows"]
+    bad = [row for row in rows if any(word in row["remark"].lower() for word in ("not met", "inconsistent"))]
+    verdict = f"{len(rows)} statements, {len(bad)} not met or inconsistent as said below"
+    lines = [(row["statement"], row["computed"], row["remark"]) for row in rows]
+    return verdict, table(("statement", "computed", "remark"), lines)
+
+
+def glass_exchange(result: Result) -> tuple[str, str]:
+    """Published and own fits of the measured profile."""
+    off = result["published"] / result["stated"] - 1.0
+    best = min(fit["mean_square"] for fit in result["fits"])
+    good = abs(off) <= 0.02 and best <= result["stated"]
+    verdict = (
+        f"{'' if good else 'FAILED: '}{result['published']:.4f} mol%² at the published values "
+        f"(stated {result['stated']}); best fit {best:.4f}"
+    )
+    lines = [
+        (fit["minimum"], f"{fit['mean_square']:.4f}", f"`{p['name']}`", f"{p['value']:.4g}",
+         f"{p['interval'][0]:.4g} to {p['interval'][1]:.4g}", p["remark"])
+        for fit in result["fits"] for p in fit["parameters"]
+    ]  # fmt: skip
+    head = ("minimum", "mean square", "parameter", "value (µm²/s, mol%)", "95 %", "remark")
+    return verdict, table(head, lines)
+
+
+def speed(result: Result) -> tuple[str, str]:
+    """Candidates per second beside the share inside of the limits."""
+    rows = []
+    for model, baselines in result["baselines"].items():
+        for name, base in baselines.items():
+            rows.append(
+                (
+                    f"SUNDIALS, {name} mesh",
+                    model,
+                    "float64",
+                    f"{base['per_second']:.3g}",
+                    f"{100 * base['inside']:.1f} %",
+                )
+            )
+    for row in result["library"]:
+        rows.append(("npp_jax", row["model"], row["dtype"], f"{row['per_second']:.3g}", f"{100 * row['inside']:.1f} %"))
+    best = [r for r in result["library"] if r["model"] == "electroneutral" and r["dtype"] == "float64"]
+    ratio = best[0]["ratio"]
+    verdict = f"{ratio['fixed']:.0f} times the fixed mesh, {ratio['moving']:.1f} times the moving mesh"
+    return verdict, table(("solver", "model", "precision", "candidates / s", "inside"), rows)

@@ -1,0 +1,110 @@
+"""`npp-jax couple`: D(c) of a measured diffusion couple without a simulation, and its profile for a study."""
+
+from pathlib import Path
+
+import numpy as np
+
+from npp_jax.figures.couple import figure_couple
+from npp_jax.files import ConfigError
+from npp_jax.files.couple_table import CoupleTable, read_couple
+from npp_jax.files.origin import Origin, check_targets
+from npp_jax.files.writing import draw, readable, write_text, written_together
+from npp_jax.physics.boltzmann_matano import Interdiffusion, boltzmann_matano
+
+_LEAST_SIGMA = 1e-3
+"""Standard deviation of a mole fraction that is taken where the data scatter less about their smoothed curve."""
+
+
+def analyse_couple(
+    file: Path,
+    output: Path,
+    *,
+    time_h: float,
+    species: str,
+    depth: str | None = None,
+    fraction: str | None = None,
+    depth_unit: str | None = None,
+    percent: bool = False,
+    smoothing_um: float | None = None,
+    figures: bool = True,
+    force: bool = False,
+) -> tuple[list[str], list[Path]]:
+    """Read a couple, find its D(c), write profile, table and figure; return what is told and the files.
+
+    Parameters
+    ----------
+    file
+        Measured profile.
+    output
+        Folder of the results.
+    time_h
+        Time of the anneal. [h]
+    species
+        Name of the component whose mole fraction was measured.
+    depth, fraction, depth_unit, percent
+        As of `read_couple`.
+    smoothing_um
+        As of `boltzmann_matano`. [µm]
+    figures
+        Whether a figure is drawn.
+    force
+        Whether what others have written there is replaced.
+
+    Raises
+    ------
+    ConfigError
+        In one line.
+    OSError
+        A folder cannot be written.
+    """
+    table = read_couple(file, depth=depth, fraction=fraction, depth_unit=depth_unit, percent=percent)
+    if smoothing_um is not None and not smoothing_um > 0.0:
+        raise ConfigError(f"--smoothing-um {smoothing_um:g}: must be greater than 0")
+    try:
+        smoothing = None if smoothing_um is None else smoothing_um * 1e-6
+        found = boltzmann_matano(table.depth_um * 1e-6, table.fraction, 3600.0 * time_h, smoothing=smoothing)
+    except ValueError as error:
+        raise ConfigError(f"{file}: {error}") from None
+    fractions, D = _rising(found)
+    if len(fractions) < 2:
+        raise ConfigError(f"{file}: the profile rises nowhere from one end to the other: is it that of a couple?")
+    stem, lost = file.stem, list[str]()
+    targets = {name: output / f"{stem}_{name}" for name in ("profile.csv", "D.csv", "couple.png")}
+    origin = Origin("couple", file, reads=(file,))
+    picture = [targets["couple.png"]] if figures else []
+    tables = [targets["profile.csv"], targets["D.csv"]]
+    check_targets([*tables, *picture], origin, force=force, listed=tables)
+    sigma = max(found.scatter, _LEAST_SIGMA)
+    rows = zip(table.depth_um.tolist(), table.fraction.tolist(), strict=True)
+    with written_together():
+        head = f"depth_um,{species},{species}_sigma\n"
+        write_text(targets["profile.csv"], head + "".join(f"{x:.9g},{c:.9g},{sigma:.3g}\n" for x, c in rows))
+        pairs = zip(fractions.tolist(), D.tolist(), strict=True)
+        write_text(targets["D.csv"], "fraction,D_m2_s\n" + "".join(f"{c:.9g},{d:.6g}\n" for c, d in pairs))
+        if figures:
+            title = readable(f"{stem}, {time_h:g} h")
+            picture = draw(
+                picture[0], lambda: figure_couple(table.fraction, found, species, title), lost, origin=origin
+            )
+    return [*_told(table, found, fractions, D), *(f"warning: {text}" for text in lost)], [*tables, *picture]
+
+
+def _rising(found: Interdiffusion) -> tuple[np.ndarray, np.ndarray]:
+    """Fractions, increasing, and D at them, where both are known."""
+    known = np.isfinite(found.D)
+    order = np.argsort(found.fraction[known], kind="stable")
+    fraction, D = found.fraction[known][order], found.D[known][order]
+    new = np.concatenate([[True], np.diff(fraction) > 1e-9])
+    return fraction[new], D[new]
+
+
+def _told(table: CoupleTable, found: Interdiffusion, fraction: np.ndarray, D: np.ndarray) -> list[str]:
+    lines = [
+        *table.told,
+        f"{len(table.depth_um)} points from {table.depth_um[0]:.6g} to {table.depth_um[-1]:.6g} µm; ends "
+        f"{found.ends[0]:.4g} and {found.ends[1]:.4g}; scatter {found.scatter:.2g}",
+        f"plane of Matano at {found.matano * 1e6:.5g} µm",
+        "fraction  D / m² s⁻¹",
+    ]
+    chosen = np.unique(np.linspace(0, len(fraction) - 1, 9).round().astype(int))
+    return lines + [f"{fraction[k]:8.4f}  {D[k]:.3e}" for k in chosen]

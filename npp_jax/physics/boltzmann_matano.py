@@ -1,0 +1,118 @@
+"""D(c) of a diffusion couple from one profile, without a simulation: Boltzmann–Matano as Sauer and Freise write it.
+
+With the molar volume constant and Y = (c - c₁)/(c₂ - c₁), c₁ and c₂ the compositions of the two ends,
+
+    D(Y) = [(1 - Y) ∫_{-∞}^x Y dx + Y ∫_x^∞ (1 - Y) dx] / (2 t ∂Y/∂x),
+
+which needs no plane of Matano: F. Sauer and V. Freise, Z. Elektrochem. 66 (1962) 353. It holds for a couple whose ends
+are still as they were, from a sharp step at the start. Slopes of noisy data are those of parabolas through their
+neighbours of the same phase: where the composition jumps from one point to the next, nothing is smoothed.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import ArrayLike, Float
+
+_ENDS = 3
+"""Points at each end whose median is its composition."""
+
+_JUMP = (0.03, 5.0)
+"""A jump is larger than this share of the whole rise, and than so many times the steps on either side of it."""
+
+_FLAT = 1e-3
+"""Least distance of Y from its ends at which D is told: below, the slope is noise."""
+
+
+class Interdiffusion(NamedTuple):
+    """Mutual diffusion coefficient of a couple, point by point of its profile."""
+
+    depth: Float[np.ndarray, " point"]
+    """Depths of the points [m]."""
+    fraction: Float[np.ndarray, " point"]
+    """Smoothed fractions [1]."""
+    D: Float[np.ndarray, " point"]
+    """D at these fractions; NaN where the profile is flat [m²/s]."""
+    matano: float
+    """Depth of the plane of Matano, through which as much has gone one way as the other [m]."""
+    ends: tuple[float, float]
+    """Fractions of the two ends [1]."""
+    scatter: float
+    """Standard deviation of the data about the smoothed fractions [1]."""
+
+
+def boltzmann_matano(
+    depth: Float[ArrayLike, " point"],
+    fraction: Float[ArrayLike, " point"],
+    time: float,
+    *,
+    smoothing: float | None = None,
+    ends: tuple[float, float] | None = None,
+) -> Interdiffusion:
+    """D(c) of a diffusion couple from its profile.
+
+    Parameters
+    ----------
+    depth
+        Depths, increasing. [m]
+    fraction
+        Fractions of one component; those of the ends are flat.
+    time
+        Time of the anneal. [s]
+    smoothing
+        Standard deviation of the weights of the neighbours of a point; two of their median distances if not given. [m]
+    ends
+        Fractions of the two ends, that at the first depth first; medians of the outermost points if not given.
+
+    Raises
+    ------
+    ValueError
+        Too few points, depths that do not increase, ends that are equal, a time that is not positive.
+    """
+    x, c = np.asarray(depth, float), np.asarray(fraction, float)
+    if x.ndim != 1 or x.shape != c.shape or len(x) < 2 * _ENDS + 2:
+        raise ValueError(f"a couple needs at least {2 * _ENDS + 2} depths and as many fractions")
+    if not (np.all(np.isfinite(x)) and np.all(np.isfinite(c))) or np.any(np.diff(x) <= 0.0):
+        raise ValueError("depths and fractions must be finite, and depths must increase")
+    if not time > 0.0:
+        raise ValueError(f"the time of the anneal must be positive, got {time:g} s")
+    first, last = (float(np.median(c[:_ENDS])), float(np.median(c[-_ENDS:]))) if ends is None else ends
+    if first == last:
+        raise ValueError(f"both ends have the fraction {first:g}: nothing has diffused")
+    width = 2.0 * float(np.median(np.diff(x))) if smoothing is None else smoothing
+    value, slope = _parabolas(x, (c - first) / (last - first), width)
+    steps = np.diff(x)
+    before = np.concatenate([[0.0], np.cumsum(0.5 * steps * (value[1:] + value[:-1]))])
+    missing = np.concatenate([[0.0], np.cumsum(0.5 * steps * (2.0 - value[1:] - value[:-1]))])
+    behind = missing[-1] - missing
+    known = (value > _FLAT) & (value < 1.0 - _FLAT) & (slope > 0.0)
+    moved = (1.0 - value) * before + value * behind
+    D = np.where(known & (moved > 0.0), moved / (2.0 * time * np.where(known, slope, 1.0)), np.nan)
+    smooth = first + (last - first) * value
+    scatter = 1.4826 * float(np.median(np.abs(c - smooth)))
+    return Interdiffusion(x, smooth, D, float(x[-1] - before[-1]), (first, last), scatter)
+
+
+def _parabolas(x: np.ndarray, y: np.ndarray, width: float) -> tuple[np.ndarray, np.ndarray]:
+    """Values and slopes of the parabolas through the neighbours of each point, with Gaussian weights."""
+    values, slopes, phase = np.empty_like(y), np.empty_like(y), _phases(y)
+    for k, place in enumerate(x):
+        own = phase == phase[k]
+        away = (x[own] - place) / width
+        # At least five points, however far apart they are.
+        reach = max(1.0, float(np.sort(np.abs(away))[min(4, len(away) - 1)]) / 2.0)
+        weight = np.exp(-0.25 * (away / reach) ** 2)
+        powers = min(3, len(away))
+        design = np.vander(away, powers, increasing=True) * weight[:, None]
+        found, *_ = np.linalg.lstsq(design, y[own] * weight, rcond=None)
+        values[k], slopes[k] = found[0], (found[1] / width if powers > 1 else np.nan)
+    return values, slopes
+
+
+def _phases(y: np.ndarray) -> np.ndarray:
+    """Number of the phase of each point: it grows where the composition jumps."""
+    step = np.abs(np.diff(y))
+    padded = np.concatenate([[0.0], step, [0.0]])
+    beside = np.maximum(padded[:-2], padded[2:])
+    jumps = (step > _JUMP[0]) & (step > _JUMP[1] * beside)
+    return np.concatenate([[0], np.cumsum(jumps)])

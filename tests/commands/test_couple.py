@@ -1,0 +1,57 @@
+"""`npp-jax couple`: profiles of couples as programs write them, and what is refused in one line."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.special import erfc
+from typer.testing import CliRunner
+
+from npp_jax.cli import app
+from npp_jax.files.curves import read_initial, read_law
+
+DEPTH = np.linspace(0.0, 200.0, 101)
+FRACTION = 0.5 * erfc((100.0 - DEPTH) / 40.0)
+
+
+def write(path: Path, head: str, factor: float = 1.0, separator: str = ",") -> Path:
+    rows = [f"{c:.6f}{separator}{factor * x:.6g}" for x, c in zip(DEPTH, FRACTION, strict=True)]
+    path.write_text("\n".join([head, *rows]) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("head", "factor", "more"),
+    [("X,dis", 1.0, []), ("Mo,Depth (nm)", 1e3, []), ("c;distance_mm", 1e-3, []), ("a,b", 1.0, ["--depth", "b"])],
+)
+def test_d_is_found_and_written_for_studies(tmp_path: Path, head: str, factor: float, more: list[str]):
+    file = write(tmp_path / "a.csv", head, factor, ";" if ";" in head else ",")
+    options = ["--time-h", "100", "--species", "Mo", "--output", str(tmp_path), "--no-figures", *more]
+    done = CliRunner().invoke(app, ["couple", str(file), *options])
+    assert done.exit_code == 0, done.output
+    # w = 2√(Dt) = 40 µm.
+    fraction, D = (np.asarray(column) for column in read_law(tmp_path / "a_D.csv"))
+    inner = (fraction > 0.2) & (fraction < 0.8)
+    np.testing.assert_allclose(D[inner], (20e-6) ** 2 / 3.6e5, rtol=0.02)
+    start = read_initial(tmp_path / "a_profile.csv", "Mo")
+    np.testing.assert_allclose(start.depth, DEPTH * 1e-6, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("text", "more", "told"),
+    [
+        ("X,dis\n" + "1,1\n2,2\n" * 9, [], "give --percent"),
+        ("X,dis\n0.1,1\n0.2,2\n", [], "at least 8"),
+        ("X,dis\n" + "".join(f"0.5,{k}\n" for k in range(12)), [], "nothing has diffused"),
+        ("X,Y,dis\n" + "".join(f"0.5,0.1,{k}\n" for k in range(12)), [], "--fraction must name"),
+        ("X,dis\n" + "".join(f"0.{k % 9},{k}\n" for k in range(12)), ["--depth-unit", "acre"], "no unit of length"),
+    ],
+)
+def test_what_is_no_couple_ends_in_one_line(tmp_path: Path, text: str, more: list[str], told: str):
+    (tmp_path / "a.csv").write_text(text, encoding="utf-8")
+    done = CliRunner().invoke(
+        app, ["couple", str(tmp_path / "a.csv"), "--time-h", "1", "--output", str(tmp_path), *more]
+    )
+    assert done.exit_code == 2
+    assert told in done.output and done.output.count("\n") == 1
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.csv"]

@@ -1,0 +1,53 @@
+"""D(c) of couples without a simulation: against error functions and a similarity solution."""
+
+import numpy as np
+import pytest
+from couple_theory import DEPTH, TIME, similarity
+from scipy.special import erfc
+
+from npp_jax.physics.boltzmann_matano import boltzmann_matano
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_constant_is_found_from_an_error_function(turned: bool):
+    c = 0.1 + 0.35 * erfc((100e-6 - DEPTH) / np.sqrt(4e-15 * TIME))
+    found = boltzmann_matano(DEPTH, c[::-1] if turned else c, TIME)
+    inner = (found.fraction > 0.15) & (found.fraction < 0.75)
+    np.testing.assert_allclose(found.D[inner], 1e-15, rtol=0.01)
+    np.testing.assert_allclose(found.matano, 100e-6, atol=1e-9)
+    assert found.ends == pytest.approx((0.8, 0.1) if turned else (0.1, 0.8), abs=1e-4)
+
+
+def test_an_exponential_is_found_from_its_similarity_solution():
+    depth, c = similarity(1.5)
+    found = boltzmann_matano(depth, c, TIME, ends=(0.0, 1.0))
+    inner = (found.fraction > 0.1) & (found.fraction < 0.9)
+    np.testing.assert_allclose(found.D[inner], 1e-15 * np.exp(1.5 * found.fraction[inner]), rtol=0.02)
+
+
+def test_noise_is_smoothed(rng: np.random.Generator):
+    c = 0.5 * erfc((100e-6 - DEPTH) / np.sqrt(4e-15 * TIME)) + rng.normal(0.0, 3e-3, len(DEPTH))
+    found = boltzmann_matano(DEPTH, c, TIME, smoothing=2e-6)
+    inner = (found.fraction > 0.2) & (found.fraction < 0.8)
+    np.testing.assert_allclose(found.D[inner], 1e-15, rtol=0.1)
+    assert 2e-3 < found.scatter < 4e-3
+
+
+def test_phases_are_smoothed_apart():
+    c = np.where(DEPTH < 100e-6, 0.1 + 5e2 * DEPTH, 0.6 + 5e2 * DEPTH)
+    found = boltzmann_matano(DEPTH, c, TIME)
+    np.testing.assert_allclose(found.fraction, c, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("depth", "fraction", "time", "message"),
+    [
+        (DEPTH[:5], DEPTH[:5], 1.0, "at least 8 depths"),
+        (DEPTH[::-1], DEPTH, 1.0, "must increase"),
+        (DEPTH, 0.0 * DEPTH, 1.0, "nothing has diffused"),
+        (DEPTH, DEPTH, 0.0, "must be positive"),
+    ],
+)
+def test_what_is_no_couple_is_refused(depth: np.ndarray, fraction: np.ndarray, time: float, message: str):
+    with pytest.raises(ValueError, match=message):
+        boltzmann_matano(depth, fraction, time)
