@@ -59,7 +59,7 @@ def known_keys(experiment: Experiment) -> dict[str, Lens]:
             for j in range(len(key.leaf(ion)) if key.of(ion) else 0):
                 found[f"{ion.name}.{name}.{j}"] = Lens(part, key._replace(entry=j))
     for name in experiment.initial or {}:
-        add(f"initial.{name}", lambda e, name=name: e.initial[name], INITIAL)
+        add(f"initial.{name}", lambda e, name=name: (e.initial or {})[name], INITIAL)
     for k, stage in enumerate(experiment.stages):
         part = lambda e, k=k: e.stages[k]  # noqa: E731
         add(f"stages.{k}", part, STAGE)
