@@ -17,11 +17,15 @@ def couple(
     depth_unit: Annotated[str | None, typer.Option(help="um, nm, mm; that of the title or um if not given.")] = None,
     percent: Annotated[bool, typer.Option(help="Fractions are in per cent.")] = False,
     smoothing_um: Annotated[float | None, typer.Option(help="Reach of the neighbours that smooth a point.")] = None,
+    ends: Annotated[
+        tuple[float, float] | None,
+        typer.Option(help="Mole fractions of the ends, if the profile stops short of them."),
+    ] = None,
     output: Annotated[Path, typer.Option(help="Folder of the results.")] = Path(),
     figures: Annotated[bool, typer.Option(help="Draw profile and D(c).")] = True,
     force: Annotated[bool, typer.Option(help="Replace what other inputs or programs wrote there.")] = False,
 ) -> None:
-    """Find D(c) of a diffusion couple by Sauer and Freise (Boltzmann–Matano); write its profile for a study."""
+    """Find D(c) of a diffusion couple by Sauer and Freise (Boltzmann–Matano); write a study that fits it."""
     from npp_jax.commands.couple import analyse_couple
 
     with exit_codes(file):
@@ -36,6 +40,7 @@ def couple(
             depth_unit=depth_unit,
             percent=percent,
             smoothing_um=smoothing_um,
+            ends=ends,
             figures=figures,
             force=force,
         )

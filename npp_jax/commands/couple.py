@@ -1,15 +1,20 @@
-"""`npp-jax couple`: D(c) of a measured diffusion couple without a simulation, and its profile for a study."""
+"""`npp-jax couple`: D(c) of a measured diffusion couple without a simulation, and a study that fits it."""
 
+import re
 from pathlib import Path
 
 import numpy as np
 
+from npp_jax.commands.couple_study import study_of_couple
 from npp_jax.figures.couple import figure_couple
 from npp_jax.files import ConfigError
 from npp_jax.files.couple_table import CoupleTable, read_couple
 from npp_jax.files.origin import Origin, check_targets
 from npp_jax.files.writing import draw, readable, write_text, written_together
 from npp_jax.physics.boltzmann_matano import Interdiffusion, boltzmann_matano
+from npp_jax.text.errors import shorten
+
+_NAME = re.compile(r"[A-Za-z]\w{0,19}")
 
 _LEAST_SIGMA = 1e-3
 """Standard deviation of a mole fraction that is taken where the data scatter less about their smoothed curve."""
@@ -26,6 +31,7 @@ def analyse_couple(
     depth_unit: str | None = None,
     percent: bool = False,
     smoothing_um: float | None = None,
+    ends: tuple[float, float] | None = None,
     figures: bool = True,
     force: bool = False,
 ) -> tuple[list[str], list[Path]]:
@@ -45,6 +51,8 @@ def analyse_couple(
         As of `read_couple`.
     smoothing_um
         As of `boltzmann_matano`. [µm]
+    ends
+        Mole fractions of the two ends; medians of the outermost points if not given.
     figures
         Whether a figure is drawn.
     force
@@ -60,33 +68,48 @@ def analyse_couple(
     table = read_couple(file, depth=depth, fraction=fraction, depth_unit=depth_unit, percent=percent)
     if smoothing_um is not None and not smoothing_um > 0.0:
         raise ConfigError(f"--smoothing-um {smoothing_um:g}: must be greater than 0")
+    if ends is not None and not (ends[0] != ends[1] and all(0.0 <= end <= 1.0 for end in ends)):
+        raise ConfigError(f"--ends {ends[0]:g} {ends[1]:g}: must be two mole fractions from 0 to 1 that differ")
+    if _NAME.fullmatch(species) is None:
+        raise ConfigError(f"--species '{shorten(species)}': must be letters, digits and _, as Mo")
     try:
         smoothing = None if smoothing_um is None else smoothing_um * 1e-6
-        found = boltzmann_matano(table.depth_um * 1e-6, table.fraction, 3600.0 * time_h, smoothing=smoothing)
+        found = boltzmann_matano(table.depth_um * 1e-6, table.fraction, 3600.0 * time_h, smoothing=smoothing, ends=ends)
     except ValueError as error:
         raise ConfigError(f"{file}: {error}") from None
     fractions, D = _rising(found)
     if len(fractions) < 2:
         raise ConfigError(f"{file}: the profile rises nowhere from one end to the other: is it that of a couple?")
     stem, lost = file.stem, list[str]()
-    targets = {name: output / f"{stem}_{name}" for name in ("profile.csv", "D.csv", "couple.png")}
+    names = ("profile.csv", "D.csv", "couple.toml", "study.toml", "start.csv", "couple.png")
+    targets = {name: output / f"{stem}_{name}" for name in names}
     origin = Origin("couple", file, reads=(file,))
     picture = [targets["couple.png"]] if figures else []
-    tables = [targets["profile.csv"], targets["D.csv"]]
+    tables = [targets[name] for name in names[:-1]]
     check_targets([*tables, *picture], origin, force=force, listed=tables)
-    sigma = max(found.scatter, _LEAST_SIGMA)
-    rows = zip(table.depth_um.tolist(), table.fraction.tolist(), strict=True)
+    study = study_of_couple(found, stem, species=species, time_h=time_h, profile=targets["profile.csv"].name)
+    sigma = np.maximum(found.sigma, _LEAST_SIGMA)[found.phase]
+    columns = table.depth_um + study.before_um, table.fraction, sigma
+    rows = zip(*(column.tolist() for column in columns), strict=True)
     with written_together():
         head = f"depth_um,{species},{species}_sigma\n"
-        write_text(targets["profile.csv"], head + "".join(f"{x:.9g},{c:.9g},{sigma:.3g}\n" for x, c in rows))
+        write_text(targets["profile.csv"], head + "".join(f"{x:.9g},{c:.9g},{s:.3g}\n" for x, c, s in rows))
         pairs = zip(fractions.tolist(), D.tolist(), strict=True)
         write_text(targets["D.csv"], "fraction,D_m2_s\n" + "".join(f"{c:.9g},{d:.6g}\n" for c, d in pairs))
+        write_text(targets["couple.toml"], study.experiment)
+        write_text(targets["study.toml"], study.study)
+        write_text(targets["start.csv"], study.start)
         if figures:
             title = readable(f"{stem}, {time_h:g} h")
             picture = draw(
                 picture[0], lambda: figure_couple(table.fraction, found, species, title), lost, origin=origin
             )
-    return [*_told(table, found, fractions, D), *(f"warning: {text}" for text in lost)], [*tables, *picture]
+    lines = _told(table, found, fractions, D)
+    if study.before_um > 0.0:
+        lines.append(
+            f"depths of the profile are from the end of the couple, {study.before_um:g} µm before its first point"
+        )
+    return [*lines, *(f"warning: {text}" for text in lost)], [*tables, *picture]
 
 
 def _rising(found: Interdiffusion) -> tuple[np.ndarray, np.ndarray]:

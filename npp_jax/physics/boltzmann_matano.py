@@ -12,13 +12,16 @@ neighbours of the same phase: where the composition jumps from one point to the 
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import ArrayLike, Float
+from jaxtyping import ArrayLike, Float, Int
 
 _ENDS = 3
 """Points at each end whose median is its composition."""
 
 _JUMP = (0.03, 5.0)
 """A jump is larger than this share of the whole rise, and than so many times the steps on either side of it."""
+
+_FEW = 6
+"""Points below which the scatter of a phase is not told on its own."""
 
 _FLAT = 1e-3
 """Least distance of Y from its ends at which D is told: below, the slope is noise."""
@@ -39,6 +42,10 @@ class Interdiffusion(NamedTuple):
     """Fractions of the two ends [1]."""
     scatter: float
     """Standard deviation of the data about the smoothed fractions [1]."""
+    phase: Int[np.ndarray, " point"]
+    """Number of the phase of each point, from 0: it grows where the fraction jumps."""
+    sigma: Float[np.ndarray, " phase"]
+    """Standard deviation of the data of each phase, from each point and the line between its neighbours [1]."""
 
 
 def boltzmann_matano(
@@ -80,7 +87,8 @@ def boltzmann_matano(
     if first == last:
         raise ValueError(f"both ends have the fraction {first:g}: nothing has diffused")
     width = 2.0 * float(np.median(np.diff(x))) if smoothing is None else smoothing
-    value, slope = _parabolas(x, (c - first) / (last - first), width)
+    phase = _phases((c - first) / (last - first))
+    value, slope = _parabolas(x, (c - first) / (last - first), width, phase)
     steps = np.diff(x)
     before = np.concatenate([[0.0], np.cumsum(0.5 * steps * (value[1:] + value[:-1]))])
     missing = np.concatenate([[0.0], np.cumsum(0.5 * steps * (2.0 - value[1:] - value[:-1]))])
@@ -90,12 +98,26 @@ def boltzmann_matano(
     D = np.where(known & (moved > 0.0), moved / (2.0 * time * np.where(known, slope, 1.0)), np.nan)
     smooth = first + (last - first) * value
     scatter = 1.4826 * float(np.median(np.abs(c - smooth)))
-    return Interdiffusion(x, smooth, D, float(x[-1] - before[-1]), (first, last), scatter)
+    sigma = _scatters(x, c, phase, scatter)
+    return Interdiffusion(x, smooth, D, float(x[-1] - before[-1]), (first, last), scatter, phase, sigma)
 
 
-def _parabolas(x: np.ndarray, y: np.ndarray, width: float) -> tuple[np.ndarray, np.ndarray]:
+def _scatters(x: np.ndarray, c: np.ndarray, phase: np.ndarray, otherwise: float) -> np.ndarray:
+    """Standard deviation of each phase, free of its smooth course; that of all points where a phase has few."""
+    found = np.full(phase[-1] + 1, otherwise)
+    for k in range(len(found)):
+        at, y = x[phase == k], c[phase == k]
+        if len(y) < _FEW:
+            continue
+        share = (at[1:-1] - at[:-2]) / (at[2:] - at[:-2])
+        away = y[1:-1] - (1.0 - share) * y[:-2] - share * y[2:]
+        found[k] = np.sqrt(np.mean(away**2 / (1.0 + share**2 + (1.0 - share) ** 2)))
+    return found
+
+
+def _parabolas(x: np.ndarray, y: np.ndarray, width: float, phase: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Values and slopes of the parabolas through the neighbours of each point, with Gaussian weights."""
-    values, slopes, phase = np.empty_like(y), np.empty_like(y), _phases(y)
+    values, slopes = np.empty_like(y), np.empty_like(y)
     for k, place in enumerate(x):
         own = phase == phase[k]
         away = (x[own] - place) / width
