@@ -17,6 +17,7 @@ from npp_jax.fitting import fit as fit_from
 from npp_jax.fitting.sampling import linear_model
 from npp_jax.fitting.systematic import extended, with_systematic
 from npp_jax.inference import Iteration, RefineOptions
+from npp_jax.physics import Experiment
 from npp_jax.simulation.controls import Controls
 from npp_jax.simulation.simulate import FAST
 from npp_jax.simulation.solution import Model
@@ -61,12 +62,13 @@ def screen(
     title: str = "",
     watch: Watch | None = None,
 ) -> SweepResult:
-    """Evaluate the candidates of a design once, on a coarse mesh and in single precision where the model holds it:
+    """Evaluate the candidates of a design once, on a coarse mesh and in single precision where model and laws hold it:
     where to begin is all that is asked. `watch` is told of the progress, as that of `sweep`.
     """
     design = design.over(problem.parameters)
     objective = Objective(problem, SCREENING, model)
-    dtype = "float32" if model == "electroneutral" else dtype or "float64"
+    single = model == "electroneutral" and not any(_may_jump(m.experiment) for m in problem.measurements)
+    dtype = "float32" if single else dtype or "float64"
     size = design.size
     chunk = chunk or suited_chunk(size, len(problem.measurements))
     evaluator = Evaluator(objective, chunk, dtype, screening=True)
@@ -78,6 +80,12 @@ def screen(
             kept.append((theta, found))
             tell(len(theta), flagged(found))
     return in_memory(problem, kept, title)
+
+
+def _may_jump(experiment: Experiment) -> bool:
+    """Whether a law may jump from phase to phase: the iteration then does not converge in single precision."""
+    temperature = experiment.stages[0].temperature
+    return any(ion.diffusivity.between(temperature) is not None for ion in experiment.species)
 
 
 def screen_while_compiling(
