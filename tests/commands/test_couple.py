@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from npp_jax.cli import app
 from npp_jax.files.curves import read_initial, read_law
+from npp_jax.files.study import load_study
 
 DEPTH = np.linspace(0.0, 200.0, 101)
 FRACTION = 0.5 * erfc((100.0 - DEPTH) / 40.0)
@@ -34,7 +35,15 @@ def test_d_is_found_and_written_for_studies(tmp_path: Path, head: str, factor: f
     inner = (fraction > 0.2) & (fraction < 0.8)
     np.testing.assert_allclose(D[inner], (20e-6) ** 2 / 3.6e5, rtol=0.02)
     start = read_initial(tmp_path / "a_profile.csv", "Mo")
-    np.testing.assert_allclose(start.depth, DEPTH * 1e-6, atol=1e-12)
+    # Each half of the couple is 3 × 40 µm long: it begins 20 µm before the first point.
+    np.testing.assert_allclose(start.depth, (DEPTH + 20.0) * 1e-6, atol=1.1e-6)
+    np.testing.assert_allclose(np.diff(start.depth), np.diff(DEPTH) * 1e-6, atol=1e-12)
+    study = load_study(tmp_path / "a_study.toml")
+    at_start = dict(zip(*(row.split(",") for row in (tmp_path / "a_start.csv").read_text().split()), strict=True))
+    knots = [float(value) for name, value in at_start.items() if name.startswith("D_at")]
+    assert [p.name for p in study.main.parameters] == list(at_start)
+    np.testing.assert_allclose(knots[2:-2], (20e-6) ** 2 / 3.6e5, rtol=0.02)
+    assert float(at_start["position_um"]) == pytest.approx(120.0, abs=1.1)
 
 
 @pytest.mark.parametrize(
@@ -45,6 +54,8 @@ def test_d_is_found_and_written_for_studies(tmp_path: Path, head: str, factor: f
         ("X,dis\n" + "".join(f"0.5,{k}\n" for k in range(12)), [], "nothing has diffused"),
         ("X,Y,dis\n" + "".join(f"0.5,0.1,{k}\n" for k in range(12)), [], "--fraction must name"),
         ("X,dis\n" + "".join(f"0.{k % 9},{k}\n" for k in range(12)), ["--depth-unit", "acre"], "no unit of length"),
+        ("X,dis\n" + "".join(f"0.{k % 9},{k}\n" for k in range(12)), ["--ends", "0", "2"], "--ends 0 2: must be two"),
+        ("X,dis\n" + "".join(f"0.{k % 9},{k}\n" for k in range(12)), ["--species", "a b"], "--species 'a b'"),
     ],
 )
 def test_what_is_no_couple_ends_in_one_line(tmp_path: Path, text: str, more: list[str], told: str):
