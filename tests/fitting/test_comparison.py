@@ -110,7 +110,7 @@ def test_many_points_are_seen_as_few_are():
 
 @pytest.mark.parametrize("ratio", [0.6, 1.0, 1.5])
 def test_exchanged_material_that_sputters_at_another_rate_moves_the_depths(ratio: float):
-    # What is seen at the depth m, by the clock of the bulk, lies at z with m = ∫₀ᶻ dz'/s, s = 1 + (ratio - 1) exchanged.
+    # What is seen at the depth m, by the clock of the bulk, lies at z: m = ∫₀ᶻ dz'/s, s = 1 + (ratio - 1) exchanged.
     z = np.linspace(0.0, 120.0, 200_001)
     speed = 1.0 + (ratio - 1.0) * truth(z)
     clock = np.concatenate([[0.0], np.cumsum(0.5 * (1.0 / speed[1:] + 1.0 / speed[:-1]) * np.diff(z))])
