@@ -102,7 +102,12 @@ def _parameter_keys() -> list[str]:
         for name, key in table.items():
             unit = unit_at_end(name)[1]
             lines.append(f"| `{part}{name}{end}` | {_UNITS.get(unit, unit)} | {range_text(key.limits)} |")
-    seen = ("depth_scale", "depth_offset_nm", "response.leading_nm", "response.trailing_nm", "response.sigma_nm")
+    seen = (
+        "depth_scale",
+        "depth_offset_nm",
+        "sputter_ratio",
+        *(f"response.{width}_nm" for width in ("leading", "trailing", "sigma", "mixing", "roughness", "information")),
+    )
     gains = ("current.gain", "potential.gain", "charge.gain")
     for name in (*seen, "NAME.sensitivity", "NAME.background", *gains):
         lines.append(f"| `observation.{name}` | {'nm' if name.endswith('_nm') else ''} | |")

@@ -119,6 +119,8 @@ def _seen(key: str, value: float) -> tuple[float, float, Scale]:
     name = key.rpartition(".")[2]
     if name == "depth_scale":
         return 0.8 * value, 1.25 * value, "log"
+    if name == "sputter_ratio":
+        return 0.5 * value, 2.0 * value, "log"
     if name == "depth_offset_nm":
         return value - 20.0, value + 20.0, "linear"
     if name == "sensitivity":

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
 import jax.numpy as jnp
-import numpy as np
 from bokeh.models import Button, Div, FileInput, Select, TextInput
 from bokeh.models.layouts import Column, Row
 
@@ -143,9 +142,9 @@ class Upload:
         likelihood = PoissonLikelihood() if profile.counts is not None else GaussianLikelihood()
         if type(old.likelihood) is type(likelihood):
             likelihood = old.likelihood
-        scale = 1.0 if seen is None else float(np.asarray(seen.depth_scale))
+        scale, ratio = (1.0, 1.0) if seen is None else (float(seen.depth_scale), float(seen.sputter_ratio))
         response = GaussianResponse(0.0) if seen is None else seen.response
-        seen = Observation(response, depth_scale=scale)
+        seen = Observation(response, depth_scale=scale, sputter_ratio=ratio)
         return Measurement(old.name, old.experiment, profile, seen, old.nuisance, likelihood, old.output)
 
     def _imported(self, path: Path) -> Path:

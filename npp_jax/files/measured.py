@@ -19,6 +19,7 @@ from npp_jax.observe import (
     DowsettResponse,
     GaussianLikelihood,
     GaussianResponse,
+    MRIResponse,
     NoResponse,
     NuisancePrior,
     Observation,
@@ -57,7 +58,7 @@ def make_measurement(entry: ExperimentEntry, folder: Path) -> Measurement:
         entry.name,
         experiment,
         profile,
-        Observation(response_of(entry.response), depth_scale=entry.depth_scale),
+        Observation(response_of(entry.response), depth_scale=entry.depth_scale, sputter_ratio=entry.sputter_ratio),
         NuisancePrior(
             sensitivity_sigma=entry.nuisance.sensitivity_sigma, background_sigma=entry.nuisance.background_sigma
         ),
@@ -100,4 +101,6 @@ def response_of(table: ResponseTable) -> AbstractResponse:
         return GaussianResponse(table.sigma_nm or 0.0)
     if table.kind == "dowsett":
         return DowsettResponse(table.leading_nm or 0.0, table.trailing_nm or 0.0, table.sigma_nm or 0.0)
+    if table.kind == "mri":
+        return MRIResponse(table.mixing_nm or 0.0, table.roughness_nm or 0.0, table.information_nm or 0.0)
     return NoResponse()

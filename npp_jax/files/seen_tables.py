@@ -13,18 +13,30 @@ NotNegative = Annotated[float, Field(ge=0.0)]
 class ResponseTable(ConfigTable):
     """[experiments.response]: depth resolution."""
 
-    kind: Literal["none", "gaussian", "dowsett"] = "none"
-    """Shape: none, a Gaussian, or that of Dowsett (two exponentials and a Gaussian)."""
+    kind: Literal["none", "gaussian", "dowsett", "mri"] = "none"
+    """Shape: none, a Gaussian, that of Dowsett (two exponentials and a Gaussian), or mixing, roughness and information
+    depth (MRI)."""
     leading_nm: NotNegative | None = None
     """Length of the rise, towards the surface."""
     trailing_nm: NotNegative | None = None
     """Length of the decay, towards the depth."""
     sigma_nm: NotNegative | None = None
     """Standard deviation of the Gaussian."""
+    mixing_nm: NotNegative | None = None
+    """Length of the zone that the beam mixes."""
+    roughness_nm: NotNegative | None = None
+    """Standard deviation of the roughness."""
+    information_nm: NotNegative | None = None
+    """Depth from which the signal comes."""
 
     @model_validator(mode="after")
     def _complete(self) -> "ResponseTable":
-        needed = {"none": set(), "gaussian": {"sigma_nm"}, "dowsett": {"leading_nm", "trailing_nm", "sigma_nm"}}
+        needed = {
+            "none": set(),
+            "gaussian": {"sigma_nm"},
+            "dowsett": {"leading_nm", "trailing_nm", "sigma_nm"},
+            "mri": {"mixing_nm", "roughness_nm", "information_nm"},
+        }
         given = self.model_fields_set - {"kind"}
         if given != needed[self.kind]:
             raise ValueError(f"kind = '{self.kind}' takes {', '.join(sorted(needed[self.kind])) or 'nothing else'}")

@@ -19,8 +19,8 @@ from npp_jax.files.sweep_export import observable_columns
 from npp_jax.files.toml import read_toml, toml_text
 from npp_jax.files.writing import readable
 from npp_jax.fitting import Problem
+from npp_jax.fitting.observed import key_range
 from npp_jax.inference import Parameters
-from npp_jax.physics.keys import allowed_range
 from npp_jax.simulation.supported import Unsupported, check_supported
 from npp_jax.sweeping import (
     OBSERVABLES,
@@ -126,7 +126,7 @@ def _check_limits(parameters: Parameters) -> None:
     """Ranges of the parameters within those of their keys; an end may be where the key has an open one."""
     for parameter in parameters:
         for key in parameter.keys:
-            limits = allowed_range(key)
+            limits = key_range(key)
             for name, value in (("low", parameter.low), ("high", parameter.high)):
                 if not limits.low <= value <= limits.high:
                     raise ValueError(f"{parameter.name}: {name} = {value:g}: {key} must be {limits}")
@@ -139,7 +139,7 @@ def _check_ranges(main: Hypothesis, design: AbstractDesign) -> None:
     for parameter in main.problem.parameters:
         column = design.values[:, design.names.index(parameter.name)]
         for key in parameter.keys:
-            limits = allowed_range(key)
+            limits = key_range(key)
             wrong = [value for value in (float(column.min()), float(column.max())) if not limits.hold(value)]
             if wrong:
                 raise ValueError(f"the table of candidates has {parameter.name} = {wrong[0]:g}: {key} must be {limits}")

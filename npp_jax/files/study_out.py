@@ -22,6 +22,7 @@ from npp_jax.observe import (
     DepthProfile,
     DowsettResponse,
     GaussianResponse,
+    MRIResponse,
     NoResponse,
     PoissonLikelihood,
     StudentLikelihood,
@@ -164,6 +165,7 @@ def _measured(
     return {
         "profile": file,
         "depth_scale": float(seen.depth_scale),
+        "sputter_ratio": float(seen.sputter_ratio),
         "first_depth_nm": float(depth[used][0]) if not used[0] else 0.0,
         "last_depth_nm": float(depth[used][-1]) if not used[-1] else None,
         "detection_limits": limited or None,
@@ -212,6 +214,9 @@ def _response(name: str, response: AbstractResponse) -> dict[str, Any]:
         case DowsettResponse(leading=leading, trailing=trailing, sigma=sigma):
             widths = {"leading_nm": float(leading), "trailing_nm": float(trailing), "sigma_nm": float(sigma)}
             return {"kind": "dowsett", **widths}
+        case MRIResponse(mixing=mixing, roughness=roughness, information=information):
+            lengths = {"mixing_nm": mixing, "roughness_nm": roughness, "information_nm": information}
+            return {"kind": "mri", **{key: float(length) for key, length in lengths.items()}}
     raise ConfigError(f"{name}: study files have no response of the kind {type(response).__name__}")
 
 

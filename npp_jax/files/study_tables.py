@@ -32,6 +32,8 @@ class ExperimentEntry(ConfigTable):
     """Output point that the profile shows, from 0 over all stages; -1 is the last."""
     depth_scale: Positive = 1.0
     """True depth over depth of the file."""
+    sputter_ratio: Positive = 1.0
+    """Sputter rate of the exchanged material over that of the bulk, to which the depths of the file belong."""
     first_depth_nm: NotNegative = 0.0
     """Points above are left out: the transient at the surface."""
     last_depth_nm: Positive | None = None

@@ -40,6 +40,8 @@ class Comparison(eqx.Module):
     """Boundaries of the cells [nm]."""
     fraction: Float[Array, "species point candidate"]
     """Fractions of the measured species, in the order of the profile [1]."""
+    exchanged: Float[Array, "point candidate"] | None
+    """Share of the bulk ions that were replaced, where the sputter rate depends on it [1]."""
     observation: Observation
     """How the experiment is seen; all leaves with a first axis of candidates."""
     response: SampledResponse | None
@@ -55,7 +57,11 @@ class Comparison(eqx.Module):
     def signal(self) -> Float[Array, "candidate species depth"]:
         """Signal at the depths of the profile, before sensitivities and backgrounds that are solved for."""
 
-        def seen(points: Array, faces: Array, fraction: Array, observation: Observation) -> Array:
+        def seen(
+            points: Array, faces: Array, fraction: Array, exchanged: Array | None, observation: Observation
+        ) -> Array:
+            if exchanged is not None:
+                points, faces = sputtered(points, faces, exchanged, observation.sputter_ratio)
             if self.perfect:
                 profile = functools.partial(interpolate_profile, points=points, fraction=fraction)
                 return observation.signal(over_intervals(profile, observation, self.profile))
@@ -65,7 +71,8 @@ class Comparison(eqx.Module):
             smoothed = lambda depth: convolve(observation.response, faces, cells, depth, slopes)  # noqa: E731
             return observation.signal(over_intervals(_in_blocks(smoothed), observation, self.profile))
 
-        return jax.vmap(seen, in_axes=(-1, -1, -1, 0))(self.points, self.faces, self.fraction, self.observation)
+        of = (self.points, self.faces, self.fraction, self.exchanged, self.observation)
+        return jax.vmap(seen, in_axes=(-1, -1, -1, -1, 0))(*of)
 
     def residuals(self) -> tuple[Float[Array, "candidate residual"], Float[Array, "candidate species depth"]]:
         """Residuals, those of a prior included, so that Σ² is χ²; and the signal that they belong to."""
@@ -94,6 +101,29 @@ class Comparison(eqx.Module):
             ]
         )
         return jnp.concatenate([self.likelihood.residuals(seen, profile).ravel(), pulls.ravel()]), seen
+
+
+def sputtered(
+    points: Float[Array, " point"],
+    faces: Float[Array, " face"],
+    exchanged: Float[Array, " point"],
+    ratio: Float[Array, ""],
+) -> tuple[Float[Array, " point"], Float[Array, " face"]]:
+    """Depths as a clock that runs at the sputter rate of the bulk has them: dz/s with s = 1 + (ratio - 1) × exchanged.
+
+    Parameters
+    ----------
+    points, faces
+        True depths of the profile and boundaries of its cells. [nm]
+    exchanged
+        Share of the bulk ions that were replaced, at the points.
+    ratio
+        Sputter rate of the exchanged material over that of the bulk.
+    """
+    rate = 1.0 + (ratio - 1.0) * jnp.clip(exchanged[1:-1], 0.0, 1.0)
+    moved = jnp.concatenate([faces[:1], faces[0] + jnp.cumsum(jnp.diff(faces) / rate)])
+    centres = moved[:-1] + (points[1:-1] - faces[:-1]) / rate
+    return jnp.concatenate([points[:1], centres, moved[-1:]]), moved
 
 
 def cell_slopes(

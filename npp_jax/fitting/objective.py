@@ -12,10 +12,12 @@ from collections.abc import Callable, Sequence
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from npp_jax._compile import signature
 from npp_jax.constants import NM
+from npp_jax.fitting.anonymous import anonymous
 from npp_jax.fitting.comparison import Comparison, Found, for_each
 from npp_jax.fitting.evaluation import Evaluation, Predicted
 from npp_jax.fitting.parameters import spread
@@ -28,7 +30,6 @@ from npp_jax.observe import (
     SampledResponse,
     sample_response,
 )
-from npp_jax.physics import Experiment, IonBeamCurrent, IonBeamPotential, MutualDiffusivity, Reservoir, Species
 from npp_jax.simulation.controls import Controls
 from npp_jax.simulation.simulate import simulate
 from npp_jax.simulation.solution import Model, Solution
@@ -95,8 +96,8 @@ class Objective:
         for k, measurement in enumerate(self.problem.measurements):
             if alike[k] != k:
                 continue
-            placed = _anonymous(self.problem.experiment(measurement, columns))
-            full = spread(placed, _anonymous(measurement.experiment), (count,))
+            placed = anonymous(self.problem.experiment(measurement, columns))
+            full = spread(placed, anonymous(measurement.experiment), (count,))
             full = jax.tree.map(lambda leaf: leaf.astype(theta.dtype), full)
             spread_out[k] = full
             form = (jax.tree.structure(full), tuple(leaf.shape for leaf in jax.tree.leaves(full)))
@@ -127,7 +128,7 @@ class Objective:
         for k, measurement in enumerate(problem.measurements):
             entering = tuple(p.name for p in problem.parameters if problem.enters(p, measurement))
             try:
-                text = signature(_anonymous(measurement.experiment), values=True)
+                text = signature(anonymous(measurement.experiment), values=True)
             except TypeError:
                 # Numbers that are not known now, inside of compiled code.
                 text = str(k)
@@ -166,6 +167,7 @@ class Objective:
                     points=solution.depth[measurement.output] / NM,
                     faces=solution.faces[measurement.output] / NM,
                     fraction=values,
+                    exchanged=_exchanged(solution, measurement) if self.problem.sputters(measurement) else None,
                     observation=self._observations(measurement, theta),
                     response=self._responses[k],
                     perfect=self.problem.resolved(measurement),
@@ -270,28 +272,7 @@ class Objective:
         )
 
 
-def _anonymous(experiment: Experiment) -> Experiment:
-    """The experiment with its species numbered instead of named: experiments that differ in names alone are alike."""
-    numbers = {species.name: f"ion {k}" for k, species in enumerate(experiment.species)}
-
-    def renamed(front: object) -> object:
-        if isinstance(front, IonBeamPotential | IonBeamCurrent):
-            return dataclasses.replace(front, beam=numbers[front.beam])
-        if isinstance(front, Reservoir):
-            return dataclasses.replace(front, fraction={numbers[name]: c for name, c in front.fraction.items()})
-        return front
-
-    def numbered(ion: Species) -> Species:
-        law, over = ion.diffusivity, ion.fraction_of
-        if isinstance(law, MutualDiffusivity):
-            law = MutualDiffusivity(numbers[law.partner])
-        over = None if over is None else numbers[over]
-        return dataclasses.replace(ion, name=numbers[ion.name], diffusivity=law, fraction_of=over)
-
-    return dataclasses.replace(
-        experiment,
-        title="",
-        species=tuple(numbered(s) for s in experiment.species),
-        initial=experiment.initial and {numbers[name]: form for name, form in experiment.initial.items()},
-        stages=tuple(dataclasses.replace(s, front=renamed(s.front)) for s in experiment.stages),
-    )
+def _exchanged(solution: Solution, measurement: Measurement) -> Float[Array, "point candidate"]:
+    """Share of the ions of the bulk that were replaced."""
+    native = [k for k, ion in enumerate(measurement.experiment.species) if np.any(np.asarray(ion.bulk_fraction) > 0.0)]
+    return 1.0 - solution.fraction[measurement.output][jnp.asarray(native)].sum(axis=0)

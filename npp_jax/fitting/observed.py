@@ -8,14 +8,30 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
 from npp_jax.inference.parameter import ParameterError
-from npp_jax.observe import DowsettResponse, GaussianResponse, Observation, Record
+from npp_jax.observe import DowsettResponse, GaussianResponse, MRIResponse, Observation, Record
+from npp_jax.physics.keys import allowed_range
+from npp_jax.physics.limits import Limits, above, between
 
 _OBSERVED = "observation."
+SPUTTER_KEY = f"{_OBSERVED}sputter_ratio"
+"""Key of the sputter rate of the exchanged material over that of the bulk."""
 
 
 def is_observed(key: str) -> bool:
     """Whether a key belongs to how an experiment is seen, and not to the experiment."""
     return key.startswith(_OBSERVED)
+
+
+def key_range(key: str) -> Limits:
+    """Range of a key, of an experiment or of how it is seen."""
+    if not is_observed(key):
+        return allowed_range(key)
+    name = key.rpartition(".")[2]
+    if name in ("depth_scale", "sputter_ratio", "gain"):
+        return above(0.0)
+    if name == "sensitivity" or ".response." in key:
+        return between(0.0)
+    return Limits()
 
 
 def is_gain(key: str) -> bool:
@@ -44,7 +60,7 @@ def gain_place(records: Sequence[Record], key: str) -> int:
 
 def changes_depth(key: str) -> bool:
     """Whether a key changes which depths a point of the profile sees."""
-    return is_observed(key) and key.rpartition(".")[2] not in ("sensitivity", "background", "gain")
+    return is_observed(key) and key.rpartition(".")[2] not in ("sensitivity", "background", "gain", "sputter_ratio")
 
 
 def observed_keys(observation: Observation, species: Sequence[str]) -> dict[str, Callable[[Observation], Array]]:
@@ -52,10 +68,12 @@ def observed_keys(observation: Observation, species: Sequence[str]) -> dict[str,
     keys: dict[str, Callable] = {
         "depth_scale": lambda o: o.depth_scale,
         "depth_offset_nm": lambda o: o.depth_offset,
+        "sputter_ratio": lambda o: o.sputter_ratio,
     }
     widths: dict[type, tuple[str, ...]] = {
         GaussianResponse: ("sigma",),
         DowsettResponse: ("leading", "trailing", "sigma"),
+        MRIResponse: ("mixing", "roughness", "information"),
     }
     for name in widths.get(type(observation.response), ()):
         keys[f"response.{name}_nm"] = lambda o, name=name: getattr(o.response, name)

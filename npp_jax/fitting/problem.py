@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from npp_jax.fitting.observed import (
+    SPUTTER_KEY,
     changes_depth,
     gain_place,
     is_gain,
@@ -222,6 +223,12 @@ class Problem:
         varied = [key for key, _ in self._keys_of(measurement, jnp.ones(len(self.parameters)))]
         widths = np.asarray(jax.tree.leaves(seen.response))
         return bool(np.all(widths == 0.0)) and not any(key.startswith("observation.response.") for key in varied)
+
+    def sputters(self, measurement: Measurement) -> bool:
+        """Whether the sputter rate of a measurement depends on the composition, for any candidate."""
+        seen = measurement.observation
+        varied = [key for key, _ in self._keys_of(measurement, jnp.ones(len(self.parameters)))]
+        return SPUTTER_KEY in varied or (seen is not None and bool(np.any(np.asarray(seen.sputter_ratio) != 1.0)))
 
     def enters(self, parameter: Parameter, measurement: Measurement) -> bool:
         """Whether an experiment depends on a parameter."""

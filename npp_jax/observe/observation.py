@@ -31,6 +31,9 @@ class Observation(eqx.Module):
     """True depth over depth as measured, from the error of the crater depth [1]."""
     depth_offset: Float[Array, "*#batch"] = eqx.field(converter=as_leaf, default=0.0)
     """True depth of the point that was measured as zero [nm]."""
+    sputter_ratio: Float[Array, "*#batch"] = eqx.field(converter=as_leaf, default=1.0)
+    """Sputter rate of the exchanged material over that of the bulk; that of a mixture lies between, in proportion. The
+    depth scale is then that of the bulk [1]."""
 
     def __check_init__(self):
         if self.sensitivity.shape != self.background.shape or self.sensitivity.ndim == 0:
@@ -38,6 +41,8 @@ class Observation(eqx.Module):
             raise ValueError(f"sensitivity and background have shapes {found}: one number for each species is needed")
         if concrete(self.depth_scale) and not np.all(np.asarray(self.depth_scale) > 0.0):
             raise ValueError(f"depth_scale = {self.depth_scale}: it must be positive")
+        if concrete(self.sputter_ratio) and not np.all(np.asarray(self.sputter_ratio) > 0.0):
+            raise ValueError(f"sputter_ratio = {self.sputter_ratio}: it must be positive")
         if concrete(self.sensitivity) and not np.all(np.asarray(self.sensitivity) >= 0.0):
             raise ValueError(f"sensitivity = {self.sensitivity}: it must not be negative")
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.special import erfc, ndtr
 
-from npp_jax.fitting.comparison import Comparison
+from npp_jax.fitting.comparison import Comparison, sputtered
 from npp_jax.observe import (
     AbstractResponse,
     DepthProfile,
@@ -30,7 +30,9 @@ def truth(depth: np.ndarray) -> np.ndarray:
     return erfc(depth / LENGTH)
 
 
-def comparison(response: AbstractResponse, *, fixed: bool = False, perfect: bool = False, **fields) -> Comparison:
+def comparison(
+    response: AbstractResponse, *, fixed: bool = False, perfect: bool = False, ratio: float | None = None, **fields
+) -> Comparison:
     """A smooth profile on cells wider than the response, for two candidates."""
     faces = np.concatenate([np.linspace(0.0, 60.0, 31), [80.0, 120.0]])
     middle = 0.5 * (faces[1:] + faces[:-1])
@@ -39,11 +41,12 @@ def comparison(response: AbstractResponse, *, fixed: bool = False, perfect: bool
     integral = faces * truth(faces) - LENGTH / np.sqrt(np.pi) * np.exp(-((faces / LENGTH) ** 2))
     values = np.concatenate([[1.0], np.diff(integral) / np.diff(faces), [0.0]])
     twice = lambda a: jnp.stack([jnp.asarray(a)] * 2, axis=-1)  # noqa: E731
-    one = Observation(response, sensitivity=[1.0], background=[0.0])
+    one = Observation(response, sensitivity=[1.0], background=[0.0], sputter_ratio=1.0 if ratio is None else ratio)
     return Comparison(
         points=twice(points),
         faces=twice(faces),
         fraction=twice(np.stack([values])),
+        exchanged=None if ratio is None else twice(values),
         observation=jax.tree.map(lambda leaf: jnp.stack([leaf] * 2), one),
         response=sample_response(response, DEPTH, refine=4) if fixed else None,
         perfect=perfect,
@@ -103,3 +106,24 @@ def test_many_points_are_seen_as_few_are():
     few = dataclasses.replace(made, profile=DepthProfile(depth[::50], ["Li"], [truth(depth[::50])], 0.01))
     signal = eqx.filter_jit(lambda one: one.signal())
     np.testing.assert_allclose(signal(many)[:, :, ::50], signal(few), rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("ratio", [0.6, 1.0, 1.5])
+def test_exchanged_material_that_sputters_at_another_rate_moves_the_depths(ratio: float):
+    # What is seen at the depth m, by the clock of the bulk, lies at z: m = ∫₀ᶻ dz'/s, s = 1 + (ratio - 1) exchanged.
+    z = np.linspace(0.0, 120.0, 200_001)
+    speed = 1.0 + (ratio - 1.0) * truth(z)
+    clock = np.concatenate([[0.0], np.cumsum(0.5 * (1.0 / speed[1:] + 1.0 / speed[:-1]) * np.diff(z))])
+    expected = truth(np.interp(DEPTH, clock, z))
+    found = np.asarray(comparison(NoResponse(), perfect=True, ratio=ratio).signal())[0, 0]
+    np.testing.assert_allclose(found[1:], expected[1:], atol=3e-3)
+    if ratio == 1.0:
+        np.testing.assert_allclose(found, np.asarray(comparison(NoResponse(), perfect=True).signal())[0, 0], atol=1e-14)
+
+
+def test_amounts_sputtered_take_their_time():
+    made = comparison(NoResponse())
+    points, faces, exchanged = made.points[:, 0], made.faces[:, 0], made.fraction[0, :, 0]
+    moved, ends = sputtered(points, faces, exchanged, jnp.asarray(2.0))
+    np.testing.assert_allclose(jnp.diff(ends), jnp.diff(faces) / (1.0 + exchanged[1:-1]), rtol=1e-12)
+    np.testing.assert_allclose(moved[1:-1], 0.5 * (ends[1:] + ends[:-1]), rtol=1e-12)

@@ -11,7 +11,7 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "output": ("last", "first"),
     "likelihood": ("gaussian", "student", "poisson"),
     "model_error": ("none", "some"),
-    "response": ("none", "gaussian", "dowsett"),
+    "response": ("none", "gaussian", "dowsett", "mri"),
     "nuisance": ("none", "sensitivity", "both"),
     "counts": ("none", "given"),
     "records": ("none", "current", "charge, conductivity"),
@@ -19,7 +19,7 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "first": ("width", "conductivity", "temperature", "immobile"),
     "scale": ("linear", "log"),
     "prior": ("none", "given"),
-    "seen": ("none", "depth_scale", "background"),
+    "seen": ("none", "depth_scale", "background", "sputter_ratio"),
     "design": ("sobol", "latin-hypercube", "random", "grid", "table"),
     "model": ("electroneutral", "full"),
     "dtype": ("float64", "float32"),
@@ -78,6 +78,8 @@ def make(choice: dict[str, str], folder: Path) -> Path:
     parameters = [first, {"name": "D_K", "keys": ["K.D_m2_s"], "low": 3e-22, "high": 3e-21, "scale": "log"}]
     if choice["seen"] == "depth_scale":
         parameters.append({"name": "depth", "keys": ["observation.depth_scale"], "low": 0.9, "high": 1.1})
+    if choice["seen"] == "sputter_ratio":
+        parameters.append({"name": "sputtering", "keys": ["observation.sputter_ratio"], "low": 0.8, "high": 1.25})
     if choice["seen"] == "background":
         parameters.append({"name": "floor", "keys": ["observation.K.background"], "low": 0.0, "high": 0.05})
     if choice["design"] == "grid":
@@ -122,6 +124,7 @@ def _entry(choice: dict[str, str], name: str) -> dict[str, Any]:
     if choice["model_error"] == "some":
         entry["likelihood"]["relative_sigma"] = 0.02
     responses = {"gaussian": {"sigma_nm": 1.5}, "dowsett": {"leading_nm": 0.8, "trailing_nm": 2.5, "sigma_nm": 1.5}}
+    responses["mri"] = {"mixing_nm": 2.5, "roughness_nm": 1.5, "information_nm": 0.8}
     entry["response"] = {"kind": choice["response"], **responses.get(choice["response"], {})}
     # Solved for inside of the comparison, which takes Gaussian noise.
     solved = choice["nuisance"] if choice["likelihood"] == "gaussian" else "none"

@@ -180,7 +180,15 @@ def _parameters(study: Study, theta: np.ndarray) -> Iterator[str]:
 
 def _unused(entries: list[ExperimentEntry]) -> Iterator[str]:
     """Keys of [[experiments]] that have no effect."""
-    needing = {"response", "nuisance", "likelihood", "depth_scale", "first_depth_nm", "counts_per_fraction"}
+    needing = {
+        "response",
+        "nuisance",
+        "likelihood",
+        "depth_scale",
+        "sputter_ratio",
+        "first_depth_nm",
+        "counts_per_fraction",
+    }
     for entry in entries:
         given = sorted(entry.model_fields_set & needing)
         if entry.profile is None and given:
