@@ -110,7 +110,7 @@ def test_draws_a_result_whose_trace_lies_elsewhere(results: Path, tmp_path: Path
         (["simulate", STUDY, "--csv", "taken"], "taken: a file is there; a folder is needed"),
         (["sweep", STUDY.with_name("one_distribution.toml"), "--output", "taken"], "taken: a file is there"),
         (["tracer", STUDY.with_name("llto_arrhenius.toml"), "--output", "taken"], "taken: a file is there"),
-        (["plot", "taken"], "taken: not a result of `npp-jax simulate` or `npp-jax sweep`"),
+        (["plot", "taken"], "taken: not a result of npp_jax (HDF5)"),
         (["plot", "none.h5"], "none.h5: no such file"),
         (["plot", "none.h5", "--output", "figure.xyz"], "figure.xyz: the ending of a figure is one of"),
         (["export", "taken", "--csv", "table.csv"], "taken: not a file of `npp-jax sweep`"),

@@ -164,8 +164,10 @@ def test_bands_to_first_order_and_beyond(study: Study, fitted: FitResult):
     free = wide.diffusivity.low < wide.diffusivity.best * np.exp(-1.0)
     assert free.any()
     np.testing.assert_allclose(wide.diffusivity.high[free], wide.diffusivity.high[-1], rtol=1e-6)
-    assert np.all(wide.activation.low[free] == 0.0)
-    for band in (wide.diffusivity, wide.activation, wide.density):
+    sites = wide.sites
+    assert sites is not None
+    assert np.all(sites.activation.low[free] == 0.0)
+    for band in (wide.diffusivity, sites.activation, sites.density):
         assert np.all((band.low <= band.best) & (band.best <= band.high))
 
 
