@@ -1,9 +1,19 @@
 """The Python of README.md and of the pages of examples runs, block by block, in the order of the page."""
 
+import dataclasses
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import jax
+import jax.numpy as jnp
+import numpy as np
 import pytest
+from cases import SMALL
+
+from npp_jax.physics import Experiment
+from npp_jax.simulation.simulate import simulate
 
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
@@ -52,9 +62,30 @@ def test_page_of_examples(project_root: Path, tmp_path: Path, monkeypatch: pytes
 
 @pytest.mark.slow
 def test_page_of_extending(project_root: Path, tmp_path: Path):
-    solution = run_page(project_root / "docs" / "extending.md", tmp_path)["solution"]
+    names = run_page(project_root / "docs" / "extending.md", tmp_path)
+    solution = names["solution"]
     assert int(solution.report.status) == 0
     # Every foreign ion replaces a native one: the area above the native profile is the charge passed.
     depth = solution.faces[-1]
     taken = float(((1.0 - solution.fraction[-1][0][1:-1]) * (depth[1:] - depth[:-1])).sum())
     assert abs(taken / (200.0 / (1.602176634e-19 * 1.4e28)) - 1.0) < 2e-3
+    check_law_of_a_user(names["PowerDiffusivity"], names["experiment"])
+
+
+def check_law_of_a_user(law: Callable[..., Any], experiment: Experiment) -> None:
+    """A batch is its members; derivatives agree forward, reverse and with differences."""
+
+    def plateau(power: jax.Array) -> jax.Array:
+        native = dataclasses.replace(experiment.species[0], diffusivity=law(1.3e-18, power))
+        varied = dataclasses.replace(experiment, species=(native, experiment.species[1]))
+        return simulate(varied, SMALL).plateau[-1]
+
+    step = 1e-3
+    powers = jnp.asarray([3.0 - step, 3.0, 3.0 + step])
+    batch = jax.jit(jax.vmap(plateau))(powers)
+    value, reverse = jax.jit(jax.value_and_grad(plateau))(powers[1])
+    _, forward = jax.jit(lambda at: jax.jvp(plateau, (at,), (jnp.ones_like(at),)))(powers[1])
+    np.testing.assert_allclose(batch[1], value, rtol=1e-10)
+    np.testing.assert_allclose(forward, reverse, rtol=1e-7)
+    # The mesh follows the front in a difference, and stands still in a derivative.
+    np.testing.assert_allclose((batch[2] - batch[0]) / (2.0 * step), forward, rtol=1e-3)
