@@ -67,6 +67,8 @@ def make_next(
     goals += [rival.name for rival in rivals]
     if table.goal not in goals:
         raise ValueError(f"next.goal = '{table.goal}'; known are {', '.join(goals)}")
+    if not main.problem.data and table.goal in [rival.name for rival in rivals]:
+        raise ValueError(f"next.goal = '{table.goal}': rivals are told apart after a fit, and nothing was measured")
     variants = []
     for k, own in enumerate(table.experiments):
         place = f"next.experiments[{k}]"
@@ -92,7 +94,7 @@ def make_next(
         )
         for rival in rivals
     )
-    files = {f"next.experiments[{k}].file": variant.path for k, variant in enumerate(variants)}
+    files = {f"next.experiments '{variant.name}'": variant.path for variant in variants}
     return Next(table, proposals, own, seen, files)
 
 

@@ -1,6 +1,7 @@
 """Proposals evaluated: what each is expected to show, tell and cost."""
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 
 import jax
@@ -42,7 +43,7 @@ class Plan:
     asked: int
     """How many parameters, the first ones, D, A and E are about."""
 
-    @property
+    @functools.cached_property
     def gained(self) -> Float[np.ndarray, "proposal draw parameter parameter"]:
         """Information of each proposal."""
         return np.array([[each.matrix for each in draws] for draws in self.found])

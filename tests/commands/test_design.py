@@ -116,7 +116,10 @@ def test_all_files_and_the_sentence(designed: tuple[Path, str]) -> None:
     for name in ("study_design.json", "study_design.png", "study_design_report.html"):
         assert (folder / name).stat().st_size > 500
     table = (folder / "study_design.csv").read_text(encoding="utf-8").splitlines()
-    assert table[0].startswith("rank,experiment,gain / bit") and len(table) == 3
+    assert table[0].startswith("rank,experiment,gain / bit") and len(table) == 4
+    assert table[-1].startswith("# ")
+    # Its own results are replaced.
+    assert run(folder / "study.toml", "--output", folder, "--quiet").exit_code == 0
     assert "Of 2 proposals 'K, counts_per_fraction 10000' tells most" in output
 
 

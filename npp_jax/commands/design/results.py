@@ -31,7 +31,8 @@ SCHEMA_VERSION = 1
 
 def origin_of(study: Study) -> Origin:
     """Whose the files are."""
-    return Origin("design", study.path, reads=tuple(study.identity.files.values()))
+    proposed = () if study.next is None else study.next.files.values()
+    return Origin("design", study.path, reads=(*study.identity.files.values(), *proposed))
 
 
 def result_files(folder: Path, stem: str) -> list[Path]:
@@ -52,7 +53,7 @@ def write_design(
     numbers, table, figure = (folder / f"{stem}_design.{ending}" for ending in ("json", "csv", "png"))
     with written_together():
         write_json(numbers, _numbers(outcome), origin)
-        write_text(table, _csv(outcome))
+        write_text(table, f"{_csv(outcome)}# {origin.mark(table)}\n")
         drawn = draw_figures(_figures(outcome), lambda _: figure, origin)
         page = _page(outcome, drawn.drawn, drawn.lost, begun)
         report = write_report(page, folder / f"{stem}_design_report", origin)

@@ -138,7 +138,7 @@ def _draws(study: Study, fitted: FitOutcome | None, found: Next) -> Float[np.nda
         rows = with_own(np.zeros((count, 0)), parameters, seed=_SEED)
         rows[0] = [_start(study, k) for k in range(len(parameters))]
     elif fitted.main.posterior is None:
-        rows = draw(fitted.main.result, count, seed=_SEED)
+        rows = np.array(draw(fitted.main.result, count, seed=_SEED))
         rows[0] = fitted.main.result.theta
     else:
         drawn = np.asarray(fitted.main.posterior.theta).reshape(-1, fitted.main.posterior.theta.shape[-1])

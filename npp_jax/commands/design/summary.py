@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from npp_jax.commands.design.run import DesignOutcome
+from npp_jax.commands.fit.summary import warnings as fit_warnings
 from npp_jax.inference import together, with_power
 from npp_jax.planning import Ranked
 from npp_jax.simulation.status import STATUS_ADVICE, Status
@@ -28,6 +29,8 @@ def warnings(outcome: DesignOutcome) -> Iterator[str]:
     plan = outcome.plan
     if outcome.fitted is None:
         yield "nothing was measured: what is known so far are the ranges and priors of the parameters"
+    else:
+        yield from fit_warnings(outcome.fitted.main)
     for proposal, status in zip(plan.proposals, plan.status, strict=True):
         if status >= Status.COARSE:
             yield f"'{proposal.name}': {STATUS_ADVICE[Status(int(status))]}"
