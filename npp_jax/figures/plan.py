@@ -1,5 +1,6 @@
 """Figures of the next experiment: what proposals would bring, and how intervals would shrink."""
 
+import textwrap
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from matplotlib.axes import Axes
+
+_LABEL = 30
+"""Letters of a line of a label."""
 
 MOST_BARS = 15
 """Proposals in a figure."""
@@ -40,7 +44,7 @@ def gains(ax: "Axes", plan: Plan, ranked: "Sequence[Ranked]", label: str) -> "Ax
     norm = LogNorm(hours.min(), hours.max()) if wide else Normalize(0.0, max(float(hours.max()), 1e-9))
     places = np.arange(len(shown))
     ax.barh(places, [row.gain for row in shown], color=colormaps[MAP](norm(hours)))
-    ax.set_yticks(places, [plan.proposals[row.proposal].name for row in shown], fontsize="small")
+    ax.set_yticks(places, [textwrap.fill(plan.proposals[row.proposal].name, _LABEL) for row in shown], fontsize="small")
     ax.invert_yaxis()
     ax.set_xlabel(label)
     ax.figure.colorbar(ScalarMappable(norm, MAP), ax=ax, label="cost / h")
