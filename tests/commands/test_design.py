@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -158,3 +159,32 @@ def test_a_study_without_proposals_is_told_what_to_write(tmp_path: Path) -> None
     path = written(tmp_path, study=STUDY.partition("[next]")[0])
     result = run(path, "--output", tmp_path)
     assert result.exit_code == 2 and "no table [next]" in result.output
+
+
+@pytest.fixture(scope="module")
+def after_a_fit(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """A design of the same proposals where a synthetic profile was measured and is fitted first."""
+    folder = tmp_path_factory.mktemp("after_a_fit")
+    depth = np.arange(1.0, 150.0, 3.0)
+    own = 0.97 / (1.0 + np.exp((depth - 60.0) / 1.5))
+    rows = [f"{x},{1.0 - c},0.02,{c},0.02" for x, c in zip(depth, own, strict=True)]
+    (folder / "K.csv").write_text("\n".join(["depth_nm,Li,Li_sigma,K,K_sigma", *rows, ""]), encoding="utf-8")
+    measured = 'profile = "K.csv"\n[[parameters]]'
+    study = STUDY.replace("[[parameters]]", measured, 1).replace('"fast"', '"fast"\nstarts = 1\niterations = 8')
+    result = run(written(folder, study=study), "--output", folder, "--quiet")
+    assert result.exit_code == 0, result.output
+    return json.loads((folder / "study_design.json").read_text(encoding="utf-8"))
+
+
+def test_what_was_fitted_is_known_to_the_design(after_a_fit: dict[str, Any], designed: tuple[Path, str]) -> None:
+    folder, _ = designed
+    before = json.loads((folder / "study_design.json").read_text(encoding="utf-8"))
+    for name in ("sed_fwhm_eV", "D_K_m2_s"):
+        now = np.ptp(after_a_fit["interval_95_today"][name])
+        # The profile tells more than the range, and more is known after each proposal.
+        assert now < 0.5 * np.ptp(before["interval_95_today"][name])
+        assert all(np.ptp(row["interval_95"][name]) < now for row in after_a_fit["proposals"])
+    many, few = after_a_fit["proposals"]
+    # Less than the logarithm that two unknowns would gain by ten times the counts.
+    assert 0.0 < many["gain"] - few["gain"] < np.log2(10.0)
+    assert "nothing was measured" not in " ".join(after_a_fit["warnings"])
