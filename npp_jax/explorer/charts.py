@@ -118,6 +118,7 @@ class ExperimentCharts:
         # The names of the ions stand in for a legend, which would cost the browser more than the curves.
         rows = [(0.05, 0.62, chi2, "#444444"), (0.05, 0.52, f"front {depth:.4g} nm", "#444444")]
         rows += [(0.05, 0.42, panel.status.name, colour)]
+        rows += [(0.05, 0.32 - 0.1 * k, one.words(), "#444444") for k, one in enumerate(panel.records[:3])]
         rows += [(0.9, 0.62 - 0.1 * k, name, self.colours[name]) for k, name in enumerate(ions)]
         x, y, text, colours = (list(column) for column in zip(*rows, strict=True))
         put(self.numbers, {"x": [self.reach * share for share in x], "y": y, "text": text, "colour": colours})
@@ -126,6 +127,7 @@ class ExperimentCharts:
             return
         self._told = panel.status
         chi2 = f" &nbsp; χ² {panel.chi2:.1f} for {panel.points} points" if panel.points else ""
+        chi2 += "".join(f"; {one.words()}" for one in panel.records)
         front = f"front {depth:.4g} nm, width {width:.3g} nm, {100 * plateau:.3g} % behind it"
         told = f"<b style='color:{colour}'>{panel.status.name}</b>"
         if panel.status is not Status.DONE:

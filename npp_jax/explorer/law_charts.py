@@ -9,6 +9,7 @@ from bokeh.models.layouts import Column, Row
 
 from npp_jax.explorer.common import follow, interval, plain, put
 from npp_jax.explorer.picture import Law, Panel, Picture
+from npp_jax.figures.records import SHOWN
 from npp_jax.figures.simulation import COLOURS
 from npp_jax.fitting.band import Band, LawBands
 from npp_jax.fitting.problem import Measurement
@@ -31,6 +32,9 @@ class _Curves:
     def __init__(self, title: str, x_label: str, y_label: str, *, name: str, **options: Any) -> None:
         self.figure = plain(title, _HEIGHT, **options)
         self.figure.xaxis.axis_label, self.figure.yaxis.axis_label = x_label, y_label
+        self._name = name
+        self._recorded: ColumnDataSource | None = None
+        self._seen: ColumnDataSource | None = None
         self._band = ColumnDataSource({"x": [], "y": []}, name=f"band {name}")
         self._lines = ColumnDataSource({"x": [], "y": [], "colour": []}, name=f"curves {name}")
         self._names = ColumnDataSource({"x": [], "y": [], "colour": [], "name": []})
@@ -41,8 +45,28 @@ class _Curves:
             text_font_size="8pt",
         )  # fmt: skip
 
-    def show(self, curves: Sequence[_Curve], *, logarithmic: bool = False, floor: float | None = None) -> None:
-        """Put curves into the figure; the axis follows them."""
+    def record(self, recorded: Sequence[_Curve], seen: Sequence[_Curve]) -> None:
+        """Recorded points, and the same as the model has them; they are drawn once there are any."""
+        if self._recorded is None and recorded:
+            self._recorded = ColumnDataSource({"x": [], "y": [], "colour": []}, name=f"recorded {self._name}")
+            self._seen = ColumnDataSource({"x": [], "y": [], "colour": []}, name=f"seen {self._name}")
+            self.figure.scatter("x", "y", source=self._recorded, color="colour", size=3, alpha=0.5)
+            self.figure.multi_line("x", "y", source=self._seen, color="colour", line_dash="dashed", line_width=1)
+        if self._recorded is None or self._seen is None:
+            return
+        flat = {axis: np.concatenate([getattr(c, axis) for c in recorded]) for axis in ("x", "y")}
+        put(self._recorded, {**flat, "colour": [c.colour for c in recorded for _ in c.x]})
+        put(self._seen, {"x": [c.x for c in seen], "y": [c.y for c in seen], "colour": [c.colour for c in seen]})
+
+    def show(
+        self,
+        curves: Sequence[_Curve],
+        *,
+        logarithmic: bool = False,
+        floor: float | None = None,
+        also: Sequence[_Curve] = (),
+    ) -> None:
+        """Put curves into the figure; the axis follows them, and what else is to be seen."""
         columns = {"x": [c.x for c in curves], "y": [c.y for c in curves], "colour": [c.colour for c in curves]}
         put(self._lines, columns)
         ends = [c for c in curves if len(c.x)]
@@ -51,7 +75,7 @@ class _Curves:
             {"x": [float(c.x[-1]) for c in ends], "y": [float(c.y[-1]) for c in ends],
              "colour": [c.colour for c in ends], "name": [c.name for c in ends]},
         )  # fmt: skip
-        follow(self.figure.y_range, columns["y"], logarithmic=logarithmic, floor=floor)
+        follow(self.figure.y_range, [*columns["y"], *(c.y for c in also)], logarithmic=logarithmic, floor=floor)
 
     def banded(self, x: np.ndarray, band: Band | None) -> None:
         """A band of 95 %; none for None."""
@@ -119,8 +143,11 @@ class LawCharts:
             self._show_sites(picture.panels)
         shown = [(p, c) for p, c in zip(picture.panels, self._own, strict=True) if p.status is not Status.NOT_FINITE]
         follow(self._hours, [panel.hours for panel, _ in shown], floor=0.0)
-        self._current.show([_Curve(p.hours, p.current, c, p.name) for p, c in shown], floor=0.0)
-        self._potential.show([_Curve(p.hours, p.potential, c, p.name) for p, c in shown], floor=0.0)
+        for quantity, one in (("current", self._current), ("potential", self._potential)):
+            recorded, seen = _recorded(shown, quantity)
+            lines = [_Curve(p.hours, getattr(p, quantity), c, p.name) for p, c in shown]
+            one.show(lines, floor=0.0, also=[*recorded, *seen])
+            one.record(recorded, seen)
 
     def _show_sites(self, panels: tuple[Panel, ...]) -> None:
         """Sites of the first ion that has a distribution, emptied as far as in the experiment that empties most."""
@@ -154,6 +181,18 @@ class LawCharts:
             else:
                 x = bands.sites.energy if name == "density" and bands.sites is not None else bands.fraction
                 one.banded(x, getattr(part, name))
+
+
+def _recorded(shown: Sequence[tuple[Panel, str]], quantity: str) -> tuple[list[_Curve], list[_Curve]]:
+    """Records of a quantity, and the same as the model has them."""
+    factor = SHOWN[quantity][1]
+    recorded, seen = [], []
+    for panel, colour in shown:
+        for one in (one for one in panel.records if one.record.quantity == quantity):
+            hours = np.asarray(one.record.at) / 3600.0
+            recorded.append(_Curve(hours, factor * np.asarray(one.record.value), colour, panel.name))
+            seen.append(_Curve(hours, factor * one.signal, colour, panel.name))
+    return recorded, seen
 
 
 def _of_experiments(measurements: tuple[Measurement, ...], colours: Mapping[str, str]) -> list[str]:

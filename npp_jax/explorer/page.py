@@ -36,6 +36,10 @@ _SETTLED = 300
 _SOON = 100
 """Time until the other figures follow the profiles while a slider moves [ms]."""
 
+_LINES = (
+    "Profiles: solid as the instrument sees it, dotted composition, dashed frozen. Records: points, dashed with gain."
+)
+
 _STICKY: dict[str, str | None] = {
     "position": "sticky",
     "top": "0px",
@@ -84,7 +88,7 @@ class Page:
             head, self._status, self._message, self._controls_place, self._add, release, self._buttons(),
             self._fit_text, self.downloads.column, self.upload.column,
         ]  # fmt: skip
-        controls.insert(7, note("Solid: as the instrument sees it. Dotted: composition. Dashed: frozen."))
+        controls.insert(7, note(_LINES))
         left = Column(children=controls, width=WIDTH + 30, styles=_STICKY, name="controls")
         self._build()
         right = self._figures_place
@@ -131,8 +135,7 @@ class Page:
             for k in range(0, len(self.charts), _IN_A_ROW)
         ]
         self._figures_place.children = [*self._above, *rows, self.laws.column]
-        measured = any(m.profile is not None for m in problem.measurements)
-        self._fit.disabled = not (measured and problem.parameters)
+        self._fit.disabled = not (problem.data and problem.parameters)
         self._build_controls()
 
     def _build_controls(self) -> None:

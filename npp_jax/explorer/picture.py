@@ -14,6 +14,7 @@ from npp_jax._compile import Program, own_promotion, quick, signature
 from npp_jax.constants import NM
 from npp_jax.explorer.state import DepthRange, Setting
 from npp_jax.fitting import Measurement, Objective, Problem
+from npp_jax.observe import Record
 from npp_jax.physics import Experiment, MutualDiffusivity, SEDDiffusivity
 from npp_jax.physics.experiment import laws_of
 from npp_jax.simulation.controls import Controls
@@ -49,6 +50,21 @@ class Law(NamedTuple):
     """Fermi energy at the plateau behind the front, from that of the bulk [eV]."""
 
 
+class RecordPanel(NamedTuple):
+    """What is shown of a record of one experiment."""
+
+    record: Record
+    signal: Float[np.ndarray, " point"]
+    """The record as the model has it, with its gain [unit of the record]."""
+    chi2: float
+    """χ² of the record, the pull of its gain included."""
+
+    def words(self) -> str:
+        """Misfit in words."""
+        quantity = self.record.quantity.replace("_", " ")
+        return f"{quantity}: χ² {self.chi2:.1f} for {self.record.at.size} points"
+
+
 class Panel(NamedTuple):
     """What is shown of one experiment."""
 
@@ -77,7 +93,9 @@ class Panel(NamedTuple):
     chi2: float
     """χ² of the profile; NaN where nothing was measured."""
     points: int
-    """Measured points that count."""
+    """Measured points of the profile that count."""
+    records: tuple[RecordPanel, ...]
+    """What was recorded besides the profile."""
 
     def words(self) -> str:
         """How the solver ended."""
@@ -92,8 +110,9 @@ class Picture(NamedTuple):
 
     @property
     def chi2(self) -> float:
-        """χ² of all measured profiles."""
-        return float(np.nansum([panel.chi2 for panel in self.panels]))
+        """χ² of all measured profiles and records."""
+        parts = [part.chi2 for panel in self.panels for part in (panel, *panel.records)]
+        return float(np.nansum(parts))
 
 
 class Painter:
@@ -153,7 +172,10 @@ def _numbers(objective: Objective) -> Callable[..., list[dict[str, Any]]]:
         row = theta[None]
         solutions = of.solve(row)
         seen = of.compare(solutions, row)
-        rest = zip(seen.signals, seen.residuals, strict=True)
+        # Profiles come first, then the records of each experiment.
+        parts = list(zip(seen.signals, seen.residuals, strict=True))
+        profiles = sum(m.profile is not None for m in of.problem.measurements)
+        measured_in, recorded_in = iter(parts[:profiles]), iter(parts[profiles:])
         found = []
         for measurement, batch in zip(of.problem.measurements, solutions, strict=True):
             one, at = jax.tree.map(lambda leaf: leaf[..., 0], batch), measurement.output
@@ -169,8 +191,10 @@ def _numbers(objective: Objective) -> Callable[..., list[dict[str, Any]]]:
                 "laws": _laws(of.problem.experiment(measurement, theta), one.plateau[at]),
             }
             if measurement.profile is not None:
-                signal, residual = next(rest)
+                signal, residual = next(measured_in)
                 numbers |= {"signal": signal[0], "residual": residual[0]}
+            of_records = [next(recorded_in) for _ in measurement.records]
+            numbers["records"] = [(signal[0], jnp.sum(residual[0] ** 2)) for signal, residual in of_records]
             found.append(numbers)
         return found
 
@@ -222,6 +246,10 @@ def _panel(measurement: Measurement, weight: np.ndarray | None, found: dict[str,
         residual=residual,
         chi2=chi2,
         points=points,
+        records=tuple(
+            RecordPanel(record, np.asarray(signal), float(own))
+            for record, (signal, own) in zip(measurement.records, found["records"], strict=True)
+        ),
     )
 
 

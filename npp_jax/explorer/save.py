@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from npp_jax.explorer.picture import SETTINGS, Panel, weights_over
+from npp_jax.explorer.picture import SETTINGS, Panel, RecordPanel, weights_over
 from npp_jax.explorer.session import Session
 from npp_jax.explorer.sheet import figure_of
 from npp_jax.files.study_out import plain_name, study_files
+from npp_jax.observe import IN_TIME, RECORDED
 
 _ZIP = "application/zip"
 
@@ -35,7 +36,7 @@ def saved_files(session: Session) -> Saved:
     subject, view = session.subject, session.view
     problem, name = subject.problem, plain_name(subject.name)
     setting = "fast" if view.release == "fast" else "accurate"
-    measured = any(m.profile is not None for m in problem.measurements)
+    measured = bool(problem.data)
     fit = {"starts": 1, "setting": setting, "model": SETTINGS[view.release][1]}
     comment = "\n".join(
         [
@@ -47,7 +48,7 @@ def saved_files(session: Session) -> Saved:
     )
     files = study_files(
         problem, view.values, name=name, title=subject.title, profiles=subject.profiles,
-        weights=weights_over(problem, view.ranges), fit=fit, comment=comment,
+        records=subject.records, weights=weights_over(problem, view.ranges), fit=fit, comment=comment,
     )  # fmt: skip
     if not measured and len(problem.measurements) == 1:
         # An experiment alone is what it was.
@@ -87,6 +88,8 @@ def saved_csv(session: Session) -> Saved:
             ):
                 _rows(writer, panel.name, curve, ion, depth, "nm", y, unit)
         _rest(writer, panel)
+        for one in panel.records:
+            _record(writer, panel.name, one)
     return Saved(f"{plain_name(session.subject.name)}.csv", "text/csv", text.getvalue().encode())
 
 
@@ -101,6 +104,17 @@ def _rest(writer, panel: Panel) -> None:
             _rows(writer, panel.name, "sites", law.species, law.energy, "eV", law.density, "eV-1")
     _rows(writer, panel.name, "current", "", panel.hours, "h", panel.current, "nA cm-2")
     _rows(writer, panel.name, "potential", "", panel.hours, "h", panel.potential, "V")
+
+
+def _record(writer, name: str, one: RecordPanel) -> None:
+    """What was recorded, with its standard deviation, and the same as the model has it."""
+    record = one.record
+    timed = record.quantity in IN_TIME
+    x = np.asarray(record.at) / 3600.0 if timed else np.asarray(record.at)
+    unit = RECORDED[record.quantity][1]
+    columns = (("recorded", record.value), ("sigma", record.sigma), ("signal", one.signal))
+    for curve, y in columns:
+        _rows(writer, name, f"{record.quantity} {curve}", "", x, "h" if timed else "K", np.asarray(y), unit)
 
 
 def _rows(writer, name: str, curve: str, ion: str, x: np.ndarray, x_unit: str, y: np.ndarray, y_unit: str) -> None:

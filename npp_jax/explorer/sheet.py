@@ -9,6 +9,7 @@ from npp_jax.explorer.common import colours_of
 from npp_jax.explorer.picture import Panel, Picture
 from npp_jax.explorer.profile_figure import FLOOR
 from npp_jax.explorer.subject import Subject
+from npp_jax.figures.records import SHOWN, DrawnRecord, place, record_and_fit
 from npp_jax.fitting import Measurement
 from npp_jax.simulation.status import Status
 
@@ -23,8 +24,10 @@ def figure_of(subject: Subject, picture: Picture) -> "Figure":
 
     measurements = subject.problem.measurements
     colours = colours_of(measurements)
-    figure = Figure(figsize=(max(3.6 * len(measurements), 5.0), 8.0), layout="constrained")
-    grid = figure.subplots(4, len(measurements), squeeze=False, gridspec_kw={"height_ratios": [3, 1.2, 3, 2.6]})
+    recorded = _quantities(picture)
+    heights = [3.0, 1.2, 3.0, 2.6, *([2.2] * len(recorded))]
+    figure = Figure(figsize=(max(3.6 * len(measurements), 5.0), 0.816 * sum(heights)), layout="constrained")
+    grid = figure.subplots(len(heights), len(measurements), squeeze=False, gridspec_kw={"height_ratios": heights})
     for column, measurement, panel in zip(grid.T, measurements, picture.panels, strict=True):
         _profile(column[0], measurement, panel, colours)
         _profile(column[2], measurement, panel, colours)
@@ -36,9 +39,27 @@ def figure_of(subject: Subject, picture: Picture) -> "Figure":
             column[3].semilogy(law.fraction, law.diffusivity, color=colours[law.species], label=law.species)
         column[3].set(xlabel="$n/n_{\\mathrm{ref}}$", ylabel="$D$ / (m$^2$ s$^{-1}$)")
         column[3].legend(frameon=False, fontsize="small")
+        for ax, quantity in zip(column[4:], recorded, strict=True):
+            _record(ax, panel, quantity)
     if subject.title:
         figure.suptitle(subject.title, fontsize="medium")
     return figure
+
+
+def _quantities(picture: Picture) -> list[str]:
+    """What was recorded in the course of time or over the temperature in any experiment, at several points."""
+    records = [one.record for panel in picture.panels for one in panel.records]
+    return list(dict.fromkeys(r.quantity for r in records if r.quantity in SHOWN and r.at.size > 1))
+
+
+def _record(ax: "Axes", panel: Panel, quantity: str) -> None:
+    one = next((one for one in panel.records if one.record.quantity == quantity), None)
+    if one is None:
+        ax.set_axis_off()
+        return
+    nothing = np.zeros_like(one.signal)
+    record_and_fit(ax, DrawnRecord("", one.record, one.signal, nothing))
+    ax.set(xlabel=place(one.record)[0])
 
 
 def _title(panel: Panel) -> str:

@@ -12,8 +12,9 @@ from npp_jax.files import ConfigError, load_experiment
 from npp_jax.files.measured import make_measurement
 from npp_jax.files.seen_tables import ResponseTable
 from npp_jax.files.study import Study, load_study
-from npp_jax.files.study_out import Source
-from npp_jax.files.study_tables import ExperimentEntry
+from npp_jax.files.study_out import RecordSource, Source, record_source
+from npp_jax.files.study_tables import ExperimentEntry, StudyTable
+from npp_jax.files.toml import read_toml
 from npp_jax.files.writing import readable
 from npp_jax.fitting import Measurement, Problem, with_systematic
 from npp_jax.inference import Parameter, ParameterError
@@ -36,6 +37,8 @@ class Subject:
     values: tuple[float, ...]
     profiles: Mapping[str, Source] = dataclasses.field(default_factory=dict)
     """Files of measured profiles, by experiment."""
+    records: Mapping[str, RecordSource] = dataclasses.field(default_factory=dict)
+    """Tables and files of what else was recorded, by experiment."""
     notes: tuple[str, ...] = ()
     """What was changed on the way, one sentence each."""
 
@@ -74,8 +77,10 @@ def of_study(study: Study) -> Subject:
         for k, m in enumerate(problem.measurements)
         if (key := f"experiments[{k}].profile") in study.identity.files
     }
-    full = study.fit.model == "full"
-    return dataclasses.replace(made, profiles=files, release="full" if full else "accurate")
+    entries = read_toml(study.path, StudyTable).experiments
+    records = {entry.name: source for entry in entries if (source := record_source(entry, study.path.parent))}
+    release = "full" if study.fit.model == "full" else "accurate"
+    return dataclasses.replace(made, profiles=files, records=records, release=release)
 
 
 def of_problem(

@@ -13,10 +13,13 @@ from jaxtyping import Array
 
 from npp_jax.files.errors import ConfigError
 from npp_jax.files.experiment_out import experiment_table
+from npp_jax.files.recorded import record_files
+from npp_jax.files.study_tables import ExperimentEntry
 from npp_jax.files.toml_out import toml_of
 from npp_jax.fitting import Measurement, Problem
 from npp_jax.inference import Parameter
 from npp_jax.observe import (
+    RECORDED,
     AbstractLikelihood,
     AbstractResponse,
     DepthProfile,
@@ -42,6 +45,31 @@ class Source(NamedTuple):
         return cls(path.suffix.lower(), path.read_bytes())
 
 
+class RecordSource(NamedTuple):
+    """Tables of a study about the records of an experiment, and the files that they name."""
+
+    tables: Mapping[str, Any]
+    files: Mapping[str, Source]
+    """By the name of the table."""
+
+
+def record_source(entry: ExperimentEntry, folder: Path) -> RecordSource | None:
+    """What a study says of the records of an experiment; None where there are none.
+
+    Parameters
+    ----------
+    entry
+        Entry of the study.
+    folder
+        Where its files lie.
+    """
+    tables = entry.model_dump(include=set(RECORDED), exclude_none=True, exclude_defaults=True)
+    if not tables:
+        return None
+    named = {key.partition(".")[0]: folder / file for key, file in record_files(entry).items()}
+    return RecordSource(tables, {name: Source.of(path) for name, path in named.items()})
+
+
 def study_files(
     problem: Problem,
     values: Sequence[float],
@@ -49,6 +77,7 @@ def study_files(
     name: str,
     title: str,
     profiles: Mapping[str, Source],
+    records: Mapping[str, RecordSource],
     weights: Sequence[np.ndarray | None],
     fit: Mapping[str, Any],
     comment: str = "",
@@ -65,6 +94,8 @@ def study_files(
         Stem of the study file, and its title.
     profiles
         Files from which profiles were read, by the experiment; of others tables are made.
+    records
+        Tables and files of records, by the experiment; records of others are left out, which the study says.
     weights
         Weights of the measured points of each experiment.
     fit
@@ -78,9 +109,9 @@ def study_files(
         Files cannot say what the problem has.
     """
     files: dict[str, bytes] = {}
-    recorded = [f"{m.name}: {r.quantity}" for m in problem.measurements for r in m.records]
-    if recorded:
-        comment += f"\nRecords are left out ({', '.join(recorded)}): add their tables, which the study had."
+    lost = [f"{m.name}: {r.quantity}" for m in problem.measurements if m.name not in records for r in m.records]
+    if lost:
+        comment += f"\nRecords are left out ({', '.join(lost)}): add their tables."
     theta = jnp.asarray(values, float)
     entries = []
     for k, (measurement, weight) in enumerate(zip(problem.measurements, weights, strict=True)):
@@ -96,6 +127,8 @@ def study_files(
         entry: dict[str, Any] = {"name": measurement.name, "file": f"{stem}.toml", "output": measurement.output}
         if measurement.profile is not None and weight is not None:
             entry |= _measured(problem, measurement, theta, weight, stem, profiles.get(measurement.name), files)
+        if measurement.records and measurement.name in records:
+            entry |= _recorded(records[measurement.name], stem, files)
         entries.append(entry)
     if problem.parameters:
         rows = io.StringIO()
@@ -114,6 +147,16 @@ def study_files(
         }
         files[f"{name}.toml"] = toml_of(study, comment=comment).encode()
     return files
+
+
+def _recorded(source: RecordSource, stem: str, files: dict[str, bytes]) -> dict[str, Any]:
+    """Keys of an entry about its records; what they name is one of the files."""
+    tables = dict(source.tables)
+    for quantity, file in source.files.items():
+        name = f"{stem}_{quantity}{file.suffix}"
+        files[name] = file.content
+        tables[quantity] = {**tables[quantity], "file": name}
+    return tables
 
 
 def plain_name(text: str) -> str:

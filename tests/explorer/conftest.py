@@ -23,6 +23,7 @@ profile = "K.csv"
 counts_per_fraction = 2000.0
 likelihood = { kind = "poisson" }
 response = { kind = "dowsett", leading_nm = 0.8, trailing_nm = 2.5, sigma_nm = 1.5 }
+current = { file = "current.csv", relative_sigma = 0.01, gain_sigma = 0.02 }
 
 [[parameters]]
 name = "sed_fwhm_eV"
@@ -56,6 +57,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("explored")
     shutil.copy(SWEEPS / "lithium_borate_K.toml", folder / "K.toml")
     shutil.copy(SWEEPS / "synthetic" / "K.csv", folder)
+    shutil.copy(SWEEPS / "synthetic_records" / "K_current.csv", folder / "current.csv")
     (folder / "study.toml").write_text(STUDY, encoding="utf-8")
     return folder / "study.toml"
 

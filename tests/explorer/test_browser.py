@@ -62,6 +62,14 @@ def test_a_number_outside_of_its_range_is_refused_in_words(page):
     page.wait(f"Bokeh.documents[0].get_model_by_name('box sed_fwhm_eV').value == '{before}'")
 
 
+def test_what_was_recorded_stands_beside_its_curve(page):
+    points, seen = page.column("recorded current", "y"), page.column("seen current", "y")[0]
+    assert len(points) == len(seen) > 50
+    # Noise of 1 % and a gain, which the model finds, at nearly the parameters of the synthetic data.
+    assert np.std(np.array(points) / np.array(seen) - 1.0) < 0.05
+    assert "current: χ²" in page.run("Bokeh.documents[0].get_model_by_name('told K').data.text").__str__()
+
+
 def test_undo_goes_back(page):
     before = page.read("box sed_fwhm_eV", "value")
     moved(page, "sed_fwhm_eV", 0.62)
@@ -69,7 +77,7 @@ def test_undo_goes_back(page):
     page.wait(f"Bokeh.documents[0].get_model_by_name('box sed_fwhm_eV').value == '{before}'")
 
 
-def test_the_files_of_the_page_give_its_picture_on_the_command_line(page, tmp_path: Path):
+def test_the_files_of_the_page_give_its_picture_on_the_command_line(page, served, tmp_path: Path):
     moved(page, "D_K_m2_s", 0.55)
     time.sleep(0.3)
     page.click("save TOML")
@@ -81,6 +89,10 @@ def test_the_files_of_the_page_give_its_picture_on_the_command_line(page, tmp_pa
     (stored,) = read_profiles(tmp_path / "study.h5", np.array([0]))
     np.testing.assert_allclose(stored.profile[0, 1], page.curve("signal K"), atol=1e-5)
     again = subject_of_study(study)
+    # Records travel with the study.
+    (record,), (before,) = (load_study(path).problem.measurements[0].records for path in (study, served.study))
+    np.testing.assert_array_equal(record.value, before.value)
+    assert (record.quantity, record.gain_sigma) == ("current", 0.02)
     assert again.view().value("D_K_m2_s") == pytest.approx(3e-22 * 10.0**0.55)
     assert float(again.problem.measurements[0].experiment.species[1].diffusivity.D) == again.view().value("D_K_m2_s")
 
@@ -150,7 +162,7 @@ def test_a_candidate_of_a_sweep_shows_the_profiles_that_it_has(browser, study, t
     from npp_jax.explorer.serve import served_aside
 
     text = study.read_text().replace('"sed_fwhm_eV"', f'"width{EVIL}"').replace("synthetic)", f"synthetic){EVIL}")
-    for name in ("K.toml", "K.csv"):
+    for name in ("K.toml", "K.csv", "current.csv"):
         (tmp_path / name).write_bytes((study.parent / name).read_bytes())
     design = "[design]\ncandidates = 4\n[sweep]\nprofiles = true\nerror_estimate = false\n"
     (tmp_path / "swept.toml").write_text(f"{text}{design}", encoding="utf-8")
