@@ -126,7 +126,9 @@ class ExperimentCharts:
             # A text of the page makes the browser lay all of it out anew: most of the time of a picture.
             return
         self._told = panel.status
-        chi2 = f" &nbsp; χ² {panel.chi2:.1f} for {panel.points} points" if panel.points else ""
+        # A line has no room for "points" beside records.
+        of_profile = f" / {panel.points}" if panel.records else f" for {panel.points} points"
+        chi2 = f" &nbsp; χ² {panel.chi2:.1f}{of_profile}" if panel.points else ""
         chi2 += "".join(f"; {one.words()}" for one in panel.records)
         front = f"front {depth:.4g} nm, width {width:.3g} nm, {100 * plateau:.3g} % behind it"
         told = f"<b style='color:{colour}'>{panel.status.name}</b>"

@@ -62,7 +62,7 @@ class RecordPanel(NamedTuple):
     def words(self) -> str:
         """Misfit in words."""
         quantity = self.record.quantity.replace("_", " ")
-        return f"{quantity}: χ² {self.chi2:.1f} for {self.record.at.size} points"
+        return f"{quantity} χ² {self.chi2:.1f} / {self.record.at.size}"
 
 
 class Panel(NamedTuple):
