@@ -91,7 +91,13 @@ def parse_experiment(table: Mapping[str, Any], *, folder: Path = Path()) -> Expe
     sample = checked.sample
     initial = {entry.species: _initial(entry, folder, k) for k, entry in enumerate(checked.initial)}
     return _known(
-        sample=Sample(sample.thickness_um * 1e-6, sample.permittivity, sample.bulk_density_m3),
+        sample=Sample(
+            sample.thickness_um * 1e-6,
+            sample.permittivity,
+            sample.bulk_density_m3,
+            None if sample.hop_length_nm is None else sample.hop_length_nm * 1e-9,
+            sample.cross_coefficient,
+        ),
         species=tuple(
             Species(
                 s.name,
