@@ -71,13 +71,15 @@ def measured(model: str, seed: int) -> npp.Measurement:
 
 def fitted(data: npp.Measurement, model: str) -> npp.FitResult:
     """Fit of a model, from the true values of the numbers that all have."""
-    parameters, start = PARAMETERS, list(SHARED.values())
+    parameters, starts = PARAMETERS, [list(SHARED.values())]
     if model in OWN:
         parameter, value = OWN[model]
-        parameters, start = (*PARAMETERS, parameter), [*start, value]
+        # One start where the rival is what it is in its own data, and one where it is hardly there.
+        parameters = (*PARAMETERS, parameter)
+        starts = [[*starts[0], value], [*starts[0], 0.05]]
     measurement = dataclasses.replace(data, experiment=film(model))
     problem = npp.Problem((measurement,), parameters)
-    return npp.fit(problem, np.array([start]), npp.FAST, profile_points=0)
+    return npp.fit(problem, np.array(starts), npp.FAST, profile_points=0)
 
 
 def main() -> None:

@@ -1,5 +1,6 @@
 """`npp-jax couple`: D(c) of a measured diffusion couple without a simulation, and a study that fits it."""
 
+import hashlib
 import re
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from npp_jax.physics.boltzmann_matano import Interdiffusion, boltzmann_matano
 from npp_jax.text.errors import shorten
 
 _NAME = re.compile(r"[A-Za-z]\w{0,19}")
+
+_MARK_LINE = "# "
+"""What the last line begins with."""
 
 _LEAST_SIGMA = 1e-3
 """Standard deviation of a mole fraction that is taken where the data scatter less about their smoothed curve."""
@@ -86,19 +90,25 @@ def analyse_couple(
     origin = Origin("couple", file, reads=(file,))
     picture = [targets["couple.png"]] if figures else []
     tables = [targets[name] for name in names[:-1]]
-    check_targets([*tables, *picture], origin, force=force, listed=tables)
+    check_targets([*tables, *picture], origin, force=force)
+    if not force:
+        _check_unedited(tables)
     study = study_of_couple(found, stem, species=species, time_h=time_h, profile=targets["profile.csv"].name)
     sigma = np.maximum(found.sigma, _LEAST_SIGMA)[found.phase]
     columns = table.depth_um + study.before_um, table.fraction, sigma
     rows = zip(*(column.tolist() for column in columns), strict=True)
+
+    def write(name: str, text: str) -> None:
+        write_text(targets[name], _marked(text, origin.mark(targets[name])))
+
     with written_together():
         head = f"depth_um,{species},{species}_sigma\n"
-        write_text(targets["profile.csv"], head + "".join(f"{x:.9g},{c:.9g},{s:.3g}\n" for x, c, s in rows))
+        write("profile.csv", head + "".join(f"{x:.9g},{c:.9g},{s:.3g}\n" for x, c, s in rows))
         pairs = zip(fractions.tolist(), D.tolist(), strict=True)
-        write_text(targets["D.csv"], "fraction,D_m2_s\n" + "".join(f"{c:.9g},{d:.6g}\n" for c, d in pairs))
-        write_text(targets["couple.toml"], study.experiment)
-        write_text(targets["study.toml"], study.study)
-        write_text(targets["start.csv"], study.start)
+        write("D.csv", "fraction,D_m2_s\n" + "".join(f"{c:.9g},{d:.6g}\n" for c, d in pairs))
+        write("couple.toml", study.experiment)
+        write("study.toml", study.study)
+        write("start.csv", study.start)
         if figures:
             title = readable(f"{stem}, {time_h:g} h")
             picture = draw(
@@ -110,6 +120,32 @@ def analyse_couple(
             f"depths of the profile are from the end of the couple, {study.before_um:g} µm before its first point"
         )
     return [*lines, *(f"warning: {text}" for text in lost)], [*tables, *picture]
+
+
+def _marked(text: str, mark: str) -> str:
+    """Text with a comment below that tells whose it is, and whether it was edited since."""
+    return f"{text}{_MARK_LINE}{mark} {_checksum(text)}\n"
+
+
+def _checksum(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _check_unedited(paths: list[Path]) -> None:
+    """Refuse to replace what was written by this command and edited afterwards.
+
+    Raises
+    ------
+    ConfigError
+        In one line.
+    """
+    for path in (path for path in paths if path.exists()):
+        text, _, told = path.read_text(encoding="utf-8", errors="replace").rpartition(_MARK_LINE)
+        if told.split()[-1:] != [_checksum(text)]:
+            raise ConfigError(
+                f"{path}: it was edited since `npp-jax couple` has written it; give another place, or --force to "
+                "replace it"
+            )
 
 
 def _rising(found: Interdiffusion) -> tuple[np.ndarray, np.ndarray]:

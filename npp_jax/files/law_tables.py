@@ -115,6 +115,8 @@ class DiffusivityTable(ConfigTable):
                 raise ValueError(f"knot_D_m2_s must have as many entries as knot_fraction ({len(fraction)})")
             if any(a >= b for a, b in itertools.pairwise(fraction)):
                 raise ValueError("knot_fraction must increase")
+            if fraction[0] < 0.0:
+                raise ValueError(f"knot_fraction = {fraction[0]:g}: a fraction is not less than 0")
         if self.fraction_of is not None and self.populations == "intermixed":
             raise ValueError("fraction_of does not go with populations = 'intermixed', which takes the sum of all ions")
         if self.diffusion_term == "thermodynamic" and self.populations == "intermixed":
