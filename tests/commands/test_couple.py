@@ -39,9 +39,8 @@ def test_d_is_found_and_written_for_studies(tmp_path: Path, head: str, factor: f
     np.testing.assert_allclose(start.depth, (DEPTH + 20.0) * 1e-6, atol=1.1e-6)
     np.testing.assert_allclose(np.diff(start.depth), np.diff(DEPTH) * 1e-6, atol=1e-12)
     study = load_study(tmp_path / "a_study.toml")
-    at_start = dict(
-        zip(*(row.split(",") for row in (tmp_path / "a_start.csv").read_text().split("\n")[:2]), strict=True)
-    )
+    rows = (tmp_path / "a_start.csv").read_text().split("\n")[:2]
+    at_start = dict(zip(*(row.split(",") for row in rows), strict=True))
     knots = [float(value) for name, value in at_start.items() if name.startswith("D_at")]
     assert [p.name for p in study.main.parameters] == list(at_start)
     np.testing.assert_allclose(knots[2:-2], (20e-6) ** 2 / 3.6e5, rtol=0.02)
