@@ -6,7 +6,7 @@ Four models of one exchange of K for Li on a thin film: the ideal flux of the pa
 Fermi picture, hops in a strong field, and a cross coefficient between the ions. For each a profile (2000 counts at the
 bulk content) and a current (1 % noise) are simulated and counted; each is fitted by all four models, with the width of
 the distribution and both diffusion coefficients free, and the number that a model has besides. Printed is χ² of each
-fit less that of the true model.
+fit less that of the true model; `--save` writes benchmarks/results/physics_rivals.json.
 """
 
 import argparse
