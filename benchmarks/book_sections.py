@@ -218,8 +218,9 @@ def physics_rivals(result: Result) -> tuple[str, str]:
     wrong = [pair for pair, rise in beyond.items() if rise < -CHANCE]
     told = sum(rise > CHANCE for rise in beyond.values())
     pairs = len(models) * (len(models) - 1)
+    falls = f"{len(wrong) or 'none'} fall by it"
     verdict = (
-        f"{'FAILED: ' if wrong else ''}{told} of {pairs} wrong models rise by more than {CHANCE:g}, none falls by it"
+        f"{'FAILED: ' if wrong else ''}χ² of {told} of {pairs} wrong models rises by more than {CHANCE:g}, {falls}"
     )
     rows = [(data, *(f"{beyond[data, model]:+.1f}" for model in models)) for data in models]
     text = (
