@@ -88,6 +88,7 @@ def _of_sites(
         populations=table.populations,
         diffusion_term=table.diffusion_term,
         arrhenius=arrhenius,
+        mixing_time=table.mixing_time_s,
     )
 
 

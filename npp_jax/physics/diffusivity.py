@@ -19,7 +19,7 @@ from npp_jax.physics.checks import expect
 from npp_jax.physics.fermi_dirac import fermi_dirac_energy
 from npp_jax.physics.fermi_table import fermi_energy_table
 from npp_jax.physics.interpolation import interpolate
-from npp_jax.physics.leaf import as_leaf
+from npp_jax.physics.leaf import as_leaf, as_optional_leaf
 from npp_jax.physics.quantile import normal_quantile
 from npp_jax.physics.sed import AbstractSED, GaussianSED, MixtureSED
 
@@ -108,12 +108,17 @@ class SEDDiffusivity(AbstractDiffusivity):
     """Further thermal activation, on top of the temperature in the SED factor."""
     diffusion_term: DiffusionTerm = eqx.field(static=True, default="ideal")
     """What drives diffusion: the gradient of the density (`ideal`), or that of the Fermi energy (`thermodynamic`)."""
+    mixing_time: Float[Array, "*#batch"] | None = eqx.field(converter=as_optional_leaf, default=None)
+    """Time τ in which intermixed populations become so, separate at the start of the experiment: the law takes
+    (1 - w) x of its own ion and w x of all, w = 1 - exp(-t/τ) [s]. None for populations that are intermixed at once."""
 
     def __check_init__(self) -> None:
         """The distribution is one, and a thermodynamic factor belongs to one ion."""
         expect(self.sed, AbstractSED, "the site energy distribution", "one of a width in eV is GaussianSED(width)")
         if self.diffusion_term == "thermodynamic" and self.populations == "intermixed":
             raise ValueError("diffusion_term = 'thermodynamic' is that of one ion: use populations = 'separate'")
+        if self.mixing_time is not None and self.populations == "separate":
+            raise ValueError("mixing_time is the time to populations = 'intermixed', and these are separate")
 
     def occupied(self, x: Float[Array, "*#shape"]) -> Float[Array, "*shape"]:
         """Occupied fraction of the sites, (1 - v) max(y, floor), until they are full."""
