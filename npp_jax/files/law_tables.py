@@ -85,6 +85,8 @@ class DiffusivityTable(ConfigTable):
     """Time in which intermixed populations become so, from separate ones at the start; not given: at once."""
     diffusion_term: Literal["ideal", "thermodynamic"] = "ideal"
     """What drives diffusion: the gradient of the density, or, `thermodynamic`, that of the Fermi energy."""
+    averaging: Literal["middle", "integral"] = "middle"
+    """D between two cells: that of their middle, or its mean from one to the other, for a foreign ion of this law."""
     activation_energy_eV: Annotated[float, within(keys.ION["activation_energy_eV"])] | None = None
     """Arrhenius activation beside the distribution; goes with reference_temperature_K."""
     reference_temperature_K: Annotated[float, within(keys.STAGE["temperature_K"])] | None = None
@@ -132,7 +134,7 @@ class DiffusivityTable(ConfigTable):
 
 _COMMON = {"activation_energy_eV", "reference_temperature_K", "fraction_of"}
 _SED = {"D_bulk_m2_s", "conductivity_S_m", "sed_fwhm_eV", "sed", "immobile_fraction", "filling", "populations",
-        "diffusion_term", "mixing_time_s"}  # fmt: skip
+        "diffusion_term", "mixing_time_s", "averaging"}  # fmt: skip
 _KEYS: dict[str, tuple[set[str], set[str]]] = {
     "constant": ({"D_m2_s"}, set()),
     "sed": ({"vacancy_fraction"}, _SED),

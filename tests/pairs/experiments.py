@@ -15,6 +15,7 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "vacancies": ("few", "many"),
     "populations": ("separate", "intermixed", "intermixing"),
     "diffusion term": ("ideal", "thermodynamic"),
+    "averaging": ("middle", "integral"),
     "hops": ("no length", "length"),
     "cross terms": ("none", "some"),
     "immobile": ("none", "some"),
@@ -71,6 +72,7 @@ def _law(choice: dict[str, str], factor: float) -> dict[str, Any]:
         "filling": choice["filling"],
         **_populations(choice),
         "diffusion_term": choice["diffusion term"],
+        "averaging": choice["averaging"],
         **level[choice["level"]],
         **more,
     }
