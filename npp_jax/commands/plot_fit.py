@@ -77,9 +77,11 @@ def _law(reader: Reader) -> tuple[LawBands, tuple[float, float]]:
     low, high = reader.array("law/supported", ("end",), finite=True).tolist()
     bands = LawBands(
         species if isinstance(species, str) else "?",
-        reader.array("law/law_fraction", over),
+        reader.array("law/law_fraction", over, finite=True),
         band("diffusivity", over),
-        SiteBands(band("activation", over), reader.array("law/energy", energies), band("density", energies))
+        SiteBands(
+            band("activation", over), reader.array("law/energy", energies, finite=True), band("density", energies)
+        )
         if "law/energy" in reader
         else None,
     )
