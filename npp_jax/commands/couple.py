@@ -28,7 +28,7 @@ _UNLIKELY, _ALIKE = 1e-3, 1.2
 _FLAT = 8
 """Points at each end that must be flat."""
 
-_LEAST_SIGMA = 1e-3
+LEAST_SIGMA = 1e-3
 """Standard deviation of a mole fraction that is taken where the data scatter less about their smoothed curve."""
 
 
@@ -91,7 +91,7 @@ def analyse_couple(
         raise ConfigError(f"{file}: {error}") from None
     if np.sum(np.isfinite(found.D)) < 2:
         raise ConfigError(f"{file}: the profile rises nowhere from one end to the other: is it that of a couple?")
-    fit = fit_couple(found, table.fraction, 3600.0 * time_h, _LEAST_SIGMA)
+    fit = fit_couple(found, table.fraction, 3600.0 * time_h, LEAST_SIGMA)
     stem, lost = file.stem, list[str]()
     names = ("profile.csv", "D.csv", "band.csv", "couple.toml", "study.toml", "start.csv", "couple.png")
     targets = {name: output / f"{stem}_{name}" for name in names}
@@ -100,12 +100,8 @@ def analyse_couple(
     tables = [targets[name] for name in names[:-1]]
     check_targets([*tables, *picture], origin, force=force, listed=tables)
     study = study_of_couple(found, fit, stem, species=species, time_h=time_h, profile=targets["profile.csv"].name)
-    sigma = np.maximum(found.sigma, _LEAST_SIGMA)[found.phase]
-    columns = table.depth_um + study.before_um, table.fraction, sigma
-    rows = zip(*(column.tolist() for column in columns), strict=True)
     with written_together():
-        head = f"depth_um,{species},{species}_sigma\n"
-        write_text(targets["profile.csv"], head + "".join(f"{x:.9g},{c:.9g},{s:.3g}\n" for x, c, s in rows))
+        write_text(targets["profile.csv"], profile_text(table, found, species, study.before_um))
         rows = "".join(f"{knot.fraction:.9g},{knot.D:.6g}\n" for knot in law_of(fit, _ROWS))
         write_text(targets["D.csv"], "fraction,D_m2_s\n" + rows)
         rows = "".join(f"{c:.9g},{d:.6g},{low:.6g},{high:.6g}\n" for c, (d, low, high) in _rising(fit))
@@ -124,6 +120,13 @@ def analyse_couple(
             f"depths of the profile are from the end of the couple, {study.before_um:g} µm before its first point"
         )
     return [*lines, *(f"warning: {text}" for text in lost)], [*tables, *picture]
+
+
+def profile_text(table: CoupleTable, found: Interdiffusion, species: str, before_um: float) -> str:
+    """Profile with the standard deviations of its points, from the end of the couple that is simulated."""
+    sigma = np.maximum(found.sigma, LEAST_SIGMA)[found.phase]
+    rows = zip(*(column.tolist() for column in (table.depth_um + before_um, table.fraction, sigma)), strict=True)
+    return f"depth_um,{species},{species}_sigma\n" + "".join(f"{x:.9g},{c:.9g},{s:.3g}\n" for x, c, s in rows)
 
 
 def _rising(fit: CoupleFit) -> list[tuple[float, np.ndarray]]:

@@ -68,13 +68,14 @@ def study_of_couple(
     other = "B" if species != "B" else "A"
     left, right = (min(max(end, 0.0), 1.0) for end in (fit.limits[0, 0], fit.limits[-1, 1]))
     experiment = f"""# {stem}: {species} and {other}, all other components together, with one mutual D(c).
+# What each key means: npp-jax schema experiment --markdown
 schema_version = 1
 title = "Diffusion couple"
 
 [sample]
 thickness_um = {whole:.6g}
 permittivity = 9.0          # no field arises: without effect
-bulk_density_m3 = 8e28      # without effect
+bulk_density_m3 = 8e28      # sites of all components, 1/m³; without effect
 
 [[species]]
 name = "{species}"
@@ -93,7 +94,7 @@ bulk_fraction = 0.0
 law = "mutual"
 partner = "{species}"
 
-[[initial]]
+[[initial]]                 # the two halves before the anneal, sharp
 species = "{species}"
 form = "step"
 position_um = {start:.6g}
@@ -111,6 +112,8 @@ duration_h = {time_h:.9g}
         _parameter("position_um", f"initial.{species}.position_um", max(start - off, 0.0), min(start + off, whole))
     )
     study = f"""# D(c) of {stem} with its band: ln D at knots, and the place of the first contact.
+# Look first: npp-jax check {stem}_study.toml      Then: npp-jax fit {stem}_study.toml --output results
+# What each key means: npp-jax schema study --markdown
 schema_version = 1
 title = "D(c) of a diffusion couple"
 

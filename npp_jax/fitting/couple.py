@@ -61,7 +61,7 @@ class CoupleFit:
 
     limits: Float[np.ndarray, "phase two"]
     """Fractions between which each phase lives, in the order of the depth [1]."""
-    knots: tuple[Float[np.ndarray, " knot"], ...]
+    knots: tuple[Float[np.ndarray, " _"], ...]
     """D at knots, evenly spaced between these [m²/s]."""
     position: float
     """Depth of the first contact [m]."""

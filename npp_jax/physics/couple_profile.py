@@ -31,14 +31,14 @@ _ITERATIONS = 40
 class CoupleProfile(NamedTuple):
     """Composition of each phase over η, and where the phases meet."""
 
-    eta: tuple[Float[Array, " node"], ...]
+    eta: tuple[Float[Array, " _"], ...]
     """(x - x₀)/√t of each phase, increasing [m/√s]."""
-    share: tuple[Float[Array, " node"], ...]
+    share: tuple[Float[Array, " _"], ...]
     """Composition at these places, 0 at the first end and 1 at the second [1]."""
     boundary: Float[Array, " gap"]
     """(x - x₀)/√t at which two phases meet [m/√s]."""
 
-    def at(self, eta: Float[Array, " point"], phase: Int[np.ndarray, " point"]) -> Float[Array, " point"]:
+    def at(self, eta: Float[Array, " point"], phase: Int[Array | np.ndarray, " point"]) -> Float[Array, " point"]:
         """Composition of points that are known to lie in these phases; beyond a boundary the phase goes on straight."""
         found = jnp.zeros_like(eta)
         last = len(self.eta) - 1
@@ -49,7 +49,7 @@ class CoupleProfile(NamedTuple):
         return found
 
 
-def couple_profile(limits: Float[Array, "phase two"], ln_D: Sequence[Float[Array, " knot"]]) -> CoupleProfile:
+def couple_profile(limits: Float[Array, "phase two"], ln_D: Sequence[Float[Array, " _"]]) -> CoupleProfile:
     """Solve for the profile of a couple from a sharp step.
 
     Parameters

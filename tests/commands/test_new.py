@@ -46,6 +46,24 @@ def test_a_tracer_study_runs_as_it_is(tmp_path: Path, run: Run) -> None:
     assert "converged" in text and "synthetic" in (tmp_path / "tracer_synthetic.csv").read_text(encoding="utf-8")
 
 
+def test_a_couple_is_written_with_its_data(tmp_path: Path, run: Run) -> None:
+    code, text = run("new", "couple", "--output", tmp_path)
+    assert code == 0 and "synthetic" in text, text
+    study = load_study(tmp_path / "diffusion_study.toml")
+    start = np.genfromtxt(tmp_path / "diffusion_start.csv", delimiter=",", names=True)
+    # Made with 1e-15 exp(1.5 c) m²/s.
+    knots = {name: float(start[name]) for name in start.dtype.names if name.startswith("D_at")}
+    fractions = np.asarray(study.main.problem.measurements[0].experiment.species[0].diffusivity.fraction)
+    np.testing.assert_allclose(list(knots.values()), 1e-15 * np.exp(1.5 * fractions), rtol=0.06)
+    own = tmp_path / "own.csv"
+    own.write_text("depth_um,Mo\n" + "".join(f"{k},{0.5 + 0.5 * np.tanh(0.1 * (k - 38)):.5f}\n" for k in range(76)))
+    code, text = run("new", "couple", "--profile", own, "--output", tmp_path, "--name", "own")
+    assert code == 2 and "--duration-h" in text and text.count("\n") == 1
+    options = ("--profile", own, "--duration-h", 2, "--species", "Mo", "--output", tmp_path, "--name", "own")
+    assert run("new", "couple", *options)[0] == 0
+    assert load_study(tmp_path / "own_study.toml").main.problem.measurements[0].profile is not None
+
+
 def test_a_profile_gives_the_first_guess(tmp_path: Path, run: Run) -> None:
     """Of a synthetic profile of 20.1 mC/cm², D of K 9.7e-22 m²/s and 2000 counts."""
     code, text = run("new", "cait", "--profile", PROFILE, "--output", tmp_path)
