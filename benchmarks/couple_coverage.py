@@ -59,7 +59,7 @@ def count(couple: Couple, replicates: int, seed: int) -> dict[str, float]:
     whole, points, widths, ended = 0, [], [], 0
     for _ in range(replicates):
         seen = clean + rng.normal(0.0, SIGMA, len(DEPTH))
-        fit = fit_couple(boltzmann_matano(DEPTH, seen, TIME, ends=(0.0, 1.0)), seen, TIME, 1e-3)
+        fit = fit_couple(boltzmann_matano(DEPTH, seen, TIME, ends=(0.0, 1.0)), seen, TIME)
         inside = np.zeros(len(fit.curve), bool)
         for low, high in couple.limits:
             inside |= (fit.curve >= low) & (fit.curve <= high)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         sample_posterior,
         synthetic_profile,
     )
+    from npp_jax.fitting.couple import CoupleFit, fit_couple
     from npp_jax.inference import Parameter, ParameterError, Posterior, PosteriorOptions, Prior
     from npp_jax.observe import (
         DepthProfile,
@@ -142,6 +143,7 @@ _LAZY = {
         "sample_posterior",
         "synthetic_profile",
     ),
+    "npp_jax.fitting.couple": ("CoupleFit", "fit_couple"),
     "npp_jax.inference": ("Parameter", "ParameterError", "Posterior", "PosteriorOptions", "Prior"),
     "npp_jax.observe": (
         "DepthProfile",
@@ -194,6 +196,7 @@ __all__ = [
     "ConfigError",
     "ConstantDiffusivity",
     "Controls",
+    "CoupleFit",
     "DepthProfile",
     "DowsettResponse",
     "Drive",
@@ -258,6 +261,7 @@ __all__ = [
     "explore",
     "figures",
     "fit",
+    "fit_couple",
     "import_sims",
     "law_bands",
     "load_experiment",

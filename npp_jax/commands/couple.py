@@ -12,7 +12,7 @@ from npp_jax.files import ConfigError
 from npp_jax.files.couple_table import CoupleTable, read_couple
 from npp_jax.files.origin import Origin, check_targets
 from npp_jax.files.writing import draw, readable, write_text, written_together
-from npp_jax.fitting.couple import CoupleFit, fit_couple
+from npp_jax.fitting.couple import LEAST_SIGMA, CoupleFit, fit_couple
 from npp_jax.inference import GOOD, REASON_ADVICE
 from npp_jax.physics.boltzmann_matano import Interdiffusion, boltzmann_matano
 from npp_jax.text.errors import shorten
@@ -27,9 +27,6 @@ _UNLIKELY, _ALIKE = 1e-3, 1.2
 
 _FLAT = 8
 """Points at each end that must be flat."""
-
-LEAST_SIGMA = 1e-3
-"""Standard deviation of a mole fraction that is taken where the data scatter less about their smoothed curve."""
 
 
 def analyse_couple(
@@ -91,7 +88,7 @@ def analyse_couple(
         raise ConfigError(f"{file}: {error}") from None
     if np.sum(np.isfinite(found.D)) < 2:
         raise ConfigError(f"{file}: the profile rises nowhere from one end to the other: is it that of a couple?")
-    fit = fit_couple(found, table.fraction, 3600.0 * time_h, LEAST_SIGMA)
+    fit = fit_couple(found, table.fraction, 3600.0 * time_h)
     stem, lost = file.stem, list[str]()
     names = ("profile.csv", "D.csv", "band.csv", "couple.toml", "study.toml", "start.csv", "couple.png")
     targets = {name: output / f"{stem}_{name}" for name in names}

@@ -47,6 +47,9 @@ ENDS = 0.005
 """Standard deviation of the fractions of the ends: that of the scale of a probe, which moves them together with all
 points between, and of a profile that stops short of them."""
 
+LEAST_SIGMA = 1e-3
+"""Standard deviation of a mole fraction that is taken where the data scatter less about their smoothed curve."""
+
 _SCATTERS, _SHARE = 8.0, 0.45
 """How far the end of a phase may lie on its own side of its last point, in standard deviations, and beyond it, as a
 share of the jump."""
@@ -97,7 +100,9 @@ class _Data(NamedTuple):
     """√t [√s]."""
 
 
-def fit_couple(found: Interdiffusion, fraction: Float[np.ndarray, " point"], time: float, least: float) -> CoupleFit:
+def fit_couple(
+    found: Interdiffusion, fraction: Float[np.ndarray, " point"], time: float, *, least: float = LEAST_SIGMA
+) -> CoupleFit:
     """Fit D(c) in free form.
 
     Parameters

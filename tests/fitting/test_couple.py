@@ -18,7 +18,7 @@ def test_the_truth_lies_in_the_band(turned: bool, rng: np.random.Generator) -> N
     """An exponential law, solved as a two-point problem, with noise; both ways round."""
     depth, c = DEPTH[::8], similarity(1.5)[1][::8] + rng.normal(0.0, 2e-3, len(DEPTH[::8]))
     c = c[::-1] if turned else c
-    fit = fit_couple(boltzmann_matano(depth, c, TIME), c, TIME, 1e-3)
+    fit = fit_couple(boltzmann_matano(depth, c, TIME), c, TIME)
     assert fit.reason == Reason.CONVERGED
     truth = 1e-15 * np.exp(1.5 * fit.curve)
     assert np.all((fit.D[:, 1] < truth) & (truth < fit.D[:, 2]))
@@ -36,7 +36,7 @@ def test_a_jump_is_a_boundary_and_phases_end_where_they_do(rng: np.random.Genera
     eta = (depth - 110e-6) / np.sqrt(TIME)
     phase = (eta > float(exact.boundary[0])).astype(int)
     c = np.asarray(exact.at(jnp.asarray(eta), phase)) + rng.normal(0.0, 1e-3, len(depth))
-    fit = fit_couple(boltzmann_matano(depth, c, TIME, ends=(0.0, 1.0)), c, TIME, 1e-3)
+    fit = fit_couple(boltzmann_matano(depth, c, TIME, ends=(0.0, 1.0)), c, TIME)
     assert fit.reason == Reason.CONVERGED and len(fit.knots) == 2
     # Points are 2 µm apart, over which the second phase rises by 0.08: its end is known to some hundredths.
     known = fit.covariance
@@ -56,7 +56,7 @@ def test_the_published_d_of_nickel_and_molybdenum_lies_in_the_band(
         pytest.skip("no measured couple at ../shared/data/nimo-diffusion-couple")
     told, seen = (np.genfromtxt(folder / f"{n}.csv", delimiter=",", names=True) for n in ("NiMo", "NiMo_exp"))
     found = boltzmann_matano(seen["dis"] * 1e-6, seen["X"], 3.6e6, ends=ends)
-    fit = fit_couple(found, seen["X"], 3.6e6, 1e-3)
+    fit = fit_couple(found, seen["X"], 3.6e6)
     assert fit.reason == Reason.CONVERGED and fit.chi2 < 1.3 * fit.degrees_of_freedom
     published = np.exp(np.interp(fit.curve, told["X"], np.log(told["DC"])))
     inside = (fit.D[:, 1] < published) & (published < fit.D[:, 2])

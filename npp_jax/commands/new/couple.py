@@ -5,7 +5,7 @@ import math
 import jax.numpy as jnp
 import numpy as np
 
-from npp_jax.commands.couple import LEAST_SIGMA, profile_text
+from npp_jax.commands.couple import profile_text
 from npp_jax.commands.couple_study import study_of_couple
 from npp_jax.commands.new.lines import Draft
 from npp_jax.commands.new.options import Options
@@ -40,7 +40,7 @@ def make_couple(options: Options) -> tuple[list[Draft], list[str]]:
         raise ConfigError(f"{options.profile}: {error}") from None
     if np.sum(np.isfinite(found.D)) < 2:
         raise ConfigError(f"{options.profile}: the profile rises nowhere from one end to the other: is it a couple's?")
-    fit = fit_couple(found, table.fraction, 3600.0 * hours, LEAST_SIGMA)
+    fit = fit_couple(found, table.fraction, 3600.0 * hours)
     study = study_of_couple(found, fit, name, species=species, time_h=hours, profile=f"{name}_profile.csv")
     head = "# synthetic\n" if options.profile is None else ""
     return [
