@@ -79,7 +79,7 @@ def count(couple: Couple, replicates: int, seed: int) -> dict[str, float]:
 
 def main() -> None:
     """Count and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--replicates", type=int, default=200)
     parser.add_argument("--save", action="store_true", help="write benchmarks/results/couple_coverage.json")
     options = parser.parse_args()

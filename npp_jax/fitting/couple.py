@@ -188,7 +188,8 @@ def _law(
         told = [spline_of(at, own) for at, own in zip(share, knots, strict=True)]
         return (jnp.concatenate(told),) * 2
 
-    return jax.jacfwd(law, has_aux=True)(scaled)
+    slope, value = jax.jacfwd(law, has_aux=True)(scaled)
+    return slope, value
 
 
 def _half_width(slope: np.ndarray, matrix: np.ndarray) -> Float[np.ndarray, " composition"]:
@@ -253,7 +254,7 @@ def starts_of(
     for k, (edge, count) in enumerate(zip(edges, counts, strict=True)):
         known = np.isfinite(found.D) & (found.phase == k)
         known = known if known.any() else np.isfinite(found.D)
-        for n, place in enumerate(np.linspace(*edge, count)):
+        for n, place in enumerate(np.linspace(edge[0], edge[1], count)):
             near = np.argsort(np.abs(found.fraction[known] - place), kind="stable")[:5]
             D = float(np.median(found.D[known][near]))
             made.append(Parameter(f"D_{k}_{n}", (), D / RANGE, D * RANGE, "log", prior=Prior(D, PRIOR)))

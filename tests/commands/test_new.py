@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import npp_jax as npp
 from npp_jax.commands.simulate import read_supported
 from npp_jax.commands.tracer.study import load_tracer_study
 from npp_jax.files.study import load_study
@@ -52,8 +53,10 @@ def test_a_couple_is_written_with_its_data(tmp_path: Path, run: Run) -> None:
     study = load_study(tmp_path / "diffusion_study.toml")
     start = np.genfromtxt(tmp_path / "diffusion_start.csv", delimiter=",", names=True)
     # Made with 1e-15 exp(1.5 c) m²/s.
-    knots = {name: float(start[name]) for name in start.dtype.names if name.startswith("D_at")}
-    fractions = np.asarray(study.main.problem.measurements[0].experiment.species[0].diffusivity.fraction)
+    knots = {name: float(start[name]) for name in start.dtype.names or () if name.startswith("D_at")}
+    law = study.main.problem.measurements[0].experiment.species[0].diffusivity
+    assert isinstance(law, npp.SplineDiffusivity)
+    fractions = np.asarray(law.fraction)
     np.testing.assert_allclose(list(knots.values()), 1e-15 * np.exp(1.5 * fractions), rtol=0.06)
     own = tmp_path / "own.csv"
     own.write_text("depth_um,Mo\n" + "".join(f"{k},{0.5 + 0.5 * np.tanh(0.1 * (k - 38)):.5f}\n" for k in range(76)))
