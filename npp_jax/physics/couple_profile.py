@@ -83,6 +83,29 @@ def couple_profile(limits: Float[Array, "phase two"], ln_D: Sequence[Float[Array
     return CoupleProfile(tuple(etas), tuple(shares), boundary)
 
 
+def surface_profile(ln_D: Float[Array, " knot"]) -> tuple[Float[Array, " node"], Float[Array, " node"]]:
+    """Solve for the profile below a surface of constant composition 1, in a sample of composition 0 without end.
+
+    It is half of a couple from 0 to 2 whose D is the same on both sides of 1, where by symmetry nothing flows.
+
+    Parameters
+    ----------
+    ln_D
+        Logarithms of D at knots evenly spaced from 0 to 1. [ln(m²/s)]
+
+    Returns
+    -------
+    x/√t, increasing [m/√s], and the compositions there.
+    """
+    level, share = jnp.mean(ln_D), _shares(first=True, last=False)
+    law = jnp.exp(spline_of(jnp.asarray(0.5 * (share[1:] + share[:-1]), ln_D.dtype), ln_D - level))
+    Y = jnp.asarray(np.concatenate([0.5 * share, 1.0 - 0.5 * share[-2::-1]]), ln_D.dtype)
+    eta = -2.0 * jnp.diff(_flux(Y, jnp.concatenate([law, law[::-1]]))) / jnp.diff(Y) * jnp.exp(0.5 * level)
+    half = len(share) - 1
+    middle = Y[:-1] + Y[1:]
+    return jnp.pad(-eta[:half][::-1], (1, 0)), jnp.pad(middle[:half][::-1], (1, 0), constant_values=1.0)
+
+
 def spline_of(share: Float[Array, " point"], knots: Float[Array, " knot"]) -> Float[Array, " point"]:
     """Smooth cubic through knots that are evenly spaced from 0 to 1, at shares of this distance."""
     return interpolate(share, jnp.linspace(0.0, 1.0, len(knots), dtype=knots.dtype), knots, limited=False)

@@ -15,6 +15,7 @@ from npp_jax.commands.tracer.tables import (
     CutTable,
     EvolutionTable,
     HavenTable,
+    KnownTable,
     LineTable,
     MapTable,
     ModelTable,
@@ -47,6 +48,8 @@ class ProfileStudy(FittedStudy):
     """What was measured, [profile]."""
     model: ModelTable
     """What it is fitted with, [model]."""
+    known: list[KnownTable] = Field(default_factory=list)
+    """What is known of parameters beforehand, one [[known]] each."""
 
 
 class EvolutionStudy(FittedStudy):
