@@ -37,7 +37,7 @@ def boundary() -> float:
         above = (1.0 - LIMITS[1]) / (1.0 - erf(right)) * flux[1]
         return (above - below) + 0.5 * eta * (LIMITS[1] - LIMITS[0])
 
-    return float(brentq(missing, -1e-7, 1e-7, xtol=1e-16))
+    return float(np.asarray(brentq(missing, -1e-7, 1e-7, xtol=1e-16)))
 
 
 def profile(p: Array) -> Array:

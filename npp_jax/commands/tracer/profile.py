@@ -158,7 +158,7 @@ def run_profile(
         lines.append("D alone is not determined: without duration_h a profile gives Dt.")
     told, doubt = chi2_lines(fit)
     if table.rivals:
-        rivals = {table.transport: fit} | {rival: fitted(rival) for rival in table.rivals}
+        rivals: dict[Transport, TracerFit] = {table.transport: fit} | {rival: fitted(rival) for rival in table.rivals}
         told += compared(rivals)
     status, code = ending(fit)
     return TracerReport(
