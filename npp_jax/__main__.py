@@ -54,6 +54,9 @@ def _end() -> None:
     # A bar of progress hides the cursor, and stands where the line goes.
     show = "\x1b[?25h\n" if sys.stderr.isatty() else ""
     os.write(2, f"{show}npp-jax: interrupted{resume}\n".encode())
+    # Not imported here: where nothing was written there is nothing to remove.
+    if (disk := sys.modules.get("npp_jax.sweeping.store.disk")) is not None:
+        disk.drop_parts()
     # Threads that still compile or compute would abort the process as the interpreter ends, with a core dump.
     os._exit(_INTERRUPTED)
 

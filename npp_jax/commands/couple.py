@@ -1,5 +1,6 @@
 """`npp-jax couple`: D(c) of a measured diffusion couple in free form, and a study that fits it by simulation."""
 
+import hashlib
 import re
 from pathlib import Path
 
@@ -18,6 +19,9 @@ from npp_jax.physics.boltzmann_matano import Interdiffusion, boltzmann_matano
 from npp_jax.text.errors import shorten
 
 _NAME = re.compile(r"[A-Za-z]\w{0,19}")
+
+_MARK_LINE = "# "
+"""What the last line begins with."""
 
 _ROWS = 60
 """Rows of the table of D of each phase."""
@@ -95,17 +99,23 @@ def analyse_couple(
     origin = Origin("couple", file, reads=(file,))
     picture = [targets["couple.png"]] if figures else []
     tables = [targets[name] for name in names[:-1]]
-    check_targets([*tables, *picture], origin, force=force, listed=tables)
+    check_targets([*tables, *picture], origin, force=force)
+    if not force:
+        _check_unedited(tables)
     study = study_of_couple(found, fit, stem, species=species, time_h=time_h, profile=targets["profile.csv"].name)
+
+    def write(name: str, text: str) -> None:
+        write_text(targets[name], _marked(text, origin.mark(targets[name])))
+
     with written_together():
-        write_text(targets["profile.csv"], profile_text(table, found, species, study.before_um))
+        write("profile.csv", profile_text(table, found, species, study.before_um))
         rows = "".join(f"{knot.fraction:.9g},{knot.D:.6g}\n" for knot in law_of(fit, _ROWS))
-        write_text(targets["D.csv"], "fraction,D_m2_s\n" + rows)
+        write("D.csv", "fraction,D_m2_s\n" + rows)
         rows = "".join(f"{c:.9g},{d:.6g},{low:.6g},{high:.6g}\n" for c, (d, low, high) in _rising(fit))
-        write_text(targets["band.csv"], "fraction,D_m2_s,D_low_m2_s,D_high_m2_s\n" + rows)
-        write_text(targets["couple.toml"], study.experiment)
-        write_text(targets["study.toml"], study.study)
-        write_text(targets["start.csv"], study.start)
+        write("band.csv", "fraction,D_m2_s,D_low_m2_s,D_high_m2_s\n" + rows)
+        write("couple.toml", study.experiment)
+        write("study.toml", study.study)
+        write("start.csv", study.start)
         if figures:
             title = readable(f"{stem}, {time_h:g} h")
             picture = draw(
@@ -124,6 +134,32 @@ def profile_text(table: CoupleTable, found: Interdiffusion, species: str, before
     sigma = np.maximum(found.sigma, LEAST_SIGMA)[found.phase]
     rows = zip(*(column.tolist() for column in (table.depth_um + before_um, table.fraction, sigma)), strict=True)
     return f"depth_um,{species},{species}_sigma\n" + "".join(f"{x:.9g},{c:.9g},{s:.3g}\n" for x, c, s in rows)
+
+
+def _marked(text: str, mark: str) -> str:
+    """Text with a comment below that tells whose it is, and whether it was edited since."""
+    return f"{text}{_MARK_LINE}{mark} {_checksum(text)}\n"
+
+
+def _checksum(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _check_unedited(paths: list[Path]) -> None:
+    """Refuse to replace what was written by this command and edited afterwards.
+
+    Raises
+    ------
+    ConfigError
+        In one line.
+    """
+    for path in (path for path in paths if path.exists()):
+        text, _, told = path.read_text(encoding="utf-8", errors="replace").rpartition(_MARK_LINE)
+        if told.split()[-1:] != [_checksum(text)]:
+            raise ConfigError(
+                f"{path}: it was edited since `npp-jax couple` has written it; give another place, or --force to "
+                "replace it"
+            )
 
 
 def _rising(fit: CoupleFit) -> list[tuple[float, np.ndarray]]:

@@ -174,6 +174,11 @@ def example_command(file: Path, raw: RawProfile, format: str = "auto") -> str:
         atom = _ATOM.fullmatch(channel.name)
         if atom is not None and atom[1] in _MOBILE:
             found.setdefault(atom[1], channel.name)
+    for channel in raw.channels:
+        # A title that says more than the ion: `Cs-Signal`.
+        named = _NAMED.findall(channel.name)
+        if len(named) == 1 and channel.name not in found.values():
+            found.setdefault(named[0], channel.name)
     ions = sorted(found, key=_MOBILE.index)[:2] or [channel.name for channel in raw.channels[:2]]
     words = ["npp-jax", "import-sims", str(file)] + ([] if format == "auto" else ["--format", format])
     for ion in ions:
@@ -184,6 +189,9 @@ def example_command(file: Path, raw: RawProfile, format: str = "auto") -> str:
     command = shlex.join([*words, *(part for way in ways for part in ("--normalise", way))])
     return command if raw.axis == "depth" else f"{command} --crater-depth-nm DEPTH"
 
+
+_NAMED = re.compile(rf"(?<![A-Za-z])({'|'.join(_MOBILE)})(?![A-Za-z0-9])")
+"""A mobile ion that stands alone among other words."""
 
 _WAYS = ((), ("sum",))
 """Normalisations that an example tries, in this order."""

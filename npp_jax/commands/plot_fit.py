@@ -73,15 +73,14 @@ def _law(reader: Reader) -> tuple[LawBands, tuple[float, float]]:
     def band(name: str, axes: tuple[str, ...]) -> Band:
         return Band(*(reader.array(f"law/{name}{end}", axes) for end in ("", "_low", "_high")))
 
+    energy = reader.array("law/energy", energies, finite=True) if "law/energy" in reader else None
     species = reader.file["law"].attrs.get("species")
     low, high = reader.array("law/supported", ("end",), finite=True).tolist()
     bands = LawBands(
         species if isinstance(species, str) else "?",
-        reader.array("law/law_fraction", over),
+        reader.array("law/law_fraction", over, finite=True),
         band("diffusivity", over),
-        SiteBands(band("activation", over), reader.array("law/energy", energies), band("density", energies))
-        if "law/energy" in reader
-        else None,
+        None if energy is None else SiteBands(band("activation", over), energy, band("density", energies)),
     )
     return bands, (low, high)
 

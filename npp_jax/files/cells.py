@@ -45,7 +45,13 @@ def read_cells(path: Path, is_head: Callable[[list[str]], bool], expected: str) 
         One line: the file cannot be read, or is no such table.
     """
     with _as_config_error():
-        return read_table(read_text(path, f"the columns {expected}"), is_head, f"the columns {expected}")
+        found = read_table(read_text(path, f"the columns {expected}"), is_head, f"the columns {expected}")
+    if found.odd:
+        raise ConfigError(
+            f"{path}: numbers such as 1,100 may be thousands or have a decimal comma: all commas have three digits "
+            "behind them; write decimal points and no thousands"
+        )
+    return found
 
 
 def numbers_of(cells: Table, columns: Sequence[int]) -> Float[np.ndarray, "row column"]:

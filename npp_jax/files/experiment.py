@@ -89,9 +89,16 @@ def parse_experiment(table: Mapping[str, Any], *, folder: Path = Path()) -> Expe
     checked = validated(table, ExperimentTable)
     temperature = checked.stages[0].temperature_K
     sample = checked.sample
-    initial = {entry.species: _initial(entry, folder, k) for k, entry in enumerate(checked.initial)}
+    thickness = sample.thickness_um * 1e-6
+    initial = {entry.species: _initial(entry, folder, k, thickness) for k, entry in enumerate(checked.initial)}
     return _known(
-        sample=Sample(sample.thickness_um * 1e-6, sample.permittivity, sample.bulk_density_m3),
+        sample=Sample(
+            thickness,
+            sample.permittivity,
+            sample.bulk_density_m3,
+            None if sample.hop_length_nm is None else sample.hop_length_nm * 1e-9,
+            sample.cross_coefficient,
+        ),
         species=tuple(
             Species(
                 s.name,
@@ -128,10 +135,10 @@ def experiment_schema() -> dict[str, Any]:
     return ExperimentTable.model_json_schema()
 
 
-def _initial(table: InitialTable, folder: Path, number: int) -> AbstractInitial:
+def _initial(table: InitialTable, folder: Path, number: int, thickness: float) -> AbstractInitial:
     if table.form == "table":
         try:
-            return read_initial(folder / required(table.table), table.species)
+            return read_initial(folder / required(table.table), table.species, thickness)
         except ConfigError as error:
             raise ConfigError(f"initial[{number}].table: {error}") from None
     width = 0.0 if table.width_um is None else table.width_um * 1e-6

@@ -30,7 +30,7 @@ from npp_jax.physics import (
     Stage,
     TabulatedSED,
 )
-from npp_jax.physics.keys import is_ramp
+from npp_jax.physics.keys import SAMPLE, is_ramp
 
 
 def experiment_table(experiment: Experiment, stem: str) -> tuple[dict[str, Any], dict[str, str]]:
@@ -49,7 +49,8 @@ def experiment_table(experiment: Experiment, stem: str) -> tuple[dict[str, Any],
         Files cannot say what it has.
     """
     traces: dict[str, str] = {}
-    sample = {name: _of(experiment, f"sample.{name}") for name in ("thickness_um", "permittivity", "bulk_density_m3")}
+    given = [name for name, key in SAMPLE.items() if key.of(experiment.sample)]
+    sample = {name: _of(experiment, f"sample.{name}") for name in given}
     species = [
         {
             "name": ion.name,
@@ -126,6 +127,7 @@ def _of_sites(experiment: Experiment, ion: str, law: SEDDiffusivity) -> dict[str
         "immobile_fraction": float(law.immobile_fraction),
         "filling": law.filling,
         "populations": law.populations,
+        "diffusion_term": law.diffusion_term,
     }
 
 

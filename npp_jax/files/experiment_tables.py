@@ -26,6 +26,10 @@ class SampleTable(ConfigTable):
     """Relative permittivity; it matters to the full model and to the excess charge."""
     bulk_density_m3: Annotated[float, within(keys.SAMPLE["bulk_density_m3"])]
     """Mobile ions in the bulk, all species together."""
+    hop_length_nm: Annotated[float, within(keys.SAMPLE["hop_length_nm"])] | None = None
+    """Distance a of a hop: a strong field E speeds the drift up by sinh(x)/x, x = z e a E/(2kT). Not given: never."""
+    cross_coefficient: Annotated[float, within(keys.SAMPLE["cross_coefficient"])] | None = None
+    """λ of the Onsager coefficients between different ions, L_ij = λ L_i L_j/Σ L. Not given: none."""
 
 
 class SpeciesTable(ConfigTable):

@@ -69,7 +69,7 @@ def make_rival(rival: RivalTable, main: Hypothesis, entries: list[ExperimentEntr
             kept.append(parameter)
     parameters = (*kept, *(table.parameter() for table in rival.parameters))
     with_files = _changed(rival, entries, measurements, folder)
-    _check_set(rival, Problem(with_files, parameters))
+    _check_set(rival, Problem(with_files, parameters), measurements)
     if rival.free_form_knots is not None:
         return _free_form(rival.name, rival.free_form_knots, with_files, parameters)
     more = len(parameters) > len(main.parameters)
@@ -135,10 +135,12 @@ def _own_keys(rival: RivalTable, experiment: Experiment) -> dict[str, Any]:
     return {k: v for k, v in rival.set.items() if k.split(".")[0] in {"sample", "stages", "initial", *species}}
 
 
-def _check_set(rival: RivalTable, problem: Problem) -> None:
-    """What a rival sets is not what one of its parameters varies."""
+def _check_set(rival: RivalTable, problem: Problem, main: tuple[Measurement, ...]) -> None:
+    """What a rival sets is not what one of its parameters varies, unless it is there only as it is set."""
+    there = {measurement.name: slots(measurement.experiment) for measurement in main}
     for measurement in problem.measurements:
         numbers = slots(measurement.experiment)
+        numbers = {key: slot for key, slot in numbers.items() if key in there.get(measurement.name, numbers)}
         for parameter in problem.parameters:
             varied = {numbers.get(key) for key in parameter.keys if problem.enters(parameter, measurement)}
             for key in rival.set:

@@ -81,6 +81,8 @@ class DiffusivityTable(ConfigTable):
     """Occupation of the sites: a sharp edge, or that of Fermi and Dirac at the temperature of the stage."""
     populations: Literal["separate", "intermixed"] = "separate"
     """Whether the ion fills the sites alone, or all ions do together."""
+    diffusion_term: Literal["ideal", "thermodynamic"] = "ideal"
+    """What drives diffusion: the gradient of the density, or, `thermodynamic`, that of the Fermi energy."""
     activation_energy_eV: Annotated[float, within(keys.ION["activation_energy_eV"])] | None = None
     """Arrhenius activation beside the distribution; goes with reference_temperature_K."""
     reference_temperature_K: Annotated[float, within(keys.STAGE["temperature_K"])] | None = None
@@ -113,13 +115,20 @@ class DiffusivityTable(ConfigTable):
                 raise ValueError(f"knot_D_m2_s must have as many entries as knot_fraction ({len(fraction)})")
             if any(a >= b for a, b in itertools.pairwise(fraction)):
                 raise ValueError("knot_fraction must increase")
+            if fraction[0] < 0.0:
+                raise ValueError(f"knot_fraction = {fraction[0]:g}: a fraction is not less than 0")
         if self.fraction_of is not None and self.populations == "intermixed":
             raise ValueError("fraction_of does not go with populations = 'intermixed', which takes the sum of all ions")
+        if self.diffusion_term == "thermodynamic" and self.populations == "intermixed":
+            raise ValueError("diffusion_term = 'thermodynamic' is that of one ion: use populations = 'separate'")
+        if self.diffusion_term == "thermodynamic" and self.fraction_of is not None:
+            raise ValueError("diffusion_term = 'thermodynamic' needs the fraction of the ion itself, not fraction_of")
         return self
 
 
 _COMMON = {"activation_energy_eV", "reference_temperature_K", "fraction_of"}
-_SED = {"D_bulk_m2_s", "conductivity_S_m", "sed_fwhm_eV", "sed", "immobile_fraction", "filling", "populations"}
+_SED = {"D_bulk_m2_s", "conductivity_S_m", "sed_fwhm_eV", "sed", "immobile_fraction", "filling", "populations",
+        "diffusion_term"}  # fmt: skip
 _KEYS: dict[str, tuple[set[str], set[str]]] = {
     "constant": ({"D_m2_s"}, set()),
     "sed": ({"vacancy_fraction"}, _SED),

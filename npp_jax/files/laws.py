@@ -86,6 +86,7 @@ def _of_sites(
         table.immobile_fraction,
         filling=table.filling,
         populations=table.populations,
+        diffusion_term=table.diffusion_term,
         arrhenius=arrhenius,
     )
 

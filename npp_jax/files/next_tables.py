@@ -6,7 +6,7 @@ from pydantic import Field
 
 from npp_jax.files.errors import ConfigTable
 from npp_jax.files.parameter_table import ParameterTable
-from npp_jax.files.seen_tables import LikelihoodTable, NotNegative, NuisanceTable, Positive, ResponseTable
+from npp_jax.files.seen_tables import Exposure, LikelihoodTable, NotNegative, NuisanceTable, Positive, ResponseTable
 
 
 class ProposalTable(ConfigTable):
@@ -32,7 +32,7 @@ class ProposalTable(ConfigTable):
     """Number of points, evenly spaced."""
     output: int = -1
     """Output point at which the sample is taken out, from 0 over all stages; -1 is the last."""
-    counts_per_fraction: Positive | None = None
+    counts_per_fraction: Exposure | None = None
     """Counts at fraction one, whose noise is that of counting."""
     sigma: Positive | None = None
     """Standard deviation of the fractions where they are not counted."""

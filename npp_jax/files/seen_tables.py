@@ -8,6 +8,8 @@ from npp_jax.files.errors import ConfigTable
 
 Positive = Annotated[float, Field(gt=0.0)]
 NotNegative = Annotated[float, Field(ge=0.0)]
+Exposure = Annotated[float, Field(ge=1e-3, le=1e15)]
+"""Counts at fraction one."""
 
 
 class ResponseTable(ConfigTable):

@@ -132,6 +132,10 @@ def _check_limits(parameters: Parameters) -> None:
                     raise ValueError(f"{parameter.name}: {name} = {value:g}: {key} must be {limits}")
 
 
+_EDGE = 1e-9
+"""Share of an end of a range by which digits of a table may miss it."""
+
+
 def _check_ranges(main: Hypothesis, design: AbstractDesign) -> None:
     """Candidates of a table within the ranges of the keys."""
     if not isinstance(design, Table):
@@ -143,6 +147,12 @@ def _check_ranges(main: Hypothesis, design: AbstractDesign) -> None:
             wrong = [value for value in (float(column.min()), float(column.max())) if not limits.hold(value)]
             if wrong:
                 raise ValueError(f"the table of candidates has {parameter.name} = {wrong[0]:g}: {key} must be {limits}")
+        low, high = float(parameter.low), float(parameter.high)
+        outside = [value for value in column.tolist() if not low * (1.0 - _EDGE) <= value <= high * (1.0 + _EDGE)]
+        if outside:
+            raise ValueError(
+                f"the table of candidates has {parameter.name} = {outside[0]:g}: its range is {low:g} to {high:g}"
+            )
     least, most = design.values.min(axis=0).tolist(), design.values.max(axis=0).tolist()
     main.problem.check_ranges(dict(zip(design.names, zip(least, most, strict=True), strict=True)))
 

@@ -15,7 +15,7 @@ from npp_jax.files.record_tables import (
     CurrentTable,
     PotentialTable,
 )
-from npp_jax.files.seen_tables import LikelihoodTable, NotNegative, NuisanceTable, Positive, ResponseTable
+from npp_jax.files.seen_tables import Exposure, LikelihoodTable, NotNegative, NuisanceTable, Positive, ResponseTable
 from npp_jax.sweeping import KeptProfiles
 
 
@@ -40,7 +40,7 @@ class ExperimentEntry(ConfigTable):
     """Points below are left out."""
     detection_limits: dict[str, Positive] | None = None
     """Least fraction that is told from none, by ion; points at or below it only tell that they are below."""
-    counts_per_fraction: Positive | None = None
+    counts_per_fraction: Exposure | None = None
     """Counts at fraction one, for a table; a file of `import-sims` tells its own."""
     response: ResponseTable = ResponseTable()
     """Depth resolution."""

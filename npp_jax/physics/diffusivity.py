@@ -6,9 +6,11 @@ ion's fraction x = n/n_ref, which is all that the flux needs.
 
 from abc import abstractmethod
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Literal
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -29,6 +31,7 @@ FULL = 1.0 - 1e-5
 
 Filling = Literal["sharp", "fermi-dirac"]
 Populations = Literal["separate", "intermixed"]
+DiffusionTerm = Literal["ideal", "thermodynamic"]
 DiffusivityBetween = Callable[[Float[Array, "*shape"], Float[Array, "*shape"]], Float[Array, "*shape"]]
 DiffusivityFunction = Callable[[Float[Array, "*shape"]], Float[Array, "*shape"]]
 
@@ -59,6 +62,10 @@ class AbstractDiffusivity(eqx.Module):
         None where the D of the middle serves. A law that jumps needs it: the flux between two phases is that of the
         integral, however few cells lie in what separates them.
         """
+        return None
+
+    def thermodynamic_factor(self, temperature: Float[Array, "*#batch"]) -> DiffusivityFunction | None:
+        """Return x ↦ Γ(x) = (n/kT) dμ/dn, by which the diffusion term is multiplied; None for the ideal one, Γ = 1."""
         return None
 
 
@@ -99,10 +106,14 @@ class SEDDiffusivity(AbstractDiffusivity):
     """What fills the sites: this ion alone (`separate`), or all ions together (`intermixed`)."""
     arrhenius: Arrhenius | None = None
     """Further thermal activation, on top of the temperature in the SED factor."""
+    diffusion_term: DiffusionTerm = eqx.field(static=True, default="ideal")
+    """What drives diffusion: the gradient of the density (`ideal`), or that of the Fermi energy (`thermodynamic`)."""
 
     def __check_init__(self) -> None:
-        """The distribution is one."""
+        """The distribution is one, and a thermodynamic factor belongs to one ion."""
         expect(self.sed, AbstractSED, "the site energy distribution", "one of a width in eV is GaussianSED(width)")
+        if self.diffusion_term == "thermodynamic" and self.populations == "intermixed":
+            raise ValueError("diffusion_term = 'thermodynamic' is that of one ion: use populations = 'separate'")
 
     def occupied(self, x: Float[Array, "*#shape"]) -> Float[Array, "*shape"]:
         """Occupied fraction of the sites, (1 - v) max(y, floor), until they are full."""
@@ -137,6 +148,23 @@ class SEDDiffusivity(AbstractDiffusivity):
             fermi_energy = lambda occupied: interpolate(normal_quantile(occupied), z, energy)  # noqa: E731
         bulk = fermi_energy(1.0 - self.vacancy_fraction)
         return lambda x: D_bulk * jnp.exp((fermi_energy(self.occupied(x)) - bulk) / kt)
+
+    def thermodynamic_factor(self, temperature: Float[Array, "*#batch"]) -> DiffusivityFunction | None:
+        """Return x ↦ Γ(x) = (x/kT) dE_F/dx, at least one; None for the ideal diffusion term.
+
+        The chemical potential of the ions is their Fermi energy. Ions that are few on their sites are an ideal gas,
+        Γ = 1, which Fermi-Dirac filling approaches and sharp filling does not know of.
+        """
+        if self.diffusion_term == "ideal":
+            return None
+        ratio = replace(self, D_bulk=jnp.ones_like(self.D_bulk), arrhenius=None).at(temperature)
+
+        def factor(x: Array) -> Array:
+            value, slope = jax.jvp(ratio, (x,), (jnp.ones_like(x),))
+            # ln D holds E_F/kT, so that its slope is that of E_F over kT.
+            return jnp.maximum(x * slope / value, 1.0)
+
+        return factor
 
 
 class MutualDiffusivity(AbstractDiffusivity):

@@ -91,6 +91,8 @@ SAMPLE = {
     "thickness_um": Key("thickness", between(1e-2, 1e5), 1e-6),
     "permittivity": Key("permittivity", between(1.0, 1e4)),
     "bulk_density_m3": Key("bulk_density", between(1e20, 1e30)),
+    "hop_length_nm": Key("hop_length", above(0.0, 10.0), 1e-9),
+    "cross_coefficient": Key("cross_coefficient", between(-0.99, 0.99)),
 }
 """Keys of the sample, below `sample`."""
 

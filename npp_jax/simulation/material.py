@@ -45,6 +45,8 @@ class Mixture(NamedTuple):
     """c_i ↦ D_i [nm²/s], one a species."""
     means: tuple[Callable[[Array, Array], Array] | None, ...]
     """Mean of D_i between two c_i [nm²/s]; None where the D of their middle serves."""
+    factors: tuple[Callable[[Array], Array] | None, ...]
+    """Thermodynamic factors, c_i ↦ Γ_i; None for one."""
     charges: tuple[int, ...]
     """Charge numbers z_i."""
     bulk: tuple[Array, ...]
@@ -77,6 +79,23 @@ class Mixture(NamedTuple):
     """Weight of the upwinding: one for a rough step, little on the mesh that resolves the fronts."""
     holding: bool
     """Whether an iteration far from the solution holds the laws of D."""
+    hop: Array | None
+    """Half of z times the hop length [nm]; None where the drift is in proportion to the field."""
+    cross: Array | None
+    """λ of the Onsager coefficients between ions; None where there are none."""
+
+    @property
+    def plain(self) -> bool:
+        """Whether diffusion is ideal, the drift in proportion to the field, and each flux that of its own force."""
+        return self.hop is None and self.cross is None and all(factor is None for factor in self.factors)
+
+    def pulled(self, field: Array) -> Array:
+        """Field that would pull as much were the drift in proportion to it [kT/(e nm)]."""
+        return field if self.hop is None else jnp.sinh(self.hop * field) / self.hop
+
+    def field_of(self, pull: Array) -> Array:
+        """The inverse of `pulled`."""
+        return pull if self.hop is None else jnp.arcsinh(self.hop * pull) / self.hop
 
     @property
     def background(self) -> Array:

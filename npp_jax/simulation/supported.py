@@ -31,7 +31,18 @@ def is_two_ions(experiment: Experiment) -> bool:
     beams = set().union(*(named_species(stage.front) for stage in experiment.stages))
     usual = all(isinstance(s.front, IonBeamPotential | IonBeamCurrent | Closed) for s in experiment.stages)
     free = all(ion.back == "releasing" for ion in species) and experiment.initial is None
+    usual = usual and not _beyond_ideal(experiment)
     return len(species) == 2 and species[0].charge == species[1].charge and usual and free and len(beams) == 1
+
+
+def _beyond_ideal(experiment: Experiment) -> bool:
+    """Whether ions have thermodynamic factors or cross coefficients, or a strong field speeds them up."""
+    laws, sample = [ion.diffusivity for ion in experiment.species], experiment.sample
+    return (
+        sample.hop_length is not None
+        or sample.cross_coefficient is not None
+        or any(isinstance(law, SEDDiffusivity) and law.diffusion_term == "thermodynamic" for law in laws)
+    )
 
 
 def check_supported(experiment: Experiment, model: Model = "electroneutral") -> None:
@@ -60,6 +71,10 @@ def check_supported(experiment: Experiment, model: Model = "electroneutral") -> 
         raise Unsupported("at least two mobile species are simulated, one only under a blocking front")
     if model == "full" and len(species) > 1 and any(intermixed(s.diffusivity) for s in species):
         raise Unsupported("intermixed populations of several ions are simulated by the electroneutral model only")
+    if experiment.sample.hop_length is not None and len({ion.charge for ion in species}) > 1:
+        raise Unsupported("hop_length_nm: all ions must have one charge number, one field speeds them up alike")
+    if experiment.sample.cross_coefficient is not None and len({ion.back for ion in species}) > 1:
+        raise Unsupported("cross_coefficient: the back electrode must hold all ions, or let all pass")
     if is_two_ions(experiment):
         _check_immobile(experiment)
     _check_back(experiment)

@@ -103,9 +103,16 @@ def mixture_of(experiment: Experiment, stage: Stage, upwind: float | Array, *, h
         scale = jnp.where(share > 0.0, share, 1.0)
         return None if own is None else lambda a, b: own(a / scale, b / scale) * _DIFFUSIVITY
 
+    def factor(known: Law) -> Callable[[Array], Array] | None:
+        own, share = known.law.thermodynamic_factor(temperature), experiment.species[known.seen[0]].bulk_fraction
+        scale = jnp.where(share > 0.0, share, 1.0)
+        return None if own is None else lambda c: own(c / scale)
+
+    hop = None if sample.hop_length is None else 0.5 * experiment.species[0].charge * sample.hop_length / NM
     return Mixture(
         laws=tuple(law(known) for known in laws),
         means=tuple(mean(known) for known in laws),
+        factors=tuple(factor(known) for known in laws),
         charges=tuple(species.charge for species in experiment.species),
         bulk=tuple(species.bulk_fraction for species in experiment.species),
         immobile=tuple(_immobile(species) for species in experiment.species),
@@ -122,4 +129,6 @@ def mixture_of(experiment: Experiment, stage: Stage, upwind: float | Array, *, h
         held_back=tuple(species.back == "blocking" for species in experiment.species),
         upwind=jnp.asarray(upwind, jnp.result_type(temperature)),
         holding=holding,
+        hop=hop,
+        cross=sample.cross_coefficient,
     )

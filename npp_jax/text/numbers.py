@@ -16,6 +16,10 @@ _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:[.,][0-9]*)?|[.,][0-9]+)(?:[eEdD][+-]?[0
 _PLAIN = re.compile(r"[-+0-9.eE]+")
 
 
+LARGEST = 1e100
+"""Largest modulus of a number of a file: no measured one is as large, and its square is a number still."""
+
+
 def number(cell: str, path: str | Path, line: int, column: int | str, decimal: str = ".") -> float:
     """Number of a cell; NaN where the file says that there is none, ±inf where it says so.
 
@@ -33,7 +37,7 @@ def number(cell: str, path: str | Path, line: int, column: int | str, decimal: s
     if not _NUMBER.fullmatch(word) or wrong in word:
         raise fault(path, f"{shorten(cell.strip())!r} is not a number", line=line, column=column)
     value = _float(word)
-    if math.isinf(value):
+    if abs(value) > LARGEST:
         raise fault(path, f"{shorten(word)!r} is too large a number", line=line, column=column)
     return value
 
@@ -52,7 +56,7 @@ def numbers(
             values = [float(cell) for cell in plain]
         except ValueError:
             values = [math.inf]
-        if all(map(math.isfinite, values)):
+        if all(abs(value) <= LARGEST for value in values):
             return values
     return [number(cell, path, line, column, decimal) for cell, column in zip(cells, columns, strict=True)]
 

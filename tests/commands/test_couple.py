@@ -34,12 +34,13 @@ def test_d_is_found_and_written_for_studies(tmp_path: Path, head: str, factor: f
     fraction, D = (np.asarray(column) for column in read_law(tmp_path / "a_D.csv"))
     inner = (fraction > 0.2) & (fraction < 0.8)
     np.testing.assert_allclose(D[inner], (20e-6) ** 2 / 3.6e5, rtol=0.02)
-    start = read_initial(tmp_path / "a_profile.csv", "Mo")
+    start = read_initial(tmp_path / "a_profile.csv", "Mo", 240e-6)
     # Each half of the couple is 3 × 40 µm long: it begins 20 µm before the first point.
     np.testing.assert_allclose(start.depth, (DEPTH + 20.0) * 1e-6, atol=1.1e-6)
     np.testing.assert_allclose(np.diff(start.depth), np.diff(DEPTH) * 1e-6, atol=1e-12)
     study = load_study(tmp_path / "a_study.toml")
-    at_start = dict(zip(*(row.split(",") for row in (tmp_path / "a_start.csv").read_text().split()), strict=True))
+    rows = (tmp_path / "a_start.csv").read_text().split("\n")[:2]
+    at_start = dict(zip(*(row.split(",") for row in rows), strict=True))
     knots = [float(value) for name, value in at_start.items() if name.startswith("D_at")]
     assert [p.name for p in study.main.parameters] == list(at_start)
     np.testing.assert_allclose(knots[1:-1], (20e-6) ** 2 / 3.6e5, rtol=0.02)
@@ -69,3 +70,28 @@ def test_what_is_no_couple_ends_in_one_line(tmp_path: Path, text: str, more: lis
     assert done.exit_code == 2
     assert told in done.output and done.output.count("\n") == 1
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.csv"]
+
+
+def test_what_is_not_its_own_is_not_replaced(tmp_path: Path):
+    (tmp_path / "b").mkdir()
+    first, other = write(tmp_path / "a.csv", "X,dis"), write(tmp_path / "b" / "a.csv", "X,dis", 0.9)
+    study = tmp_path / "a_study.toml"
+
+    def run(file: Path, *more: str):
+        options = ["--time-h", "100", "--species", "Mo", "--output", str(tmp_path), "--no-figures", *more]
+        return CliRunner().invoke(app, ["couple", str(file), *options])
+
+    study.write_text("# a study of the user\n", encoding="utf-8")
+    refused = run(first)
+    assert refused.exit_code == 2 and "a_study.toml" in refused.output and refused.output.count("\n") == 1
+    assert study.read_text() == "# a study of the user\n" and not (tmp_path / "a_D.csv").exists()
+    study.unlink()
+    assert run(first).exit_code == run(first).exit_code == 0
+    kept = study.read_text()
+    # The same name, another couple.
+    refused = run(other)
+    assert refused.exit_code == 2 and "a.csv" in refused.output and study.read_text() == kept
+    study.write_text(kept.replace("starts", "starts "), encoding="utf-8")
+    refused = run(first)
+    assert refused.exit_code == 2 and "edited since" in refused.output and "starts " in study.read_text()
+    assert run(first, "--force").exit_code == 0 and study.read_text() == kept

@@ -21,6 +21,7 @@ from npp_jax.commands.simulate import read_supported, run_simulation, write_simu
 from npp_jax.files.writing import write_figure, write_text, written_hdf5, written_whole
 from npp_jax.physics import Experiment
 from npp_jax.simulation.solution import Solution
+from npp_jax.sweeping.store.disk import drop_parts
 
 SWEEPS = Path(__file__).parents[2] / "sweeps"
 STUDY = SWEEPS / "lithium_borate_K.toml"
@@ -196,3 +197,12 @@ def other_writers() -> list[str]:
 
 def test_there_is_no_other_way_to_write() -> None:
     assert other_writers() == []
+
+
+def test_what_is_being_written_goes_where_the_process_ends_at_once(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("former")
+    with pytest.raises(FileNotFoundError), written_whole(tmp_path / "a.txt") as part:
+        part.write_text("new")
+        drop_parts()
+        assert not part.exists()
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("a.txt", "former")]

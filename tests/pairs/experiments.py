@@ -14,6 +14,9 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "filling": ("sharp", "fermi-dirac"),
     "vacancies": ("few", "many"),
     "populations": ("separate", "intermixed"),
+    "diffusion term": ("ideal", "thermodynamic"),
+    "hops": ("no length", "length"),
+    "cross terms": ("none", "some"),
     "immobile": ("none", "some"),
     "level": ("D_bulk", "conductivity"),
     "activation": ("none", "given"),
@@ -43,7 +46,9 @@ def make(choice: dict[str, str], folder: Path) -> Path:
     table = {
         "schema_version": 1,
         "title": "made of options",
-        "sample": {"thickness_um": 300.0, "permittivity": 9.0, "bulk_density_m3": 1.4e28},
+        "sample": {"thickness_um": 300.0, "permittivity": 9.0, "bulk_density_m3": 1.4e28}
+        | ({"hop_length_nm": 0.4} if choice["hops"] == "length" else {})
+        | ({"cross_coefficient": 0.3} if choice["cross terms"] == "some" else {}),
         "species": _species(choice),
         "stages": _stages(choice),
     }
@@ -65,6 +70,7 @@ def _law(choice: dict[str, str], factor: float) -> dict[str, Any]:
         "immobile_fraction": 0.05 if choice["immobile"] == "some" and choice["populations"] == "separate" else 0.0,
         "filling": choice["filling"],
         "populations": choice["populations"],
+        "diffusion_term": choice["diffusion term"],
         **level[choice["level"]],
         **more,
     }

@@ -79,9 +79,16 @@ def read_isotope_profile(
     kept = jax.tree.map(lambda leaf: leaf[used] if leaf.shape == used.shape else leaf, whole)
     position, fraction, error = position[used], fraction[used], error[used]
     if not np.all(np.diff(position) > 0.0):
-        raise ConfigError(f"{path}: the positions must increase")
+        k = int(np.argmin(np.diff(position) > 0.0))
+        raise ConfigError(
+            f"{path}: the positions must increase: {position[k] * 1e6:g} µm is followed by {position[k + 1] * 1e6:g} µm"
+        )
     if not (np.all(np.isfinite(fraction)) and np.all(np.isfinite(error)) and np.all(error > 0.0)):
-        raise ConfigError(f"{path}: fractions must be finite numbers, their standard deviations positive ones")
+        k = int(np.argmin(np.isfinite(fraction) & np.isfinite(error) & (error > 0.0)))
+        raise ConfigError(
+            f"{path}: fractions must be finite numbers, their standard deviations positive ones: at "
+            f"{position[k] * 1e6:g} µm they are {fraction[k]:g} and {error[k]:g}"
+        )
     return eqx.tree_at(lambda profile: profile.position, kept, kept.position - zero)
 
 

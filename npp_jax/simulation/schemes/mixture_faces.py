@@ -73,6 +73,8 @@ class AtFaces(NamedTuple):
 
     fraction: Float[Array, "species face *batch"]
     D: Float[Array, "species face *batch"]
+    factor: Float[Array, "species face *batch"] | None
+    """Thermodynamic factors; None where all are one."""
 
 
 def at_faces(medium: Mixture, ends: Ends) -> AtFaces:
@@ -81,7 +83,14 @@ def at_faces(medium: Mixture, ends: Ends) -> AtFaces:
     D = diffusivities(medium, tuple(middle))
     sides = zip(arguments(medium, tuple(ends.left)), arguments(medium, tuple(ends.right)), strict=True)
     found = [d if mean is None else mean(*both) for d, mean, both in zip(D, medium.means, sides, strict=True)]
-    return AtFaces(middle, jnp.stack(found))
+    return AtFaces(middle, jnp.stack(found), _factors(medium, middle))
+
+
+def _factors(medium: Mixture, middle: Array) -> Array | None:
+    if all(factor is None for factor in medium.factors):
+        return None
+    pairs = zip(medium.factors, arguments(medium, tuple(middle)), strict=True)
+    return jnp.stack([jnp.ones_like(c) if factor is None else factor(c) for factor, c in pairs])
 
 
 def steepness(medium: Mixture, z: Array | int, pull: Array, D: Array, dt: Array, way: Way) -> Array:
@@ -100,6 +109,18 @@ def drift(z: Array | int, fraction: Array, field: Array, slope: Array) -> Array:
     return z * fraction * field - slope
 
 
+def coupled(medium: Mixture, at: AtFaces, own: Array) -> Array:
+    """Fluxes of all species, or parts of them, from those that each would have by its own force alone.
+
+    J_i = L_i X_i + Σ L_ij X_j with L_ij = λ L_i L_j/Σ L is J_i = J_i° + λ (L_i/Σ L) Σ J_j°, j ≠ i.
+    """
+    if medium.cross is None:
+        return own
+    carrying = at.D * jnp.maximum(at.fraction, TRACE_FRACTION)
+    share = carrying / jnp.sum(carrying, axis=0)
+    return own + medium.cross * share * (jnp.sum(own, axis=0) - own)
+
+
 def relative(dt: Array, D: Array, moved: Array, way: Way, fraction: Array) -> Array:
     """Flux relative to a moving face per unit of the clock, of J/D."""
     return dt * D * moved - way.velocity * fraction
@@ -107,15 +128,20 @@ def relative(dt: Array, D: Array, moved: Array, way: Way, fraction: Array) -> Ar
 
 def fluxes(medium: Mixture, at: AtFaces, ends: Ends, slopes: Array, field: Array, tempo: Array) -> Array:
     """Fluxes of all species relative to the faces per unit of the clock; none where the ends pass none."""
-    flux = relative(tempo, at.D, drift(valence(medium, at.D), at.fraction, field, slopes), ends.way, at.fraction)
+    moved = coupled(medium, at, at.D * drift(valence(medium, at.D), at.fraction, field, slopes))
+    flux = tempo * moved - ends.way.velocity * at.fraction
     if medium.held is None:
         flux = flux.at[:, 0].set(tempo * _exchanged(medium, ends))
     return flux.at[:, -1].set(0.0) if medium.sealed else flux
 
 
 def gradients(medium: Mixture, at: AtFaces, ends: Ends, pull: Array, tempo: Array) -> Array:
-    """∂c/∂x of all species."""
-    return steepness(medium, valence(medium, at.D), pull, at.D, tempo, ends.way) * (ends.right - ends.left)
+    """Γ ∂c/∂x of all species, Γ being one where diffusion is ideal."""
+    z, difference = valence(medium, at.D), ends.right - ends.left
+    if at.factor is None:
+        return steepness(medium, z, pull, at.D, tempo, ends.way) * difference
+    # Against the drift stands the diffusion by DΓ.
+    return at.factor * steepness(medium, z, pull / at.factor, at.D * at.factor, tempo, ends.way) * difference
 
 
 class Back(NamedTuple):

@@ -68,9 +68,9 @@ def through_faces(medium: Mixture, y: Unknowns, tempo: Array, here: Geometry) ->
     """Fluxes and field at all faces, the two ends included."""
     field = all_faces(medium, y)
     ends = around(medium, cell_fractions(medium, y, here.width), here)
-    at = at_faces(medium, ends)
-    slopes = gradients(medium, at, ends, field, tempo)
-    flux = fluxes(medium, at, ends, slopes, field, tempo)
+    at, pull = at_faces(medium, ends), medium.pulled(field)
+    slopes = gradients(medium, at, ends, pull, tempo)
+    flux = fluxes(medium, at, ends, slopes, pull, tempo)
     if medium.piling_up and not medium.sealed:
         # The last cell stays neutral: what enters it leaves it.
         entering = (

@@ -24,6 +24,7 @@ from npp_jax.simulation.schemes.mixture_faces import (
     Way,
     around,
     at_faces,
+    coupled,
     fluxes,
     gradients,
     lengths,
@@ -39,13 +40,16 @@ def through_faces(medium: Mixture, y: Unknowns, current: Array, tempo: Array, he
     ends = around(medium, complete(medium, y), here)
     at = at_faces(medium, ends)
     z = valence(medium, at.D)
-    resistivity = 1.0 / jnp.sum(z * z * at.D * jnp.maximum(at.fraction, TRACE_FRACTION), axis=0)
+    conducted = coupled(medium, at, z * at.D * jnp.maximum(at.fraction, TRACE_FRACTION))
+    resistivity = 1.0 / jnp.sum(z * conducted, axis=0)
     slopes = gradients(medium, at, ends, current * resistivity, tempo)
-    field = (current + jnp.sum(z * at.D * slopes, axis=0)) * resistivity
+    field = (current + jnp.sum(z * coupled(medium, at, at.D * slopes), axis=0)) * resistivity
     flux = fluxes(medium, at, ends, slopes, field, tempo)
     if medium.piling_up and not medium.sealed:
         back = through_back(medium, at, slopes, current)
         flux, field = flux.at[:, -1].set(tempo * back.flux), field.at[-1].set(back.field)
+    # The pull on the ions follows from the current, and the field from the pull.
+    field = medium.field_of(field)
     # A surface without given composition: the field of the next face, as in the models of two ions.
     return Faces(flux, field if medium.held is not None else field.at[0].set(field[1]))
 
@@ -61,8 +65,10 @@ class MixtureNeutral(AbstractMixtureScheme):
         return self
 
     def written_out(self, medium: Mixture) -> bool:
-        """Whether `linearise` serves: not where an end depends on two cells or an exchange rate, nor for means of D."""
-        return medium.exchange is None and not medium.piling_up and not medium.jumping
+        """Whether `linearise` serves: not where an end depends on two cells or an exchange rate, nor for means of D,
+        thermodynamic factors or a drift that is not in proportion to the field.
+        """
+        return medium.exchange is None and not medium.piling_up and not medium.jumping and medium.plain
 
     def start(self, medium: Mixture, y: Unknowns, current: Array, tempo: Array, here: Geometry) -> Unknowns:
         """Unknowns of a neutral sample with the carried fractions y."""

@@ -13,6 +13,9 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # descriptor of the file would drop the first.
 _HELD: dict[Path, "Lock"] = {}
 
+_UNDER_WAY: set[Path] = set()
+"""Files that this process is writing."""
+
 
 class StoreError(Exception):
     """The store cannot go on; the message is one line."""
@@ -61,19 +64,29 @@ def on_disk(path: Path) -> Iterator[Path]:
     temporary = part_of(path)
     # What a killed process left goes, and so does what another account put there, as a link to a file of this one.
     temporary.unlink(missing_ok=True)
+    _UNDER_WAY.add(temporary)
     os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
     try:
         yield temporary
         _sync(temporary, os.O_RDWR)
     except BaseException:
         temporary.unlink(missing_ok=True)
+        _UNDER_WAY.discard(temporary)
         raise
 
 
 def put_in_place(temporary: Path, path: Path) -> None:
     """Give a new file that is on the disk its name, in place of the former one."""
     os.replace(temporary, path)
+    _UNDER_WAY.discard(temporary)
     sync_folder(path.parent)
+
+
+def drop_parts() -> None:
+    """Remove what is being written, before the process ends at once."""
+    for temporary in tuple(_UNDER_WAY):
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
