@@ -293,8 +293,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'npp_jax' has no attribute {name!r}")
     # Kept, so that the next use does not come here.
-    found = globals()[name] = getattr(importlib.import_module(_HOME[name]), name)
-    return found
+    return globals().setdefault(name, getattr(importlib.import_module(_HOME[name]), name))
 
 
 def __dir__() -> list[str]:

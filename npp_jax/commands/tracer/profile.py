@@ -1,12 +1,14 @@
 """`npp-jax tracer` for one isotope profile."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import jax.numpy as jnp
 import numpy as np
 
+from npp_jax.commands.tracer.model_tables import KnownTable
 from npp_jax.commands.tracer.report import (
     Line,
     TracerReport,
@@ -25,7 +27,6 @@ from npp_jax.commands.tracer.stored import (
     read_profile_of,
 )
 from npp_jax.commands.tracer.study import ProfileStudy
-from npp_jax.commands.tracer.tables import KnownTable
 from npp_jax.figures.tracer import isotope_profiles, isotope_residuals
 from npp_jax.files import ConfigError
 from npp_jax.inference import GOOD, REASON_ADVICE, ParameterError, Prior, information_criteria
@@ -69,10 +70,10 @@ def _known(tables: list[KnownTable]) -> dict[str, Known]:
     return found
 
 
-def compared(rivals: dict[Transport, TracerFit]) -> list[str]:
+def compared(rivals: Sequence[tuple[Transport, TracerFit]]) -> list[str]:
     """Rivals by χ², AIC and BIC, and which is preferred."""
     rows, criteria = list[str](), dict[str, tuple[float, float]]()
-    for name, fit in rivals.items():
+    for name, fit in rivals:
         found = information_criteria(fit.chi2, fit.points, len(fit.parameters))
         criteria[name] = found.aic, found.bic
         own = ", ".join(f"{key} {fit[key].value:.4g}" for key in fit.names if key not in ("surface", "base"))
@@ -158,8 +159,7 @@ def run_profile(
         lines.append("D alone is not determined: without duration_h a profile gives Dt.")
     told, doubt = chi2_lines(fit)
     if table.rivals:
-        rivals: dict[Transport, TracerFit] = {table.transport: fit} | {rival: fitted(rival) for rival in table.rivals}
-        told += compared(rivals)
+        told += compared([(table.transport, fit), *((rival, fitted(rival)) for rival in table.rivals)])
     status, code = ending(fit)
     return TracerReport(
         [*lines, *told],

@@ -9,16 +9,15 @@ from typing import Literal, TypeAlias
 
 from pydantic import Field, model_validator
 
+from npp_jax.commands.tracer.model_tables import KnownTable, ModelTable
 from npp_jax.commands.tracer.tables import (
     ChainTable,
     CountsTable,
     CutTable,
     EvolutionTable,
     HavenTable,
-    KnownTable,
     LineTable,
     MapTable,
-    ModelTable,
     ProfileFile,
     SpecimenTable,
     StageTable,
