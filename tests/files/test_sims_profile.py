@@ -189,7 +189,7 @@ def test_ions_are_found_in_longer_titles(tmp_path: Path):
     rows = [f"{k},5;{90 - k},1;{10 + k},2" for k in range(20)]
     (tmp_path / "a.csv").write_text("\n".join(["Tiefe [Å];Cs-Signal [%];Li signal [%]", *rows]), encoding="utf-8")
     told = command(tmp_path / "a.csv", [])[-1]
-    assert "--species 'Li=Li signal' --species Cs=Cs-Signal --normalise sum" in told
+    assert "--species 'Li=Li signal' --species Cs=Cs-Signal" in told
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _WIDE = 30.0
 """Ratio of the ends of a linear range beyond which its lower part is hardly looked at."""
-_POOR = 100.0
+_POOR = 10.0
 """χ² of a point beyond which the start is said to be far from the data."""
 
 

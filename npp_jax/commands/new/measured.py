@@ -15,6 +15,9 @@ from npp_jax.observe import MINIMUM_POINTS, DepthProfile
 
 _CERTAIN = 4.0
 """Standard deviations by which the one ion must rise against the other."""
+_NO_FRACTION = 3.0
+"""Value that no fraction of an ion reaches, whatever its noise."""
+
 _NAME = re.compile(r"[^\W_][\w+-]*")
 
 
@@ -50,6 +53,12 @@ def read_measured(path: Path, counts: float | None, first_depth: float) -> Measu
         raise ConfigError(
             f"{path}: fewer than {MINIMUM_POINTS} points are deeper than --first-depth-nm {first_depth:g}; the last is "
             f"at {last:g} nm"
+        )
+    largest = float(np.max(np.asarray(profile.fraction)))
+    if largest > _NO_FRACTION:
+        raise ConfigError(
+            f"{path}: fractions n/N reach {largest:.4g}: of per cent the titles say so, as 'Cs [%]'; what is no "
+            f"fraction is imported first: {shlex.join(['npp-jax', 'import-sims', str(path)])}"
         )
     for name in profile.species:
         if not _NAME.fullmatch(name):
