@@ -8,6 +8,7 @@ _EXAMPLES: dict[str, Any] = {
     "bulk_density_m3": 1.4e28, "name": "K", "charge": 1, "bulk_fraction": 1.0, "back": "releasing", "law": "sed",
     "D_m2_s": 9.7e-22, "D_bulk_m2_s": 1.3e-18, "conductivity_S_m": 1e-7, "sed_fwhm_eV": 0.25, "vacancy_fraction": 0.1,
     "immobile_fraction": 0.05, "filling": "fermi-dirac", "populations": "separate",
+    "mixing_time_s": 8e4, "averaging": "integral",
     "diffusion_term": "thermodynamic", "hop_length_nm": 0.5, "cross_coefficient": 0.2, "activation_energy_eV": 0.6,
     "reference_temperature_K": 350.0, "energy_eV": [0.0, 0.1], "fwhm_eV": [0.2, 0.2], "weight": [1.0, 0.5],
     "occupied": [0.1, 0.4, 0.7, 0.95], "front": "ion-beam", "temperature_K": 350.0, "beam": "K", "duration_s": 3600.0,

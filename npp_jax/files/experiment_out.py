@@ -128,7 +128,8 @@ def _of_sites(experiment: Experiment, ion: str, law: SEDDiffusivity) -> dict[str
         "filling": law.filling,
         "populations": law.populations,
         "diffusion_term": law.diffusion_term,
-    }
+        "averaging": law.averaging,
+    } | ({} if law.mixing_time is None else {"mixing_time_s": float(law.mixing_time)})
 
 
 def _numbers(leaf: Any) -> list[float]:

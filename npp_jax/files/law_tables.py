@@ -81,8 +81,12 @@ class DiffusivityTable(ConfigTable):
     """Occupation of the sites: a sharp edge, or that of Fermi and Dirac at the temperature of the stage."""
     populations: Literal["separate", "intermixed"] = "separate"
     """Whether the ion fills the sites alone, or all ions do together."""
+    mixing_time_s: Annotated[float, within(keys.ION["mixing_time_s"])] | None = None
+    """Time in which intermixed populations become so, from separate ones at the start; not given: at once."""
     diffusion_term: Literal["ideal", "thermodynamic"] = "ideal"
     """What drives diffusion: the gradient of the density, or, `thermodynamic`, that of the Fermi energy."""
+    averaging: Literal["middle", "integral"] = "middle"
+    """D between two cells: that of their middle, or its mean from one to the other, for a foreign ion of this law."""
     activation_energy_eV: Annotated[float, within(keys.ION["activation_energy_eV"])] | None = None
     """Arrhenius activation beside the distribution; goes with reference_temperature_K."""
     reference_temperature_K: Annotated[float, within(keys.STAGE["temperature_K"])] | None = None
@@ -121,6 +125,8 @@ class DiffusivityTable(ConfigTable):
             raise ValueError("fraction_of does not go with populations = 'intermixed', which takes the sum of all ions")
         if self.diffusion_term == "thermodynamic" and self.populations == "intermixed":
             raise ValueError("diffusion_term = 'thermodynamic' is that of one ion: use populations = 'separate'")
+        if self.mixing_time_s is not None and self.populations == "separate":
+            raise ValueError("mixing_time_s is the time to populations = 'intermixed', and these are separate")
         if self.diffusion_term == "thermodynamic" and self.fraction_of is not None:
             raise ValueError("diffusion_term = 'thermodynamic' needs the fraction of the ion itself, not fraction_of")
         return self
@@ -128,7 +134,7 @@ class DiffusivityTable(ConfigTable):
 
 _COMMON = {"activation_energy_eV", "reference_temperature_K", "fraction_of"}
 _SED = {"D_bulk_m2_s", "conductivity_S_m", "sed_fwhm_eV", "sed", "immobile_fraction", "filling", "populations",
-        "diffusion_term"}  # fmt: skip
+        "diffusion_term", "mixing_time_s", "averaging"}  # fmt: skip
 _KEYS: dict[str, tuple[set[str], set[str]]] = {
     "constant": ({"D_m2_s"}, set()),
     "sed": ({"vacancy_fraction"}, _SED),

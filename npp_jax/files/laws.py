@@ -87,7 +87,9 @@ def _of_sites(
         filling=table.filling,
         populations=table.populations,
         diffusion_term=table.diffusion_term,
+        averaging=table.averaging,
         arrhenius=arrhenius,
+        mixing_time=table.mixing_time_s,
     )
 
 

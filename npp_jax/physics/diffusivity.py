@@ -4,6 +4,7 @@ A law is data. `law.at(temperature)` evaluates what depends on temperature alone
 ion's fraction x = n/n_ref, which is all that the flux needs.
 """
 
+import functools
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,6 +13,7 @@ from typing import Literal
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from npp_jax.constants import BOLTZMANN_EV
@@ -19,12 +21,14 @@ from npp_jax.physics.checks import expect
 from npp_jax.physics.fermi_dirac import fermi_dirac_energy
 from npp_jax.physics.fermi_table import fermi_energy_table
 from npp_jax.physics.interpolation import interpolate
-from npp_jax.physics.leaf import as_leaf
+from npp_jax.physics.leaf import as_leaf, as_optional_leaf
 from npp_jax.physics.quantile import normal_quantile
 from npp_jax.physics.sed import AbstractSED, GaussianSED, MixtureSED
 
 FILLING_FLOOR = 1e-6
 """Least filling argument y: below it D stays constant and tiny instead of vanishing."""
+
+_POINTS, _WEIGHTS = np.polynomial.legendre.leggauss(6)
 
 FULL = 1.0 - 1e-5
 """Occupied fraction at which the sites count as full: the Fermi energy rises no further."""
@@ -32,6 +36,7 @@ FULL = 1.0 - 1e-5
 Filling = Literal["sharp", "fermi-dirac"]
 Populations = Literal["separate", "intermixed"]
 DiffusionTerm = Literal["ideal", "thermodynamic"]
+Averaging = Literal["middle", "integral"]
 DiffusivityBetween = Callable[[Float[Array, "*shape"], Float[Array, "*shape"]], Float[Array, "*shape"]]
 DiffusivityFunction = Callable[[Float[Array, "*shape"]], Float[Array, "*shape"]]
 
@@ -108,12 +113,20 @@ class SEDDiffusivity(AbstractDiffusivity):
     """Further thermal activation, on top of the temperature in the SED factor."""
     diffusion_term: DiffusionTerm = eqx.field(static=True, default="ideal")
     """What drives diffusion: the gradient of the density (`ideal`), or that of the Fermi energy (`thermodynamic`)."""
+    averaging: Averaging = eqx.field(static=True, default="middle")
+    """D at a face: that of the composition in its middle, or the mean over those on its sides (`integral`), which a
+    foreign ion needs whose D vanishes at its leading edge."""
+    mixing_time: Float[Array, "*#batch"] | None = eqx.field(converter=as_optional_leaf, default=None)
+    """Time τ in which intermixed populations become so, separate at the start of the experiment: the law takes
+    (1 - w) x of its own ion and w x of all, w = 1 - exp(-t/τ) [s]. None for populations that are intermixed at once."""
 
     def __check_init__(self) -> None:
         """The distribution is one, and a thermodynamic factor belongs to one ion."""
         expect(self.sed, AbstractSED, "the site energy distribution", "one of a width in eV is GaussianSED(width)")
         if self.diffusion_term == "thermodynamic" and self.populations == "intermixed":
             raise ValueError("diffusion_term = 'thermodynamic' is that of one ion: use populations = 'separate'")
+        if self.mixing_time is not None and self.populations == "separate":
+            raise ValueError("mixing_time is the time to populations = 'intermixed', and these are separate")
 
     def occupied(self, x: Float[Array, "*#shape"]) -> Float[Array, "*shape"]:
         """Occupied fraction of the sites, (1 - v) max(y, floor), until they are full."""
@@ -148,6 +161,19 @@ class SEDDiffusivity(AbstractDiffusivity):
             fermi_energy = lambda occupied: interpolate(normal_quantile(occupied), z, energy)  # noqa: E731
         bulk = fermi_energy(1.0 - self.vacancy_fraction)
         return lambda x: D_bulk * jnp.exp((fermi_energy(self.occupied(x)) - bulk) / kt)
+
+    def between(self, temperature: Float[Array, "*#batch"]) -> DiffusivityBetween | None:
+        """Mean of D over the fractions on the sides of a face, by Gauss and Legendre; None where the middle serves."""
+        if self.averaging == "middle":
+            return None
+        D = self.at(temperature)
+
+        def mean(a: Array, b: Array) -> Array:
+            middle, half = 0.5 * (a + b), 0.5 * (b - a)
+            values = [0.5 * float(w) * D(middle + float(p) * half) for p, w in zip(_POINTS, _WEIGHTS, strict=True)]
+            return functools.reduce(jnp.add, values)
+
+        return mean
 
     def thermodynamic_factor(self, temperature: Float[Array, "*#batch"]) -> DiffusivityFunction | None:
         """Return x ↦ Γ(x) = (x/kT) dE_F/dx, at least one; None for the ideal diffusion term.

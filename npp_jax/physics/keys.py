@@ -104,6 +104,7 @@ ION = {
     "vacancy_fraction": Key("diffusivity.vacancy_fraction", above(0.0, below=1.0)),
     "immobile_fraction": Key("diffusivity.immobile_fraction", between(0.0, below=1.0), there=_alone),
     "sed_fwhm_eV": Key("diffusivity.sed.sed_fwhm", _ENERGY, there=_sites(GaussianSED)),
+    "mixing_time_s": Key("diffusivity.mixing_time", _TIME),
     "activation_energy_eV": Key("diffusivity.arrhenius.activation_energy", between(0.0, 5.0)),
     "reference_temperature_K": Key("diffusivity.arrhenius.reference_temperature", _TEMPERATURE),
 }

@@ -83,11 +83,21 @@ class Mixture(NamedTuple):
     """Half of z times the hop length [nm]; None where the drift is in proportion to the field."""
     cross: Array | None
     """λ of the Onsager coefficients between ions; None where there are none."""
+    mixing: tuple[Array | None, ...]
+    """Times in which the populations of species intermix [s]; None where they need none."""
+    age: Array | None
+    """Time since the start of the experiment [s]; None where nothing depends on it."""
 
     @property
     def plain(self) -> bool:
-        """Whether diffusion is ideal, the drift in proportion to the field, and each flux that of its own force."""
-        return self.hop is None and self.cross is None and all(factor is None for factor in self.factors)
+        """Whether diffusion is ideal, the drift in proportion to the field, each flux that of its own force, and no law
+        changes with time.
+        """
+        return self.hop is None and self.cross is None and self.age is None and not any(self.factors)
+
+    def later(self, time: Array) -> "Mixture":
+        """The material after a time more [s]."""
+        return self if self.age is None else self._replace(age=self.age + time)
 
     def pulled(self, field: Array) -> Array:
         """Field that would pull as much were the drift in proportion to it [kT/(e nm)]."""
@@ -147,8 +157,15 @@ def complete(medium: Mixture, y: Unknowns, excess: Array | float = 0.0) -> Unkno
 
 
 def arguments(medium: Mixture, fractions: Sequence[Array]) -> Unknowns:
-    """What the law of each species takes: its own fraction, that of another, or the sum of all."""
-    return tuple(functools.reduce(jnp.add, [fractions[j] for j in seen]) for seen in medium.seen)
+    """What the law of each species takes: its own fraction, that of another, or the sum of all, of these what has
+    intermixed by now.
+    """
+    found = [functools.reduce(jnp.add, [fractions[j] for j in seen]) for seen in medium.seen]
+    for k, time in enumerate(medium.mixing):
+        if time is not None and medium.age is not None:
+            own = fractions[k] / jnp.where(medium.bulk[k] > 0.0, medium.bulk[k], 1.0)
+            found[k] = own - jnp.expm1(-medium.age / time) * (found[k] - own)
+    return tuple(found)
 
 
 def diffusivities(medium: Mixture, fractions: Unknowns) -> Unknowns:

@@ -50,7 +50,7 @@ class MixturePlan(AbstractPlan):
         # At rest fronts only widen.
         depleted = any(isinstance(s.front, Blocking) for s in experiment.stages[: number + 1])
         weight = 1.0 if depleted else 0.0 if isinstance(stage.front, Closed) else 1.0 if controls.robust else UPWIND
-        medium = mixture_of(experiment, stage, weight, holding=controls.robust)
+        medium = mixture_of(experiment, stage, weight, holding=controls.robust).later(before.elapsed)
         first = before.state is None
         origin = step_at_start(experiment) if first and isinstance(stage.front, Closed) else None
         course = FoundCourse(medium, stage.front, self.tables[number], origin)

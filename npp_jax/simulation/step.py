@@ -121,7 +121,8 @@ def take_step(
             return drop - value, drop_by_current - slope
 
         def residual(y: Unknowns, v: Array, last: Array | None = None) -> tuple[Unknowns, Array]:
-            seen = medium if last is None else scheme.iterated(medium, last)
+            aged = scheme.aged(medium, time + weight * tempo(v))
+            seen = aged if last is None else scheme.iterated(aged, last)
             rate, drop = scheme.rates(seen, y, v, tempo, here)
             return remainder(y, rate), closure(drop, drop, v)[0]
 

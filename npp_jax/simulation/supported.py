@@ -36,12 +36,18 @@ def is_two_ions(experiment: Experiment) -> bool:
 
 
 def _beyond_ideal(experiment: Experiment) -> bool:
-    """Whether ions have thermodynamic factors or cross coefficients, or a strong field speeds them up."""
+    """Whether ions have thermodynamic factors or cross coefficients, a strong field speeds them up, their populations
+    intermix in time, or their D is a mean over a face.
+    """
     laws, sample = [ion.diffusivity for ion in experiment.species], experiment.sample
     return (
         sample.hop_length is not None
         or sample.cross_coefficient is not None
-        or any(isinstance(law, SEDDiffusivity) and law.diffusion_term == "thermodynamic" for law in laws)
+        or any(
+            law.diffusion_term == "thermodynamic" or law.mixing_time is not None or law.averaging == "integral"
+            for law in laws
+            if isinstance(law, SEDDiffusivity)
+        )
     )
 
 

@@ -108,6 +108,7 @@ def mixture_of(experiment: Experiment, stage: Stage, upwind: float | Array, *, h
         scale = jnp.where(share > 0.0, share, 1.0)
         return None if own is None else lambda c: own(c / scale)
 
+    mixing = tuple(getattr(species.diffusivity, "mixing_time", None) for species in experiment.species)
     hop = None if sample.hop_length is None else 0.5 * experiment.species[0].charge * sample.hop_length / NM
     return Mixture(
         laws=tuple(law(known) for known in laws),
@@ -131,4 +132,6 @@ def mixture_of(experiment: Experiment, stage: Stage, upwind: float | Array, *, h
         holding=holding,
         hop=hop,
         cross=sample.cross_coefficient,
+        mixing=mixing,
+        age=None if all(time is None for time in mixing) else jnp.zeros_like(temperature),
     )

@@ -38,8 +38,10 @@ class _Seen(NamedTuple):
     """Fraction of the ion of the beam, or of an earlier one, or else of the last."""
 
 
-def _seen(experiment: Experiment, stage: Stage, foreign: int, scheme: AbstractMixtureScheme, state: State) -> _Seen:
-    medium = mixture_of(experiment, stage, 0.0)
+def _seen(
+    experiment: Experiment, stage: Stage, foreign: int, scheme: AbstractMixtureScheme, start: Array, state: State
+) -> _Seen:
+    medium = mixture_of(experiment, stage, 0.0).later(start + state.time)
     here = geometry(state.faces, state.velocity, medium.thickness)
     tempo = jnp.ones_like(state.current) if medium.beam is None else 1.0 / state.current
     faces = scheme.face_field(medium, state.y, state.current, tempo, here)
@@ -114,7 +116,7 @@ def _ionic_current(medium: Mixture, states: State, scheme: AbstractMixtureScheme
 
     def of(state: State) -> Array:
         here = geometry(state.faces, state.velocity, medium.thickness)
-        return scheme.ionic_current(medium, state.y, state.current, here)
+        return scheme.ionic_current(medium.later(state.time), state.y, state.current, here)
 
     return jax.vmap(of)(states)
 
@@ -138,8 +140,10 @@ class MixtureView(AbstractView):
             if isinstance(stage.front, IonBeamPotential | IonBeamCurrent):
                 foreign = names.index(stage.front.beam)
                 passed[foreign] = passed[foreign] + record.taken
-            seen = jax.vmap(lambda m, s=stage, f=foreign: _seen(experiment, s, f, scheme, m))(record.states)
-            medium = mixture_of(experiment, stage, 0.0)
+            seen = jax.vmap(lambda m, s=stage, f=foreign, r=record: _seen(experiment, s, f, scheme, r.start, m))(
+                record.states
+            )
+            medium = mixture_of(experiment, stage, 0.0).later(record.start)
             current = _ionic_current(medium, record.states, scheme)
             outputs.append(sum(len(state[-1]) for state in states) + np.asarray(record.outputs, int))
             time = record.states.time

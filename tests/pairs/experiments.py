@@ -13,8 +13,9 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "law": ("gaussian", "mixture", "table", "constant"),
     "filling": ("sharp", "fermi-dirac"),
     "vacancies": ("few", "many"),
-    "populations": ("separate", "intermixed"),
+    "populations": ("separate", "intermixed", "intermixing"),
     "diffusion term": ("ideal", "thermodynamic"),
+    "averaging": ("middle", "integral"),
     "hops": ("no length", "length"),
     "cross terms": ("none", "some"),
     "immobile": ("none", "some"),
@@ -69,8 +70,9 @@ def _law(choice: dict[str, str], factor: float) -> dict[str, Any]:
         "vacancy_fraction": vacancies,
         "immobile_fraction": 0.05 if choice["immobile"] == "some" and choice["populations"] == "separate" else 0.0,
         "filling": choice["filling"],
-        "populations": choice["populations"],
+        **_populations(choice),
         "diffusion_term": choice["diffusion term"],
+        "averaging": choice["averaging"],
         **level[choice["level"]],
         **more,
     }
@@ -89,6 +91,11 @@ def _law(choice: dict[str, str], factor: float) -> dict[str, Any]:
     return law | forms[choice["law"]]
 
 
+def _populations(choice: dict[str, str]) -> dict[str, Any]:
+    in_time = {"populations": "intermixed", "mixing_time_s": 5e3}
+    return in_time if choice["populations"] == "intermixing" else {"populations": choice["populations"]}
+
+
 def _species(choice: dict[str, str]) -> list[dict[str, Any]]:
     # Ions pile up where some pass and others do not, or where no current flows.
     melted = choice["front"] in ("reservoir", "exchange")
@@ -105,8 +112,8 @@ def _species(choice: dict[str, str]) -> list[dict[str, Any]]:
         ]
     own = {"law": "sed", "D_bulk_m2_s": 2e-21, "vacancy_fraction": 0.1, "sed_fwhm_eV": 0.05}
     foreign = {"law": "constant", "D_m2_s": 2e-21} if choice["foreign"] == "constant" else own
-    if choice["populations"] == "intermixed" and "vacancy_fraction" in foreign:
-        foreign = foreign | {"populations": "intermixed"}
+    if "vacancy_fraction" in foreign:
+        foreign = foreign | _populations(choice)
     behind = back if choice["natives"] != "two" else "releasing"
     return [*natives, {"name": "Rb", "bulk_fraction": 0.0, "back": behind, "diffusivity": foreign}]
 

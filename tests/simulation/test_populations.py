@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -50,7 +51,7 @@ def test_double_exchange_tells_separate_from_intermixed_populations() -> None:
     """Cs after Rb on Li. In a common distribution ions that replace each other one for one never move the Fermi energy:
     profiles are those of constant D, here of a separate distribution without a width."""
 
-    def profiles(kind: str, *widths: float) -> np.ndarray:
+    def profiles(kind: str, *widths: float, mixing_time: jax.Array | None = None) -> np.ndarray:
         sed = {"law": "sed", "sed_fwhm_eV": 0.2, "vacancy_fraction": 0.1, "populations": kind}
         native = {"name": "Li", "bulk_fraction": 1.0, "diffusivity": {**sed, "D_bulk_m2_s": 1e-18}}
         species = [native, ion("Rb", 0.0, 2e-20), ion("Cs", 0.0, 1e-20)]
@@ -61,7 +62,7 @@ def test_double_exchange_tells_separate_from_intermixed_populations() -> None:
         sample = {"thickness_um": 1.0, "permittivity": 9.0, "bulk_density_m3": 1.4e28}
         double = parse_experiment({"schema_version": 1, "sample": sample, "species": species, "stages": stages})
         lithium, *foreign = double.species
-        law = replace(lithium.diffusivity, sed=GaussianSED(jnp.asarray(widths)))
+        law = replace(lithium.diffusivity, sed=GaussianSED(jnp.asarray(widths)), mixing_time=mixing_time)
         double = replace(double, species=(replace(lithium, diffusivity=law), *foreign))
         solution = simulated(SMALL)(double)
         assert np.asarray(solution.report.status).max() == Status.DONE
@@ -71,6 +72,13 @@ def test_double_exchange_tells_separate_from_intermixed_populations() -> None:
     (intermixed,) = np.moveaxis(profiles("intermixed", 0.2), -1, 0)
     np.testing.assert_allclose(intermixed, separate[..., 1], atol=1e-3)
     assert np.abs(intermixed - separate[..., 0]).max() > 0.1
+    # Intermixing in time goes from one to the other.
+    at_once, in_time, never = np.moveaxis(
+        profiles("intermixed", 0.2, 0.2, 0.2, mixing_time=jnp.asarray([1e-3, 1e5, 1e12])), -1, 0
+    )
+    np.testing.assert_allclose(at_once, intermixed, atol=1e-5)
+    np.testing.assert_allclose(never, separate[..., 0], atol=1e-5)
+    assert min(np.abs(in_time - end).max() for end in (at_once, never)) > 0.1
 
 
 def test_exchange_rate_and_intermixed_populations_where_they_do_not_belong() -> None:

@@ -92,6 +92,10 @@ class AbstractScheme(eqx.Module):
         """Material whose derivatives an iteration takes, after a largest change of a fraction by `last`."""
         return medium
 
+    def aged(self, medium: Any, time: Array) -> Any:
+        """Material at a time since the start of the stage [s]."""
+        return medium
+
     @abstractmethod
     def start(self, medium: Any, y: Unknowns, current: Array, tempo: Array, here: Geometry) -> Unknowns:
         """Unknowns of a neutral sample with the fractions y."""
@@ -136,6 +140,10 @@ class AbstractMixtureScheme(AbstractScheme):
     def guarded(self, medium: Mixture) -> bool:
         """Where laws may jump."""
         return medium.jumping
+
+    def aged(self, medium: Mixture, time: Array) -> Mixture:
+        """The mixture, of which populations may have intermixed further."""
+        return medium.later(time)
 
     def iterated(self, medium: Mixture, last: Array) -> Mixture:
         """The mixture; where it is `holding`, far from the solution with laws of D that are held.
