@@ -7,6 +7,7 @@ from typing import Any
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
+from scipy import stats
 
 Result = dict[str, Any]
 
@@ -207,6 +208,43 @@ def speed(result: Result) -> tuple[str, str]:
     ratio = best[0]["ratio"]
     verdict = f"{ratio['fixed']:.0f} times the fixed mesh, {ratio['moving']:.1f} times the moving mesh"
     return verdict, table(("solver", "model", "precision", "candidates / s", "inside"), rows)
+
+
+def couple_coverage(result: Result) -> tuple[str, str]:
+    """Bands of D(c) of couples that hold the whole true curve."""
+    rows = [
+        (kind, f"{100 * found['whole_curve']:.0f} %", f"{100 * found['compositions']:.1f} %",
+         f"{found['median_width_ln_D']:.3f}", f"{100 * found['ended_in_a_minimum']:.0f} %")
+        for kind, found in result["couples"].items()
+    ]  # fmt: skip
+    least = min(found["whole_curve"] for found in result["couples"].values())
+    low, high = stats.binom.interval(0.99, result["replicates"], 0.95)
+    bad = any(not low <= found["whole_curve"] * result["replicates"] for found in result["couples"].values())
+    verdict = (
+        f"{'FAILED: ' if bad else ''}at least {100 * least:.0f} % of the bands hold the whole curve; chance allows "
+        f"{100 * low / result['replicates']:.1f} to {100 * high / result['replicates']:.1f} %"
+    )
+    head = ("couple", "whole curve inside", "compositions inside", "median width of ln D", "ended in a minimum")
+    return verdict, f"{result['replicates']} synthetic couples of each kind.\n\n" + table(head, rows)
+
+
+def tracer_coverage(result: Result) -> tuple[str, str]:
+    """Coverage of tracer fits by the model that made the data, and whether it is recognised."""
+    replicates = result["replicates"]
+    low, high = (end / replicates for end in stats.binom.interval(0.99, replicates, 0.95))
+    rows, shares = [], []
+    for model, found in result["coverage"].items():
+        inside = {name: share for name, share in found.items() if name != "recognised_by_bic"}
+        shares += inside.values()
+        told = ", ".join(f"`{name}` {100 * share:.1f} %" for name, share in inside.items())
+        rows.append((model, told, f"{100 * found['recognised_by_bic']:.0f} %"))
+    good = all(low <= share <= high for share in shares)
+    verdict = (
+        f"{'' if good else 'FAILED: '}{100 * min(shares):.1f} to {100 * max(shares):.1f} % inside, chance allows "
+        f"{100 * low:.1f} to {100 * high:.1f} %"
+    )
+    body = f"{replicates} synthetic profiles of each model.\n\n"
+    return verdict, body + table(("model", "intervals that contain the truth", "recognised by BIC"), rows)
 
 
 def physics_rivals(result: Result) -> tuple[str, str]:

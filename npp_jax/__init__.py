@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         sample_posterior,
         synthetic_profile,
     )
+    from npp_jax.fitting.couple import CoupleFit, fit_couple
     from npp_jax.inference import Parameter, ParameterError, Posterior, PosteriorOptions, Prior
     from npp_jax.observe import (
         DepthProfile,
@@ -142,6 +143,7 @@ _LAZY = {
         "sample_posterior",
         "synthetic_profile",
     ),
+    "npp_jax.fitting.couple": ("CoupleFit", "fit_couple"),
     "npp_jax.inference": ("Parameter", "ParameterError", "Posterior", "PosteriorOptions", "Prior"),
     "npp_jax.observe": (
         "DepthProfile",
@@ -194,6 +196,7 @@ __all__ = [
     "ConfigError",
     "ConstantDiffusivity",
     "Controls",
+    "CoupleFit",
     "DepthProfile",
     "DowsettResponse",
     "Drive",
@@ -258,6 +261,7 @@ __all__ = [
     "explore",
     "figures",
     "fit",
+    "fit_couple",
     "import_sims",
     "law_bands",
     "load_experiment",
@@ -289,8 +293,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'npp_jax' has no attribute {name!r}")
     # Kept, so that the next use does not come here.
-    found = globals()[name] = getattr(importlib.import_module(_HOME[name]), name)
-    return found
+    return globals().setdefault(name, getattr(importlib.import_module(_HOME[name]), name))
 
 
 def __dir__() -> list[str]:

@@ -10,8 +10,8 @@ from npp_jax.cli.terminal import exit_codes, make_folder, say, start_jax, tell_w
 
 def new(
     kind: Annotated[
-        Literal["cait", "melt", "poling", "tracer"],
-        typer.Argument(help="Ion beam, melt, thermal poling, or isotope profile."),
+        Literal["cait", "melt", "poling", "couple", "tracer"],
+        typer.Argument(help="Ion beam, melt, thermal poling, diffusion couple, or isotope profile."),
     ],
     profile: Annotated[Path | None, typer.Option(help="Measured profile, from which first guesses are made.")] = None,
     native: Annotated[
@@ -26,7 +26,9 @@ def new(
     charge_mC_cm2: Annotated[float | None, typer.Option("--charge-mC-cm2", help="Charge passed.")] = None,
     potential_V: Annotated[float | None, typer.Option("--potential-V", help="Potential of the surface.")] = None,
     temperature_K: Annotated[float | None, typer.Option("--temperature-K", help="Temperature.")] = None,
-    duration_h: Annotated[float | None, typer.Option(help="Time in the melt, of poling or of the exchange.")] = None,
+    duration_h: Annotated[
+        float | None, typer.Option(help="Time in the melt, of poling, of the exchange, or of the anneal.")
+    ] = None,
     thickness_um: Annotated[float | None, typer.Option(help="Thickness of the sample.")] = None,
     density_m3: Annotated[float | None, typer.Option(help="Mobile ions of the bulk.")] = None,
     conductivity_S_m: Annotated[float | None, typer.Option("--conductivity-S-m", help="Of the bulk.")] = None,
@@ -34,11 +36,13 @@ def new(
     first_depth_nm: Annotated[float | None, typer.Option(help="Points above, the transient, are left out.")] = None,
     light: Annotated[str | None, typer.Option(help="Column or species of the light isotope.")] = None,
     heavy: Annotated[str | None, typer.Option(help="Column or species of the heavy isotope.")] = None,
-    species: Annotated[str | None, typer.Option(help="Species whose fraction is the tracer profile.")] = None,
+    species: Annotated[
+        str | None, typer.Option(help="Species whose fraction is the tracer profile, or was measured in a couple.")
+    ] = None,
     force: Annotated[bool, typer.Option(help="Replace files that are there.")] = False,
 ) -> None:
     """Write a commented experiment and study that run as they are: a place to begin."""
-    start_jax(computing=False)
+    start_jax(computing=kind == "couple")
     from npp_jax.commands.new.options import Options
     from npp_jax.commands.new.run import doubts, make_files, write_files
 

@@ -1,17 +1,20 @@
-"""`npp-jax couple`: D(c) of a measured diffusion couple without a simulation, and a study that fits it."""
+"""`npp-jax couple`: D(c) of a measured diffusion couple in free form, and a study that fits it by simulation."""
 
 import hashlib
 import re
 from pathlib import Path
 
 import numpy as np
+from scipy.special import chdtrc
 
-from npp_jax.commands.couple_study import study_of_couple
+from npp_jax.commands.couple_study import law_of, study_of_couple
 from npp_jax.figures.couple import figure_couple
 from npp_jax.files import ConfigError
 from npp_jax.files.couple_table import CoupleTable, read_couple
 from npp_jax.files.origin import Origin, check_targets
 from npp_jax.files.writing import draw, readable, write_text, written_together
+from npp_jax.fitting.couple import LEAST_SIGMA, CoupleFit, fit_couple
+from npp_jax.inference import GOOD, REASON_ADVICE
 from npp_jax.physics.boltzmann_matano import Interdiffusion, boltzmann_matano
 from npp_jax.text.errors import shorten
 
@@ -20,8 +23,14 @@ _NAME = re.compile(r"[A-Za-z]\w{0,19}")
 _MARK_LINE = "# "
 """What the last line begins with."""
 
-_LEAST_SIGMA = 1e-3
-"""Standard deviation of a mole fraction that is taken where the data scatter less about their smoothed curve."""
+_ROWS = 60
+"""Rows of the table of D of each phase."""
+
+_UNLIKELY, _ALIKE = 1e-3, 1.2
+"""Probability of a misfit, and the factor by neighbours that are alike, from which a warning is given."""
+
+_FLAT = 8
+"""Points at each end that must be flat."""
 
 
 def analyse_couple(
@@ -81,11 +90,11 @@ def analyse_couple(
         found = boltzmann_matano(table.depth_um * 1e-6, table.fraction, 3600.0 * time_h, smoothing=smoothing, ends=ends)
     except ValueError as error:
         raise ConfigError(f"{file}: {error}") from None
-    fractions, D = _rising(found)
-    if len(fractions) < 2:
+    if np.sum(np.isfinite(found.D)) < 2:
         raise ConfigError(f"{file}: the profile rises nowhere from one end to the other: is it that of a couple?")
+    fit = fit_couple(found, table.fraction, 3600.0 * time_h)
     stem, lost = file.stem, list[str]()
-    names = ("profile.csv", "D.csv", "couple.toml", "study.toml", "start.csv", "couple.png")
+    names = ("profile.csv", "D.csv", "band.csv", "couple.toml", "study.toml", "start.csv", "couple.png")
     targets = {name: output / f"{stem}_{name}" for name in names}
     origin = Origin("couple", file, reads=(file,))
     picture = [targets["couple.png"]] if figures else []
@@ -93,33 +102,38 @@ def analyse_couple(
     check_targets([*tables, *picture], origin, force=force)
     if not force:
         _check_unedited(tables)
-    study = study_of_couple(found, stem, species=species, time_h=time_h, profile=targets["profile.csv"].name)
-    sigma = np.maximum(found.sigma, _LEAST_SIGMA)[found.phase]
-    columns = table.depth_um + study.before_um, table.fraction, sigma
-    rows = zip(*(column.tolist() for column in columns), strict=True)
+    study = study_of_couple(found, fit, stem, species=species, time_h=time_h, profile=targets["profile.csv"].name)
 
     def write(name: str, text: str) -> None:
         write_text(targets[name], _marked(text, origin.mark(targets[name])))
 
     with written_together():
-        head = f"depth_um,{species},{species}_sigma\n"
-        write("profile.csv", head + "".join(f"{x:.9g},{c:.9g},{s:.3g}\n" for x, c, s in rows))
-        pairs = zip(fractions.tolist(), D.tolist(), strict=True)
-        write("D.csv", "fraction,D_m2_s\n" + "".join(f"{c:.9g},{d:.6g}\n" for c, d in pairs))
+        write("profile.csv", profile_text(table, found, species, study.before_um))
+        rows = "".join(f"{knot.fraction:.9g},{knot.D:.6g}\n" for knot in law_of(fit, _ROWS))
+        write("D.csv", "fraction,D_m2_s\n" + rows)
+        rows = "".join(f"{c:.9g},{d:.6g},{low:.6g},{high:.6g}\n" for c, (d, low, high) in _rising(fit))
+        write("band.csv", "fraction,D_m2_s,D_low_m2_s,D_high_m2_s\n" + rows)
         write("couple.toml", study.experiment)
         write("study.toml", study.study)
         write("start.csv", study.start)
         if figures:
             title = readable(f"{stem}, {time_h:g} h")
             picture = draw(
-                picture[0], lambda: figure_couple(table.fraction, found, species, title), lost, origin=origin
+                picture[0], lambda: figure_couple(table.fraction, found, fit, species, title), lost, origin=origin
             )
-    lines = _told(table, found, fractions, D)
+    lines = _told(table, found, fit)
     if study.before_um > 0.0:
         lines.append(
             f"depths of the profile are from the end of the couple, {study.before_um:g} µm before its first point"
         )
     return [*lines, *(f"warning: {text}" for text in lost)], [*tables, *picture]
+
+
+def profile_text(table: CoupleTable, found: Interdiffusion, species: str, before_um: float) -> str:
+    """Profile with the standard deviations of its points, from the end of the couple that is simulated."""
+    sigma = np.maximum(found.sigma, LEAST_SIGMA)[found.phase]
+    rows = zip(*(column.tolist() for column in (table.depth_um + before_um, table.fraction, sigma)), strict=True)
+    return f"depth_um,{species},{species}_sigma\n" + "".join(f"{x:.9g},{c:.9g},{s:.3g}\n" for x, c, s in rows)
 
 
 def _marked(text: str, mark: str) -> str:
@@ -148,22 +162,58 @@ def _check_unedited(paths: list[Path]) -> None:
             )
 
 
-def _rising(found: Interdiffusion) -> tuple[np.ndarray, np.ndarray]:
-    """Fractions, increasing, and D at them, where both are known."""
+def _rising(fit: CoupleFit) -> list[tuple[float, np.ndarray]]:
+    """Fractions, increasing, with D and the ends of its band."""
+    order = np.argsort(fit.curve, kind="stable")
+    return list(zip(fit.curve[order].tolist(), fit.D[order], strict=True))
+
+
+def _told(table: CoupleTable, found: Interdiffusion, fit: CoupleFit) -> list[str]:
+    """What was found, line by line."""
     known = np.isfinite(found.D)
-    order = np.argsort(found.fraction[known], kind="stable")
-    fraction, D = found.fraction[known][order], found.D[known][order]
-    new = np.concatenate([[True], np.diff(fraction) > 1e-9])
-    return fraction[new], D[new]
-
-
-def _told(table: CoupleTable, found: Interdiffusion, fraction: np.ndarray, D: np.ndarray) -> list[str]:
+    free = sum(len(part) for part in fit.knots)
     lines = [
         *table.told,
         f"{len(table.depth_um)} points from {table.depth_um[0]:.6g} to {table.depth_um[-1]:.6g} µm; ends "
         f"{found.ends[0]:.4g} and {found.ends[1]:.4g}; scatter {found.scatter:.2g}",
-        f"plane of Matano at {found.matano * 1e6:.5g} µm",
-        "fraction  D / m² s⁻¹",
+        f"plane of Matano at {found.matano * 1e6:.5g} µm, first contact at {fit.position * 1e6:.5g} µm",
+        f"free form: ln D at {free} knots; chi2 {fit.chi2:.1f} for {len(fit.fraction)} points",
+        "fraction  D / m² s⁻¹  band of the whole curve, 95 %   by Sauer and Freise",
     ]
-    chosen = np.unique(np.linspace(0, len(fraction) - 1, 9).round().astype(int))
-    return lines + [f"{fraction[k]:8.4f}  {D[k]:.3e}" for k in chosen]
+    for limits, begin in zip(fit.limits, range(0, len(fit.curve), len(fit.curve) // len(fit.knots)), strict=True):
+        own = slice(begin, begin + len(fit.curve) // len(fit.knots))
+        inside = known & (found.fraction >= limits.min()) & (found.fraction <= limits.max())
+        for k in np.linspace(own.start, own.stop - 1, 6 if len(fit.knots) > 1 else 9).round().astype(int):
+            near = np.argsort(np.abs(found.fraction[inside] - fit.curve[k]), kind="stable")[:5]
+            direct = f"{np.median(found.D[inside][near]):.3e}" if len(near) else "-"
+            D, low, high = fit.D[k]
+            lines.append(f"{fit.curve[k]:8.4f}  {D:.3e}   {low:.3e} … {high:.3e}          {direct}")
+    if len(fit.knots) > 1:
+        meet = ", ".join(f"{a:.4f} and {b:.4f}" for a, b in zip(fit.limits[:-1, 1], fit.limits[1:, 0], strict=True))
+        lines.append(f"phases end at the fractions {meet}")
+    return lines + [f"warning: {text}" for text in _doubts(table, found, fit)]
+
+
+def _doubts(table: CoupleTable, found: Interdiffusion, fit: CoupleFit) -> list[str]:
+    """What a reader should know before the numbers are used."""
+    doubts = list[str]()
+    if fit.reason not in GOOD:
+        doubts.append(f"the free form: {REASON_ADVICE[fit.reason]}")
+    excess = fit.chi2 / max(fit.degrees_of_freedom, 1)
+    if chdtrc(max(fit.degrees_of_freedom, 1), fit.chi2) < _UNLIKELY:
+        doubts.append(
+            f"the free form misses the points by more than they scatter; its band is {excess**0.5:.2g} × wider"
+        )
+    if fit.alike > _ALIKE:
+        doubts.append(f"neighbouring points err alike; the band is {fit.alike**0.5:.2g} × wider than if they did not")
+    for name, side, end in (("first", slice(_FLAT), 0), ("last", slice(-_FLAT, None), 1)):
+        x, c = table.depth_um[side], table.fraction[side]
+        slope = np.polyfit(x - x.mean(), c, 1)[0]
+        error = max(found.sigma[found.phase[side][0]], 1e-12) / np.sqrt(np.sum((x - x.mean()) ** 2))
+        told = np.median(c[:3] if end == 0 else c[-3:]) == found.ends[end]
+        if told and abs(slope) > 4.0 * error:
+            doubts.append(
+                f"the profile is not flat at its {name} points: if the couple goes on, give the fractions of its ends "
+                "by --ends"
+            )
+    return doubts

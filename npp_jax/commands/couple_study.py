@@ -1,20 +1,14 @@
-"""Experiment and study that fit D(c) to a measured couple, made from what Boltzmann and Matano tell of it."""
+"""Experiment and study that fit D(c) to a measured couple, made from the free form of its profile."""
 
 import math
 from typing import NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 
+from npp_jax.fitting.couple import PRIOR, RANGE, CoupleFit
 from npp_jax.physics.boltzmann_matano import Interdiffusion
-
-_KNOTS = 6
-"""Knots of a phase that takes the whole range of fractions, beside the two at its ends."""
-
-_RANGE = 30.0
-"""How far D at a knot may be from what Boltzmann and Matano tell, as a factor."""
-
-_PRIOR = 2.0
-"""Standard deviation of ln D at a knot: it holds D where the profile tells nothing."""
+from npp_jax.physics.couple_profile import spline_of
 
 _REACH = 3.0
 """Least length of each half, in 2√(Dt): nothing has come to the ends of the couple."""
@@ -29,24 +23,31 @@ class CoupleStudy(NamedTuple):
     experiment: str
     study: str
     start: str
-    """Table of the one candidate from which the fit starts: what Boltzmann and Matano tell."""
+    """Table of the one candidate from which the fit starts."""
     before_um: float
     """Length of the couple before the first measured point [µm]."""
 
 
-class _Knot(NamedTuple):
+class Knot(NamedTuple):
+    """D at a fraction."""
+
     fraction: float
     D: float
     free: bool
+    """Whether it lies in a phase."""
 
 
-def study_of_couple(found: Interdiffusion, stem: str, *, species: str, time_h: float, profile: str) -> CoupleStudy:
+def study_of_couple(
+    found: Interdiffusion, fit: CoupleFit, stem: str, *, species: str, time_h: float, profile: str
+) -> CoupleStudy:
     """Experiment with ln D at knots in each phase, and a study that fits them and the place of the first contact.
 
     Parameters
     ----------
     found
         What Boltzmann and Matano tell.
+    fit
+        The free form, from which the study starts.
     stem
         Name of the couple.
     species
@@ -56,24 +57,25 @@ def study_of_couple(found: Interdiffusion, stem: str, *, species: str, time_h: f
     profile
         Name of the file of the profile.
     """
-    knots = _knots(found)
+    knots = law_of(fit)
     before, behind = (_missing(found, time_h, side) for side in (0, -1))
     span = float(found.depth[-1] - found.depth[0]) * 1e6
-    start = float(found.matano) * 1e6 + before
+    start = fit.position * 1e6 + before
     first = before + float(found.depth[0]) * 1e6
     whole = first + span + behind
     step = 1e6 * float(np.median(np.diff(found.depth)))
     off = max(2.0 * step, 0.02 * span)
     other = "B" if species != "B" else "A"
-    left, right = (min(max(end, 0.0), 1.0) for end in found.ends)
+    left, right = (min(max(end, 0.0), 1.0) for end in (fit.limits[0, 0], fit.limits[-1, 1]))
     experiment = f"""# {stem}: {species} and {other}, all other components together, with one mutual D(c).
+# What each key means: npp-jax schema experiment --markdown
 schema_version = 1
 title = "Diffusion couple"
 
 [sample]
 thickness_um = {whole:.6g}
 permittivity = 9.0          # no field arises: without effect
-bulk_density_m3 = 8e28      # without effect
+bulk_density_m3 = 8e28      # sites of all components, 1/m³; without effect
 
 [[species]]
 name = "{species}"
@@ -92,7 +94,7 @@ bulk_fraction = 0.0
 law = "mutual"
 partner = "{species}"
 
-[[initial]]
+[[initial]]                 # the two halves before the anneal, sharp
 species = "{species}"
 form = "step"
 position_um = {start:.6g}
@@ -105,11 +107,13 @@ temperature_K = 1000.0      # without effect on a D that has no activation energ
 duration_h = {time_h:.9g}
 """
     free = [(f"D_at_{k.fraction:.4f}", n, k.D) for n, k in enumerate(knots) if k.free]
-    parameters = [_parameter(name, f"{species}.knot_D_m2_s.{n}", D / _RANGE, D * _RANGE, D) for name, n, D in free]
+    parameters = [_parameter(name, f"{species}.knot_D_m2_s.{n}", D / RANGE, D * RANGE, D) for name, n, D in free]
     parameters.append(
         _parameter("position_um", f"initial.{species}.position_um", max(start - off, 0.0), min(start + off, whole))
     )
     study = f"""# D(c) of {stem} with its band: ln D at knots, and the place of the first contact.
+# Look first: npp-jax check {stem}_study.toml      Then: npp-jax fit {stem}_study.toml --output results
+# What each key means: npp-jax schema study --markdown
 schema_version = 1
 title = "D(c) of a diffusion couple"
 
@@ -118,7 +122,7 @@ name = "couple"
 file = "{stem}_couple.toml"
 profile = "{profile}"
 
-{"".join(parameters)}[design]                    # the fit starts from what Boltzmann and Matano tell
+{"".join(parameters)}[design]                    # the fit starts from the free form of npp-jax couple
 kind = "table"
 file = "{stem}_start.csv"
 
@@ -137,32 +141,35 @@ profile_points = 0
 def _parameter(name: str, key: str, low: float, high: float, prior: float | None = None) -> str:
     lines = [f'name = "{name}"', f'keys = ["{key}"]', f"low = {low:.6g}", f"high = {high:.6g}"]
     if prior is not None:
-        lines += ['scale = "log"', f"prior_mean = {prior:.4g}", f"prior_sigma = {_PRIOR:g}"]
+        lines += ['scale = "log"', f"prior_mean = {prior:.4g}", f"prior_sigma = {PRIOR:g}"]
     return "[[parameters]]\n" + "\n".join(lines) + "\n\n"
 
 
-def _knots(found: Interdiffusion) -> list[_Knot]:
-    """Knots inside the phases, to be fitted, and between them, where D is small."""
-    low, high = (min(max(end, 0.0), 1.0) for end in sorted(found.ends))
-    parts = sorted(range(found.phase[-1] + 1), key=lambda k: float(np.median(found.fraction[found.phase == k])))
-    ranges = []
-    for k in parts:
-        own = found.fraction[found.phase == k]
-        ranges.append((low if k == parts[0] else float(own.min()), high if k == parts[-1] else float(own.max())))
-    known = np.isfinite(found.D)
-    least = _GAP * float(np.min(found.D[known]))
-    knots = list[_Knot]()
-    for k, (bottom, top) in zip(parts, ranges, strict=True):
-        if knots and bottom > knots[-1].fraction:
-            edge = _EDGE * (bottom - knots[-1].fraction)
-            knots += [_Knot(knots[-1].fraction + edge, least, False), _Knot(bottom - edge, least, False)]
-        inside = known & (found.phase == k)
-        if not inside.any():
-            inside = known
-        count = 2 + round(_KNOTS * (top - bottom) / (high - low))
-        for fraction in np.linspace(bottom, top, count).tolist():
-            near = np.argsort(np.abs(found.fraction[inside] - fraction), kind="stable")[:5]
-            knots.append(_Knot(fraction, float(np.median(found.D[inside][near])), True))
+def law_of(fit: CoupleFit, points: int | None = None) -> list[Knot]:
+    """D at knots of each phase and, small, between them; fractions increase.
+
+    Parameters
+    ----------
+    fit
+        Free form.
+    points
+        Evenly spaced fractions of each phase instead of its knots.
+    """
+    parts = list[list[Knot]]()
+    for limits, D in zip(fit.limits, fit.knots, strict=True):
+        share = np.linspace(0.0, 1.0, points or len(D))
+        values = np.exp(np.asarray(spline_of(jnp.asarray(share), jnp.log(jnp.asarray(D)))))
+        low, high = np.clip(limits, 0.0, 1.0)
+        own = [Knot(*pair, True) for pair in zip((low + (high - low) * share).tolist(), values.tolist(), strict=True)]
+        parts.append(own if low < high else own[::-1])
+    parts.sort(key=lambda own: own[0].fraction)
+    least = _GAP * min(knot.D for part in parts for knot in part)
+    knots = list[Knot]()
+    for part in parts:
+        if knots:
+            edge = _EDGE * (part[0].fraction - knots[-1].fraction)
+            knots += [Knot(knots[-1].fraction + edge, least, False), Knot(part[0].fraction - edge, least, False)]
+        knots += part
     return knots
 
 

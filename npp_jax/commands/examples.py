@@ -50,6 +50,8 @@ _EXAMPLES: dict[str, Any] = {
     "ProfileFile.file": "isotopes.csv", "light": "6Li", "heavy": "7Li", "species": "Li",
     "background_light_counts": 0.5, "background_heavy_counts": 2.0, "mass_bias": 1.03, "first_um": 0.3,
     "last_um": 50.0, "zero_um": 0.24, "source": "constant-surface", "start_D_m2_s": 1e-12, "start_length_um": 0.8,
+    "KnownTable.name": "surface", "KnownTable.low": 0.5, "KnownTable.high": 1.0, "KnownTable.prior_mean": 0.95,
+    "KnownTable.prior_sigma": 0.01, "transport": "two-path", "rivals": ["two-path", "composition-dependent"],
     "start_k_m_s": 1e-9, "source_um": 0.1, "base": 0.0759, "find_origin": True, "left_mm": -1.0, "right_mm": 6.0,
     "start_energy_eV": 0.3, "start_profile": "exchange", "cells": 200, "EvolutionTable.steps": 32,
     "StageTable.source": 0.95,

@@ -20,6 +20,7 @@ from npp_jax.constants import NM
 from npp_jax.fitting.anonymous import anonymous
 from npp_jax.fitting.comparison import Comparison, Found, for_each
 from npp_jax.fitting.evaluation import Evaluation, Predicted
+from npp_jax.fitting.observed import is_observed
 from npp_jax.fitting.parameters import spread
 from npp_jax.fitting.problem import Measurement, Problem
 from npp_jax.fitting.recorded import needs_trace, of_material, predicted
@@ -126,7 +127,12 @@ class Objective:
         told: dict[object, int] = {}
         found = []
         for k, measurement in enumerate(problem.measurements):
-            entering = tuple(p.name for p in problem.parameters if problem.enters(p, measurement))
+            # How a profile is seen, as the depth scale of one crater, changes nothing of what is simulated.
+            entering = tuple(
+                p.name
+                for p in problem.parameters
+                if problem.enters(p, measurement) and not all(is_observed(key) for key in p.keys)
+            )
             try:
                 text = signature(anonymous(measurement.experiment), values=True)
             except TypeError:

@@ -3,12 +3,16 @@
 A profile after a time t depends on D t and k t alone: without a known duration these are what is fitted.
 """
 
-from typing import Literal, TypeAlias, get_args
+from collections.abc import Mapping
+from typing import Literal, NamedTuple, TypeAlias, get_args
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array
 
+from npp_jax.inference import Prior
+from npp_jax.physics.couple_profile import surface_profile
 from npp_jax.physics.leaf import LeafLike, as_leaf, as_optional_leaf
 from npp_jax.tracer import closed_forms as cf
 from npp_jax.tracer.evolution import exchange_profile
@@ -20,6 +24,26 @@ from npp_jax.tracer.unknowns import Unknown
 Source: TypeAlias = Literal["constant-surface", "surface-exchange", "finite-source"]
 """What the isotope comes from."""
 
+Transport: TypeAlias = Literal["one-path", "two-path", "composition-dependent"]
+"""One D; a share of the source on a faster path beside it; or a D that changes with the fraction, ln D a line."""
+
+
+class Known(NamedTuple):
+    """What is known of a parameter beforehand."""
+
+    limits: tuple[float, float] | None = None
+    """Range; that of its own kind, if not given. [unit of the parameter]"""
+    prior: Prior | None = None
+
+
+_FAST_RATIO, _FAST_SHARE = 10.0, 0.2
+"""Where the fit of two paths starts."""
+
+_RATIO_LIMITS, _SLOPE_LIMITS = (1.0, 1e6), (-12.0, 12.0)
+"""Ranges of D_fast/D, and of ln D at the source less ln D of the untouched sample."""
+
+_LAW_KNOTS = 3
+
 
 def fit_profile(
     profile: MeasuredProfile,
@@ -27,6 +51,8 @@ def fit_profile(
     *,
     start: LeafLike,
     source: Source = "constant-surface",
+    transport: Transport = "one-path",
+    known: Mapping[str, Known] | None = None,
     k: LeafLike | None = None,
     source_width: LeafLike | None = None,
     thickness: LeafLike | None = None,
@@ -40,6 +66,8 @@ def fit_profile(
 
     The parameters are `D_m2_s`, `surface` C₁ of the source, `base` C₀ unless it is given, `k_m_s` with surface
     exchange, and `origin_m` x₀ if it is not known. Without a duration they are the products `Dt_m2` and `kt_m`.
+    Rivals of one D, for a constant surface of a sample without end: two paths side by side, the fraction `fast_share`
+    of the source on one of D `fast_ratio` times as large; and D(C) = D e^(aY), Y = (C - C₀)/(C₁ - C₀), a = `D_slope`.
     In front of x₀ the fraction is that at x₀ (Hasegawa et al. 2024, eqn 4: the part of the sample that is immersed).
 
     Parameters
@@ -52,6 +80,10 @@ def fit_profile(
         D to start from, or D t without a duration. [m²/s or m²]
     source
         Constant fraction at the surface, exchange with the coefficient k, or a layer of finite thickness on the sample.
+    transport
+        One D, or a rival of it.
+    known
+        Ranges and priors of parameters by their names.
     k
         k to start from, or k t, for surface exchange. [m/s or m]
     source_width
@@ -77,19 +109,29 @@ def fit_profile(
     for name, value, owner in (("k", k, "surface-exchange"), ("source_width", source_width, "finite-source")):
         if (value is not None) != (source == owner):
             raise ValueError(f"{name} belongs to the source '{owner}', which needs it, and to no other")
+    if transport not in get_args(Transport):
+        raise ValueError(f"transport = {transport!r}; allowed are {', '.join(get_args(Transport))}")
+    if transport != "one-path" and (source != "constant-surface" or thickness is not None):
+        raise ValueError(f"transport = '{transport}' needs the source 'constant-surface' and a sample without end")
     first, last = profile.ends()
     timed = duration is not None
     unknowns = [Unknown("D_m2_s" if timed else "Dt_m2", as_leaf(start), "log")]
     if k is not None:
         unknowns.append(Unknown("k_m_s" if timed else "kt_m", as_leaf(k), "log"))
+    if transport == "two-path":
+        unknowns.append(Unknown("fast_ratio", as_leaf(_FAST_RATIO), "log", limits=_RATIO_LIMITS))
+        unknowns.append(Unknown("fast_share", as_leaf(_FAST_SHARE), limits=(0.0, 1.0)))
+    if transport == "composition-dependent":
+        unknowns.append(Unknown("D_slope", as_leaf(0.0), limits=_SLOPE_LIMITS))
     unknowns.append(Unknown("surface", first, limits=profile.data.limits))
     if base is None:
         unknowns.append(Unknown("base", last, limits=profile.data.limits))
     if origin is not None:
         unknowns.append(Unknown("origin_m", as_leaf(origin)))
+    unknowns = [_with_known(unknown, (known or {}).get(unknown.name)) for unknown in unknowns]
     optional = [as_optional_leaf(value) for value in (duration, source_width, thickness, base)]
     return fit_tracer(
-        ProfileModel(profile, source, *optional),
+        ProfileModel(profile, source, transport, *optional),
         tuple(unknowns),
         profile_points=profile_points,
         on_iteration=on_iteration,
@@ -97,11 +139,23 @@ def fit_profile(
     )
 
 
+def _with_known(unknown: Unknown, known: Known | None) -> Unknown:
+    """The unknown with its range and prior, starting inside."""
+    if known is None:
+        return unknown
+    low, high = known.limits or unknown.limits or (-np.inf, np.inf)
+    # An end of the range is no place to start from.
+    inside = (low + 0.01 * (high - low), high - 0.01 * (high - low)) if np.isfinite(high - low) else (low, high)
+    start = jnp.clip(unknown.start, *inside)
+    return unknown._replace(start=start, limits=known.limits or unknown.limits, prior=known.prior)
+
+
 class ProfileModel(AbstractTracerModel):
     """Fractions of a profile as a function of the parameters of `fit_profile`."""
 
     profile: MeasuredProfile
     source: Source = eqx.field(static=True)
+    transport: Transport = eqx.field(static=True)
     duration: Array | None
     width: Array | None
     thickness: Array | None
@@ -121,6 +175,19 @@ class ProfileModel(AbstractTracerModel):
         low = p["base"] if self.base is None else self.base
         return low + (p["surface"] - low) * self._shape(p, position - p.get("origin_m", 0.0))
 
+    def _rival(self, p: dict[str, Array], x: Array, area: Array) -> Array:
+        """Constant surface, for an area D t [m²]."""
+        match self.transport:
+            case "one-path":
+                return exchange_profile(x, area)
+            case "two-path":
+                fast = exchange_profile(x, p["fast_ratio"] * area)
+                return exchange_profile(x, area) + p["fast_share"] * (fast - exchange_profile(x, area))
+            case "composition-dependent":
+                line = jnp.linspace(0.0, 1.0, _LAW_KNOTS, dtype=area.dtype)
+                places, share = surface_profile(jnp.log(area) + p["D_slope"] * line)
+                return jnp.interp(jnp.maximum(x, 0.0), places, share)
+
     def _shape(self, p: dict[str, Array], x: Array) -> Array:
         depth = jnp.maximum(x, 0.0)
         if self.duration is None:
@@ -131,7 +198,7 @@ class ProfileModel(AbstractTracerModel):
         inside = depth if self.thickness is None else jnp.minimum(depth, self.thickness)
         match self.source, self.thickness:
             case "constant-surface", None:
-                return exchange_profile(x, D * t)
+                return self._rival(p, x, D * t)
             case "constant-surface", thickness:
                 return cf.plate_constant_surface(inside, t, D, thickness)
             case "surface-exchange", None:

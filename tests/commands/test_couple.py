@@ -43,7 +43,10 @@ def test_d_is_found_and_written_for_studies(tmp_path: Path, head: str, factor: f
     at_start = dict(zip(*(row.split(",") for row in rows), strict=True))
     knots = [float(value) for name, value in at_start.items() if name.startswith("D_at")]
     assert [p.name for p in study.main.parameters] == list(at_start)
-    np.testing.assert_allclose(knots[2:-2], (20e-6) ** 2 / 3.6e5, rtol=0.02)
+    np.testing.assert_allclose(knots[1:-1], (20e-6) ** 2 / 3.6e5, rtol=0.02)
+    band = np.genfromtxt(tmp_path / "a_band.csv", delimiter=",", names=True)
+    assert np.all(np.diff(band["fraction"]) > 0.0)
+    assert np.all((band["D_low_m2_s"] <= 1.1111e-15) & (band["D_high_m2_s"] >= 1.1111e-15))
     assert float(at_start["position_um"]) == pytest.approx(120.0, abs=1.1)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import npp_jax as npp
 from npp_jax.commands.simulate import read_supported
 from npp_jax.commands.tracer.study import load_tracer_study
 from npp_jax.files.study import load_study
@@ -44,6 +45,26 @@ def test_a_tracer_study_runs_as_it_is(tmp_path: Path, run: Run) -> None:
     drawn = tmp_path / "again.png"
     assert run("plot", tmp_path / "tracer.h5", "--output", drawn)[0] == 0 and drawn.stat().st_size > 10_000
     assert "converged" in text and "synthetic" in (tmp_path / "tracer_synthetic.csv").read_text(encoding="utf-8")
+
+
+def test_a_couple_is_written_with_its_data(tmp_path: Path, run: Run) -> None:
+    code, text = run("new", "couple", "--output", tmp_path)
+    assert code == 0 and "synthetic" in text, text
+    study = load_study(tmp_path / "diffusion_study.toml")
+    start = np.genfromtxt(tmp_path / "diffusion_start.csv", delimiter=",", names=True)
+    # Made with 1e-15 exp(1.5 c) m²/s.
+    knots = {name: float(start[name]) for name in start.dtype.names or () if name.startswith("D_at")}
+    law = study.main.problem.measurements[0].experiment.species[0].diffusivity
+    assert isinstance(law, npp.SplineDiffusivity)
+    fractions = np.asarray(law.fraction)
+    np.testing.assert_allclose(list(knots.values()), 1e-15 * np.exp(1.5 * fractions), rtol=0.06)
+    own = tmp_path / "own.csv"
+    own.write_text("depth_um,Mo\n" + "".join(f"{k},{0.5 + 0.5 * np.tanh(0.1 * (k - 38)):.5f}\n" for k in range(76)))
+    code, text = run("new", "couple", "--profile", own, "--output", tmp_path, "--name", "own")
+    assert code == 2 and "--duration-h" in text and text.count("\n") == 1
+    options = ("--profile", own, "--duration-h", 2, "--species", "Mo", "--output", tmp_path, "--name", "own")
+    assert run("new", "couple", *options)[0] == 0
+    assert load_study(tmp_path / "own_study.toml").main.problem.measurements[0].profile is not None
 
 
 def test_a_profile_gives_the_first_guess(tmp_path: Path, run: Run) -> None:

@@ -15,6 +15,7 @@ TAKEN = {
     "cait": _COMMON | _GLASS | {"charge_mC_cm2", "potential_V", "conductivity_S_m"},
     "melt": _COMMON | _GLASS | {"duration_h"},
     "poling": _COMMON | _GLASS | {"potential_V", "duration_h"},
+    "couple": _COMMON | {"duration_h", "species"},
     "tracer": _COMMON | {"duration_h", "light", "heavy", "species"},
 }
 """Options of each kind of file."""

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 from npp_jax.commands.new.cait import make_cait
+from npp_jax.commands.new.couple import make_couple
 from npp_jax.commands.new.lines import Draft
 from npp_jax.commands.new.measured import profile_text, read_measured
 from npp_jax.commands.new.melt import make_melt
@@ -16,7 +17,7 @@ from npp_jax.files.origin import check_folder
 from npp_jax.files.study import load_study
 from npp_jax.files.writing import write_text, written_together
 
-Kind = Literal["cait", "melt", "poling", "tracer"]
+Kind = Literal["cait", "melt", "poling", "couple", "tracer"]
 
 
 def make_files(kind: Kind, options: Options, folder: Path) -> tuple[list[Draft], list[str]]:
@@ -30,6 +31,8 @@ def make_files(kind: Kind, options: Options, folder: Path) -> tuple[list[Draft],
     options.check(kind)
     if kind == "tracer":
         return make_tracer(options, folder)
+    if kind == "couple":
+        return make_couple(options)
     path = options.profile
     measured = None if path is None else read_measured(path, options.counts_per_fraction, options.first_depth_nm or 0.0)
     make = {"cait": make_cait, "melt": make_melt, "poling": make_poling}[kind]

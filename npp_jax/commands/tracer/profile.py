@@ -1,12 +1,14 @@
 """`npp-jax tracer` for one isotope profile."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import jax.numpy as jnp
 import numpy as np
 
+from npp_jax.commands.tracer.model_tables import KnownTable
 from npp_jax.commands.tracer.report import (
     Line,
     TracerReport,
@@ -26,15 +28,63 @@ from npp_jax.commands.tracer.stored import (
 )
 from npp_jax.commands.tracer.study import ProfileStudy
 from npp_jax.figures.tracer import isotope_profiles, isotope_residuals
+from npp_jax.files import ConfigError
+from npp_jax.inference import GOOD, REASON_ADVICE, ParameterError, Prior, information_criteria
 from npp_jax.sweeping.store.arrays import Array
-from npp_jax.tracer.profile_fit import ProfileModel, fit_profile
-from npp_jax.tracer.tracer_fit import OnEnds, OnIteration
+from npp_jax.text.errors import shorten
+from npp_jax.tracer.profile_fit import Known, ProfileModel, Transport, fit_profile
+from npp_jax.tracer.tracer_fit import OnEnds, OnIteration, TracerFit
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_LOGARITHMS = {"D_m2_s": ("D", "m²/s"), "Dt_m2": ("Dt", "m²"), "k_m_s": ("k", "m/s"), "kt_m": ("kt", "m")}
+_LOGARITHMS = {
+    "D_m2_s": ("D", "m²/s"),
+    "Dt_m2": ("Dt", "m²"),
+    "k_m_s": ("k", "m/s"),
+    "kt_m": ("kt", "m"),
+    "fast_ratio": ("D_fast/D", "1"),
+}
 """Parameters on a logarithmic scale: how they are called where they are printed, and their unit."""
+
+
+_NAMES = ("D_m2_s", "Dt_m2", "k_m_s", "kt_m", "surface", "base", "origin_m", "fast_ratio", "fast_share", "D_slope")
+"""Parameters of which something may be known beforehand."""
+
+_DECISIVE = 6.0
+"""Difference of a criterion from which one model is told to be preferred: a likelihood ratio of 20."""
+
+
+def _known(tables: list[KnownTable]) -> dict[str, Known]:
+    """Ranges and priors by the names of the parameters."""
+    found = dict[str, Known]()
+    for table in tables:
+        if table.name not in _NAMES:
+            raise ConfigError(f"known: '{shorten(table.name)}' is no parameter; they are {', '.join(_NAMES)}")
+        if table.name in found:
+            raise ConfigError(f"known: '{table.name}' stands twice")
+        limits = None if table.low is None or table.high is None else (table.low, table.high)
+        given = table.prior_mean is not None and table.prior_sigma is not None
+        prior = Prior(table.prior_mean or 0.0, table.prior_sigma or 1.0) if given else None
+        found[table.name] = Known(limits, prior)
+    return found
+
+
+def compared(rivals: Sequence[tuple[Transport, TracerFit]]) -> list[str]:
+    """Rivals by χ², AIC and BIC, and which is preferred."""
+    rows, criteria = list[str](), dict[str, tuple[float, float]]()
+    for name, fit in rivals:
+        found = information_criteria(fit.chi2, fit.points, len(fit.parameters))
+        criteria[name] = found.aic, found.bic
+        own = ", ".join(f"{key} {fit[key].value:.4g}" for key in fit.names if key not in ("surface", "base"))
+        end = "" if fit.reason in GOOD else f"; {REASON_ADVICE[fit.reason]}"
+        rows.append(f"{name}: chi2 {fit.chi2:.1f}, AIC {found.aic:.1f}, BIC {found.bic:.1f}; {own}{end}")
+    for place, criterion in enumerate(("AIC", "BIC")):
+        best, second = sorted(criteria, key=lambda name: criteria[name][place])[:2]
+        lead = criteria[second][place] - criteria[best][place]
+        firm = "prefers" if lead >= _DECISIVE else "does not decide; least is that of"
+        rows.append(f"{criterion} {firm} {best}, by {lead:.1f} over {second}")
+    return rows
 
 
 def run_profile(
@@ -50,10 +100,20 @@ def run_profile(
     width = None if table.source_um is None else table.source_um * UM
     thickness = None if table.thickness_um is None else table.thickness_um * UM
     origin = 0.0 if table.find_origin else None
-    fit = fit_profile(
-        measured, duration, start=start, source=table.source, k=k, source_width=width, thickness=thickness,
-        base=table.base, origin=origin, on_iteration=on_iteration, on_ends=on_ends,
-    )  # fmt: skip
+    known = _known(study.known)
+
+    def fitted(transport: Transport) -> TracerFit:
+        main = transport == table.transport
+        try:
+            return fit_profile(
+                measured, duration, start=start, source=table.source, transport=transport, known=known, k=k,
+                source_width=width, thickness=thickness, base=table.base, origin=origin, on_iteration=on_iteration,
+                on_ends=on_ends, **({} if main else {"profile_points": 0}),
+            )  # fmt: skip
+        except ParameterError as error:
+            raise ConfigError(f"known: {error}") from None
+
+    fit = fitted(table.transport)
     lines: list[Line] = []
     doubtful: dict[str, float] = {}
     arrays: dict[str, Array] = {}
@@ -61,7 +121,7 @@ def run_profile(
         if key in fit.names:
             found = fit[key]
             lines.append(quantity_row(name, found.value, found.interval, unit, key=key))
-            arrays |= quantity(name, found.value, found.interval, unit)
+            arrays |= quantity(name.replace("/", "_over_"), found.value, found.interval, unit)
             doubtful[name] = found.sigma / found.value
     first = fit[fit.names[0]]
     length, *ends = (2e6 * math.sqrt(value * seconds) for value in (first.value, *first.interval))
@@ -72,6 +132,13 @@ def run_profile(
             lines.append(quantity_row(name, found.value, found.interval, "1"))
             arrays[key] = Array(np.asarray(found.value), "1", name)
             arrays[f"{key}_error"] = Array(np.asarray(found.sigma), "1", f"standard error of {name}")
+    for key, name in (
+        ("fast_share", "share of the fast path"),
+        ("D_slope", "ln D at the source less that of the untouched sample"),
+    ):
+        if key in fit.names:
+            lines.append(quantity_row(name, fit[key].value, fit[key].interval, "1"))
+            arrays |= quantity(key, fit[key].value, fit[key].interval, "1")
     if "origin_m" in fit.names:
         found = fit["origin_m"]
         lines.append(quantity_row("position of the surface", found.value / UM, np.asarray(found.interval) / UM, "µm"))
@@ -91,6 +158,8 @@ def run_profile(
     if duration is None:
         lines.append("D alone is not determined: without duration_h a profile gives Dt.")
     told, doubt = chi2_lines(fit)
+    if table.rivals:
+        told += compared([(table.transport, fit), *((rival, fitted(rival)) for rival in table.rivals)])
     status, code = ending(fit)
     return TracerReport(
         [*lines, *told],

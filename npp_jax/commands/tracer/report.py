@@ -124,9 +124,10 @@ def ending(fit: TracerFit) -> tuple[str, int]:
     if not (math.isfinite(fit.chi2) and np.all(np.isfinite(fit.theta))):
         return "no finite result: check the data and the values to start from", 4
     if fit.reason is Reason.AT_BOUND:
-        # Only fractions have a range, and its ends are what they can be.
-        ends = [name for name, side in zip(fit.names, fit.refined.at_bound[0], strict=True) if side]
-        return f"converged, with {', '.join(ends)} at an end of the range of a fraction, 0 to 1", 0
+        ends = [k for k, side in enumerate(fit.refined.at_bound[0]) if side]
+        fractions = all((fit.parameters[k].low, fit.parameters[k].high) == (0.0, 1.0) for k in ends)
+        of = "a fraction, 0 to 1" if fractions else "what it may be"
+        return f"converged, with {', '.join(fit.names[k] for k in ends)} at an end of the range of {of}", 0
     return REASON_ADVICE[fit.reason], 0 if fit.converged else 3
 
 

@@ -46,7 +46,7 @@ def quantity(
     axes: tuple[str, ...] = (),
 ) -> dict[str, Array]:
     """A quantity and its interval, for the result file."""
-    plain = {"m²/s": "m2 s-1", "m/s": "m s-1", "m²": "m2", "m": "m"}[unit]
+    plain = {"m²/s": "m2 s-1", "m/s": "m s-1", "m²": "m2", "m": "m", "1": "1"}[unit]
     ends = f"ends of the 95 % interval of {name}"
     return {
         name: Array(np.asarray(value), plain, name, axes),

@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 
 from pydantic import Field, model_validator
 
+from npp_jax.commands.tracer.model_tables import KnownTable, ModelTable
 from npp_jax.commands.tracer.tables import (
     ChainTable,
     CountsTable,
@@ -17,7 +18,6 @@ from npp_jax.commands.tracer.tables import (
     HavenTable,
     LineTable,
     MapTable,
-    ModelTable,
     ProfileFile,
     SpecimenTable,
     StageTable,
@@ -47,6 +47,8 @@ class ProfileStudy(FittedStudy):
     """What was measured, [profile]."""
     model: ModelTable
     """What it is fitted with, [model]."""
+    known: list[KnownTable] = Field(default_factory=list)
+    """What is known of parameters beforehand, one [[known]] each."""
 
 
 class EvolutionStudy(FittedStudy):

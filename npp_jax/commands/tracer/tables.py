@@ -51,41 +51,6 @@ class ProfileFile(ConfigTable):
         return self
 
 
-class ModelTable(ConfigTable):
-    """[model]: solution that a single profile is fitted with."""
-
-    source: Literal["constant-surface", "surface-exchange", "finite-source"] = "constant-surface"
-    """What the sample was in contact with."""
-    duration_h: Time | None = None
-    """Time of the exchange; without it Dt is found, and D is not."""
-    start_D_m2_s: Diffusion | None = None
-    """D to start from."""
-    start_length_um: Positive | None = None
-    """Length 2√(Dt) to start from, without a duration."""
-    start_k_m_s: Positive | None = None
-    """Surface exchange coefficient to start from."""
-    source_um: Positive | None = None
-    """Thickness of a finite source."""
-    thickness_um: Positive | None = None
-    """Thickness of a plate; half infinite, if not given."""
-    base: Fraction | None = None
-    """Fraction of the untouched sample; found, if not given."""
-    find_origin: bool = False
-    """Whether the position of the surface is found too."""
-
-    @model_validator(mode="after")
-    def _complete(self) -> "ModelTable":
-        if (self.start_k_m_s is not None) != (self.source == "surface-exchange" and self.duration_h is not None):
-            raise ValueError("start_k_m_s belongs to source = 'surface-exchange' with duration_h, which needs it")
-        if (self.source_um is not None) != (self.source == "finite-source"):
-            raise ValueError("source_um belongs to source = 'finite-source', which needs it")
-        if (self.start_D_m2_s is None) == (self.start_length_um is None):
-            raise ValueError("give one of start_D_m2_s and start_length_um, a rough 2√(Dt)")
-        if self.start_D_m2_s is not None and self.duration_h is None:
-            raise ValueError("without duration_h only Dt can be found: give start_length_um instead of start_D_m2_s")
-        return self
-
-
 class AnnealTable(ConfigTable):
     """[[specimens.anneals]]: a time in the closed sample, and the profile after it."""
 

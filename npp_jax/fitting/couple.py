@@ -1,0 +1,271 @@
+"""D(c) of a diffusion couple in free form from its profile alone, with its band.
+
+Where both ends are as they were, the profile is that of `couple_profile`: no mesh, so that derivatives are exact and
+boundaries of phases sharp. What is fitted is ln D at knots of each phase, the compositions between which phases live,
+and the place of the first contact. A measured point belongs to the phase that it shows; a boundary lies somewhere
+between the last point of one phase and the first of the next.
+"""
+
+import dataclasses
+import math
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from npp_jax.inference import (
+    Covariance,
+    Parameter,
+    Prior,
+    Ranges,
+    Reason,
+    covariance,
+    ranges_of,
+    refine,
+    to_scaled,
+    to_theta,
+    with_priors,
+)
+from npp_jax.physics.boltzmann_matano import Interdiffusion
+from npp_jax.physics.couple_profile import couple_profile, spline_of
+
+POINTS_A_KNOT = 20
+"""Measured points of a phase for each knot that it has beside two."""
+
+_MOST_KNOTS = 10
+
+RANGE = 30.0
+"""How far D at a knot may be from what Boltzmann and Matano tell, as a factor."""
+
+PRIOR = 2.0
+"""Standard deviation of ln D at a knot: it holds D where the profile tells nothing."""
+
+ENDS = 0.005
+"""Standard deviation of the fractions of the ends: that of the scale of a probe, which moves them together with all
+points between, and of a profile that stops short of them."""
+
+LEAST_SIGMA = 1e-3
+"""Standard deviation of a mole fraction that is taken where the data scatter less about their smoothed curve."""
+
+_SCATTERS, _SHARE = 8.0, 0.45
+"""How far the end of a phase may lie on its own side of its last point, in standard deviations, and beyond it, as a
+share of the jump."""
+
+_BAND, _DRAWS = 60, 4000
+"""Compositions of a phase at which the band is told, and draws from which its width is taken."""
+
+
+@dataclasses.dataclass(frozen=True)
+class CoupleFit:
+    """D(c) of a couple in free form."""
+
+    limits: Float[np.ndarray, "phase two"]
+    """Fractions between which each phase lives, in the order of the depth [1]."""
+    knots: tuple[Float[np.ndarray, " _"], ...]
+    """D at knots, evenly spaced between these [m²/s]."""
+    position: float
+    """Depth of the first contact [m]."""
+    fraction: Float[np.ndarray, " point"]
+    """Fractions at the measured depths [1]."""
+    chi2: float
+    alike: float
+    """By what neighbouring residuals that are alike raise the variance of what is found, 1 where they are not."""
+    reason: Reason
+    covariance: Covariance
+    """Of all that was fitted, raised where residuals are larger than the scatter, or alike."""
+    curve: Float[np.ndarray, " composition"]
+    """Fractions at which the band is told, phase by phase in the order of the depth [1]."""
+    D: Float[np.ndarray, "composition three"]
+    """D at these, and the ends of the band in which the whole curve lies with a probability of 95 % [m²/s]."""
+
+    @property
+    def degrees_of_freedom(self) -> int:
+        """Points less what was fitted."""
+        return len(self.fraction) - len(self.covariance.theta)
+
+
+class _Data(NamedTuple):
+    """What was measured."""
+
+    depth: Float[Array, " point"]
+    fraction: Float[Array, " point"]
+    sigma: Float[Array, " point"]
+    phase: Int[Array, " point"]
+    between: Float[Array, "gap two"]
+    """Depths of the points on both sides of each boundary [m]."""
+    root: Float[Array, ""]
+    """√t [√s]."""
+
+
+def fit_couple(
+    found: Interdiffusion, fraction: Float[np.ndarray, " point"], time: float, *, least: float = LEAST_SIGMA
+) -> CoupleFit:
+    """Fit D(c) in free form.
+
+    Parameters
+    ----------
+    found
+        What Boltzmann and Matano tell: ends, phases, scatter, and where the fit starts.
+    fraction
+        Measured fractions. [1]
+    time
+        Time of the anneal. [s]
+    least
+        Standard deviation where points scatter less. [1]
+    """
+    lasts = np.flatnonzero(np.diff(found.phase))
+    sigma = np.maximum(found.sigma, least)[found.phase]
+    between = np.stack([found.depth[lasts], found.depth[lasts + 1]], axis=1)
+    data = _Data(*map(jnp.asarray, (found.depth, fraction, sigma, found.phase, between, math.sqrt(time))))
+    counts = tuple(knots_of(int(np.sum(found.phase == k))) for k in range(len(lasts) + 1))
+    parameters, start = starts_of(found, sigma, counts)
+    posterior = with_priors(lambda theta: _linearised(theta, data, counts), parameters)
+    refined = refine(posterior, parameters, np.asarray(start)[None])
+    theta, ranges = refined.theta[0], ranges_of(parameters)
+    residual, jacobian = (np.asarray(part[0]) for part in posterior(theta[None]))
+    own = residual[: len(sigma)]
+    chi2, alike = float(own @ own), _alike(own, found.phase)
+    variance = alike * max(1.0, chi2 / max(len(own) - len(parameters), 1))
+    known = covariance(jnp.asarray(jacobian), theta, ranges, variance=variance, held=refined.at_bound[0] != 0)
+    limits, knots = _parts(theta, counts)
+    curve = jnp.linspace(limits[:, 0], limits[:, 1], _BAND, axis=1)
+    slope, value = (np.asarray(part) for part in _law(to_scaled(ranges, theta), ranges, curve, counts))
+    half = _half_width(slope, np.asarray(known.scaled))
+    return CoupleFit(
+        limits=np.asarray(limits),
+        knots=tuple(np.exp(np.asarray(part)) for part in knots),
+        position=1e-6 * float(theta[-1]),
+        fraction=fraction + sigma * own,
+        chi2=chi2,
+        alike=alike,
+        reason=Reason(int(refined.reason[0])),
+        covariance=known,
+        curve=np.asarray(curve).ravel(),
+        D=np.exp(np.stack([value, value - half, value + half], axis=1)),
+    )
+
+
+def _parts(theta: Array, counts: tuple[int, ...]) -> tuple[Float[Array, "phase two"], list[Array]]:
+    """Fractions between which phases live, and ln D at their knots."""
+    cuts = np.cumsum(counts)
+    ends = jnp.concatenate([theta[-3:-2], theta[cuts[-1] : -3], theta[-2:-1]])
+    return ends.reshape(len(counts), 2), jnp.split(jnp.log(theta[: cuts[-1]]), cuts[:-1])
+
+
+def _residual(theta: Array, data: _Data, counts: tuple[int, ...]) -> Float[Array, " residual"]:
+    """Deviations of the points, and of the boundaries, over their standard deviations."""
+    limits, knots = _parts(theta, counts)
+    first, rise = theta[-3], theta[-2] - theta[-3]
+    profile = couple_profile((limits - first) / rise, knots)
+    position = 1e-6 * theta[-1]
+    seen = first + rise * profile.at((data.depth - position) / data.root, data.phase)
+    # Anywhere between the two points alike: the variance of an even distribution.
+    width = (data.between[:, 1] - data.between[:, 0]) / math.sqrt(12.0)
+    off = (position + profile.boundary * data.root - jnp.mean(data.between, axis=1)) / width
+    return jnp.concatenate([(seen - data.fraction) / data.sigma, off])
+
+
+@eqx.filter_jit
+def _linearised(theta: Float[Array, "one parameter"], data: _Data, counts: tuple[int, ...]) -> tuple[Array, Array]:
+    """Residuals and their Jacobian of one start."""
+    function = lambda theta: (_residual(theta, data, counts),) * 2  # noqa: E731
+    slope, value = jax.jacfwd(function, has_aux=True)(theta[0])
+    return value[None], slope[None]
+
+
+@eqx.filter_jit
+def _law(
+    scaled: Array, ranges: Ranges, curve: Float[Array, "phase composition"], counts: tuple[int, ...]
+) -> tuple[Array, Array]:
+    """Derivatives of ln D at fractions of each phase by the scaled parameters, and ln D."""
+
+    def law(scaled: Array) -> tuple[Array, Array]:
+        limits, knots = _parts(to_theta(ranges, scaled), counts)
+        share = (curve - limits[:, :1]) / (limits[:, 1:] - limits[:, :1])
+        told = [spline_of(at, own) for at, own in zip(share, knots, strict=True)]
+        whole = jnp.concatenate(told)
+        return whole, whole
+
+    slope, value = jax.jacfwd(law, has_aux=True)(scaled)
+    return slope, value
+
+
+def _half_width(slope: np.ndarray, matrix: np.ndarray) -> Float[np.ndarray, " composition"]:
+    """Half the width of a band in which the whole curve lies with 95 %: that of the largest deviation anywhere."""
+    values, vectors = np.linalg.eigh(matrix)
+    root = slope @ (vectors * np.sqrt(np.maximum(values, 0.0)))
+    error = np.linalg.norm(root, axis=1)
+    drawn = np.random.default_rng(0).standard_normal((_DRAWS, len(values)))
+    largest = np.max(np.abs(drawn @ root.T) / np.where(error > 0.0, error, 1.0), axis=1)
+    return float(np.quantile(largest, 0.95)) * error
+
+
+def knots_of(points: int) -> int:
+    """Knots of a phase of so many points."""
+    return min(2 + points // POINTS_A_KNOT, _MOST_KNOTS)
+
+
+def _alike(residual: np.ndarray, phase: np.ndarray) -> float:
+    """1 + 2 Σ ρ over the lags of neighbours in a phase whose residuals are alike."""
+    total, whole = 1.0, float(np.mean(residual**2))
+    for lag in range(1, len(residual) // 3):
+        same = phase[lag:] == phase[:-lag]
+        if not same.any():
+            break
+        rho = float(np.mean((residual[lag:] * residual[:-lag])[same])) / whole
+        # What chance makes of as many points without any likeness is none.
+        if rho <= 1.0 / math.sqrt(float(np.sum(same))):
+            break
+        total += 2.0 * rho
+    return total
+
+
+def _limits(found: Interdiffusion, sigma: np.ndarray) -> list[tuple[float, float, float]]:
+    """Fractions at which phases end, in the order of the depth, with their ranges: each goes on straight half way to
+    the next point.
+    """
+    told = list[tuple[float, float, float]]()
+    for last in np.flatnonzero(np.diff(found.phase)).tolist():
+        jump = float(found.fraction[last + 1] - found.fraction[last])
+        half = 0.5 * float(found.depth[last + 1] - found.depth[last])
+        for at, sign in ((last, math.copysign(1.0, jump)), (last + 1, math.copysign(1.0, -jump))):
+            own = np.flatnonzero(found.phase == found.phase[at])
+            near = own[np.argsort(np.abs(own - at), kind="stable")[:5]]
+            beyond = _SHARE * abs(jump)
+            # A phase keeps its own half.
+            inside = min(_SCATTERS * float(sigma[at]), max(0.45 * float(np.ptp(found.fraction[own])), 0.1 * beyond))
+            value = float(found.fraction[at])
+            slope = float(np.polyfit(found.depth[near], found.fraction[near], 1)[0]) if len(near) > 2 else 0.0
+            rise = min(max(slope * math.copysign(half, jump), 0.0), 0.5 * beyond)
+            low, high = sorted((value - sign * inside, value + sign * beyond))
+            told.append((low, value + sign * rise, high))
+    return told
+
+
+def starts_of(
+    found: Interdiffusion, sigma: Float[np.ndarray, " point"], counts: tuple[int, ...]
+) -> tuple[tuple[Parameter, ...], list[float]]:
+    """What is fitted, and where it starts."""
+    limits = _limits(found, sigma)
+    edges = np.array([found.ends[0], *(start for _, start, _ in limits), found.ends[1]]).reshape(-1, 2)
+    made, start = list[Parameter](), list[float]()
+    for k, (edge, count) in enumerate(zip(edges, counts, strict=True)):
+        known = np.isfinite(found.D) & (found.phase == k)
+        known = known if known.any() else np.isfinite(found.D)
+        for n, place in enumerate(np.linspace(edge[0], edge[1], count)):
+            near = np.argsort(np.abs(found.fraction[known] - place), kind="stable")[:5]
+            D = float(np.median(found.D[known][near]))
+            made.append(Parameter(f"D_{k}_{n}", (), D / RANGE, D * RANGE, "log", prior=Prior(D, PRIOR)))
+            start.append(D)
+    for n, (low, at, high) in enumerate(limits):
+        made.append(Parameter(f"limit_{n}", (), low, high))
+        start.append(at)
+    place, span = 1e6 * found.matano, 1e6 * float(found.depth[-1] - found.depth[0])
+    for name, end in zip(("first_end", "second_end"), found.ends, strict=True):
+        made.append(Parameter(name, (), end - 4.0 * ENDS, end + 4.0 * ENDS, prior=Prior(end, ENDS)))
+        start.append(end)
+    made.append(Parameter("position_um", (), place - 0.1 * span, place + 0.1 * span))
+    return tuple(made), [*start, place]
