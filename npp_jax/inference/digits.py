@@ -57,7 +57,11 @@ def estimate_texts(found: "Estimate") -> tuple[str, str, str]:
     interval = found.interval_text()
     if " … " in interval:
         told = iter(ends)
-        sides = [next(told) if math.isfinite(end.limit) else end.label() for end in found.ends]
-        interval = with_power(" … ".join(sides), power)
+        if len(limits) == len(found.ends):
+            interval = with_power(" … ".join(ends), power)
+        else:
+            # A word has no power of ten.
+            sides = [f"{next(told)}{power}" if math.isfinite(end.limit) else end.label() for end in found.ends]
+            interval = " … ".join(sides)
     sigma = found.sigma_text() if not math.isfinite(found.sigma) else with_power(spread, power)
     return with_power(best, power), sigma, interval
