@@ -68,7 +68,7 @@ def toml_table(path: str | Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: not a TOML file: lists or tables within one another without end") from None
     except ValueError as error:
         # Besides its own, a number of thousands of digits.
-        table = path.suffix.lower() in (".csv", ".txt", ".dat", ".tsv")
+        table = Path(path).suffix.lower() in (".csv", ".txt", ".dat", ".tsv")
         hint = "; of a measured profile `npp-jax new KIND --profile` makes one" if table else ""
         raise ConfigError(f"{path}: not a TOML file: {error}{hint}") from None
 
