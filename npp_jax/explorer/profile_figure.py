@@ -52,6 +52,7 @@ class ProfileFigure:
             **{"y_range": interval(-0.05, 1.15), **options},
         )  # fmt: skip
         self.figure.yaxis.axis_label = "fraction n/N"
+        self._least = 0.2 * FLOOR if logarithmic else -np.inf
         self._draw(logarithmic)
 
     def _draw(self, logarithmic: bool) -> None:
@@ -120,6 +121,8 @@ class ProfileFigure:
             assert half is not None
             x, y = self._shown[name]
             band["x"].append(np.concatenate([x, x[::-1]]))
-            band["y"].append(np.concatenate([y - half[k], (y + half[k])[::-1]]))
+            # A logarithmic axis has no place for what is not positive.
+            ends = np.concatenate([y - half[k], (y + half[k])[::-1]])
+            band["y"].append(np.maximum(ends, self._least))
             band["colour"].append(self._colours[name])
         put(self._band, band)

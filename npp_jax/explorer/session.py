@@ -65,7 +65,7 @@ class Session:
         """Go on with another problem."""
         self.fitter.stop.set()
         self.subject, self.painter, self.fitter = subject, painter, Fitter(subject.problem)
-        self.picture = None
+        self.picture, self._shown_of = None, ()
         release = self.view.release
         self.history = History(subject.view())
         self.choose(release)

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
+from bokeh.core.property.descriptors import UnsetValueError
 from bokeh.models import Button, Div, FileInput, Select, TextInput
 from bokeh.models.layouts import Column, Row
 
 from npp_jax.explorer.controls import WIDTH
 from npp_jax.explorer.serve import LARGEST_FILE
 from npp_jax.explorer.subject import check_species
+from npp_jax.explorer.work import later
 from npp_jax.files import ConfigError
 from npp_jax.files.profile_table import read_profile
 from npp_jax.files.sims_profile import write_profile
@@ -45,6 +48,8 @@ class Upload:
         half = (WIDTH - 30) // 2
         self._experiment = Select(title="Profile of", value=names[0], options=names, width=half, name="profile of")
         self._counts = TextInput(title="counts at fraction one", width=half, name="counts")
+        self._experiment.on_change("value", lambda attr, old, new: self._as_before())
+        self._as_before()
         self._channels = TextInput(title="SIMS channels", width=half, name="channels")
         self._crater = TextInput(title="crater depth / nm", width=half, name="crater")
         self._bulk = TextInput(title="bulk / nm, as 800:1000", width=half)
@@ -52,7 +57,8 @@ class Upload:
         self._surface = TextInput(title="first depth / nm", width=half)
         self._reference = TextInput(title="channel of the matrix", width=half)
         self._file = FileInput(accept=".csv,.txt,.dat,.asc,.h5,.tsv", width=WIDTH - 20, name="profile file")
-        self._file.on_change("value", lambda attr, old, new: self._load())
+        # The browser tells the name after the content.
+        self._file.on_change("value", lambda attr, old, new: later(page.document, self._load))
         again = Button(label="Load again with these options", width=WIDTH - 20, name="again")
         again.on_click(self._load)
         self._options = Column(
@@ -71,8 +77,19 @@ class Upload:
             children=[words, Row(children=[self._experiment, self._counts]), self._file, more, self._options], spacing=1
         )
 
+    def _as_before(self) -> None:
+        """Another profile of an experiment is of counts as the one that is there, until something else is typed."""
+        measurements = self._page.session.subject.problem.measurements
+        profile = next(m for m in measurements if m.name == self._experiment.value).profile
+        known = None if profile is None else profile.counts_per_fraction
+        counts = np.unique(np.asarray(known)) if known is not None else np.zeros(0)
+        self._counts.value = f"{counts[0]:.10g}" if len(counts) == 1 and np.isfinite(counts[0]) else ""
+
     def _load(self) -> None:
-        content, name = self._file.value, self._file.filename
+        try:
+            content, name = self._file.value, self._file.filename
+        except UnsetValueError:
+            return
         if not isinstance(content, str) or not isinstance(name, str) or not name:
             return
         if not content:
