@@ -62,6 +62,8 @@ def page_of(file: Path, data: Path | None = None, *, release: "Setting | None" =
             raise ConfigError(f"{file}: a study names its profiles itself; leave {data} out")
         subject = subject_of_study(file)
     elif "kind" in table:
+        if data is not None:
+            raise ConfigError(f"{file}: a tracer study names its profiles itself; leave {data} out")
         return _tracer(file)
     else:
         from npp_jax.explorer.subject import subject_of_experiment

@@ -95,7 +95,8 @@ def _converted(raw: RawProfile, options: ImportOptions, odd: tuple[str, ...]) ->
     certain = np.any(scaled.sigma[:, keep] <= 0.0, axis=1)
     if np.any(certain):
         raise ValueError(
-            f"{names[int(np.argmax(certain))]}: sigma is zero without counts or scatter: give sigma_relative"
+            f"{names[int(np.argmax(certain))]}: sigma is zero where neither counts nor scatter tell it, as where all "
+            "points are 0: leave such depths out (--deepest-nm), or give a table of fractions with their sigma"
         )
     fields = {f.name: getattr(scaled, f.name) for f in dataclasses.fields(scaled)}
     return SimsProfile(

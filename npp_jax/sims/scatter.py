@@ -166,7 +166,7 @@ def causes(scatter: Scatter, mean: float, dwell: float | None) -> str:
     if scatter.factor > 1.0:
         relative = np.sqrt((scatter.factor - 1.0) / max(mean, 1.0))
         if relative < 0.3:
-            why.append(f"a beam or detector that fluctuates by {relative:.2g} (then give sigma_relative)")
+            why.append(f"a beam or detector that fluctuates by {relative:.2g} (then give --sigma-relative)")
         why.append("numbers that are no counts")
     elif scatter.smooth:
         why = ["smoothing (neighbours deviate together)", "interpolation"]

@@ -127,7 +127,9 @@ def of_problem(sweep: SweepResult, problem: Problem) -> SweepResult:
         swept, own = ", ".join(sweep.experiments), ", ".join(experiments)
         raise ValueError(f"the experiments of the sweep are {swept}, not {own}")
     if sweep.data is not None and sweep.data != data_checksum(problem):
-        raise OtherData("the sweep was made of other experiments or profiles of these names")
+        raise OtherData(
+            "the sweep was made of other experiments or profiles of these names, or by another version of npp_jax"
+        )
     low, high = (np.array([getattr(p, end) for p in problem.parameters]) for end in ("low", "high"))
     within = np.all((sweep.theta >= low) & (sweep.theta <= high), axis=1)
     if not within.any():
