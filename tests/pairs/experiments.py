@@ -71,7 +71,7 @@ def _law(choice: dict[str, str], factor: float) -> dict[str, Any]:
         "immobile_fraction": 0.05 if choice["immobile"] == "some" and choice["populations"] == "separate" else 0.0,
         "filling": choice["filling"],
         **_populations(choice),
-        "diffusion_term": choice["diffusion term"],
+        "diffusion_term": choice["diffusion term"] if choice["populations"] == "separate" else "ideal",
         "averaging": choice["averaging"],
         **level[choice["level"]],
         **more,
