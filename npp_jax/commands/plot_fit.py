@@ -105,9 +105,9 @@ def _seen(reader: Reader, group: str) -> SeenFit:
     told = reader.file[group].attrs.get("name", group)
     return SeenFit(
         name=told if isinstance(told, str) else group,
-        depth=reader.array(f"{group}/depth", axes[1:]),
+        depth=reader.array(f"{group}/depth", axes[1:], finite=True),
         species=reader.names(f"{group}/species", axes[:1]),
-        **{name: reader.array(f"{group}/{name}", axes) for name in ("measured", "sigma", "fitted")},
+        **{name: reader.array(f"{group}/{name}", axes, finite=True) for name in ("measured", "sigma", "fitted")},
     )
 
 

@@ -59,7 +59,7 @@ def _panels(reader: Reader) -> list[tuple[str, list[MeasuredProfile], list[str],
         for k in range(1, len(names) + 1):
             axis = (f"{prefix}measured_position{k}",)
             parts = (f"{prefix}{part}{k}" for part in ("measured_position", "measured", "measured_error"))
-            x, fraction, error = (jnp.asarray(reader.array(part, axis)) for part in parts)
+            x, fraction, error = (jnp.asarray(reader.array(part, axis, finite=True)) for part in parts)
             measured.append(MeasuredProfile(x, fraction, error))
         position, curves = reader.array(line, (line,)), reader.array(f"{prefix}fitted", (which, line))
         title = names[0].partition(": ")[0] if prefix else ""
