@@ -54,7 +54,8 @@ class _Curves:
             self.figure.multi_line("x", "y", source=self._seen, color="colour", line_dash="dashed", line_width=1)
         if self._recorded is None or self._seen is None:
             return
-        flat = {axis: np.concatenate([getattr(c, axis) for c in recorded]) for axis in ("x", "y")}
+        # None where no simulation of an experiment with records is finite.
+        flat = {axis: np.concatenate([np.zeros(0), *(getattr(c, axis) for c in recorded)]) for axis in ("x", "y")}
         put(self._recorded, {**flat, "colour": [c.colour for c in recorded for _ in c.x]})
         put(self._seen, {"x": [c.x for c in seen], "y": [c.y for c in seen], "colour": [c.colour for c in seen]})
 
