@@ -12,7 +12,6 @@ from npp_jax.observe.observation import (
     Nuisance,
     NuisancePrior,
     Observation,
-    observe,
     solve_linear_nuisance,
 )
 from npp_jax.observe.profile import MINIMUM_POINTS, DepthProfile, Systematic, below_limits, check, within
@@ -46,7 +45,6 @@ __all__ = [
     "convolve",
     "gathered",
     "measure",
-    "observe",
     "sample_response",
     "scatter",
     "solve_linear_nuisance",
