@@ -109,12 +109,10 @@ class _Started(NamedTuple):
         if k in self.signals and measurement.profile is not None:
             depth = np.asarray(measurement.profile.depth)
             return Start(measurement, depth, self.signals[k], measurement.profile.species, front)
-        depth = np.asarray(solution.depth[measurement.output, :, 0]) * 1e9
-        shown = depth <= max(2.0 * front, float(depth[8]))
         return Start(
             measurement,
-            depth[shown],
-            np.asarray(solution.fraction[measurement.output, :, :, 0])[:, shown],
+            np.asarray(solution.depth[measurement.output, :, 0]) * 1e9,
+            np.asarray(solution.fraction[measurement.output, :, :, 0]),
             solution.species,
             front,
         )
