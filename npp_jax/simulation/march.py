@@ -1,9 +1,8 @@
 """Integration of one stage: schedule of steps, moving mesh, landing on output times.
 
 The clock of a stage with a beam is the charge passed, as a length; at rest it is time. Where a stage driven by a
-potential ends at
-a time, the charge of the output is unknown: its last step is repeated from the same start, each time with the charge
-corrected by the missing time, until it lands.
+potential ends at a time, the charge of the output is unknown: its last step is repeated from the same start, each time
+with the charge corrected by the missing time, until it lands.
 """
 
 from collections.abc import Callable

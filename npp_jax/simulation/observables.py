@@ -1,10 +1,9 @@
 """Numbers read off a profile: front depth, width, plateau, leading edge, and fractions at given depths.
 
 Definitions are those of the reference solutions: with u the native fraction, x½ is the deepest depth with u = ½, the
-plateau
-p = u(x½/2) (or the surface value where u > ½ everywhere), the front the deepest depth with u = (1 + p)/2, the width
-the distance between 16 and 84 % of the step from p to 1. Where u falls by less than a thousandth from the bulk to the
-plateau, as around an implanted layer, there is no front: its depth and width are zero.
+plateau p = u(x½/2) (or the surface value where u > ½ everywhere), the front the deepest depth with u = (1 + p)/2, the
+width the distance between 16 and 84 % of the step from p to 1. Where u falls by less than a thousandth from the bulk to
+the plateau, as around an implanted layer, there is no front: its depth and width are zero.
 """
 
 from typing import NamedTuple
