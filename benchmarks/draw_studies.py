@@ -7,6 +7,7 @@ import argparse
 import subprocess
 import sys
 import tempfile
+import tomllib
 from pathlib import Path
 
 import matplotlib.image as image
@@ -19,14 +20,15 @@ WIDTH = 900
 
 def command(file: Path) -> list[str]:
     """The command of a file with its options."""
-    text = file.read_text(encoding="utf-8")
-    if "\nkind = " in text:
+    table = tomllib.loads(file.read_text(encoding="utf-8"))
+    if "kind" in table:
         return ["tracer"]
-    if "\n[next]" in text:
+    if "next" in table:
         return ["design"]
-    if "[[parameters]]" in text:
+    if "parameters" in table:
         return ["fit"]
-    return ["simulate", "--model", "full"] if "blocking" in text else ["simulate"]
+    fronts = {stage["front"] for stage in table["stages"]}
+    return ["simulate", "--model", "full"] if "blocking" in fronts else ["simulate"]
 
 
 def draw(file: Path) -> str:
