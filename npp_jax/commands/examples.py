@@ -23,7 +23,7 @@ _EXAMPLES: dict[str, Any] = {
     # Studies.
     "leading_nm": 0.8, "trailing_nm": 2.5, "sigma_nm": 1.5, "sensitivity_sigma": 0.05, "background_sigma": 0.01,
     "relative_sigma": 0.02, "degrees": 4.0, "file": "glass.toml", "ExperimentEntry.profile": "K.csv", "output": 1,
-    "depth_scale": 1.02, "sputter_ratio": 1.1, "own_responses": {"K": {"kind": "gaussian", "sigma_nm": 2.0}},
+    "depth_scale": 1.02, "sputter_ratio": 1.1,
     "mixing_nm": 2.0, "roughness_nm": 0.8, "information_nm": 0.5,
     "first_depth_nm": 3.0, "last_depth_nm": 140.0, "counts_per_fraction": 2000.0,
     "keys": ["K.D_m2_s"], "experiments": ["K"], "low": 3e-22, "high": 3e-21, "scale": "log", "levels": 5,

@@ -4,7 +4,6 @@ import base64
 import binascii
 import dataclasses
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +24,7 @@ from npp_jax.files.sims_profile import write_profile
 from npp_jax.files.study_out import Source
 from npp_jax.fitting import Measurement, Problem, with_systematic
 from npp_jax.fitting.systematic import is_systematic
-from npp_jax.observe import AbstractResponse, GaussianLikelihood, GaussianResponse, Observation, PoissonLikelihood
+from npp_jax.observe import GaussianLikelihood, GaussianResponse, Observation, PoissonLikelihood
 from npp_jax.sims import ImportOptions, import_sims
 from npp_jax.sims.errors import SimsFileError
 from npp_jax.sims.importing import describe
@@ -162,8 +161,7 @@ class Upload:
             likelihood = old.likelihood
         scale, ratio = (1.0, 1.0) if seen is None else (float(seen.depth_scale), float(seen.sputter_ratio))
         response = GaussianResponse(0.0) if seen is None else seen.response
-        own = () if seen is None or old.profile is None else _in_order(seen, old.profile.species, profile.species)
-        seen = Observation(response, depth_scale=scale, sputter_ratio=ratio, own_responses=own)
+        seen = Observation(response, depth_scale=scale, sputter_ratio=ratio)
         return Measurement(old.name, old.experiment, profile, seen, old.nuisance, likelihood, old.output)
 
     def _imported(self, path: Path) -> Path:
@@ -187,12 +185,6 @@ def _number(name: str, text: str) -> float:
         return float(text.replace(",", "."))
     except ValueError:
         raise ConfigError(f"{name}: '{text[:40]}' is not a number") from None
-
-
-def _in_order(seen: Observation, species: Sequence[str], wanted: Sequence[str]) -> tuple[AbstractResponse | None, ...]:
-    """Depth resolutions of single ions in the order of another profile."""
-    own = dict(zip(species, seen.own_responses, strict=False))
-    return tuple(own.get(name) for name in wanted) if own else ()
 
 
 def _pair(name: str, text: str) -> tuple[str, str]:

@@ -1,6 +1,5 @@
 """What was measured in an experiment of a study, and how it was seen."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import equinox as eqx
@@ -59,12 +58,7 @@ def make_measurement(entry: ExperimentEntry, folder: Path) -> Measurement:
         entry.name,
         experiment,
         profile,
-        Observation(
-            response_of(entry.response),
-            depth_scale=entry.depth_scale,
-            sputter_ratio=entry.sputter_ratio,
-            own_responses=_own_responses(entry, profile.species),
-        ),
+        Observation(response_of(entry.response), depth_scale=entry.depth_scale, sputter_ratio=entry.sputter_ratio),
         NuisancePrior(
             sensitivity_sigma=entry.nuisance.sensitivity_sigma, background_sigma=entry.nuisance.background_sigma
         ),
@@ -72,15 +66,6 @@ def make_measurement(entry: ExperimentEntry, folder: Path) -> Measurement:
         entry.output,
         make_records(entry, folder),
     )
-
-
-def _own_responses(entry: ExperimentEntry, species: Sequence[str]) -> tuple[AbstractResponse | None, ...]:
-    """Depth resolutions of single ions, in the order of the profile."""
-    given = entry.own_responses or {}
-    for name in given:
-        if name not in species:
-            raise ValueError(f"{entry.name}: own_responses: {name} is not in the profile; it has {', '.join(species)}")
-    return tuple(response_of(given[name]) if name in given else None for name in species) if given else ()
 
 
 def _between(entry: ExperimentEntry) -> str:

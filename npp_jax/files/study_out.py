@@ -214,12 +214,6 @@ def _measured(
         "detection_limits": limited or None,
         "counts_per_fraction": None if imported else counted,
         "response": _response(measurement.name, seen.response),
-        "own_responses": {
-            name: _response(measurement.name, own)
-            for name, own in zip(profile.species, seen.own_responses, strict=False)
-            if own is not None
-        }
-        or None,
         "nuisance": {
             "sensitivity_sigma": float(np.max(np.asarray(nuisance.sensitivity_sigma))),
             "background_sigma": float(np.max(np.asarray(nuisance.background_sigma))),

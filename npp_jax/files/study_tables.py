@@ -44,8 +44,6 @@ class ExperimentEntry(ConfigTable):
     """Counts at fraction one, for a table; a file of `import-sims` tells its own."""
     response: ResponseTable = ResponseTable()
     """Depth resolution."""
-    own_responses: dict[str, ResponseTable] | None = None
-    """Depth resolution of ions that have one of their own, by ion; sweeps with any take longer."""
     nuisance: NuisanceTable = NuisanceTable()
     """What is known of sensitivities and backgrounds, which are solved for."""
     likelihood: LikelihoodTable = LikelihoodTable()

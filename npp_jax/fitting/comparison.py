@@ -135,13 +135,7 @@ def seen_profile(
         seen: Callable[[Array], Array] = functools.partial(interpolate_profile, points=points, fraction=fraction)
     else:
         cells, slopes = fraction[:, 1:-1], cell_slopes(points, faces, fraction)
-        responses = observation.responses
-        # All species at once where they have one depth resolution.
-        rows = [slice(None)] if len(responses) == 1 else [slice(k, k + 1) for k in range(len(responses))]
-        parts = tuple(zip(responses, rows, strict=True))
-        seen = _in_blocks(
-            lambda at: jnp.concatenate([convolve(one, faces, cells[k], at, slopes[k]) for one, k in parts])
-        )
+        seen = _in_blocks(lambda at: convolve(observation.response, faces, cells, at, slopes))
     return observation.signal(over_intervals(seen, observation, depth, interval))
 
 

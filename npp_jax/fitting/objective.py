@@ -196,11 +196,7 @@ class Objective:
         """Responses at the depths of the profiles, as matrices, where they are fixed."""
         return [
             None
-            if m.profile is None
-            or m.observation is None
-            or not self.sampled
-            or self._anew(m)
-            or m.observation.own_responses
+            if m.profile is None or m.observation is None or not self.sampled or self._anew(m)
             else sample_response(
                 m.observation.response,
                 m.observation.true_depth(m.profile.depth),

@@ -13,11 +13,6 @@ from npp_jax.physics.keys import allowed_range
 from npp_jax.physics.limits import Limits, above, between
 
 _OBSERVED = "observation."
-_WIDTHS: dict[type, tuple[str, ...]] = {
-    GaussianResponse: ("sigma",),
-    DowsettResponse: ("leading", "trailing", "sigma"),
-    MRIResponse: ("mixing", "roughness", "information"),
-}
 SPUTTER_KEY = f"{_OBSERVED}sputter_ratio"
 """Key of the sputter rate of the exchanged material over that of the bulk."""
 
@@ -34,7 +29,7 @@ def key_range(key: str) -> Limits:
     name = key.rpartition(".")[2]
     if name in ("depth_scale", "sputter_ratio", "gain"):
         return above(0.0)
-    if name == "sensitivity" or is_width(key):
+    if name == "sensitivity" or ".response." in key:
         return between(0.0)
     return Limits()
 
@@ -63,11 +58,6 @@ def gain_place(records: Sequence[Record], key: str) -> int:
     return place
 
 
-def is_width(key: str) -> bool:
-    """Whether a key is a width of a depth resolution."""
-    return is_observed(key) and ".response." in key
-
-
 def changes_depth(key: str) -> bool:
     """Whether a key changes which depths a point of the profile sees."""
     return is_observed(key) and key.rpartition(".")[2] not in ("sensitivity", "background", "gain", "sputter_ratio")
@@ -80,11 +70,13 @@ def observed_keys(observation: Observation, species: Sequence[str]) -> dict[str,
         "depth_offset_nm": lambda o: o.depth_offset,
         "sputter_ratio": lambda o: o.sputter_ratio,
     }
-    for name in _WIDTHS.get(type(observation.response), ()):
+    widths: dict[type, tuple[str, ...]] = {
+        GaussianResponse: ("sigma",),
+        DowsettResponse: ("leading", "trailing", "sigma"),
+        MRIResponse: ("mixing", "roughness", "information"),
+    }
+    for name in widths.get(type(observation.response), ()):
         keys[f"response.{name}_nm"] = lambda o, name=name: getattr(o.response, name)
-    for k, (ion, own) in enumerate(zip(species, observation.own_responses, strict=False)):
-        for name in _WIDTHS.get(type(own), ()):
-            keys[f"{ion}.response.{name}_nm"] = lambda o, k=k, name=name: getattr(o.own_responses[k], name)
     return {f"{_OBSERVED}{name}": leaf for name, leaf in keys.items()} | {
         f"{_OBSERVED}{ion}.{kind}": lambda o, kind=kind: getattr(o, kind)
         for ion in species

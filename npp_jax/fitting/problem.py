@@ -16,7 +16,6 @@ from npp_jax.fitting.observed import (
     gain_place,
     is_gain,
     is_observed,
-    is_width,
     observed_value,
     place_observed,
 )
@@ -219,11 +218,11 @@ class Problem:
     def resolved(self, measurement: Measurement) -> bool:
         """Whether the depth resolution of a measurement is perfect, for all candidates."""
         seen = measurement.observation
-        if seen is None or all(isinstance(response, NoResponse) for response in seen.responses):
+        if seen is None or isinstance(seen.response, NoResponse):
             return True
         varied = [key for key, _ in self._keys_of(measurement, jnp.ones(len(self.parameters)))]
-        widths = np.asarray(jax.tree.leaves(seen.responses))
-        return bool(np.all(widths == 0.0)) and not any(is_width(key) for key in varied)
+        widths = np.asarray(jax.tree.leaves(seen.response))
+        return bool(np.all(widths == 0.0)) and not any(key.startswith("observation.response.") for key in varied)
 
     def sputters(self, measurement: Measurement) -> bool:
         """Whether the sputter rate of a measurement depends on the composition, for any candidate."""

@@ -69,7 +69,7 @@ def synthetic_profile(
         fraction[_rows(solution, names)],
         exchanged,
         jnp.asarray(depth, solution.depth.dtype),
-        perfect=all(isinstance(response, NoResponse) for response in observation.responses),
+        perfect=isinstance(observation.response, NoResponse),
     )
     key = None if seed is None else jax.random.key(seed)
     exposure = jnp.full(len(names), counts_per_fraction, signal.dtype)

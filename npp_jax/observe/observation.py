@@ -33,8 +33,6 @@ class Observation(eqx.Module):
     sputter_ratio: Float[Array, "*#batch"] = eqx.field(converter=as_leaf, default=1.0)
     """Sputter rate of the exchanged material over that of the bulk; that of a mixture lies between, in proportion. The
     depth scale is then that of the bulk [1]."""
-    own_responses: tuple[AbstractResponse | None, ...] = ()
-    """Depth resolution of each species that has one of its own, None for the others; empty where none has."""
 
     def __check_init__(self):
         if self.sensitivity.shape != self.background.shape or self.sensitivity.ndim == 0:
@@ -46,11 +44,6 @@ class Observation(eqx.Module):
             raise ValueError(f"sputter_ratio = {self.sputter_ratio}: it must be positive")
         if concrete(self.sensitivity) and not np.all(np.asarray(self.sensitivity) >= 0.0):
             raise ValueError(f"sensitivity = {self.sensitivity}: it must not be negative")
-
-    @property
-    def responses(self) -> tuple[AbstractResponse, ...]:
-        """Depth resolution of each species; a single one is that of all."""
-        return tuple(own or self.response for own in self.own_responses) or (self.response,)
 
     def true_depth(self, depth: Float[Array, "depth"]) -> Float[Array, "depth"]:
         """Depth below the surface of points at measured depths [nm]."""

@@ -127,15 +127,3 @@ def test_amounts_sputtered_take_their_time():
     moved, ends = sputtered(points, faces, exchanged, jnp.asarray(2.0))
     np.testing.assert_allclose(jnp.diff(ends), jnp.diff(faces) / (1.0 + exchanged[1:-1]), rtol=1e-12)
     np.testing.assert_allclose(moved[1:-1], 0.5 * (ends[1:] + ends[:-1]), rtol=1e-12)
-
-
-def test_an_ion_may_have_a_depth_resolution_of_its_own():
-    made = comparison(GaussianResponse(1.0))
-    pair = dataclasses.replace(made, fraction=jnp.concatenate([made.fraction, 1.0 - made.fraction]))
-    twice = jax.tree.map(lambda leaf: jnp.stack([leaf] * 2), GaussianResponse(3.0))
-    own = dataclasses.replace(pair, observation=dataclasses.replace(pair.observation, own_responses=(None, twice)))
-    wide = dataclasses.replace(pair, observation=dataclasses.replace(pair.observation, response=twice))
-    found, narrow, broad = (np.asarray(c.signal()) for c in (own, pair, wide))
-    np.testing.assert_allclose(found[:, 0], narrow[:, 0], rtol=1e-12)
-    np.testing.assert_allclose(found[:, 1], broad[:, 1], rtol=1e-12)
-    assert np.abs(narrow[:, 1] - broad[:, 1]).max() > 0.01

@@ -12,7 +12,6 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "likelihood": ("gaussian", "student", "poisson"),
     "model_error": ("none", "some"),
     "response": ("none", "gaussian", "dowsett", "mri"),
-    "own response": ("none", "given"),
     "nuisance": ("none", "sensitivity", "both"),
     "counts": ("none", "given"),
     "records": ("none", "current", "charge, conductivity"),
@@ -127,8 +126,6 @@ def _entry(choice: dict[str, str], name: str) -> dict[str, Any]:
     responses = {"gaussian": {"sigma_nm": 1.5}, "dowsett": {"leading_nm": 0.8, "trailing_nm": 2.5, "sigma_nm": 1.5}}
     responses["mri"] = {"mixing_nm": 2.5, "roughness_nm": 1.5, "information_nm": 0.8}
     entry["response"] = {"kind": choice["response"], **responses.get(choice["response"], {})}
-    if choice["own response"] == "given":
-        entry["own_responses"] = {"K": {"kind": "gaussian", "sigma_nm": 2.0}}
     # Solved for inside of the comparison, which takes Gaussian noise.
     solved = choice["nuisance"] if choice["likelihood"] == "gaussian" else "none"
     if solved != "none":

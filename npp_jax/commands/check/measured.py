@@ -40,10 +40,6 @@ def measured_lines(measurement: Measurement, entry: ExperimentEntry) -> Iterator
         told = ", ".join(f"{key.removesuffix('_nm')} {value:g} nm" for key, value in named.items())
         spread = f" ({told}; standard deviation {sigma:.3g} nm)" if told else ""
         yield f"  depth resolution: {entry.response.kind}{spread}; depth scale {float(seen.depth_scale):g}"
-        for ion, own in (entry.own_responses or {}).items():
-            widths = own.model_dump(exclude_none=True, exclude={"kind"})
-            told = ", ".join(f"{key.removesuffix('_nm')} {value:g} nm" for key, value in widths.items())
-            yield f"  depth resolution of {ion}: {own.kind}{f' ({told})' if told else ''}"
     front = _front(measurement)
     if front is not None:
         held = charge_of(front, _density(measurement.experiment), _native(measurement.experiment).charge)

@@ -1,13 +1,12 @@
 """What a study is about: data, model, ranges, command; the same for its sweep and its fit."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 
 from npp_jax.commands.report.blocks import Block, Code, Section, Text
 from npp_jax.files.study import Study
 from npp_jax.fitting import Measurement, unit_of
-from npp_jax.observe import Observation
 from npp_jax.simulation.text_table import TextTable
 
 _WORDS = {
@@ -74,7 +73,7 @@ def _data(study: Study) -> TextTable:
         count = int(np.sum(np.asarray(m.profile.weight) > 0.0))
         noise = type(m.likelihood).__name__.removesuffix("Likelihood")
         seen = m.observation
-        resolution = "perfect" if seen is None else _resolution(m.profile.species, seen)
+        resolution = "perfect" if seen is None else _response(seen.response)
         span = f"{depth[0]:g} … {depth[-1]:g}"
         shown = "" if m.output == -1 else str(m.output)
         rows.append((m.name, *files, ", ".join(m.profile.species), str(count), span, noise, resolution, shown))
@@ -82,11 +81,6 @@ def _data(study: Study) -> TextTable:
     title = "Data (synthetic)" if study.truth else "Data"
     # Most profiles are of the last output point.
     return TextTable(title, (*heads, "output point"), tuple(rows)).without_empty()
-
-
-def _resolution(species: Sequence[str], seen: Observation) -> str:
-    own = [f"{ion}: {_response(r)}" for ion, r in zip(species, seen.own_responses, strict=False) if r is not None]
-    return "; ".join([_response(seen.response), *own])
 
 
 def _response(response: object) -> str:
