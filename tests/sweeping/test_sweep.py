@@ -248,10 +248,9 @@ def test_training_data_are_the_signals_of_the_fit(study, whole):
     assert data.good.all() and data.result.theta.shape == (20, 5)
     chi2 = np.zeros((20, 3))
     for k, (block, measurement) in enumerate(zip(data.noise.blocks, study.problem.measurements, strict=True)):
-        signals = data.signal[:, block.part].reshape(20, *block.used.shape).astype(float)
-        for i, signal in enumerate(signals):
-            residuals = measurement.likelihood.residuals(jnp.asarray(signal), measurement.profile)
-            chi2[i, k] = np.sum(np.asarray(residuals) ** 2)
+        signals = jnp.asarray(data.signal[:, block.part].reshape(20, *block.used.shape), float)
+        residuals = jax.vmap(measurement.likelihood.residuals, in_axes=(0, None))(signals, measurement.profile)
+        chi2[:, k] = jnp.sum(residuals**2, axis=(1, 2))
     np.testing.assert_allclose(chi2, data.result.chi2, rtol=1e-4)
     np.testing.assert_allclose(data.to_theta(data.unit), data.result.theta, rtol=1e-12)
     assert 0.0 <= data.unit.min() and data.unit.max() <= 1.0
