@@ -98,95 +98,42 @@ if TYPE_CHECKING:
         weights,
     )
 
-_LAZY = {
-    "npp_jax.files": ("ConfigError", "load_experiment"),
-    "npp_jax.physics": (
-        "Arrhenius",
-        "Blocking",
-        "Closed",
-        "ConstantDiffusivity",
-        "Drive",
-        "Experiment",
-        "ExponentialDiffusivity",
-        "GaussianSED",
-        "InitialErfc",
-        "InitialGaussian",
-        "InitialStep",
-        "InitialTable",
-        "IonBeamCurrent",
-        "IonBeamPotential",
-        "MixtureSED",
-        "MutualDiffusivity",
-        "Reservoir",
-        "Sample",
-        "SEDDiffusivity",
-        "Species",
-        "SplineDiffusivity",
-        "Stage",
-        "TabulatedSED",
-    ),
-    "npp_jax.physics.boltzmann_matano": ("Interdiffusion", "boltzmann_matano"),
-    "npp_jax.simulation.controls": ("Controls",),
-    "npp_jax.simulation.simulate": ("ACCURATE", "FAST", "simulate"),
-    "npp_jax.simulation.solution": ("Report", "Solution", "Trace"),
-    "npp_jax.simulation.status": ("STATUS_ADVICE", "Status"),
-    "npp_jax.simulation.supported": ("Unsupported",),
-    "npp_jax.simulation.to_target": ("simulate_to_target",),
-    "npp_jax.files.profile_table": ("read_profile",),
-    "npp_jax.files.solution": ("read_solution", "write_csv", "write_solution"),
-    "npp_jax.files.study": ("load_study",),
-    "npp_jax.files.sweep_export": ("write_sweep_arrays", "write_sweep_table"),
-    "npp_jax.explorer.run": ("explore",),
-    "npp_jax.fitting": (
-        "Estimate",
-        "FitResult",
-        "Measurement",
-        "NoiseModel",
-        "Problem",
-        "data_warnings",
-        "law_bands",
-        "sample_posterior",
-        "synthetic_profile",
-    ),
-    "npp_jax.fitting.couple": ("CoupleFit", "fit_couple"),
-    "npp_jax.inference": ("Parameter", "ParameterError", "Posterior", "PosteriorOptions", "Prior"),
-    "npp_jax.observe": (
-        "DepthProfile",
-        "DowsettResponse",
-        "GaussianLikelihood",
-        "GaussianResponse",
-        "MRIResponse",
-        "NoResponse",
-        "NuisancePrior",
-        "Observation",
-        "PoissonLikelihood",
-        "Record",
-        "StudentLikelihood",
-    ),
-    "npp_jax.planning": ("Plan", "Proposal", "plan", "proposed"),
-    "npp_jax.sims": ("ImportOptions", "SimsProfile", "import_sims"),
-    "npp_jax.sweeping": (
-        "Certificates",
-        "Grid",
-        "KeptProfiles",
-        "LatinHypercube",
-        "Sobol",
-        "SweepResult",
-        "Table",
-        "TrainingData",
-        "Uniform",
-        "Workers",
-        "accepted",
-        "best",
-        "fit",
-        "rank",
-        "read_sweep",
-        "read_table",
-        "sweep",
-        "training_data",
-        "weights",
-    ),
+_NAMES = {
+    "npp_jax.files": "ConfigError load_experiment",
+    "npp_jax.physics": """
+        Arrhenius Blocking Closed ConstantDiffusivity Drive Experiment ExponentialDiffusivity GaussianSED InitialErfc
+        InitialGaussian InitialStep InitialTable IonBeamCurrent IonBeamPotential MixtureSED MutualDiffusivity Reservoir
+        Sample SEDDiffusivity Species SplineDiffusivity Stage TabulatedSED
+    """,
+    "npp_jax.physics.boltzmann_matano": "Interdiffusion boltzmann_matano",
+    "npp_jax.simulation.controls": "Controls",
+    "npp_jax.simulation.simulate": "ACCURATE FAST simulate",
+    "npp_jax.simulation.solution": "Report Solution Trace",
+    "npp_jax.simulation.status": "STATUS_ADVICE Status",
+    "npp_jax.simulation.supported": "Unsupported",
+    "npp_jax.simulation.to_target": "simulate_to_target",
+    "npp_jax.files.profile_table": "read_profile",
+    "npp_jax.files.solution": "read_solution write_csv write_solution",
+    "npp_jax.files.study": "load_study",
+    "npp_jax.files.sweep_export": "write_sweep_arrays write_sweep_table",
+    "npp_jax.explorer.run": "explore",
+    "npp_jax.fitting": """
+        Estimate FitResult Measurement NoiseModel Problem data_warnings law_bands sample_posterior synthetic_profile
+    """,
+    "npp_jax.fitting.couple": "CoupleFit fit_couple",
+    "npp_jax.inference": "Parameter ParameterError Posterior PosteriorOptions Prior",
+    "npp_jax.observe": """
+        DepthProfile DowsettResponse GaussianLikelihood GaussianResponse MRIResponse NoResponse NuisancePrior
+        Observation PoissonLikelihood Record StudentLikelihood
+    """,
+    "npp_jax.planning": "Plan Proposal plan proposed",
+    "npp_jax.sims": "ImportOptions SimsProfile import_sims",
+    "npp_jax.sweeping": """
+        Certificates Grid KeptProfiles LatinHypercube Sobol SweepResult Table TrainingData Uniform Workers accepted best
+        fit rank read_sweep read_table sweep training_data weights
+    """,
 }
+_LAZY = {module: tuple(names.split()) for module, names in _NAMES.items()}
 """Names that are loaded when they are first used, by the module that has them; the same as above for type checkers."""
 
 _HOME = {name: module for module, names in _LAZY.items() for name in names}

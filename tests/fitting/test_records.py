@@ -214,6 +214,8 @@ def test_a_sweep_keeps_records_before_gains_that_are_solved_for(joint: LinearMod
         parts = [measurement.likelihood.residuals(profile[None], measurement.profile).ravel()]
         parts += [record.residuals(own)[0] for record, own in zip(measurement.records, recorded, strict=True)]
         assert float(jnp.sum(jnp.concatenate(parts) ** 2)) == pytest.approx(chi2, rel=1e-4)
-    draws = data.noise.draw(np.random.default_rng(0), np.broadcast_to(data.noise.measured, (4000, data.signal.shape[1])))
+    draws = data.noise.draw(
+        np.random.default_rng(0), np.broadcast_to(data.noise.measured, (4000, data.signal.shape[1]))
+    )
     gain = draws[:, data.noise.blocks[1].part] / data.noise.measured[data.noise.blocks[1].part]
     assert gain.mean(axis=1).std() == pytest.approx(np.hypot(0.02, 0.01 / np.sqrt(30.0)), rel=0.05)
