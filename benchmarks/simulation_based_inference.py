@@ -2,8 +2,9 @@
 
 Usage: python benchmarks/simulation_based_inference.py [--save]
 
-Runs notebooks/simulation_based_inference.ipynb, without showing its figures; about ten minutes. Needs the library sbi, which is no dependency: pip install sbi. `--save` writes
-benchmarks/results/simulation_based_inference.json, which the notebook shows where the library is missing.
+Runs notebooks/simulation_based_inference.ipynb without showing its figures, in ten minutes. Needs the library sbi,
+which is no dependency: pip install sbi. `--save` writes benchmarks/results/simulation_based_inference.json, which the
+notebook shows where the library is missing.
 """
 
 import argparse
