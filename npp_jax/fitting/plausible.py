@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from npp_jax.constants import BOLTZMANN, ELEMENTARY_CHARGE, NM
 from npp_jax.fitting.problem import Measurement, Problem
-from npp_jax.observe import MINIMUM_POINTS, PoissonLikelihood, check
+from npp_jax.observe import MINIMUM_POINTS, PoissonLikelihood, broadest, check
 from npp_jax.physics import Closed, Experiment, IonBeamCurrent, IonBeamPotential, Species, drive_integral
 from npp_jax.physics.experiment import laws_of
 
@@ -255,7 +255,7 @@ def _coarse(measurement: Measurement) -> list[str]:
     seen = measurement.observation
     if seen is None or not _beams(measurement.experiment):
         return []
-    sigma = float(np.sqrt(np.asarray(seen.response.variance)))
+    sigma = broadest(seen.response)
     if sigma <= _RESOLUTION:
         return []
     return [f"the depth resolution, {sigma:.3g} nm, is not that of SIMS, 1 to 10 nm: are the depths in ångströms?"]
