@@ -41,7 +41,6 @@ def make_cait(options: Options, measured: Measured | None, folder: Path) -> tupl
     told = chosen_text(measured, (options.native, options.foreign), (native, foreign))
     charge = Number(20.0, ASSUMED) if front is None else _charge(front, density, native, told)
     if options.charge_mC_cm2 is not None:
-        told += _compared(options.charge_mC_cm2, charge) if front is not None else []
         charge = given_or(options.charge_mC_cm2, 0.0)
     bulk = nernst_einstein(conductivity.value, density.value, temperature.value)
     law = SEDDiffusivity(bulk, GaussianSED(_WIDTH_EV), _VACANCY)
@@ -113,17 +112,6 @@ def _charge(front: SeenFront, density: Number, native: str, told: list[str]) -> 
         f"profile of {native}, {front.replaced * 1e9:.4g} nm, holds {found:.4g} mC/cm² at {density.value:.3g} ions/m³"
     )
     return Number(found, "guessed from the area above the profile; replace it by the charge that was measured")
-
-
-def _compared(given: float, seen: Number) -> list[str]:
-    """What is said where the charge that was passed is not the one that the profile holds."""
-    ratio = seen.value / given if given > 0.0 else math.inf
-    if 0.8 < ratio < 1.25:
-        return []
-    return [
-        f"warning: the profile holds {seen.value:.3g} mC/cm², {given:g} mC/cm² were given: are depth scale, density "
-        "and charge right? depth_scale in the study, or observation.depth_scale as a parameter, corrects the first"
-    ]
 
 
 def _resolution(front: SeenFront, width: float, potential: float, told: list[str]) -> float:
