@@ -197,6 +197,6 @@ def _unused(entries: list[ExperimentEntry]) -> Iterator[str]:
 
 def _plan(study: Study) -> Iterator[str]:
     """What a sweep and a fit would do."""
-    fit = study.fit
-    yield f"design: {study.design.size} candidates; sweep: {study.sweep.model}, {study.sweep.dtype}"
+    fit, sweep = study.fit, study.sweep
+    yield f"design: {study.design.size} candidates; sweep: {sweep.model}, {sweep.setting}, {sweep.dtype}"
     yield f"fit: {fit.starts} starts, {fit.model}, {fit.setting}, {fit.method}; {len(study.rivals)} rivals"
