@@ -15,7 +15,7 @@ from npp_jax.explorer.added import addable, added_parameter, first_parameters
 from npp_jax.explorer.state import History, View
 from npp_jax.explorer.subject import subject_of_study
 from npp_jax.inference import Parameter, ParameterError
-from npp_jax.sweeping import Workers
+from npp_jax.sweeping import SweepStopped, Workers
 
 SWEEPS = Path(__file__).parents[2] / "sweeps"
 
@@ -95,11 +95,15 @@ def test_a_sweep_of_the_saved_study_has_the_setting_of_its_picture(
         archive.extractall(tmp_path)
     path = tmp_path / "one_distribution" / "one_distribution.toml"
     used = {}
-    monkeypatch.setattr(
-        "npp_jax.commands.sweep.sweep", lambda problem, design, controls, **more: used.update(more, controls=controls)
-    )
+
+    def begun(problem, design, controls, **more):
+        used["controls"] = controls
+        raise SweepStopped
+
+    monkeypatch.setattr("npp_jax.commands.sweep.sweep", begun)
     study = load_study(path)
-    run_study(study, tmp_path / "found.h5", force=False, workers=Workers(), quiet=True)
+    with pytest.raises(SweepStopped):
+        run_study(study, tmp_path / "found.h5", force=False, workers=Workers(), quiet=True)
     assert used["controls"] == dataclasses.replace({"fast": FAST, "accurate": ACCURATE}[setting], trace=False)
     assert study.design.values.tolist() == [list(subject.values)]
     assert subject_of_study(path).release == setting
