@@ -15,7 +15,8 @@ from npp_jax.explorer.added import addable, added_parameter, first_parameters
 from npp_jax.explorer.state import History, View
 from npp_jax.explorer.subject import subject_of_study
 from npp_jax.inference import Parameter, ParameterError
-from npp_jax.sweeping import SweepStopped, Workers
+from npp_jax.sweeping import Workers
+from npp_jax.sweeping.run import SweepStopped
 
 SWEEPS = Path(__file__).parents[2] / "sweeps"
 
