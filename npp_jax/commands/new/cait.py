@@ -3,6 +3,7 @@
 import math
 from pathlib import Path
 
+from npp_jax.commands.new.glass import Glass, glass_of, scale_parameter
 from npp_jax.commands.new.lines import (
     ASSUMED,
     Draft,
@@ -39,6 +40,8 @@ def make_cait(options: Options, measured: Measured | None, folder: Path) -> tupl
     thickness = given_or(options.thickness_um, 500.0)
     conductivity = given_or(options.conductivity_S_m, 1e-7)
     told = chosen_text(measured, (options.native, options.foreign), (native, foreign))
+    glass = Glass() if front is None else glass_of(measured, native, foreign, shared=False)
+    told += glass.told
     charge = Number(20.0, ASSUMED) if front is None else _charge(front, density, native, told)
     if options.charge_mC_cm2 is not None:
         charge = given_or(options.charge_mC_cm2, 0.0)
@@ -101,7 +104,7 @@ beam = {string(foreign)}
 {charge.line("charge_mC_cm2", "charge passed, mC/cm²")}
 """
     return [Draft(f"{name}.toml", experiment), Draft(f"{name}_study.toml", _study(
-        name, native, foreign, measured, folder, charge=charge, D=D, resolution=resolution, front=front,
+        name, native, foreign, measured, folder, glass, charge=charge, D=D, resolution=resolution, front=front,
     ))], told  # fmt: skip
 
 
@@ -132,6 +135,7 @@ def _study(
     foreign: str,
     measured: Measured | None,
     folder: Path,
+    glass: Glass,
     *,
     charge: Number,
     D: float,
@@ -159,6 +163,7 @@ def _study(
             key, low, high = f"observation.response.{kind}_nm", rounded(0.1 * width), rounded(5.0 * width)
             parts.append(parameter(f"{kind}_nm", key, low, high, scale="log", comment=note))
             note = ""
+        parts += scale_parameter(measured, glass)
     last = 200.0 if front is None else rounded(1.5e9 * front.depth)
     kept = kept_profiles(measured is not None, last)
     parts.append(
