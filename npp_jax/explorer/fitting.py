@@ -107,7 +107,7 @@ def fit_table(found: Found) -> str:
         rows.append(f"<tr><td>{html.escape(name)}</td><td>{one.value:.4g}</td><td>{interval}</td></tr>")
     warnings = "".join(f"<br>{html.escape(text)}" for text in result.warnings())
     chi2 = f"χ² {result.chi2:.1f} for {result.points} points, probability {result.p_value:.2g}"
-    head = "<tr><th align='left'>parameter</th><th align='left'>best</th><th align='left'>95 %</th></tr>"
+    head = "<tr><th align='left'>parameter</th><th align='left'>best</th><th align='left'>95 % (covariance)</th></tr>"
     foot = (
         "Intervals and bands are from the covariance at the minimum. npp-jax fit follows χ² along each parameter "
         "(profile likelihoods), which shows where they are not symmetric, or open."
