@@ -15,7 +15,7 @@ from npp_jax._compile import own_promotion
 from npp_jax.explorer.picture import SETTINGS, weights_over
 from npp_jax.explorer.state import View
 from npp_jax.fitting import FitResult, LawBands, LinearModel, Problem, fit, law_bands, linear_model, signal_sigma
-from npp_jax.inference import NORMAL_95, RefineOptions
+from npp_jax.inference import NORMAL_95, RefineOptions, estimate_texts
 from npp_jax.inference.refine_result import Iteration
 from npp_jax.physics import SEDDiffusivity
 from npp_jax.sweeping.screening import ITERATIONS, OFFSET
@@ -102,9 +102,8 @@ def fit_table(found: Found) -> str:
     result = found.result
     rows = []
     for name in result.names:
-        one = result[name]
-        interval = html.escape(one.interval_text())
-        rows.append(f"<tr><td>{html.escape(name)}</td><td>{one.value:.4g}</td><td>{interval}</td></tr>")
+        best, _, interval = map(html.escape, estimate_texts(result[name]))
+        rows.append(f"<tr><td>{html.escape(name)}</td><td>{best}</td><td>{interval}</td></tr>")
     warnings = "".join(f"<br>{html.escape(text)}" for text in result.warnings())
     chi2 = f"χ² {result.chi2:.1f} for {result.points} points, probability {result.p_value:.2g}"
     head = "<tr><th align='left'>parameter</th><th align='left'>best</th><th align='left'>95 % (covariance)</th></tr>"
