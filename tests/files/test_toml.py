@@ -131,7 +131,7 @@ def test_what_is_wrong_is_one_line(text: str, message: str, tmp_path: Path) -> N
 def test_a_decimal_comma_is_told(text: str, hint: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="not a TOML file") as caught:
         read(tmp_path, text)
-    assert str(caught.value).endswith(hint) if hint else "decimal" not in str(caught.value)
+    assert str(caught.value).endswith(hint) if hint else "decimal point" not in str(caught.value)
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
