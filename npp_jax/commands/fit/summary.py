@@ -25,12 +25,14 @@ def lines(outcome: FitOutcome) -> Iterator[str]:
     for name in result.names:
         found = result[name]
         best, sigma, interval = estimate_texts(found)
-        error = f"± {sigma}" if math.isfinite(found.sigma) else sigma
-        yield f"{name:24s} {best:>14s} {error}   95 %: {interval}   ({found.how})"
+        number, times, power = best.partition(" × ")
+        error = f"± {sigma.removesuffix(times + power)}" if math.isfinite(found.sigma) else sigma
+        told = f"({number} {error}){times}{power}" if times and math.isfinite(found.sigma) else f"{best} {error}"
+        yield f"{name:24s} {told}   95 %: {interval}   ({found.how})"
     if main.posterior is not None:
         texts = main.posterior.interval_texts(result.parameters)
         for name, text, r_hat in zip(result.names, texts, main.posterior.r_hat, strict=True):
-            yield f"{name:24s} {'posterior':>14s}   95 %: {text}   (R-hat {r_hat:.3f})"
+            yield f"{name:24s} posterior   95 %: {text}   (R-hat {r_hat:.3f})"
     yield f"chi2 {result.chi2:.1f} for {result.points} points, probability {result.p_value:.2g}"
     for rival in outcome.rivals:
         worse = rival.result.criteria.bic - result.criteria.bic
