@@ -35,7 +35,7 @@ def plot(
 def export(
     file: Annotated[Path, typer.Argument(help="Result of `npp-jax sweep` (HDF5).")],
     csv: Annotated[Path | None, typer.Option(help="Table, one row a candidate.")] = None,
-    npz: Annotated[Path | None, typer.Option(help="Arrays of NumPy: theta, profiles, statuses.")] = None,
+    npz: Annotated[Path | None, typer.Option(help="Arrays of NumPy: theta, its box, profiles, statuses, data.")] = None,
     force: Annotated[bool, typer.Option(help="Replace what is there and was made of another sweep.")] = False,
 ) -> None:
     """Write a sweep as a table, or as arrays for simulation-based inference."""

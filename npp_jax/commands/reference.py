@@ -109,10 +109,11 @@ def _parameter_keys() -> list[str]:
         *(f"response.{width}_nm" for width in ("leading", "trailing", "sigma", "mixing", "roughness", "information")),
     )
     gains = ("current.gain", "potential.gain", "charge.gain")
-    for name in (*seen, "NAME.sensitivity", "NAME.background", *gains):
+    for name in (*seen, "NAME.response.WIDTH_nm", "NAME.sensitivity", "NAME.background", *gains):
         lines.append(f"| `observation.{name}` | {'nm' if name.endswith('_nm') else ''} | |")
     told = (
-        "NAME is an ion, 0 the number of a stage or of an entry; `npp-jax check EXPERIMENT.toml` lists those of a file."
+        "NAME is an ion, WIDTH a width of the response told for each ion, 0 the number of a stage or of an entry; "
+        "`npp-jax check EXPERIMENT.toml` lists those of a file."
     )
     return [*lines, "", told, ""]
 

@@ -24,7 +24,7 @@ from npp_jax.files.sims_profile import write_profile
 from npp_jax.files.study_out import Source
 from npp_jax.fitting import Measurement, Problem, with_systematic
 from npp_jax.fitting.systematic import is_systematic
-from npp_jax.observe import GaussianLikelihood, GaussianResponse, Observation, PoissonLikelihood
+from npp_jax.observe import GaussianLikelihood, GaussianResponse, Observation, PoissonLikelihood, differs_by_ion
 from npp_jax.sims import ImportOptions, import_sims
 from npp_jax.sims.errors import SimsFileError
 from npp_jax.sims.importing import describe
@@ -161,6 +161,10 @@ class Upload:
             likelihood = old.likelihood
         scale, ratio = (1.0, 1.0) if seen is None else (float(seen.depth_scale), float(seen.sputter_ratio))
         response = GaussianResponse(0.0) if seen is None else seen.response
+        if differs_by_ion(response) and (old.profile is None or old.profile.species != profile.species):
+            raise ConfigError(
+                f"{name}: the study tells the depth resolution of other ions than {', '.join(profile.species)}"
+            )
         seen = Observation(response, depth_scale=scale, sputter_ratio=ratio)
         return Measurement(old.name, old.experiment, profile, seen, old.nuisance, likelihood, old.output)
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
@@ -12,7 +13,7 @@ from npp_jax.figures.axes import ion_colours, legend_above, line_colour, reach
 from npp_jax.figures.simulation import diffusivities, profiles
 from npp_jax.figures.tracer import isotope_profiles
 from npp_jax.fitting import Measurement
-from npp_jax.observe import NoResponse
+from npp_jax.observe import NoResponse, broadest, differs_by_ion, of_each_ion
 from npp_jax.physics import Experiment
 from npp_jax.simulation.solution import Solution
 from npp_jax.tracer.measured import MeasuredProfile
@@ -81,12 +82,17 @@ def _resolution(ax: "Axes", start: Start) -> None:
     seen = start.measurement.observation
     if seen is None or isinstance(seen.response, NoResponse) or not np.isfinite(start.front):
         return
-    wide = 6.0 * float(np.sqrt(np.asarray(seen.response.variance)))
+    wide = 6.0 * broadest(seen.response)
     z = np.linspace(-wide, wide, 401)
-    density = np.asarray(seen.response.density(jnp.asarray(z)))
-    if density.max() > 0.0:
-        shape = _HIGH * density / density.max()
-        ax.fill_between(start.front + z, shape, color="0.5", alpha=0.35, lw=0.0, label="depth resolution")
+    assert start.measurement.profile is not None
+    count = len(start.measurement.profile.species) if differs_by_ion(seen.response) else 1
+    densities = jax.vmap(lambda response: response.density(jnp.asarray(z)))(of_each_ion(seen.response, count))
+    label = "depth resolution"
+    for density in np.asarray(densities):
+        if density.max() > 0.0:
+            shape = _HIGH * density / density.max()
+            ax.fill_between(start.front + z, shape, color="0.5", alpha=0.35 / count, lw=0.0, label=label)
+            label = None
 
 
 def figure_starts(title: str, starts: Sequence[Start]) -> "Figure":

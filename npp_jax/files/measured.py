@@ -1,5 +1,6 @@
 """What was measured in an experiment of a study, and how it was seen."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import equinox as eqx
@@ -54,11 +55,15 @@ def make_measurement(entry: ExperimentEntry, folder: Path) -> Measurement:
     likelihood = likelihood_of(entry.likelihood)
     if isinstance(likelihood, PoissonLikelihood) and profile.counts is None:
         raise ValueError(f"{entry.name}: a poisson likelihood needs counts; {_without_counts(entry.profile)}")
+    try:
+        response = response_of(entry.response, profile.species)
+    except ValueError as error:
+        raise ValueError(f"{entry.name}: {error}") from None
     return Measurement(
         entry.name,
         experiment,
         profile,
-        Observation(response_of(entry.response), depth_scale=entry.depth_scale, sputter_ratio=entry.sputter_ratio),
+        Observation(response, depth_scale=entry.depth_scale, sputter_ratio=entry.sputter_ratio),
         NuisancePrior(
             sensitivity_sigma=entry.nuisance.sensitivity_sigma, background_sigma=entry.nuisance.background_sigma
         ),
@@ -95,12 +100,28 @@ def likelihood_of(table: LikelihoodTable) -> AbstractLikelihood:
     return GaussianLikelihood(relative_sigma=table.relative_sigma)
 
 
-def response_of(table: ResponseTable) -> AbstractResponse:
-    """Depth resolution that a table tells."""
-    if table.kind == "gaussian":
-        return GaussianResponse(table.sigma_nm or 0.0)
-    if table.kind == "dowsett":
-        return DowsettResponse(table.leading_nm or 0.0, table.trailing_nm or 0.0, table.sigma_nm or 0.0)
-    if table.kind == "mri":
-        return MRIResponse(table.mixing_nm or 0.0, table.roughness_nm or 0.0, table.information_nm or 0.0)
+def response_of(table: ResponseTable, species: Sequence[str]) -> AbstractResponse:
+    """Depth resolution that a table tells, of these species in their order.
+
+    Raises
+    ------
+    ValueError
+        A length is told for other ions.
+    """
+
+    def width(key: str) -> float | list[float]:
+        told = getattr(table, key)
+        if not isinstance(told, dict):
+            return told or 0.0
+        if set(told) != set(species):
+            raise ValueError(f"response: {key} is told of {', '.join(told)}; the ions are {', '.join(species)}")
+        return [told[name] for name in species]
+
+    match table.kind:
+        case "gaussian":
+            return GaussianResponse(width("sigma_nm"))
+        case "dowsett":
+            return DowsettResponse(width("leading_nm"), width("trailing_nm"), width("sigma_nm"))
+        case "mri":
+            return MRIResponse(width("mixing_nm"), width("roughness_nm"), width("information_nm"))
     return NoResponse()

@@ -164,6 +164,10 @@ def _proposal(variant: _Variant, experiment: Experiment) -> Proposal:
     known = [species.name for species in experiment.species]
     if unknown := [name for name in table.ions or () if name not in known]:
         raise ValueError(f"next.experiments: '{variant.name}': ions = '{unknown[0]}'; known are {', '.join(known)}")
+    try:
+        response = response_of(table.response, table.ions or known)
+    except ValueError as error:
+        raise ValueError(f"next.experiments: '{variant.name}': {error}") from None
     measurement = proposed(
         variant.name,
         experiment,
@@ -171,7 +175,7 @@ def _proposal(variant: _Variant, experiment: Experiment) -> Proposal:
         species=table.ions,
         counts_per_fraction=table.counts_per_fraction,
         sigma=0.01 if table.sigma is None else table.sigma,
-        response=response_of(table.response),
+        response=response,
         nuisance=NuisancePrior(
             sensitivity_sigma=table.nuisance.sensitivity_sigma, background_sigma=table.nuisance.background_sigma
         ),

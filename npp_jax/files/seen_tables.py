@@ -12,23 +12,27 @@ Exposure = Annotated[float, Field(ge=1e-3, le=1e15)]
 """Counts at fraction one."""
 
 
+Width = NotNegative | dict[str, NotNegative]
+"""A length, or one for each ion."""
+
+
 class ResponseTable(ConfigTable):
-    """[experiments.response]: depth resolution."""
+    """[experiments.response]: depth resolution; a length is a number, or a table with one for each ion."""
 
     kind: Literal["none", "gaussian", "dowsett", "mri"] = "none"
     """Shape: none, a Gaussian, that of Dowsett (two exponentials and a Gaussian), or mixing, roughness and information
     depth (MRI)."""
-    leading_nm: NotNegative | None = None
+    leading_nm: Width | None = None
     """Length of the rise, towards the surface."""
-    trailing_nm: NotNegative | None = None
+    trailing_nm: Width | None = None
     """Length of the decay, towards the depth."""
-    sigma_nm: NotNegative | None = None
+    sigma_nm: Width | None = None
     """Standard deviation of the Gaussian."""
-    mixing_nm: NotNegative | None = None
+    mixing_nm: Width | None = None
     """Length of the zone that the beam mixes."""
-    roughness_nm: NotNegative | None = None
+    roughness_nm: Width | None = None
     """Standard deviation of the roughness."""
-    information_nm: NotNegative | None = None
+    information_nm: Width | None = None
     """Depth from which the signal comes."""
 
     @model_validator(mode="after")

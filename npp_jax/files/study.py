@@ -166,7 +166,7 @@ def _check_names(problem: Problem, sweep: SweepTable) -> None:
     for parameter in problem.parameters:
         if parameter.name in taken or "/" in parameter.name:
             raise ValueError(f"parameters: the name '{parameter.name}' is taken or has a slash")
-    if sweep.profiles and sweep.profile_grid is None and all(m.profile is None for m in problem.measurements):
+    if sweep.profiles and sweep.profile_grid is None and not problem.data:
         raise ValueError("sweep.profiles: nothing was measured, so that a profile_grid is needed")
 
 

@@ -217,7 +217,7 @@ def _measured(
         "last_depth_nm": float(depth[used][-1]) if not used[-1] else None,
         "detection_limits": limited or None,
         "counts_per_fraction": None if imported else counted,
-        "response": _response(measurement.name, seen.response),
+        "response": _response(measurement.name, seen.response, profile.species),
         "nuisance": {
             "sensitivity_sigma": float(np.max(np.asarray(nuisance.sensitivity_sigma))),
             "background_sigma": float(np.max(np.asarray(nuisance.background_sigma))),
@@ -252,19 +252,15 @@ def _profile_text(name: str, profile: DepthProfile, counted: float | None) -> st
     return "\n".join([",".join(titles), *rows]) + "\n"
 
 
-def _response(name: str, response: AbstractResponse) -> dict[str, Any]:
-    match response:
-        case NoResponse():
-            return {"kind": "none"}
-        case GaussianResponse(sigma=sigma):
-            return {"kind": "gaussian", "sigma_nm": float(sigma)}
-        case DowsettResponse(leading=leading, trailing=trailing, sigma=sigma):
-            widths = {"leading_nm": float(leading), "trailing_nm": float(trailing), "sigma_nm": float(sigma)}
-            return {"kind": "dowsett", **widths}
-        case MRIResponse(mixing=mixing, roughness=roughness, information=information):
-            lengths = {"mixing_nm": mixing, "roughness_nm": roughness, "information_nm": information}
-            return {"kind": "mri", **{key: float(length) for key, length in lengths.items()}}
-    raise ConfigError(f"{name}: study files have no response of the kind {type(response).__name__}")
+def _response(name: str, response: AbstractResponse, species: Sequence[str]) -> dict[str, Any]:
+    kinds = {NoResponse: "none", GaussianResponse: "gaussian", DowsettResponse: "dowsett", MRIResponse: "mri"}
+    if type(response) not in kinds:
+        raise ConfigError(f"{name}: study files have no response of the kind {type(response).__name__}")
+    widths = {f"{key}_nm": np.asarray(width) for key, width in vars(response).items()}
+    return {"kind": kinds[type(response)]} | {
+        key: dict(zip(species, width.tolist(), strict=True)) if width.ndim else float(width)
+        for key, width in widths.items()
+    }
 
 
 def _likelihood(likelihood: AbstractLikelihood) -> dict[str, Any]:

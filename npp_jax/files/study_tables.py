@@ -169,7 +169,7 @@ class SweepTable(ConfigTable):
     error_estimate: bool = True
     """Whether a second run on a coarser mesh estimates the numerical error."""
     profiles: bool = False
-    """Whether the profiles of all candidates are kept."""
+    """Whether the profiles of all candidates are kept, and what was recorded besides."""
     profile_grid: ProfileGridTable | None = None
     """Depths at which they are kept; those of the data, if not given."""
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 
 from npp_jax.files.origin import Origin
 from npp_jax.files.writing import written_whole
+from npp_jax.observe import RECORDED
 from npp_jax.simulation.status import Status
 from npp_jax.sweeping import OBSERVABLES, SweepFileError, SweepResult
 from npp_jax.sweeping.profiles import GRID, labels
@@ -65,11 +67,14 @@ def observable_columns(experiments: Sequence[str]) -> list[str]:
 
 
 def write_sweep_arrays(path: str | Path, result: SweepResult, target: str | Path, origin: Origin | None = None) -> Path:
-    """Write θ, profiles and statuses as arrays of NumPy.
+    """Write θ, its box, profiles, statuses and the measured data as arrays of NumPy.
 
-    `theta` [candidate, parameter] with `parameters`; `status` [candidate], 0 where the simulation is good;
+    `theta` [candidate, parameter] with `parameters` and the box in which they vary evenly, `low`, `high` and `scale`;
+    `status` [candidate], 0 where the simulation is good, and `good`, false where a candidate failed;
     `profile_NAME` [candidate, species, depth] of each experiment with `species_NAME` and `depth_nm_NAME`, before
-    sensitivity and background; `chi2` [candidate], infinite where a candidate failed.
+    sensitivity and background; `measured_NAME`, `sigma_NAME` and `weight_NAME` [species, depth] of what was measured
+    there, `depth_measured_nm_NAME` where these depths are others; `record_QUANTITY_NAME` [candidate, point]; `chi2`
+    [candidate], infinite where a candidate failed. `training_data` makes more of the same file: noise that is drawn.
 
     Parameters
     ----------
@@ -99,7 +104,10 @@ def write_sweep_arrays(path: str | Path, result: SweepResult, target: str | Path
                 archive.comment = origin.mark(target).encode()
             _add(archive, "theta", result.theta)
             _add(archive, "parameters", np.array(result.names))
+            for end in ("low", "high", "scale"):
+                _add(archive, end, np.array([getattr(parameter, end) for parameter in result.parameters]))
             _add(archive, "status", result.worst)
+            _add(archive, "good", result.worst < Status.NOT_CONVERGED)
             _add(archive, "chi2", result.total)
             for label in kept.values():
                 species = f"species_{label}"
@@ -108,6 +116,16 @@ def write_sweep_arrays(path: str | Path, result: SweepResult, target: str | Path
                 _add(archive, f"depth_nm_{label}", reader.array(depth, (depth,)))
                 dims = ("candidate", species, depth)
                 _add(archive, f"profile_{label}", reader.dataset(f"profile_{label}", dims))
+                if f"measured_{label}" in reader:
+                    along = f"depth_{label}"
+                    if along != depth:
+                        _add(archive, f"depth_measured_nm_{label}", reader.array(along, (along,)))
+                    for name in ("measured", "sigma", "weight"):
+                        _add(archive, f"{name}_{label}", reader.array(f"{name}_{label}", (species, along)))
+            for quantity, label in itertools.product(RECORDED, labels(result.experiments)):
+                name = f"record_{quantity}_{label}"
+                if name in reader:
+                    _add(archive, name, reader.dataset(name, ("candidate", f"point_{quantity}_{label}")))
     return target
 
 

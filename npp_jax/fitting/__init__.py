@@ -6,6 +6,7 @@ from npp_jax.fitting.fitting import FitResult, fit
 from npp_jax.fitting.free_form import with_free_form, with_smoothness
 from npp_jax.fitting.jacobian import Expansion, LinearModel
 from npp_jax.fitting.minima import Minimum
+from npp_jax.fitting.noise import NoiseModel
 from npp_jax.fitting.objective import Objective
 from npp_jax.fitting.parameters import known_keys, place, value_of
 from npp_jax.fitting.phrases import phrases
@@ -28,6 +29,7 @@ __all__ = [
     "LinearModel",
     "Measurement",
     "Minimum",
+    "NoiseModel",
     "Objective",
     "Predicted",
     "Problem",

@@ -225,6 +225,26 @@ class Objective:
 
     def _recorded(self, measurement: Measurement, solution: Solution, theta: Array) -> list[tuple[Array, Array]]:
         """Residuals and signals of the records of one experiment."""
+
+        def compared(values: Array, gain: Array, record: Record) -> tuple[Array, Array]:
+            return eqx.tree_at(lambda r: r.gain, record, gain).residuals(values)
+
+        return [
+            jax.vmap(functools.partial(compared, record=record))(quantity, gains)
+            for record, quantity, gains in self._predicted(measurement, solution, theta)
+        ]
+
+    def records(
+        self, measurement: Measurement, solution: Solution, theta: Float[Array, "candidate parameter"]
+    ) -> list[Float[Array, "candidate point"]]:
+        """Signals of the records of one experiment, before gains that are solved for."""
+        found = self._predicted(measurement, solution, theta)
+        return [quantity if record.solved else gains[:, None] * quantity for record, quantity, gains in found]
+
+    def _predicted(
+        self, measurement: Measurement, solution: Solution, theta: Array
+    ) -> list[tuple[Record, Float[Array, "candidate point"], Float[Array, " candidate"]]]:
+        """Each record of one experiment with its quantity, and its gain where that is not solved for."""
         if not measurement.records:
             return []
         seen = jax.vmap(lambda row: self.problem.records(measurement, row))(theta)
@@ -236,12 +256,7 @@ class Objective:
             else:
                 of_row = lambda row, r=record: of_material(r, self.problem.experiment(measurement, row))  # noqa: E731
                 quantity = jax.vmap(of_row)(theta)
-            gains = seen[place].gain
-
-            def compared(values: Array, gain: Array, record: Record = record) -> tuple[Array, Array]:
-                return eqx.tree_at(lambda r: r.gain, record, gain).residuals(values)
-
-            found.append(jax.vmap(compared)(quantity, jnp.asarray(gains, quantity.dtype)))
+            found.append((record, quantity, jnp.asarray(seen[place].gain, quantity.dtype)))
         return found
 
     def evaluate(self, theta: Float[Array, "candidate parameter"]) -> Evaluation:

@@ -76,7 +76,10 @@ def observed_keys(observation: Observation, species: Sequence[str]) -> dict[str,
         MRIResponse: ("mixing", "roughness", "information"),
     }
     for name in widths.get(type(observation.response), ()):
-        keys[f"response.{name}_nm"] = lambda o, name=name: getattr(o.response, name)
+        # A width that differs from ion to ion has one key for each.
+        of_ions = jnp.ndim(getattr(observation.response, name)) > 0
+        for ion in [f"{ion}." for ion in species] if of_ions else [""]:
+            keys[f"{ion}response.{name}_nm"] = lambda o, name=name: getattr(o.response, name)
     return {f"{_OBSERVED}{name}": leaf for name, leaf in keys.items()} | {
         f"{_OBSERVED}{ion}.{kind}": lambda o, kind=kind: getattr(o, kind)
         for ion in species
@@ -134,4 +137,4 @@ def _leaf(observation: Observation, species: Sequence[str], key: str) -> Callabl
 
 def _ion(key: str) -> str:
     """The ion that a key is of, if it is of one."""
-    return key.removeprefix(_OBSERVED).rpartition(".")[0]
+    return key.removeprefix(_OBSERVED).rpartition(".")[0].removesuffix(".response")

@@ -8,7 +8,7 @@ from npp_jax.fitting.charge_balance import charge_balance
 from npp_jax.fitting.measured_row import beams_of, measured_row
 from npp_jax.fitting.problem import Measurement, Problem
 from npp_jax.fitting.replaced import native_ion
-from npp_jax.observe import MINIMUM_POINTS, PoissonLikelihood, check
+from npp_jax.observe import MINIMUM_POINTS, PoissonLikelihood, broadest, check
 from npp_jax.physics import IonBeamCurrent, IonBeamPotential
 
 _NO_FRACTION = 10.0
@@ -117,7 +117,7 @@ def _coarse(measurement: Measurement) -> list[str]:
     seen = measurement.observation
     if seen is None or not beams_of(measurement.experiment):
         return []
-    sigma = float(np.sqrt(np.asarray(seen.response.variance)))
+    sigma = broadest(seen.response)
     if sigma <= _RESOLUTION:
         return []
     return [f"the depth resolution, {sigma:.3g} nm, is not that of SIMS, 1 to 10 nm: are the depths in ångströms?"]

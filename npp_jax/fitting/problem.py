@@ -32,6 +32,8 @@ from npp_jax.observe import (
     NuisancePrior,
     Observation,
     Record,
+    differs_by_ion,
+    of_each_ion,
 )
 from npp_jax.physics import Experiment
 
@@ -95,6 +97,10 @@ class Measurement(eqx.Module):
         if seen.sensitivity.shape == (1,):
             full = (jnp.repeat(seen.sensitivity, count), jnp.repeat(seen.background, count))
             seen = eqx.tree_at(lambda o: (o.sensitivity, o.background), seen, full)
+        try:
+            of_each_ion(seen.response, count)
+        except ValueError as error:
+            raise ValueError(f"{self.name}: {error}") from None
         self.observation = seen
 
     def value_of(self, key: str) -> Array:
@@ -212,8 +218,11 @@ class Problem:
         return (*profiles, *records)
 
     def seen_anew(self, measurement: Measurement) -> bool:
-        """Whether depth scale or resolution vary, so that no response can be prepared."""
-        return any(changes_depth(key) for key, _ in self._keys_of(measurement, jnp.ones(len(self.parameters))))
+        """Whether no response can be prepared: depth scale or resolution vary, or the latter from ion to ion."""
+        seen = measurement.observation
+        return (seen is not None and differs_by_ion(seen.response)) or any(
+            changes_depth(key) for key, _ in self._keys_of(measurement, jnp.ones(len(self.parameters)))
+        )
 
     def resolved(self, measurement: Measurement) -> bool:
         """Whether the depth resolution of a measurement is perfect, for all candidates."""
@@ -221,8 +230,9 @@ class Problem:
         if seen is None or isinstance(seen.response, NoResponse):
             return True
         varied = [key for key, _ in self._keys_of(measurement, jnp.ones(len(self.parameters)))]
-        widths = np.asarray(jax.tree.leaves(seen.response))
-        return bool(np.all(widths == 0.0)) and not any(key.startswith("observation.response.") for key in varied)
+        widths = [np.asarray(width) for width in jax.tree.leaves(seen.response)]
+        fixed = not any(is_observed(key) and "response." in key for key in varied)
+        return fixed and all(bool(np.all(width == 0.0)) for width in widths)
 
     def sputters(self, measurement: Measurement) -> bool:
         """Whether the sputter rate of a measurement depends on the composition, for any candidate."""

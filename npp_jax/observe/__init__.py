@@ -5,6 +5,7 @@ Lengths are in nanometres, signals in fractions of the bulk content of the nativ
 profile is a list of cells with their averages.
 """
 
+from npp_jax.observe.by_ion import broadest, differs_by_ion, of_each_ion
 from npp_jax.observe.convolution import SampledResponse, average, convolve, sample_response
 from npp_jax.observe.likelihood import AbstractLikelihood, GaussianLikelihood, PoissonLikelihood, StudentLikelihood
 from npp_jax.observe.noise import measure
@@ -12,7 +13,6 @@ from npp_jax.observe.observation import (
     Nuisance,
     NuisancePrior,
     Observation,
-    observe,
     solve_linear_nuisance,
 )
 from npp_jax.observe.profile import MINIMUM_POINTS, DepthProfile, Systematic, below_limits, check, within
@@ -42,11 +42,13 @@ __all__ = [
     "Systematic",
     "average",
     "below_limits",
+    "broadest",
     "check",
     "convolve",
+    "differs_by_ion",
     "gathered",
     "measure",
-    "observe",
+    "of_each_ion",
     "sample_response",
     "scatter",
     "solve_linear_nuisance",

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 
 from npp_jax._compile import jit_small
 from npp_jax.observe.arrays import as_leaf
+from npp_jax.observe.by_ion import differs_by_ion, of_each_ion
 from npp_jax.observe.response import AbstractResponse, NoResponse
 
 _REACH_TOLERANCE = 1e-5
@@ -50,7 +51,7 @@ def convolve(
     Parameters
     ----------
     response
-        Depth resolution function.
+        Depth resolution function; its widths are numbers, or one number for each species.
     faces
         Boundaries of the cells, increasing. [nm]
     values
@@ -60,6 +61,12 @@ def convolve(
     slopes
         Slopes within the cells, that of the last one is not used; none without. [1/nm]
     """
+    if differs_by_ion(response):
+
+        def of_one(own: AbstractResponse, row: Array, slope: Array | None) -> Array:
+            return convolve(own, faces, row[None], depth, None if slope is None else slope[None])[0]
+
+        return jax.vmap(of_one)(of_each_ion(response, values.shape[0]), values, slopes)
     z = depth[:, None] - faces[None, :-1]
     behind = z >= 0.0
     tail = response.tail(z)

@@ -18,6 +18,8 @@ from jaxtyping import Array, Float
 from npp_jax.observe.arrays import as_leaf, concrete
 from npp_jax.observe.profile import DepthProfile
 
+_NO_COUNTS = "a Poisson likelihood needs a profile with counts and counts_per_fraction"
+
 _LOST = 1e-30
 """Deviance of a point so far below its limit that it says nothing."""
 
@@ -51,6 +53,24 @@ class AbstractLikelihood(eqx.Module):
             Measured profile.
         """
 
+    @abstractmethod
+    def draw(
+        self, rng: np.random.Generator, prediction: Float[np.ndarray, "*batch species depth"], profile: DepthProfile
+    ) -> Float[np.ndarray, "*batch species depth"]:
+        """Fractions that would be measured if the prediction were the truth; masked points are drawn like the others.
+
+        In NumPy, whose counts take a tenth of the time of those of JAX on a CPU.
+
+        Parameters
+        ----------
+        rng
+            Random numbers.
+        prediction
+            Signals in the unit of `profile.fraction`, also of many candidates.
+        profile
+            Measured profile, which has the uncertainties, exposures and limits of detection.
+        """
+
 
 class GaussianLikelihood(AbstractLikelihood):
     """Normal noise of the fractions: variance σ² + (ε d)², with ε the drift of the yield and d the measured value.
@@ -82,6 +102,17 @@ class GaussianLikelihood(AbstractLikelihood):
             points = jnp.where(profile.censored > 0.0, log_ndtr(-r), points)
         return jnp.sum(profile.weight * points)
 
+    def draw(
+        self, rng: np.random.Generator, prediction: Float[np.ndarray, "*batch species depth"], profile: DepthProfile
+    ) -> Float[np.ndarray, "*batch species depth"]:
+        """Normal numbers about the prediction; those below the limit of their species are at it."""
+        width = np.asarray(_width(profile, self.relative_sigma))
+        drawn = prediction + width * rng.standard_normal(prediction.shape)
+        if profile.censored is None:
+            return drawn
+        limits = np.where(np.asarray(profile.censored) > 0.0, np.asarray(profile.fraction), -np.inf)
+        return np.maximum(drawn, limits.max(axis=1, keepdims=True))
+
 
 class StudentLikelihood(AbstractLikelihood):
     """Student's t distribution of the fractions: outliers pull with a force that falls with their distance."""
@@ -111,6 +142,13 @@ class StudentLikelihood(AbstractLikelihood):
         norm = lgamma(0.5 * nu) - lgamma(0.5 * (nu + 1.0)) + 0.5 * jnp.log(math.pi * nu)
         norm = norm + jnp.log(_width(profile, self.relative_sigma))
         return jnp.sum(profile.weight * (-0.5 * (nu + 1.0) * jnp.log1p(r * r / nu) - norm))
+
+    def draw(
+        self, rng: np.random.Generator, prediction: Float[np.ndarray, "*batch species depth"], profile: DepthProfile
+    ) -> Float[np.ndarray, "*batch species depth"]:
+        """Student's numbers about the prediction."""
+        width = np.asarray(_width(profile, self.relative_sigma))
+        return prediction + width * rng.standard_t(float(self.degrees), prediction.shape)
 
 
 class PoissonLikelihood(AbstractLikelihood):
@@ -158,10 +196,25 @@ class PoissonLikelihood(AbstractLikelihood):
         points = counts * (jnp.log(mean) - alpha * mean * attenuation) - mean * attenuation + clumped
         return jnp.sum(profile.weight * (points - lgamma(counts + 1.0)))
 
+    def draw(
+        self, rng: np.random.Generator, prediction: Float[np.ndarray, "*batch species depth"], profile: DepthProfile
+    ) -> Float[np.ndarray, "*batch species depth"]:
+        """Counts of a mean that scatters by the drift, over those at fraction one, less the background taken off."""
+        if profile.exposure is None:
+            raise ValueError(_NO_COUNTS)
+        exposure, floor, drift = np.asarray(profile.exposure), float(self.floor), float(self.relative_sigma)
+        background = 0.0 if profile.background is None else np.asarray(profile.background)
+        expected = exposure * (prediction + background)
+        mean = 0.5 * (np.abs(expected) + np.sqrt(expected**2 + 4.0 * floor**2))
+        mean = np.where(expected > 0.0, mean, floor**2 / mean)
+        if drift > 0.0:
+            mean = mean * rng.gamma(drift**-2, drift**2, mean.shape)
+        return rng.poisson(mean) / exposure - background
+
     def _mean_and_counts(self, prediction: Array, profile: DepthProfile) -> tuple[Array, Array]:
         exposure = profile.exposure
         if profile.counts is None or exposure is None:
-            raise ValueError("a Poisson likelihood needs a profile with counts and counts_per_fraction")
+            raise ValueError(_NO_COUNTS)
         expected = exposure * (prediction if profile.background is None else prediction + profile.background)
         expected = jnp.where(profile.weight > 0.0, expected, profile.counts)
         root = jnp.sqrt(expected**2 + 4.0 * self.floor**2)

@@ -22,6 +22,7 @@ from npp_jax.sweeping.store.manifest import Manifest
 from npp_jax.sweeping.store.store import Store, StoreMismatch, as_stored
 from npp_jax.sweeping.store.stored import SweepFileError
 from npp_jax.sweeping.sweeping import Certificates, Workers, sweep
+from npp_jax.sweeping.training import TrainingData, training_data
 
 __all__ = [
     "OBSERVABLES",
@@ -44,6 +45,7 @@ __all__ = [
     "SweepFileError",
     "SweepResult",
     "Table",
+    "TrainingData",
     "Uniform",
     "Variable",
     "Workers",
@@ -59,5 +61,6 @@ __all__ = [
     "rows",
     "shared_values",
     "sweep",
+    "training_data",
     "weights",
 ]

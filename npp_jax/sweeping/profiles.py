@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Float64, Int
 
 from npp_jax.constants import NM
 from npp_jax.fitting import Objective, Problem
-from npp_jax.observe import DepthProfile, solve_linear_nuisance
+from npp_jax.observe import RECORDED, DepthProfile, solve_linear_nuisance
 from npp_jax.simulation.solution import Solution
 from npp_jax.sweeping.store.assemble import Coordinate, Variable
 from npp_jax.sweeping.store.stored import reading_sweep
@@ -26,7 +26,8 @@ class KeptProfiles:
     """At which depths profiles are kept.
 
     Without depths: at those of the measured profiles, as the instrument sees them: with its depth resolution, before
-    sensitivity and background, which are kept beside them. Experiments on which nothing was measured have none.
+    sensitivity and background, which are kept beside them, and what was recorded besides. Experiments on which nothing
+    was measured have none.
     With depths: the composition at these depths in the sample, without the instrument.
     """
 
@@ -36,7 +37,8 @@ class KeptProfiles:
     def arrays(
         self, objective: Objective, solutions: list[Solution], theta: Float[Array, "candidate parameter"]
     ) -> dict[str, Array]:
-        """Profiles [candidate, species, depth] of each experiment, sensitivities and backgrounds [candidate, species].
+        """Profiles [candidate, species, depth] of each experiment, sensitivities and backgrounds [candidate, species];
+        records [candidate, point].
 
         Parameters
         ----------
@@ -69,6 +71,10 @@ class KeptProfiles:
                 found[f"profile_{label}"] = signal
                 found[f"sensitivity_{label}"] = best.sensitivity
                 found[f"background_{label}"] = best.background
+            if self.depth is None:
+                signals = objective.records(measurement, solution, theta)
+                for record, values in zip(measurement.records, signals, strict=True):
+                    found[f"record_{record.quantity}_{label}"] = values
         return {name: values.astype(jnp.float32) for name, values in found.items()}
 
     def variables(self, problem: Problem) -> dict[str, Variable]:
@@ -84,18 +90,37 @@ class KeptProfiles:
                 found[f"profile_{label}"] = Variable("1", text, (species, f"depth_{label}"))
                 found[f"sensitivity_{label}"] = Variable("1", f"best sensitivity {of}", (species,))
                 found[f"background_{label}"] = Variable("1", f"best background {of}", (species,))
+            for record in measurement.records if self.depth is None else ():
+                words, unit = RECORDED[record.quantity]
+                text, along = f"{words} {of}, before a gain that is solved for", f"point_{record.quantity}_{label}"
+                found[f"record_{record.quantity}_{label}"] = Variable(unit, text, (along,))
         return found
 
     def coordinates(self, problem: Problem) -> dict[str, Coordinate]:
-        """Depths of the grid, and species where no measured profile names them."""
+        """Depths of the grid, and species where no measured profile names them; places of the points of records."""
         if self.depth is None:
-            return {}
+            return self._recorded_at(problem)
         shared = {GRID: Coordinate(self.depth, "nm", "depth in the sample")}
         for label, measurement in zip(labels(m.name for m in problem.measurements), problem.measurements, strict=True):
             if measurement.profile is None:
                 names = tuple(species.name for species in measurement.experiment.species)
                 shared[f"species_{label}"] = Coordinate(names, "1", f"species of {measurement.name}")
         return shared
+
+    @staticmethod
+    def _recorded_at(problem: Problem) -> dict[str, Coordinate]:
+        """Times of the points of records, temperatures of conductivities."""
+        return {
+            f"point_{record.quantity}_{label}": Coordinate(
+                np.asarray(record.at),
+                "K" if record.quantity == "conductivity" else "s",
+                f"points of the {RECORDED[record.quantity][0]} of {measurement.name}",
+            )
+            for label, measurement in zip(
+                labels(m.name for m in problem.measurements), problem.measurements, strict=True
+            )
+            for record in measurement.records
+        }
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

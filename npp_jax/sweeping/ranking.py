@@ -10,6 +10,7 @@ from jaxtyping import Float, Float64, Int
 from scipy.special import chdtri
 
 from npp_jax.inference import Parameter, Parameters
+from npp_jax.inference.parameter import DOMAIN
 from npp_jax.simulation.status import Status
 from npp_jax.sweeping import words
 from npp_jax.sweeping.store.reading import Reader
@@ -112,14 +113,13 @@ def read_sweep(path: str | Path) -> SweepResult:
         if status.size and not 0 <= status.min() <= status.max() < len(Status):
             raise reader.fault("'status' holds numbers of no outcome")
         data = reader.attribute("measurements_sha256")
+        parameters = tuple(_parameter(reader, name) for name in names)
         return SweepResult(
             title=reader.text("study"),
-            parameters=tuple(_parameter(reader, name) for name in names),
+            parameters=parameters,
             experiments=reader.names("experiment", ("experiment",)),
             points=reader.array("points", ("experiment",), kinds="iu"),
-            theta=np.stack(
-                [reader.array(n, ("candidate",), kinds="fiu", finite=True).astype(np.float64) for n in names], axis=1
-            ),
+            theta=np.stack([_values(reader, parameter) for parameter in parameters], axis=1),
             chi2=np.asarray(observable(reader, "chi2", ("experiment",))),
             status=status,
             reevaluated_with=np.asarray(observable(reader, "reevaluated_with", kinds="iu")),
@@ -217,3 +217,14 @@ def _parameter(reader: Reader, name: str) -> Parameter:
         return Parameter(name, tuple(str(key) for key in keys), low, high, scale)
     except ValueError as error:
         raise reader.fault(str(error)) from None
+
+
+def _values(reader: Reader, parameter: Parameter) -> Float64[np.ndarray, " candidate"]:
+    """Values of a parameter, which its scale must have."""
+    values = reader.array(parameter.name, ("candidate",), kinds="fiu", finite=True).astype(np.float64)
+    lowest, highest = DOMAIN[parameter.scale]
+    outside = ~((values > lowest) & (values < highest))
+    if outside.any():
+        k = int(np.argmax(outside))
+        raise reader.fault(f"'{parameter.name}' [{k}] = {values[k]:.6g} is not possible on a {parameter.scale} scale")
+    return values

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from npp_jax._compile import own_promotion
 from npp_jax.fitting import FitResult, LinearModel, Objective, Problem
@@ -110,7 +110,16 @@ def screen_while_compiling(
 
 
 def of_problem(sweep: SweepResult, problem: Problem) -> SweepResult:
-    """The candidates of a finished sweep that are within the ranges of a problem.
+    """The candidates of a finished sweep that are within the ranges of a problem; see `within_ranges`."""
+    within = within_ranges(sweep, problem)
+    if within.all():
+        return sweep
+    rows = {name: getattr(sweep, name)[within] for name in ("theta", "chi2", "status", "reevaluated_with")}
+    return dataclasses.replace(sweep, **rows)
+
+
+def within_ranges(sweep: SweepResult, problem: Problem) -> Bool[np.ndarray, " candidate"]:
+    """Which candidates of a finished sweep are within the ranges of a problem.
 
     Raises
     ------
@@ -134,10 +143,7 @@ def of_problem(sweep: SweepResult, problem: Problem) -> SweepResult:
     within = np.all((sweep.theta >= low) & (sweep.theta <= high), axis=1)
     if not within.any():
         raise ValueError(f"none of its {len(within)} candidates is within the ranges; sweep again")
-    if within.all():
-        return sweep
-    rows = {name: getattr(sweep, name)[within] for name in ("theta", "chi2", "status", "reevaluated_with")}
-    return dataclasses.replace(sweep, **rows)
+    return within
 
 
 def starts_of(sweep: SweepResult, count: int) -> Float[np.ndarray, "start parameter"]:

@@ -182,6 +182,7 @@ def test_a_hostile_sweep_is_refused(case: str, folder: Path, run: Run) -> None:
     ("change", "told"),
     [
         (lambda f: f["D_K_m2_s"].__setitem__(1, np.nan), "'D_K_m2_s' [1] is not a finite number"),
+        (lambda f: f["D_K_m2_s"].__setitem__(1, -1e-20), "'D_K_m2_s' [1] = -1e-20 is not possible on a log scale"),
         (lambda f: f["D_K_m2_s"].attrs.__setitem__("low", "x"), "'D_K_m2_s: low' is missing, or is no finite number"),
         (lambda f: f["D_K_m2_s"].attrs.__setitem__("scale", "x"), "scale"),
         (lambda f: f["status"].__setitem__((0, 0), 99), "'status' holds numbers of no outcome"),

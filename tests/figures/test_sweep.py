@@ -195,6 +195,13 @@ def test_exports_hold_the_numbers(path, result, tmp_path):
         np.testing.assert_array_equal(arrays["depth_nm_K"], DEPTH)
         assert arrays["species_K"].tolist() == ["K", "Li"]
         assert arrays["parameters"].tolist() == list(result.names)
+        assert arrays["scale"].tolist() == ["linear", "log", "logit"]
+        np.testing.assert_array_equal(arrays["low"], [0.1, 1e-22, 0.02])
+        np.testing.assert_array_equal(arrays["high"], [0.4, 1e-20, 0.3])
+        np.testing.assert_array_equal(arrays["good"], np.isfinite(arrays["chi2"]))
+        np.testing.assert_array_equal(arrays["measured_K"], np.full((2, 12), 0.5))
+        np.testing.assert_array_equal(arrays["sigma_K"], np.full((2, 12), 0.01))
+        assert arrays["weight_K"].all() and "depth_measured_nm_K" not in arrays
 
 
 def _of_schema_1(path, target):

@@ -201,3 +201,21 @@ def test_a_gain_may_be_a_parameter():
 def test_records_that_cannot_be(arguments: tuple, told: str):
     with pytest.raises(ValueError, match=told):
         npp.Record(*arguments)
+
+
+def test_a_sweep_keeps_records_before_gains_that_are_solved_for(joint: LinearModel, tmp_path):
+    problem = joint.objective.problem
+    (measurement,) = problem.measurements
+    npp.sweep(problem, npp.Uniform(3), SMALL, store=tmp_path / "s.h5", profiles=npp.KeptProfiles())
+    data = npp.training_data(tmp_path / "s.h5", problem)
+    assert [block.name for block in data.noise.blocks] == [part.name for part in problem.data]
+    for signal, chi2 in zip(data.signal.astype(float), data.result.chi2[:, 0], strict=True):
+        profile, *recorded = [jnp.asarray(signal[block.part]) for block in data.noise.blocks]
+        parts = [measurement.likelihood.residuals(profile[None], measurement.profile).ravel()]
+        parts += [record.residuals(own)[0] for record, own in zip(measurement.records, recorded, strict=True)]
+        assert float(jnp.sum(jnp.concatenate(parts) ** 2)) == pytest.approx(chi2, rel=1e-4)
+    draws = data.noise.draw(
+        np.random.default_rng(0), np.broadcast_to(data.noise.measured, (4000, data.signal.shape[1]))
+    )
+    gain = draws[:, data.noise.blocks[1].part] / data.noise.measured[data.noise.blocks[1].part]
+    assert gain.mean(axis=1).std() == pytest.approx(np.hypot(0.02, 0.01 / np.sqrt(30.0)), rel=0.05)

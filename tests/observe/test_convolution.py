@@ -14,7 +14,9 @@ from npp_jax.observe import (
     MRIResponse,
     NoResponse,
     average,
+    broadest,
     convolve,
+    differs_by_ion,
     sample_response,
 )
 
@@ -292,3 +294,28 @@ def test_points_next_to_each_other_at_an_end_are_no_measure_of_the_intervals():
     assert sampled.edges.size < 5000
     faces, values = (jnp.asarray(part) for part in front())
     np.testing.assert_allclose(sampled(faces, values), seen(RESPONSE, faces, values, jnp.asarray(depth)), atol=3e-4)
+
+
+def test_each_ion_is_seen_by_its_own_widths():
+    faces, values = (jnp.asarray(part) for part in front())
+    depth = jnp.asarray([0.0, 12.0, 38.0, 41.0, 60.0])
+    slopes = jnp.asarray(np.random.default_rng(2).normal(size=values.shape) * 1e-3)
+    response = DowsettResponse(1.0, [2.0, 4.0], [0.5, 3.0])
+    assert differs_by_ion(response) and not differs_by_ion(RESPONSE)
+    for inclined in (None, slopes):
+        found = seen(response, faces, values, depth, inclined)
+        for k, own in enumerate((DowsettResponse(1.0, 2.0, 0.5), DowsettResponse(1.0, 4.0, 3.0))):
+            np.testing.assert_allclose(found[k], seen(own, faces, values, depth, inclined)[k], rtol=1e-12, atol=1e-15)
+    assert broadest(response) == pytest.approx(np.sqrt(1.0 + 16.0 + 9.0))
+    with pytest.raises(ValueError, match="widths of 3 species, the profile has 2"):
+        convolve(GaussianResponse([1.0, 2.0, 3.0]), faces, values, depth)
+
+    def value(sigma: jax.Array) -> jax.Array:
+        return jnp.sum(jnp.asarray([[1.0], [2.0]]) * convolve(GaussianResponse(sigma), faces, values, depth) ** 2)
+
+    sigma = jnp.asarray([1.5, 3.0])
+    reverse, forward = jax.jit(jax.jacrev(value))(sigma), jax.jit(jax.jacfwd(value))(sigma)
+    steps = 1e-5 * jnp.eye(2)
+    difference = jax.jit(jax.vmap(lambda step: (value(sigma + step) - value(sigma - step)) / 2e-5))(steps)
+    np.testing.assert_allclose(reverse, forward, rtol=1e-12)
+    np.testing.assert_allclose(reverse, difference, rtol=1e-6)

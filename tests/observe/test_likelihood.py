@@ -20,7 +20,6 @@ from npp_jax.observe import (
     StudentLikelihood,
     convolve,
     measure,
-    observe,
 )
 
 LIKELIHOODS = [
@@ -275,7 +274,7 @@ def test_a_resolution_is_recovered_from_counts_with_its_uncertainty(key: jax.Arr
         experiment = Observation(
             DowsettResponse(1.0, p[0], p[1]), jnp.ones(2), jnp.stack([p[2], 0.4 * p[2]]), 1.0, p[3]
         )
-        return observe(experiment, faces, cells, DEPTH)
+        return experiment.signal(convolve(experiment.response, faces, cells, experiment.true_depth(DEPTH)))
 
     def fit(k: jax.Array) -> tuple[jax.Array, jax.Array]:
         data = measure(k, model(truth), exposure, depth=DEPTH, species=("Li", "K"))
@@ -312,3 +311,61 @@ def test_a_measurement_without_noise_has_the_counts_that_are_expected():
     np.testing.assert_allclose(data.fraction, np.maximum(SIGNAL, 0.0), rtol=1e-12)
     np.testing.assert_allclose(data.counts, np.maximum(SIGNAL, 0.0) * exposure[:, None], rtol=1e-12)
     np.testing.assert_allclose(data.sigma, np.sqrt(np.maximum(data.counts, 1.0)) / exposure[:, None], rtol=1e-12)
+
+
+def drawn(likelihood: AbstractLikelihood, data: DepthProfile, count: int = 20_000) -> tuple[np.ndarray, np.ndarray]:
+    """Draws of one prediction, and the prediction."""
+    prediction = np.asarray(predicted(data))
+    rng = np.random.default_rng(7)
+    return likelihood.draw(rng, np.broadcast_to(prediction, (count, *prediction.shape)), data), prediction
+
+
+@pytest.mark.parametrize(
+    ("likelihood", "law"),
+    [
+        (GaussianLikelihood(0.02), stats.norm()),
+        (StudentLikelihood(degrees=3.0, relative_sigma=0.02), stats.t(3.0)),
+    ],
+    ids=lambda value: name(value) if isinstance(value, AbstractLikelihood) else "",
+)
+def test_draws_follow_the_law(likelihood, law):
+    data = profile()
+    found, prediction = drawn(likelihood, data)
+    width = np.sqrt(np.asarray(data.sigma) ** 2 + (0.02 * np.asarray(data.fraction)) ** 2)
+    for place in ((0, 3), (1, 20)):
+        standard = (found[(slice(None), *place)] - prediction[place]) / width[place]
+        assert stats.kstest(standard, law.cdf).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("drift", [0.0, 0.3])
+def test_draws_of_counts_follow_the_law(drift: float):
+    background = np.full((2, 31), 0.1)
+    data = profile(background=background)
+    found, prediction = drawn(PoissonLikelihood(drift), data)
+    for row, column in ((0, 3), (1, 20)):
+        counts = np.rint((found[:, row, column] + 0.1) * EXPOSURE[row]).astype(int)
+        mean = EXPOSURE[row] * (prediction[row, column] + 0.1)
+        law = stats.nbinom(drift**-2, 1.0 / (1.0 + drift**2 * mean)) if drift else stats.poisson(mean)
+        edges = np.unique(law.ppf(np.linspace(0.05, 0.95, 10)))
+        seen = np.diff(np.searchsorted(np.sort(counts), edges, side="right"), prepend=0, append=len(counts))
+        expected = np.diff(law.cdf(edges), prepend=0.0, append=1.0) * len(counts)
+        assert stats.chisquare(seen, expected).pvalue > 1e-3
+
+
+def test_a_mean_below_zero_counts_next_to_nothing():
+    data = profile()
+    found = PoissonLikelihood(floor=1e-3).draw(np.random.default_rng(0), np.full((1000, 2, 31), -0.5), data)
+    assert found.mean() * EXPOSURE.min() < 1e-3 and found.min() == 0.0
+    with pytest.raises(ValueError, match="needs a profile with counts"):
+        PoissonLikelihood().draw(np.random.default_rng(0), np.zeros((2, 31)), profile(counts_per_fraction=None))
+
+
+def test_draws_below_the_limit_of_detection_are_at_it():
+    censored = np.zeros((2, 31))
+    fraction = np.array(profile().fraction)
+    fraction[1, 25:], censored[1, 25:] = 0.05, 1.0
+    data = profile(fraction=fraction, censored=censored, counts=None, sigma=np.full((2, 31), 0.03))
+    found, prediction = drawn(GaussianLikelihood(), data)
+    share = stats.norm.cdf((0.05 - prediction[1]) / 0.03)
+    assert np.mean(found[:, 1] <= 0.05, axis=0) == pytest.approx(share, abs=4.0 * 0.5 / np.sqrt(len(found)))
+    assert found[:, 1].min() == 0.05 and found[:, 0].std(axis=0) == pytest.approx(np.full(31, 0.03), rel=0.03)

@@ -11,7 +11,7 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "output": ("last", "first"),
     "likelihood": ("gaussian", "student", "poisson"),
     "model_error": ("none", "some"),
-    "response": ("none", "gaussian", "dowsett", "mri"),
+    "response": ("none", "gaussian", "dowsett", "mri", "each ion"),
     "nuisance": ("none", "sensitivity", "both"),
     "counts": ("none", "given"),
     "records": ("none", "current", "charge, conductivity"),
@@ -125,7 +125,10 @@ def _entry(choice: dict[str, str], name: str) -> dict[str, Any]:
         entry["likelihood"]["relative_sigma"] = 0.02
     responses = {"gaussian": {"sigma_nm": 1.5}, "dowsett": {"leading_nm": 0.8, "trailing_nm": 2.5, "sigma_nm": 1.5}}
     responses["mri"] = {"mixing_nm": 2.5, "roughness_nm": 1.5, "information_nm": 0.8}
-    entry["response"] = {"kind": choice["response"], **responses.get(choice["response"], {})}
+    kind = "gaussian" if choice["response"] == "each ion" else choice["response"]
+    entry["response"] = {"kind": kind, **responses.get(kind, {})}
+    if kind != choice["response"]:
+        entry["response"]["sigma_nm"] = {"Li": 1.5, "K": 2.0}
     # Solved for inside of the comparison, which takes Gaussian noise.
     solved = choice["nuisance"] if choice["likelihood"] == "gaussian" else "none"
     if solved != "none":

@@ -20,10 +20,11 @@ from npp_jax.commands.fit.starts import read_starts
 from npp_jax.commands.sweep import failures, run_study
 from npp_jax.files import ConfigError
 from npp_jax.files.study import load_study
-from npp_jax.fitting import Objective
+from npp_jax.fitting import Objective, Problem
+from npp_jax.inference import Prior
 from npp_jax.simulation.simulate import FAST, simulate
 from npp_jax.simulation.status import Status
-from npp_jax.sweeping import Workers, rows
+from npp_jax.sweeping import SweepFileError, Workers, rows, training_data
 
 
 @pytest.fixture(scope="module")
@@ -240,3 +241,52 @@ def test_a_wrong_profile_ends_in_one_line(folder, tmp_path, line, message):
         load_study(tmp_path / "copy" / "study.toml")
     assert str(Path("synthetic") / "K.csv") in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_training_data_are_the_signals_of_the_fit(study, whole):
+    data = training_data(whole, study.problem)
+    assert data.good.all() and data.result.theta.shape == (20, 5)
+    chi2 = np.zeros((20, 3))
+    for k, (block, measurement) in enumerate(zip(data.noise.blocks, study.problem.measurements, strict=True)):
+        signals = jnp.asarray(data.signal[:, block.part].reshape(20, *block.used.shape), float)
+        residuals = jax.vmap(measurement.likelihood.residuals, in_axes=(0, None))(signals, measurement.profile)
+        chi2[:, k] = jnp.sum(residuals**2, axis=(1, 2))
+    np.testing.assert_allclose(chi2, data.result.chi2, rtol=1e-4)
+    np.testing.assert_allclose(data.to_theta(data.unit), data.result.theta, rtol=1e-12)
+    assert 0.0 <= data.unit.min() and data.unit.max() <= 1.0
+
+
+def test_training_data_within_narrower_ranges_and_with_a_prior(study, whole):
+    first, *others = study.problem.parameters
+    *shared, last = others
+    narrow = dataclasses.replace(first, low=0.2, high=0.3)
+    known = dataclasses.replace(last, prior=Prior(1e-22, 0.5))
+    data = training_data(whole, dataclasses.replace(study.problem, parameters=(narrow, *shared, known)))
+    every = training_data(whole, study.problem)
+    within = (every.result.theta[:, 0] >= 0.2) & (every.result.theta[:, 0] <= 0.3)
+    assert 0 < within.sum() < 20
+    np.testing.assert_array_equal(data.signal, every.signal[within])
+    np.testing.assert_allclose(data.unit[:, 0], (every.result.theta[within, 0] - 0.2) / 0.1)
+    expected = -0.5 * (np.log(data.result.theta[:, 4] / 1e-22) / 0.5) ** 2
+    np.testing.assert_allclose(data.log_prior(data.unit), expected, rtol=1e-9, atol=1e-12)
+    assert data.log_prior(data.unit + 1.0).tolist() == [-np.inf] * len(data.unit)
+    assert not every.log_prior(every.unit).any()
+
+
+def test_training_data_of_another_problem_are_refused(study, whole, tmp_path):
+    first, *others = study.problem.parameters
+    log = dataclasses.replace(study.problem, parameters=(dataclasses.replace(first, scale="log"), *others))
+    with pytest.raises(ValueError, match="sed_fwhm_eV: the sweep has the scale 'linear', the problem 'log'"):
+        training_data(whole, log)
+    with pytest.raises(ValueError, match="the parameters of the sweep are"):
+        training_data(whole, dataclasses.replace(study.problem, parameters=study.problem.parameters[:4]))
+    measurement = study.problem.measurements[0]
+    systematic = dataclasses.replace(measurement.profile, systematic=(0.02, [0.0, 0.0], [0.0, 0.0]))
+    imported = dataclasses.replace(measurement, profile=systematic)
+    with pytest.raises(ValueError, match=r"make them parameters: observation\.depth_scale"):
+        training_data(whole, Problem((imported, *study.problem.measurements[1:]), study.problem.parameters))
+    shutil.copy(whole, tmp_path / "bare.h5")
+    with h5py.File(tmp_path / "bare.h5", "r+") as file:
+        del file["sensitivity_Rb"]
+    with pytest.raises(SweepFileError, match=r"bare\.h5: nothing was kept at the measured points of Rb; sweep with"):
+        training_data(tmp_path / "bare.h5", study.problem)

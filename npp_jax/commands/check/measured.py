@@ -8,7 +8,7 @@ from npp_jax.files.study_tables import ExperimentEntry
 from npp_jax.fitting import Measurement, Problem
 from npp_jax.fitting.first_guess import SeenFront, charge_of, native_fraction, see_front
 from npp_jax.fitting.replaced import native_ion
-from npp_jax.observe import RECORDED, GaussianLikelihood, NoResponse, Record
+from npp_jax.observe import RECORDED, GaussianLikelihood, NoResponse, Record, broadest
 from npp_jax.physics import Experiment
 
 
@@ -31,9 +31,9 @@ def measured_lines(measurement: Measurement, entry: ExperimentEntry) -> Iterator
     yield f"  noise: {counted}; likelihood {entry.likelihood.kind}"
     seen = measurement.observation
     if seen is not None:
-        sigma = float(np.sqrt(np.asarray(seen.response.variance)))
+        sigma = broadest(seen.response)
         named = entry.response.model_dump(exclude_none=True, exclude={"kind"})
-        told = ", ".join(f"{key.removesuffix('_nm')} {value:g} nm" for key, value in named.items())
+        told = ", ".join(f"{key.removesuffix('_nm')} {_length(value)}" for key, value in named.items())
         spread = f" ({told}; standard deviation {sigma:.3g} nm)" if told else ""
         yield f"  depth resolution: {entry.response.kind}{spread}; depth scale {float(seen.depth_scale):g}"
     front = _front(measurement)
@@ -44,6 +44,13 @@ def measured_lines(measurement: Measurement, entry: ExperimentEntry) -> Iterator
             f"{native_ion(measurement.experiment).name} behind it; the profile holds {held:.4g} C/m² = "
             f"{0.1 * held:.4g} mC/cm²"
         )
+
+
+def _length(value: float | dict[str, float]) -> str:
+    """A width of a response, or those of the ions."""
+    if not isinstance(value, dict):
+        return f"{value:g} nm"
+    return " and ".join(f"{length:g} nm ({ion})" for ion, length in value.items())
 
 
 def _record_line(record: Record) -> str:
@@ -70,7 +77,7 @@ def measured_warnings(problem: Problem, measurement: Measurement, entry: Experim
     depth = np.asarray(profile.depth)[used]
     if profile.counts is not None and isinstance(measurement.likelihood, GaussianLikelihood):
         yield 'the counts are known and likelihood = { kind = "gaussian" } does not use them: kind = "poisson" does'
-    spacing, sigma = float(np.median(np.diff(depth))), float(np.sqrt(np.asarray(seen.response.variance)))
+    spacing, sigma = float(np.median(np.diff(depth))), broadest(seen.response)
     front = _front(measurement)
     if front is not None:
         if not front.reached:

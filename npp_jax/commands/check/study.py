@@ -1,6 +1,6 @@
 """`npp-jax check` for a study: experiments, profiles, parameters, and the model at the values of the files."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -50,9 +50,9 @@ def check_study(path: Path) -> Checked:
     for k, (measurement, entry) in enumerate(zip(measurements, table.experiments, strict=True)):
         lines += [f"experiment {measurement.name}: {entry.file}", *describe_experiment(measurement.experiment)]
         lines += [*measured_lines(measurement, entry), start.line(k, measurement)]
-        warm = {float(at) for r in measurement.records if r.quantity == "conductivity" for at in np.asarray(r.at)}
+        alike = (m for m, e in zip(measurements, table.experiments, strict=True) if e.file == entry.file)
         own = [
-            *experiment_warnings(measurement.experiment, warm),
+            *experiment_warnings(measurement.experiment, _warm(alike)),
             *measured_warnings(study.problem, measurement, entry),
         ]
         warnings += [f"{measurement.name}: {text}" for text in [*own, *start.warnings(k, measurement)]]
@@ -123,12 +123,10 @@ class _Started(NamedTuple):
         if k in self.signals and measurement.profile is not None:
             depth = np.asarray(measurement.profile.depth)
             return Start(measurement, depth, self.signals[k], measurement.profile.species, front)
-        depth = np.asarray(solution.depth[measurement.output, :, 0]) * 1e9
-        shown = depth <= max(2.0 * front, float(depth[8]))
         return Start(
             measurement,
-            depth[shown],
-            np.asarray(solution.fraction[measurement.output, :, :, 0])[:, shown],
+            np.asarray(solution.depth[measurement.output, :, 0]) * 1e9,
+            np.asarray(solution.fraction[measurement.output, :, :, 0]),
             solution.species,
             front,
         )
@@ -211,6 +209,12 @@ def _unused(entries: list[ExperimentEntry]) -> Iterator[str]:
         given = sorted(entry.model_fields_set & needing)
         if entry.profile is None and given:
             yield f"{entry.name}: {', '.join(given)} {'has' if len(given) == 1 else 'have'} no effect without a profile"
+
+
+def _warm(measurements: Iterable[Measurement]) -> set[float]:
+    """Temperatures of the measured conductivities [K]."""
+    records = (record for measurement in measurements for record in measurement.records)
+    return {float(at) for record in records if record.quantity == "conductivity" for at in np.asarray(record.at)}
 
 
 def _plan(study: Study) -> Iterator[str]:

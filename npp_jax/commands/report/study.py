@@ -1,6 +1,6 @@
 """What a study is about: data, model, ranges, command; the same for its sweep and its fit."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -73,7 +73,7 @@ def _data(study: Study) -> TextTable:
         count = int(np.sum(np.asarray(m.profile.weight) > 0.0))
         noise = type(m.likelihood).__name__.removesuffix("Likelihood")
         seen = m.observation
-        resolution = "perfect" if seen is None else _response(seen.response)
+        resolution = "perfect" if seen is None else _response(seen.response, m.profile.species)
         span = f"{depth[0]:g} … {depth[-1]:g}"
         shown = "" if m.output == -1 else str(m.output)
         rows.append((m.name, *files, ", ".join(m.profile.species), str(count), span, noise, resolution, shown))
@@ -83,10 +83,17 @@ def _data(study: Study) -> TextTable:
     return TextTable(title, (*heads, "output point"), tuple(rows)).without_empty()
 
 
-def _response(response: object) -> str:
+def _response(response: object, species: Sequence[str]) -> str:
     name = type(response).__name__
-    widths = [f"{key} {float(np.asarray(value)):g} nm" for key, value in vars(response).items() if np.ndim(value) == 0]
+    widths = [f"{key} {_widths(np.asarray(value), species)}" for key, value in vars(response).items()]
     return " ".join([_WORDS.get(name, name.removesuffix("Response")), ", ".join(widths)]).strip()
+
+
+def _widths(width: np.ndarray, species: Sequence[str]) -> str:
+    """A width, or those of the ions."""
+    if not width.ndim:
+        return f"{float(width):g} nm"
+    return " and ".join(f"{value:g} nm ({ion})" for ion, value in zip(species, width.tolist(), strict=True))
 
 
 def _ions(measurement: Measurement) -> str:

@@ -46,7 +46,8 @@ def reading(path: str | Path, what: str) -> Iterator["Reader"]:
         file = h5py.File(path, "r")
     except OSError as error:
         raise FileFault(f"{path}: {_reason(Path(path), error, what)}") from None
-    with file:
+    # A damaged number may be a NaN that warns when it is converted; the checks find it where it matters.
+    with file, np.errstate(invalid="ignore", over="ignore"):
         try:
             yield Reader(path, file, what)
         except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
