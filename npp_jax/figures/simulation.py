@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from npp_jax.constants import NM
-from npp_jax.figures.axes import COLOURS, line_colour, reach
+from npp_jax.figures.axes import COLOURS, ion_colours, line_colour, reach
 from npp_jax.physics import Experiment, MutualDiffusivity, SEDDiffusivity
 from npp_jax.physics.experiment import Law, laws_of
 from npp_jax.simulation.solution import Solution
@@ -36,12 +36,13 @@ def profiles(ax: "Axes", solution: Solution, *, logarithmic: bool = False) -> "A
     """Depth profiles of all species; later outputs are drawn stronger."""
     count = len(solution.time)
     unit, symbol = _depth_unit(solution)
+    colours = ion_colours(solution.species)
     for k in range(count):
         for i, name in enumerate(solution.species):
             ax.plot(
                 np.asarray(solution.depth[k]) / NM / unit,
                 np.asarray(solution.fraction[k, i]),
-                color=line_colour(i),
+                color=colours[name],
                 alpha=0.35 + 0.65 * (k + 1) / count,
                 label=name if k == count - 1 else None,
             )
@@ -93,6 +94,7 @@ def diffusivities(ax: "Axes", experiment: Experiment) -> "Axes":
     temperature = experiment.stages[0].temperature
     x = jnp.linspace(1e-3, 1.0, 400, dtype=temperature.dtype)
     names = [ion.name for ion in experiment.species]
+    colours = ion_colours(names)
     told: dict[str, tuple[int, Law]] = {}
     for i, known in enumerate(laws_of(experiment)):
         law = experiment.species[i].diffusivity
@@ -105,7 +107,7 @@ def diffusivities(ax: "Axes", experiment: Experiment) -> "Axes":
         over, own = names[known.seen[0]], known.seen == (i,) or len(known.seen) > 1
         told[names[i] if own else f"{names[i]} over {over}"] = (i, known)
     for label, (i, known) in told.items():
-        ax.semilogy(np.asarray(x), np.asarray(known.law.at(temperature)(x)), color=line_colour(i), label=label)
+        ax.semilogy(np.asarray(x), np.asarray(known.law.at(temperature)(x)), color=colours[names[i]], label=label)
     over = "of the ion itself" if all(k.seen in ((i,), tuple(range(len(names)))) for i, k in told.values()) else ""
     if len(told) == 1:
         ((_, known),) = told.values()

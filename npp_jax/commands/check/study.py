@@ -11,6 +11,7 @@ import numpy as np
 from npp_jax.commands.check.checked import Checked, unit_shown
 from npp_jax.commands.check.experiment import describe_experiment, experiment_warnings
 from npp_jax.commands.check.measured import measured_lines, measured_warnings
+from npp_jax.commands.check.misfit import Seen, cause
 from npp_jax.commands.warnings import study_warnings
 from npp_jax.figures.check import Start, figure_starts, in_measured_depth
 from npp_jax.files.study import Study, load_study
@@ -73,6 +74,7 @@ class _Started(NamedTuple):
     theta: np.ndarray
     solutions: list[Solution]
     signals: dict[int, np.ndarray]
+    residuals: dict[int, np.ndarray]
     chi2: np.ndarray
     status: np.ndarray
 
@@ -90,7 +92,8 @@ class _Started(NamedTuple):
         """A start that the data cannot show, or that is far from them."""
         profile, points = measurement.profile, measurement.points
         if points and np.isfinite(self.chi2[k]) and self.chi2[k] > _POOR * points:
-            yield f"the start is far from the data, χ² {self.chi2[k] / points:.3g} a point: see the figure"
+            why = cause(self._seen(k, measurement)) if k in self.signals else "see the figure"
+            yield f"the start is far from the data, χ² {self.chi2[k] / points:.3g} a point: {why}"
         if profile is None:
             return
         front = in_measured_depth(measurement, float(self.solutions[k].front_depth[measurement.output, 0]))
@@ -101,6 +104,17 @@ class _Started(NamedTuple):
                 f"the front of the start lies at {front:.4g} nm, the points from {first:.4g} to {last:.4g} nm: the "
                 "data cannot show it; are charge, density and depth scale right?"
             )
+
+    def _seen(self, k: int, measurement: Measurement) -> Seen:
+        profile, solution, at = measurement.profile, self.solutions[k], (measurement.output, 0)
+        assert profile is not None
+        weight = np.asarray(profile.weight)
+        # Those of what is solved for come behind the points.
+        rows = np.where(weight > 0.0, self.residuals[k][: weight.size].reshape(weight.shape), 0.0)
+        place, width = float(solution.front_depth[at]), float(solution.front_width[at])
+        front = (in_measured_depth(measurement, place), width * 1e9)
+        fraction, depth = np.asarray(profile.fraction), np.asarray(profile.depth)
+        return Seen(profile.species, depth, fraction, self.signals[k], np.sum(rows**2, axis=0), front)
 
     def drawn(self, k: int, measurement: Measurement) -> Start:
         """What the figure shows of one experiment."""
@@ -126,12 +140,16 @@ def _simulate(study: Study) -> _Started:
     @jax.jit
     def started(values: jax.Array) -> tuple:
         solutions = objective.solve(values)
-        return solutions, objective.compare(solutions, values).signals, objective.assess(solutions, values)
+        seen = objective.compare(solutions, values)
+        return solutions, seen.signals, seen.residuals, objective.assess(solutions, values)
 
-    solutions, signals, found = started(jnp.asarray(theta)[None])
+    solutions, signals, residuals, found = started(jnp.asarray(theta)[None])
     measured = [k for k, m in enumerate(problem.measurements) if m.profile is not None]
-    drawn = {k: np.asarray(signal[0]) for k, signal in zip(measured, signals[: len(measured)], strict=True)}
-    return _Started(theta, solutions, drawn, np.asarray(found.chi2[0]), np.asarray(found.status[0]))
+    drawn, rest = (
+        {k: np.asarray(rows[0]) for k, rows in zip(measured, of[: len(measured)], strict=True)}
+        for of in (signals, residuals)
+    )
+    return _Started(theta, solutions, drawn, rest, np.asarray(found.chi2[0]), np.asarray(found.status[0]))
 
 
 def _in_files(study: Study, parameter: Parameter) -> float:
@@ -201,6 +219,6 @@ def _warm(measurements: Iterable[Measurement]) -> set[float]:
 
 def _plan(study: Study) -> Iterator[str]:
     """What a sweep and a fit would do."""
-    fit = study.fit
-    yield f"design: {study.design.size} candidates; sweep: {study.sweep.model}, {study.sweep.dtype}"
+    fit, sweep = study.fit, study.sweep
+    yield f"design: {study.design.size} candidates; sweep: {sweep.model}, {sweep.setting}, {sweep.dtype}"
     yield f"fit: {fit.starts} starts, {fit.model}, {fit.setting}, {fit.method}; {len(study.rivals)} rivals"
