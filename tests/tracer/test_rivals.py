@@ -116,7 +116,9 @@ prior_sigma = 1e-3
     [
         ("[model]", '[[known]]\nname = "nix"\nlow = 0\nhigh = 1\n[model]', "'nix' is no parameter"),
         ("[model]", '[[known]]\nname = "base"\nlow = 1\nhigh = 0\n[model]', "low = 1 must be less"),
-        ("[model]", '[[known]]\nname = "D_m2_s"\nlow = -1\nhigh = 1\n[model]', "low = -1.0 must be above 0"),
+        ("[model]", '[[known]]\nname = "D_m2_s"\nlow = -1\nhigh = 1\n[model]', "low = -1 of D_m2_s must be"),
+        ("[model]", '[[known]]\nname = "k_m_s"\nlow = 1\nhigh = 2\n[model]', "'k_m_s' is no parameter of this model"),
+        ("[model]", '[[known]]\nname = "D_slope"\nlow = 0\nhigh = 1\n[model]', "they are D_m2_s, surface, base"),
         ("[model]", '[model]\ntransport = "two-path"\nthickness_um = 10', "no thickness_um"),
         ("[model]", '[model]\nrivals = ["one-path"]', "each differs"),
     ],

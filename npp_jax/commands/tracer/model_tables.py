@@ -8,6 +8,9 @@ from npp_jax.commands.tracer.tables import Positive
 from npp_jax.files import ConfigTable, Diffusion, Fraction, Time
 from npp_jax.tracer.profile_fit import Transport
 
+LOGARITHMIC = ("D_m2_s", "Dt_m2", "k_m_s", "kt_m", "fast_ratio")
+"""Parameters that are found on a logarithmic scale."""
+
 
 class KnownTable(ConfigTable):
     """[[known]]: what is known of a parameter beforehand."""
@@ -33,6 +36,9 @@ class KnownTable(ConfigTable):
             raise ValueError("prior_mean and prior_sigma go together")
         if self.low is None and self.prior_mean is None:
             raise ValueError("low and high, or prior_mean and prior_sigma, are needed")
+        for key, value in (("low", self.low), ("prior_mean", self.prior_mean)):
+            if self.name in LOGARITHMIC and value is not None and not value > 0.0:
+                raise ValueError(f"{key} = {value:g} of {self.name} must be greater than 0")
         return self
 
 
@@ -78,3 +84,21 @@ class ModelTable(ConfigTable):
         if len({self.transport, *self.rivals}) != 1 + len(self.rivals):
             raise ValueError("rivals: each differs from transport and from the others")
         return self
+
+    def names(self) -> tuple[str, ...]:
+        """Names of the parameters that are found, those of the rivals too."""
+        timed = self.duration_h is not None
+        transports = {self.transport, *self.rivals}
+        entering = {
+            "D_m2_s": timed,
+            "Dt_m2": not timed,
+            "k_m_s": timed and self.source == "surface-exchange",
+            "kt_m": not timed and self.source == "surface-exchange",
+            "fast_ratio": "two-path" in transports,
+            "fast_share": "two-path" in transports,
+            "D_slope": "composition-dependent" in transports,
+            "surface": True,
+            "base": self.base is None,
+            "origin_m": self.find_origin,
+        }
+        return tuple(name for name, enters in entering.items() if enters)

@@ -31,7 +31,6 @@ from npp_jax.figures.tracer import isotope_profiles, isotope_residuals
 from npp_jax.files import ConfigError
 from npp_jax.inference import GOOD, REASON_ADVICE, ParameterError, Prior, information_criteria
 from npp_jax.sweeping.store.arrays import Array
-from npp_jax.text.errors import shorten
 from npp_jax.tracer.profile_fit import Known, ProfileModel, Transport, fit_profile
 from npp_jax.tracer.tracer_fit import OnEnds, OnIteration, TracerFit
 
@@ -48,9 +47,6 @@ _LOGARITHMS = {
 """Parameters on a logarithmic scale: how they are called where they are printed, and their unit."""
 
 
-_NAMES = ("D_m2_s", "Dt_m2", "k_m_s", "kt_m", "surface", "base", "origin_m", "fast_ratio", "fast_share", "D_slope")
-"""Parameters of which something may be known beforehand."""
-
 _DECISIVE = 6.0
 """Difference of a criterion from which one model is told to be preferred: a likelihood ratio of 20."""
 
@@ -59,10 +55,6 @@ def _known(tables: list[KnownTable]) -> dict[str, Known]:
     """Ranges and priors by the names of the parameters."""
     found = dict[str, Known]()
     for table in tables:
-        if table.name not in _NAMES:
-            raise ConfigError(f"known: '{shorten(table.name)}' is no parameter; they are {', '.join(_NAMES)}")
-        if table.name in found:
-            raise ConfigError(f"known: '{table.name}' stands twice")
         limits = None if table.low is None or table.high is None else (table.low, table.high)
         given = table.prior_mean is not None and table.prior_sigma is not None
         prior = Prior(table.prior_mean or 0.0, table.prior_sigma or 1.0) if given else None

@@ -25,6 +25,7 @@ from npp_jax.commands.tracer.tables import (
 from npp_jax.commands.tracer.truth_table import TruthTable
 from npp_jax.files import ConfigTable
 from npp_jax.files.toml import read_toml
+from npp_jax.text.errors import shorten
 
 
 class FittedStudy(ConfigTable):
@@ -49,6 +50,18 @@ class ProfileStudy(FittedStudy):
     """What it is fitted with, [model]."""
     known: list[KnownTable] = Field(default_factory=list)
     """What is known of parameters beforehand, one [[known]] each."""
+
+    @model_validator(mode="after")
+    def _entering(self) -> "ProfileStudy":
+        names = self.model.names()
+        for k, table in enumerate(self.known):
+            if table.name not in names:
+                raise ValueError(
+                    f"known: '{shorten(table.name)}' is no parameter of this model; they are {', '.join(names)}"
+                )
+            if any(other.name == table.name for other in self.known[:k]):
+                raise ValueError(f"known: '{table.name}' stands twice")
+        return self
 
 
 class EvolutionStudy(FittedStudy):
