@@ -121,12 +121,18 @@ def reading_solution(path: str | Path) -> Iterator[Reader]:
 _MAY_BE_UNKNOWN = {"front_depth", "front_width", "plateau", "leading_edge", "current_density", "surface_potential"}
 """What not every solution has: a front; the others are finite, but in one that has no finite result."""
 
+_LONGEST = 1.0
+"""Lengths in a solution, which is that of a sample of 0.1 m at most [m]."""
+
 _ADDED = {"start"}
 """Arrays of a trace that files of older versions do not have."""
 
 
 def _values(reader: Reader, name: str, quantity: Quantity, finite: bool) -> np.ndarray:
-    return reader.array(name, quantity.dims, kinds="fiu", finite=finite)
+    values = reader.array(name, quantity.dims, kinds="fiu", finite=finite)
+    if quantity.units == "m" and np.any(np.abs(values) > _LONGEST):
+        raise reader.fault(f"'{name}' holds lengths of more than {_LONGEST:g} m")
+    return values
 
 
 def tables_of(path: Path) -> list[Path]:

@@ -111,7 +111,7 @@ def write_sweep_arrays(path: str | Path, result: SweepResult, target: str | Path
             _add(archive, "chi2", result.total)
             for label in kept.values():
                 species = f"species_{label}"
-                depth = next(name for name in (GRID, f"depth_{label}") if name in reader)
+                depth = GRID if GRID in reader else f"depth_{label}"
                 _add(archive, species, np.array(reader.names(species, (species,))))
                 _add(archive, f"depth_nm_{label}", reader.array(depth, (depth,)))
                 dims = ("candidate", species, depth)

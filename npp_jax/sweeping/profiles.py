@@ -168,6 +168,8 @@ def read_profiles(path: str | Path, candidates: Int[np.ndarray, " chosen"]) -> l
                 if f"{key}_{label}" in reader
             }
             profile = chosen["profile"]
+            if not profile.size and len(candidates):
+                raise reader.fault(f"'profile_{label}' holds no numbers")
             if "sensitivity" in chosen:
                 profile = chosen["sensitivity"][..., None] * profile + chosen["background"][..., None]
             species = reader.names(f"species_{label}", (f"species_{label}",))
