@@ -9,7 +9,7 @@ STAMP := $(VENV)/.installed
 .NOTPARALLEL:
 
 help:
-	@echo "make demo     fit one site energy distribution to three synthetic profiles; ends with the path of its report"
+	@echo "make demo     fit one site energy distribution to three synthetic profiles; tells the path of its report"
 	@echo "make test     lint, types and all tests"
 	@echo "make lint     ruff: rules and format"
 	@echo "make types    basedpyright"
