@@ -9,13 +9,13 @@ STAMP := $(VENV)/.installed
 .NOTPARALLEL:
 
 help:
-	@echo "make demo     fit one site energy distribution to three synthetic profiles; ends with the path of its report"
+	@echo "make demo     fit one site energy distribution to three synthetic profiles; tells the path of its report"
 	@echo "make test     lint, types and all tests"
 	@echo "make lint     ruff: rules and format"
 	@echo "make types    basedpyright"
 	@echo "make unit     pytest alone"
 	@echo "make format   rewrite the sources in ruff's format"
-	@echo "make verify   verification table against theory and reference solutions"
+	@echo "make verify   errors against the reference solutions, of which three of nine are published with the package"
 	@echo "make book     verification book, docs/verification.md: short checks anew, long ones from benchmarks/results/"
 	@echo "make notebooks  execute all notebooks in full, with their figures, into site/notebooks/"
 	@echo "make pairs    every pair of options of the files through the command line, about an hour"

@@ -1,7 +1,10 @@
 """Accuracy of the engine against the converged reference solutions, for both models and both named settings.
 
-Usage: python benchmarks/verify.py [--reference DIR] [--cases p1 p2 ...] [--models full] [--settings accurate fast]
+Usage: python benchmarks/verify.py [--reference DIR ...] [--cases p1 p2 ...] [--models full] [--settings accurate fast]
        [--save]
+
+Three of the nine cases are published with the package, in tests/verification/reference; the others are taken from
+../shared/reference where it is there. What is found is compared.
 
 Prints one line for each output of each case: errors of front depth, profiles, plateau, charge, current and potential,
 and whether all are inside the limits. A candidate that reports NOT_NEUTRAL, its front thinner than the Debye length, is
@@ -14,6 +17,7 @@ import csv
 import json
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import jax
@@ -47,6 +51,10 @@ FULL_ONLY = ("p6",)
 DECAYED = 1e-3
 """A current that has decayed below this share of that of the first output is compared on that scale."""
 SETTINGS = {"accurate": ACCURATE, "fast": FAST}
+CASES = tuple(f"p{k}" for k in range(1, 10))
+ROOT = Path(__file__).parents[1]
+REFERENCES = (ROOT.parent / "shared" / "reference", ROOT / "tests" / "verification" / "reference")
+"""Folders of reference solutions, the one with all cases and points first."""
 ROWS: list[dict] = []
 """Errors of each output, in the order of printing."""
 # Front [nm, share], profile RMSE, plateau, relative error of charge, current, potential and time.
@@ -194,27 +202,38 @@ def verify_candidates(folder: Path, model: str, setting: str) -> list[str]:
     return results
 
 
+def found_cases(cases: Sequence[str], places: Sequence[Path]) -> dict[str, Path]:
+    """The first folder that holds each case, of those that are anywhere."""
+    found = {case: [place / case for place in places if (place / case).is_dir()] for case in cases}
+    return {case: folders[0] for case, folders in found.items() if folders}
+
+
 def main() -> int:
     """Run all comparisons and print a summary."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--reference", type=Path, default=Path(__file__).parents[2] / "shared" / "reference")
-    parser.add_argument("--cases", nargs="*", default=[f"p{k}" for k in range(1, 10)])
+    parser.add_argument("--reference", type=Path, nargs="+", default=REFERENCES, help="folders, the first wins")
+    parser.add_argument("--cases", nargs="*", default=CASES, choices=CASES)
     parser.add_argument("--models", nargs="*", default=["electroneutral", "full"], choices=["electroneutral", "full"])
     parser.add_argument("--settings", nargs="*", default=list(SETTINGS), choices=list(SETTINGS))
     parser.add_argument("--save", action="store_true", help="write benchmarks/results/verify.json")
     options = parser.parse_args()
-    if not options.reference.is_dir():
-        print(f"no reference solutions in {options.reference}: nothing to compare with")
+    folders = found_cases(options.cases, options.reference)
+    absent = [case for case in options.cases if case not in folders]
+    if absent:
+        places = ", ".join(map(str, options.reference))
+        print(f"left out, not published with the package and not in {places}: {', '.join(absent)}")
+    if not folders:
+        print("nothing to compare with")
         return 2
     summary, failed = [], False
     for model in options.models:
         for setting in options.settings:
-            for case in options.cases:
+            for case, folder in folders.items():
                 if model != "full" and case in FULL_ONLY:
                     continue
                 begin = time.perf_counter()
                 check = verify_candidates if case == "p9" else verify_case
-                results = check(options.reference / case, model, setting)
+                results = check(folder, model, setting)
                 spent = time.perf_counter() - begin
                 counts = ", ".join(f"{results.count(verdict)} {verdict}" for verdict in dict.fromkeys(results))
                 summary.append(f"{case} {model} {setting}: {len(results)} outputs, {counts} ({spent:.0f} s)")

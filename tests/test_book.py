@@ -1,5 +1,6 @@
 """The verification book is what its script makes of the stored results, and notices a check that failed."""
 
+import importlib
 import importlib.util
 import json
 from pathlib import Path
@@ -41,3 +42,15 @@ def test_a_failed_check_is_said(book: ModuleType, tmp_path: Path, monkeypatch: p
     assert not good
     assert "FAILED: 50.0 to" in text
     assert "| Gunawan et al. 2024 | not run |" in text
+
+
+def test_a_clone_compares_with_the_published_references(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    verify = importlib.import_module("verify")
+    bundled = ROOT / "tests" / "verification" / "reference"
+    assert bundled in verify.REFERENCES
+    published = {case: bundled / case for case in ("p1", "p2", "p3")}
+    assert verify.found_cases(verify.CASES, (tmp_path, bundled)) == published
+    # A place that has a case goes before.
+    (tmp_path / "p2").mkdir()
+    assert verify.found_cases(verify.CASES, (tmp_path, bundled)) == {**published, "p2": tmp_path / "p2"}

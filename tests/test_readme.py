@@ -18,20 +18,26 @@ from npp_jax.simulation.simulate import simulate
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
-def run_page(path: Path, folder: Path) -> dict[str, object]:
-    """Names that the blocks of a page leave; `results/` of the page is a folder of the test."""
+@pytest.fixture(autouse=True)
+def folder(project_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a page reads is there as in the repository, what it writes stays in a folder of the test."""
+    (tmp_path / "sweeps").symlink_to(project_root / "sweeps", target_is_directory=True)
+    monkeypatch.chdir(tmp_path)
+
+
+def run_page(path: Path) -> dict[str, object]:
+    """Names that the blocks of a page leave, run as they stand."""
     names: dict[str, object] = {}
     for match in BLOCK.finditer(path.read_text(encoding="utf-8")):
         line = path.read_text(encoding="utf-8")[: match.start()].count("\n") + 1
-        code = "\n" * line + match[1].replace('"results/', f'"{folder.as_posix()}/')
+        code = "\n" * line + match[1]
         exec(compile(code, str(path), "exec"), names)
     return names
 
 
 @pytest.mark.slow
-def test_readme(project_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture):
-    monkeypatch.chdir(project_root)
-    names = run_page(project_root / "README.md", tmp_path)
+def test_readme(project_root: Path, capsys: pytest.CaptureFixture):
+    names = run_page(project_root / "README.md")
     found = names["result"]["sed_fwhm_eV"]
     # The profile was made with 0.25 eV.
     assert found.interval[0] < 0.25 < found.interval[1]
@@ -40,9 +46,8 @@ def test_readme(project_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.slow
-def test_page_of_python(project_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.chdir(project_root)
-    names = run_page(project_root / "docs" / "python.md", tmp_path)
+def test_page_of_python(project_root: Path):
+    names = run_page(project_root / "docs" / "python.md")
     assert names["result"]["sed_fwhm_eV"].sigma > 0.0
     D = names["tracer_fit"]["D_m2_s"]
     # The counts were drawn with 8e-13 m²/s.
@@ -51,9 +56,8 @@ def test_page_of_python(project_root: Path, tmp_path: Path, monkeypatch: pytest.
 
 
 @pytest.mark.slow
-def test_page_of_examples(project_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.chdir(project_root)
-    names = run_page(project_root / "docs" / "examples.md", tmp_path)
+def test_page_of_examples(project_root: Path):
+    names = run_page(project_root / "docs" / "examples.md")
     assert 0.0759 < float(names["seen"].min()) < float(names["seen"].max()) < 0.95
     # The apparent D_gb/δ of the step is near that of the chain.
     assert 0.25 < float(names["line"].energy) < 0.45
@@ -61,8 +65,8 @@ def test_page_of_examples(project_root: Path, tmp_path: Path, monkeypatch: pytes
 
 
 @pytest.mark.slow
-def test_page_of_extending(project_root: Path, tmp_path: Path):
-    names = run_page(project_root / "docs" / "extending.md", tmp_path)
+def test_page_of_extending(project_root: Path):
+    names = run_page(project_root / "docs" / "extending.md")
     solution = names["solution"]
     assert int(solution.report.status) == 0
     # Every foreign ion replaces a native one: the area above the native profile is the charge passed.

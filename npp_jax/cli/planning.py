@@ -9,7 +9,7 @@ from npp_jax.cli.terminal import exit_codes, make_folder, say, start_jax, tell_w
 
 
 def design(
-    file: Annotated[Path, typer.Argument(help="Study file (TOML) with a table [next].")],
+    file: Annotated[Path, typer.Argument(help="Study file (TOML) with a table \\[next].")],
     output: Annotated[Path, typer.Option(help="Folder of the results.")] = Path(),
     force: Annotated[bool, typer.Option(help="Replace what other studies or programs wrote there.")] = False,
     quiet: Annotated[bool, typer.Option(help="Print the best proposals only.")] = False,

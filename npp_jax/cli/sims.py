@@ -36,36 +36,43 @@ def import_sims(
     trust_counting: Annotated[
         bool, typer.Option(help="Keep counts whose scatter is not that of counting, and saturated ones.")
     ] = False,
-    force: Annotated[bool, typer.Option(help="Replace what is there and was not imported from this file.")] = False,
+    force: Annotated[
+        bool,
+        typer.Option(help="Replace what is there and was not imported from this file; write fractions far above one."),
+    ] = False,
 ) -> None:
     """Read a SIMS depth profile: depth scale, normalisation, counting statistics."""
-    from npp_jax.commands.import_sims import command
+    from npp_jax.commands.import_sims import DoubtfulFractions, command
 
     with exit_codes():
-        command(
-            file,
-            species or [],
-            out=out,
-            figure=figure,
-            format=format,
-            crater_depth_nm=crater_depth_nm,
-            crater_sigma_nm=crater_sigma_nm,
-            duration_s=duration_s,
-            normalise=normalise or [],
-            bulk_nm=bulk_nm,
-            reference=reference,
-            background=background or [],
-            sputter_rate=sputter_rate or [],
-            close_sum=close_sum,
-            surface_nm=surface_nm,
-            deepest_nm=deepest_nm,
-            charge_mC_cm2=charge_mC_cm2,
-            density_m3=density_m3,
-            dwell_s=dwell_s,
-            as_counts=as_counts,
-            sigma_relative=sigma_relative,
-            trust_counting=trust_counting,
-            force=force,
-            command_line=typed(),
-            tell=say,
-        )
+        try:
+            command(
+                file,
+                species or [],
+                out=out,
+                figure=figure,
+                format=format,
+                crater_depth_nm=crater_depth_nm,
+                crater_sigma_nm=crater_sigma_nm,
+                duration_s=duration_s,
+                normalise=normalise or [],
+                bulk_nm=bulk_nm,
+                reference=reference,
+                background=background or [],
+                sputter_rate=sputter_rate or [],
+                close_sum=close_sum,
+                surface_nm=surface_nm,
+                deepest_nm=deepest_nm,
+                charge_mC_cm2=charge_mC_cm2,
+                density_m3=density_m3,
+                dwell_s=dwell_s,
+                as_counts=as_counts,
+                sigma_relative=sigma_relative,
+                trust_counting=trust_counting,
+                force=force,
+                command_line=typed(),
+                tell=say,
+            )
+        except DoubtfulFractions as error:
+            say(f"npp-jax: {error}", err=True)
+            raise typer.Exit(3) from None

@@ -14,10 +14,21 @@ from npp_jax.files.writing import check_figure, draw, written_together
 from npp_jax.sims.convert import convert
 from npp_jax.sims.errors import SimsFileError, fault
 from npp_jax.sims.importing import describe
-from npp_jax.sims.options import ImportOptions
+from npp_jax.sims.options import METHODS, ImportOptions
 from npp_jax.sims.profile import SimsProfile
 from npp_jax.sims.raw import RawProfile
 from npp_jax.sims.read import read_raw
+from npp_jax.text.errors import OneLineError
+
+FAR = 3.0
+"""Fraction above which a scale cannot be right: noise and matrix effects stay far below."""
+
+_TRANSIENT = 5
+"""Points at the surface whose signal may be larger than that of the glass."""
+
+
+class DoubtfulFractions(OneLineError):
+    """A file became a profile that no sample has; the message says in one line what to try."""
 
 
 def command(
@@ -70,7 +81,7 @@ def command(
     sputter_rate
         `K=1.3`, relative, for each species.
     force
-        Replace what is there and was not imported from this file.
+        Replace what is there and was not imported from this file, and write fractions far above one.
     command_line
         What was typed, kept in the profile.
     tell
@@ -82,6 +93,8 @@ def command(
     ------
     SimsFileError, ConfigError
         In one line.
+    DoubtfulFractions
+        A fraction is far above one; nothing was written.
     OSError
         A folder cannot be written.
     """
@@ -126,9 +139,6 @@ def command(
         trust_counting=trust_counting,
     )
     target = out or Path(file).with_suffix(".h5")
-    for path in (target, target if figure is None else figure):
-        if not path.parent.is_dir():
-            raise fault(path, "cannot be written: there is no such folder")
     if target.resolve() == Path(file).resolve():
         raise fault(file, "the profile would replace the file it is made of; give another --out")
     origin = Origin("import-sims", file)
@@ -137,9 +147,14 @@ def command(
             check_figure(figure)
         except ValueError as error:
             raise fault(figure, f"cannot be written ({error})") from None
+    for path in (target, target if figure is None else figure):
+        path.parent.mkdir(parents=True, exist_ok=True)
     check_targets([target] if figure is None else [target, figure], origin, force=force)
     profile = convert(raw, options)
     say(*_summary(profile))
+    doubt = None if force else _doubt(profile)
+    if doubt is not None:
+        raise DoubtfulFractions(f"{file}: {doubt} Nothing was written; --force writes it all the same")
     written, lost = [target], list[str]()
     with written_together():
         write_profile(target, profile, command=command_line, origin=origin)
@@ -183,29 +198,55 @@ def example_command(file: Path, raw: RawProfile, format: str = "auto") -> str:
     words = ["npp-jax", "import-sims", str(file)] + ([] if format == "auto" else ["--format", format])
     for ion in ions:
         words += ["--species", ion if found.get(ion, ion) == ion else f"{ion}={found[ion]}"]
-    # The foreign ion has no level in the bulk, so that all together are taken for one.
-    alone = {ion: found.get(ion, ion) for ion in ions}
-    ways = next((ways for ways in _WAYS if _converts(raw, alone, ways)), ())
-    command = shlex.join([*words, *(part for way in ways for part in ("--normalise", way))])
+    normalise = _first_right(raw, {ion: found.get(ion, ion) for ion in ions})
+    command = shlex.join(
+        [*words, *(part for ion, way in normalise.items() for part in ("--normalise", f"{ion}={way}"))]
+    )
     return command if raw.axis == "depth" else f"{command} --crater-depth-nm DEPTH"
 
 
 _NAMED = re.compile(rf"(?<![A-Za-z])({'|'.join(_MOBILE)})(?![A-Za-z0-9])")
 """A mobile ion that stands alone among other words."""
 
-_WAYS = ((), ("sum",))
-"""Normalisations that an example tries, in this order."""
 
+def _first_right(raw: RawProfile, channels: dict[str, str]) -> dict[str, str]:
+    """Normalisation that makes fractions of a file which a sample may have; none where no way does.
 
-def _converts(raw: RawProfile, channels: dict[str, str], ways: Sequence[str]) -> bool:
-    """Whether these options make a profile of a file."""
+    A foreign ion has no level in the bulk: what the other ion leaves is its own, or all together are taken for one.
+    """
     depth = None if raw.axis == "depth" else 100.0
-    normalise = dict.fromkeys(channels, ways[0]) if ways else {}
-    try:
-        convert(raw, ImportOptions(species=channels, normalise=normalise, crater_depth_nm=depth))
-    except (SimsFileError, ValueError):
-        return False
-    return True
+    alone = [{ion: "sum"} for ion in reversed(channels)]
+    for normalise in ({}, *alone, dict.fromkeys(channels, "sum")):
+        try:
+            profile = convert(raw, ImportOptions(species=channels, normalise=normalise, crater_depth_nm=depth))
+        except (SimsFileError, ValueError):
+            continue
+        if _doubt(profile) is None:
+            return normalise
+    return {}
+
+
+def _doubt(profile: SimsProfile) -> str | None:
+    """Why the fractions cannot be right, and what to try, of the species that is farthest above one."""
+    largest = profile.fraction.max(axis=1)
+    worst = int(np.argmax(largest))
+    if largest[worst] <= FAR:
+        return None
+    name, options = profile.species[worst], profile.options
+    way = options.normalise.get(name, "bulk")
+    if way == "bulk":
+        others = f"--normalise {name}=sum, or " if len(profile.species) > 1 else "--normalise "
+        charge = f"{name}=uptake with --charge-mC-cm2 and --density-m3"
+        tried = f"is {name} hardly in the bulk, by which it was scaled? Then {others}{charge}."
+    elif way in METHODS:
+        tried = f"do background, matrix and species fit --normalise {name}={way}?"
+    else:
+        tried = f"is the factor of --normalise {name}={way} right?"
+    top = int(np.argmax(profile.fraction[worst]))
+    if top < _TRANSIENT:
+        tried += " Or is it the transient of the surface, which --surface-nm cuts off?"
+    said = f"{name}: fraction up to {largest[worst]:.3g} at {profile.depth_nm[top]:.4g} nm"
+    return f"{said}, where one is all ions of the bulk: {tried}"
 
 
 def _summary(profile: SimsProfile) -> list[str]:

@@ -21,6 +21,7 @@ from npp_jax.sims.options import ImportOptions, check_options, scale_factor
 from npp_jax.sims.profile import SimsProfile
 from npp_jax.sims.raw import MINIMUM_POINTS, RawProfile
 from npp_jax.sims.signal import Signal
+from npp_jax.sims.table import GUESSED
 
 _SWEEPS = 50
 _SETTLED_NM = 1e-6
@@ -59,7 +60,7 @@ def _converted(raw: RawProfile, options: ImportOptions, odd: tuple[str, ...]) ->
     names = tuple(options.species)
     channels = [usable(raw, raw.channel(options.species[name])) for name in names]
     reference = usable(raw, raw.channel(options.reference)) if options.reference else None
-    warnings = [*raw.warnings, *odd]
+    warnings = [line for line in raw.warnings if not (options.as_counts and line.endswith(GUESSED))] + [*odd]
     everything = [*channels, *([reference] if reference else [])]
     check_dwell(raw, everything, options)
     duration, crater = _crater(raw, options, float(max(c.axis[-1] for c in raw.channels)), warnings)

@@ -16,6 +16,9 @@ from npp_jax.text.titles import LENGTHS, TIMES, Axis, Kind, Title, axis_factor, 
 
 FORMAT = "table"
 
+GUESSED = ("no unit; whole numbers are taken for counts", "no unit; not taken for counts")
+"""What is said of a signal whose title does not tell what it is; who says that it is counts needs to hear neither."""
+
 
 def read_table(text: Text) -> RawProfile:
     """Read such a table.
@@ -124,9 +127,9 @@ def _kind(title: Title, values: np.ndarray, warnings: list[str]) -> Kind:
         return title.kind
     finite = values[np.isfinite(values)]
     if finite.size and np.all(finite == np.round(finite)) and finite.max() > 1.0:
-        warnings.append(f"{title.name}: no unit; whole numbers are taken for counts")
+        warnings.append(f"{title.name}: {GUESSED[0]}")
         return "counts"
-    warnings.append(f"{title.name}: no unit; not taken for counts")
+    warnings.append(f"{title.name}: {GUESSED[1]}")
     return "other"
 
 

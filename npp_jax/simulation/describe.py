@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
     from npp_jax.simulation.solution import Solution
 
-_COLUMNS: tuple[tuple[str, str, float, str], ...] = (
+_Column = tuple[str, str, float, str]
+"""Heading, quantity, factor to the unit of the heading, format."""
+
+_COLUMNS: tuple[_Column, ...] = (
     ("time / h", "time", 1.0 / 3600.0, ".4g"),
     ("charge / mC cm⁻²", "charge", 0.1, ".4g"),
     ("front / nm", "front_depth", 1e9, ".3f"),
@@ -28,7 +31,12 @@ _COLUMNS: tuple[tuple[str, str, float, str], ...] = (
     ("front error / nm", "front_error", 1e9, ".2g"),
     ("profile error", "profile_error", 1.0, ".1e"),
 )
-"""Heading, quantity, factor to the unit of the heading, format."""
+
+_ELECTRICAL = {"charge": 1e-9, "current_density": 1e-15, "surface_potential": 1e-12, "excess": 1e-12}
+"""Quantities that a couple or a melt has not, and what in SI units is a rounding error of zero."""
+
+_FAR = 1e-5
+"""Depth of a front above which lengths are told in µm. [m]"""
 
 
 def is_concrete(solution: "Solution") -> bool:
@@ -44,7 +52,8 @@ def line(solution: "Solution") -> str:
     batch = f" of {' × '.join(map(str, shape))} candidates" if shape else ""
     count = len(solution.time)
     outputs = f"{count} output{'' if count == 1 else 's'} up to {_span(solution.time[-1] / 3600.0, '.3g')} h"
-    front = f"front at {_span(solution.front_depth[-1] * 1e9, '.2f')} nm"
+    factor, unit = _length(solution)
+    front = f"front at {_span(solution.front_depth[-1] * factor, '.2f')} {unit}"
     return (
         f"Solution{batch}: {', '.join(solution.species)}; {solution.model}; {outputs}; {front}; "
         f"{'; '.join(_statuses(solution))}"
@@ -66,13 +75,14 @@ def table(solution: "Solution") -> TextTable:
         "front_error": np.asarray(report.front_error),
         "profile_error": np.asarray(report.profile_error),
     }
+    columns = _columns(solution, values)
     rows = tuple(
-        tuple(_span(values[name][k] * factor, form) for _, name, factor, form in _COLUMNS) for k in range(count)
+        tuple(_span(values[name][k] * factor, form) for _, name, factor, form in columns) for k in range(count)
     )
     batch = f", {' × '.join(map(str, shape))} candidates" if shape else ""
     return TextTable(
         f"{solution.model}: {', '.join(solution.species)}{batch}",
-        tuple(heading for heading, *_ in _COLUMNS),
+        tuple(heading for heading, *_ in columns),
         rows,
         (
             f"{report.cells} cells, {report.steps} steps, {_span(report.iterations, '.0f')} Newton iterations; "
@@ -80,6 +90,25 @@ def table(solution: "Solution") -> TextTable:
             *(f"status: {text}" for text in _statuses(solution)),
         ),
     )
+
+
+def _length(solution: "Solution") -> tuple[float, str]:
+    """Factor and unit in which the lengths of a solution are read best."""
+    depths = np.asarray(solution.front_depth)
+    deepest = np.max(depths, initial=0.0, where=np.isfinite(depths))
+    return (1e6, "µm") if deepest > _FAR else (1e9, "nm")
+
+
+def _columns(solution: "Solution", values: dict[str, np.ndarray]) -> list[_Column]:
+    """Columns of the table, without those of electrical quantities that are zero throughout, in a unit that suits."""
+    factor, unit = _length(solution)
+    found = []
+    for heading, name, own, form in _COLUMNS:
+        if np.all(np.abs(values[name]) <= _ELECTRICAL.get(name, -1.0)):
+            continue
+        lengths = own == 1e9
+        found.append((heading.replace("nm", unit), name, factor, form) if lengths else (heading, name, own, form))
+    return found
 
 
 def dataset(solution: "Solution") -> "xarray.Dataset":

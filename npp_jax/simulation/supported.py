@@ -71,7 +71,7 @@ def check_supported(experiment: Experiment, model: Model = "electroneutral") -> 
     if any(blocking) and model != "full":
         raise Unsupported(
             f"stages[{blocking.index(True)}]: a blocking front depletes the surface of ions, which the electroneutral "
-            "model cannot hold: use the full model"
+            "model cannot hold: use model = 'full' (npp-jax simulate --model full)"
         )
     if len(species) < 2 and not all(blocking):
         raise Unsupported("at least two mobile species are simulated, one only under a blocking front")

@@ -5,19 +5,23 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import click
 import h5py
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import typer
+from rich.text import Text
 from typer.testing import CliRunner
 
 from npp_jax.cli import app
 from npp_jax.files import ConfigError
 from npp_jax.files.solution import read_solution
+from npp_jax.simulation import describe
 from npp_jax.simulation.solution import Solution
 from npp_jax.simulation.status import Status
 
@@ -169,3 +173,46 @@ def test_a_refusal_after_the_run_names_the_file(tmp_path: Path, monkeypatch: pyt
     done = CliRunner().invoke(app, ["simulate", str(STUDY), "--output", str(tmp_path), "--quiet"])
     assert done.exit_code == 2
     assert done.stderr == f"npp-jax: {STUDY}: stages[0]: its charge is reached after its trace has ended\n"
+
+
+def _texts(command: click.Command, path: str = "npp-jax") -> Iterator[tuple[str, str]]:
+    """All texts of help below a command, each with its place."""
+    yield path, command.help or ""
+    for parameter in command.params:
+        yield f"{path} {parameter.name}", getattr(parameter, "help", None) or ""
+    for name, inner in getattr(command, "commands", {}).items():
+        yield from _texts(inner, f"{path} {name}")
+
+
+def test_help_shows_words_in_brackets():
+    """Rich takes `[next]` for a mark of its own, and shows nothing."""
+    texts = dict(_texts(typer.main.get_command(app)))
+    assert len(texts) > 100
+    for place, text in texts.items():
+        assert Text.from_markup(text).plain == text.replace("\\[", "["), place
+    assert "a table [next]" in Text.from_markup(texts["npp-jax design file"]).plain
+
+
+def test_a_blocking_electrode_names_the_model_that_it_needs(tmp_path: Path):
+    poling = STUDY.with_name("thermal_poling.toml")
+    done = CliRunner().invoke(app, ["simulate", str(poling), "--output", str(tmp_path)])
+    assert done.exit_code == 2
+    assert "--model full" in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_a_couple_is_told_in_micrometres_without_what_it_has_not(results: Path):
+    beam = read_solution(results / "lithium_borate_K.h5")
+    assert {"front / nm", "j / nA cm⁻²", "U / V", "charge / mC cm⁻²"} <= set(describe.table(beam).header)
+    none = jnp.zeros_like(beam.charge)
+    couple = replace(
+        beam,
+        charge=none,
+        current_density=none,
+        surface_potential=none + 3.2e-19,
+        excess_charge=jnp.zeros_like(beam.excess_charge),
+        front_depth=none + 96.28e-6,
+    )
+    told = describe.table(couple)
+    assert told.header == ("time / h", "front / µm", "width / µm", "plateau", "front error / µm", "profile error")
+    assert told.rows[-1][1] == "96.280"
+    assert "front at 96.28 µm" in describe.line(couple)

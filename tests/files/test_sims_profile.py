@@ -5,13 +5,16 @@ import hashlib
 import itertools
 import json
 import os
+import re
 import shlex
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from npp_jax.cli import app
 from npp_jax.commands.import_sims import command
 from npp_jax.figures import sims as figures
 from npp_jax.files.sims_profile import read_profile, write_profile
@@ -183,6 +186,57 @@ def test_the_command_tells_what_a_file_holds(source: Path):
     command(source, named, out=out, normalise=ways, crater_depth_nm=300.0)
     assert read_profile(out).species == ("Li", "K")
     assert not source.with_suffix(".h5").exists()
+
+
+@pytest.fixture
+def readme_import(project_root: Path) -> list[str]:
+    """Words of the import of README.md, without what it writes."""
+    text = (project_root / "README.md").read_text(encoding="utf-8").replace("\\\n", " ")
+    lines = re.findall(r"^npp-jax (import-sims .*--species.*)$", text, re.MULTILINE)
+    assert len(lines) == 1
+    words = shlex.split(lines[0], comments=True)
+    assert words[-4::2] == ["--out", "--figure"]
+    return words[:-4]
+
+
+def test_the_import_of_the_readme_finds_the_truth(
+    readme_import: list[str], project_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(project_root)
+    out = tmp_path / "new" / "K.h5"
+    done = CliRunner().invoke(app, [*readme_import, "--out", str(out)])
+    assert done.exit_code == 0, done.output
+    profile = read_profile(out)
+    truth = np.loadtxt("sweeps/synthetic_sims/K_truth.csv", delimiter=",", skiprows=2)
+    truth = truth[truth[:, 0] >= profile.depth_nm[0]]
+    assert profile.species == ("Li", "K")
+    np.testing.assert_allclose(profile.depth_nm, truth[:, 0])
+    for fraction, sigma, known in zip(profile.fraction, profile.sigma, truth[:, 1:].T, strict=True):
+        # Below, the background of K, which the truth has not, is more than the noise.
+        there = known > 0.02
+        chi2 = np.mean(((fraction - known)[there] / sigma[there]) ** 2)
+        assert abs(chi2 - 1.0) < 5.0 * np.sqrt(2.0 / np.sum(there))
+    # Each K brought one elementary charge: ∫ n_K dz = Q/e.
+    area = np.sum(np.diff(profile.depth_nm, prepend=0.0) * profile.fraction[1])
+    # The first point stands for what is above it.
+    assert area == pytest.approx(201.0 / (1.602176634e-19 * 1.40e28) * 1e9, rel=0.02)
+
+
+def test_fractions_far_above_one_are_not_written(
+    readme_import: list[str], project_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(project_root)
+    at = readme_import.index("--normalise")
+    by_bulk = [*readme_import[:at], *readme_import[at + 2 :], "--out", str(tmp_path / "K.h5")]
+    done = CliRunner().invoke(app, by_bulk)
+    assert done.exit_code == 3
+    assert "K: fraction up to 2.16e+03 at 18 nm" in done.stderr and "--normalise K=sum" in done.stderr
+    assert done.stderr.count("\n") == 1 and not list(tmp_path.iterdir())
+    assert CliRunner().invoke(app, [*by_bulk, "--force"]).exit_code == 0
+    assert read_profile(tmp_path / "K.h5").fraction.max() > 2000.0
+    # The command that is proposed is that of the readme.
+    told = command(Path("sweeps/synthetic_sims/K.txt"), [])[-1]
+    assert "--normalise K=sum" in told
 
 
 def test_ions_are_found_in_longer_titles(tmp_path: Path):

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from npp_jax.sims import SimsFileError, read_raw
+from npp_jax.sims import ImportOptions, SimsFileError, convert, read_raw
+from npp_jax.sims.table import GUESSED
 from npp_jax.text.titles import axis_factor, read_title
 
 ROWS = [(0.5 * k + 0.25, 3 * k, 1.5 * k) for k in range(8)]
@@ -199,6 +200,14 @@ def test_a_missing_file_and_an_unknown_format(tmp_path: Path):
 )  # fmt: skip
 def test_what_is_odd_but_readable_is_told(tmp_path: Path, text: str, warning: str):
     assert any(warning in line for line in read(tmp_path, text).warnings)
+
+
+def test_who_says_that_signals_are_counts_is_not_told_so(tmp_path: Path):
+    raw = read(tmp_path, "depth_nm,Li,K\n" + "".join(f"{k},{90 + k % 3},{k}.5\n" for k in range(30)))
+    assert [line for line in raw.warnings if "no unit" in line] == [f"Li: {GUESSED[0]}", f"K: {GUESSED[1]}"]
+    asked = convert(raw, ImportOptions({"Li": "Li", "K": "K"}, as_counts=True))
+    assert not any("no unit" in line for line in asked.warnings)
+    assert any("no unit" in line for line in convert(raw, ImportOptions({"Li": "Li"})).warnings)
 
 
 def test_a_sound_file_has_no_warning(tmp_path: Path):

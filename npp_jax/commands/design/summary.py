@@ -37,7 +37,10 @@ def warnings(outcome: DesignOutcome) -> Iterator[str]:
 
 
 def proposals_table(outcome: DesignOutcome, rows: list[Ranked], title: str) -> TextTable:
-    """Proposals, what each would bring and cost, and the standard deviations that it would leave."""
+    """Proposals, what each would bring and cost, and the standard deviations that it would leave.
+
+    Of several that are chosen together each gain is what an experiment adds to those above it, as a line below says.
+    """
     plan = outcome.plan
     gain = "Δχ² at least" if outcome.contrast is not None else "gain / bit"
     rate = "Δχ² / h" if outcome.contrast is not None else "bit / h"
@@ -52,7 +55,12 @@ def proposals_table(outcome: DesignOutcome, rows: list[Ranked], title: str) -> T
         cells += [f"{c.if_main[k]:.3g}" for c in outcome.contrasts]
         cells += [f"{c.if_rival[k]:.3g}" for c in outcome.contrasts]
         table.append(tuple(cells))
-    return TextTable(title, heads, tuple(table))
+    together_chosen = rows is outcome.chosen and len(rows) > 1 and outcome.contrast is None
+    remarks = (_ADDED,) if together_chosen else ()
+    return TextTable(title, heads, tuple(table), remarks)
+
+
+_ADDED = "gain and rate: what it adds to the experiments above it; σ / today's: after this experiment alone"
 
 
 def intervals_table(outcome: DesignOutcome) -> TextTable:
