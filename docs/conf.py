@@ -1,16 +1,17 @@
 """Settings of the documentation as a web site: `make docs` builds it into site/."""
 
-import shutil
 from pathlib import Path
 
 import npp_jax
 
-# Pages lie in this folder, notebooks beside it; where `make notebooks` has executed them, with what they show.
+# Pages lie in this folder, notebooks beside it, with links from there; where `make notebooks` has executed them, with
+# what they show.
 _HERE = Path(__file__).parent
 for _notebook in (_HERE.parent / "notebooks").glob("*.ipynb"):
     _executed = _HERE.parent / "site" / "notebooks" / _notebook.name
     _kept = _executed.is_file() and _executed.stat().st_mtime > _notebook.stat().st_mtime
-    shutil.copy(_executed if _kept else _notebook, _HERE)
+    _text = (_executed if _kept else _notebook).read_text(encoding="utf-8")
+    (_HERE / _notebook.name).write_text(_text.replace("](../docs/", "]("), encoding="utf-8")
 
 project = "npp_jax"
 author = "npp_jax developers"

@@ -114,7 +114,7 @@ def foreign_diffusivity_from_front(
     D_f = D_B (n_B + n_D)/(n_B - n_D) · n_B / [4 (D_B/D_F) n_B - (4/E_B) ∇n - (n_B + n_D)] - D_D n_D/(n_B - n_D)
 
     Gunawan et al., Phys. Chem. Chem. Phys. 26 (2024) 14430, eqn (3); superscripts B bulk, D replaced zone, F front.
-    This is a reconstruction: in the copy of the paper at hand (text by OCR) the layout of the equation is garbled.
+    Put together from a text without the printed layout: compare it with the printed equation before quoting it.
     Dimensions make the last term a separate one, and the whole follows from (i) continuity of the current,
     E_D [D_f (n_B - n_D) + D_D n_D] = E_B D_B n_B, and (ii) equal native flux in bulk and at half height,
     D_F (n_F E_F + ∇n) = D_B n_B E_B, with n_F = (n_B + n_D)/2 and E_F = (E_B + E_D)/2. Assumption (ii) holds to a
