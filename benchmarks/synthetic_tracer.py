@@ -8,6 +8,7 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.scipy.special import erfc
 
 from npp_jax.tracer.boundaries import chain_of_grains
 from npp_jax.tracer.diffusion import Closed, ConstantSurface, DiffusionStage, diffuse, profile_at
@@ -19,6 +20,7 @@ FOLDER = Path(__file__).parents[1] / "sweeps" / "synthetic_tracer"
 HOUR, BASE, SURFACE, NOISE, UM = 3600.0, 0.0759, 0.95, 0.005, 1e-6
 COUNTS = 200.0
 """Counts of both isotopes per pixel."""
+COUNTS_OF_A_POINT = 4000
 
 
 def write(name: str, position: np.ndarray, fraction: np.ndarray, rng: np.random.Generator, unit: str) -> None:
@@ -48,6 +50,16 @@ def chain(rng: np.random.Generator) -> None:
         write(f"chain{k}.csv", x, np.asarray(profile_at(medium, solution.fraction[k], jnp.asarray(x * UM))), rng, "um")
 
 
+def two_paths(rng: np.random.Generator) -> None:
+    x, area = np.linspace(20.0, 4000.0, 80), 4.0 * 2e-13 * 100 * HOUR
+    slow, fast = (np.asarray(erfc(x * UM / np.sqrt(ratio * area))) for ratio in (1.0, 10.0))
+    fraction = BASE + (SURFACE - BASE) * (0.67 * slow + 0.33 * fast)
+    light = rng.binomial(COUNTS_OF_A_POINT, fraction)
+    rows = [f"{at:.6g},{n},{COUNTS_OF_A_POINT - n}" for at, n in zip(x, light, strict=True)]
+    head = ["# synthetic, made by benchmarks/synthetic_tracer.py", "position_um,6Li,7Li"]
+    (FOLDER / "two_paths.csv").write_text("\n".join([*head, *rows]) + "\n", encoding="utf-8")
+
+
 def grains(rng: np.random.Generator) -> None:
     seeds = rng.uniform([0.0, 0.0], [32.0, 64.0], (14, 2))
     pixel = np.stack(np.mgrid[:32, :64], -1) + 0.5
@@ -63,5 +75,5 @@ def grains(rng: np.random.Generator) -> None:
 if __name__ == "__main__":
     jax.config.update("jax_enable_x64", True)
     FOLDER.mkdir(exist_ok=True)
-    for seed, make in enumerate((evolution, chain, grains)):
+    for seed, make in enumerate((evolution, chain, grains, two_paths)):
         make(np.random.default_rng(seed))

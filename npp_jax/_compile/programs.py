@@ -9,6 +9,7 @@ import contextlib
 import dataclasses
 import functools
 import hashlib
+import logging
 import os
 import sys
 import threading
@@ -23,6 +24,7 @@ import numpy as np
 from jax import export
 from jaxlib.version import __version__ as jaxlib_version
 
+_LOG = logging.getLogger(__name__)
 _ENDING = ".hlo"
 _DAYS = 30.0
 """Programs that were not used for so long are removed."""
@@ -125,7 +127,8 @@ class Program:
                     # Exported whether it is kept or not: results are the same to the last bit.
                     lowered = jax.jit(self._exported(shapes).call).lower(*shapes)
                 except Exception:
-                    # An error of the function itself comes again.
+                    # What cannot be exported is compiled as it is; an error of the function is raised there.
+                    _LOG.debug("not exported", exc_info=True)
                     lowered = jax.jit(self._function).lower(*shapes)
                 self._compiled[form] = lowered.compile(compiler_options=self._options)
             return self._compiled[form]

@@ -13,7 +13,9 @@ def new(
         Literal["cait", "melt", "poling", "couple", "tracer"],
         typer.Argument(help="Ion beam, melt, thermal poling, diffusion couple, or isotope profile."),
     ],
-    profile: Annotated[Path | None, typer.Option(help="Measured profile, from which first guesses are made.")] = None,
+    profiles: Annotated[
+        list[Path] | None, typer.Option("--profile", help="Measured profile, from which first guesses are made.")
+    ] = None,
     native: Annotated[
         str | None, typer.Option(help="Ion of the glass, such as Li: to be given, unless a profile of two ions tells.")
     ] = None,
@@ -44,13 +46,15 @@ def new(
     """Write a commented experiment and study that run as they are: a place to begin."""
     start_jax(computing=kind == "couple")
     from npp_jax.commands.new.options import Options
-    from npp_jax.commands.new.run import doubts, make_files, write_files
+    from npp_jax.commands.new.run import doubts, make_files, one_profile, write_files
 
+    profile = None if not profiles else profiles[0]
     options = Options(
         name, profile, native, foreign, first_depth_nm, counts_per_fraction, charge_mC_cm2, potential_V, temperature_K,
         duration_h, thickness_um, density_m3, conductivity_S_m, light, heavy, species,
     )  # fmt: skip
     with exit_codes():
+        one_profile(profiles or ())
         drafts, told = make_files(kind, options, output)
         make_folder(output)
         written = write_files(drafts, output, reads=profile, force=force)

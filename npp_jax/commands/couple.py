@@ -1,17 +1,20 @@
 """`npp-jax couple`: D(c) of a measured diffusion couple in free form, and a study that fits it by simulation."""
 
 import hashlib
+import os
 import re
+import tempfile
 from pathlib import Path
 
 import numpy as np
 from scipy.special import chdtrc
 
-from npp_jax.commands.couple_study import law_of, study_of_couple
+from npp_jax.commands.couple_study import CoupleStudy, law_of, study_of_couple
 from npp_jax.figures.couple import figure_couple
 from npp_jax.files import ConfigError
 from npp_jax.files.couple_table import CoupleTable, read_couple
 from npp_jax.files.origin import Origin, check_targets
+from npp_jax.files.study import load_study
 from npp_jax.files.writing import draw, readable, write_text, written_together
 from npp_jax.fitting.couple import LEAST_SIGMA, CoupleFit, fit_couple
 from npp_jax.inference import GOOD, REASON_ADVICE
@@ -19,6 +22,11 @@ from npp_jax.physics.boltzmann_matano import Interdiffusion, boltzmann_matano
 from npp_jax.text.errors import shorten
 
 _NAME = re.compile(r"[A-Za-z]\w{0,19}")
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+LONGEST_S = 1e12
+"""Longest anneal, that of a stage [s]."""
 
 _MARK_LINE = "# "
 """What the last line begins with."""
@@ -78,21 +86,23 @@ def analyse_couple(
     OSError
         A folder cannot be written.
     """
+    if _CONTROL.search(readable(file.stem)) or readable(file.stem) != file.stem:
+        raise ConfigError(f"{readable(str(file))}: a name with characters that no text file holds; rename it")
     table = read_couple(file, depth=depth, fraction=fraction, depth_unit=depth_unit, percent=percent)
-    if smoothing_um is not None and not smoothing_um > 0.0:
-        raise ConfigError(f"--smoothing-um {smoothing_um:g}: must be greater than 0")
-    if ends is not None and not (ends[0] != ends[1] and all(0.0 <= end <= 1.0 for end in ends)):
-        raise ConfigError(f"--ends {ends[0]:g} {ends[1]:g}: must be two mole fractions from 0 to 1 that differ")
+    _check_smoothing(table, smoothing_um)
+    _check_ends(table, ends)
+    if not 0.0 < 3600.0 * time_h <= LONGEST_S:
+        raise ConfigError(f"--time-h {time_h:g}: must be greater than 0 and at most {LONGEST_S / 3600.0:.3g}")
     if _NAME.fullmatch(species) is None:
         raise ConfigError(f"--species '{shorten(species)}': must be letters, digits and _, as Mo")
     try:
         smoothing = None if smoothing_um is None else smoothing_um * 1e-6
         found = boltzmann_matano(table.depth_um * 1e-6, table.fraction, 3600.0 * time_h, smoothing=smoothing, ends=ends)
+        if np.sum(np.isfinite(found.D)) < 2:
+            raise ConfigError(f"{file}: the profile rises nowhere from one end to the other: is it that of a couple?")
+        fit = fit_couple(found, table.fraction, 3600.0 * time_h)
     except ValueError as error:
         raise ConfigError(f"{file}: {error}") from None
-    if np.sum(np.isfinite(found.D)) < 2:
-        raise ConfigError(f"{file}: the profile rises nowhere from one end to the other: is it that of a couple?")
-    fit = fit_couple(found, table.fraction, 3600.0 * time_h)
     stem, lost = file.stem, list[str]()
     names = ("profile.csv", "D.csv", "band.csv", "couple.toml", "study.toml", "start.csv", "couple.png")
     targets = {name: output / f"{stem}_{name}" for name in names}
@@ -103,19 +113,19 @@ def analyse_couple(
     if not force:
         _check_unedited(tables)
     study = study_of_couple(found, fit, stem, species=species, time_h=time_h, profile=targets["profile.csv"].name)
+    profile = profile_text(table, found, species, study.before_um)
+    _check_study(file, {targets[name].name: text for name, text in _texts(study, profile).items()})
 
     def write(name: str, text: str) -> None:
         write_text(targets[name], _marked(text, origin.mark(targets[name])))
 
     with written_together():
-        write("profile.csv", profile_text(table, found, species, study.before_um))
+        for name, text in _texts(study, profile).items():
+            write(name, text)
         rows = "".join(f"{knot.fraction:.9g},{knot.D:.6g}\n" for knot in law_of(fit, _ROWS))
         write("D.csv", "fraction,D_m2_s\n" + rows)
         rows = "".join(f"{c:.9g},{d:.6g},{low:.6g},{high:.6g}\n" for c, (d, low, high) in _rising(fit))
         write("band.csv", "fraction,D_m2_s,D_low_m2_s,D_high_m2_s\n" + rows)
-        write("couple.toml", study.experiment)
-        write("study.toml", study.study)
-        write("start.csv", study.start)
         if figures:
             title = readable(f"{stem}, {time_h:g} h")
             picture = draw(
@@ -127,6 +137,56 @@ def analyse_couple(
             f"depths of the profile are from the end of the couple, {study.before_um:g} µm before its first point"
         )
     return [*lines, *(f"warning: {text}" for text in lost)], [*tables, *picture]
+
+
+def _texts(study: CoupleStudy, profile: str) -> dict[str, str]:
+    """Files of the study, by the ends of their names."""
+    return {
+        "profile.csv": profile,
+        "couple.toml": study.experiment,
+        "start.csv": study.start,
+        "study.toml": study.study,
+    }
+
+
+def _check_study(file: Path, texts: dict[str, str]) -> None:
+    """Refuse a study that could not be read again, before anything is written.
+
+    Raises
+    ------
+    ConfigError
+        In one line.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        for name, text in texts.items():
+            (Path(folder) / name).write_text(text, encoding="utf-8")
+        try:
+            load_study(Path(folder) / next(name for name in texts if name.endswith("_study.toml")))
+        except ConfigError as error:
+            reason = str(error).replace(f"{folder}{os.sep}", "")
+            raise ConfigError(f"{file}: no study can be made of it: {reason}") from None
+
+
+def _check_smoothing(table: CoupleTable, smoothing_um: float | None) -> None:
+    least, most = 0.01 * float(np.median(np.diff(table.depth_um))), float(np.ptp(table.depth_um))
+    if smoothing_um is not None and not least <= smoothing_um <= most:
+        raise ConfigError(
+            f"--smoothing-um {smoothing_um:g}: must be from {least:.3g}, a hundredth of the distance of the points, "
+            f"to {most:.3g}, the length of the profile"
+        )
+
+
+def _check_ends(table: CoupleTable, ends: tuple[float, float] | None) -> None:
+    if ends is None:
+        return
+    if not (ends[0] != ends[1] and all(0.0 <= end <= 1.0 for end in ends)):
+        raise ConfigError(f"--ends {ends[0]:g} {ends[1]:g}: must be two mole fractions from 0 to 1 that differ")
+    first, last = (float(np.median(table.fraction[side])) for side in (slice(3), slice(-3, None)))
+    if (ends[1] - ends[0]) * (last - first) < 0.0:
+        raise ConfigError(
+            f"--ends {ends[0]:g} {ends[1]:g}: the profile goes from {first:.3g} to {last:.3g}; give the end of its "
+            "first point first"
+        )
 
 
 def profile_text(table: CoupleTable, found: Interdiffusion, species: str, before_um: float) -> str:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
+from npp_jax.files.toml_out import text_of
 from npp_jax.fitting.couple import PRIOR, RANGE, CoupleFit
 from npp_jax.physics.boltzmann_matano import Interdiffusion
 from npp_jax.physics.couple_profile import spline_of
@@ -119,12 +120,12 @@ title = "D(c) of a diffusion couple"
 
 [[experiments]]
 name = "couple"
-file = "{stem}_couple.toml"
-profile = "{profile}"
+file = {text_of(f"{stem}_couple.toml")}
+profile = {text_of(profile)}
 
 {"".join(parameters)}[design]                    # the fit starts from the free form of npp-jax couple
 kind = "table"
-file = "{stem}_start.csv"
+file = {text_of(f"{stem}_start.csv")}
 
 [sweep]
 profiles = true

@@ -15,15 +15,13 @@ from npp_jax.files.toml import toml_text
 from npp_jax.files.writing import draw, written_together
 from npp_jax.physics import Experiment
 from npp_jax.physics.cuts import drive_of
-from npp_jax.simulation.simulate import ACCURATE, FAST
+from npp_jax.simulation.simulate import SETTINGS
 from npp_jax.simulation.solution import Solution
 from npp_jax.simulation.status import STATUS_ADVICE, Status
 from npp_jax.simulation.supported import Unsupported, check_supported
 from npp_jax.simulation.to_target import LEVELS, simulate_to_target
 
 Model = Literal["electroneutral", "full"]
-
-_SETTINGS = {"accurate": ACCURATE, "fast": FAST}
 
 
 def read_supported(file: Path, model: Model) -> Experiment:
@@ -58,7 +56,7 @@ def run_simulation(
         One line: a stage goes on after its trace.
     """
     levels = LEVELS if setting == "accurate" else 0
-    solution = simulate_to_target(experiment, _SETTINGS[setting], model=model, levels=levels, on_level=on_level)
+    solution = simulate_to_target(experiment, SETTINGS[setting], model=model, levels=levels, on_level=on_level)
     _check_covered(experiment, solution)
     return solution
 

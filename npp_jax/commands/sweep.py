@@ -12,7 +12,7 @@ from npp_jax.commands.sweep_report import shown_figures, sweep_page
 from npp_jax.files.origin import ROOM, Origin, check_targets
 from npp_jax.files.study import Study
 from npp_jax.files.writing import written_together
-from npp_jax.simulation.simulate import FAST
+from npp_jax.simulation.simulate import SETTINGS
 from npp_jax.simulation.status import Status
 from npp_jax.sweeping import OBSERVABLES, SweepResult, Workers, sweep
 
@@ -87,7 +87,7 @@ def run_study(study: Study, target: Path, *, force: bool, workers: Workers, quie
     return sweep(
         study.problem,
         study.design,
-        dataclasses.replace(FAST, companion=study.sweep.error_estimate),
+        dataclasses.replace(SETTINGS[study.sweep.setting], companion=study.sweep.error_estimate, trace=False),
         model=study.sweep.model,
         store=target,
         dtype=study.sweep.dtype,

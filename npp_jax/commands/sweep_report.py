@@ -44,8 +44,9 @@ def sweep_page(study: Study, result: SweepResult, figures: Sequence[Drawn], lost
     """The report, with the figures that could be drawn and sentences on the others."""
     precision = {"float32": "single (float32)", "float64": "double (float64)"}[study.sweep.dtype]
     again = int(np.sum(result.reevaluated_with > 0))
+    model, setting = study.sweep.model.capitalize(), study.sweep.setting
     how = (
-        f"{study.sweep.model.capitalize()} model, first evaluation in {precision} precision; {again} candidates were "
+        f"{model} model, first evaluation with the setting {setting} in {precision} precision; {again} candidates were "
         "evaluated again, with finer settings or the full model."
     )
     blocks: list[Block] = [Text(result.sentence(), "lead")]

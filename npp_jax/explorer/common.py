@@ -7,7 +7,7 @@ import numpy as np
 from bokeh.models import ColumnDataSource, Range1d
 from bokeh.plotting import figure
 
-from npp_jax.figures.simulation import COLOURS
+from npp_jax.figures.axes import ion_colours
 from npp_jax.fitting import Measurement
 
 TOOLS = "pan,box_zoom,wheel_zoom,reset,save"
@@ -15,8 +15,7 @@ TOOLS = "pan,box_zoom,wheel_zoom,reset,save"
 
 def colours_of(measurements: tuple[Measurement, ...]) -> dict[str, str]:
     """One colour for each species, the same in all figures."""
-    names = dict.fromkeys(ion.name for m in measurements for ion in m.experiment.species)
-    return {name: COLOURS[k % len(COLOURS)] for k, name in enumerate(names)}
+    return ion_colours([ion.name for m in measurements for ion in m.experiment.species])
 
 
 def plain(title: str, height: int, *, tools: str = TOOLS, **options: Any) -> Any:

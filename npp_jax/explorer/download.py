@@ -34,7 +34,7 @@ class Downloads:
         self._file = Div(text="", visible=False, name="file")
         self._file.js_on_change("text", CustomJS(code=TAKE))
         choices: dict[str, Callable[[], Saved]] = {
-            "TOML": lambda: saved_files(page.session),
+            "TOML": lambda: saved_files(page.session.subject, page.session.view),
             "CSV": lambda: saved_csv(page.session),
             "SVG": lambda: saved_figure(page.session, "svg"),
             "PNG": lambda: saved_figure(page.session, "png"),

@@ -1,6 +1,7 @@
 """A fit from the point that a page shows: one start, told of while it goes, with the bands of its errors."""
 
 import dataclasses
+import html
 import threading
 from collections.abc import Callable
 from typing import NamedTuple
@@ -14,7 +15,7 @@ from npp_jax._compile import own_promotion
 from npp_jax.explorer.picture import SETTINGS, weights_over
 from npp_jax.explorer.state import View
 from npp_jax.fitting import FitResult, LawBands, LinearModel, Problem, fit, law_bands, linear_model, signal_sigma
-from npp_jax.inference import NORMAL_95, RefineOptions
+from npp_jax.inference import NORMAL_95, RefineOptions, estimate_texts
 from npp_jax.inference.refine_result import Iteration
 from npp_jax.physics import SEDDiffusivity
 from npp_jax.sweeping.screening import ITERATIONS, OFFSET
@@ -94,3 +95,20 @@ class Fitter:
 
 def _has_sites(experiment) -> bool:
     return any(isinstance(ion.diffusivity, SEDDiffusivity) for ion in experiment.species)
+
+
+def fit_table(found: Found) -> str:
+    """Parameters of a fit with their intervals, χ² and how it ended."""
+    result = found.result
+    rows = []
+    for name in result.names:
+        best, _, interval = map(html.escape, estimate_texts(result[name]))
+        rows.append(f"<tr><td>{html.escape(name)}</td><td>{best}</td><td>{interval}</td></tr>")
+    warnings = "".join(f"<br>{html.escape(text)}" for text in result.warnings())
+    chi2 = f"χ² {result.chi2:.1f} for {result.points} points, probability {result.p_value:.2g}"
+    head = "<tr><th align='left'>parameter</th><th align='left'>best</th><th align='left'>95 % (covariance)</th></tr>"
+    foot = (
+        "Intervals and bands are from the covariance at the minimum. npp-jax fit follows χ² along each parameter "
+        "(profile likelihoods), which shows where they are not symmetric, or open."
+    )
+    return f"fit ended: {chi2}<table>{head}{''.join(rows)}</table>{foot}{warnings}"

@@ -120,7 +120,7 @@ class Landscape:
         told = status.name if status is Status.DONE else f"{status.name}: {STATUS_ADVICE[status]}"
         limit, chi2 = f"{threshold(result):.3g}", f"{result.total[candidate]:.1f}"
         self.words.text = (
-            f"<b>candidate {candidate}</b>: χ² {chi2}, {told}<br>"
+            f"<b>candidate {candidate}</b>: χ² {chi2} in the sweep, {told}<br>"
             f"{html.escape(numbers)}<br>ringed: Δχ² below {limit} (95 %); star: the best"
         )
         self._chosen(candidate)

@@ -12,13 +12,15 @@ from npp_jax.explorer.added import addable, added_parameter
 from npp_jax.explorer.charts import ExperimentCharts
 from npp_jax.explorer.common import colours_of
 from npp_jax.explorer.controls import WIDTH, Controls, note
+from npp_jax.explorer.doubts import Doubts
 from npp_jax.explorer.download import Downloads
-from npp_jax.explorer.fitting import Found
+from npp_jax.explorer.fitting import Found, fit_table
 from npp_jax.explorer.law_charts import LawCharts
 from npp_jax.explorer.picture import Painter, Picture
 from npp_jax.explorer.session import Session
 from npp_jax.explorer.subject import Subject
 from npp_jax.explorer.upload import Upload
+from npp_jax.explorer.work import later
 from npp_jax.fitting import Problem
 from npp_jax.inference import ParameterError, Parameters
 
@@ -67,6 +69,7 @@ class Page:
         self.document = document
         self._status = note(name="status")
         self._message = note(name="message", colour="#D55E00")
+        self._doubts = Doubts()
         self._fit_text = note(name="fit status")
         self.session = Session(document, subject, painter, self._show, self._tell)
         self._controls_place = Column(children=[], width=WIDTH)
@@ -85,10 +88,10 @@ class Page:
         self.upload = Upload(self)
         head = Div(text=f"<b style='font-size:15px'>{html.escape(subject.title or subject.name)}</b>", width=WIDTH - 20)
         controls = [
-            head, self._status, self._message, self._controls_place, self._add, release, self._buttons(),
-            self._fit_text, self.downloads.column, self.upload.column,
+            head, self._status, self._message, self._doubts.words, self._controls_place, self._add, release,
+            self._buttons(), self._fit_text, self.downloads.column, self.upload.column,
         ]  # fmt: skip
-        controls.insert(7, note(_LINES))
+        controls.insert(8, note(_LINES))
         left = Column(children=controls, width=WIDTH + 30, styles=_STICKY, name="controls")
         self._build()
         right = self._figures_place
@@ -156,6 +159,8 @@ class Page:
             self.document.unhold()
         if not self.session.moving:
             self._show_rest(picture)
+            # After the browser has its picture.
+            later(self.document, self._show_doubts)
         elif self._rest_waits is None:
             self._rest_waits = self.document.add_timeout_callback(self._show_waiting, _SOON)
 
@@ -174,6 +179,9 @@ class Page:
                 self._show_bands(self._bands)
         finally:
             self.document.unhold()
+
+    def _show_doubts(self) -> None:
+        self._doubts.show(self.session.subject.problem, self.session.view.values)
 
     def _tell(self, text: str) -> None:
         self._status.text = html.escape(text)
@@ -269,23 +277,6 @@ class Page:
         self.session.replaced(subject, Painter(problem))
         if figures:
             self._build()
+            later(self.document, self._show_doubts)
         else:
             self._build_controls()
-
-
-def fit_table(found: Found) -> str:
-    """Parameters of a fit with their intervals, χ² and how it ended."""
-    result = found.result
-    rows = []
-    for name in result.names:
-        one = result[name]
-        interval = html.escape(one.interval_text())
-        rows.append(f"<tr><td>{html.escape(name)}</td><td>{one.value:.4g}</td><td>{interval}</td></tr>")
-    warnings = "".join(f"<br>{html.escape(text)}" for text in result.warnings())
-    chi2 = f"χ² {result.chi2:.1f} for {result.points} points, probability {result.p_value:.2g}"
-    head = "<tr><th align='left'>parameter</th><th align='left'>best</th><th align='left'>95 %</th></tr>"
-    foot = (
-        "Intervals and bands are from the covariance at the minimum. npp-jax fit follows χ² along each parameter "
-        "(profile likelihoods), which shows where they are not symmetric, or open."
-    )
-    return f"fit ended: {chi2}<table>{head}{''.join(rows)}</table>{foot}{warnings}"

@@ -10,6 +10,8 @@ import numpy as np
 from npp_jax.explorer.picture import SETTINGS, Panel, RecordPanel, weights_over
 from npp_jax.explorer.session import Session
 from npp_jax.explorer.sheet import figure_of
+from npp_jax.explorer.state import View
+from npp_jax.explorer.subject import Subject
 from npp_jax.files.study_out import plain_name, study_files
 from npp_jax.observe import IN_TIME, RECORDED
 
@@ -25,7 +27,7 @@ class Saved(NamedTuple):
     content: bytes
 
 
-def saved_files(session: Session) -> Saved:
+def saved_files(subject: Subject, view: View) -> Saved:
     """Study and experiments with the values of the view: one TOML file where that says it all, else an archive.
 
     Raises
@@ -33,7 +35,6 @@ def saved_files(session: Session) -> Saved:
     ConfigError
         Files cannot say what the problem has.
     """
-    subject, view = session.subject, session.view
     problem, name = subject.problem, plain_name(subject.name)
     setting = "fast" if view.release == "fast" else "accurate"
     measured = bool(problem.data)
@@ -52,8 +53,10 @@ def saved_files(session: Session) -> Saved:
     )  # fmt: skip
     if not measured and len(problem.measurements) == 1:
         # An experiment alone is what it was.
+        order = f"npp-jax simulate {name}.toml --setting {setting} --model {SETTINGS[view.release][1]}"
         files = {file: content for file, content in files.items() if file not in ("candidate.csv", f"{name}.toml")}
         files = {f"{name}.toml" if file.endswith(".toml") else file: content for file, content in files.items()}
+        files[f"{name}.toml"] = f"# Made by npp-jax explore. The picture: {order}\n".encode() + files[f"{name}.toml"]
         if len(files) == 1:
             ((file, content),) = files.items()
             return Saved(file, "application/toml", content)

@@ -58,7 +58,7 @@ def _record(ax: "Axes", panel: Panel, quantity: str) -> None:
         ax.set_axis_off()
         return
     nothing = np.zeros_like(one.signal)
-    record_and_fit(ax, DrawnRecord("", one.record, one.signal, nothing))
+    record_and_fit(ax, DrawnRecord("", one.record, one.signal, nothing), curve="model")
     ax.set(xlabel=place(one.record)[0])
 
 

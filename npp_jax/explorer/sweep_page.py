@@ -15,7 +15,7 @@ from npp_jax.explorer.landscape import Landscape
 from npp_jax.explorer.page import Page
 from npp_jax.explorer.picture import Painter
 from npp_jax.explorer.subject import Subject, of_study
-from npp_jax.figures.simulation import COLOURS
+from npp_jax.figures.axes import ion_colours
 from npp_jax.files import ConfigError
 from npp_jax.files.study import load_study
 from npp_jax.sweeping import SweepResult, read_sweep
@@ -76,7 +76,7 @@ class StoredPage:
             landscape.choose(landscape.best)
 
     def _figures(self, stored: StoredProfiles) -> Column:
-        made = []
+        made, colours = [], ion_colours(stored.species)
         for logarithmic in (False, True):
             options = {"y_axis_type": "log", "y_range": interval(1e-4, 2.0)} if logarithmic else {}
             one = plain(
@@ -85,7 +85,7 @@ class StoredPage:
             )  # fmt: skip
             one.xaxis.axis_label, one.yaxis.axis_label = "depth / nm", "fraction n/N"
             for k, name in enumerate(stored.species):
-                colour = COLOURS[k % len(COLOURS)]
+                colour = colours[name]
                 if stored.measured is not None:
                     self._points(one, stored, k, colour, logarithmic)
                 source = self._lines.setdefault(

@@ -6,7 +6,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
+from npp_jax.tracer.chain_fit import ChainModel
+from npp_jax.tracer.fit import EvolutionModel
+from npp_jax.tracer.grain_fit import MapModel
 from npp_jax.tracer.measured import MeasuredProfile
+from npp_jax.tracer.profile_fit import ProfileModel
 from npp_jax.tracer.tracer_fit import TracerFit
 
 _LENGTHS = (("mm", 1e-3), ("µm", 1e-6), ("nm", 1e-9))
@@ -27,27 +31,30 @@ class Series(NamedTuple):
 
 def series_of(fit: TracerFit) -> list[Series]:
     """Series of a fit of any kind, in the order of its data."""
-    model: Any = fit.model
-    if hasattr(model, "grains"):
-        counts = model.measured
-        total = np.asarray(counts.counted + counts.other)
-        with np.errstate(invalid="ignore"):
-            fraction = np.where(total > 0.0, np.asarray(counts.counted) / total, np.nan)
-        return [Series("map", "map", None, "px", fraction, None, 0)]
-    if hasattr(model, "specimens"):
-        profiles = [
-            (f"specimen {k + 1}", "start" if j == 0 else f"anneal {j}", profile)
-            for k in range(len(model.specimens))
-            for j, profile in enumerate(model.measured(k))
-        ]
-    elif hasattr(model, "profiles"):
-        profiles = [
-            (f"after stage {k + 1}", "profile", profile)
-            for k, profile in enumerate(model.profiles)
-            if profile is not None
-        ]
-    else:
-        profiles = [("profile", "profile", model.profile)]
+    model = fit.model
+    match model:
+        case MapModel():
+            counts: Any = model.measured
+            total = np.asarray(counts.counted + counts.other)
+            with np.errstate(invalid="ignore"):
+                fraction = np.where(total > 0.0, np.asarray(counts.counted) / total, np.nan)
+            return [Series("map", "map", None, "px", fraction, None, 0)]
+        case EvolutionModel():
+            profiles = [
+                (f"specimen {k + 1}", "start" if j == 0 else f"anneal {j}", profile)
+                for k in range(len(model.specimens))
+                for j, profile in enumerate(model.measured(k))
+            ]
+        case ChainModel():
+            profiles = [
+                (f"after stage {k + 1}", "profile", profile)
+                for k, profile in enumerate(model.profiles)
+                if profile is not None
+            ]
+        case ProfileModel():
+            profiles = [("profile", "profile", model.profile)]
+        case _:
+            raise TypeError(f"no series are known of {type(model).__name__}")
     extent = max(float(np.ptp(np.asarray(profile.position))) for *_, profile in profiles)
     unit, length = next((pair for pair in _LENGTHS if extent > pair[1]), _LENGTHS[-1])
     return [_series(panel, label, profile, unit, length, k) for k, (panel, label, profile) in enumerate(profiles)]

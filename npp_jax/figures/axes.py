@@ -1,6 +1,7 @@
 """Axes that figures share: colours, scales and ticks of parameters, points beyond a panel, depths worth showing."""
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -15,6 +16,13 @@ if TYPE_CHECKING:
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Colours of Okabe and Ito, which colour-blind readers can tell apart."""
+
+_ELEMENTS = {"Li": 0, "K": 1, "Rb": 2, "Cs": 3, "Na": 4, "Ag": 5, "H": 6}
+"""Numbers of the colours of the ions that are exchanged most."""
+_PLAIN_NAME = re.compile(r"^\d+|[+\d]+$")
+
+LARGE = 3.0
+"""Standard deviations beyond which a residual is large."""
 
 MAP = "cividis"
 """Colours of maps: even to the eye, and to that of the colour-blind."""
@@ -39,6 +47,61 @@ def line_colour(k: int) -> str:
     from matplotlib.colors import to_hex
 
     return to_hex(colormaps["tab20b"]((k - len(COLOURS)) % 20))
+
+
+def ion_colours(ions: Sequence[str]) -> dict[str, str]:
+    """Colour of each ion: that of its element in all figures and pages, and of those without one what is left.
+
+    Parameters
+    ----------
+    ions
+        Names of all ions that are drawn together, as `Li`, `K+` or `7Li`.
+    """
+    own = {name: _ELEMENTS.get(_PLAIN_NAME.sub("", name)) for name in dict.fromkeys(ions)}
+    found = dict[str, str]()
+    for name, number in own.items():
+        if number is not None and COLOURS[number] not in found.values():
+            found[name] = COLOURS[number]
+    free = (colour for k in range(30) if (colour := line_colour(k)) not in found.values())
+    return {name: found.get(name) or next(free) for name in own}
+
+
+def legend_above(ax: "Axes", title: str = "") -> None:
+    """Title and legend above a panel: curves that fill it leave no place for either.
+
+    Parameters
+    ----------
+    ax
+        The panel, with all its curves.
+    title
+        Of the panel, which stands on the left.
+    """
+    count = len(ax.get_legend_handles_labels()[1])
+    ax.legend(
+        frameon=False, fontsize="x-small", loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=-(-count // 2),
+        borderaxespad=0.2, columnspacing=1.0, handlelength=1.5,
+    )  # fmt: skip
+    if title:
+        ax.set_title(title, loc="left", fontsize="medium")
+
+
+def share_depths(
+    axes: Sequence["Axes"], depth: Float[np.ndarray, " depth"], beyond: Bool[np.ndarray, " depth"]
+) -> None:
+    """One range of depths for profiles and their residuals: that of the first, and as deep as a residual is large.
+
+    Parameters
+    ----------
+    axes
+        Panels below each other, the profile first.
+    depth
+        Depths of the points.
+    beyond
+        Where a residual is large: a misfit below the front is one as well.
+    """
+    far = max(axes[0].get_xlim()[1], float(np.max(depth[beyond], initial=0.0)))
+    for ax in axes:
+        ax.set_xlim(0.0, min(far, float(depth[-1])))
 
 
 def in_math(unit: str) -> str:

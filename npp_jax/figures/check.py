@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from npp_jax.constants import NM
-from npp_jax.figures.axes import line_colour, reach
+from npp_jax.figures.axes import ion_colours, legend_above, line_colour, reach
 from npp_jax.figures.simulation import diffusivities, profiles
 from npp_jax.figures.tracer import isotope_profiles
 from npp_jax.fitting import Measurement
@@ -44,8 +44,9 @@ class Start(NamedTuple):
 def data_and_start(ax: "Axes", start: Start, *, logarithmic: bool = False) -> "Axes":
     """Measured profile with its errors, the model at the start, and the depth resolution, drawn at the front."""
     profile = start.measurement.profile
+    colours = ion_colours([ion.name for ion in start.measurement.experiment.species])
     for k, name in enumerate(start.species):
-        colour = line_colour(k)
+        colour = colours[name]
         if profile is not None:
             row = profile.species.index(name)
             used = np.asarray(profile.weight)[row] > 0.0
@@ -68,12 +69,11 @@ def data_and_start(ax: "Axes", start: Start, *, logarithmic: bool = False) -> "A
         xlim=(0.0, reach(start.depth, start.signal)),
         xlabel="depth / nm",
         ylabel="$n_i/N$",
-        title=start.measurement.name,
     )
     if logarithmic:
         ax.set(yscale="log", ylim=(_FLOOR, 2.0))
     else:
-        ax.legend(frameon=False, fontsize="small")
+        legend_above(ax, start.measurement.name)
     return ax
 
 
@@ -106,7 +106,7 @@ def figure_starts(title: str, starts: Sequence[Start]) -> "Figure":
     for k, start in enumerate(starts):
         line, column = divmod(k, columns)
         data_and_start(axes[2 * line, column], start)
-        data_and_start(axes[2 * line + 1, column], start, logarithmic=True).set_title("")
+        data_and_start(axes[2 * line + 1, column], start, logarithmic=True)
     for k in range(len(starts), lines * columns):
         for ax in axes[2 * (lines - 1) :, k % columns]:
             ax.remove()

@@ -5,15 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from npp_jax.figures.axes import (
-    COLOURS,
-    MAP,
-    end_residuals,
-    line_colour,
-    mark_beyond,
-    name_axis,
-    reach,
-)
+from npp_jax.figures.axes import COLOURS, MAP, end_residuals, ion_colours, legend_above, mark_beyond, name_axis, reach
 from npp_jax.figures.stored import correlations
 from npp_jax.fitting import FitResult, Measurement, signal_sigma
 from npp_jax.fitting.band import Band, LawBands, SiteBands
@@ -46,8 +38,9 @@ def data_and_fit(
     half = NORMAL_95 * signal_sigma(result, measured)
     used = np.asarray(profile.weight) > 0.0
     limited = np.zeros_like(used) if profile.censored is None else np.asarray(profile.censored) > 0.0
+    colours = ion_colours(profile.species)
     for k, name in enumerate(profile.species):
-        colour = line_colour(k)
+        colour = colours[name]
         values, below = np.asarray(profile.fraction)[k], used[k] & limited[k]
         told = used[k] & ~below
         ax.plot(depth[told], values[told], color=colour, label=f"{name} measured", **_DATA)
@@ -59,8 +52,7 @@ def data_and_fit(
     if logarithmic:
         ax.set(yscale="log", ylim=(_floor(profile), 2.0))
     else:
-        ax.set_title(measurement.name)
-        ax.legend(frameon=False, fontsize="small")
+        legend_above(ax, measurement.name)
     return ax
 
 
@@ -76,12 +68,12 @@ def residuals(ax: "Axes", measurement: Measurement, residual: Float[np.ndarray, 
     assert profile is not None
     depth, used = np.asarray(profile.depth), np.asarray(profile.weight) > 0.0
     table = residual[: used.size].reshape(used.shape)
+    colours = ion_colours(profile.species)
     beyond = sum(
-        mark_beyond(ax, depth, table[k], used[k], line_colour(k), **_DATA) for k in range(len(profile.species))
+        mark_beyond(ax, depth, table[k], used[k], colours[ion], **_DATA) for k, ion in enumerate(profile.species)
     )
     end_residuals(ax, beyond, float(np.max(np.abs(table[used]), initial=0.0)))
-    # All of them: a misfit below the front is one as well.
-    ax.set(xlabel="depth / nm", xlim=(0.0, depth[-1]))
+    ax.set(xlabel="depth / nm")
     return ax
 
 
@@ -164,7 +156,7 @@ def profile_likelihood(ax: "Axes", profile: Profile, result: FitResult) -> "Axes
     if scale != "linear" and len(values) > 1:
         ax.set_xscale(scale)
     if len(values) > 1:
-        ax.legend(frameon=False, fontsize="x-small", loc="upper center", ncols=2)
+        legend_above(ax)
     name_axis(ax, result.parameters[k], "x")
     words = [end.label() for end in profile.ends]
     for place, word, end in zip((0.03, 0.97), words, profile.ends, strict=True):
@@ -178,6 +170,8 @@ def profile_likelihood(ax: "Axes", profile: Profile, result: FitResult) -> "Axes
     return ax
 
 
+_HIDDEN = 0.03
+"""Share of an axis that the star of the best fit covers."""
 _DECADES = 2.5
 """Of χ², over all colours, in the figure of the candidates."""
 
@@ -215,14 +209,17 @@ def landscape(
         lw=0,
     )
     ax.plot(*found.path[:, list(pair)].T, ".-", color=COLOURS[1], lw=1.0, ms=4, label="refinement")
-    ellipse = _ellipse(found, pair)
+    ellipse, axes_of = _ellipse(found, pair), [found.parameters[k] for k in pair]
     if ellipse is not None:
-        ax.plot(*ellipse, color=COLOURS[3], lw=1.4, label="95 % (covariance)")
+        # An ellipse that the star hides needs a word.
+        hidden = all(p.bounded and np.ptp(p.share(e)) < _HIDDEN for p, e in zip(axes_of, ellipse, strict=True))
+        told = "95 % (covariance), under the star" if hidden else "95 % (covariance)"
+        ax.plot(*ellipse, color=COLOURS[3], lw=1.4, label=told)
     ax.plot(*found.theta[list(pair)], "*", color=COLOURS[1], ms=11, mec="k", mew=0.5, label="best", zorder=5)
-    across, up = (found.parameters[k] for k in pair)
+    across, up = axes_of
     ax.set(xscale=across.scale, yscale=up.scale)
     name_axis(name_axis(ax, across, "x"), up, "y")
-    ax.legend(frameon=False, fontsize="small", loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=3)
+    legend_above(ax)
     ax.figure.colorbar(drawn, ax=ax, label="log$_{10}$ χ²")
     return ax
 

@@ -78,8 +78,8 @@ def place(record: Record) -> tuple[str, Float[np.ndarray, " point"]]:
     return ("1000 K / $T$", 1000.0 / at) if record.quantity == "conductivity" else ("time / h", at / 3600.0)
 
 
-def record_and_fit(ax: "Axes", one: DrawnRecord) -> "Axes":
-    """Recorded values with their standard deviations, and the fit with its 95 % band."""
+def record_and_fit(ax: "Axes", one: DrawnRecord, *, curve: str = "fit") -> "Axes":
+    """Recorded values with their standard deviations, and the fit, or another curve, with its 95 % band."""
     record = one.record
     label, factor = SHOWN[record.quantity]
     _, x = place(record)
@@ -87,7 +87,7 @@ def record_and_fit(ax: "Axes", one: DrawnRecord) -> "Axes":
     ax.errorbar(x, value, sigma, color=COLOURS[0], label="recorded", elinewidth=0.6, **_DATA)
     order = np.argsort(x)
     line, wide = factor * one.signal[order], factor * one.half[order]
-    ax.plot(x[order], line, color=COLOURS[1], lw=1.2, label="fit", zorder=3)
+    ax.plot(x[order], line, color=COLOURS[1], lw=1.2, label=curve, zorder=3)
     ax.fill_between(x[order], line - wide, line + wide, color=COLOURS[1], alpha=0.3, lw=0)
     ax.set(ylabel=label)
     if record.quantity == "conductivity":

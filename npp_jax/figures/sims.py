@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from npp_jax.figures.axes import COLOURS, line_colour, reach
+from npp_jax.figures.axes import COLOURS, ion_colours, line_colour, reach
 from npp_jax.sims.profile import SimsProfile
 from npp_jax.sims.raw import RawProfile, plain_name
 from npp_jax.text.errors import shorten
@@ -53,8 +53,9 @@ def signals(ax: "Axes", raw: RawProfile, channels: Sequence[str] = ()) -> "Axes"
 
 def fractions(ax: "Axes", profile: SimsProfile, *, logarithmic: bool = False) -> "Axes":
     """Fractions of an imported profile with a band of one standard deviation."""
+    colours = ion_colours(profile.species)
     for k, name in enumerate(profile.species):
-        value, sigma, own = profile.fraction[k], profile.sigma[k], line_colour(k)
+        value, sigma, own = profile.fraction[k], profile.sigma[k], colours[name]
         ax.plot(profile.depth_nm, value, color=own, lw=1.2, label=name)
         ax.fill_between(profile.depth_nm, value - sigma, value + sigma, color=own, alpha=0.25, lw=0.0)
     ax.set(xlim=(0.0, reach(profile.depth_nm, profile.fraction)), xlabel="depth / nm", ylabel="$n_i/N$")

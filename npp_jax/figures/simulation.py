@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from npp_jax.constants import NM
-from npp_jax.figures.axes import COLOURS, line_colour
+from npp_jax.figures.axes import COLOURS, ion_colours, line_colour, reach
 from npp_jax.physics import Experiment, MutualDiffusivity, SEDDiffusivity
 from npp_jax.physics.experiment import Law, laws_of
 from npp_jax.simulation.solution import Solution
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def _near_front(solution: Solution) -> float:
-    """Depth range worth showing [nm]: somewhat beyond the deepest front."""
-    deepest = float(np.max(np.asarray(solution.front_depth + 2.0 * solution.front_width))) / NM
-    return max(1.3 * float(np.max(np.asarray(solution.front_depth))) / NM, deepest, 1.0)
+def _shown_depth(solution: Solution) -> float:
+    """Depth range worth showing of all outputs [nm]."""
+    pairs = zip(np.asarray(solution.depth) / NM, np.asarray(solution.fraction), strict=True)
+    return max(1.0, *(reach(depth, fraction) for depth, fraction in pairs))
 
 
 def _depth_unit(solution: Solution) -> tuple[float, str]:
     """Unit of the depth axis [nm] and its name: tick labels of five digits would run into each other."""
-    return (1e3, "µm") if _near_front(solution) > 1e4 else (1.0, "nm")
+    return (1e3, "µm") if _shown_depth(solution) > 1e4 else (1.0, "nm")
 
 
 def _label(solution: Solution, output: int) -> str:
@@ -36,16 +36,17 @@ def profiles(ax: "Axes", solution: Solution, *, logarithmic: bool = False) -> "A
     """Depth profiles of all species; later outputs are drawn stronger."""
     count = len(solution.time)
     unit, symbol = _depth_unit(solution)
+    colours = ion_colours(solution.species)
     for k in range(count):
         for i, name in enumerate(solution.species):
             ax.plot(
                 np.asarray(solution.depth[k]) / NM / unit,
                 np.asarray(solution.fraction[k, i]),
-                color=line_colour(i),
+                color=colours[name],
                 alpha=0.35 + 0.65 * (k + 1) / count,
                 label=name if k == count - 1 else None,
             )
-    ax.set(xlim=(0.0, _near_front(solution) / unit), xlabel=f"depth / {symbol}", ylabel="$n_i/N$")
+    ax.set(xlim=(0.0, _shown_depth(solution) / unit), xlabel=f"depth / {symbol}", ylabel="$n_i/N$")
     if logarithmic:
         ax.set(yscale="log", ylim=(1e-5, 2.0))
     elif count > 1:
@@ -57,12 +58,12 @@ def profiles(ax: "Axes", solution: Solution, *, logarithmic: bool = False) -> "A
 def potential(ax: "Axes", solution: Solution) -> "Axes":
     """Electric potential (left axis) and field (right axis) of the last output."""
     unit, symbol = _depth_unit(solution)
-    depth, reach = np.asarray(solution.depth[-1]) / NM / unit, _near_front(solution) / unit
+    depth, far = np.asarray(solution.depth[-1]) / NM / unit, _shown_depth(solution) / unit
     ax.plot(depth, np.asarray(solution.potential[-1]), color=COLOURS[0])
-    shown = depth <= reach
+    shown = depth <= far
     low, high = (float(f(np.asarray(solution.potential[-1])[shown])) for f in (np.min, np.max))
     margin = 0.05 * (high - low) or 1.0
-    ax.set(xlim=(0.0, reach), ylim=(low - margin, high + margin), xlabel=f"depth / {symbol}")
+    ax.set(xlim=(0.0, far), ylim=(low - margin, high + margin), xlabel=f"depth / {symbol}")
     ax.set_ylabel("potential / V", color=COLOURS[0])
     if len(solution.time) > 1:
         ax.set_title(f"after {_label(solution, -1)}", fontsize="medium")
@@ -83,7 +84,7 @@ def excess_charge(ax: "Axes", solution: Solution) -> "Axes":
             label=_label(solution, k),
         )
     ax.axhline(0.0, color="0.7", lw=0.8, zorder=0)
-    ax.set(xlim=(0.0, _near_front(solution) / unit), xlabel=f"depth / {symbol}", ylabel="excess charge / ‰")
+    ax.set(xlim=(0.0, _shown_depth(solution) / unit), xlabel=f"depth / {symbol}", ylabel="excess charge / ‰")
     ax.legend(frameon=False)
     return ax
 
@@ -93,6 +94,7 @@ def diffusivities(ax: "Axes", experiment: Experiment) -> "Axes":
     temperature = experiment.stages[0].temperature
     x = jnp.linspace(1e-3, 1.0, 400, dtype=temperature.dtype)
     names = [ion.name for ion in experiment.species]
+    colours = ion_colours(names)
     told: dict[str, tuple[int, Law]] = {}
     for i, known in enumerate(laws_of(experiment)):
         law = experiment.species[i].diffusivity
@@ -105,7 +107,7 @@ def diffusivities(ax: "Axes", experiment: Experiment) -> "Axes":
         over, own = names[known.seen[0]], known.seen == (i,) or len(known.seen) > 1
         told[names[i] if own else f"{names[i]} over {over}"] = (i, known)
     for label, (i, known) in told.items():
-        ax.semilogy(np.asarray(x), np.asarray(known.law.at(temperature)(x)), color=line_colour(i), label=label)
+        ax.semilogy(np.asarray(x), np.asarray(known.law.at(temperature)(x)), color=colours[names[i]], label=label)
     over = "of the ion itself" if all(k.seen in ((i,), tuple(range(len(names)))) for i, k in told.values()) else ""
     if len(told) == 1:
         ((_, known),) = told.values()

@@ -7,7 +7,20 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from npp_jax.figures.axes import COLOURS, MAP, easy_ticks, end_residuals, in_math, line_colour, mark_beyond, reach
+from npp_jax.figures.axes import (
+    COLOURS,
+    LARGE,
+    MAP,
+    easy_ticks,
+    end_residuals,
+    in_math,
+    ion_colours,
+    legend_above,
+    line_colour,
+    mark_beyond,
+    reach,
+    share_depths,
+)
 from npp_jax.figures.tracer import isotope_profiles, isotope_residuals
 from npp_jax.inference.profile import DELTA_CHI2_95
 from npp_jax.physics.keys import unit_at_end
@@ -61,8 +74,9 @@ def figure_seen(title: str, seen: Sequence[SeenFit]) -> "Figure":
     for column, fit in zip(axes.T, seen, strict=True):
         beyond = 0
         residual = (fit.measured - fit.fitted) / fit.sigma
+        colours = ion_colours(fit.species)
         for k, name in enumerate(fit.species):
-            colour = line_colour(k)
+            colour = colours[name]
             for ax in column[:2]:
                 ax.plot(fit.depth, fit.measured[k], color=colour, label=f"{name} measured", **_DATA)
                 ax.plot(fit.depth, fit.fitted[k], color=colour, lw=1.2, label=f"{name} fit")
@@ -70,11 +84,12 @@ def figure_seen(title: str, seen: Sequence[SeenFit]) -> "Figure":
             beyond += mark_beyond(column[2], fit.depth, residual[k], known, colour, **_DATA)
         end_residuals(column[2], beyond, float(np.nanmax(np.abs(residual), initial=0.0)))
         far = reach(fit.depth, fit.fitted)
-        column[0].set(ylabel="$n_i/N$", title=fit.name, xlim=(0.0, far))
+        column[0].set(ylabel="$n_i/N$", xlim=(0.0, far))
         floor = float(np.clip(0.5 * np.min(fit.sigma), 1e-6, 1e-2))
         column[1].set(ylabel="$n_i/N$", yscale="log", ylim=(floor, 2.0), xlim=(0.0, far))
-        column[2].set(xlabel="depth / nm", xlim=(0.0, float(fit.depth[-1])))
-        column[0].legend(frameon=False, fontsize="small")
+        column[2].set(xlabel="depth / nm")
+        share_depths(list(column), fit.depth, np.any(np.abs(np.nan_to_num(residual)) > LARGE, axis=0))
+        legend_above(column[0], fit.name)
     figure.suptitle(title, fontsize="medium")
     return figure
 
@@ -121,7 +136,7 @@ def figure_likelihoods(found: Sequence[StoredLikelihood]) -> "Figure":
         end, named = unit_at_end(one.name)
         stem = one.name.removesuffix(f"_{end}") if end and named == one.unit else one.name
         ax.set_xlabel(f"{stem} / {unit}" if unit else stem)
-        ax.legend(frameon=False, fontsize="x-small", ncols=2, loc="upper center")
+        legend_above(ax)
     for ax in axes[len(found) :]:
         ax.remove()
     return figure

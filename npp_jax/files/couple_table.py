@@ -62,6 +62,8 @@ def read_couple(
     at_depth = _column(cells, names, depth, [k for k, t in enumerate(cells.titles) if _is_depth(t)], "--depth")
     rest = [k for k in range(len(names)) if k != at_depth and not names[k].endswith("_sigma")]
     at_fraction = _column(cells, names, fraction, rest, "--fraction")
+    if at_fraction == at_depth:
+        raise ConfigError(f"{path}: column '{cells.titles[at_depth]}' cannot be both distance and fraction")
     unit = depth_unit or read_title(cells.titles[at_depth], cells.units[at_depth]).unit or "um"
     to_nm = nanometres(unit)
     if to_nm is None:

@@ -11,6 +11,7 @@ import hashlib
 import mmap
 import os
 import re
+import secrets
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -105,13 +106,14 @@ def check_folder(folder: Path, room: int = ROOM) -> None:
     OSError
         With the folder and the reason.
     """
-    probe = folder / f".npp_jax_{os.getpid()}.part"
+    # A name that no other account can guess, and never a file that is there, as a link to one of this account.
+    probe = folder / f".npp_jax_{secrets.token_hex(8)}.part"
     try:
         free = shutil.disk_usage(folder).free
         if free < room:
             reason = os.strerror(errno.ENOSPC)
             raise OSError(errno.ENOSPC, f"{reason}: {free / 1e6:.3g} MB of about {room / 1e6:.3g} MB")
-        descriptor = os.open(probe, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o666)
+        descriptor = os.open(probe, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
         try:
             if hasattr(os, "posix_fallocate"):
                 # Quotas and limits too; a file in memory is not to be larger.

@@ -142,7 +142,11 @@ def study_files(
             "experiments": entries,
             "parameters": [_parameter(parameter) for parameter in problem.parameters],
             "design": {"kind": "table", "file": "candidate.csv"},
-            "sweep": {"model": fit["model"], "profiles": any(m.profile is not None for m in problem.measurements)},
+            "sweep": {
+                "model": fit["model"],
+                "setting": fit["setting"],
+                "profiles": any(m.profile is not None for m in problem.measurements),
+            },
             "fit": dict(fit),
         }
         files[f"{name}.toml"] = toml_of(study, comment=comment).encode()

@@ -160,6 +160,8 @@ class SweepTable(ConfigTable):
 
     model: Literal["electroneutral", "full"] = "electroneutral"
     """Equations."""
+    setting: Literal["fast", "accurate"] = "fast"
+    """Cells, steps and iterations of the first evaluation."""
     dtype: Literal["float64", "float32"] = "float64"
     """Precision."""
     chunk: Annotated[int, Field(ge=1, le=1_000_000)] | None = None

@@ -1,6 +1,7 @@
 """One reader of TOML into tables of pydantic, and messages of one line that are made from these tables."""
 
 import difflib
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,6 +17,8 @@ from npp_jax.text.errors import TextError
 
 Model = TypeVar("Model", bound=ConfigTable)
 
+_COMMA = re.compile(r"^[^=#\"'\n]*=[ \t]*([-+]?\d+),(\d+)", re.MULTILINE)
+"""A key with a number that has a decimal comma."""
 _FILES = {
     "sample": "an experiment file, for `npp-jax simulate`",
     "experiments": "a study file, for `npp-jax sweep` and `npp-jax fit`",
@@ -69,8 +72,17 @@ def toml_table(path: str | Path) -> dict[str, Any]:
     except ValueError as error:
         # Besides its own, a number of thousands of digits.
         table = Path(path).suffix.lower() in (".csv", ".txt", ".dat", ".tsv")
-        hint = "; of a measured profile `npp-jax new KIND --profile` makes one" if table else ""
+        hint = "; of a measured profile `npp-jax new KIND --profile` makes one" if table else _decimal_comma(text)
         raise ConfigError(f"{path}: not a TOML file: {error}{hint}") from None
+
+
+def _decimal_comma(text: str) -> str:
+    """A hint at the first number with a decimal comma, if there is one."""
+    found = _COMMA.search(text)
+    if found is None:
+        return ""
+    line, (whole, part) = text.count("\n", 0, found.start(1)) + 1, found.groups()
+    return f"; line {line}: numbers have a decimal point, {whole}.{part} and not {whole},{part}"
 
 
 def validated(raw: Mapping[str, Any], model: type[Model]) -> Model:

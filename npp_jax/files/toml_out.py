@@ -43,7 +43,7 @@ def _is_tables(value: Any) -> bool:
 
 def _key(key: str) -> str:
     plain = key.isascii() and key.replace("_", "").replace("-", "").isalnum()
-    return key if plain else _text(key)
+    return key if plain else text_of(key)
 
 
 def _value(value: Any) -> str:
@@ -51,7 +51,7 @@ def _value(value: Any) -> str:
         case bool():
             return "true" if value else "false"
         case str():
-            return _text(value)
+            return text_of(value)
         case int():
             return str(value)
         case float():
@@ -62,6 +62,7 @@ def _value(value: Any) -> str:
     raise TypeError(f"TOML has no {type(value).__name__}")
 
 
-def _text(text: str) -> str:
+def text_of(text: str) -> str:
+    """A text as TOML writes it, in quotes."""
     # Strings of JSON are those of TOML, but for a character that TOML wants written out.
     return json.dumps(readable(text), ensure_ascii=False).replace("\x7f", "\\u007f")

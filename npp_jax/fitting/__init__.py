@@ -10,8 +10,9 @@ from npp_jax.fitting.noise import NoiseModel
 from npp_jax.fitting.objective import Objective
 from npp_jax.fitting.parameters import known_keys, place, value_of
 from npp_jax.fitting.phrases import phrases
-from npp_jax.fitting.plausible import data_warnings, replaced_depth
+from npp_jax.fitting.plausible import data_warnings
 from npp_jax.fitting.problem import Measurement, Problem
+from npp_jax.fitting.replaced import replaced_depth
 from npp_jax.fitting.sampling import linear_model, sample_posterior
 from npp_jax.fitting.synthetic import synthetic_profile
 from npp_jax.fitting.systematic import with_systematic

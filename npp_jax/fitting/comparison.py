@@ -60,16 +60,15 @@ class Comparison(eqx.Module):
         def seen(
             points: Array, faces: Array, fraction: Array, exchanged: Array | None, observation: Observation
         ) -> Array:
+            if self.response is None or self.perfect:
+                profile = self.profile
+                return seen_profile(
+                    observation, points, faces, fraction, exchanged, profile.depth, profile.interval, self.perfect
+                )
             if exchanged is not None:
                 points, faces = sputtered(points, faces, exchanged, observation.sputter_ratio)
-            if self.perfect:
-                profile = functools.partial(interpolate_profile, points=points, fraction=fraction)
-                return observation.signal(over_intervals(profile, observation, self.profile))
-            cells, slopes = fraction[:, 1:-1], cell_slopes(points, faces, fraction)
-            if self.response is not None:
-                return observation.signal(self.response(faces, cells, slopes))
-            smoothed = lambda depth: convolve(observation.response, faces, cells, depth, slopes)  # noqa: E731
-            return observation.signal(over_intervals(_in_blocks(smoothed), observation, self.profile))
+            slopes = cell_slopes(points, faces, fraction)
+            return observation.signal(self.response(faces, fraction[:, 1:-1], slopes))
 
         of = (self.points, self.faces, self.fraction, self.exchanged, self.observation)
         return jax.vmap(seen, in_axes=(-1, -1, -1, -1, 0))(*of)
@@ -101,6 +100,43 @@ class Comparison(eqx.Module):
             ]
         )
         return jnp.concatenate([self.likelihood.residuals(seen, profile).ravel(), pulls.ravel()]), seen
+
+
+def seen_profile(
+    observation: Observation,
+    points: Float[Array, " point"],
+    faces: Float[Array, " face"],
+    fraction: Float[Array, "species point"],
+    exchanged: Float[Array, " point"] | None,
+    depth: Float[Array, " depth"],
+    interval: Float[Array, " depth"] | None = None,
+    perfect: bool = False,
+) -> Float[Array, "species depth"]:
+    """Signal of one simulated profile, without noise.
+
+    Parameters
+    ----------
+    observation
+        How it is seen.
+    points, faces
+        Depths of the profile: surface, centres of the cells, back electrode; and boundaries of the cells. [nm]
+    fraction
+        Fractions at the points. [1]
+    exchanged
+        Share of the bulk ions that were replaced, where the sputter rate depends on it. [1]
+    depth, interval
+        Depths as measured, and the intervals over which they are averages, if they are. [nm]
+    perfect
+        Whether the depth resolution is perfect.
+    """
+    if exchanged is not None:
+        points, faces = sputtered(points, faces, exchanged, observation.sputter_ratio)
+    if perfect:
+        seen: Callable[[Array], Array] = functools.partial(interpolate_profile, points=points, fraction=fraction)
+    else:
+        cells, slopes = fraction[:, 1:-1], cell_slopes(points, faces, fraction)
+        seen = _in_blocks(lambda at: convolve(observation.response, faces, cells, at, slopes))
+    return observation.signal(over_intervals(seen, observation, depth, interval))
 
 
 def sputtered(
@@ -153,14 +189,14 @@ def _in_blocks(signal: Callable[[Array], Array]) -> Callable[[Array], Array]:
 
 
 def over_intervals(
-    signal: Callable[[Array], Array], observation: Observation, profile: DepthProfile
+    signal: Callable[[Array], Array], observation: Observation, measured: Array, interval: Array | None
 ) -> Float[Array, "species depth"]:
-    """A signal at the depths of a profile, averaged over their intervals where they are averages."""
-    depth = observation.true_depth(profile.depth)
-    if profile.interval is None:
+    """A signal at measured depths, averaged over their intervals where they are averages."""
+    depth = observation.true_depth(measured)
+    if interval is None:
         return signal(depth)
     # No point lies before the surface; Gauss' two points are right to the third order.
-    half = jnp.minimum(0.5 * observation.depth_scale * profile.interval, jnp.maximum(depth, 0.0)) / math.sqrt(3.0)
+    half = jnp.minimum(0.5 * observation.depth_scale * interval, jnp.maximum(depth, 0.0)) / math.sqrt(3.0)
     return 0.5 * (signal(depth - half) + signal(depth + half))
 
 

@@ -17,6 +17,10 @@ _LEVELS = (0.16, 0.84)
 """Shares of the step from the foot to the bulk between which the width of a front is taken."""
 _NEIGHBOURS = 5
 """Points of the running median that keeps single counts from looking like a front."""
+_FEWEST = 3
+"""Points of which a level is the median."""
+_CHANGED, _CERTAIN = 0.01, 3.0
+"""Relative change, and change over its standard deviation, that is none."""
 LEAST_FOOT = 0.003
 """Least fraction at the foot that is taken from a profile; less is noise."""
 _ALIKE = 0.05
@@ -81,6 +85,23 @@ def see_front(depth_nm: Float[np.ndarray, " point"], fraction: Float[np.ndarray,
     return SeenFront(
         middle * NM, max(high - low, 0.0) * NM, float(np.clip(foot, LEAST_FOOT, 0.9)), float(area) * NM, reached
     )
+
+
+def bulk_level(fraction: Float[np.ndarray, " point"], sigma: Float[np.ndarray, " point"]) -> float | None:
+    """Fraction in the bulk, the median of the last tenth of a profile; None where the tenth before has another.
+
+    Parameters
+    ----------
+    fraction, sigma
+        Fractions and their standard deviations [1].
+    """
+    tenth = max(-(-len(fraction) // 10), _FEWEST)
+    if len(fraction) < 3 * tenth:
+        return None
+    last, before = (float(np.median(part)) for part in (fraction[-tenth:], fraction[-2 * tenth : -tenth]))
+    # The median of n values has the variance π/2n of theirs.
+    noise = float(np.median(sigma[-2 * tenth :])) * np.sqrt(np.pi / tenth)
+    return last if abs(last - before) < max(_CHANGED * abs(last), _CERTAIN * noise) else None
 
 
 def charge_of(front: SeenFront, density: float, charge_number: int = 1) -> float:

@@ -76,7 +76,7 @@ class FitResult:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names of the parameters, with their units."""
+        """Names of the parameters."""
         return tuple(parameter.name for parameter in self.parameters)
 
     def __getitem__(self, name: str) -> Estimate:

@@ -53,7 +53,7 @@ def warnings(result: "FitResult") -> list[str]:
         freedom = round(result.points - result.effective)
         found.append(
             f"The model does not explain the data: chi2 {result.chi2:.0f} for {freedom} degrees of freedom "
-            f"(probability {result.p_value:.1g}). The intervals below hold only for a model that does."
+            f"(probability {result.p_value:.1g}). Intervals hold only for a model that does."
         )
     if any(profile.improved for profile in result.profiles):
         found.append("A profile likelihood found a lower chi2 than the fit: start from more candidates.")

@@ -7,6 +7,7 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Float
 
+from npp_jax.inference.digits import together, with_power
 from npp_jax.inference.parameter import Parameters
 
 LARGEST_R_HAT = 1.01
@@ -70,15 +71,15 @@ class Posterior(NamedTuple):
     def interval_texts(self, parameters: Parameters) -> list[str]:
         """The intervals, and whether the range sets an end: draws reach it with no fall in number."""
         found = []
-        for parameter, pair in zip(parameters, self.interval, strict=True):
-            low, high = (float(end) for end in pair)
+        for parameter, pair, sigma in zip(parameters, self.interval, self.standard_deviation, strict=True):
+            ends, power = together([float(end) for end in pair], float(sigma))
             sides = []
             if parameter.bounded:
                 first, last = (float(share) for share in parameter.share(np.asarray(pair)))
                 rooms = (("lower", first), ("upper", 1.0 - last))
                 sides = [side for side, room in rooms if room < _TOUCHING * (last - first)]
             told = {0: "", 1: f", the {''.join(sides)} end set by the range", 2: ", both ends set by the range"}
-            found.append(f"{low:.5g} … {high:.5g}{told[len(sides)]}")
+            found.append(f"{with_power(' … '.join(ends), power)}{told[len(sides)]}")
         return found
 
     def warnings(self, names: list[str]) -> list[str]:

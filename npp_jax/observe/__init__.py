@@ -13,7 +13,6 @@ from npp_jax.observe.observation import (
     Nuisance,
     NuisancePrior,
     Observation,
-    observe,
     solve_linear_nuisance,
 )
 from npp_jax.observe.profile import MINIMUM_POINTS, DepthProfile, Systematic, below_limits, check, within
@@ -49,7 +48,6 @@ __all__ = [
     "differs_by_ion",
     "gathered",
     "measure",
-    "observe",
     "of_each_ion",
     "sample_response",
     "scatter",

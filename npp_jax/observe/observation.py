@@ -13,7 +13,6 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from npp_jax.observe.arrays import as_leaf, concrete
-from npp_jax.observe.convolution import convolve
 from npp_jax.observe.response import AbstractResponse
 
 
@@ -53,28 +52,6 @@ class Observation(eqx.Module):
     def signal(self, seen: Float[Array, "species depth"]) -> Float[Array, "species depth"]:
         """Signal of fractions that the response has smoothed already."""
         return self.sensitivity[:, None] * seen + self.background[:, None]
-
-
-def observe(
-    observation: Observation,
-    faces: Float[Array, "face"],
-    fractions: Float[Array, "species cell"],
-    depth: Float[Array, "depth"],
-) -> Float[Array, "species depth"]:
-    """Signal of a profile of cells, without noise.
-
-    Parameters
-    ----------
-    observation
-        The experiment.
-    faces
-        Boundaries of the cells, increasing, the first at the surface. [nm]
-    fractions
-        Averages over the cells, in fractions of the bulk content of the native ion.
-    depth
-        Depths of the points as measured. [nm]
-    """
-    return observation.signal(convolve(observation.response, faces, fractions, observation.true_depth(depth)))
 
 
 class NuisancePrior(eqx.Module):

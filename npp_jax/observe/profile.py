@@ -209,20 +209,20 @@ def below_limits(profile: DepthProfile, limits: Mapping[str, float]) -> DepthPro
     return dataclasses.replace(profile, fraction=held, censored=jnp.where(below, 1.0, 0.0))
 
 
-def check(profile: DepthProfile, *, deepest: float = 1e5) -> list[str]:
+def check(profile: DepthProfile, *, shallowest: float = 1.0, deepest: float = 1e5) -> list[str]:
     """List what looks wrong in a profile that can be used: one sentence each, nothing if all is well.
 
     Parameters
     ----------
     profile
         The profile.
-    deepest
-        Span of depths beyond which their unit is doubted. [nm]
+    shallowest, deepest
+        Spans of depths below and beyond which their unit is doubted. [nm]
     """
     depth, used = np.asarray(profile.depth), np.asarray(profile.weight) > 0.0
     warnings = []
     span = depth[-1] - depth[0]
-    if span < 1.0:
+    if span < shallowest:
         warnings.append(f"the depths span {span:.3g} nm: are they in micrometres?")
     if span > deepest:
         warnings.append(f"the depths span {span:.3g} nm: are they in picometres or ångströms?")
@@ -235,16 +235,16 @@ def check(profile: DepthProfile, *, deepest: float = 1e5) -> list[str]:
     for row, name in enumerate(profile.species):
         fraction, sigma = np.asarray(profile.fraction)[row][used[row]], np.asarray(profile.sigma)[row][used[row]]
         if fraction.size < MINIMUM_POINTS:
-            warnings.append(f"{name}: {fraction.size} points are not masked")
+            warnings.append(f"{fraction.size} points of {name} are not masked")
         elif not fraction.any():
-            warnings.append(f"{name}: all zero")
+            warnings.append(f"the fractions of {name} are all zero")
         elif np.ptp(fraction) < 3.0 * np.median(sigma):
-            warnings.append(f"{name}: flat within its uncertainty")
+            warnings.append(f"the fractions of {name} are flat within their uncertainty")
         if fraction.size and fraction.max() > 10.0:
-            unit = "per cent" if fraction.max() <= _PER_CENT else "counts"
-            warnings.append(f"{name}: fractions up to {fraction.max():.3g} of the bulk: are these {unit}?")
+            told = f"per cent, for the title '{name} [%]'" if fraction.max() <= _PER_CENT else "counts"
+            warnings.append(f"the fractions of {name} reach {fraction.max():.3g} of the bulk: are these {told}?")
         if fraction.size and (fraction < -5.0 * sigma).any():
-            warnings.append(f"{name}: fractions below zero by more than five standard deviations")
+            warnings.append(f"the fractions of {name} fall below zero by more than five standard deviations")
     return warnings
 
 

@@ -83,10 +83,15 @@ def counted_signal(channel: Channel, dwell: float | None = None, as_counts: bool
 def noise(values: Float[np.ndarray, "point"]) -> float:
     """Standard deviation of the scatter about a smooth curve, from the median of second differences.
 
-    The median leaves out edges, where they are large.
+    The median leaves out edges, where they are large. Runs of zeros, in which a file holds what was below its last
+    digit, tell nothing of the scatter; numbers are not better than their rounding, step/√12.
     """
     second = values[2:] - 2.0 * values[1:-1] + values[:-2]
-    return float(np.median(np.abs(second)) / (0.674489750196 * np.sqrt(6.0)))
+    told = second[(values[2:] != 0.0) | (values[1:-1] != 0.0) | (values[:-2] != 0.0)]
+    steps = np.diff(np.unique(values))
+    rounding = float(steps.min()) / np.sqrt(12.0) if steps.size else 0.0
+    scatter = float(np.median(np.abs(told))) / (0.674489750196 * np.sqrt(6.0)) if told.size else 0.0
+    return max(scatter, rounding)
 
 
 def interpolated(signal: Signal, axis: Float[np.ndarray, "point"], target: Float[np.ndarray, "target"]) -> Signal:

@@ -1,12 +1,12 @@
 """Integration of one stage: schedule of steps, moving mesh, landing on output times.
 
 The clock of a stage with a beam is the charge passed, as a length; at rest it is time. Where a stage driven by a
-potential ends at
-a time, the charge of the output is unknown: its last step is repeated from the same start, each time with the charge
-corrected by the missing time, until it lands.
+potential ends at a time, the charge of the output is unknown: its last step is repeated from the same start, each time
+with the charge corrected by the missing time, until it lands.
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -124,13 +124,9 @@ def march(
     Last state, states after all steps, and what the steps took.
     """
 
-    def step(carry: tuple[State, State], row: tuple) -> tuple[tuple[State, State], tuple[State, StepInfo]]:
-        now, before = carry
-        clock, ratio, target, repeat, begin, gamma, cap, place = row
-        base = jax.tree.map(lambda a, b: jnp.where(repeat, a, b), before, now) if landing else now
-        if landing:
-            stays = None if surface_charge is None else surface_charge(now.y)
-            clock = step_end(course, now, base, clock, ratio, target, repeat, stays)
+    def take(step: Step, row: tuple) -> tuple[State, StepInfo]:
+        begin, gamma, cap, place = row
+        base, clock = step.base, step.clock
         faces = course.faces_at(
             jax.lax.stop_gradient(clock) if held is None else place, controls.cells_behind, controls.cells_ahead
         )
@@ -142,23 +138,64 @@ def march(
             # blind, they end nearer to the solution without it.
             counted = controls.tolerance == 0.0
             first, guessed = guess, begin
-            trend = _trend(course, now, before, base.clock, clock, gamma) if counted else None
+            trend = _trend(course, step.now, step.before, base.clock, clock, gamma) if counted else None
         options = StepOptions(gamma, cap, controls.tolerance)
-        after, info = take_step(
-            scheme, actual, still, now, clock, faces, options, guess=first, guessed=guessed, trend=trend
+        return take_step(
+            scheme, actual, still, step.now, clock, faces, options, guess=first, guessed=guessed, trend=trend
         )
-        return (after, base), (after, info)
 
-    dtype = state.clock.dtype
-    rows = (
-        schedule.clock,
-        schedule.ratio,
-        schedule.target,
-        jnp.asarray(schedule.repeat),
+    own = (
         jnp.asarray(schedule.begin),
-        jnp.asarray(schedule.gamma, dtype),
+        jnp.asarray(schedule.gamma, state.clock.dtype),
         jnp.asarray(schedule.cap, jnp.int32),
         schedule.clock if held is None else held,
     )
-    (last, _), (states, info) = jax.lax.scan(step, (state, state), rows)
+    return scan_steps(take, course, schedule, own, state, landing=landing, surface_charge=surface_charge)
+
+
+class Step(NamedTuple):
+    """A step of a schedule that is to be taken."""
+
+    now: State
+    """The last state."""
+    before: State
+    """The state from which that was reached."""
+    base: State
+    """Where the step starts: the last state, or that before where the step is repeated."""
+    clock: Array
+    """Where it ends."""
+
+
+def scan_steps(
+    take: Callable[[Step, tuple], tuple[State, StepInfo]],
+    course: AbstractCourse,
+    schedule: Schedule,
+    own: tuple,
+    state: State,
+    *,
+    landing: bool,
+    surface_charge: Callable[[Unknowns], Array] | None = None,
+) -> tuple[State, State, StepInfo]:
+    """Take the steps of a schedule one after the other, those that are repeated until they land from the same start.
+
+    Parameters
+    ----------
+    take
+        Takes a step, with its row of `own`: arrays with a first axis of the steps.
+    course, schedule, own, state, landing, surface_charge
+        As in `march`.
+    """
+
+    def one(carry: tuple[State, State], row: tuple) -> tuple[tuple[State, State], tuple[State, StepInfo]]:
+        now, before = carry
+        (clock, ratio, target, repeat), rest = row
+        base = jax.tree.map(lambda a, b: jnp.where(repeat, a, b), before, now) if landing else now
+        if landing:
+            stays = None if surface_charge is None else surface_charge(now.y)
+            clock = step_end(course, now, base, clock, ratio, target, repeat, stays)
+        after, info = take(Step(now, before, base, clock), rest)
+        return (after, base), (after, info)
+
+    rows = ((schedule.clock, schedule.ratio, schedule.target, jnp.asarray(schedule.repeat)), own)
+    (last, _), (states, info) = jax.lax.scan(one, (state, state), rows)
     return last, states, info

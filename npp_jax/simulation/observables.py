@@ -1,9 +1,9 @@
 """Numbers read off a profile: front depth, width, plateau, leading edge, and fractions at given depths.
 
 Definitions are those of the reference solutions: with u the native fraction, x½ is the deepest depth with u = ½, the
-plateau
-p = u(x½/2) (or the surface value where u > ½ everywhere), the front the deepest depth with u = (1 + p)/2, the width
-the distance between 16 and 84 % of the step from p to 1.
+plateau p = u(x½/2) (or the surface value where u > ½ everywhere), the front the deepest depth with u = (1 + p)/2, the
+width the distance between 16 and 84 % of the step from p to 1. Where u falls by less than a thousandth from the bulk to
+the plateau, as around an implanted layer, there is no front: its depth and width are zero.
 """
 
 from typing import NamedTuple
@@ -15,6 +15,9 @@ from jaxtyping import Array, Float
 from npp_jax.physics.interpolation import hermite, hermite_slopes, interpolate, take
 
 _BISECTIONS = 40
+
+_LEAST_STEP = 1e-3
+"""Step from the plateau to the bulk below which there is no front."""
 
 
 class FrontObservables(NamedTuple):
@@ -108,4 +111,6 @@ def front_observables(points: Array, native: Array, foreign: Array) -> FrontObse
     shares = jnp.asarray([0.5, 0.16, 0.84], native.dtype).reshape(-1, *(1,) * (native.ndim - 1))
     depth, lower, upper = deepest_crossing(points, native, plateau + shares * (1.0 - plateau))
     edge = deepest_crossing(points, foreign, 0.5 * jnp.max(foreign, axis=0, keepdims=True))
-    return FrontObservables(depth, upper - lower, plateau[0], edge[0])
+    there = 1.0 - plateau[0] > _LEAST_STEP
+    depth, width = (jnp.where(there, length, 0.0) for length in (depth, upper - lower))
+    return FrontObservables(depth, width, plateau[0], edge[0])

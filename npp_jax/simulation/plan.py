@@ -47,8 +47,9 @@ class StageStart(NamedTuple):
     neutral_first: bool
     """Whether the first step, from a step profile, is taken neutral: Poisson's equation adds nothing there but
     stiffness."""
-    held_back: Array | None = None
-    """Charge that earlier stages have left at the surface or have exchanged [nm], as far as the steps need it."""
+    earlier: Array | None = None
+    """Charge of earlier stages [nm], as far as the steps need it: what is left at the surface where the theory knows
+    the mesh, what was exchanged where the mesh is sought."""
 
 
 class Counted(NamedTuple):

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Array
 
 from npp_jax.physics.experiment import Experiment
-from npp_jax.physics.protocol import Blocking, Closed
+from npp_jax.physics.protocol import Blocking, Closed, IonBeamCurrent, IonBeamPotential
 from npp_jax.simulation.at_start import faces_at_start, step_at_start
 from npp_jax.simulation.controls import Controls
 from npp_jax.simulation.march import march
@@ -90,8 +90,8 @@ class MixturePlan(AbstractPlan):
         scheme, course = self.scheme.neutral if neutral else self.scheme, start.course
         fresh = neutral or not start.neutral_first
         guess = start.guess if fresh else tuple(jnp.stack([c, c]) for c in state.y)
-        if start.held_back is not None:
-            return seek(scheme, course, schedule, state, start.held_back, guess, controls, landing=landing, fresh=fresh)
+        if start.earlier is not None:
+            return seek(scheme, course, schedule, state, start.earlier, guess, controls, landing=landing, fresh=fresh)
 
         def known(begin: Array, end: Array, gamma: Array) -> Unknowns:
             early, late = course.state_at(begin + gamma * (end - begin)), course.state_at(end)
@@ -116,7 +116,7 @@ class MixturePlan(AbstractPlan):
             passed = _passed(start.actual.medium, states, origin, flowed, neutral=start.neutral_first)
         later = experiment.stages[start.number + 1 :]
         # The sheet of charge that carries the field of a beam sinks in when the beam ends.
-        stays = not later or hasattr(later[0].front, "beam")
+        stays = not later or isinstance(later[0].front, IonBeamPotential | IonBeamCurrent)
         return Counted(flowed, passed, passed[-1] if stays else flowed[-1], before.charge)
 
     def end(self, start: StageStart, state: State, counted: Counted, before: Before) -> Before:

@@ -75,8 +75,8 @@ class PairPlan(AbstractPlan):
         if self.held is not None:
             first = int(start.neutral_first and not neutral)
             held = self.held[start.number][first : first + len(schedule.gamma)]
-        if scheme.poisson and start.held_back is not None:
-            medium, before = start.actual.medium, start.held_back
+        if scheme.poisson and start.earlier is not None:
+            medium, before = start.actual.medium, start.earlier
             stays = lambda y: _surface_charge(medium, y) - before  # noqa: E731
         guess = (start.guess, jnp.zeros_like(start.guess)) if scheme.poisson else (start.guess,)
         return march(

@@ -7,14 +7,13 @@ the profile at the end of the step; the mesh that resolves this is the one on wh
 
 from dataclasses import replace
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
 from npp_jax.physics.protocol import Closed, IonBeamCurrent, IonBeamPotential
 from npp_jax.simulation.controls import Controls
-from npp_jax.simulation.march import step_end
+from npp_jax.simulation.march import Step, scan_steps
 from npp_jax.simulation.material import Mixture, Unknowns
 from npp_jax.simulation.mesh.even_mesh import even_error_faces, linear
 from npp_jax.simulation.mesh.found import FoundCourse
@@ -66,15 +65,14 @@ def seek(
     """
     medium, rough_course = course.medium, _upwinded(course)
 
-    def step(carry: tuple[State, State], row: tuple) -> tuple[tuple[State, State], tuple[State, StepInfo]]:
-        now, before = carry
-        clock, ratio, target, repeat, begin, gamma, cap, rough_cap = row
-        base = jax.tree.map(lambda a, b: jnp.where(repeat, a, b), before, now) if landing else now
-        if landing:
-            clock = step_end(course, now, base, clock, ratio, target, repeat)
+    def take(step: Step, row: tuple) -> tuple[State, StepInfo]:
+        begin, gamma, cap, rough_cap = row
+        base, clock = step.base, step.clock
         predicted = jnp.where(begin, base.faces, advected_faces(course, base.faces, base.clock, clock, exchanged))
         options = StepOptions(gamma, rough_cap, controls.tolerance, euler=True)
-        rough, _ = take_step(scheme, rough_course, base, now, clock, predicted, options, guess=guess, guessed=begin)
+        rough, _ = take_step(
+            scheme, rough_course, base, step.now, clock, predicted, options, guess=guess, guessed=begin
+        )
         faces = jnp.where(begin, base.faces, resolving_faces(scheme, medium, rough))
         end = _between_meshes(medium, rough.y, predicted, faces)
         middle = _between_meshes(medium, tuple(g[0] for g in guess), predicted, faces)
@@ -83,27 +81,18 @@ def seek(
             for m, a, b in zip(middle, base.y, end, strict=True)
         )
         options = StepOptions(gamma, cap, controls.tolerance)
-        after, info = take_step(
-            scheme, course, base, rough, clock, faces, options, guess=guesses, guessed=jnp.bool_(True)
-        )
-        return (after, base), (after, info)
+        return take_step(scheme, course, base, rough, clock, faces, options, guess=guesses, guessed=jnp.bool_(True))
 
     extra = np.zeros(len(schedule.cap), int)
     given = controls.extra_iterations[: len(extra)]
     extra[: len(given)] += np.asarray(given, int)
-    rough = _rough_iterations(medium, controls)
-    rows = (
-        schedule.clock,
-        schedule.ratio,
-        schedule.target,
-        jnp.asarray(schedule.repeat),
+    own = (
         jnp.asarray(fresh & (np.arange(len(extra)) == 0)),
         jnp.asarray(schedule.gamma, state.clock.dtype),
         jnp.asarray(schedule.cap, jnp.int32),
-        jnp.asarray(extra + rough, jnp.int32),
+        jnp.asarray(extra + _rough_iterations(medium, controls), jnp.int32),
     )
-    (last, _), (states, info) = jax.lax.scan(step, (state, state), rows)
-    return last, states, info
+    return scan_steps(take, course, schedule, own, state, landing=landing)
 
 
 def first_faces(

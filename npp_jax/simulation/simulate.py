@@ -46,6 +46,9 @@ FAST = Controls(
 )
 """Default of sweeps."""
 
+SETTINGS = {"accurate": ACCURATE, "fast": FAST}
+"""Numerical settings by their names in files and options."""
+
 
 GUARDED = 80
 """Cap on the iterations of a step where laws may jump; most steps take few."""

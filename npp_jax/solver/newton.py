@@ -105,7 +105,7 @@ def newton(
         jumps, where plain iterations go round in circles, it falls along the correction of Newton always.
     """
 
-    def within(new_v: Array, v: Array) -> Array:
+    def bounded(new_v: Array, v: Array) -> Array:
         return jnp.clip(new_v, 0.5 * v, 2.0 * v) if positive else new_v
 
     def correct(y: Vector, v: Array, last: Array) -> tuple[Vector, Array]:
@@ -115,14 +115,14 @@ def newton(
         if system.column is not None and system.row is not None and not prescribed:
             plain, along = solve(system.lower, system.diagonal, system.upper, system.residual, system.column)
             rise = (system.closure - _dot(system.row, plain)) / (system.corner - _dot(system.row, along))
-            new_v = within(v - rise, v)
+            new_v = bounded(v - rise, v)
             return tuple(r * (v - new_v) - p for p, r in zip(plain, along, strict=True)), new_v
-        (change,) = solve(system.lower, system.diagonal, system.upper, system.residual)
-        step = jax.tree.map(jnp.negative, change)
+        (excess,) = solve(system.lower, system.diagonal, system.upper, system.residual)
+        step = jax.tree.map(jnp.negative, excess)
         if prescribed:
             return step, v
         closure = system.closure if system.row is None else system.closure + _dot(system.row, step)
-        new_v = within(v - closure / system.corner, v)
+        new_v = bounded(v - closure / system.corner, v)
         if system.response is not None:
             step = tuple(d + r * (new_v - v) for d, r in zip(step, system.response, strict=True))
         return step, new_v
@@ -133,7 +133,7 @@ def newton(
             return jax.tree.map(jnp.negative, _solve_tangents(jacobian, value)), v
         value, jacobian = jax.linearize(lambda x: residual(*x, last), (y, v))
         plain, response, rise = _bordered(jacobian, value)
-        new_v = within(v - rise, v)
+        new_v = bounded(v - rise, v)
         return tuple(r * (v - new_v) - p for p, r in zip(plain, response, strict=True)), new_v
 
     def shorter(y: Vector, step: Vector, v: Array) -> Vector:
@@ -169,9 +169,9 @@ def newton(
         return y, keep(new_v, v), keep(size, update), count + active, turn + 1, last
 
     def iterate(start: Vector, v: Array) -> tuple[tuple[Vector, Array], tuple[Array, Array]]:
-        within = limit(start, jax.tree.map(jnp.zeros_like, start))
+        inside = limit(start, jax.tree.map(jnp.zeros_like, start))
         none = jnp.zeros_like(v)
-        first = (within, v, none + jnp.inf, none, jnp.int32(0), jnp.bool_(False))
+        first = (inside, v, none + jnp.inf, none, jnp.int32(0), jnp.bool_(False))
         y, v, update, count, _, _ = jax.lax.while_loop(lambda state: ~state[-1], body, first)
         return (y, v), (update, count)
 

@@ -1,9 +1,9 @@
 """Two-stage, second-order, L-stable, stiffly accurate diagonally implicit Runge–Kutta step (SDIRK2).
 
 R. Alexander, SIAM J. Numer. Anal. 14 (1977) 1006, γ = 1 - 1/√2. Written for conserved amounts M(y). The rate of a
-stage is taken
-from its amounts, (M - base)/weight, not from the fluxes: the same thing at the solution, but an incomplete Newton
-iteration is then not amplified by the stiffness, and what the linear system conserves is conserved to round-off.
+stage is taken from its amounts, (M - base)/weight, not from the fluxes: the same thing at the solution, but an
+incomplete Newton iteration is then not amplified by the stiffness, and what the linear system conserves is conserved to
+round-off.
 """
 
 from collections.abc import Callable

@@ -63,11 +63,13 @@ def fit_boundaries(
     if fit_bulk:
         unknowns.append(Unknown("D_bulk_m2_s", as_leaf(D_bulk), "log"))
     fraction = jnp.repeat(jnp.broadcast_to(as_leaf(initial), sizes.shape), cells)
-    model = _ChainModel(sizes, fraction, tuple(stages), tuple(profiles), as_leaf(D_bulk), as_leaf(start), cells, steps)
+    model = ChainModel(sizes, fraction, tuple(stages), tuple(profiles), as_leaf(D_bulk), as_leaf(start), cells, steps)
     return fit_tracer(model, tuple(unknowns), on_iteration=on_iteration)
 
 
-class _ChainModel(AbstractTracerModel):
+class ChainModel(AbstractTracerModel):
+    """Profiles along a chain of grains as functions of the parameters of `fit_boundaries`."""
+
     sizes: Array
     initial: Array
     stages: tuple[DiffusionStage, ...]

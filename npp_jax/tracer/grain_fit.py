@@ -21,7 +21,9 @@ _ROUNDING_OFFSET = 1e-3
 """The linear systems are solved to 1e-7 of the map, χ² therefore to some 1e-7 of what it is of a wrong map."""
 
 
-class _MapModel(AbstractTracerModel):
+class MapModel(AbstractTracerModel):
+    """Fractions of a map as functions of the parameters of `fit_permeability`."""
+
     grains: GrainMap
     measured: AbstractFractions
     D_bulk: Array
@@ -84,5 +86,5 @@ def fit_permeability(
         largest_step=_LARGEST_STEP,
         rounding_offset=_ROUNDING_OFFSET,
     )
-    model = _MapModel(grains, data, as_leaf(D_bulk), as_leaf(initial), stages)
+    model = MapModel(grains, data, as_leaf(D_bulk), as_leaf(initial), stages)
     return fit_tracer(model, tuple(unknowns), batch=batch, options=options, on_iteration=on_iteration)

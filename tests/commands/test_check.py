@@ -3,9 +3,11 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from npp_jax.commands.check.experiment import experiment_warnings
+from npp_jax.commands.check.misfit import Seen, cause
 from npp_jax.files import load_experiment
 
 SWEEPS = Path(__file__).parents[2] / "sweeps"
@@ -92,6 +94,22 @@ def test_an_experiment_tells_its_keys_with_units_and_ranges(study: Path, tmp_pat
     (tmp_path / "glass.toml").write_text(glass.read_text(encoding="utf-8") + more, encoding="utf-8")
     (told,) = experiment_warnings(load_experiment(tmp_path / "glass.toml"))
     assert told == "Na is not in the bulk, and no stage brings it: it plays no part"
+
+
+def test_where_a_start_is_far_from_the_data_is_told() -> None:
+    depth = np.linspace(0.5, 159.5, 160)
+    model = np.stack([np.where(depth < 100.0, 0.1, 1.0), np.where(depth < 100.0, 0.9, 0.0)])
+
+    def told(change: np.ndarray) -> str:
+        chi2 = np.sum((change / 0.01) ** 2, axis=0) + 2.0
+        return cause(Seen(("Li", "K"), depth, model + change, model, chi2, (100.0, 4.0)))
+
+    ones = np.ones((2, 1))
+    assert "above 6.5 nm: a transient of sputtering? first_depth_nm = 6.5" in told(ones * 0.3 * (depth < 6.0))
+    assert "in the bulk, where Li is 0.72 in the profile and 1 in the model" in told(-0.28 * model)
+    assert "at the front, from 75.5 to 124.5 nm" in told(ones * 0.5 * (np.abs(depth - 110.0) < 10.0))
+    assert "behind the front" in told(np.outer([0.05, -0.05], depth < 100.0))
+    assert told(0.0 * model) == "see the figure"
 
 
 @pytest.mark.parametrize("name", ["profile", "evolution", "chain", "map"])

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.special import erfc
 
 import npp_jax as npp
 from npp_jax.commands.simulate import read_supported
@@ -110,6 +111,7 @@ def test_an_imported_profile_is_drawn_again(tmp_path: Path, run: Run) -> None:
         (("cait", "--profile", "none.csv"), "none.csv: No such file"),
         (("cait", "--profile", str(PROFILE), "--native", "Na"), "leave out the column of K"),
         (("cait", "--native", "Li", "--foreign", "K", "--name", "a/b"), "letters, digits"),
+        (("cait", "--profile", str(PROFILE), "--profile", "b.csv"), "--profile is given 2 times"),
     ],
 )
 def test_wrong_input_is_one_line(arguments: tuple[str, ...], told: str, tmp_path: Path, run: Run) -> None:
@@ -156,6 +158,35 @@ def test_the_ion_that_rises_with_depth_is_that_of_the_glass(tmp_path: Path, run:
     plateau = _profile(tmp_path / "plateau.csv", depth[:5], np.full(5, 0.12))
     code, text = run("new", "cait", "--profile", plateau, "--output", tmp_path, "--name", "plateau")
     assert code == 2 and "neither Li nor K rises with depth" in " ".join(text.split())
+
+
+@pytest.mark.parametrize(
+    ("scale", "inside", "told"),
+    [
+        (0.72, 0.0, "warning: Na is 0.72 in the bulk of the profile"),
+        (1.0, 0.3, "K is 0.3 in the bulk: taken for a part of the glass (bulk_fraction 0.3)"),
+    ],
+)
+def test_the_glass_of_a_melt_is_that_of_the_profile(scale: float, inside: float, told: str, tmp_path: Path, run: Run):
+    depth = np.linspace(50.0, 24000.0, 100)
+    foreign = inside + (0.9 - inside) * erfc(depth / 6000.0)
+    sigma = np.full(100, 0.01)
+    rows = np.column_stack([depth, scale * (1.0 - foreign), sigma, scale * foreign, sigma])
+    head = "depth_nm,Na,Na_sigma,K,K_sigma"
+    np.savetxt(tmp_path / "melt.csv", rows, delimiter=",", header=head, comments="")
+    code, text = run("new", "melt", "--profile", tmp_path / "melt.csv", "--output", tmp_path)
+    assert code == 0 and told in text, text
+    problem = load_study(tmp_path / "melt_K_study.toml").problem
+    shares = [float(ion.bulk_fraction) for ion in problem.measurements[0].experiment.species]
+    assert shares == pytest.approx([1.0 - inside, inside])
+    surface = float(problem.measurements[0].value_of("stages.0.reservoir_fraction.K"))
+    # The median of the first three points.
+    assert surface == pytest.approx(foreign[1], rel=2e-3)
+    varied = [p for p in problem.parameters if p.name == "sensitivity"]
+    assert [p.keys for p in varied] == (
+        [] if scale == 1.0 else [("observation.Na.sensitivity", "observation.K.sensitivity")]
+    )
+    assert all(p.low < scale < p.high for p in varied)
 
 
 def test_depths_in_angstroms_are_told(tmp_path: Path, run: Run) -> None:

@@ -88,6 +88,10 @@ def test_the_files_of_the_page_give_its_picture_on_the_command_line(page, served
     assert done.exit_code == 0, done.output
     (stored,) = read_profiles(tmp_path / "study.h5", np.array([0]))
     np.testing.assert_allclose(stored.profile[0, 1], page.curve("signal K"), atol=1e-5)
+    # With χ² of the page, the record included, as the sweep has the setting of the picture.
+    told = [text for text in page.column("told K", "text") if "χ²" in text]
+    chi2 = sum(float(text.split("χ²")[1].split("/")[0]) for text in told)
+    assert read_sweep(tmp_path / "study.h5").total[0] == pytest.approx(chi2, abs=0.11)
     again = subject_of_study(study)
     # Records travel with the study.
     (record,), (before,) = (load_study(path).problem.measurements[0].records for path in (study, served.study))

@@ -1,15 +1,22 @@
 """Parts of the pages without a browser: keys that can be added, histories, work beside the page, tracers."""
 
+import dataclasses
+import io
 import threading
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from npp_jax import Problem, load_study
+from npp_jax import ACCURATE, FAST, Problem, load_study
+from npp_jax.commands.sweep import run_study
 from npp_jax.explorer.added import addable, added_parameter, first_parameters
 from npp_jax.explorer.state import History, View
+from npp_jax.explorer.subject import subject_of_study
 from npp_jax.inference import Parameter, ParameterError
+from npp_jax.sweeping import Workers
+from npp_jax.sweeping.run import SweepStopped
 
 SWEEPS = Path(__file__).parents[2] / "sweeps"
 
@@ -66,6 +73,41 @@ def test_the_newest_wish_is_done_and_those_between_are_dropped():
     assert ended.wait(10)
     latest.end()
     assert done == [0, 9]
+
+
+def test_what_looks_wrong_is_judged_by_the_numbers_of_the_page(problem):
+    page = pytest.importorskip("npp_jax.explorer.doubts", reason="the extra 'explore' (bokeh) is not installed")
+    charge = added_parameter(problem, "stages.0.charge_C_m2@K")
+    one = Problem(problem.measurements, (charge,))
+    assert page.doubts(one, (201.0,)) == []
+    (told,) = page.doubts(one, (20.1,))
+    assert told.startswith("K: charge and depths disagree, by a factor of about 10: ")
+    (told,) = page.doubts(one, (150.0,))
+    assert told.startswith("K: the profile holds 206 C/m², 150 C/m² were passed (1.37 of it)")
+
+
+@pytest.mark.parametrize("setting", ["fast", "accurate"])
+def test_a_sweep_of_the_saved_study_has_the_setting_of_its_picture(
+    setting: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    save = pytest.importorskip("npp_jax.explorer.save", reason="the extra 'explore' (bokeh) is not installed")
+    subject = dataclasses.replace(subject_of_study(SWEEPS / "one_distribution.toml"), release=setting)
+    with zipfile.ZipFile(io.BytesIO(save.saved_files(subject, subject.view()).content)) as archive:
+        archive.extractall(tmp_path)
+    path = tmp_path / "one_distribution" / "one_distribution.toml"
+    used = {}
+
+    def begun(problem, design, controls, **more):
+        used["controls"] = controls
+        raise SweepStopped
+
+    monkeypatch.setattr("npp_jax.commands.sweep.sweep", begun)
+    study = load_study(path)
+    with pytest.raises(SweepStopped):
+        run_study(study, tmp_path / "found.h5", force=False, workers=Workers(), quiet=True)
+    assert used["controls"] == dataclasses.replace({"fast": FAST, "accurate": ACCURATE}[setting], trace=False)
+    assert study.design.values.tolist() == [list(subject.values)]
+    assert subject_of_study(path).release == setting
 
 
 def test_curves_of_a_tracer_have_the_misfit_of_its_fit():

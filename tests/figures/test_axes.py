@@ -6,7 +6,17 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from npp_jax.figures.axes import RESIDUAL, easy_ticks, line_colour, mark_beyond, reach, scale_axis
+from npp_jax.figures.axes import (
+    RESIDUAL,
+    easy_ticks,
+    ion_colours,
+    legend_above,
+    line_colour,
+    mark_beyond,
+    reach,
+    scale_axis,
+    share_depths,
+)
 from npp_jax.fitting.units import split_unit
 from npp_jax.inference import Parameter
 
@@ -71,6 +81,36 @@ def test_depths_are_shown_up_to_where_something_happens() -> None:
     front = 1.0 / (1.0 + np.exp((depth - 100.0) / 3.0))
     assert 130.0 < reach(depth, np.stack([front, 1.0 - front])) < 250.0
     assert reach(depth, np.stack([depth])) == 1000.0
+
+
+def test_an_ion_has_its_colour_in_every_figure() -> None:
+    alone, together = ion_colours(["Li", "Cs"]), ion_colours(["Na", "Li", "K", "Rb", "Cs", "Cu+", "Tl"])
+    assert together["Cs"] == alone["Cs"] and together["Li"] == alone["Li"] == ion_colours(["Li+"])["Li+"]
+    assert len(set(together.values())) == 7
+    # Isotopes of one element are told apart.
+    assert len(set(ion_colours(["6Li", "7Li"]).values())) == 2
+
+
+def test_residuals_have_the_depths_of_the_profile_and_show_all_large_ones() -> None:
+    depth, figure = np.linspace(1.0, 200.0, 200), Figure()
+    for beyond, end in ((0.0, 120.0), (150.0, 150.0)):
+        axes = list(figure.subplots(3, 1))
+        axes[0].set_xlim(0.0, 120.0)
+        share_depths(axes, depth, depth == beyond)
+        assert {ax.get_xlim() for ax in axes} == {(0.0, end)}
+
+
+def test_a_legend_above_a_panel_covers_nothing() -> None:
+    figure = Figure(figsize=(4.0, 3.0), layout="constrained")
+    ax = figure.subplots()
+    for name in ("Na measured", "Na fit", "K measured", "K fit"):
+        ax.plot([0.0, 1.0], [0.0, 1.0], label=name)
+    legend_above(ax, "a melt")
+    figure.canvas.draw()
+    legend, title = ax.get_legend(), ax.get_title(loc="left")
+    assert legend is not None and title == "a melt"
+    box = legend.get_window_extent()
+    assert box.y0 >= ax.bbox.y1 and box.x1 <= figure.bbox.x1 and box.x0 >= ax.bbox.x0
 
 
 def test_no_colour_comes_twice() -> None:

@@ -120,6 +120,20 @@ def test_what_is_wrong_is_one_line(text: str, message: str, tmp_path: Path) -> N
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("a = 1\nsed_fwhm_eV = 0,25  # eV", "; line 2: numbers have a decimal point, 0.25 and not 0,25"),
+        ("x = -1,5e-3", "; line 1: numbers have a decimal point, -1.5 and not -1,5"),
+        ('a = "1,5"\nb = [1,2]\nc = ', ""),
+    ],
+)
+def test_a_decimal_comma_is_told(text: str, hint: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="not a TOML file") as caught:
+        read(tmp_path, text)
+    assert str(caught.value).endswith(hint) if hint else "decimal point" not in str(caught.value)
+
+
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"none\.toml: No such file"):
         read_toml(tmp_path / "none.toml", Small)

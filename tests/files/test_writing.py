@@ -3,6 +3,7 @@
 import html
 import json
 import os
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 from unittest.mock import MagicMock
@@ -18,6 +19,7 @@ from npp_jax.commands.fit.run import FitOutcome
 from npp_jax.commands.report.blocks import Page, Shown, Text
 from npp_jax.commands.report.provenance import Begun
 from npp_jax.commands.simulate import read_supported, run_simulation, write_simulation
+from npp_jax.files.origin import check_folder
 from npp_jax.files.writing import write_figure, write_text, written_hdf5, written_whole
 from npp_jax.physics import Experiment
 from npp_jax.simulation.solution import Solution
@@ -206,3 +208,15 @@ def test_what_is_being_written_goes_where_the_process_ends_at_once(tmp_path: Pat
         drop_parts()
         assert not part.exists()
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("a.txt", "former")]
+
+
+def test_the_probe_of_a_folder_is_never_a_file_that_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """As of another account, which has guessed its name and put a link there."""
+    mine = tmp_path / "thesis.txt"
+    mine.write_text("my own")
+    monkeypatch.setattr(secrets, "token_hex", lambda size: "guessed")
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared" / ".npp_jax_guessed.part").symlink_to(mine)
+    with pytest.raises(FileExistsError):
+        check_folder(tmp_path / "shared")
+    assert mine.read_text() == "my own"

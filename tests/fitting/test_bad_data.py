@@ -13,8 +13,9 @@ from npp_jax.cli import app
 from npp_jax.files import load_experiment
 from npp_jax.files.sims_profile import write_profile
 from npp_jax.files.study import Study, load_study
-from npp_jax.fitting import data_warnings, known_keys, replaced_depth
+from npp_jax.fitting import Problem, data_warnings, known_keys, replaced_depth
 from npp_jax.inference import Parameter
+from npp_jax.observe import DepthProfile, GaussianLikelihood
 from npp_jax.physics import Drive, IonBeamCurrent, IonBeamPotential, Reservoir
 from npp_jax.sims import ImportOptions, import_sims
 from npp_jax.sweeping.screening import NoCandidate
@@ -122,7 +123,8 @@ def test_a_wrong_number_of_an_imported_profile_ends_in_one_line(tmp_path: Path, 
 
 
 @pytest.mark.parametrize(
-    ("factor", "words"), [(1.0, None), (1e-3, "are they in micrometres"), (1e3, "are the depths in picometres")]
+    ("factor", "words"),
+    [(1.0, None), (1e-3, "are in µm and not in nm"), (1e3, "are in nm and not in µm")],
 )
 def test_an_imported_profile_in_another_unit_is_reported(tmp_path: Path, factor: float, words: str | None):
     def scaled(file: h5py.File) -> None:
@@ -146,17 +148,24 @@ def test_a_wrong_number_above_the_first_depth_is_masked(tmp_path: Path):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (times(1e-3, 0), "K: the depths end at 0.16 nm, the native ion is gone from 0.0922 nm, the charge passed"),
-        (times(1e-9, 0), "are they in micrometres or metres?"),
-        (times(1e3, 0), "are the depths in picometres or ångströms, or is the charge wrong?"),
-        (times(10.0, 0), "are the depths in picometres or ångströms, or is the charge wrong?"),
         (
-            times(0.1, 0),
-            "the charge passed is enough for 89.6 nm: is the unit of the depths right",
+            times(1e-3, 0),
+            "by a factor of about 1000: the charge passed is enough for 89.6 nm of complete replacement (201 C/m² = "
+            "20.1 mC/cm²), the profile shows 0.0919 nm. They agree if the depths are in µm and not in nm (depth_scale "
+            "= 1000)",
         ),
-        (swapped, "K: K is found at depth and Li at the surface: are their columns swapped?"),
-        (times(2000.0, 1, 2, 3, 4), "K: Li: fractions up to 2.08e+03 of the bulk: are these counts?"),
-        (times(100.0, 1, 3), "K: K: fractions up to 96.7 of the bulk"),
+        (times(1e-9, 0), "They agree if the depths are in m and not in nm (depth_scale = 1e+09)"),
+        (times(1e3, 0), "if the depths are in nm and not in µm (depth_scale = 0.001)"),
+        (times(10.0, 0), "are in Å and not in nm (depth_scale = 0.1), or if the charge is in mC/cm² and not in C/m²"),
+        (times(0.1, 0), "are in nm and not in Å (depth_scale = 10), or if the charge is in C/m² and not in mC/cm²"),
+        (times(4.0, 0), "about 4.1: the charge passed is enough for 89.6 nm"),
+        (times(1.2, 0), "K: the profile holds 247.2 C/m², 201 C/m² were passed (1.23 of it)"),
+        (swapped, "K: the foreign ion K lies deep and Li at the surface: are their columns swapped?"),
+        (times(2000.0, 1, 2, 3, 4), "K: the fractions of Li reach 2.08e+03 of the bulk: are these counts?"),
+        (
+            times(100.0, 1, 3),
+            "K: the fractions of K reach 96.7 of the bulk: are these per cent, for the title 'K [%]'?",
+        ),
         (times(30.0, 2, 4), "the standard deviations of the file are 30 times those of counts_per_fraction"),
     ],
 )
@@ -178,6 +187,41 @@ def test_depths_in_another_unit_with_their_scale_are_good(tmp_path: Path):
     found = data_warnings(load_study(study).problem)
     assert [text for text in found if text.startswith("K") and "charge" in text] == []
     assert any(text.startswith("Rb: ") and "charge" in text for text in found)
+
+
+@pytest.mark.parametrize(
+    ("factor", "words"),
+    [(1e3, "µC/cm² and not in mC/cm²"), (10.0, "C/m² and not in mC/cm²"), (1e-3, "C/cm² and not in mC/cm²")],
+)
+def test_a_charge_in_another_unit_is_told_as_depths_are(factor: float, words: str):
+    first = load_study(SWEEPS / "one_distribution.toml").problem.measurements[0]
+    (stage,) = first.experiment.stages
+    wrong = dataclasses.replace(first.experiment, stages=(dataclasses.replace(stage, charge=factor * stage.charge),))
+    measurement = dataclasses.replace(first, experiment=wrong)
+    found = [t for t in data_warnings(Problem((measurement,), ())) if "take" not in t]
+    (told,) = found
+    assert f"about {max(factor, 1.0 / factor):g}" in told and f"if the charge is in {words}" in told
+    # A parameter whose range holds the charge of the profile is there to find it.
+    free = Parameter("charge", ("stages.0.charge_mC_cm2",), low=15.0, high=30.0)
+    fitted = Problem((measurement,), (free,))
+    assert [t for t in data_warnings(fitted) if "take" not in t] == []
+    elsewhere = dataclasses.replace(fitted, parameters=(dataclasses.replace(free, low=100.0, high=300.0),))
+    assert [t for t in data_warnings(elsewhere) if "take" not in t] == found
+
+
+def test_ions_of_the_beam_alone_tell_the_charge_where_they_are_seen_to_their_end():
+    first = load_study(SWEEPS / "one_distribution.toml").problem.measurements[0]
+    assert first.profile is not None
+
+    def told(points: int, factor: float) -> list[str]:
+        p = first.profile
+        alone = DepthProfile(factor * p.depth[:points], ["K"], p.fraction[1:, :points], p.sigma[1:, :points])
+        measurement = dataclasses.replace(first, profile=alone, likelihood=GaussianLikelihood())
+        return data_warnings(Problem((measurement,), ()))
+
+    assert told(160, 1.0) == told(60, 1.0) == told(60, 0.1) == []
+    assert any("8.96 nm. They agree if the depths are in nm and not in Å" in t for t in told(160, 0.1))
+    assert any("the profile ends at 0.0595 nm" in t and "the depths are in µm" in t for t in told(60, 1e-3))
 
 
 def test_more_parameters_than_points(tmp_path: Path):

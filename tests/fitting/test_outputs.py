@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -85,3 +86,23 @@ def test_depths_are_judged_by_the_charge_at_the_output(experiments):
 def test_an_output_that_is_not_there_is_refused(output: int, experiments):
     with pytest.raises(ValueError, match=rf"half: output = {output}: the experiment has 2, numbered from 0"):
         npp.Measurement("half", experiments[0], profile(48.0), output=output)
+
+
+def test_a_synthetic_profile_is_what_a_fit_sees(experiments):
+    seen = npp.Observation(npp.GaussianResponse(2.0), sputter_ratio=1.2)
+    data = profile(97.0)
+    of = problem(npp.Measurement("end", experiments[0], data, observation=seen))
+    theta = jnp.asarray([[9.7e-22]])
+    objective = Objective(of, SMALL, sampled=False)
+    solutions = objective.solve(theta)
+    (signal,) = objective.signals(solutions, theta)
+    assert signal is not None
+    one = jax.tree.map(lambda leaf: leaf[..., 0], solutions[0])
+    made = npp.synthetic_profile(one, seen, data.depth, 2000.0, seed=None, native=("Li",))
+    # Without the response prepared at the depths they are one function.
+    np.testing.assert_allclose(made.fraction, signal[0], atol=1e-12)
+    # Material that sputters faster is seen less deep.
+    slow = npp.synthetic_profile(one, npp.Observation(npp.GaussianResponse(2.0)), data.depth, 2000.0, seed=None)
+    assert np.interp(0.5, made.fraction[0], data.depth) < 0.9 * np.interp(0.5, slow.fraction[0], data.depth)
+    with pytest.raises(ValueError, match=r"sputter_ratio = 1.2 needs the native ions: native = \('Li',\)"):
+        npp.synthetic_profile(one, seen, data.depth, 2000.0)

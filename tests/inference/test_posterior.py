@@ -145,6 +145,8 @@ def test_ends_that_the_range_sets_are_told(rng: np.random.Generator):
     assert flat.endswith(", both ends set by the range")
     assert piled.endswith(", the upper end set by the range")
     assert "range" not in inside
+    # Two digits of a standard deviation of 0.005.
+    assert [len(end.partition(".")[2]) for end in inside.split(" … ")] == [4, 4]
 
 
 def study_with(tmp_path: Path, table: str) -> Path:

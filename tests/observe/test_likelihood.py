@@ -20,7 +20,6 @@ from npp_jax.observe import (
     StudentLikelihood,
     convolve,
     measure,
-    observe,
 )
 
 LIKELIHOODS = [
@@ -275,7 +274,7 @@ def test_a_resolution_is_recovered_from_counts_with_its_uncertainty(key: jax.Arr
         experiment = Observation(
             DowsettResponse(1.0, p[0], p[1]), jnp.ones(2), jnp.stack([p[2], 0.4 * p[2]]), 1.0, p[3]
         )
-        return observe(experiment, faces, cells, DEPTH)
+        return experiment.signal(convolve(experiment.response, faces, cells, experiment.true_depth(DEPTH)))
 
     def fit(k: jax.Array) -> tuple[jax.Array, jax.Array]:
         data = measure(k, model(truth), exposure, depth=DEPTH, species=("Li", "K"))

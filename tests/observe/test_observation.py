@@ -16,7 +16,6 @@ from npp_jax.observe import (
     NuisancePrior,
     Observation,
     convolve,
-    observe,
     sample_response,
     solve_linear_nuisance,
 )
@@ -38,24 +37,31 @@ def experiment(**changes: Any) -> Observation:
     return Observation(**(inputs | changes))
 
 
+def seen(observation: Observation, faces: jax.Array = FACES) -> jax.Array:
+    depth = observation.true_depth(DEPTH)
+    return observation.signal(convolve(observation.response, faces, FRACTIONS, depth))
+
+
 def test_signal_is_affine_in_what_the_response_sees():
-    seen = convolve(experiment().response, FACES, FRACTIONS, 0.97 * DEPTH + 0.5)
-    signal = observe(experiment(), FACES, FRACTIONS, DEPTH)
-    np.testing.assert_allclose(signal, jnp.asarray([[1.1], [0.4]]) * seen + jnp.asarray([[0.01], [0.002]]), rtol=1e-14)
+    smooth = convolve(experiment().response, FACES, FRACTIONS, 0.97 * DEPTH + 0.5)
+    signal = seen(experiment())
+    np.testing.assert_allclose(
+        signal, jnp.asarray([[1.1], [0.4]]) * smooth + jnp.asarray([[0.01], [0.002]]), rtol=1e-14
+    )
 
 
 def test_a_depth_scale_is_a_stretch_of_the_profile_and_the_response():
     stretched = experiment(
         response=DowsettResponse(1.0 / 0.97, 3.0 / 0.97, 2.0 / 0.97), depth_scale=1.0, depth_offset=0.0
     )
-    moved = observe(stretched, (FACES - 0.5) / 0.97, FRACTIONS, DEPTH)
-    np.testing.assert_allclose(observe(experiment(), FACES, FRACTIONS, DEPTH), moved, rtol=1e-12)
+    moved = seen(stretched, (FACES - 0.5) / 0.97)
+    np.testing.assert_allclose(seen(experiment()), moved, rtol=1e-12)
 
 
 def test_cheap_path_is_near_the_exact_one():
     sampled = sample_response(experiment().response, experiment().true_depth(DEPTH), refine=4)
     cheap = experiment().signal(sampled(FACES, FRACTIONS))
-    np.testing.assert_allclose(cheap, observe(experiment(), FACES, FRACTIONS, DEPTH), atol=5e-4)
+    np.testing.assert_allclose(cheap, seen(experiment()), atol=5e-4)
 
 
 def test_gradient_in_every_parameter():
@@ -64,7 +70,7 @@ def test_gradient_in_every_parameter():
     assert flat.size == 10
 
     def value(p: jax.Array) -> jax.Array:
-        return jnp.sum(direction * observe(unravel(p), FACES, FRACTIONS, DEPTH))
+        return jnp.sum(direction * seen(unravel(p)))
 
     steps = 1e-5 * jnp.eye(flat.size)
     many = jax.jit(jax.vmap(value))
@@ -78,11 +84,9 @@ def test_gradient_in_every_parameter():
 
 def test_experiments_may_be_built_inside_compiled_functions():
     def signal(x: jax.Array) -> jax.Array:
-        return observe(experiment(sensitivity=jnp.stack([x, x])), FACES, FRACTIONS, DEPTH)
+        return seen(experiment(sensitivity=jnp.stack([x, x])))
 
-    np.testing.assert_allclose(
-        jax.jit(signal)(0.7), observe(experiment(sensitivity=[0.7, 0.7]), FACES, FRACTIONS, DEPTH), rtol=1e-13
-    )
+    np.testing.assert_allclose(jax.jit(signal)(0.7), seen(experiment(sensitivity=[0.7, 0.7])), rtol=1e-13)
 
 
 @pytest.mark.parametrize(

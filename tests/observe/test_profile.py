@@ -112,12 +112,12 @@ def test_a_good_profile_gives_no_warning():
         ({"depth": 1e4 * DEPTH}, "picometres"),
         ({"depth": DEPTH - 2.0}, "before the surface"),
         ({"depth": np.append(DEPTH[:-1], 5000.0)}, "gap between 45 and 5000 nm"),
-        ({"fraction": 0.0 * PAIR}, "Li: all zero"),
-        ({"fraction": 0.5 + 0.01 * PAIR}, "K: flat"),
+        ({"fraction": 0.0 * PAIR}, "the fractions of Li are all zero"),
+        ({"fraction": 0.5 + 0.01 * PAIR}, "of K are flat"),
         ({"fraction": 1e4 * PAIR}, "are these counts"),
         ({"fraction": 100.0 * PAIR}, "are these per cent"),
         ({"fraction": PAIR - 0.3}, "below zero"),
-        ({"weight": np.append(np.zeros(9), [1.0, 1.0])}, "2 points are not masked"),
+        ({"weight": np.append(np.zeros(9), [1.0, 1.0])}, "2 points of Li are not masked"),
     ],
 )
 def test_suspicious_profiles_are_reported(changes: dict[str, Any], words: str):

@@ -1,6 +1,7 @@
 """Commands run in this process, and what may come of them."""
 
 import re
+import tomllib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,6 +34,16 @@ def run(*arguments: object) -> Outcome:
     if done.exit_code == 2 and len(refusals) != 1:
         return Outcome(2, text, f"a refusal of {len(refusals)} lines: {done.output}")
     return Outcome(done.exit_code, text, "")
+
+
+def command_of(file: Path) -> str:
+    """The command of an experiment, a study or a tracer study."""
+    table = tomllib.loads(file.read_text(encoding="utf-8"))
+    if "kind" in table:
+        return "tracer"
+    if "next" in table:
+        return "design"
+    return "fit" if "parameters" in table else "simulate"
 
 
 BLOCK = re.compile(r"^```(?:sh|bash|console)\n(.*?)^```", re.MULTILINE | re.DOTALL)

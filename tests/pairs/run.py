@@ -12,7 +12,7 @@ from pathlib import Path
 import experiments
 import studies
 import tracers
-from commands import Outcome, run
+from commands import Outcome, command_of, run
 from covering import covering
 
 ROOT = Path(__file__).parents[2]
@@ -66,9 +66,9 @@ def _tracers(folder: Path):
 
 def _shipped(folder: Path):
     for file in sorted((ROOT / "sweeps").glob("*.toml")):
-        text = file.read_text(encoding="utf-8")
-        kind = "tracer" if "\nkind = " in text else "fit" if "[[parameters]]" in text else "simulate"
-        yield _told(f"{kind} {file.name}", kind, file, "--output", folder)
+        kind = command_of(file)
+        model = ["--model", "full"] if file.stem == "thermal_poling" else []
+        yield _told(f"{kind} {file.name}", kind, file, *model, "--output", folder)
 
 
 if __name__ == "__main__":

@@ -146,7 +146,8 @@ def _entry(choice: dict[str, str], name: str) -> dict[str, Any]:
 
 
 def _sweep(choice: dict[str, str]) -> dict[str, Any]:
-    table: dict[str, Any] = {"model": choice["model"], "error_estimate": choice["estimate"] == "true"}
+    table: dict[str, Any] = {"model": choice["model"], "setting": choice["setting"]}
+    table["error_estimate"] = choice["estimate"] == "true"
     table["dtype"] = "float64" if choice["model"] == "full" else choice["dtype"]
     if choice["profiles"] != "none":
         table["profiles"] = True

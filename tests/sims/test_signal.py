@@ -92,6 +92,15 @@ def test_noise_of_a_smooth_curve_with_an_edge(rng: np.random.Generator):
     assert noise(curve) == pytest.approx(0.2, rel=0.03)
 
 
+def test_zeros_below_the_last_digit_do_not_tell_the_noise(rng: np.random.Generator):
+    exact = 0.5 + rng.normal(0.0, 0.01, 80)
+    # Three quarters of the points are below the last digit, as those of a foreign ion behind its front.
+    assert noise(np.append(exact, np.zeros(240))) == pytest.approx(noise(exact), rel=0.1)
+    # Numbers with one digit, most of them alike, have an error of their rounding.
+    assert noise(np.where(np.arange(100) % 25 == 0, 0.9, 0.8)) == pytest.approx(0.1 / np.sqrt(12.0))
+    assert noise(np.zeros(50)) == 0.0
+
+
 def test_signals_that_were_not_counted_have_a_constant_sigma():
     signal = counted_signal(channel(np.array([1.0, 1.2, 0.9, 1.1, 1.0]), kind="other", per_count=None))
     assert not signal.counted

@@ -1,6 +1,7 @@
 """Experiments that start from profiles: couples against exact solutions, and derivatives of all that tells a start."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -55,6 +56,22 @@ def test_an_exponential_law_is_that_of_its_similarity_solution(model):
     np.testing.assert_allclose(np.sum(width * cells[0]), 100e-6, rtol=1e-12)
     np.testing.assert_allclose(cells.sum(axis=0), 1.0, atol=1e-12)
     assert float(np.max(np.abs(solution.potential))) < 1e-9
+
+
+def test_an_implanted_layer_spreads_and_is_no_front():
+    shipped = Path(__file__).parents[2] / "sweeps" / "implanted_layer.toml"
+    solution = npp.simulate(npp.load_experiment(shipped), QUICK)
+    depth = np.linspace(0.0, 600e-9, 3001)
+    layer = np.asarray(solution.profile(jnp.asarray(depth))[1])
+    amount = np.trapezoid(layer, depth)
+    middle = np.trapezoid(layer * depth, depth) / amount
+    variance = np.trapezoid(layer * (depth - middle) ** 2, depth) / amount
+    # σ² + 2Dt; two hundredths of foreign ions slow the others by as little.
+    assert np.sqrt(variance) == pytest.approx(np.sqrt(2.0) * 20e-9, rel=5e-3)
+    assert middle == pytest.approx(200e-9, rel=1e-3)
+    assert amount == pytest.approx(0.02 * np.sqrt(2.0 * np.pi) * 20e-9, rel=1e-4)
+    assert float(solution.front_depth[-1]) == float(solution.front_width[-1]) == 0.0
+    assert int(solution.report.status) == 0
 
 
 def test_derivatives_by_start_and_law_agree():

@@ -13,8 +13,8 @@ from npp_jax.commands.simulate import run_simulation
 from npp_jax.figures.check import figure_experiment
 from npp_jax.files import load_experiment
 from npp_jax.files.experiment import files_of
+from npp_jax.fitting import replaced_depth
 from npp_jax.fitting.parameters import known_keys, value_of
-from npp_jax.fitting.plausible import replaced_depth
 from npp_jax.physics import Experiment, Species
 from npp_jax.physics.diffusivity import ConstantDiffusivity, MutualDiffusivity, SEDDiffusivity
 from npp_jax.physics.experiment import named_species

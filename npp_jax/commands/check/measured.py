@@ -7,13 +7,9 @@ import numpy as np
 from npp_jax.files.study_tables import ExperimentEntry
 from npp_jax.fitting import Measurement, Problem
 from npp_jax.fitting.first_guess import SeenFront, charge_of, native_fraction, see_front
-from npp_jax.fitting.plausible import until
+from npp_jax.fitting.replaced import native_ion
 from npp_jax.observe import RECORDED, GaussianLikelihood, NoResponse, Record, broadest
-from npp_jax.physics import Experiment, Species
-from npp_jax.physics.protocol import IonBeamCurrent, IonBeamPotential
-
-_CHARGE = 0.1
-"""Relative difference of the charges of profile and protocol that is told of."""
+from npp_jax.physics import Experiment
 
 
 def measured_lines(measurement: Measurement, entry: ExperimentEntry) -> Iterator[str]:
@@ -42,10 +38,10 @@ def measured_lines(measurement: Measurement, entry: ExperimentEntry) -> Iterator
         yield f"  depth resolution: {entry.response.kind}{spread}; depth scale {float(seen.depth_scale):g}"
     front = _front(measurement)
     if front is not None:
-        held = charge_of(front, _density(measurement.experiment), _native(measurement.experiment).charge)
+        held = charge_of(front, _density(measurement.experiment), native_ion(measurement.experiment).charge)
         yield (
             f"  seen: front at {front.depth * 1e9:.4g} nm, {front.width * 1e9:.3g} nm wide, {front.foot:.3g} of "
-            f"{_native(measurement.experiment).name} behind it; the profile holds {held:.4g} C/m² = "
+            f"{native_ion(measurement.experiment).name} behind it; the profile holds {held:.4g} C/m² = "
             f"{0.1 * held:.4g} mC/cm²"
         )
 
@@ -73,7 +69,7 @@ def _record_line(record: Record) -> str:
 
 
 def measured_warnings(problem: Problem, measurement: Measurement, entry: ExperimentEntry) -> Iterator[str]:
-    """Depths that end too early, points too far apart, noise of the wrong law, a charge that is not the one passed."""
+    """Depths that end too early, points too far apart, noise of the wrong law."""
     profile, seen = measurement.profile, measurement.observation
     if profile is None or seen is None:
         return
@@ -96,35 +92,11 @@ def measured_warnings(problem: Problem, measurement: Measurement, entry: Experim
             yield "no depth resolution is given: a sharp front of SIMS is mostly as wide as that; see response"
         if 2.0 * sigma > 1.5 * max(front.width * 1e9, spacing):
             yield f"the depth resolution, {2.0 * sigma:.3g} nm, is wider than the front that is seen"
-        yield from _charge(problem, measurement, front)
-
-
-def _charge(problem: Problem, measurement: Measurement, front: SeenFront) -> Iterator[str]:
-    """The charge of the profile against that of the protocol."""
-    # Up to the point that the profile shows.
-    experiment = until(measurement.experiment, measurement.output)
-    stages = experiment.stages
-    beams = all(isinstance(stage.front, IonBeamPotential | IonBeamCurrent) for stage in stages)
-    if not beams or any(stage.charge is None for stage in stages):
-        return
-    keys = {key for p in problem.parameters if problem.enters(p, measurement) for key in p.keys}
-    free = ("charge_C_m2", "charge_mC_cm2", "bulk_density_m3", "depth_scale")
-    if any(key.rpartition(".")[2] in free for key in keys):
-        return
-    seen = measurement.observation
-    scale = 1.0 if seen is None else float(seen.depth_scale)
-    held = scale * charge_of(front, _density(experiment), _native(experiment).charge)
-    passed = sum(float(np.asarray(stage.charge)) for stage in stages)
-    if abs(held / passed - 1.0) > _CHARGE:
-        yield (
-            f"the profile holds {held:.4g} C/m², {passed:.4g} C/m² were passed ({held / passed:.2f} of it): is the "
-            "depth scale right (observation.depth_scale as a parameter), the density, the charge?"
-        )
 
 
 def _front(measurement: Measurement) -> SeenFront | None:
     profile, experiment = measurement.profile, measurement.experiment
-    native = _native(experiment)
+    native = native_ion(experiment)
     others = [ion.name for ion in experiment.species if ion is not native]
     if profile is None or not {native.name, *others[:1]} & set(profile.species):
         return None
@@ -132,10 +104,6 @@ def _front(measurement: Measurement) -> SeenFront | None:
     return see_front(*native_fraction(profile, native.name, others[0] if others else None)) if alone else None
 
 
-def _native(experiment: Experiment) -> Species:
-    return max(experiment.species, key=lambda ion: float(np.max(np.asarray(ion.bulk_fraction))))
-
-
 def _density(experiment: Experiment) -> float:
     """Density of the native ion in the bulk [1/m³]."""
-    return float(experiment.sample.bulk_density) * float(np.asarray(_native(experiment).bulk_fraction))
+    return float(experiment.sample.bulk_density) * float(np.asarray(native_ion(experiment).bulk_fraction))

@@ -1,6 +1,6 @@
 """`npp-jax check` for a study: experiments, profiles, parameters, and the model at the values of the files."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -11,6 +11,7 @@ import numpy as np
 from npp_jax.commands.check.checked import Checked, unit_shown
 from npp_jax.commands.check.experiment import describe_experiment, experiment_warnings
 from npp_jax.commands.check.measured import measured_lines, measured_warnings
+from npp_jax.commands.check.misfit import Seen, cause
 from npp_jax.commands.warnings import study_warnings
 from npp_jax.figures.check import Start, figure_starts, in_measured_depth
 from npp_jax.files.study import Study, load_study
@@ -49,9 +50,9 @@ def check_study(path: Path) -> Checked:
     for k, (measurement, entry) in enumerate(zip(measurements, table.experiments, strict=True)):
         lines += [f"experiment {measurement.name}: {entry.file}", *describe_experiment(measurement.experiment)]
         lines += [*measured_lines(measurement, entry), start.line(k, measurement)]
-        warm = {float(at) for r in measurement.records if r.quantity == "conductivity" for at in np.asarray(r.at)}
+        alike = (m for m, e in zip(measurements, table.experiments, strict=True) if e.file == entry.file)
         own = [
-            *experiment_warnings(measurement.experiment, warm),
+            *experiment_warnings(measurement.experiment, _warm(alike)),
             *measured_warnings(study.problem, measurement, entry),
         ]
         warnings += [f"{measurement.name}: {text}" for text in [*own, *start.warnings(k, measurement)]]
@@ -73,6 +74,7 @@ class _Started(NamedTuple):
     theta: np.ndarray
     solutions: list[Solution]
     signals: dict[int, np.ndarray]
+    residuals: dict[int, np.ndarray]
     chi2: np.ndarray
     status: np.ndarray
 
@@ -90,7 +92,8 @@ class _Started(NamedTuple):
         """A start that the data cannot show, or that is far from them."""
         profile, points = measurement.profile, measurement.points
         if points and np.isfinite(self.chi2[k]) and self.chi2[k] > _POOR * points:
-            yield f"the start is far from the data, χ² {self.chi2[k] / points:.3g} a point: see the figure"
+            why = cause(self._seen(k, measurement)) if k in self.signals else "see the figure"
+            yield f"the start is far from the data, χ² {self.chi2[k] / points:.3g} a point: {why}"
         if profile is None:
             return
         front = in_measured_depth(measurement, float(self.solutions[k].front_depth[measurement.output, 0]))
@@ -102,6 +105,17 @@ class _Started(NamedTuple):
                 "data cannot show it; are charge, density and depth scale right?"
             )
 
+    def _seen(self, k: int, measurement: Measurement) -> Seen:
+        profile, solution, at = measurement.profile, self.solutions[k], (measurement.output, 0)
+        assert profile is not None
+        weight = np.asarray(profile.weight)
+        # Those of what is solved for come behind the points.
+        rows = np.where(weight > 0.0, self.residuals[k][: weight.size].reshape(weight.shape), 0.0)
+        place, width = float(solution.front_depth[at]), float(solution.front_width[at])
+        front = (in_measured_depth(measurement, place), width * 1e9)
+        fraction, depth = np.asarray(profile.fraction), np.asarray(profile.depth)
+        return Seen(profile.species, depth, fraction, self.signals[k], np.sum(rows**2, axis=0), front)
+
     def drawn(self, k: int, measurement: Measurement) -> Start:
         """What the figure shows of one experiment."""
         solution = self.solutions[k]
@@ -109,12 +123,10 @@ class _Started(NamedTuple):
         if k in self.signals and measurement.profile is not None:
             depth = np.asarray(measurement.profile.depth)
             return Start(measurement, depth, self.signals[k], measurement.profile.species, front)
-        depth = np.asarray(solution.depth[measurement.output, :, 0]) * 1e9
-        shown = depth <= max(2.0 * front, float(depth[8]))
         return Start(
             measurement,
-            depth[shown],
-            np.asarray(solution.fraction[measurement.output, :, :, 0])[:, shown],
+            np.asarray(solution.depth[measurement.output, :, 0]) * 1e9,
+            np.asarray(solution.fraction[measurement.output, :, :, 0]),
             solution.species,
             front,
         )
@@ -128,12 +140,16 @@ def _simulate(study: Study) -> _Started:
     @jax.jit
     def started(values: jax.Array) -> tuple:
         solutions = objective.solve(values)
-        return solutions, objective.compare(solutions, values).signals, objective.assess(solutions, values)
+        seen = objective.compare(solutions, values)
+        return solutions, seen.signals, seen.residuals, objective.assess(solutions, values)
 
-    solutions, signals, found = started(jnp.asarray(theta)[None])
+    solutions, signals, residuals, found = started(jnp.asarray(theta)[None])
     measured = [k for k, m in enumerate(problem.measurements) if m.profile is not None]
-    drawn = {k: np.asarray(signal[0]) for k, signal in zip(measured, signals[: len(measured)], strict=True)}
-    return _Started(theta, solutions, drawn, np.asarray(found.chi2[0]), np.asarray(found.status[0]))
+    drawn, rest = (
+        {k: np.asarray(rows[0]) for k, rows in zip(measured, of[: len(measured)], strict=True)}
+        for of in (signals, residuals)
+    )
+    return _Started(theta, solutions, drawn, rest, np.asarray(found.chi2[0]), np.asarray(found.status[0]))
 
 
 def _in_files(study: Study, parameter: Parameter) -> float:
@@ -195,8 +211,14 @@ def _unused(entries: list[ExperimentEntry]) -> Iterator[str]:
             yield f"{entry.name}: {', '.join(given)} {'has' if len(given) == 1 else 'have'} no effect without a profile"
 
 
+def _warm(measurements: Iterable[Measurement]) -> set[float]:
+    """Temperatures of the measured conductivities [K]."""
+    records = (record for measurement in measurements for record in measurement.records)
+    return {float(at) for record in records if record.quantity == "conductivity" for at in np.asarray(record.at)}
+
+
 def _plan(study: Study) -> Iterator[str]:
     """What a sweep and a fit would do."""
-    fit = study.fit
-    yield f"design: {study.design.size} candidates; sweep: {study.sweep.model}, {study.sweep.dtype}"
+    fit, sweep = study.fit, study.sweep
+    yield f"design: {study.design.size} candidates; sweep: {sweep.model}, {sweep.setting}, {sweep.dtype}"
     yield f"fit: {fit.starts} starts, {fit.model}, {fit.setting}, {fit.method}; {len(study.rivals)} rivals"

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from npp_jax.commands.fit.run import SETTINGS, FitOutcome, Fitted, run_fit
+from npp_jax.commands.fit.run import FitOutcome, Fitted, run_fit
 from npp_jax.commands.progress import progress
 from npp_jax.files.next_experiments import Next
 from npp_jax.files.study import Study
@@ -25,6 +25,7 @@ from npp_jax.planning import (
     with_own,
 )
 from npp_jax.simulation.controls import Controls
+from npp_jax.simulation.simulate import SETTINGS
 
 _SEED = 0
 

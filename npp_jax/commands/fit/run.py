@@ -32,12 +32,9 @@ from npp_jax.inference import (
     ResidualsAndJacobian,
     check_blackjax,
 )
-from npp_jax.simulation.simulate import ACCURATE, FAST
+from npp_jax.simulation.simulate import SETTINGS
 from npp_jax.sweeping import SweepResult
 from npp_jax.sweeping.screening import ITERATIONS, OFFSET, screen_while_compiling, starts_of
-
-SETTINGS = {"accurate": ACCURATE, "fast": FAST}
-"""Numerical settings by their names in a study."""
 
 
 class Fitted(NamedTuple):

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from npp_jax.commands.fit.run import FitOutcome, Fitted
 from npp_jax.fitting import Measurement, data_warnings
+from npp_jax.inference import estimate_texts
 
 
 def measured_of(fitted: Fitted) -> list[Measurement]:
@@ -23,12 +24,15 @@ def lines(outcome: FitOutcome) -> Iterator[str]:
     main, result = outcome.main, outcome.main.result
     for name in result.names:
         found = result[name]
-        error = f"± {found.sigma_text()}" if math.isfinite(found.sigma) else found.sigma_text()
-        yield f"{name:24s} {found.value:12.5g} {error}   95 %: {found.interval_text()}   ({found.how})"
+        best, sigma, interval = estimate_texts(found)
+        number, times, power = best.partition(" × ")
+        error = f"± {sigma.removesuffix(times + power)}" if math.isfinite(found.sigma) else sigma
+        told = f"({number} {error}){times}{power}" if times and math.isfinite(found.sigma) else f"{best} {error}"
+        yield f"{name:24s} {told}   95 %: {interval}   ({found.how})"
     if main.posterior is not None:
         texts = main.posterior.interval_texts(result.parameters)
         for name, text, r_hat in zip(result.names, texts, main.posterior.r_hat, strict=True):
-            yield f"{name:24s} {'posterior':>12s}   95 %: {text}   (R-hat {r_hat:.3f})"
+            yield f"{name:24s} posterior   95 %: {text}   (R-hat {r_hat:.3f})"
     yield f"chi2 {result.chi2:.1f} for {result.points} points, probability {result.p_value:.2g}"
     for rival in outcome.rivals:
         worse = rival.result.criteria.bic - result.criteria.bic

@@ -3,6 +3,7 @@
 import math
 from pathlib import Path
 
+from npp_jax.commands.new.glass import Glass, glass_of, scale_parameter
 from npp_jax.commands.new.lines import (
     ASSUMED,
     Draft,
@@ -39,9 +40,10 @@ def make_cait(options: Options, measured: Measured | None, folder: Path) -> tupl
     thickness = given_or(options.thickness_um, 500.0)
     conductivity = given_or(options.conductivity_S_m, 1e-7)
     told = chosen_text(measured, (options.native, options.foreign), (native, foreign))
+    glass = Glass() if front is None else glass_of(measured, native, foreign, shared=False)
+    told += glass.told
     charge = Number(20.0, ASSUMED) if front is None else _charge(front, density, native, told)
     if options.charge_mC_cm2 is not None:
-        told += _compared(options.charge_mC_cm2, charge) if front is not None else []
         charge = given_or(options.charge_mC_cm2, 0.0)
     bulk = nernst_einstein(conductivity.value, density.value, temperature.value)
     law = SEDDiffusivity(bulk, GaussianSED(_WIDTH_EV), _VACANCY)
@@ -102,7 +104,7 @@ beam = {string(foreign)}
 {charge.line("charge_mC_cm2", "charge passed, mC/cm²")}
 """
     return [Draft(f"{name}.toml", experiment), Draft(f"{name}_study.toml", _study(
-        name, native, foreign, measured, folder, charge=charge, D=D, resolution=resolution, front=front,
+        name, native, foreign, measured, folder, glass, charge=charge, D=D, resolution=resolution, front=front,
     ))], told  # fmt: skip
 
 
@@ -113,17 +115,6 @@ def _charge(front: SeenFront, density: Number, native: str, told: list[str]) -> 
         f"profile of {native}, {front.replaced * 1e9:.4g} nm, holds {found:.4g} mC/cm² at {density.value:.3g} ions/m³"
     )
     return Number(found, "guessed from the area above the profile; replace it by the charge that was measured")
-
-
-def _compared(given: float, seen: Number) -> list[str]:
-    """What is said where the charge that was passed is not the one that the profile holds."""
-    ratio = seen.value / given if given > 0.0 else math.inf
-    if 0.8 < ratio < 1.25:
-        return []
-    return [
-        f"warning: the profile holds {seen.value:.3g} mC/cm², {given:g} mC/cm² were given: are depth scale, density "
-        "and charge right? depth_scale in the study, or observation.depth_scale as a parameter, corrects the first"
-    ]
 
 
 def _resolution(front: SeenFront, width: float, potential: float, told: list[str]) -> float:
@@ -144,6 +135,7 @@ def _study(
     foreign: str,
     measured: Measured | None,
     folder: Path,
+    glass: Glass,
     *,
     charge: Number,
     D: float,
@@ -171,6 +163,7 @@ def _study(
             key, low, high = f"observation.response.{kind}_nm", rounded(0.1 * width), rounded(5.0 * width)
             parts.append(parameter(f"{kind}_nm", key, low, high, scale="log", comment=note))
             note = ""
+        parts += scale_parameter(measured, glass)
     last = 200.0 if front is None else rounded(1.5e9 * front.depth)
     kept = kept_profiles(measured is not None, last)
     parts.append(

@@ -78,13 +78,16 @@ def kept_profiles(measured: bool, last_nm: float) -> str:
     return "" if measured else f"profiles = true\nprofile_grid = {{ last_nm = {shown(last_nm)}, points = 101 }}\n"
 
 
-def parameter(name: str, key: str, low: float, high: float, *, scale: str = "linear", comment: str = "") -> str:
-    """[[parameters]] of a study."""
+def parameter(
+    name: str, key: str | Sequence[str], low: float, high: float, *, scale: str = "linear", comment: str = ""
+) -> str:
+    """[[parameters]] of a study, of one key or of several that have one value."""
+    keys = [key] if isinstance(key, str) else key
     head = f"# {comment}\n" if comment else ""
     scaled = "" if scale == "linear" else f'scale = "{scale}"\n'
     return f"""{head}[[parameters]]
 name = {string(name)}
-keys = [{string(key)}]
+keys = [{", ".join(map(string, keys))}]
 low = {shown(low)}
 high = {shown(high)}
 {scaled}"""

@@ -1,5 +1,6 @@
 """Files to begin with: what `npp-jax new` does."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -38,6 +39,21 @@ def make_files(kind: Kind, options: Options, folder: Path) -> tuple[list[Draft],
     make = {"cait": make_cait, "melt": make_melt, "poling": make_poling}[kind]
     drafts, told = make(options, measured, folder)
     return drafts, told if measured is None else [profile_text(measured), *told]
+
+
+def one_profile(profiles: Sequence[Path]) -> None:
+    """Refuse several profiles: each has an experiment of its own.
+
+    Raises
+    ------
+    ConfigError
+        One line, with what to do instead.
+    """
+    if len(profiles) > 1:
+        raise ConfigError(
+            f"--profile is given {len(profiles)} times, and one experiment has one profile: make files of each with a "
+            "--name of its own, and copy the [[experiments]] of one study into the other"
+        )
 
 
 def doubts(written: list[Path]) -> list[str]:

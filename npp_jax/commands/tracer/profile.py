@@ -129,7 +129,7 @@ def run_profile(
     for key, name in (("surface", "C of the source"), ("base", "C of the untouched sample")):
         if key in fit.names:
             found = fit[key]
-            lines.append(quantity_row(name, found.value, found.interval, "1"))
+            lines.append(quantity_row(name, found.value, found.interval, "1", key=key))
             arrays[key] = Array(np.asarray(found.value), "1", name)
             arrays[f"{key}_error"] = Array(np.asarray(found.sigma), "1", f"standard error of {name}")
     for key, name in (
@@ -137,7 +137,7 @@ def run_profile(
         ("D_slope", "ln D at the source less that of the untouched sample"),
     ):
         if key in fit.names:
-            lines.append(quantity_row(name, fit[key].value, fit[key].interval, "1"))
+            lines.append(quantity_row(name, fit[key].value, fit[key].interval, "1", key=key))
             arrays |= quantity(key, fit[key].value, fit[key].interval, "1")
     if "origin_m" in fit.names:
         found = fit["origin_m"]

@@ -1,7 +1,7 @@
 """[truth] of a tracer study: what synthetic data were made with."""
 
 from npp_jax.commands.tracer.tables import Positive
-from npp_jax.files import ConfigTable
+from npp_jax.files import ConfigTable, Fraction
 
 
 class TruthTable(ConfigTable):
@@ -19,6 +19,16 @@ class TruthTable(ConfigTable):
     """D_gb/δ; of several boundaries one for each."""
     D_bulk_m2_s: Positive | None = None
     """D of the grains."""
+    fast_ratio: Positive | None = None
+    """D of the fast path over that of the slow one."""
+    fast_share: Fraction | None = None
+    """Share of the fast path."""
+    D_slope: float | None = None
+    """ln D at the source less that of the untouched sample."""
+    surface: Fraction | None = None
+    """Fraction of the source."""
+    base: Fraction | None = None
+    """Fraction of the untouched sample."""
 
     def of(self, key: str, number: int) -> float | None:
         """The value behind one of the quantities of a key, if it is told."""

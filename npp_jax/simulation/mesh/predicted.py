@@ -1,9 +1,8 @@
 """How clock and mesh go through a stage: predicted current and charge, and the faces at each value of the clock.
 
 Before any step is taken, the theory of the front tells where it will be and how wide: the sample is the bulk in
-series with the
-exchanged layer, whose resistance grows in proportion to the charge. The prediction places cells and steps; the result
-of the simulation does not depend on it beyond its accuracy.
+series with the exchanged layer, whose resistance grows in proportion to the charge. The prediction places cells and
+steps; the result of the simulation does not depend on it beyond its accuracy.
 """
 
 from typing import ClassVar, NamedTuple

@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 
 from npp_jax.simulation.material import TRACE_FRACTION, Mixture, Unknowns, arguments, diffusivities, valence
 from npp_jax.simulation.mesh.geometry import Geometry
-from npp_jax.simulation.schemes.scheme import between
+from npp_jax.simulation.schemes.scheme import join_cells
 
 
 class Faces(NamedTuple):
@@ -41,12 +41,12 @@ def around(medium: Mixture, cells: Unknowns, here: Geometry) -> Ends:
         return jnp.stack([jnp.broadcast_to(c, inside[0, :1].shape) for c in fractions])
 
     surface = inside[:, :1] if medium.held is None else given(medium.held)
-    distance = between(0.5 * here.width[:1], here.distance, 0.5 * here.width[-1:])
+    distance = join_cells(0.5 * here.width[:1], here.distance, 0.5 * here.width[-1:])
     back = given(at_back(medium, inside, distance[-2:]))
     return Ends(
         jnp.concatenate([surface, inside], axis=1),
         jnp.concatenate([inside, back], axis=1),
-        Way(distance, between(jnp.zeros_like(here.velocity[:1]), here.velocity, here.outer_velocity[None])),
+        Way(distance, join_cells(jnp.zeros_like(here.velocity[:1]), here.velocity, here.outer_velocity[None])),
     )
 
 
@@ -178,4 +178,4 @@ def _exchanged(medium: Mixture, ends: Ends) -> Float[Array, "species *batch"]:
 
 def lengths(here: Geometry) -> Array:
     """Lengths over which the field at each face is integrated."""
-    return between(0.5 * here.width[:1], here.distance, here.beyond[None])
+    return join_cells(0.5 * here.width[:1], here.distance, here.beyond[None])

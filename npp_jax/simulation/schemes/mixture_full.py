@@ -41,19 +41,16 @@ from npp_jax.simulation.schemes.scheme import (
     AbstractMixtureScheme,
     Linearisation,
     Rates,
-    between,
     fraction_change,
     in_blocks,
+    join_cells,
 )
-from npp_jax.simulation.schemes.within import limit_fractions
-
-CEILING = 1.002
-"""Greatest fraction of a Newton iterate over the neutral one: a little excess charge is legitimate."""
+from npp_jax.simulation.schemes.within import CEILING, limit_fractions
 
 
 def all_faces(medium: Mixture, y: Unknowns) -> Array:
     """Field at all faces, the back electrode included [kT/(e nm)]."""
-    return between(y[-1], jnp.zeros_like(y[-1][-1:]) if medium.sealed else y[-1][-1:])
+    return join_cells(y[-1], jnp.zeros_like(y[-1][-1:]) if medium.sealed else y[-1][-1:])
 
 
 def cell_fractions(medium: Mixture, y: Unknowns, width: Array) -> Unknowns:
@@ -132,7 +129,7 @@ class MixtureFull(AbstractMixtureScheme):
         through = through_faces(medium, y, dt, here)
         ionic = jnp.sum(valence(medium, through.flux) * through.flux, axis=0)
         # Relative to a moving face the background charge flows as well.
-        moved = medium.background * between(jnp.zeros_like(here.velocity[:1]), here.velocity)
+        moved = medium.background * join_cells(jnp.zeros_like(here.velocity[:1]), here.velocity)
         displacement = dt * current - ionic[:-1] - moved
         if medium.sheet:
             displacement = displacement.at[0].set(y[-1][1] - y[-1][0])
@@ -169,7 +166,7 @@ class MixtureFull(AbstractMixtureScheme):
             at, before, after, *way = arrays[2 * count :]
             return linear_faces(medium, left, right, at, (before, after), dt, Way(*way))
 
-        sides = (between(edge, gauss), between(gauss, edge))
+        sides = (join_cells(edge, gauss), join_cells(gauss, edge))
         through = in_blocks(block, *ends.left, *ends.right, field, *sides, *ends.way)
         # A surface of no given composition and a sealed back pass nothing.
         open_face = jnp.ones((len(field), *(1,) * (field.ndim - 1)), field.dtype)
@@ -180,7 +177,7 @@ class MixtureFull(AbstractMixtureScheme):
         through = jax.tree.map(lambda a: open_face * a, through)
         entering = jax.tree.map(lambda a: a[:-1], through)
         leaving = jax.tree.map(lambda a: a[1:], through)
-        moved = medium.background * between(jnp.zeros_like(here.velocity[:1]), here.velocity)
+        moved = medium.background * join_cells(jnp.zeros_like(here.velocity[:1]), here.velocity)
         none = jnp.zeros_like(gauss)
 
         def of_charge(entry: Array, first: float = 0.0) -> Array:

@@ -6,8 +6,8 @@ c₂ = 1 - c₁ + λ² ∂E/∂x, and the total current, displacement included, 
     ∂c₁/∂s + ∂/∂x (τ J₁) = 0,     λ² ∂E/∂s = τ (v₀ - J₁ - J₂),     J_i = D_i (c_i E - ∂c_i/∂x),
 
 so that the foreign ion is conserved to round-off as well. Central fluxes with the factor of the electroneutral model:
-for λ → 0 the
-scheme becomes that model's. The first and the last cell are neutral, which is the neutral surface of an ion beam.
+for λ → 0 the scheme becomes that model's. The first and the last cell are neutral, which is the neutral surface of an
+ion beam.
 """
 
 from typing import ClassVar, NamedTuple
@@ -22,18 +22,15 @@ from npp_jax.simulation.schemes.scheme import (
     AbstractScheme,
     Linearisation,
     Rates,
-    between,
     fraction_change,
     gain,
     in_blocks,
+    join_cells,
     potential_drop,
     stabiliser,
     transport,
 )
-from npp_jax.simulation.schemes.within import limit_fraction
-
-CEILING = 1.002
-"""Greatest native fraction of a Newton iterate: a little excess charge is legitimate."""
+from npp_jax.simulation.schemes.within import CEILING, limit_fraction
 
 
 class Faces(NamedTuple):
@@ -81,9 +78,9 @@ def around(medium: Medium, y: Unknowns, geometry: Geometry) -> Around:
     return Around(
         left=fraction[:-1],
         right=fraction[1:],
-        before=between(here[:1], here[:-1]),
+        before=join_cells(here[:1], here[:-1]),
         here=here,
-        after=between(here[1:], here[-1:]),
+        after=join_cells(here[1:], here[-1:]),
         gauss_left=gauss[:-1].at[0].set(0.0),
         gauss_right=gauss[1:].at[-1].set(0.0),
         distance=geometry.distance,
@@ -140,7 +137,7 @@ class PairFull(AbstractScheme):
     def start(self, medium: Medium, y: Unknowns, current: Array, tempo: Array, here: Geometry) -> Unknowns:
         """Unknowns of a neutral sample with the native fraction y that carries a current."""
         field = self.neutral.face_field(medium, y, current, tempo, here)
-        return *y, between(field, field[-1:])
+        return *y, join_cells(field, field[-1:])
 
     def amounts(self, medium: Medium, y: Unknowns, width: Array) -> Unknowns:
         """Conserved amounts, (h c₁, λ² E)."""
@@ -159,7 +156,7 @@ class PairFull(AbstractScheme):
         dt = tempo(current)
         through = through_faces(medium, around(medium, y, here), current, dt, here)
         return Rates(
-            rate=(gain(through.flux, current, dt, here), between(through.displacement, jnp.zeros_like(y[1][:1]))),
+            rate=(gain(through.flux, current, dt, here), join_cells(through.displacement, jnp.zeros_like(y[1][:1]))),
             drop=potential_drop(medium, y[1][:-1], current, here),
         )
 
@@ -176,9 +173,9 @@ class PairFull(AbstractScheme):
         through = in_blocks(block, *around(medium, y, here))
         edge = jnp.zeros_like(through.flux[:1])
         by_left, by_right, by_field = (
-            between(edge, part, edge) for part in (through.flux_by_left, through.flux_by_right, through.flux_by_here)
+            join_cells(edge, part, edge) for part in (through.flux_by_left, through.flux_by_right, through.flux_by_here)
         )
-        pad = lambda part: between(part, edge)  # noqa: E731
+        pad = lambda part: join_cells(part, edge)  # noqa: E731
         none = jnp.zeros_like(y[0])
         return Linearisation(
             rate=(gain(through.flux, current, dt, here), pad(through.displacement)),
@@ -191,7 +188,7 @@ class PairFull(AbstractScheme):
             drop=potential_drop(medium, y[1][:-1], current, here),
             drop_by_current=potential_drop(medium, through.resistivity, jnp.ones_like(current), here),
             drop_by_unknown=(none, pad(here.field_weight)),
-            response=(none, between(through.resistivity, through.resistivity[-1:])),
+            response=(none, join_cells(through.resistivity, through.resistivity[-1:])),
         )
 
     def limit(self, medium: Medium, y: Unknowns, change: Unknowns) -> Unknowns:

@@ -22,10 +22,10 @@ from npp_jax.simulation.schemes.scheme import (
     AbstractScheme,
     Linearisation,
     Rates,
-    between,
     fraction_change,
     gain,
     in_blocks,
+    join_cells,
     potential_drop,
     stabiliser,
     transport,
@@ -119,7 +119,7 @@ class PairNeutral(AbstractScheme):
 
         through = in_blocks(block, y[0][:-1], y[0][1:], here.distance, here.velocity)
         edge = jnp.zeros_like(through.flux[:1])
-        by_left, by_right = between(edge, through.by_left, edge), between(edge, through.by_right, edge)
+        by_left, by_right = join_cells(edge, through.by_left, edge), join_cells(edge, through.by_right, edge)
         return Linearisation(
             rate=(gain(through.flux, current, dt, here),),
             lower=((by_left[:-1],),),

@@ -172,7 +172,7 @@ class AbstractMixtureScheme(AbstractScheme):
         """v₀ of the ions [nm/s]."""
 
 
-def between(*parts: Array) -> Array:
+def join_cells(*parts: Array) -> Array:
     """Join arrays along the axis of the cells."""
     return jnp.concatenate(parts, axis=0)
 
@@ -258,7 +258,7 @@ def _block_by_block(function: Callable[..., Result], *arrays: Array) -> Result:
     length = -(-size // blocks)
 
     def cut(a: Array) -> Array:
-        padded = between(a, jnp.broadcast_to(a[-1:], (blocks * length - size, *a.shape[1:])))
+        padded = join_cells(a, jnp.broadcast_to(a[-1:], (blocks * length - size, *a.shape[1:])))
         return padded.reshape(blocks, length, *a.shape[1:])
 
     def joined(a: Array) -> Array:
@@ -270,7 +270,7 @@ def _block_by_block(function: Callable[..., Result], *arrays: Array) -> Result:
 def gain(flux: Float[Array, "inner *batch"], current: Array, tempo: Array, geometry: Geometry) -> Array:
     """What the cells gain by the native flux: none enters at the surface, at the other end it carries all current."""
     edge = jnp.zeros_like(flux[:1])
-    return -jnp.diff(between(edge, flux, edge + tempo * current - geometry.outer_velocity), axis=0)
+    return -jnp.diff(join_cells(edge, flux, edge + tempo * current - geometry.outer_velocity), axis=0)
 
 
 def potential_drop(medium: Medium, field: Float[Array, "inner *batch"], current: Array, geometry: Geometry) -> Array:

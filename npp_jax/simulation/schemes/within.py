@@ -10,6 +10,9 @@ from npp_jax.simulation.material import Mixture, Unknowns
 FRACTION_FLOOR = 1e-9
 """Least native fraction of a Newton iterate."""
 
+CEILING = 1.002
+"""Greatest fraction of a Newton iterate of the full model over the neutral one: a little excess charge is right."""
+
 
 def limit_fraction(u: Array, step: Array, ceiling: float | Array, immobile: float | Array = 0.0) -> Array:
     """Newton step of a fraction, limited so that its mobile part stays positive.
