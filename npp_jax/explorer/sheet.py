@@ -42,7 +42,7 @@ def figure_of(subject: Subject, picture: Picture) -> "Figure":
         for ax, quantity in zip(column[4:], recorded, strict=True):
             _record(ax, panel, quantity)
     if subject.title:
-        figure.suptitle(subject.title, fontsize="medium")
+        figure.suptitle(subject.title, fontsize="medium", parse_math=False)
     return figure
 
 

@@ -59,5 +59,5 @@ def figure_couple(
     left, right = figure.subplots(1, 2)
     profile(left, fraction, found, fit, species)
     mutual(right, found, fit, species)
-    figure.suptitle(title)
+    figure.suptitle(title, parse_math=False)
     return figure

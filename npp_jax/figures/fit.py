@@ -119,7 +119,7 @@ def figure_law(title: str, bands: LawBands, supported: tuple[float, float]) -> "
     diffusivity(left, bands, supported)
     if bands.sites is not None:
         site_energies(right[0], bands, bands.sites, supported)
-    figure.suptitle(title, fontsize="medium")
+    figure.suptitle(title, fontsize="medium", parse_math=False)
     return figure
 
 
@@ -293,5 +293,9 @@ def pair_plot(posterior: Posterior, result: FitResult) -> "Figure":
             if 0 < column < row:
                 ax.tick_params(labelleft=False)
                 ax.set_ylabel("")
-    figure.suptitle("draws of the posterior; star and line: best fit; dashed: 95 % of the draws", fontsize="medium")
+    figure.suptitle(
+        "draws of the posterior; star and line: best fit; dashed: 95 % of the draws",
+        fontsize="medium",
+        parse_math=False,
+    )
     return figure

@@ -68,7 +68,7 @@ def figure_records(title: str, records: Sequence[DrawnRecord]) -> "Figure":
         above.tick_params(labelbottom=False)
         record_residuals(below, records[k])
         below.sharex(above)
-    figure.suptitle(title, fontsize="medium")
+    figure.suptitle(title, fontsize="medium", parse_math=False)
     return figure
 
 

@@ -84,7 +84,9 @@ def figure_profile(profile: SimsProfile) -> "Figure":
 
     figure = Figure(figsize=(9.0, 3.8), layout="constrained")
     _both(figure.subplots(1, 2), profile)
-    figure.suptitle(f"imported from {profile.source}; bands: one standard deviation", fontsize="medium")
+    figure.suptitle(
+        f"imported from {profile.source}; bands: one standard deviation", fontsize="medium", parse_math=False
+    )
     return figure
 
 

@@ -197,5 +197,5 @@ def figure_summary(experiment: Experiment, solution: Solution) -> "Figure":
     for spare in axes[len(panels) :]:
         spare.remove()
     if experiment.title:
-        figure.suptitle(experiment.title)
+        figure.suptitle(experiment.title, parse_math=False)
     return figure

@@ -95,3 +95,41 @@ def test_what_is_not_its_own_is_not_replaced(tmp_path: Path):
     refused = run(first)
     assert refused.exit_code == 2 and "edited since" in refused.output and "starts " in study.read_text()
     assert run(first, "--force").exit_code == 0 and study.read_text() == kept
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        (["--time-h", "inf"], "--time-h inf: must be greater than 0 and at most 2.78e+08"),
+        (["--time-h", "1e-9"], "no study can be made of it: a_couple.toml: species[0].diffusivity.knot_D_m2_s"),
+        (["--species", "observation"], "no study can be made of it: a_study.toml: parameter"),
+        (["--species", "A_sigma"], "no study can be made of it: a_profile.csv"),
+        (["--smoothing-um", "1e-300"], "--smoothing-um 1e-300: must be from 0.02"),
+        (["--ends", "1", "0"], "--ends 1 0: the profile goes from 0.000"),
+        (["--depth", "dis", "--fraction", "dis"], "column 'dis' cannot be both"),
+    ],
+)
+def test_options_of_which_no_study_can_be_made_write_nothing(tmp_path: Path, more: list[str], told: str):
+    file = write(tmp_path / "a.csv", "X,dis")
+    options = ["--time-h", "100", "--species", "Mo", "--output", str(tmp_path / "out"), "--no-figures", *more]
+    done = CliRunner().invoke(app, ["couple", str(file), *options])
+    assert done.exit_code == 2 and len(done.output.strip().splitlines()) == 1
+    assert told in done.output
+    assert not list(tmp_path.glob("out/*"))
+
+
+@pytest.mark.parametrize("name", ['a"b', "a\\b", "a$\\frac{b$", "a'b # c"])
+def test_odd_names_are_those_of_a_study(tmp_path: Path, name: str):
+    file = write(tmp_path / f"{name}.csv", "X,dis")
+    options = ["--time-h", "100", "--species", "Mo", "--output", str(tmp_path / "out")]
+    done = CliRunner().invoke(app, ["couple", str(file), *options])
+    assert done.exit_code == 0, done.output
+    assert load_study(tmp_path / "out" / f"{name}_study.toml").main.parameters
+    assert (tmp_path / "out" / f"{name}_couple.png").exists()
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\x1bb"])
+def test_names_that_no_text_holds_are_refused(tmp_path: Path, name: str):
+    file = write(tmp_path / f"{name}.csv", "X,dis")
+    done = CliRunner().invoke(app, ["couple", str(file), "--time-h", "100", "--output", str(tmp_path / "out")])
+    assert done.exit_code == 2 and "rename it" in done.output

@@ -110,7 +110,7 @@ def _profiles(main: Fitted) -> "Figure":
         large = np.any(np.abs(own.reshape(measurement.profile.fraction.shape)) > LARGE, axis=0)
         share_depths(list(axes[:, k]), np.asarray(measurement.profile.depth), large)
         start += size + (2 * len(measurement.profile.species) if measurement.solved else 0)
-    figure.suptitle(main.hypothesis.name, fontsize="medium")
+    figure.suptitle(main.hypothesis.name, fontsize="medium", parse_math=False)
     return figure
 
 

@@ -162,7 +162,7 @@ def shown_figure(study: TracerStudy, report: TracerReport, name: str, stored: st
     def make() -> "Figure":
         figure = report.draw()
         if study.title:
-            figure.suptitle(study.title)
+            figure.suptitle(study.title, parse_math=False)
         return figure
 
     return Shown(
