@@ -65,7 +65,7 @@ def test_a_length_of_each_ion_is_read_varies_and_is_written_back(tmp_path: Path)
     weight = np.asarray(measurement.profile.weight)
     files = study_files(
         problem, [2.5], name="again", title="", profiles={}, records={}, weights=[weight],
-        fit={"model": "electroneutral"},
+        fit={"model": "electroneutral", "setting": "fast"},
     )  # fmt: skip
     (tmp_path / "out").mkdir()
     for name, content in files.items():
