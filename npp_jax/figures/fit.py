@@ -293,9 +293,5 @@ def pair_plot(posterior: Posterior, result: FitResult) -> "Figure":
             if 0 < column < row:
                 ax.tick_params(labelleft=False)
                 ax.set_ylabel("")
-    figure.suptitle(
-        "draws of the posterior; star and line: best fit; dashed: 95 % of the draws",
-        fontsize="medium",
-        parse_math=False,
-    )
+    figure.suptitle("draws of the posterior; star and line: best fit; dashed: 95 % of the draws", fontsize="medium")
     return figure
