@@ -159,7 +159,7 @@ def _check_study(file: Path, texts: dict[str, str]) -> None:
     """
     with tempfile.TemporaryDirectory() as folder:
         for name, text in texts.items():
-            (Path(folder) / name).write_text(text, encoding="utf-8")
+            write_text(Path(folder) / name, text)
         try:
             load_study(Path(folder) / next(name for name in texts if name.endswith("_study.toml")))
         except ConfigError as error:

@@ -10,9 +10,9 @@ from npp_jax.figures.simulation import figure_summary
 from npp_jax.files import ConfigError, load_experiment
 from npp_jax.files.experiment import files_of
 from npp_jax.files.origin import Origin, check_targets
-from npp_jax.files.solution import table_names, tables_of, write_csv, write_solution
+from npp_jax.files.solution import checksum, csv_texts, table_names, tables_of, write_solution
 from npp_jax.files.toml import toml_text
-from npp_jax.files.writing import draw, written_together
+from npp_jax.files.writing import draw, write_text, written_together
 from npp_jax.physics import Experiment
 from npp_jax.physics.cuts import drive_of
 from npp_jax.simulation.simulate import SETTINGS
@@ -105,9 +105,9 @@ def check_results(targets: list[Path], origin: Origin, *, force: bool) -> None:
     check_targets(targets, origin, force=force, listed=_own_tables(targets[0], origin))
 
 
-def _own_tables(result: Path, origin: Origin | None) -> list[Path]:
-    """Tables that an earlier result of the same origin lists."""
-    return tables_of(result) if origin is not None and origin.made(result) else []
+def _own_tables(result: Path, origin: Origin | None) -> dict[Path, str]:
+    """Tables that an earlier result of the same origin lists, with their checksums, but for those that were edited."""
+    return tables_of(result) if origin is not None and origin.made(result) else {}
 
 
 def write_simulation(
@@ -148,12 +148,24 @@ def write_simulation(
     result, *others = result_files(experiment, file, output, csv, figure_format)
     tables = [path for path in others if path.suffix == ".csv"]
     text = toml_text(file) if text is None else text
-    former = [path for path in _own_tables(result, origin) if path.exists()]
-    listed = dict.fromkeys([*tables, *former])
+    texts = {} if csv is None else csv_texts(csv, solution)
+    new = {path.resolve() for path in texts}
+    own = _own_tables(result, origin).items()
+    former = {path: told for path, told in own if path.exists() and path.resolve() not in new}
+    # Tables of an earlier run beside these would be taken for theirs.
+    stale = [path for path in former if csv is not None and path.parent.resolve() == csv.resolve()]
+    left = {path: told for path, told in former.items() if path not in stale}
+    listed = {path: checksum(table) for path, table in texts.items()} | left
+    lost: list[str] = []
     with written_together():
         write_solution(result, solution, experiment_text=text, command=command, origin=origin, tables=listed)
-        written = [result, *([] if csv is None else write_csv(csv, solution))]
-        lost: list[str] = []
+        for path, table in texts.items():
+            write_text(path, table)
+        written = [result, *texts]
         for path in others[len(tables) :]:
             written += draw(path, lambda: figure_summary(experiment, solution), lost, origin=origin)
+    for path in stale:
+        path.unlink(missing_ok=True)
+    if left:
+        lost.append(f"{len(left)} tables of an earlier run, as {next(iter(left))}, are not of this one")
     return written, lost

@@ -1,7 +1,9 @@
 """Results on disk: HDF5 with dimension scales, units and provenance; CSV tables of profiles and trace."""
 
 import contextlib
-from collections.abc import Iterable, Iterator
+import hashlib
+import io
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ import numpy as np
 from npp_jax.files.errors import ConfigError
 from npp_jax.files.origin import Origin, relative_to
 from npp_jax.files.stored import written_result
-from npp_jax.files.writing import written_whole
+from npp_jax.files.writing import write_text
 from npp_jax.simulation.numbers import solution_of
 from npp_jax.simulation.quantities import REPORT, SOLUTION, TRACE, Quantity
 from npp_jax.simulation.solution import Solution
@@ -30,7 +32,7 @@ def write_solution(
     experiment_text: str = "",
     command: str = "",
     origin: Origin | None = None,
-    tables: Iterable[Path] = (),
+    tables: Mapping[Path, str] | None = None,
 ) -> None:
     """Write a solution to HDF5.
 
@@ -47,7 +49,7 @@ def write_solution(
     origin
         Whose the file is.
     tables
-        Tables that were written with it and are its own.
+        Tables that are its own, with the checksums of what they hold.
     """
     arrays = {
         **{name: _described(getattr(solution, name), quantity) for name, quantity in SOLUTION.items()},
@@ -65,7 +67,8 @@ def write_solution(
         model=solution.model,
         experiment=experiment_text,
         command=command,
-        tables=[relative_to(table, Path(path).parent) for table in tables],
+        tables=[relative_to(table, Path(path).parent) for table in tables or {}],
+        tables_sha256=list((tables or {}).values()),
     ):
         pass
 
@@ -135,14 +138,31 @@ def _values(reader: Reader, name: str, quantity: Quantity, finite: bool) -> np.n
     return values
 
 
-def tables_of(path: Path) -> list[Path]:
-    """Tables that the file of a solution tells to be its own; none where it cannot be read."""
+def tables_of(path: Path) -> dict[Path, str]:
+    """Tables that the file of a solution tells to be its own, with their checksums; none where it cannot be read.
+
+    One that was edited since is not among them. Files of older versions tell no checksums.
+    """
     try:
         with reading_solution(path) as reader:
-            names = np.asarray(reader.attribute("tables"))
-            return [path.parent / name for name in names.ravel() if isinstance(name, str)]
+            names, told = (np.asarray(reader.attribute(name)).ravel() for name in ("tables", "tables_sha256"))
     except ConfigError:
-        return []
+        return {}
+    sums = told if len(told) == len(names) else [""] * len(names)
+    listed = {path.parent / name: str(known) for name, known in zip(names, sums, strict=True) if isinstance(name, str)}
+    return {table: known for table, known in listed.items() if not known or known == _checksum_of(table)}
+
+
+def checksum(text: str) -> str:
+    """Checksum of a table as it is written."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _checksum_of(table: Path) -> str:
+    try:
+        return hashlib.sha256(table.read_bytes()).hexdigest()
+    except OSError:
+        return ""
 
 
 def _quoted(title: str) -> str:
@@ -161,8 +181,15 @@ def write_csv(directory: str | Path, solution: Solution) -> list[Path]:
     Columns: depth_nm, one fraction a species, potential_V, field_V_m, excess_charge_fraction; and time_s,
     current_density_A_m2, potential_V, charge_C_m2, front_depth_nm.
     """
-    directory = Path(directory)
-    directory.mkdir(parents=True, exist_ok=True)
+    Path(directory).mkdir(parents=True, exist_ok=True)
+    texts = csv_texts(directory, solution)
+    for path, text in texts.items():
+        write_text(path, text)
+    return list(texts)
+
+
+def csv_texts(directory: str | Path, solution: Solution) -> dict[Path, str]:
+    """What `write_csv` writes, by the paths."""
     others = ["potential_V", "field_V_m", "excess_charge_fraction"]
     ions = [f"{name}_fraction" if name in ("depth_nm", *others) else name for name in solution.species]
     names = [["depth_nm", *ions, *others]] * len(solution.time)
@@ -179,16 +206,10 @@ def write_csv(directory: str | Path, solution: Solution) -> list[Path]:
     trace = solution.trace
     names.append(["time_s", "current_density_A_m2", "potential_V", "charge_C_m2", "front_depth_nm"])
     columns.append([trace.time, trace.current_density, trace.surface_potential, trace.charge, trace.front_depth * 1e9])
-    paths = table_names(directory, len(solution.time))
-    for path, header, data in zip(paths, names, columns, strict=True):
-        with written_whole(path) as temporary:
-            np.savetxt(
-                temporary,
-                np.column_stack([np.asarray(c) for c in data]),
-                "%.10g",
-                ",",
-                header=",".join(map(_quoted, header)),
-                comments="",
-                encoding="utf-8",
-            )
-    return paths
+    texts = {}
+    for path, header, data in zip(table_names(Path(directory), len(solution.time)), names, columns, strict=True):
+        with io.StringIO() as text:
+            rows = np.column_stack([np.asarray(c) for c in data])
+            np.savetxt(text, rows, "%.10g", ",", header=",".join(map(_quoted, header)), comments="")
+            texts[path] = text.getvalue()
+    return texts

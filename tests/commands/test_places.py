@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import h5py
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
@@ -94,6 +96,33 @@ def test_a_simulation_replaces_its_own_results_alone(glasses: Path, run: Run) ->
     moved = shutil.move(glasses, glasses.parent / "moved")
     os.chdir(moved)
     assert run("simulate", "b/K.toml", "--output", "out", "--csv", "tables", "--quiet")[0] == 0
+
+
+def test_tables_of_two_runs_are_not_mixed(
+    glasses: Path, solution: Solution, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = ("simulate", "a/K.toml", "--output", "out", "--csv", "tables", "--quiet", "--no-figures")
+    with monkeypatch.context() as patch:
+        # One output twice.
+        twice = jax.tree.map(lambda leaf: jnp.repeat(leaf, 2, 0) if np.shape(leaf)[:1] == (1,) else leaf, solution)
+        patch.setattr("npp_jax.commands.simulate.simulate_to_target", lambda *_, **__: twice)
+        glass = GLASS.read_text(encoding="utf-8").replace("charge_mC", "output_charges_C_m2 = [100.0]\ncharge_mC")
+        (glasses / "a/K.toml").write_text(glass, encoding="utf-8")
+        assert run(*command)[0] == 0
+    tables = glasses / "tables"
+    assert {p.name for p in tables.iterdir()} == {"profiles_1.csv", "profiles_2.csv", "trace.csv"}
+    shutil.copy(GLASS, glasses / "a/K.toml")
+    assert run(*command)[0] == 0
+    assert {p.name for p in tables.iterdir()} == {"profiles_1.csv", "trace.csv"}
+    # What is no longer what was written is not replaced.
+    (tables / "trace.csv").write_text("my notes")
+    code, text = run(*command)
+    assert code == 2 and "trace.csv: a file is there that does not tell" in text
+    assert (tables / "trace.csv").read_text() == "my notes"
+    assert run(*command, "--force")[0] == 0
+    # Tables that stay from an earlier run are told.
+    code, text = run("simulate", "a/K.toml", "--output", "out", "--quiet", "--no-figures")
+    assert code == 0 and "2 tables of an earlier run" in text
 
 
 def test_no_result_replaces_what_is_read_even_with_force(glasses: Path, run: Run) -> None:
