@@ -60,10 +60,11 @@ def _worst(*conditions: tuple[Status, Array]) -> Array:
 def judge(solution: Solution, coarse: Solution, controls: Controls, *, whole: bool = False) -> Solution:
     """Add the error estimate of a companion run to a solution, and say where it is above the target.
 
-    The difference of the two runs bounds the profile error of the finer one, as half the cells and 0.6 of the steps
-    leave at least twice its error; it is compared over one and a half front depths. Errors of the front may cancel in
-    the difference: three quarters of the target count as all of it. Where the `whole` sample counts, as its profiles
-    begin anywhere, it is compared at the points of the finer run, which lie where the profile changes.
+    The difference of the two runs is as a rule more than the profile error of the finer one: 1.8 times by the theory of
+    order two for half the cells and 0.6 of the steps. It is compared over one and a half front depths. Errors of the
+    front may cancel in the difference: three quarters of the target count as all of it. Where the `whole` sample
+    counts, as its profiles begin anywhere, it is compared at the points of the finer run, which lie where the profile
+    changes.
     """
     profile_error, front_error = [], []
     for k in range(len(solution.time)):

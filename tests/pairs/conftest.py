@@ -21,10 +21,10 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
     small = replace(FAST, cells_behind=24, cells_ahead=12, steps=4, iterations=4, extra_iterations=(4,), landings=1)
     settings = {"accurate": small, "fast": small}
-    monkeypatch.setattr(simulate_run, "_SETTINGS", settings)
+    monkeypatch.setattr(simulate_run, "SETTINGS", settings)
     monkeypatch.setattr(simulate_run, "LEVELS", 0)
     monkeypatch.setattr(fit_run, "SETTINGS", settings)
     monkeypatch.setattr(design_run, "SETTINGS", settings)
-    monkeypatch.setattr(sweep_run, "FAST", small)
+    monkeypatch.setattr(sweep_run, "SETTINGS", settings)
     monkeypatch.setattr(screening, "SCREENING", replace(small, companion=False, observables=False))
     assert ACCURATE is not small

@@ -70,3 +70,16 @@ def test_documented_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     for command in commands:
         outcome = run(*command)
         assert not outcome.fault and outcome.code != 2, (command, outcome)
+
+
+def test_commands_of_the_page_how_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its shipped files run in `test_shipped_files`; the others are made and read here."""
+    commands = documented(ROOT / "docs" / "howto.md")
+    assert {command[0] for command in commands} == {"new", "check", "simulate", "sweep", "info"}
+    monkeypatch.chdir(tmp_path)
+    for command in commands:
+        if command[0] in ("simulate", "sweep"):
+            assert (ROOT / command[1]).is_file()
+            continue
+        outcome = run(*command)
+        assert not outcome.fault and outcome.code in (0, 3), (command, outcome)
