@@ -101,10 +101,10 @@ class ExperimentCharts:
             put(self.residual[name], shown)
 
     def _follow(self, panel: Panel) -> None:
-        """Where nothing was measured the depths shown go with the front."""
-        if self.measurement.profile is not None or not np.isfinite(panel.front[0]):
+        """Where nothing was measured the depths shown go with the composition."""
+        wanted = panel.far()
+        if self.measurement.profile is not None or not np.isfinite(wanted):
             return
-        wanted = max(1.3 * panel.front[0], panel.front[0] + 2.0 * panel.front[1], 1.0)
         if not 0.5 * self.reach < wanted < 1.05 * self.reach:
             self.reach = wanted
             self.depths.end = wanted

@@ -13,6 +13,7 @@ from jaxtyping import Array, Float
 from npp_jax._compile import Program, own_promotion, quick, signature
 from npp_jax.constants import NM
 from npp_jax.explorer.state import DepthRange, Setting
+from npp_jax.figures.axes import reach
 from npp_jax.fitting import Measurement, Objective, Problem
 from npp_jax.observe import Record
 from npp_jax.physics import Experiment, MutualDiffusivity, SEDDiffusivity
@@ -100,6 +101,12 @@ class Panel(NamedTuple):
     def words(self) -> str:
         """How the solver ended."""
         return STATUS_ADVICE[self.status]
+
+    def far(self) -> float:
+        """Depth up to which the composition is worth showing [nm]; NaN where there is none."""
+        if not np.isfinite(self.fraction).all():
+            return np.nan
+        return max(1.0, *(reach(depth, part) for depth, part in zip(self.depth, self.fraction, strict=True)))
 
 
 class Picture(NamedTuple):

@@ -70,20 +70,20 @@ def _title(panel: Panel) -> str:
 
 def _profile(ax: "Axes", measurement: Measurement, panel: Panel, colours: dict[str, str]) -> None:
     profile = measurement.profile
-    reach = max(1.3 * panel.front[0], panel.front[0] + 2.0 * panel.front[1]) if np.isfinite(panel.front[0]) else 1.0
+    far = panel.far()
     for k, ion in enumerate(panel.species):
         seen = profile is not None and ion in profile.species
         style: dict[str, Any] = {"ls": ":", "lw": 0.9} if seen else {"label": ion}
         ax.plot(panel.depth[-1], panel.fraction[-1, k], color=colours[ion], **style)
     if profile is not None and panel.signal is not None:
         depth = np.asarray(profile.depth)
-        reach = float(depth[-1])
+        far = float(depth[-1])
         for k, ion in enumerate(profile.species):
             used = np.asarray(profile.weight[k]) > 0.0
             value, sigma = np.asarray(profile.fraction[k])[used], np.asarray(profile.sigma[k])[used]
             ax.errorbar(depth[used], value, sigma, fmt=".", ms=2.5, lw=0.5, alpha=0.5, color=colours[ion])
             ax.plot(depth, panel.signal[k], color=colours[ion], label=ion)
-    ax.set(xlim=(0.0, reach), ylabel="$n/N$")
+    ax.set(xlim=(0.0, far if np.isfinite(far) else 1.0), ylabel="$n/N$")
 
 
 def _residuals(ax: "Axes", measurement: Measurement, panel: Panel, colours: dict[str, str]) -> None:
