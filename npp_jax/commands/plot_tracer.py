@@ -31,8 +31,8 @@ def tracer_figure(file: Path, kind: str) -> "Figure":
             case "profile" | "evolution":
                 return figure_exchange(file.stem, _panels(reader))
             case "chain":
-                time, position = reader.array("time", ("time",)), reader.array("position", ("position",))
-                edges = reader.array("boundary_position", ("boundary",))
+                time, position = (reader.array(name, (name,), finite=True) for name in ("time", "position"))
+                edges = reader.array("boundary_position", ("boundary",), finite=True)
                 return figure_steps(file.stem, time, position, reader.array("fraction", ("time", "position")), edges)
             case "map":
                 model = reader.array("fraction", ("time", "row", "column"))[-1]
@@ -61,7 +61,8 @@ def _panels(reader: Reader) -> list[tuple[str, list[MeasuredProfile], list[str],
             parts = (f"{prefix}{part}{k}" for part in ("measured_position", "measured", "measured_error"))
             x, fraction, error = (jnp.asarray(reader.array(part, axis, finite=True)) for part in parts)
             measured.append(MeasuredProfile(x, fraction, error))
-        position, curves = reader.array(line, (line,)), reader.array(f"{prefix}fitted", (which, line))
+        position = reader.array(line, (line,), finite=True)
+        curves = reader.array(f"{prefix}fitted", (which, line), finite=True)
         title = names[0].partition(": ")[0] if prefix else ""
         found.append((title, measured, [name.rpartition(": ")[2] for name in names], position, curves))
     return found
