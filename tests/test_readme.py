@@ -93,3 +93,11 @@ def check_law_of_a_user(law: Callable[..., Any], experiment: Experiment) -> None
     np.testing.assert_allclose(forward, reverse, rtol=1e-7)
     # The mesh follows the front in a difference, and stands still in a derivative.
     np.testing.assert_allclose((batch[2] - batch[0]) / (2.0 * step), forward, rtol=1e-3)
+
+
+def test_the_page_of_studies_names_every_file_and_its_figures(project_root: Path) -> None:
+    folder = project_root / "sweeps"
+    text = (folder / "README.md").read_text(encoding="utf-8")
+    assert [f.name for f in sorted(folder.glob("*.toml")) if f"| {f.name} |" not in text] == []
+    figures = set(re.findall(r"\]\((figures/\w+\.png)\)", text))
+    assert figures == {f"figures/{f.name}" for f in (folder / "figures").glob("*.png")}
