@@ -96,6 +96,38 @@ def check_targets(
             raise ConfigError(f"{target}: {_other(target, origin)}; give another place, or --force to replace it")
     for folder in dict.fromkeys(target.parent for target in targets):
         check_folder(folder, room)
+    for target in targets:
+        note_state(target)
+
+
+_STATES: dict[Path, tuple[int, ...]] = {}
+"""What was at the places of results when they were looked at."""
+
+
+def note_state(target: Path) -> None:
+    """Remember what is at a place now."""
+    _STATES[target.resolve()] = _state(target)
+
+
+def check_state(target: Path) -> None:
+    """Refuse to replace what came to a place since it was looked at, as by another command at the same time.
+
+    Raises
+    ------
+    OSError
+        With the file and the reason.
+    """
+    known = _STATES.get(target.resolve())
+    if known is not None and known != _state(target):
+        raise OSError(errno.EBUSY, "another command has written it since this one began", str(target))
+
+
+def _state(target: Path) -> tuple[int, ...]:
+    try:
+        found = target.stat()
+    except OSError:
+        return ()
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def check_folder(folder: Path, room: int = ROOM) -> None:

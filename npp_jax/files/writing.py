@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import h5py
 
-from npp_jax.files.origin import Origin
+from npp_jax.files.origin import Origin, check_state, note_state
 from npp_jax.sweeping.store import disk
 
 if TYPE_CHECKING:
@@ -30,9 +30,12 @@ def written_together() -> Iterator[None]:
     token = _STAGED.set(staged)
     try:
         yield
+        for path in staged:
+            check_state(path)
         for path, temporary in staged.items():
             with _named(path):
                 disk.put_in_place(temporary, path)
+            note_state(path)
     finally:
         _STAGED.reset(token)
         for temporary in staged.values():
@@ -58,6 +61,8 @@ def written_whole(path: str | Path) -> Iterator[Path]:
         if staged is None:
             with disk.written_whole(path) as temporary:
                 yield temporary
+                check_state(path)
+            note_state(path)
         else:
             with disk.on_disk(path) as temporary:
                 yield temporary

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from npp_jax import __main__ as program
 from npp_jax.commands.simulate import read_supported, run_simulation
 from npp_jax.files.origin import Origin, check_targets
-from npp_jax.files.writing import write_figure
+from npp_jax.files.writing import write_figure, write_text
 from npp_jax.simulation.solution import Solution
 
 SWEEPS = Path(__file__).parents[2] / "sweeps"
@@ -123,6 +123,25 @@ def test_tables_of_two_runs_are_not_mixed(
     # Tables that stay from an earlier run are told.
     code, text = run("simulate", "a/K.toml", "--output", "out", "--quiet", "--no-figures")
     assert code == 0 and "2 tables of an earlier run" in text
+
+
+def test_of_two_commands_at_once_the_later_loses(
+    glasses: Path, solution: Solution, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def meanwhile(*_, **__) -> Solution:
+        monkeypatch.setattr("npp_jax.commands.simulate.simulate_to_target", lambda *_, **__: solution)
+        write_text(glasses / "out" / "K.h5", "of another command")
+        return solution
+
+    monkeypatch.setattr("npp_jax.commands.simulate.simulate_to_target", meanwhile)
+    command = ("simulate", "a/K.toml", "--output", "out", "--quiet", "--no-figures")
+    with monkeypatch.context() as patch:
+        # Another process has a memory of its own.
+        patch.setattr("npp_jax.files.writing.note_state", lambda path: None)
+        code, text = run(*command)
+    assert code != 0 and "K.h5" in text and "another command has written it since this one began" in text
+    assert (glasses / "out" / "K.h5").read_text() == "of another command"
+    assert run(*command, "--force")[0] == 0
 
 
 def test_no_result_replaces_what_is_read_even_with_force(glasses: Path, run: Run) -> None:
