@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from npp_jax.cli.terminal import exit_codes, make_folder, say, tell_written
+from npp_jax.cli.terminal import exit_codes, make_folder, say, start_jax, tell_written
 
 
 def couple(
@@ -28,6 +28,7 @@ def couple(
     """Find D(c) of a diffusion couple by Sauer and Freise (Boltzmann–Matano); write a study that fits it."""
     from npp_jax.commands.couple import analyse_couple
 
+    start_jax()
     with exit_codes(file):
         make_folder(output)
         lines, written = analyse_couple(

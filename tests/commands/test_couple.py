@@ -1,7 +1,9 @@
 """`npp-jax couple`: profiles of couples as programs write them, and what is refused in one line."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 from scipy.special import erfc
@@ -48,6 +50,25 @@ def test_d_is_found_and_written_for_studies(tmp_path: Path, head: str, factor: f
     assert np.all(np.diff(band["fraction"]) > 0.0)
     assert np.all((band["D_low_m2_s"] <= 1.1111e-15) & (band["D_high_m2_s"] >= 1.1111e-15))
     assert float(at_start["position_um"]) == pytest.approx(120.0, abs=1.1)
+
+
+@pytest.fixture
+def _single_precision() -> Iterator[None]:
+    """What JAX starts with, where no command has chosen."""
+    jax.config.update("jax_enable_x64", False)
+    yield
+    jax.config.update("jax_enable_x64", True)
+
+
+@pytest.mark.usefixtures("_single_precision")
+def test_the_command_computes_in_double_precision(tmp_path: Path):
+    """In single precision a couple that reaches 1 has no room for the other component, by rounding."""
+    file = write(tmp_path / "a.csv", "X,dis")
+    options = ["--time-h", "100", "--species", "Mo", "--output", str(tmp_path), "--no-figures"]
+    done = CliRunner().invoke(app, ["couple", str(file), *options])
+    assert done.exit_code == 0, done.output
+    assert jax.config.read("jax_enable_x64")
+    assert load_study(tmp_path / "a_study.toml").main.parameters
 
 
 @pytest.mark.parametrize(
