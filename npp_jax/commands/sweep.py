@@ -14,7 +14,9 @@ from npp_jax.files.study import Study
 from npp_jax.files.writing import written_together
 from npp_jax.simulation.simulate import SETTINGS
 from npp_jax.simulation.status import Status
-from npp_jax.sweeping import OBSERVABLES, SweepResult, Workers, sweep
+from npp_jax.sweeping import OBSERVABLES, StoreMismatch, SweepFileError, SweepResult, Workers, sweep
+from npp_jax.sweeping.store.store import stored_manifest
+from npp_jax.sweeping.store.stored import reading_sweep
 
 
 def check_place(study: Study, target: Path, *, force: bool = False) -> None:
@@ -81,8 +83,12 @@ def run_study(study: Study, target: Path, *, force: bool, workers: Workers, quie
     SweepStopped
         The cluster is not there or gave up, or dask.distributed is not installed; finished chunks are kept.
     StoreError
-        The results cannot be kept; those of finished chunks are.
+        The results cannot be kept; those of finished chunks are. Or there is another run, and no `force`.
     """
+    stored = _stored(target)
+    different = None if force else study.identity.difference(stored, ranges=True)
+    if different is not None:
+        raise StoreMismatch(f"{target}: holds another run (--force replaces it); what differs: {different}")
     console = Console(stderr=True, markup=False)
     return sweep(
         study.problem,
@@ -94,12 +100,23 @@ def run_study(study: Study, target: Path, *, force: bool, workers: Workers, quie
         chunk=study.sweep.chunk,
         profiles=study.sweep.kept,
         title=study.title,
-        identity=study.identity.text,
+        identity=study.identity.as_in(stored),
         force=force,
         workers=workers,
         watch=lambda total, done: candidates("sweep", total, done, quiet=quiet),
         on_fault=lambda text: console.print(text, highlight=False, soft_wrap=True),
     )
+
+
+def _stored(target: Path) -> str:
+    """Text of the sweep that is in a place, finished or begun; empty without."""
+    try:
+        with reading_sweep(target) as reader:
+            return reader.text("configuration")
+    except SweepFileError:
+        pass
+    manifest = stored_manifest(target.with_suffix(".sweep"))
+    return "" if manifest is None else manifest.configuration
 
 
 def write_sweep_report(

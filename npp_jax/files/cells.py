@@ -54,6 +54,26 @@ def read_cells(path: Path, is_head: Callable[[list[str]], bool], expected: str) 
     return found
 
 
+def content_of(path: Path, is_head: Callable[[list[str]], bool]) -> bytes:
+    """Titles and numbers of a table, in one spelling: comments, ends of lines, separators and decimal marks are gone.
+
+    Raises
+    ------
+    TextError
+        It is no table.
+    """
+    cells = read_table(read_text(path, "a table"), is_head, "a table")
+    columns = []
+    for k, titled in enumerate(zip(cells.titles, cells.units, strict=True)):
+        try:
+            held: list[float] | list[str] = cells.numbers([k])[:, 0].tolist()
+        except TextError:
+            # A column of words, which no reader asks for.
+            held = [row[k].strip() for row in cells.rows]
+        columns.append((titled, held))
+    return repr(columns).encode()
+
+
 def numbers_of(cells: Table, columns: Sequence[int]) -> Float[np.ndarray, "row column"]:
     """Numbers of some columns, NaN where there is none.
 

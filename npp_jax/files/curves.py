@@ -35,9 +35,9 @@ def read_law(path: Path) -> tuple[Array, Array]:
     ConfigError
         One line: file, line, column, what is wrong.
     """
-    cells = read_cells(path, lambda titles: any(_is_fraction(title) for title in titles), _LAW)
+    cells = read_cells(path, lambda titles: any(is_fraction(title) for title in titles), _LAW)
     at_D, to_si = column_of(cells, "D_m2_s", _square_metres_per_second, _LAW)
-    named = [k for k, title in enumerate(cells.titles) if k != at_D and _is_fraction(title)]
+    named = [k for k, title in enumerate(cells.titles) if k != at_D and is_fraction(title)]
     if len(named) != 1:
         raise wrong_titles(cells, f"needs the columns {_LAW}; got {shorten(', '.join(cells.titles), 120)}")
     unit = with_unit(cells.titles[named[0]], cells.units[named[0]], fractions)
@@ -98,7 +98,8 @@ def _check_increasing(cells: Table, places: tuple[int, ...], values: np.ndarray,
     refuse(cells, places, back, f"does not come after the row before; {what} must increase")
 
 
-def _is_fraction(title: str) -> bool:
+def is_fraction(title: str) -> bool:
+    """Whether a column is that of the fractions of a law."""
     named = with_unit(title, "", fractions)
     return (title if named is None else named[0]).strip().lower() == "fraction"
 

@@ -1,8 +1,8 @@
 """What a study is made of: every file that it reads, and a text that tells two sweeps apart.
 
 The text has one line for each key of the tables that a sweep depends on, those of the experiment files among them, with
-what a key has by default, and a checksum for every file of numbers. Comments, titles, the order of keys, names of files
-and what is done with the results are no part of it.
+what a key has by default, and a checksum of what every file of numbers holds. Comments, titles, the order of keys,
+names of files, how their tables are written and what is done with the results are no part of it.
 """
 
 import functools
@@ -12,12 +12,17 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from npp_jax.files.cells import content_of
+from npp_jax.files.curves import is_fraction
 from npp_jax.files.experiment_tables import ExperimentTable
 from npp_jax.files.recorded import record_files
 from npp_jax.files.study_tables import StudyTable
 from npp_jax.files.toml import read_toml
+from npp_jax.text.errors import TextError
+from npp_jax.text.titles import read_title, seconds, with_unit
 
 _SEPARATOR = " = "
+_CHECKSUM = "sha256 "
 
 
 class Identity(NamedTuple):
@@ -27,6 +32,42 @@ class Identity(NamedTuple):
     """One line for each key that the results of a sweep depend on: `experiments[0].file.sample.permittivity = 9.0`."""
     files: Mapping[str, Path]
     """Every file that the study reads, itself apart, by the key that names it."""
+
+    def as_in(self, stored: str) -> str:
+        """The text, with the checksums of the bytes of the files where a stored text has those.
+
+        Earlier versions told files apart by their bytes.
+        """
+        former, lines = told_apart(stored), []
+        for line in self.text.splitlines():
+            key, middle, now = line.partition(_SEPARATOR)
+            before = former.get(key, now)
+            if before != now and now.startswith(_CHECKSUM) and before == _CHECKSUM + _of_bytes(self.files[key]):
+                now = before
+            lines.append(f"{key}{middle}{now}")
+        return "\n".join(lines)
+
+    def difference(self, stored: str, *, ranges: bool) -> str | None:
+        """In what a sweep was another one, in words; None if in no experiment or parameter, or for one from Python.
+
+        Parameters
+        ----------
+        stored
+            Text of the sweep.
+        ranges
+            Whether names, ranges and scales of parameters count.
+        """
+        swept, own = told_apart(stored), told_apart(self.as_in(stored))
+        if not swept:
+            return None
+        for key in dict.fromkeys([*swept, *own]):
+            before, now = swept.get(key, "none"), own.get(key, "none")
+            if before == now or (not ranges and key.endswith((".low", ".high", ".scale", ".levels", ".name"))):
+                continue
+            if key in self.files:
+                return f"the sweep had another {self.files[key].name}"
+            return f"the sweep had {key} = {before}, the study has {now}"
+        return None
 
 
 def identify(path: Path, table: StudyTable) -> Identity:
@@ -60,7 +101,7 @@ def identify(path: Path, table: StudyTable) -> Identity:
         lines += _flat(f"{key}.file", content)
         measured = {} if entry.profile is None else {f"{key}.profile": folder / entry.profile}
         measured |= {f"{key}.{name}": folder / file for name, file in record_files(entry).items()}
-        lines += [f"{name}{_SEPARATOR}sha256 {_checksum(file)}" for name, file in (traces | measured).items()]
+        lines += [f"{name}{_SEPARATOR}{_CHECKSUM}{_checksum(file)}" for name, file in (traces | measured).items()]
         files |= traces | measured
     for k, parameter in enumerate(table.parameters):
         # A prior weighs in a fit, not in a sweep.
@@ -101,7 +142,23 @@ def _flat(key: str, value: Any) -> Iterator[str]:
 
 
 def _checksum(path: Path) -> str:
+    """Checksum of titles and numbers of a table; of the bytes of what is none, as a profile in HDF5."""
+    try:
+        return hashlib.sha256(content_of(path, _is_head)).hexdigest()
+    except TextError:
+        return _of_bytes(path)
+
+
+def _of_bytes(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _is_head(titles: list[str]) -> bool:
+    """Whether titles are those of a profile, a trace, a record or a law."""
+    return any(
+        read_title(title).axis is not None or with_unit(title, "", seconds) is not None or is_fraction(title)
+        for title in titles
+    )
 
 
 def told_apart(text: str) -> dict[str, str]:

@@ -2,12 +2,14 @@
 
 import shutil
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 
+from npp_jax.files.identity import _checksum
 from npp_jax.files.study import load_study
 from npp_jax.sweeping import read_sweep
 from npp_jax.sweeping.screening import OtherData, of_problem
@@ -33,8 +35,24 @@ def edited(path: Path, old: str, new: str) -> None:
         lambda f: edited(f / "study.toml", "low = 3e-22\nhigh = 3e-21", "high = 3.0e-21\nlow = 0.3e-21"),
         lambda f: edited(f / "K.toml", 'title = "', '# a comment\ntitle = "other '),
         lambda f: (f / "trace.csv").rename(f / "other.csv") and edited(f / "K.toml", "trace.csv", "other.csv"),
+        lambda f: edited(f / "trace.csv", "\n0,10\n", "\n# hello\n0,10.0\n"),
+        lambda f: (f / "trace.csv").write_bytes(b"time_s;potential_V\r\n0;10,0\r\n400000;10,0\r\n"),
+        lambda f: (f / "K.csv").write_text(f"# hello\n{(f / 'K.csv').read_text()}# end\n", newline="\r\n"),
     ],
-    ids=["title", "comment", "posterior", "rival", "prior", "default", "order", "experiment", "name"],
+    ids=[
+        "title",
+        "comment",
+        "posterior",
+        "rival",
+        "prior",
+        "default",
+        "order",
+        "experiment",
+        "name",
+        "comment in a trace",
+        "spelling of a trace",
+        "comments in a profile",
+    ],
 )
 def test_the_same_sweep_goes_on(change: Callable[[Path], object], folder: Path, run: Run) -> None:
     change(folder)
@@ -45,15 +63,44 @@ def test_the_same_sweep_goes_on(change: Callable[[Path], object], folder: Path, 
     assert chunk.stat().st_mtime_ns == before
 
 
+def test_a_sweep_that_knew_its_files_by_their_bytes_goes_on(folder: Path) -> None:
+    """As those of earlier versions; with other bytes it is another one."""
+    identity = load_study(folder / "study.toml").identity
+    former = identity.text
+    for key in ("experiments[0].profile", "experiments[0].file.stages[0].potential_trace"):
+        line = next(line for line in former.splitlines() if line.startswith(f"{key} = sha256 "))
+        former = former.replace(line, f"{key} = sha256 {sha256(identity.files[key].read_bytes()).hexdigest()}")
+    assert former != identity.text and identity.as_in(former) == former
+    assert identity.difference(former, ranges=True) is None
+    edited(folder / "trace.csv", ",10", ",10.0")
+    assert identity.difference(former, ranges=True) == "the sweep had another trace.csv"
+    assert identity.as_in("another text") == identity.text
+
+
+def test_content_of_tables(tmp_path: Path) -> None:
+    """A law and words in a column; other titles, units and numbers are another content."""
+
+    def told(text: str) -> str:
+        (tmp_path / "a.csv").write_text(text, encoding="utf-8")
+        return _checksum(tmp_path / "a.csv")
+
+    assert told("fraction,D_m2_s\n0,1e-20\n1,2e-20\n") == told("# a law\nfraction D_m2_s\n0.0 1E-20\n1 0.2e-19")
+    plain = "time_s,potential_V\n0,10\n5,11\n"
+    others = [plain.replace("11", "12"), plain.replace("_s", "_h"), "time_s,potential_V\n0,10\n5,11\n6,11\n", "none"]
+    others.append("time_s,potential_V\n[s],[mV]\n0,10\n5,11\n")
+    assert len({told(text) for text in [plain, *others]}) == len(others) + 1
+    assert told("time_s;potential_V;note\n0;1,5;\n5;2,5;\n") == told("time_s,potential_V,note\n0,1.5,\n5,2.5,\n")
+
+
 @pytest.mark.parametrize(
     ("change", "sweeping", "fitting"),
     [
         (
             lambda f: edited(f / "trace.csv", ",10", ",4"),
-            "potential_trace = sha256",
+            "the sweep had another trace.csv",
             "the sweep had another trace.csv",
         ),
-        (lambda f: edited(f / "K.csv", "0.1", "0.2"), "profile = sha256", "the sweep had another K.csv"),
+        (lambda f: edited(f / "K.csv", "0.1", "0.2"), "the sweep had another K.csv", "the sweep had another K.csv"),
         (
             lambda f: edited(f / "K.toml", "temperature_K = 350.0", "temperature_K = 360.0"),
             "temperature_K = 350.0",

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from npp_jax.files import ConfigError
-from npp_jax.files.identity import told_apart
 from npp_jax.files.study import Study
 from npp_jax.sweeping import SweepResult, read_sweep
 from npp_jax.sweeping.screening import OtherData, of_problem
@@ -28,25 +27,11 @@ def read_starts(path: Path, study: Study) -> SweepResult:
     try:
         found = of_problem(sweep, study.problem)
     except OtherData as error:
-        raise ConfigError(f"{path}: {_difference(swept, study) or error}; sweep again") from None
+        raise ConfigError(f"{path}: {study.identity.difference(swept, ranges=False) or error}; sweep again") from None
     except ValueError as error:
         raise ConfigError(f"{path}: {error}") from None
-    different = _difference(swept, study)
+    # Where candidates may be is looked at in their numbers.
+    different = study.identity.difference(swept, ranges=False)
     if different is not None:
         raise ConfigError(f"{path}: {different}; sweep again")
     return found
-
-
-def _difference(configuration: str, study: Study) -> str | None:
-    """In what the data of a sweep are other ones, in words; None if in nothing, or for a sweep from Python."""
-    swept, own = told_apart(configuration), told_apart(study.identity.text)
-    if not swept:
-        return None
-    for key in sorted(swept.keys() | own.keys()):
-        # Where candidates may be is looked at in their numbers.
-        if swept.get(key) == own.get(key) or key.endswith((".low", ".high", ".scale", ".levels", ".name")):
-            continue
-        if key in study.identity.files:
-            return f"the sweep had another {study.identity.files[key].name}"
-        return f"the sweep had {key} = {swept.get(key, 'none')}, the study has {own.get(key, 'none')}"
-    return None

@@ -125,8 +125,5 @@ def _first_difference(old: str, new: str) -> str:
     place = next((k for k, (a, b) in pairs if a != b), min(len(old), len(new)))
     line = old.count("\n", 0, place) + 1
     start = max(old.rfind("\n", 0, place) + 1, place - 40)
-    (key, _, before), (same, _, now) = (text.split("\n")[line - 1].partition(" = ") for text in (old, new))
-    if key == same and before.startswith("sha256 ") and now.startswith("sha256 "):
-        return f"the content of the file of {key}"
     shown = (text[start : place + 40].split("\n")[0] for text in (old, new))
     return "line {}: stored '{}', now '{}'".format(line, *shown)

@@ -31,13 +31,17 @@ class StoreMismatch(StoreError):
     """The folder holds another run."""
 
 
+def stored_manifest(path: str | Path) -> Manifest | None:
+    """What the run in a folder is; None where that cannot be read, which opening the store tells."""
+    try:
+        return read_manifest(Path(path) / _MANIFEST)
+    except (OSError, StoreError):
+        return None
+
+
 def as_stored(path: str | Path, manifest: Manifest) -> Manifest:
     """The manifest, with the chunks of the run in a folder where that is the same run cut otherwise."""
-    try:
-        stored = read_manifest(Path(path) / _MANIFEST)
-    except (OSError, StoreError):
-        # Opening the store tells what is wrong.
-        return manifest
+    stored = stored_manifest(path)
     if stored is None:
         return manifest
     cut = dataclasses.replace(manifest, chunk_size=stored.chunk_size)
