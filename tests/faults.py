@@ -99,6 +99,8 @@ PHASES: dict[str, tuple[tuple[str, ...], Moment]] = {
     "workers, storing": (PROCESSES, Moment("open", ".00000001.chunk.part")),
     "workers, assembly": (PROCESSES, Moment("open", ".study.h5.part", room=4096)),
 }
+OWN = re.compile(r"\.[0-9a-f]{8}-[0-9]+-[0-9a-f]{8}\.part$")
+"""What the name of a file that is being written tells of its writer."""
 TIMES = re.compile(rb"(made|wall time)[^\n]*?(UTC|\d s)\b")
 """When a report was made, and how long its run took."""
 WORKERS = b" --processes 2"
@@ -129,7 +131,7 @@ def broken(phase: str, fault: str) -> None:
         if event != moment.event or armed.is_set():
             return
         name = arguments[event == "os.rename"]
-        if isinstance(name, (str, os.PathLike)) and os.fspath(name).endswith(moment.ending):
+        if isinstance(name, (str, os.PathLike)) and OWN.sub(".part", os.fspath(name)).endswith(moment.ending):
             armed.set()
             if moment.delay:
                 threading.Timer(moment.delay, strike).start()

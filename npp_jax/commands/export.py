@@ -6,9 +6,8 @@ from pathlib import Path
 from npp_jax.files import ConfigError
 from npp_jax.files.origin import Origin, check_targets
 from npp_jax.files.sweep_export import write_sweep_arrays, write_sweep_table
-from npp_jax.files.writing import written_together
+from npp_jax.files.writing import staged_for, written_together
 from npp_jax.sweeping import SweepFileError, read_sweep
-from npp_jax.sweeping.store.disk import part_of
 
 
 def export_sweep(file: Path, *, csv: Path | None, npz: Path | None, force: bool = True) -> list[Path]:
@@ -43,7 +42,7 @@ def export_sweep(file: Path, *, csv: Path | None, npz: Path | None, force: bool 
         with written_together():
             asked = csv.exists() and not force
             write_sweep_table(file, result, csv)
-            if asked and not filecmp.cmp(part_of(csv), csv, shallow=False):
+            if asked and not filecmp.cmp(staged_for(csv), csv, shallow=False):
                 told = "what is there is another table, or none; give another place, or --force to replace it"
                 raise ConfigError(f"{csv}: {told}")
         written.append(csv)

@@ -5,7 +5,7 @@ import contextvars
 import json
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,16 +30,25 @@ def written_together() -> Iterator[None]:
     token = _STAGED.set(staged)
     try:
         yield
-        for path in staged:
-            check_state(path)
-        for path, temporary in staged.items():
-            with _named(path):
-                disk.put_in_place(temporary, path)
-            note_state(path)
+        _put_in_place(staged)
     finally:
         _STAGED.reset(token)
-        for temporary in staged.values():
-            temporary.unlink(missing_ok=True)
+        _drop(staged)
+
+
+def _put_in_place(staged: Mapping[Path, Path]) -> None:
+    """Give new files that are on the disk their names, if nobody else has written such files meanwhile."""
+    for path in staged:
+        check_state(path)
+    for path, temporary in staged.items():
+        with _named(path):
+            disk.put_in_place(temporary, path)
+        note_state(path)
+
+
+def _drop(staged: Mapping[Path, Path]) -> None:
+    for temporary in staged.values():
+        temporary.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -58,15 +67,23 @@ def written_whole(path: str | Path) -> Iterator[Path]:
     """
     path, staged = Path(path), _STAGED.get()
     with _named(path):
-        if staged is None:
-            with disk.written_whole(path) as temporary:
-                yield temporary
-                check_state(path)
-            note_state(path)
-        else:
-            with disk.on_disk(path) as temporary:
-                yield temporary
+        with disk.on_disk(path) as temporary:
+            yield temporary
+        if staged is not None:
+            if path in staged:
+                # Written again in one block: the last one counts.
+                staged[path].unlink(missing_ok=True)
             staged[path] = temporary
+            return
+        try:
+            _put_in_place({path: temporary})
+        finally:
+            _drop({path: temporary})
+
+
+def staged_for(path: Path) -> Path:
+    """The new file that waits for others to take the place of `path`."""
+    return (_STAGED.get() or {})[path]
 
 
 @contextlib.contextmanager
@@ -75,7 +92,7 @@ def _named(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.filename is None or Path(error.filename) == disk.part_of(path):
+        if error.filename is None or disk.target_of(Path(error.filename).name) == path.name:
             error.filename, error.filename2 = str(path), None
         raise
 

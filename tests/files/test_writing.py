@@ -4,6 +4,9 @@ import html
 import json
 import os
 import secrets
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from unittest.mock import MagicMock
@@ -23,7 +26,7 @@ from npp_jax.files.origin import check_folder
 from npp_jax.files.writing import write_figure, write_text, written_hdf5, written_whole
 from npp_jax.physics import Experiment
 from npp_jax.simulation.solution import Solution
-from npp_jax.sweeping.store.disk import drop_parts
+from npp_jax.sweeping.store.disk import drop_parts, part_of
 
 SWEEPS = Path(__file__).parents[2] / "sweeps"
 STUDY = SWEEPS / "lithium_borate_K.toml"
@@ -208,6 +211,39 @@ def test_what_is_being_written_goes_where_the_process_ends_at_once(tmp_path: Pat
         drop_parts()
         assert not part.exists()
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("a.txt", "former")]
+
+
+def test_two_writers_of_one_file_do_not_meet(tmp_path: Path) -> None:
+    """Each has a file of its own until it is whole."""
+    file = tmp_path / "a.txt"
+    with written_whole(file) as first:
+        first.write_text("half of ")
+        with written_whole(file) as second:
+            second.write_text("other")
+        assert file.read_text() == "other"
+        with first.open("a") as more:
+            more.write("the first")
+    assert file.read_text() == "half of the first" and list(tmp_path.iterdir()) == [file]
+
+
+def test_what_a_killed_process_left_goes_and_what_others_write_stays(tmp_path: Path) -> None:
+    file = tmp_path / "a.txt"
+    with subprocess.Popen([sys.executable, "-c", ""]) as dead:
+        pass
+    own, day = part_of(file).name, 86400.0
+
+    def left(
+        process: int, *, name: str = "a.txt", machine: str = own.split(".")[3].split("-")[0], age: float = 0.0
+    ) -> Path:
+        part = tmp_path / f".{name}.{machine}-{process}-0123abcd.part"
+        part.write_text("half")
+        os.utime(part, (time.time() - age,) * 2)
+        return part
+
+    gone = [left(dead.pid), left(dead.pid, machine="0" * 8, age=2.0 * day)]
+    kept = [left(os.getppid(), age=2.0 * day), left(dead.pid, name="b.a.txt"), left(dead.pid, machine="1" * 8)]
+    write_text(file, "new")
+    assert not any(part.exists() for part in gone) and {*tmp_path.iterdir()} == {file, *kept}
 
 
 def test_the_probe_of_a_folder_is_never_a_file_that_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

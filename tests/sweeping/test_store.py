@@ -5,6 +5,7 @@ import errno
 import json
 import os
 import resource
+import secrets
 import shutil
 import signal
 import subprocess
@@ -32,6 +33,7 @@ from npp_jax.sweeping import (
     Variable,
     as_stored,
 )
+from npp_jax.sweeping.store.disk import part_of, target_of
 
 SMALL = manifest(5, 2)
 SCRIPT = sweep_run.__file__
@@ -243,6 +245,12 @@ def test_an_interrupt_while_the_final_file_is_made_leaves_none_or_the_whole(tmp_
     assert not list(tmp_path.rglob("*.part"))
 
 
+def plain_name(path: str | Path) -> str:
+    """Name of a file, without that of its writer."""
+    name = Path(path).name
+    return name if target_of(name) is None else f".{target_of(name)}.part"
+
+
 def test_content_is_on_the_disk_before_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """The order that survives a power failure: content, name, folder."""
     with Store.open(tmp_path / "run.sweep", SMALL) as store:
@@ -252,12 +260,12 @@ def test_content_is_on_the_disk_before_its_name(tmp_path: Path, monkeypatch: pyt
 
         def opened(path, *arguments, **options):
             descriptor = plain["open"](path, *arguments, **options)
-            names[descriptor] = Path(path).name
+            names[descriptor] = plain_name(path)
             return descriptor
 
         def told(name: str):
             def call(first, *rest):
-                seen.append(f"{name} {names.get(first, first) if isinstance(first, int) else Path(first).name}")
+                seen.append(f"{name} {names.get(first, first) if isinstance(first, int) else plain_name(first)}")
                 return plain[name](first, *rest)
 
             return call
@@ -505,14 +513,26 @@ def test_a_small_disk_is_filled_enlarged_and_the_run_resumed(size: str, tmp_path
 # -- what others put in the way
 
 
-def test_a_link_in_place_of_the_file_that_is_written_leads_nowhere(store: Store, tmp_path: Path):
+def test_a_link_in_place_of_the_file_that_is_written_leads_nowhere(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     own = tmp_path / "letter.txt"
     own.write_text("dear")
-    for part in (store.path / ".00000001.chunk.part", tmp_path / ".out.h5.part"):
+    monkeypatch.setattr(secrets, "token_hex", lambda size: "0" * 2 * size)
+    parts = [part_of(store.path / "00000001.chunk"), part_of(tmp_path / "out.h5")]
+    for part in parts:
         part.symlink_to(own)
+    for write in (lambda: store.write(1, arrays(SMALL, 1)), lambda: finish(store, tmp_path / "out.h5")):
+        with pytest.raises(StoreError, match="File exists"):
+            write()
+    monkeypatch.undo()
     store.write(1, arrays(SMALL, 1))
     finish(store, tmp_path / "out.h5")
     store.close()
+    (store.path / "lock").unlink()
+    (store.path / "lock").hardlink_to(own)
+    Store.open(store.path, SMALL).close()
+    assert own.read_text() == "dear"
     (store.path / "lock").unlink()
     (store.path / "lock").symlink_to(own)
     with pytest.raises(StoreError, match="lock: Too many levels of symbolic links"):

@@ -2,8 +2,12 @@
 
 import contextlib
 import errno
+import hashlib
 import os
+import re
+import secrets
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,9 +65,8 @@ def written_whole(path: Path) -> Iterator[Path]:
 @contextlib.contextmanager
 def on_disk(path: Path) -> Iterator[Path]:
     """Name for a new file beside `path`, on the disk when the block ends; gone if it fails."""
+    _clear(path)
     temporary = part_of(path)
-    # What a killed process left goes, and so does what another account put there, as a link to a file of this one.
-    temporary.unlink(missing_ok=True)
     _UNDER_WAY.add(temporary)
     os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
     try:
@@ -108,9 +111,56 @@ def replacing(path: Path) -> Iterator[int]:
             os.close(descriptor)
 
 
+_PART = re.compile(r"\.(.+)\.([0-9a-f]{8})-([0-9]+)-[0-9a-f]{8}\.part")
+"""Name of a file that is being written: what it will be, machine and process that write it, and what no other has."""
+
+_LONGEST = 86400.0
+"""Age at which a file that another machine began is given up [s]."""
+
+
 def part_of(path: Path) -> Path:
-    """Name under which a file is written."""
-    return path.with_name(f".{path.name}.part")
+    """Name under which a file is written, another one each time."""
+    return path.with_name(f".{path.name}.{_here()}-{os.getpid()}-{secrets.token_hex(4)}.part")
+
+
+def target_of(name: str) -> str | None:
+    """Name that a file will have of which a process is writing one of this name; None for other files."""
+    found = _PART.fullmatch(name)
+    return None if found is None else found[1]
+
+
+def _here() -> str:
+    """Mark of the machine that this is, in eight characters."""
+    return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
+
+
+def _clear(path: Path) -> None:
+    """Remove what processes left that were killed while they wrote a file."""
+    # Where the folder cannot be read, writing tells.
+    with contextlib.suppress(OSError):
+        for name in os.listdir(path.parent):
+            # Most are others, and folders of sweeps have many.
+            found = _PART.fullmatch(name) if name.startswith(f".{path.name}.") else None
+            if found is not None and found[1] == path.name:
+                with contextlib.suppress(OSError):
+                    part = path.with_name(name)
+                    if _is_left(part, found):
+                        part.unlink()
+
+
+def _is_left(part: Path, found: re.Match[str]) -> bool:
+    """Whether nobody writes a file any longer, of which the parts of its name are found."""
+    # Processes of other machines cannot be asked, nor are there signals on Windows that ask only.
+    if found[2] != _here() or os.name != "posix":
+        return time.time() - part.lstat().st_mtime > _LONGEST
+    try:
+        os.kill(int(found[3]), 0)
+    except (ProcessLookupError, OverflowError):
+        return True
+    except OSError:
+        # There is one, of another account.
+        return False
+    return False
 
 
 def write_all(descriptor: int, data: bytes | memoryview) -> None:
@@ -166,8 +216,10 @@ class Lock:
         _HELD[self._path] = self
         # Only told to people; a disk too full for it is no reason to stop.
         with contextlib.suppress(OSError):
-            os.ftruncate(self._descriptor, 0)
-            os.pwrite(self._descriptor, f"process {self._process} on {socket.gethostname()}\n".encode(), 0)
+            # Not a file of another place that is linked here.
+            if os.fstat(self._descriptor).st_nlink == 1:
+                os.ftruncate(self._descriptor, 0)
+                os.pwrite(self._descriptor, f"process {self._process} on {socket.gethostname()}\n".encode(), 0)
 
     @property
     def held(self) -> bool:

@@ -19,7 +19,7 @@ import numpy as np
 
 from npp_jax.sweeping.store.assemble import Coordinate, Variable, assemble
 from npp_jax.sweeping.store.chunks import DamagedChunk, read_chunk, run_of, write_chunk
-from npp_jax.sweeping.store.disk import Lock, StoreError, plain_errors, sync_folder
+from npp_jax.sweeping.store.disk import Lock, StoreError, plain_errors, sync_folder, target_of
 from npp_jax.sweeping.store.manifest import Manifest, read_manifest
 
 _CHUNK = re.compile(r"(\d{8,})\.chunk")
@@ -100,7 +100,8 @@ class Store:
 
     def _begin(self, force: bool) -> None:
         for entry in self.path.iterdir():
-            if entry.name.endswith(".part") and _is_ours(entry.name):
+            # Whoever began it: this process alone has the folder.
+            if target_of(entry.name) is not None and _is_ours(entry.name):
                 entry.unlink()
         conflict = self._conflict()
         if conflict is not None:
@@ -248,5 +249,5 @@ class Store:
 
 
 def _is_ours(name: str) -> bool:
-    whole = name[1:-5] if name.startswith(".") and name.endswith(".part") else name
+    whole = target_of(name) or name
     return whole in (_MANIFEST, _LOCK) or _CHUNK.fullmatch(whole) is not None
