@@ -168,4 +168,9 @@ def write_simulation(
         path.unlink(missing_ok=True)
     if left:
         lost.append(f"{len(left)} tables of an earlier run, as {next(iter(left))}, are not of this one")
+    # Edited since, or of a result that is elsewhere.
+    beside = [] if csv is None else [path for path in sorted(csv.glob("profiles_*.csv")) if path.resolve() not in new]
+    if beside:
+        more = f", nor are {len(beside) - 1} more of its folder" if len(beside) > 1 else ""
+        lost.append(f"{beside[0]} is not of this run{more}")
     return written, lost

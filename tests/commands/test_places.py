@@ -112,7 +112,16 @@ def test_tables_of_two_runs_are_not_mixed(
     tables = glasses / "tables"
     assert {p.name for p in tables.iterdir()} == {"profiles_1.csv", "profiles_2.csv", "trace.csv"}
     shutil.copy(GLASS, glasses / "a/K.toml")
-    assert run(*command)[0] == 0
+    # An edited one stays, and is told.
+    shutil.copytree(glasses, glasses.with_name("edited"))
+    with monkeypatch.context() as patch:
+        patch.chdir(glasses.with_name("edited"))
+        Path("tables/profiles_2.csv").write_text("my notes")
+        code, text = run(*command)
+        assert code == 0 and "profiles_2.csv is not of this run" in " ".join(text.split())
+        assert Path("tables/profiles_2.csv").read_text() == "my notes"
+    code, text = run(*command)
+    assert code == 0 and "not of this run" not in text
     assert {p.name for p in tables.iterdir()} == {"profiles_1.csv", "trace.csv"}
     # What is no longer what was written is not replaced.
     (tables / "trace.csv").write_text("my notes")
