@@ -19,6 +19,7 @@ from npp_jax.files.writing import draw, readable, write_text, written_together
 from npp_jax.fitting.couple import LEAST_SIGMA, CoupleFit, fit_couple
 from npp_jax.inference import GOOD, REASON_ADVICE
 from npp_jax.physics.boltzmann_matano import Interdiffusion, boltzmann_matano
+from npp_jax.physics.keys import SAMPLE
 from npp_jax.text.errors import shorten
 
 _NAME = re.compile(r"[A-Za-z]\w{0,19}")
@@ -87,8 +88,9 @@ def analyse_couple(
         A folder cannot be written.
     """
     if _CONTROL.search(readable(file.stem)) or readable(file.stem) != file.stem:
-        raise ConfigError(f"{readable(str(file))}: a name with characters that no text file holds; rename it")
+        raise ConfigError("its name has characters that no text file holds; rename it")
     table = read_couple(file, depth=depth, fraction=fraction, depth_unit=depth_unit, percent=percent)
+    _check_length(file, table)
     _check_smoothing(table, smoothing_um)
     _check_ends(table, ends)
     if not 0.0 < 3600.0 * time_h <= LONGEST_S:
@@ -99,7 +101,7 @@ def analyse_couple(
         smoothing = None if smoothing_um is None else smoothing_um * 1e-6
         found = boltzmann_matano(table.depth_um * 1e-6, table.fraction, 3600.0 * time_h, smoothing=smoothing, ends=ends)
         if np.sum(np.isfinite(found.D)) < 2:
-            raise ConfigError(f"{file}: the profile rises nowhere from one end to the other: is it that of a couple?")
+            raise ValueError("the profile rises nowhere from one end to the other: is it that of a couple?")
         fit = fit_couple(found, table.fraction, 3600.0 * time_h)
     except ValueError as error:
         raise ConfigError(f"{file}: {error}") from None
@@ -165,6 +167,12 @@ def _check_study(file: Path, texts: dict[str, str]) -> None:
         except ConfigError as error:
             reason = str(error).replace(f"{folder}{os.sep}", "")
             raise ConfigError(f"{file}: no study can be made of it: {reason}") from None
+
+
+def _check_length(file: Path, table: CoupleTable) -> None:
+    length, allowed = float(np.ptp(table.depth_um)), SAMPLE["thickness_um"].limits
+    if not allowed.hold(length):
+        raise ConfigError(f"{file}: the profile is {length:.4g} µm long; that of a sample must be {allowed}")
 
 
 def _check_smoothing(table: CoupleTable, smoothing_um: float | None) -> None:

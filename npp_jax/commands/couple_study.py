@@ -74,7 +74,7 @@ schema_version = 1
 title = "Diffusion couple"
 
 [sample]
-thickness_um = {whole:.6g}
+thickness_um = {whole:.9g}
 permittivity = 9.0          # no field arises: without effect
 bulk_density_m3 = 8e28      # sites of all components, 1/m³; without effect
 

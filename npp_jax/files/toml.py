@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, TypeVar, get_args, get_origin
 
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 
 from npp_jax.files.errors import ConfigError, ConfigTable
 from npp_jax.files.wording import wording
@@ -159,7 +160,7 @@ def _one_line(error: ValidationError, root: type[ConfigTable]) -> str:
     if other is not None:
         return other
     # An unknown key is often the missing one with another unit: it says more.
-    problem = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
+    problem = next((p for p in problems if p["type"] == "extra_forbidden"), _meant(problems, root))
     kind, place = problem["type"], place_of(problem["loc"], root)
     if kind == "extra_forbidden" and place.table is not None:
         return f"{place.name}: unknown key; {_nearest(str(problem['loc'][-1]), place.table.model_fields)}"
@@ -170,6 +171,13 @@ def _one_line(error: ValidationError, root: type[ConfigTable]) -> str:
         message = message[:1].lower() + message[1:]
         return f"{place.name}: {message}" if place.name else message
     return wording(problem, place.name, place.field)
+
+
+def _meant(problems: list[ErrorDetails], root: type[ConfigTable]) -> ErrorDetails:
+    """First problem; of a value that may be a number or a list, that of which it is."""
+    name = place_of(problems[0]["loc"], root).name
+    own = (p for p in problems if place_of(p["loc"], root).name.partition("[")[0] == name.partition("[")[0])
+    return next((p for p in own if p["type"] not in ("list_type", "float_type")), problems[0])
 
 
 def _nearest(key: str, names: Mapping[str, Any]) -> str:

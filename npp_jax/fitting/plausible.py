@@ -15,6 +15,8 @@ _NO_FRACTION = 10.0
 """A larger number is none, which is told as such."""
 _WRONG_CHARGE = 3.0
 """Ratio of the charge of a recorded current and that of the protocol beyond which a unit is wrong."""
+_ROUNDED = 1.0 + 1e-6
+"""By what depths that end with the sample may be longer, for the digits of files."""
 _WEEK = 168.0
 """Hours that a beam seldom takes: an exchanged zone that needs more may be one in ångströms."""
 _RESOLUTION = 15.0
@@ -32,7 +34,8 @@ def data_warnings(problem: Problem) -> list[str]:
         if profile is not None:
             experiment = measurement.experiment
             # A couple is as deep as its sample.
-            whole = {} if experiment.initial is None else {"deepest": float(experiment.sample.thickness) / NM}
+            deepest = _ROUNDED * float(experiment.sample.thickness) / NM
+            whole = {} if experiment.initial is None else {"deepest": deepest}
             fractions = float(np.max(np.where(profile.weight > 0.0, profile.fraction, 0.0))) <= _NO_FRACTION
             swapped = _swapped(measurement) if fractions else []
             balance = charge_balance(problem, measurement) if fractions and not swapped else None
@@ -130,7 +133,7 @@ def _beyond_sample(measurement: Measurement) -> list[str]:
         return []
     last = float(np.asarray(seen.true_depth(profile.depth))[-1]) * NM
     thickness = float(measurement.experiment.sample.thickness)
-    if last <= thickness:
+    if last <= thickness * _ROUNDED:
         return []
     text = f"the depths go to {last * 1e6:.4g} µm, the sample has {thickness * 1e6:.4g} µm"
     return [f"{text}: are the unit of the depths and the thickness right?"]

@@ -15,6 +15,7 @@ from npp_jax.fitting import Objective, Problem
 from npp_jax.observe import RECORDED, DepthProfile, solve_linear_nuisance
 from npp_jax.simulation.solution import Solution
 from npp_jax.sweeping.store.assemble import Coordinate, Variable
+from npp_jax.sweeping.store.reading import Reader
 from npp_jax.sweeping.store.stored import reading_sweep
 
 GRID = "depth_profile"
@@ -141,6 +142,14 @@ class StoredProfiles:
     """The measured profile, if there is one."""
 
 
+def _rows(reader: Reader, name: str, dims: tuple[str, ...], candidates: Int[np.ndarray, " chosen"]) -> np.ndarray:
+    """What an array holds of some candidates, whose indices increase."""
+    data = reader.dataset(name, dims)
+    if len(candidates) and (not data.size or candidates[-1] >= len(data)):
+        raise reader.fault(f"'{name}' holds no numbers of candidate {candidates[-1]}")
+    return np.asarray(data[candidates], np.float64)
+
+
 def read_profiles(path: str | Path, candidates: Int[np.ndarray, " chosen"]) -> list[StoredProfiles]:
     """Profiles of some candidates in the file of a sweep; empty if the sweep kept none.
 
@@ -163,13 +172,11 @@ def read_profiles(path: str | Path, candidates: Int[np.ndarray, " chosen"]) -> l
             rows = ("candidate", f"species_{label}")
             axes = {"profile": (*rows, place), "sensitivity": rows, "background": rows}
             chosen = {
-                key: np.asarray(reader.dataset(f"{key}_{label}", dims)[unique], np.float64)[back]
+                key: _rows(reader, f"{key}_{label}", dims, unique)[back]
                 for key, dims in axes.items()
                 if f"{key}_{label}" in reader
             }
             profile = chosen["profile"]
-            if not profile.size and len(candidates):
-                raise reader.fault(f"'profile_{label}' holds no numbers")
             if "sensitivity" in chosen:
                 profile = chosen["sensitivity"][..., None] * profile + chosen["background"][..., None]
             species = reader.names(f"species_{label}", (f"species_{label}",))

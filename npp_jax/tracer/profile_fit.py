@@ -39,8 +39,8 @@ class Known(NamedTuple):
 _FAST_RATIO, _FAST_SHARE = 10.0, 0.2
 """Where the fit of two paths starts."""
 
-_RATIO_LIMITS, _SLOPE_LIMITS = (1.0, 1e6), (-12.0, 12.0)
-"""Ranges of D_fast/D, and of ln D at the source less ln D of the untouched sample."""
+LIMITS = {"fast_ratio": (1.0, 1e6), "fast_share": (0.0, 1.0), "D_slope": (-12.0, 12.0)}
+"""Ranges of D_fast/D, of the share of the fast path, and of ln D at the source less ln D of the untouched sample."""
 
 _LAW_KNOTS = 3
 
@@ -119,10 +119,10 @@ def fit_profile(
     if k is not None:
         unknowns.append(Unknown("k_m_s" if timed else "kt_m", as_leaf(k), "log"))
     if transport == "two-path":
-        unknowns.append(Unknown("fast_ratio", as_leaf(_FAST_RATIO), "log", limits=_RATIO_LIMITS))
-        unknowns.append(Unknown("fast_share", as_leaf(_FAST_SHARE), limits=(0.0, 1.0)))
+        unknowns.append(Unknown("fast_ratio", as_leaf(_FAST_RATIO), "log", limits=LIMITS["fast_ratio"]))
+        unknowns.append(Unknown("fast_share", as_leaf(_FAST_SHARE), limits=LIMITS["fast_share"]))
     if transport == "composition-dependent":
-        unknowns.append(Unknown("D_slope", as_leaf(0.0), limits=_SLOPE_LIMITS))
+        unknowns.append(Unknown("D_slope", as_leaf(0.0), limits=LIMITS["D_slope"]))
     unknowns.append(Unknown("surface", first, limits=profile.data.limits))
     if base is None:
         unknowns.append(Unknown("base", last, limits=profile.data.limits))
@@ -143,11 +143,16 @@ def _with_known(unknown: Unknown, known: Known | None) -> Unknown:
     """The unknown with its range and prior, starting inside."""
     if known is None:
         return unknown
-    low, high = known.limits or unknown.limits or (-np.inf, np.inf)
+    low, high = unknown.limits or (-np.inf, np.inf)
+    if known.limits is not None:
+        low, high = max(low, known.limits[0]), min(high, known.limits[1])
+        if not low < high:
+            raise ValueError(f"{unknown.name}: no possible value lies in the range {known.limits}")
     # An end of the range is no place to start from.
     inside = (low + 0.01 * (high - low), high - 0.01 * (high - low)) if np.isfinite(high - low) else (low, high)
     start = jnp.clip(unknown.start, *inside)
-    return unknown._replace(start=start, limits=known.limits or unknown.limits, prior=known.prior)
+    limits = unknown.limits if known.limits is None else (low, high)
+    return unknown._replace(start=start, limits=limits, prior=known.prior)
 
 
 class ProfileModel(AbstractTracerModel):

@@ -195,6 +195,12 @@ def test_what_a_sweep_says_is_checked(change: Change, told: str, folder: Path) -
     refused(read_sweep, SweepFileError, changed(folder / "study.h5", folder / "wrong.h5", change), told)
 
 
+def test_profiles_of_no_candidates_are_told(folder: Path, run: Run) -> None:
+    path = changed(folder / "study.h5", folder / "empty.h5", lambda f: f.create_dataset("profile_K", (0, 0, 0), "f8"))
+    code, text = run("plot", path)
+    assert (code, len(text.splitlines())) == (2, 1) and "'profile_K' holds no numbers of candidate" in text
+
+
 @pytest.mark.parametrize("case", hostile("fraction", 1))
 def test_a_hostile_profile_is_refused(case: str, tmp_path: Path, run: Run) -> None:
     drawn = np.random.default_rng(3).poisson(900.0, 60)

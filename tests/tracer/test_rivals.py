@@ -14,7 +14,7 @@ from npp_jax.inference import information_criteria
 from npp_jax.physics.couple_profile import surface_profile
 from npp_jax.tracer.counts import IsotopeCounts
 from npp_jax.tracer.measured import MeasuredProfile
-from npp_jax.tracer.profile_fit import fit_profile
+from npp_jax.tracer.profile_fit import Known, fit_profile
 
 HOURS, D, BASE, SURFACE = 100.0, 1e-12, 0.08, 0.9
 DEPTH = np.linspace(0.0, 4e-3, 61)
@@ -119,6 +119,20 @@ prior_sigma = 1e-3
         ("[model]", '[[known]]\nname = "D_m2_s"\nlow = -1\nhigh = 1\n[model]', "low = -1 of D_m2_s must be"),
         ("[model]", '[[known]]\nname = "k_m_s"\nlow = 1\nhigh = 2\n[model]', "'k_m_s' is no parameter of this model"),
         ("[model]", '[[known]]\nname = "D_slope"\nlow = 0\nhigh = 1\n[model]', "they are D_m2_s, surface, base"),
+        (
+            "[model]",
+            '[[known]]\nname = "fast_ratio"\nlow = 0.1\nhigh = 0.5\n[model]',
+            "low = 0.1 of fast_ratio must be greater than or equal to 1",
+        ),
+        ("[model]", '[[known]]\nname = "fast_share"\nlow = 0\nhigh = 3\n[model]', "high = 3 of fast_share must be"),
+        ("[model]", '[[known]]\nname = "surface"\nlow = 2\nhigh = 4\n[model]', "of surface hold no fraction"),
+        (
+            "[model]",
+            '[[known]]\nname = "base"\nlow = 0\nhigh = 0.1\nprior_mean = 7\nprior_sigma = 1\n[model]',
+            "prior_mean = 7 must be from low = 0 to 0.1",
+        ),
+        ("[model]", "[truth]\nD_m2_s = nan\n[model]", "truth.D_m2_s = nan: a finite number is needed"),
+        ("[model]", "[truth]\nD_m2_s = [1e-15, -1]\n[model]", "truth.D_m2_s[1] = -1: must be greater than 0"),
         ("[model]", '[model]\ntransport = "two-path"\nthickness_um = 10', "no thickness_um"),
         ("[model]", '[model]\nrivals = ["one-path"]', "each differs"),
     ],
@@ -130,5 +144,15 @@ def test_what_is_wrong_ends_in_one_line(old: str, new: str, told: str, tmp_path:
     head = 'schema_version = 1\nkind = "profile"\n[profile]\nfile = "p.csv"\n'
     text = head + "[model]\nduration_h = 1.0\nstart_D_m2_s = 1e-15\n"
     (tmp_path / "s.toml").write_text(text.replace(old, new), encoding="utf-8")
-    done = CliRunner().invoke(app, ["tracer", str(tmp_path / "s.toml"), "--output", str(tmp_path)])
-    assert done.exit_code == 2 and told in done.output and "Traceback" not in done.output
+    for command in ("tracer", "check"):
+        done = CliRunner().invoke(app, [command, str(tmp_path / "s.toml"), "--output", str(tmp_path)])
+        assert done.exit_code == 2 and told in done.output and done.output.count("\n") == 1
+
+
+def test_a_range_that_counts_cannot_reach_is_cut_or_refused(rng: np.random.Generator) -> None:
+    """Counts hold fractions from 0 to 1 alone: beyond them a fit has no residuals."""
+    profile = counted("one-path", rng)
+    fit = fit_profile(profile, 3600.0 * HOURS, start=D, known={"base": Known((-0.5, 0.2))}, profile_points=0)
+    assert fit["base"].value == pytest.approx(BASE, abs=4.0 * fit["base"].sigma)
+    with pytest.raises(ValueError, match="surface: no possible value lies in the range"):
+        fit_profile(profile, 3600.0 * HOURS, start=D, known={"surface": Known((2.0, 4.0))})

@@ -6,10 +6,14 @@ from pydantic import Field, model_validator
 
 from npp_jax.commands.tracer.tables import Positive
 from npp_jax.files import ConfigTable, Diffusion, Fraction, Time
-from npp_jax.tracer.profile_fit import Transport
+from npp_jax.physics.limits import Limits, above, between
+from npp_jax.tracer.profile_fit import LIMITS, Transport
 
 LOGARITHMIC = ("D_m2_s", "Dt_m2", "k_m_s", "kt_m", "fast_ratio")
 """Parameters that are found on a logarithmic scale."""
+
+FRACTIONS = ("surface", "base")
+"""Isotope fractions; noise may lead their ranges out of 0 to 1."""
 
 
 class KnownTable(ConfigTable):
@@ -36,10 +40,23 @@ class KnownTable(ConfigTable):
             raise ValueError("prior_mean and prior_sigma go together")
         if self.low is None and self.prior_mean is None:
             raise ValueError("low and high, or prior_mean and prior_sigma, are needed")
-        for key, value in (("low", self.low), ("prior_mean", self.prior_mean)):
-            if self.name in LOGARITHMIC and value is not None and not value > 0.0:
-                raise ValueError(f"{key} = {value:g} of {self.name} must be greater than 0")
+        allowed = _allowed(self.name)
+        for key, value in (("low", self.low), ("high", self.high), ("prior_mean", self.prior_mean)):
+            if value is not None and not allowed.hold(value):
+                raise ValueError(f"{key} = {value:g} of {self.name} must be {allowed}")
+        if self.low is not None and self.high is not None:
+            if self.name in FRACTIONS and not (self.low < 1.0 and self.high > 0.0):
+                raise ValueError(f"low = {self.low:g} and high = {self.high:g} of {self.name} hold no fraction, 0 to 1")
+            if self.prior_mean is not None and not self.low <= self.prior_mean <= self.high:
+                raise ValueError(f"prior_mean = {self.prior_mean:g} must be from low = {self.low:g} to {self.high:g}")
         return self
+
+
+def _allowed(name: str) -> Limits:
+    """What the ends of the range of a parameter, and the centre of its prior, may be."""
+    if name in LIMITS:
+        return between(*LIMITS[name])
+    return above(0.0) if name in LOGARITHMIC else Limits()
 
 
 class ModelTable(ConfigTable):
