@@ -247,6 +247,7 @@ def solution() -> Solution:
             name: jnp.arange(1.0, 1.0 + np.prod([size[d] for d in quantity.dims], dtype=int))
             .reshape([size[d] for d in quantity.dims])
             .astype(int if name in whole else float)
+            * (1e-9 if quantity.units == "m" else 1)
             for name, quantity in quantities.items()
         }
 

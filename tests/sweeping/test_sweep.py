@@ -109,6 +109,10 @@ def test_a_fit_starts_from_a_sweep_of_its_own(folder, study, whole, tmp_path):
     shutil.copytree(folder, tmp_path / "other")
     profile = tmp_path / "other" / "synthetic" / "K.csv"
     profile.write_text(profile.read_text(encoding="utf-8") + "\n", encoding="utf-8")
+    same = read_starts(whole, load_study(tmp_path / "other" / "study.toml"))
+    np.testing.assert_array_equal(same.theta, swept.theta)
+    lines = profile.read_text(encoding="utf-8").rstrip().splitlines()
+    profile.write_text("\n".join(lines[:-1]) + "\n", encoding="utf-8")
     with pytest.raises(ConfigError, match=r"whole\.h5: the sweep had another K\.csv; sweep again"):
         read_starts(whole, load_study(tmp_path / "other" / "study.toml"))
 
