@@ -4,13 +4,15 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+WORKERS := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo test lint types unit format verify book notebooks pairs faults fuzz bench docs links install clean
+.PHONY: help demo test slow lint types unit format verify book notebooks pairs faults fuzz bench docs links install clean
 .NOTPARALLEL:
 
 help:
 	@echo "make demo     fit one site energy distribution to three synthetic profiles; tells the path of its report"
-	@echo "make test     lint, types and all tests"
+	@echo "make test     lint, types and the tests"
+	@echo "make slow     the tests that take more than some ten seconds each, a quarter of an hour on two cores"
 	@echo "make lint     ruff: rules and format"
 	@echo "make types    basedpyright"
 	@echo "make unit     pytest alone"
@@ -41,7 +43,10 @@ types: $(STAMP)
 	$(BIN)/basedpyright --pythonpath $(BIN)/python
 
 unit: $(STAMP)
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest $(WORKERS) -m "not slow"
+
+slow: $(STAMP)
+	$(BIN)/python -m pytest $(WORKERS) -m slow
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix .

@@ -89,13 +89,16 @@ CHECKS: dict[str, Callable[[Names], None]] = {
     )
 }
 
+LONGEST = {"double_cait", "from_profile_to_distribution", "gunawan_2024"}
+
 
 def test_every_notebook_is_checked():
     assert {path.stem for path in FOLDER.glob("*.ipynb")} == set(CHECKS)
 
 
-@pytest.mark.parametrize("name", CHECKS)
-@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in LONGEST else name for name in CHECKS]
+)
 def test_runs(name: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(FOLDER)
     monkeypatch.setenv("NPP_JAX_QUICK", "1")

@@ -35,7 +35,6 @@ def run_page(path: Path) -> dict[str, object]:
     return names
 
 
-@pytest.mark.slow
 def test_readme(project_root: Path, capsys: pytest.CaptureFixture):
     names = run_page(project_root / "README.md")
     found = names["result"]["sed_fwhm_eV"]
@@ -55,7 +54,6 @@ def test_page_of_python(project_root: Path):
     assert D.how.startswith("profile likelihood")
 
 
-@pytest.mark.slow
 def test_page_of_examples(project_root: Path):
     names = run_page(project_root / "docs" / "examples.md")
     assert 0.0759 < float(names["seen"].min()) < float(names["seen"].max()) < 0.95

@@ -59,6 +59,7 @@ def test_writes_results(results: Path) -> None:
         assert "sed_fwhm_eV" in file.attrs["experiment"]
 
 
+@pytest.mark.slow
 def test_a_second_run_takes_compiled_code_and_says_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the compiler as a user has it."""
     monkeypatch.delenv("XLA_FLAGS", raising=False)

@@ -176,6 +176,7 @@ def after_a_fit(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return json.loads((folder / "study_design.json").read_text(encoding="utf-8"))
 
 
+@pytest.mark.slow
 def test_what_was_fitted_is_known_to_the_design(after_a_fit: dict[str, Any], designed: tuple[Path, str]) -> None:
     folder, _ = designed
     before = json.loads((folder / "study_design.json").read_text(encoding="utf-8"))

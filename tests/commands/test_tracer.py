@@ -38,6 +38,7 @@ def interval(name: str, text: str) -> tuple[float, float]:
     return float(found[1]), float(found[2])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("study", "truth"),
     [

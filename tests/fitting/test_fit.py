@@ -179,6 +179,7 @@ def test_free_form_with_equal_slopes_is_the_gaussian(study: Study):
     np.testing.assert_allclose(after, before, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_report_of_the_command(tmp_path: Path):
     text = (SWEEPS / "one_distribution.toml").read_text(encoding="utf-8").replace("= 4096", "= 85")
     text = text.replace('setting = "fast"', 'setting = "fast"\nstarts = 4\nprofile_points = 0')

@@ -34,6 +34,7 @@ def experiments(request: pytest.FixtureRequest) -> tuple[npp.Experiment, npp.Exp
     return twice, half
 
 
+@pytest.mark.slow
 def test_a_profile_of_an_output_is_that_of_the_experiment_which_ends_there(experiments):
     twice, half = experiments
     of = problem(
@@ -52,6 +53,7 @@ def test_a_profile_of_an_output_is_that_of_the_experiment_which_ends_there(exper
     assert float(jnp.sqrt(jnp.mean((half_way - ends_there) ** 2))) < 0.2
 
 
+@pytest.mark.slow
 def test_profiles_of_one_experiment_cost_one_simulation(experiments, monkeypatch: pytest.MonkeyPatch):
     twice, half = experiments
     batches = []

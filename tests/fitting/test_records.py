@@ -141,6 +141,7 @@ def test_residuals_of_the_truth_are_small_and_the_gain_is_found(joint: LinearMod
     assert current[:-1] == pytest.approx(np.full(30, (gain - 1.01) / 0.01), abs=2e-3)
 
 
+@pytest.mark.slow
 def test_jacobian_is_that_of_differences_and_of_the_reverse_mode(joint: LinearModel):
     step = 1e-3
     rows = np.array([AT, *(AT * (1.0 + sign * step * unit) for unit in np.eye(3) for sign in (1, -1))])

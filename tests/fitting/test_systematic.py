@@ -101,6 +101,7 @@ def test_counts_per_fraction_of_an_import_are_refused(tmp_path: Path):
         read_profile(imported(tmp_path), counts_per_fraction=2000.0)
 
 
+@pytest.mark.slow
 def test_the_jacobian_of_how_a_profile_is_seen(tmp_path: Path):
     """It is that of the residuals, though no simulation is differentiated for it."""
     profile = read_profile(imported(tmp_path, crater_sigma_nm=8.0, background={"K": 4.0}))

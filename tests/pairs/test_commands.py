@@ -9,8 +9,6 @@ import pytest
 from commands import command_of, documented, run
 from toml_text import dumps
 
-pytestmark = pytest.mark.slow
-
 ROOT = Path(__file__).parents[2]
 
 
@@ -32,16 +30,30 @@ def test_every_kind_is_shipped() -> None:
     assert {command for _, command in SHIPPED} == {"simulate", "fit", "design", "tracer"}
 
 
-@pytest.mark.parametrize(("file", "command"), SHIPPED, ids=[file.stem for file, _ in SHIPPED])
+@pytest.mark.parametrize(
+    ("file", "command"),
+    [pytest.param(file, command, marks=pytest.mark.slow if command == "design" else ()) for file, command in SHIPPED],
+    ids=[file.stem for file, _ in SHIPPED],
+)
 def test_shipped_files(file: Path, command: str, tmp_path: Path) -> None:
     table = tomllib.loads(file.read_text(encoding="utf-8"))
     # Fits of one model are those of other tests; the data and the simulation are seen by a sweep.
-    command = "sweep" if command == "fit" and not table.get("fit", {}).get("rivals") else command
+    command = "sweep" if command == "fit" else command
     profile = table.get("profile", {}).get("file")
     if profile and not (file.parent / profile).exists():
         pytest.skip(f"{profile} is imported from a measurement that is not shipped; tests/commands/test_tracer.py does")
     model = ["--model", "full"] if file.stem == "thermal_poling" else []
     outcome = run(command, reduced(file, tmp_path), *model, "--output", tmp_path / "results")
+    assert not outcome.fault and outcome.code != 2, outcome
+
+
+WITH_RIVALS = [file for file, command in SHIPPED if command == "fit" and "[[fit.rivals]]" in file.read_text("utf-8")]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("file", WITH_RIVALS, ids=[file.stem for file in WITH_RIVALS])
+def test_rivals_of_shipped_files(file: Path, tmp_path: Path) -> None:
+    outcome = run("fit", reduced(file, tmp_path), "--output", tmp_path / "results")
     assert not outcome.fault and outcome.code != 2, outcome
 
 

@@ -7,8 +7,6 @@ import studies
 from commands import run
 from covering import touching
 
-pytestmark = pytest.mark.slow
-
 SWEEPS = touching({name: options for name, options in studies.OPTIONS.items() if name not in studies.OF_FITS})
 FITS = touching({name: studies.OPTIONS[name] for name in studies.OF_FITS})
 PLAIN = {name: options[0] for name, options in studies.OPTIONS.items()}
@@ -16,7 +14,10 @@ PLAIN = {name: options[0] for name, options in studies.OPTIONS.items()}
 
 @pytest.mark.parametrize(
     "choice",
-    [*({**PLAIN, **row, "command": "sweep"} for row in SWEEPS), *({**PLAIN, **row, "command": "fit"} for row in FITS)],
+    [
+        *({**PLAIN, **row, "command": "sweep"} for row in SWEEPS),
+        *(pytest.param({**PLAIN, **row, "command": "fit"}, marks=pytest.mark.slow) for row in FITS),
+    ],
     ids=lambda choice: f"{choice['command']}, {choice['design']}, {choice['rival']}",
 )
 def test_studies(choice: dict[str, str], tmp_path: Path) -> None:

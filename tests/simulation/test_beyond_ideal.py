@@ -69,6 +69,7 @@ def test_factor_of_fermi_dirac_filling_is_one_where_ions_are_few() -> None:
     assert found[0] < 1.1 and found[-1] > 5.0
 
 
+@pytest.mark.slow
 def test_width_of_a_front_with_a_thermodynamic_factor() -> None:
     """The travelling wave of two ions: its slope is that of the ideal one over Γ(1 - u) + u, as of Darken."""
     experiment = glass(law(diffusion_term="thermodynamic"))
@@ -92,6 +93,7 @@ def test_width_of_a_front_with_a_thermodynamic_factor() -> None:
     assert float(plain.front_depth[-1]) == pytest.approx(float(found.front_depth[-1]), rel=0.01)
 
 
+@pytest.mark.slow
 def test_current_through_a_uniform_sample_follows_the_hyperbolic_sine() -> None:
     """Two ions of one D keep the sample uniform: j = e N D (2/a) sinh(a e E/(2kT)), E = U/d."""
     hop, volts, thickness = 0.8e-9, 200.0, 1e-6
@@ -112,6 +114,7 @@ def test_current_through_a_uniform_sample_follows_the_hyperbolic_sine() -> None:
         assert float(found.time[-1]) == pytest.approx(seconds, rel=2e-3)
 
 
+@pytest.mark.slow
 def test_cross_coefficient_of_a_couple_is_its_mutual_coefficient() -> None:
     """Without current two ions have one coefficient, D = (L₁L₂ - L₁₂²)/[(L₁ + L₂ + 2 L₁₂) u (1 - u)]."""
     cross, D1, D2 = 0.6, 4e-16, 1e-16
@@ -142,6 +145,7 @@ def test_cross_coefficient_of_a_couple_is_its_mutual_coefficient() -> None:
     np.testing.assert_allclose(with_cross.profile(depth), by_table.profile(depth), atol=2e-3)
 
 
+@pytest.mark.slow
 def test_what_is_switched_on_without_effect_changes_nothing() -> None:
     found = npp.simulate(glass(law(), hop_length=1e-12, cross_coefficient=0.0), FAST)
     plain = npp.simulate(glass(law()), FAST)
@@ -149,6 +153,7 @@ def test_what_is_switched_on_without_effect_changes_nothing() -> None:
     assert float(found.plateau[-1]) == pytest.approx(float(plain.plateau[-1]), abs=2e-3)
 
 
+@pytest.mark.slow
 def test_derivatives_agree() -> None:
     experiment = glass(law(diffusion_term="thermodynamic"), hop_length=1e-9, cross_coefficient=0.2)
 

@@ -43,6 +43,7 @@ def told(p: jax.Array) -> npp.Experiment:
     return couple(law, A=npp.InitialStep(1e-6 * p[0], p[2], p[3], 1e-6 * p[1]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["electroneutral", "full"])
 def test_an_exponential_law_is_that_of_its_similarity_solution(model):
     solution = npp.simulate(exponential(), QUICK, model=model)
@@ -74,6 +75,7 @@ def test_an_implanted_layer_spreads_and_is_no_front():
     assert int(solution.report.status) == 0
 
 
+@pytest.mark.slow
 def test_derivatives_by_start_and_law_agree():
     at = jnp.asarray(np.linspace(80e-6, 125e-6, 8))
     settings = replace(QUICK, companion=False, observables=False)

@@ -50,6 +50,7 @@ def same(one: Solution, other: Solution, tolerance: float) -> None:
     assert float(one.time[-1]) == pytest.approx(float(other.time[-1]), rel=tolerance)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sed", SEDS.values(), ids=SEDS)
 def test_a_gaussian_however_it_is_written(sed: dict):
     """Without candidates no array has an axis of them."""
@@ -81,6 +82,7 @@ def test_the_order_of_the_ions():
     np.testing.assert_allclose(other.profile(DEPTH)[::-1], one.profile(DEPTH), atol=1e-12)
 
 
+@pytest.mark.slow
 def test_the_order_of_three_ions():
     def exchanged(order: tuple[int, ...]) -> Solution:
         law = lambda D: {"law": "constant", "D_m2_s": D}  # noqa: E731

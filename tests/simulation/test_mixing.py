@@ -33,6 +33,7 @@ def resistances(solution: npp.Solution) -> jax.Array:
     return VOLTS / solution.trace.current_density / bulk
 
 
+@pytest.mark.slow
 def test_current_of_a_uniform_sample_follows_what_has_intermixed() -> None:
     """Li at half of its fraction conducts by D(x), x = 1/2 + w/2, w = 1 - exp(-t/τ): at once, in time, and never."""
     tau = np.array([1e-3, 1500.0, 1e11])
@@ -48,6 +49,7 @@ def test_current_of_a_uniform_sample_follows_what_has_intermixed() -> None:
     assert spread[1] > 10.0 * max(spread[0], spread[2])
 
 
+@pytest.mark.slow
 def test_derivative_by_the_mixing_time() -> None:
     """Forward, reverse and central differences, of the charge that passes."""
 

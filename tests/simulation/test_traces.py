@@ -54,6 +54,7 @@ MOMENT = 1e-4
 """A jump in hours."""
 
 
+@pytest.mark.slow
 def test_steps_are_stages_and_their_ends_no_outputs():
     steps = trace((0, 10), (8, 10), (8 + MOMENT, 30), (12, 30), (12 + MOMENT, 5), (16, 5))
     one = run(potential(steps, 16))
@@ -69,6 +70,7 @@ def test_a_pulse_is_not_missed():
     assert float(pulsed.charge[0] / constant.charge[0]) == pytest.approx(11.58 / 10.66, abs=0.02)
 
 
+@pytest.mark.slow
 def test_rest_in_a_current_and_end_by_charge():
     off = trace((0, 2e-3), (4, 2e-3), (4 + MOMENT, 0), (24, 0), (24 + MOMENT, 2e-3), (28, 2e-3))
     by_time = run(current(off, 28))
@@ -84,6 +86,7 @@ def test_a_beam_that_is_switched_on_late():
     assert float(found.time[0]) == pytest.approx(18 * HOUR)
 
 
+@pytest.mark.slow
 def test_knots_on_a_line_change_nothing():
     few = trace((0, 10), (6, 30), (16, 15))
     time = np.unique(np.concatenate([np.linspace(0, 16, 50), [6.0]]))
@@ -91,6 +94,7 @@ def test_knots_on_a_line_change_nothing():
     assert_same(run(potential(few, 16)), run(potential(many, 16)), 1e-9)
 
 
+@pytest.mark.slow
 def test_level_trace_is_a_constant():
     level = trace((0, 10), (3, 10), (16, 10))
     assert_same(run(potential(level, 16)), run(potential(10.0, 16)), 1e-12)
@@ -98,6 +102,7 @@ def test_level_trace_is_a_constant():
     assert_same(run(potential(trace((0, 10), (16, 10)), 16)), run(potential(10.0, 16)), 2e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", [potential, current])
 def test_falling_ramps_and_noise(stage: Callable[..., Stage]):
     scale = 1.0 if stage is potential else 1e-4
@@ -112,6 +117,7 @@ def test_falling_ramps_and_noise(stage: Callable[..., Stage]):
         assert float(smooth.charge[0]) == pytest.approx(55e-4 * 16 * HOUR, rel=1e-12)
 
 
+@pytest.mark.slow
 def test_end_by_charge_is_end_by_duration_under_a_potential():
     ramp = trace((0, 10), (16, 40), (32, 40))
     by_time = run(potential(ramp, 16))
@@ -121,6 +127,7 @@ def test_end_by_charge_is_end_by_duration_under_a_potential():
     assert int(beyond.report.status) == Status.BEYOND_TRACE
 
 
+@pytest.mark.slow
 def test_candidates_and_derivatives():
     steps = trace((0, 10), (8, 20), (8 + MOMENT, 30), (16, 10))
 

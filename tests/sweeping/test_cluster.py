@@ -24,6 +24,7 @@ def certificates(folder: Path) -> None:
     shutil.copy(folder / "ca.pem", folder / "cert.pem")
 
 
+@pytest.mark.slow
 def test_a_killed_worker_loses_nothing(tmp_path: Path):
     pytest.importorskip("distributed", reason="dask.distributed is not installed: pip install 'dask[distributed]'")
     script = Path(__file__).parents[1] / "cluster_run.py"

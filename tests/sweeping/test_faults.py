@@ -9,6 +9,7 @@ import pytest
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and limits of POSIX")
 
 
+@pytest.mark.slow
 def test_a_sweep_that_meets_one_fault_after_another_ends_in_the_same_bytes(tmp_path: Path):
     whole, folder = (faults.prepared(tmp_path / name) for name in ("whole", "folder"))
     done = faults.run(whole, "-m", "npp_jax", *faults.SWEEP)

@@ -231,6 +231,7 @@ def test_a_run_killed_at_random_moments_ends_in_the_same_file(tmp_path: Path):
     assert not list(tmp_path.rglob("*.part"))
 
 
+@pytest.mark.slow
 def test_a_run_killed_before_any_of_its_calls_ends_in_the_same_file(tmp_path: Path):
     (tmp_path / "killed").mkdir()
     steps, results = json.loads(script("steps", tmp_path / "killed"))

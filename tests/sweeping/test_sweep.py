@@ -54,6 +54,7 @@ def evaluated(study):
     return evaluate, theta, evaluate(theta)
 
 
+@pytest.mark.slow
 def test_stacked_experiments_equal_single_ones(study, evaluated):
     _, theta, found = evaluated
     for k, measurement in enumerate(study.problem.measurements):
@@ -71,6 +72,7 @@ def test_a_bad_candidate_leaves_the_others_as_they_are(evaluated):
         np.testing.assert_array_equal(np.asarray(before)[others], np.asarray(after)[others])
 
 
+@pytest.mark.slow
 def test_chi2_at_the_truth_is_the_noise(study):
     truth = jnp.array([[0.25, 0.1, 9.6813e-22, 1.8825e-22, 4.3028e-23]])
     found = jax.jit(Objective(study.problem, dataclasses.replace(FAST, companion=False)).evaluate)(truth)
@@ -154,6 +156,7 @@ def test_an_interrupted_sweep_ends_in_the_same_file(study, whole, tmp_path):
             np.testing.assert_allclose(chi2[finite], file["chi2"][:, k][finite], rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_four_devices_compile_once_and_find_what_one_finds(folder, study, evaluated, tmp_path):
     _, theta, found = evaluated
     flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=4"

@@ -72,6 +72,7 @@ def test_a_fit_that_is_given_up_says_so():
     assert fit_tracer(valley, start).converged
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("base", [BASE, None])
 def test_exchange_fit_returns_D_with_its_error(base: float | None, key: jax.Array):
     D, duration = 8.0e-13, 110 * HOUR
@@ -115,6 +116,7 @@ def test_D_from_the_evolution_over_two_and_six_weeks(rng: np.random.Generator):
     np.testing.assert_allclose(fit.chi2 / fit.degrees_of_freedom, 1.0, atol=4.0 * np.sqrt(2.0 / fit.degrees_of_freedom))
 
 
+@pytest.mark.slow
 def test_arrhenius_law_inside_the_fit(rng: np.random.Generator):
     truth = lambda T: 2e-12 * np.exp(-0.365 / BOLTZMANN_EV * (1.0 / T - 1.0 / 360.0))  # noqa: E731
     histories = [[(14 * DAY, 295.15), (DAY, 330.0)], [(4 * HOUR, 400.0)], [(3.8 * HOUR, 473.15)]]
@@ -133,6 +135,7 @@ def test_arrhenius_law_inside_the_fit(rng: np.random.Generator):
     np.testing.assert_allclose([np.log(cold.value), cold.sigma / cold.value], [at.value, at.sigma], rtol=1e-7)
 
 
+@pytest.mark.slow
 def test_start_of_any_form(rng: np.random.Generator):
     """Two slabs, which no exchange makes: D with an error that has the noise of the first profile in it."""
     truth = lambda T: 2e-12 * np.exp(-0.365 / BOLTZMANN_EV * (1.0 / T - 1.0 / 360.0))  # noqa: E731

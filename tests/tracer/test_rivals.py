@@ -66,6 +66,7 @@ def counted(transport: str, rng: np.random.Generator) -> MeasuredProfile:
     return MeasuredProfile(DEPTH, light / COUNTS, np.ones(len(DEPTH)), IsotopeCounts(light, COUNTS - light))
 
 
+@pytest.mark.slow
 def test_each_is_found_from_its_own_data(rng: np.random.Generator) -> None:
     for transport, truth in TRUTH.items():
         profile = counted(transport, rng)
@@ -81,6 +82,7 @@ def test_each_is_found_from_its_own_data(rng: np.random.Generator) -> None:
         assert min(bic, key=lambda name: bic[name]) == transport
 
 
+@pytest.mark.slow
 def test_rivals_are_compared_and_what_is_known_enters(tmp_path: Path, rng: np.random.Generator) -> None:
     light = np.asarray(counted("two-path", rng).fraction) * COUNTS
     rows = "".join(f"{1e6 * x:.6g},{n:.0f},{COUNTS - n:.0f}\n" for x, n in zip(DEPTH, light, strict=True))

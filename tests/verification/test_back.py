@@ -35,6 +35,7 @@ def experiment(thickness_um: float, ions: list[dict], **stage: object) -> Experi
     return parse_experiment({"schema_version": 1, "sample": sample, "species": ions, "stages": stages})
 
 
+@pytest.mark.slow
 def test_steady_state_of_an_ion_that_no_end_passes() -> None:
     """Na passes through, K does not: dc_K/dx = c_K E with E = j/(e N D_Na), the same everywhere as c_Na + c_K = 1."""
     thermal = BOLTZMANN * 350.0 / ELEMENTARY_CHARGE
@@ -52,6 +53,7 @@ def test_steady_state_of_an_ion_that_no_end_passes() -> None:
     assert float(solution.current_density[0]) == pytest.approx(current, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_what_piles_up_has_crossed_the_bulk() -> None:
     """Far from front and back the transport number of the bulk is the share of K in the current, t = 1/11."""
     ions = [ion("Na", 0.5, 1e-18), ion("K", 0.5, 1e-19, "blocking"), ion("Cs", 0.0, 1e-21)]
@@ -67,6 +69,7 @@ def test_what_piles_up_has_crossed_the_bulk() -> None:
     assert float(solution.fraction[0, 1, -1]) > 0.6
 
 
+@pytest.mark.slow
 def test_sheet_that_exchanges_from_one_side() -> None:
     """Half of a sheet in a melt: nothing passes its middle. J. Crank, Mathematics of Diffusion (1975), eqn (4.17)."""
     ions = [ion("Na", 1.0, 1e-16, "blocking"), ion("K", 0.0, 1e-16, "blocking")]

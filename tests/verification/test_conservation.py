@@ -14,6 +14,7 @@ def test_conserves_ions(model: str) -> None:
     assert float(solution.charge[0]) == pytest.approx(200.0, rel=1e-6 if model == "full" else 1e-12)
 
 
+@pytest.mark.slow
 def test_rest_and_second_beam() -> None:
     """A rest passes no charge and widens the front; a second beam goes on where the first one ended."""
     stage = BASE["stages"][0]

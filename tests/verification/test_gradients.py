@@ -33,13 +33,12 @@ def _summary(solution):
 @pytest.mark.parametrize(
     ("stage", "model"),
     [
-        ({"charge_C_m2": None, "duration_s": 1e5}, "electroneutral"),
+        pytest.param({"charge_C_m2": None, "duration_s": 1e5}, "electroneutral", marks=pytest.mark.slow),
         ({"potential_V": None, "current_density_A_m2": 2e-3}, "electroneutral"),
-        ({}, "full"),
+        pytest.param({}, "full", marks=pytest.mark.slow),
     ],
     ids=["time-potential", "charge-current", "charge-potential-full"],
 )
-@pytest.mark.slow
 def test_derivatives_agree(stage: dict, model: Model) -> None:
     experiment = _common_shape(base(**stage))
     leaves, tree = jax.tree.flatten(experiment)
@@ -70,6 +69,7 @@ def test_derivatives_agree(stage: dict, model: Model) -> None:
     assert moved >= 7
 
 
+@pytest.mark.slow
 def test_derivative_under_vmap() -> None:
     """The derivative of each member of a mapped batch is that of the member alone."""
     experiment = base()
@@ -92,6 +92,7 @@ def test_derivative_under_vmap() -> None:
     np.testing.assert_allclose(mapped, alone, rtol=1e-7)
 
 
+@pytest.mark.slow
 def test_derivative_with_immobile_ions() -> None:
     """Where the last mobile ions leave cell by cell, a derivative stays that of finite differences of whole runs.
 

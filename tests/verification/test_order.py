@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
+import pytest
 from cases import NM, PLAIN, base, simulated
 
 from npp_jax.physics import Experiment
@@ -25,10 +26,12 @@ def order(coarse: jax.Array, middle: jax.Array, fine: jax.Array) -> float:
     return float(jnp.log2(first / second))
 
 
+@pytest.mark.slow
 def test_order_in_space() -> None:
     assert order(*(profile(base(), factor, 1) for factor in (1, 2, 4))) > 1.95
 
 
+@pytest.mark.slow
 def test_order_in_time() -> None:
     """A potential that rises to its tenfold during the stage: the mesh follows nothing that is self-similar."""
     ramp = base(charge_C_m2=None, duration_s=2e5, potential_V=1.0, potential_end_V=10.0)

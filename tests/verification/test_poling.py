@@ -50,6 +50,7 @@ def run(experiment: Experiment, potential: jax.Array):
     return jax.jvp(results, (potential,), (jnp.ones_like(potential),), has_aux=True)
 
 
+@pytest.mark.slow
 def test_reference_of_poling(reference: Callable[[str], Path]) -> None:
     """Edge, profile and charge while the layer grows; field and potential at its end."""
     folder = reference("p6")
@@ -94,6 +95,7 @@ def test_electroneutral_model_refuses_a_blocking_front() -> None:
         simulate(poling())
 
 
+@pytest.mark.slow
 def test_objective_of_a_poling_experiment() -> None:
     """Candidates of the potential against the step of a depleted layer (synthetic): charge by theory, the true one fits
     best; the electroneutral model is refused here as in a simulation."""

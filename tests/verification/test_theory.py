@@ -43,6 +43,7 @@ def test_full_tends_to_electroneutral() -> None:
     assert fine < 0.15 * coarse
 
 
+@pytest.mark.slow
 def test_a_front_that_diffuses_far_ahead_of_its_charge() -> None:
     """With a third ion that is not there: the front that the model of two ions finds on a mesh known in closed form."""
     sed = {"law": "sed", "D_bulk_m2_s": 1e-18, "sed_fwhm_eV": 0.298, "vacancy_fraction": 0.08}
@@ -66,6 +67,7 @@ def test_a_front_that_diffuses_far_ahead_of_its_charge() -> None:
     np.testing.assert_allclose(three.profile(depth)[:2], two.profile(depth), atol=1e-3)
 
 
+@pytest.mark.slow
 def test_exchange_of_equal_ions_and_its_derivative() -> None:
     """Equal coefficients: ordinary diffusion without a potential, from a surface that is held or exchanges at a rate.
 
