@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from npp_jax.figures.axes import COLOURS, MAP, end_residuals, ion_colours, legend_above, mark_beyond, name_axis, reach
-from npp_jax.figures.stored import correlations
+from npp_jax.figures.stored import correlations, likelihood_curve
 from npp_jax.fitting import FitResult, Measurement, signal_sigma
 from npp_jax.fitting.band import Band, LawBands, SiteBands
 from npp_jax.inference import NORMAL_95, Outcome, Parameters, Posterior, Profile
@@ -140,16 +140,14 @@ def profile_likelihood(ax: "Axes", profile: Profile, result: FitResult) -> "Axes
     values = np.concatenate([profile.values[known], [result.theta[k]], closed])
     height = np.concatenate([profile.delta_chi2[known], [0.0], [DELTA_CHI2_95] * len(closed)])
     order = np.unique(values, return_index=True)[1]
-    values, height = values[order], np.maximum(height[order], 0.0)
+    values, height = values[order], height[order]
     ax.set(ylabel="$\\Delta\\chi^2$", ylim=(0.0, 12.5))
     ax.axhline(DELTA_CHI2_95, color="0.7", lw=0.8, label="95 %")
     if len(values) > 1:
         x = np.linspace(values[0], values[-1], 200)
         if 0.0 < error < np.inf:
             ax.plot(x, ((s(x) - best) / error) ** 2, color="0.6", ls="--", label="covariance")
-        # Straight in √Δχ², as between the values where the ends of the interval are looked for.
-        side = np.sign(s(values) - best) * np.sqrt(height)
-        ax.plot(x, np.interp(s(x), s(values), side) ** 2, color=COLOURS[0], label="profile")
+        ax.plot(*likelihood_curve(values, height, float(result.theta[k]), s), color=COLOURS[0], label="profile")
         ax.plot(profile.values, profile.delta_chi2, "o", color=COLOURS[0], ms=3.5)
     for j, end in enumerate(closed):
         ax.axvline(end, color=COLOURS[1], lw=0.8, label="ends of the interval" if j == 0 else None)

@@ -1,6 +1,6 @@
 """Figures of stored fits and tracer studies, from the arrays of their files."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import jax.numpy as jnp
@@ -115,6 +115,15 @@ def correlations(ax: "Axes", names: Sequence[str], correlation: Float[np.ndarray
     return ax
 
 
+def likelihood_curve(
+    values: np.ndarray, height: np.ndarray, best: float, scale: Callable[[np.ndarray], np.ndarray] = np.asarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Δχ² between the values, which ascend: straight in √Δχ², as where the ends of the interval are looked for."""
+    side = np.sign(scale(values) - scale(np.asarray(best))) * np.sqrt(np.maximum(height, 0.0))
+    x = np.linspace(values[0], values[-1], 200)
+    return x, np.interp(scale(x), scale(values), side) ** 2
+
+
 def figure_likelihoods(found: Sequence[StoredLikelihood]) -> "Figure":
     """Δχ² along each parameter, with the ends of the intervals."""
     columns = min(3, len(found))
@@ -123,11 +132,11 @@ def figure_likelihoods(found: Sequence[StoredLikelihood]) -> "Figure":
     axes = figure.subplots(lines, columns, squeeze=False).ravel()
     for ax, one in zip(axes, found, strict=False):
         known = np.isfinite(one.delta_chi2)
-        values = np.append(one.values[known], one.best)
-        order = np.argsort(values)
+        values, order = np.unique(np.append(one.values[known], one.best), return_index=True)
         height = np.append(one.delta_chi2[known], 0.0)[order]
         ax.axhline(DELTA_CHI2_95, color="0.7", lw=0.8, label="95 %")
-        ax.plot(values[order], height, "o-", ms=3.5, color=COLOURS[0], label="profile")
+        ax.plot(*likelihood_curve(values, height, one.best), color=COLOURS[0], label="profile")
+        ax.plot(values, height, "o", ms=3.5, color=COLOURS[0])
         for k, end in enumerate(one.ends):
             ax.axvline(end, color=COLOURS[1], lw=0.8, label="ends of the interval" if k == 0 else None)
         ax.set(ylabel="$\\Delta\\chi^2$", ylim=(0.0, 12.5))
