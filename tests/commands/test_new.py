@@ -39,6 +39,7 @@ def test_what_is_written_is_read(kind: str, tmp_path: Path, run: Run) -> None:
     assert experiment.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_tracer_study_runs_as_it_is(tmp_path: Path, run: Run) -> None:
     assert run("new", "tracer", "--output", tmp_path)[0] == 0
     code, text = run("tracer", tmp_path / "tracer.toml", "--output", tmp_path)

@@ -82,6 +82,7 @@ def test_digits_follow_the_error(values: tuple[float, ...], error: float, told: 
     assert [with_power(number, power) for number in numbers] == told
 
 
+@pytest.mark.slow
 def test_report_of_a_sweep(folder: Path, run: Run):
     """With a parameter of a hostile name, and the truth behind synthetic profiles."""
     study = folder / "study.toml"

@@ -164,6 +164,7 @@ def test_a_soft_link_to_the_file_itself_does_no_harm(solution_file: Path, tmp_pa
     assert run("plot", path)[0] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", hostile("chi2", 0))
 def test_a_hostile_sweep_is_refused(case: str, folder: Path, run: Run) -> None:
     change, told = hostile("chi2", 0)[case]

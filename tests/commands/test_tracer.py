@@ -66,6 +66,7 @@ def test_truth_of_synthetic_data_is_found(study: str, truth: dict[str, float], t
             assert values.is_scale or all(len(dimension) == 1 for dimension in values.dims)
 
 
+@pytest.mark.slow
 def test_evolution_over_times_and_temperatures(folder: Path) -> None:
     """D at both temperatures and the energy of the law inside the fit, each within its interval; file as for xarray."""
     study = folder / "tracer_evolution.toml"

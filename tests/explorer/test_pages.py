@@ -110,6 +110,7 @@ def test_a_sweep_of_the_saved_study_has_the_setting_of_its_picture(
     assert subject_of_study(path).release == setting
 
 
+@pytest.mark.slow
 def test_curves_of_a_tracer_have_the_misfit_of_its_fit():
     from npp_jax.commands.tracer.run import run_tracer
     from npp_jax.commands.tracer.study import load_tracer_study

@@ -123,6 +123,7 @@ def joint(potential_driven: npp.Solution) -> LinearModel:
 AT = np.array([1e-18, D_FOREIGN, 0.7])
 
 
+@pytest.mark.slow
 def test_residuals_of_the_truth_are_small_and_the_gain_is_found(joint: LinearModel):
     found, data = joint.expand(jnp.asarray(AT[None])), joint.objective.problem.data
     parts = np.split(np.asarray(found.residual[0]), np.cumsum([part.size for part in data])[:-1])

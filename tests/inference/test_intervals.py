@@ -156,6 +156,7 @@ def _scaled(case: Case, theta: Any) -> np.ndarray:
     return np.array([_on_scale(p, float(v)) for p, v in zip(case.parameters, theta, strict=True)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_ends_are_those_of_brute_force(name: str):
     case = CASES[name]

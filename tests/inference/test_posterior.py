@@ -33,6 +33,7 @@ def sampled(function, bounds, best, **choices) -> Posterior:
     return sample_posterior(function, bounds, best, jacobian, options=PosteriorOptions(**choices))
 
 
+@pytest.mark.slow
 @needs_blackjax
 def test_a_linear_problem_has_the_gaussian_of_its_normal_equations():
     rng = np.random.default_rng(0)
@@ -52,6 +53,7 @@ def test_a_linear_problem_has_the_gaussian_of_its_normal_equations():
     assert found.failed == 0 and found.theta.shape == (16, 300, 4)
 
 
+@pytest.mark.slow
 @needs_blackjax
 def test_at_a_wall_and_without_data_the_range_is_the_prior():
     # A half normal distribution at zero, and a uniform one of ln θ of which nothing is known.

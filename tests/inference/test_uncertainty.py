@@ -74,6 +74,7 @@ def test_linear_covariance_in_closed_form(rng: np.random.Generator):
     assert bool(result.determined.all())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DATASETS)
 def test_certified_standard_deviations(name: str):
     data = DATASETS[name]

@@ -160,6 +160,7 @@ def test_deviance_residual_is_smooth_where_prediction_and_data_agree():
         assert float(first(below, seven)) == pytest.approx(float(first(above, seven)), rel=1e-8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
 @pytest.mark.parametrize("likelihood", LIKELIHOODS, ids=name)
 def test_everything_is_finite_for_any_prediction(likelihood: AbstractLikelihood, dtype: type):

@@ -25,6 +25,16 @@ def reduced(file: Path, folder: Path) -> Path:
 
 SHIPPED = [(file, command_of(file)) for file in sorted((ROOT / "sweeps").glob("*.toml"))]
 
+LONGEST = {
+    "current_traces",
+    "double_cait_rubidium_caesium",
+    "everything_measured",
+    "next_experiment",
+    "rival_distributions",
+    "rival_physics",
+    "two_step_exchange",
+}
+
 
 def test_every_kind_is_shipped() -> None:
     assert {command for _, command in SHIPPED} == {"simulate", "fit", "design", "tracer"}
@@ -32,7 +42,7 @@ def test_every_kind_is_shipped() -> None:
 
 @pytest.mark.parametrize(
     ("file", "command"),
-    [pytest.param(file, command, marks=pytest.mark.slow if command == "design" else ()) for file, command in SHIPPED],
+    [pytest.param(file, command, marks=pytest.mark.slow if file.stem in LONGEST else ()) for file, command in SHIPPED],
     ids=[file.stem for file, _ in SHIPPED],
 )
 def test_shipped_files(file: Path, command: str, tmp_path: Path) -> None:
@@ -84,6 +94,7 @@ def test_documented_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         assert not outcome.fault and outcome.code != 2, (command, outcome)
 
 
+@pytest.mark.slow
 def test_commands_of_the_page_how_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its shipped files run in `test_shipped_files`; the others are made and read here."""
     commands = documented(ROOT / "docs" / "howto.md")

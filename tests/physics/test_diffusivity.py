@@ -110,6 +110,7 @@ def test_fermi_dirac_becomes_sharp_when_cold():
     np.testing.assert_allclose(shift, expected, rtol=0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("filling", ["sharp", "fermi-dirac"])
 def test_gradients(filling: str):
     def logarithm(parameters: Array, x: Array) -> Array:

@@ -110,6 +110,7 @@ def test_mixture_quantile_by_bisection():
     np.testing.assert_allclose(mixture().fermi_energy(jnp.asarray(p)), expected, atol=1e-11)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("temperature", [250.0, 350.0, 600.0])
 def test_fermi_dirac_filling_by_quadrature(temperature: float):
     density, _ = scipy_mixture()
@@ -179,6 +180,7 @@ def test_second_derivative_of_an_inverted_distribution():
     assert float(jax.jit(jax.hessian(one))(p)) == pytest.approx(float(jax.hessian(exact)(p)), rel=1e-7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("filling", ["sharp", "fermi-dirac"])
 @pytest.mark.parametrize("name", ["gaussian", "mixture", "table"])
 def test_trailing_batch_equals_loop(name: str, filling: str):
@@ -201,6 +203,7 @@ def test_trailing_batch_equals_loop(name: str, filling: str):
     np.testing.assert_allclose(together, one_by_one, rtol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sed", [GaussianSED(0.25), mixture(), table()], ids=lambda sed: type(sed).__name__)
 @pytest.mark.parametrize("filling", ["sharp", "fermi-dirac"])
 def test_single_precision_stays_single(sed: AbstractSED, filling: str):

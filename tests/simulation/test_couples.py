@@ -59,6 +59,7 @@ def test_an_exponential_law_is_that_of_its_similarity_solution(model):
     assert float(np.max(np.abs(solution.potential))) < 1e-9
 
 
+@pytest.mark.slow
 def test_an_implanted_layer_spreads_and_is_no_front():
     shipped = Path(__file__).parents[2] / "sweeps" / "implanted_layer.toml"
     solution = npp.simulate(npp.load_experiment(shipped), QUICK)

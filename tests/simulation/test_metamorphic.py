@@ -60,11 +60,13 @@ def test_a_gaussian_however_it_is_written(sed: dict):
     same(one, other, 2e-6)
 
 
+@pytest.mark.slow
 def test_filling_of_a_gaussian_and_of_a_mixture_of_one():
     one, other = (simulated(SMALL)(with_sed(sed, "fermi-dirac")) for sed in (None, SEDS["mixture of one"]))
     same(one, other, 2e-6)
 
 
+@pytest.mark.slow
 def test_candidates_are_the_last_axis_of_a_mixture():
     experiment = with_sed(SEDS["mixture of two alike"])
     widths = jnp.asarray([0.2, 0.25])

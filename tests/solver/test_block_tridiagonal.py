@@ -27,6 +27,7 @@ def system(cells: int, size: int, seed: int = 0):
     return blocks, vectors, dense.reshape(BATCH, cells * size, cells * size)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("algorithm", [_in_order, _by_halves])
 @pytest.mark.parametrize("size", [1, 2, 3])
 @pytest.mark.parametrize("cells", [1, 2, 3, 6, 100, 101])

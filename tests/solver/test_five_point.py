@@ -36,6 +36,7 @@ def coarser(fine: Network) -> tuple[Network, np.ndarray]:
     return coarse, row * (COLUMNS // 2) + column
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("levels", [1, 2])
 @pytest.mark.parametrize("barrier", [1.0, 1e-6])
 def test_solution_is_that_of_the_dense_system(levels: int, barrier: float, rng: np.random.Generator) -> None:

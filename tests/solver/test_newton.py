@@ -107,6 +107,7 @@ def test_root_with_the_scalar_one_iteration_behind() -> None:
     assert float(found.v) == pytest.approx(float(COUPLING), rel=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prescribed", [True, False])
 def test_derivatives_are_those_of_the_root(prescribed: bool) -> None:
     """Forward against differences, reverse against forward."""

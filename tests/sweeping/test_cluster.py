@@ -43,6 +43,7 @@ def test_a_killed_worker_loses_nothing(tmp_path: Path):
     assert f"has {found['own']}, the sweep npp_jax 0.0.0" in found["told"]
 
 
+@pytest.mark.slow
 def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, project_root: Path):
     monkeypatch.setitem(sys.modules, "distributed", None)
     monkeypatch.delitem(sys.modules, "npp_jax.sweeping.cluster", raising=False)

@@ -269,6 +269,7 @@ def test_a_table_is_read_column_by_column(tmp_path: Path):
     np.testing.assert_array_equal(rows(table, 1, 2), [[2.5e-23, 0.3]])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("design", DESIGNS, ids=NAMES)
 def test_an_exported_table_gives_the_same_bits(design: AbstractDesign, tmp_path: Path):
     # Python floats are written with the fewest digits that give them back.

@@ -80,6 +80,7 @@ def test_a_killed_process_loses_nothing_and_nobody_is_let_in(tmp_path: Path):
     assert children() == others
 
 
+@pytest.mark.slow
 def test_processes_killed_as_they_start_are_replaced(tmp_path: Path):
     told, others, ended = [], children(), threading.Event()
 
@@ -103,6 +104,7 @@ def test_processes_killed_as_they_start_are_replaced(tmp_path: Path):
     assert len(told) == 2 and all("SIGKILL" in text for text in told)
 
 
+@pytest.mark.slow
 def test_a_chunk_that_kills_its_processes_ends_the_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(of_this_machine, "_DEATHS", 2)
     told, others = [], children()

@@ -72,6 +72,7 @@ def test_value_is_that_of_the_laplace_transform(name: str, t: float):
     np.testing.assert_allclose(value, from_transform(name, t), rtol=0.0, atol=2e-14)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ARGUMENTS)
 def test_derivatives_in_both_modes(name: str):
     # In units of the sample: the derivatives of all arguments are of the order of one.

@@ -38,6 +38,7 @@ def uneven(cells: int) -> jax.Array:
     return jnp.asarray(L * (s + 0.12 * np.sin(2.0 * np.pi * s)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("end", "exact"),
     [

@@ -98,6 +98,7 @@ def test_amount_is_kept():
     np.testing.assert_allclose(fractions[-1], start @ width / 7e-3, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_measured_start_evolves_like_the_slab_that_it_is():
     # The evolution of a slab to an area A, seen as a measurement, goes on as the slab to a larger area.
     length, width, first, more = 5e-3, 1.2e-3, 1e-7, 3e-7

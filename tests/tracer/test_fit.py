@@ -105,6 +105,7 @@ def specimen(history: list[tuple[float, float]], D, exchange: float, rng: np.ran
     return Specimen(first, tuple(Anneal(t, T, p) for (t, T), p in zip(history, later, strict=True)))
 
 
+@pytest.mark.slow
 def test_D_from_the_evolution_over_two_and_six_weeks(rng: np.random.Generator):
     sample = specimen([(14 * DAY, 295.15), (28 * DAY, 295.15)], lambda T: 3.0e-13, 110 * HOUR * 8.0e-13, rng)
     fit = fit_evolution([sample], D=1e-12, reference_temperature=295.15)
@@ -162,6 +163,7 @@ def test_start_of_any_form(rng: np.random.Generator):
         assert D.sigma / D.value < 0.15
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fit_bulk", [False, True])
 def test_each_boundary_of_a_resolved_profile(fit_bulk: bool, rng: np.random.Generator):
     sizes = jnp.asarray([18e-6, 11e-6, 30e-6, 16e-6, 22e-6, 60e-6])

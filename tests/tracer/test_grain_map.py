@@ -232,6 +232,7 @@ def test_linear_systems(small: GrainMap, permeability: float, rng: np.random.Gen
     assert int(count) <= 40
 
 
+@pytest.mark.slow
 def test_gradients_agree():
     """Forward and reverse mode and differences, for permeabilities of pairs, D_bulk and the initial map."""
     crystal = voronoi_polycrystal((8 * UM, 12 * UM), 4 * UM, seed=2)

@@ -68,6 +68,7 @@ def test_three_ions(reference: Callable[[str], Path]) -> None:
         assert float(solution.surface_potential[k]) == pytest.approx(expected["surface_potential_V"], rel=2e-3)
 
 
+@pytest.mark.slow
 def test_published_mean_square_of_a_measured_exchange_profile(monkeypatch: pytest.MonkeyPatch) -> None:
     """Mean square residual that was published with the data, at the published parameters."""
     data = ROOT.parent / "shared" / "data" / "iox-glass-k-na-li"

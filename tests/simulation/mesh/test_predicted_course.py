@@ -38,6 +38,7 @@ def course(kind: str, charge: float = 0.0) -> PredictedCourse:
     return PredictedCourse(medium=medium, theory=theory, front=stage.front, place=place, charge=passed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("before", [0.0, 50.0])
 @pytest.mark.parametrize("kind", STAGES)
 def test_charge_and_time_are_inverse_and_the_current_is_their_slope(kind: str, before: float) -> None:

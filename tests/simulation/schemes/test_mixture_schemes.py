@@ -17,6 +17,7 @@ from npp_jax.solver.block_tridiagonal import probe
 ROOT = Path(__file__).resolve().parents[3]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "study", "stage", "seen"),
     [
