@@ -107,7 +107,10 @@ def _curves(ion: Species) -> Iterator[str]:
 
 
 def _rising(what: str, values: Any) -> Iterator[str]:
-    if not isinstance(values, Tracer) and not np.all(np.diff(np.asarray(values), axis=0) > 0.0, axis=0).any():
+    if isinstance(values, Tracer):
+        return
+    rises = np.diff(np.asarray(values, dtype=float), axis=0) > 0.0
+    if not np.all(rises, axis=0).any():
         yield f"{what} must increase from each entry to the next"
 
 
