@@ -136,7 +136,7 @@ def analyse_couple(
     lines = _told(table, found, fit)
     if study.before_um > 0.0:
         lines.append(
-            f"depths of the profile are from the end of the couple, {study.before_um:g} µm before its first point"
+            f"depths of the profile are from the end of the couple, those of the file and {study.before_um:g} µm"
         )
     return [*lines, *(f"warning: {text}" for text in lost)], [*tables, *picture]
 

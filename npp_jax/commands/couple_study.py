@@ -26,7 +26,7 @@ class CoupleStudy(NamedTuple):
     start: str
     """Table of the one candidate from which the fit starts."""
     before_um: float
-    """Length of the couple before the first measured point [µm]."""
+    """What is added to the depths of the file, so that they are from the end of the couple [µm]."""
 
 
 class Knot(NamedTuple):
@@ -61,6 +61,8 @@ def study_of_couple(
     knots = law_of(fit)
     before, behind = (_missing(found, time_h, side) for side in (0, -1))
     span = float(found.depth[-1] - found.depth[0]) * 1e6
+    # Distances may be told from the first contact, negative on one side of it.
+    before += max(0.0, -float(found.depth[0]) * 1e6)
     start = fit.position * 1e6 + before
     first = before + float(found.depth[0]) * 1e6
     whole = first + span + behind

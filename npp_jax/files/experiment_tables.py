@@ -42,7 +42,7 @@ class SpeciesTable(ConfigTable):
     bulk_fraction: Fraction
     """Share of the mobile ions of the bulk; all add up to one."""
     back: Literal["releasing", "blocking"] = "releasing"
-    """Whether the back electrode lets the ion out."""
+    """Whether the back electrode lets the ion out; in a melt it then holds the bulk, and blocking closes a plate."""
     diffusivity: DiffusivityTable
     """Its law, [species.diffusivity]."""
 

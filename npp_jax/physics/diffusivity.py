@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from npp_jax.constants import BOLTZMANN_EV
-from npp_jax.physics.checks import expect
+from npp_jax.physics.checks import expect, expect_word
 from npp_jax.physics.fermi_dirac import fermi_dirac_energy
 from npp_jax.physics.fermi_table import fermi_energy_table
 from npp_jax.physics.interpolation import interpolate
@@ -121,8 +121,12 @@ class SEDDiffusivity(AbstractDiffusivity):
     (1 - w) x of its own ion and w x of all, w = 1 - exp(-t/τ) [s]. None for populations that are intermixed at once."""
 
     def __check_init__(self) -> None:
-        """The distribution is one, and a thermodynamic factor belongs to one ion."""
+        """The distribution is one, words are known, and a thermodynamic factor belongs to one ion."""
         expect(self.sed, AbstractSED, "the site energy distribution", "one of a width in eV is GaussianSED(width)")
+        expect_word(self.filling, Filling, "filling")
+        expect_word(self.populations, Populations, "populations")
+        expect_word(self.diffusion_term, DiffusionTerm, "diffusion_term")
+        expect_word(self.averaging, Averaging, "averaging")
         if self.diffusion_term == "thermodynamic" and self.populations == "intermixed":
             raise ValueError("diffusion_term = 'thermodynamic' is that of one ion: use populations = 'separate'")
         if self.mixing_time is not None and self.populations == "separate":

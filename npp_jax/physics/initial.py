@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from npp_jax.physics.interpolation import align, locate, take
-from npp_jax.physics.leaf import TABLE, as_leaf
+from npp_jax.physics.leaf import TABLE, as_leaf, expect_as_long
 
 _SHARP = 1e-12
 """Least width of a step [m]: far below every cell."""
@@ -90,6 +90,10 @@ class InitialTable(AbstractInitial):
     """Depths, increasing [m]."""
     fraction: Float[Array, "row *#batch"] = eqx.field(converter=as_leaf, metadata=TABLE)
     """Fractions at these depths [1]."""
+
+    def __check_init__(self) -> None:
+        """Each depth has a fraction."""
+        expect_as_long("a profile at the start", depth=self.depth, fraction=self.fraction)
 
     def integral(self, depth: Float[Array, "*#shape"]) -> Float[Array, "*shape"]:
         """Integral of the straight lines from the first row on."""

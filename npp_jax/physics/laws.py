@@ -6,6 +6,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from npp_jax.physics.checks import expect_word
 from npp_jax.physics.diffusivity import AbstractDiffusivity, Arrhenius, DiffusivityBetween, DiffusivityFunction
 from npp_jax.physics.interpolation import integral_of_exponential, interpolate
 from npp_jax.physics.leaf import TABLE, as_leaf
@@ -53,7 +54,8 @@ class SplineDiffusivity(AbstractDiffusivity):
     """Thermal activation, if any."""
 
     def __check_init__(self) -> None:
-        """As many values as knots, at least two."""
+        """As many values as knots, at least two, and a curve that is known."""
+        expect_word(self.curve, Curve, "curve")
         if not hasattr(self.fraction, "shape") or not hasattr(self.D_knot, "shape"):
             return
         knots, values = self.fraction.shape[0], self.D_knot.shape[0]

@@ -35,6 +35,20 @@ def as_optional_leaf(value: LeafLike | None) -> Array | None:
     return None if value is None else as_leaf(value)
 
 
+def expect_as_long(what: str, **columns: Array) -> None:
+    """Refuse columns of a table that have not the same number of rows: arrays would be stretched to one another.
+
+    Raises
+    ------
+    ValueError
+        One line with the number of rows of each.
+    """
+    rows = {name: column.shape[0] for name, column in columns.items() if getattr(column, "shape", ())}
+    if len(set(rows.values())) > 1:
+        told = ", ".join(f"{name} has {count}" for name, count in rows.items())
+        raise ValueError(f"{what} needs as many rows in each column: {told}")
+
+
 def batch_shape(module: eqx.Module) -> tuple[int, ...]:
     """Shape of the batch to which all leaves of a module broadcast: () for a single candidate.
 

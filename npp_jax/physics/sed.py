@@ -18,7 +18,7 @@ from jaxtyping import Array, ArrayLike, Float
 
 from npp_jax.constants import FWHM_PER_SIGMA
 from npp_jax.physics.interpolation import align, interpolate
-from npp_jax.physics.leaf import TABLE, as_leaf
+from npp_jax.physics.leaf import TABLE, as_leaf, expect_as_long
 from npp_jax.physics.quantile import normal_distribution, normal_quantile
 
 _PROBABILITY_FLOOR = 1e-12
@@ -83,6 +83,10 @@ class MixtureSED(AbstractSED):
     weight: Float[Array, "component *#batch"] = eqx.field(converter=as_leaf, metadata=TABLE)
     """Shares of the components, positive, of any sum [1]."""
 
+    def __check_init__(self) -> None:
+        """Each component has a centre, a width and a share."""
+        expect_as_long("a mixture", energy=self.energy, sed_fwhm=self.sed_fwhm, weight=self.weight)
+
     def _components(self) -> Iterator[tuple[Array, Array, Array]]:
         """Share, centre and standard deviation of each component."""
         share = self.weight / jnp.sum(self.weight, axis=0)
@@ -121,6 +125,10 @@ class TabulatedSED(AbstractSED):
     """Occupied fractions of the sites, increasing, in (0, 1) [1]."""
     energy: Float[Array, "knot *#batch"] = eqx.field(converter=as_leaf, metadata=TABLE)
     """Fermi energies at those fractions, increasing [eV]."""
+
+    def __check_init__(self) -> None:
+        """Each fraction has an energy."""
+        expect_as_long("a table of sites", occupied=self.occupied, energy=self.energy)
 
     def fermi_energy(self, occupied: Float[Array, "*#shape"]) -> Float[Array, "*shape"]:
         """Interpolated Fermi energy [eV]; beyond the table the last slope goes on."""

@@ -5,7 +5,7 @@ from typing import Literal
 import equinox as eqx
 from jaxtyping import Array, Float
 
-from npp_jax.physics.checks import expect
+from npp_jax.physics.checks import expect, expect_word
 from npp_jax.physics.diffusivity import AbstractDiffusivity
 from npp_jax.physics.leaf import as_leaf
 
@@ -33,7 +33,10 @@ class Species(eqx.Module):
     """Ion whose fraction the law takes; None for its own."""
 
     def __check_init__(self) -> None:
-        """The law is a law."""
+        """The law is a law, the charge number a whole one, and the back electrode is known."""
+        expect_word(self.back, Back, f"back of '{self.name}'")
+        if isinstance(self.charge, bool) or not isinstance(self.charge, int) or self.charge < 1:
+            raise ValueError(f"the charge of '{self.name}' must be a whole number of 1 or more, got {self.charge!r}")
         expect(
             self.diffusivity,
             AbstractDiffusivity,

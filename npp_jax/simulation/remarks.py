@@ -8,7 +8,7 @@ import numpy as np
 from npp_jax.physics.diffusivity import FULL, SEDDiffusivity
 from npp_jax.physics.experiment import Experiment, laws_of
 from npp_jax.physics.keys import STAGE
-from npp_jax.physics.protocol import IonBeamCurrent
+from npp_jax.physics.protocol import IonBeamCurrent, Reservoir
 from npp_jax.simulation.solution import Solution
 from npp_jax.simulation.status import Status
 
@@ -20,6 +20,9 @@ _STEEP = 3.0
 _SLACK = 1e-6
 """Occupied fraction by which sites that are full in the bulk must be overfilled to count."""
 
+_END, _SEEN_AT_BACK = 0.9, 1e-3
+"""Share of the thickness beyond which an exchange is at the back, and the fraction by which it shows there."""
+
 
 def remarks(experiment: Experiment, solution: Solution) -> tuple[str, ...]:
     """Sentences on a solution, in words of the experiment; none where all is usual. Not for use inside of `jit`."""
@@ -28,6 +31,7 @@ def remarks(experiment: Experiment, solution: Solution) -> tuple[str, ...]:
         *_full_sites(experiment, solution),
         *_not_held(experiment, solution),
         *_high_potentials(experiment, solution),
+        *_exchange_at_the_back(experiment, solution),
         *steep,
     )
 
@@ -88,6 +92,24 @@ def _high_potentials(experiment: Experiment, solution: Solution) -> Iterator[str
                 f"stages[{k}]: its current density needs {needed:.2g} V at the surface, {needed / most:.2g} times the "
                 f"{most:g} V that may be asked of a sample: a smaller current density, or ions that conduct better, "
                 "are needed"
+            )
+
+
+def _exchange_at_the_back(experiment: Experiment, solution: Solution) -> Iterator[str]:
+    """Exchanges without a current that a releasing back takes part in: it holds the bulk, a closed one does not."""
+    if all(ion.back == "blocking" for ion in experiment.species):
+        return
+    depth, fraction = np.asarray(solution.depth), np.asarray(solution.fraction)
+    bulk = np.stack([np.broadcast_to(ion.bulk_fraction, depth.shape[2:]) for ion in experiment.species])
+    away = np.max(np.abs(fraction - bulk[:, None]), axis=1)
+    reached = np.where(depth > _END * np.max(depth, axis=1, keepdims=True), away, 0.0).max(axis=1)
+    last = np.cumsum([len(stage.outputs) for stage in experiment.stages])
+    for k, (stage, end) in enumerate(zip(experiment.stages, last, strict=True)):
+        if isinstance(stage.front, Reservoir) and reached[end - len(stage.outputs) : end].max() > _SEEN_AT_BACK:
+            yield (
+                f"stages[{k}]: the exchange has come to the back electrode, which is held at the composition of the "
+                "bulk and gives ions for those that it takes: back = 'blocking' for every ion closes it, as the end "
+                "of a plate is"
             )
 
 

@@ -13,6 +13,7 @@ from npp_jax.physics.checks import expect
 from npp_jax.physics.diffusivity import SEDDiffusivity, intermixed
 from npp_jax.physics.drive import drive_integral
 from npp_jax.physics.experiment import Experiment, named_species, native_and_foreign
+from npp_jax.physics.inputs import wrong_input
 from npp_jax.physics.leaf import batch_shape
 from npp_jax.physics.protocol import Blocking, Closed, IonBeamCurrent, IonBeamPotential, Reservoir
 from npp_jax.simulation.at_start import fractions_at_start
@@ -57,7 +58,7 @@ def check_supported(experiment: Experiment, model: Model = "electroneutral") -> 
     Raises
     ------
     TypeError, ValueError
-        What is given is no experiment, or the name no model.
+        What is given is no experiment, has a number or a table that no sample has, or the name is no model.
     Unsupported
         For blocking fronts without space charge, a single species under another front, a rest of the untouched sample,
         a charged or incomplete reservoir, a current that no ion carries out at the back, or, where there are two ions,
@@ -66,6 +67,8 @@ def check_supported(experiment: Experiment, model: Model = "electroneutral") -> 
     expect(experiment, Experiment, "what is simulated", "load_experiment reads one from a file")
     if model not in get_args(Model):
         raise ValueError(f"model = {model!r} is not known; known are {', '.join(get_args(Model))}")
+    if (wrong := wrong_input(experiment)) is not None:
+        raise ValueError(wrong)
     species = experiment.species
     blocking = [isinstance(stage.front, Blocking) for stage in experiment.stages]
     if any(blocking) and model != "full":

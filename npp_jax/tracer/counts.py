@@ -11,6 +11,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from npp_jax._compile import jit_small
@@ -50,6 +51,15 @@ class IsotopeCounts(AbstractFractions):
     """Expected background counts of both channels, of all points or of each."""
     mass_bias: Array = eqx.field(converter=as_leaf, default=1.0)
     """β, sensitivity for the first isotope over that for the other [1]."""
+
+    def __check_init__(self) -> None:
+        """Each point has counts of both isotopes, and none is negative."""
+        counted, other = jnp.shape(self.counted), jnp.shape(self.other)
+        if counted != other:
+            raise ValueError(f"counts of the two isotopes have the shapes {counted} and {other}: both are needed alike")
+        for name, counts in (("counted", self.counted), ("other", self.other)):
+            if not isinstance(counts, Tracer) and np.any(np.asarray(counts) < 0.0):
+                raise ValueError(f"{name} = {np.min(np.asarray(counts)):g}: counts must not be negative")
 
     def residual(self, model: Array) -> Array:
         """Signed roots of the deviance; zero where nothing was counted."""

@@ -9,6 +9,7 @@ from abc import abstractmethod
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from npp_jax.physics.leaf import as_leaf
@@ -46,6 +47,14 @@ class Fractions(AbstractFractions):
     """Fractions [1]."""
     error: Float[Array, "..."] = eqx.field(converter=as_leaf)
     """Standard errors, of all or of each; infinite where a datum is to be left out [1]."""
+
+    def __check_init__(self) -> None:
+        """Errors are those of the fractions, and positive."""
+        fraction, error = jnp.shape(self.fraction), jnp.shape(self.error)
+        if error and error != fraction:
+            raise ValueError(f"errors have the shape {error}, fractions {fraction}: one for all or one each is needed")
+        if not isinstance(self.error, Tracer) and np.any(np.asarray(self.error) <= 0.0):
+            raise ValueError(f"error = {np.min(np.asarray(self.error)):g}: standard errors must be positive")
 
     def residual(self, model: Array) -> Array:
         """(model - measured)/error."""

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from npp_jax.physics.leaf import LeafLike, as_leaf
+from npp_jax.physics.leaf import LeafLike, as_leaf, expect_as_long
 from npp_jax.tracer.counts import IsotopeCounts
 from npp_jax.tracer.fractions import AbstractFractions, Fractions
 from npp_jax.tracer.isotope import isotope_fraction
@@ -24,6 +24,10 @@ class MeasuredProfile(eqx.Module):
     """Standard errors of the fractions [1]."""
     counts: AbstractFractions | None = None
     """Counts behind the fractions: where there are any, they are the data of a fit; the fractions are for the eye."""
+
+    def __check_init__(self) -> None:
+        """Each position has a fraction."""
+        expect_as_long("an isotope profile", position=self.position, fraction=self.fraction)
 
     @classmethod
     def of_counts(

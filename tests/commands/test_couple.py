@@ -18,18 +18,26 @@ DEPTH = np.linspace(0.0, 200.0, 101)
 FRACTION = 0.5 * erfc((100.0 - DEPTH) / 40.0)
 
 
-def write(path: Path, head: str, factor: float = 1.0, separator: str = ",") -> Path:
-    rows = [f"{c:.6f}{separator}{factor * x:.6g}" for x, c in zip(DEPTH, FRACTION, strict=True)]
+def write(path: Path, head: str, factor: float = 1.0, separator: str = ",", zero: float = 0.0) -> Path:
+    rows = [f"{c:.6f}{separator}{factor * (x - zero):.6g}" for x, c in zip(DEPTH, FRACTION, strict=True)]
     path.write_text("\n".join([head, *rows]) + "\n", encoding="utf-8")
     return path
 
 
 @pytest.mark.parametrize(
-    ("head", "factor", "more"),
-    [("X,dis", 1.0, []), ("Mo,Depth (nm)", 1e3, []), ("c;distance_mm", 1e-3, []), ("a,b", 1.0, ["--depth", "b"])],
+    ("head", "factor", "zero", "more"),
+    [
+        ("X,dis", 1.0, 0.0, []),
+        ("Mo,Depth (nm)", 1e3, 0.0, []),
+        ("c;distance_mm", 1e-3, 0.0, []),
+        ("a,b", 1.0, 0.0, ["--depth", "b"]),
+        # Distances from the first contact, as most couples are drawn.
+        ("X,dis", 1.0, 100.0, []),
+        ("X,dis", 1.0, 10.0, []),
+    ],
 )
-def test_d_is_found_and_written_for_studies(tmp_path: Path, head: str, factor: float, more: list[str]):
-    file = write(tmp_path / "a.csv", head, factor, ";" if ";" in head else ",")
+def test_d_is_found_and_written_for_studies(tmp_path: Path, head: str, factor: float, zero: float, more: list[str]):
+    file = write(tmp_path / "a.csv", head, factor, ";" if ";" in head else ",", zero)
     options = ["--time-h", "100", "--species", "Mo", "--output", str(tmp_path), "--no-figures", *more]
     done = CliRunner().invoke(app, ["couple", str(file), *options])
     assert done.exit_code == 0, done.output

@@ -119,7 +119,7 @@ LAW = npp.ExponentialDiffusivity(1e-15, [1.0])
 @pytest.mark.parametrize(
     ("initial", "message"),
     [
-        ({"A": npp.InitialStep(1e-4, -0.1, 1.0)}, "A is negative: -0.1 at"),
+        ({"A": npp.InitialTable([0.0, 1e-4, 1.1e-4], [-0.1, -0.1, 1.0])}, "A is negative: -0.1 at"),
         ({"A": npp.InitialStep(1e-4, 0.1, 1.2)}, "B has no room beside A: -0.2 at"),
         (
             {"A": npp.InitialStep(1e-4, 0.1, 0.9), "B": npp.InitialStep(1e-4, 0.9, 0.3)},

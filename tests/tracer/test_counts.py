@@ -94,3 +94,17 @@ def test_few_counts_give_D_without_bias(background: tuple[float, float], bias: f
     assert abs(np.log(np.median(ratio))) < 0.12
     assert np.mean(inside) > 0.88
     assert np.mean(probability < 0.05) < 0.15
+
+
+@pytest.mark.parametrize("wrong", [(-1.0, 3.0), (3.0, -1.0)])
+def test_negative_counts_are_refused(wrong: tuple[float, float]):
+    """They gave fractions outside of 0 to 1, which a fit took."""
+    with pytest.raises(ValueError, match="counts must not be negative"):
+        IsotopeCounts(np.array([4.0, wrong[0]]), np.array([4.0, wrong[1]]))
+
+
+@pytest.mark.parametrize("error", [0.0, -0.01])
+def test_errors_that_weigh_nothing_are_refused(error: float):
+    profile = MeasuredProfile(np.linspace(0.0, 1e-3, 8), np.linspace(0.9, 0.1, 8), error)
+    with pytest.raises(ValueError, match="standard errors must be positive"):
+        fit_profile(profile, 3600.0, start=1e-12)

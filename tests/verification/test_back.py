@@ -9,7 +9,9 @@ from cases import NM, simulated
 from npp_jax.constants import BOLTZMANN, ELEMENTARY_CHARGE
 from npp_jax.files import ConfigError, parse_experiment
 from npp_jax.physics import Experiment
+from npp_jax.simulation.remarks import remarks
 from npp_jax.simulation.simulate import FAST, simulate
+from npp_jax.simulation.solution import Solution
 from npp_jax.simulation.status import Status
 from npp_jax.simulation.supported import Unsupported
 
@@ -81,6 +83,25 @@ def test_sheet_that_exchanges_from_one_side() -> None:
     from_middle = 1.0 - np.asarray(solution.depth[0]) / 1e-6
     terms = 2.0 * np.sin(rate) / rate * np.exp(-(rate**2) * 0.5) * np.cos(rate * from_middle)
     np.testing.assert_allclose(solution.fraction[0, 1], 0.75 * (1.0 - terms.sum(axis=0)), atol=6e-4)
+
+
+def test_exchange_that_comes_to_a_releasing_back() -> None:
+    """A back that releases ions is held at the bulk: the sheet is as one between a melt and the bulk, which is told."""
+    ions = [ion("Na", 1.0, 1e-16), ion("K", 0.0, 1e-16)]
+    melt = {"Na": 0.25, "K": 0.75}
+
+    def run(duration: float) -> tuple[Solution, tuple[str, ...]]:
+        sheet = experiment(1.0, ions, front="reservoir", duration_s=duration, reservoir_fraction=melt)
+        solution = simulated(replace(CONTROLS, steps=20))(sheet)
+        return solution, remarks(sheet, solution)
+
+    solution, told = run(5e3)
+    x, n = np.asarray(solution.depth[0]) / 1e-6, np.arange(1, 30)[:, None]
+    terms = 2.0 / (n * np.pi) * np.sin(n * np.pi * x) * np.exp(-((n * np.pi) ** 2) * 0.5)
+    np.testing.assert_allclose(solution.fraction[0, 1], 0.75 * (1.0 - x - terms.sum(axis=0)), atol=6e-4)
+    assert len(told) == 1
+    assert told[0].startswith("stages[0]: the exchange has come to the back electrode")
+    assert run(1e2)[1] == ()
 
 
 def test_back_electrodes_that_are_refused() -> None:

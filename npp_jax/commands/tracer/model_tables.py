@@ -75,7 +75,7 @@ class ModelTable(ConfigTable):
     source_um: Positive | None = None
     """Thickness of a finite source."""
     thickness_um: Positive | None = None
-    """Thickness of a plate; half infinite, if not given."""
+    """Thickness of a plate with a closed back, half of one exchanged from both sides; half infinite, if not given."""
     transport: Transport = "one-path"
     """One D, a faster path beside it, or a D that changes with the fraction."""
     rivals: list[Transport] = Field(default_factory=list)
