@@ -23,7 +23,7 @@ def couple(
     ] = None,
     output: Annotated[Path, typer.Option(help="Folder of the results.")] = Path(),
     figures: Annotated[bool, typer.Option(help="Draw profile and D(c).")] = True,
-    force: Annotated[bool, typer.Option(help="Replace what other inputs or programs wrote there.")] = False,
+    force: Annotated[bool, typer.Option(help="Replace what other inputs, columns or programs wrote there.")] = False,
 ) -> None:
     """Find D(c) of a diffusion couple by Sauer and Freise (Boltzmann–Matano); write a study that fits it."""
     from npp_jax.commands.couple import analyse_couple

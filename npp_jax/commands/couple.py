@@ -108,7 +108,7 @@ def analyse_couple(
     stem, lost = file.stem, list[str]()
     names = ("profile.csv", "D.csv", "band.csv", "couple.toml", "study.toml", "start.csv", "couple.png")
     targets = {name: output / f"{stem}_{name}" for name in names}
-    origin = Origin("couple", file, reads=(file,))
+    origin = Origin("couple", file, table.columns, (file,))
     picture = [targets["couple.png"]] if figures else []
     tables = [targets[name] for name in names[:-1]]
     check_targets([*tables, *picture], origin, force=force)

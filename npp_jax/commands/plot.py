@@ -1,8 +1,12 @@
 """Figures of stored results: what `npp-jax plot` does."""
 
+import contextlib
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from npp_jax.commands.plot_fit import FIT, fit_figures
 from npp_jax.commands.plot_tracer import TRACER, tracer_figure
@@ -15,9 +19,10 @@ from npp_jax.files.solution import TITLE as SIMULATION
 from npp_jax.files.solution import read_solution, reading_solution
 from npp_jax.files.writing import check_figure, write_figure, written_together
 from npp_jax.simulation.status import Status
+from npp_jax.sweeping import SweepFileError
 from npp_jax.sweeping.store.reading import FileFault, reading
 from npp_jax.sweeping.store.stored import TITLE as SWEEP
-from npp_jax.text.errors import shorten
+from npp_jax.text.errors import OneLineError, shorten
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -65,16 +70,36 @@ def draw_stored(file: Path, target: Path, *, force: bool = True) -> list[Path]:
         check_figure(target)
     except ValueError as error:
         raise ConfigError(str(error)) from None
-    figures = {
-        target.with_name(f"{target.stem}{name and '_'}{name}{target.suffix}"): figure
-        for name, figure in _figures(file).items()
-    }
     origin = Origin("plot", file)
-    check_targets(figures, origin, force=force)
-    with written_together():
-        for path, figure in figures.items():
-            write_figure(path, figure, origin=origin)
+    with _drawing(file):
+        figures = {
+            target.with_name(f"{target.stem}{name and '_'}{name}{target.suffix}"): figure
+            for name, figure in _figures(file).items()
+        }
+        check_targets(figures, origin, force=force)
+        with written_together():
+            for path, figure in figures.items():
+                write_figure(path, figure, origin=origin)
     return list(figures)
+
+
+@contextlib.contextmanager
+def _drawing(file: Path) -> Iterator[None]:
+    """Tell in one line what numbers of a damaged result, read as they are, make of a figure.
+
+    Raises
+    ------
+    ConfigError
+        The figure cannot be drawn.
+    """
+    try:
+        with np.errstate(all="ignore"):
+            yield
+    except (OneLineError, FileFault, SweepFileError):
+        raise
+    except (ValueError, ArithmeticError) as error:
+        words = shorten(" ".join(str(error).split()), 120)
+        raise ConfigError(f"{file}: its numbers cannot be drawn, is it damaged? ({words})") from None
 
 
 def _figures(file: Path) -> dict[str, "Figure"]:

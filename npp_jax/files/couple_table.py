@@ -18,6 +18,13 @@ FEWEST = 8
 
 _DEPTH = re.compile(r"[xz]|(?i:depth|dis|dist|distance|position|pos|tiefe|abstand)")
 """A capital X is a mole fraction."""
+_BY_WEIGHT = re.compile(
+    r"(?<![^\W_])(?:(?:wt|weight|mass|gew(?:ichts)?|massen?|vol(?:ume|umen)?)[\s._-]*"
+    r"(?:%|pct|per ?cent|fraction|prozent|anteil)|ma?[.-]+\s*%)",
+    re.IGNORECASE,
+)
+"""Shares by weight or volume, which no factor makes mole fractions."""
+
 _PERCENT = {"%", "at%", "at.%", "at. %", "mol%", "mol.%", "atpct", "molpct", "pct", "percent"}
 
 
@@ -28,6 +35,8 @@ class CoupleTable(NamedTuple):
     fraction: Float[np.ndarray, " point"]
     told: tuple[str, ...]
     """What was taken for what, one line each."""
+    columns: str = ""
+    """Titles of the columns of distance and fraction."""
 
 
 def read_couple(
@@ -64,6 +73,9 @@ def read_couple(
     at_fraction = _column(cells, names, fraction, rest, "--fraction")
     if at_fraction == at_depth:
         raise ConfigError(f"{path}: column '{cells.titles[at_depth]}' cannot be both distance and fraction")
+    if _BY_WEIGHT.search(f"{cells.titles[at_fraction]} {cells.units[at_fraction]}"):
+        title = shorten(cells.titles[at_fraction])
+        raise ConfigError(f"{path}: column '{title}' is no mole fraction, but a share by weight or volume; convert it")
     unit = depth_unit or read_title(cells.titles[at_depth], cells.units[at_depth]).unit or "um"
     to_nm = nanometres(unit)
     if to_nm is None:
@@ -83,7 +95,8 @@ def read_couple(
     told += [f"{int(np.sum(~known))} rows without numbers were left out"] if not known.all() else []
     twice = int(np.sum(count > 1))
     told += [f"{twice} depths stand more than once: their means are taken"] if twice else []
-    return CoupleTable(places, np.bincount(number.ravel(), c) / count, tuple(told))
+    columns = shorten(f"{cells.titles[at_depth]}, {cells.titles[at_fraction]}", 120)
+    return CoupleTable(places, np.bincount(number.ravel(), c) / count, tuple(told), columns)
 
 
 def _column(cells: Table, names: list[str], wanted: str | None, found: list[int], option: str) -> int:

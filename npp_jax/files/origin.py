@@ -171,6 +171,9 @@ def _other(target: Path, origin: Origin) -> str:
 
 def _marks(path: Path) -> set[bytes]:
     """Marks in a file; none where it cannot be read."""
+    # A pipe, which another account may have put there, would be waited for.
+    if not path.is_file():
+        return set()
     try:
         with path.open("rb") as file:
             if not os.fstat(file.fileno()).st_size:

@@ -92,7 +92,7 @@ def _named(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.filename is None or disk.target_of(Path(error.filename).name) == path.name:
+        if error.filename is None or disk.is_part_of(Path(error.filename).name, path):
             error.filename, error.filename2 = str(path), None
         raise
 

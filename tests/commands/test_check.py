@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 
 from npp_jax.commands.check.experiment import experiment_warnings
+from npp_jax.commands.check.measured import measured_lines, measured_warnings
 from npp_jax.commands.check.misfit import Seen, cause
 from npp_jax.files import load_experiment
+from npp_jax.files.study import load_study
+from npp_jax.files.study_tables import ExperimentEntry
 
 SWEEPS = Path(__file__).parents[2] / "sweeps"
 
@@ -125,3 +128,11 @@ def test_wrong_files_are_one_line(tmp_path: Path, run: Run) -> None:
         path.write_text(content, encoding="utf-8")
         code, text = run("check", path, "--output", tmp_path)
         assert code == 2 and text.startswith(f"npp-jax: {path}: ") and told in text and text.count("\n") == 1
+
+
+def test_a_couple_is_told_nothing_of_the_bulk_of_a_glass() -> None:
+    problem = load_study(SWEEPS / "couple_free_form.toml").problem
+    (measurement,) = problem.measurements
+    entry = ExperimentEntry(name="couple", file="couple_exponential.toml", profile="couple.csv")
+    assert not list(measured_warnings(problem, measurement, entry))
+    assert not any("mC/cm²" in line for line in measured_lines(measurement, entry))

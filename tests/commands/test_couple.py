@@ -10,6 +10,7 @@ from scipy.special import erfc
 from typer.testing import CliRunner
 
 from npp_jax.cli import app
+from npp_jax.files.couple_table import read_couple
 from npp_jax.files.curves import read_initial, read_law
 from npp_jax.files.study import load_study
 from npp_jax.fitting import data_warnings
@@ -167,3 +168,34 @@ def test_names_that_no_text_holds_are_refused(tmp_path: Path, name: str):
     file = write(tmp_path / f"{name}.csv", "X,dis")
     done = CliRunner().invoke(app, ["couple", str(file), "--time-h", "100", "--output", str(tmp_path / "out")])
     assert done.exit_code == 2 and "rename it" in done.output
+
+
+@pytest.mark.parametrize(
+    "title", ["Ni wt%", "Ni [wt.%]", "Ni (mass %)", "Ni_weight fraction", "Ni Gew.-%", "Ni / Ma.-%"]
+)
+def test_shares_by_weight_are_no_mole_fractions(tmp_path: Path, title: str):
+    file = write(tmp_path / "a.csv", f"{title},dis")
+    done = CliRunner().invoke(app, ["couple", str(file), "--time-h", "1", "--output", str(tmp_path), "--percent"])
+    assert done.exit_code == 2 and done.output.count("\n") == 1
+    assert "share by weight" in done.output and title in done.output
+
+
+@pytest.mark.parametrize("title", ["Wt", "M %", "mass", "Ni (at.%)", "Alma. %"])
+def test_names_that_only_begin_like_a_weight_are_taken(tmp_path: Path, title: str):
+    assert len(read_couple(write(tmp_path / "a.csv", f"{title},dis"), percent=True).fraction) == len(DEPTH)
+
+
+def test_two_columns_of_one_table_do_not_replace_each_other(tmp_path: Path):
+    rows = "".join(f"{x:.6g},{c:.6f},{1.0 - c:.6f}\n" for x, c in zip(DEPTH, FRACTION, strict=True))
+    (tmp_path / "a.csv").write_text("dis,Ni,Co\n" + rows, encoding="utf-8")
+
+    def run(column: str, *more: str):
+        options = ["--time-h", "100", "--output", str(tmp_path / "out"), "--no-figures", "--fraction", column, *more]
+        return CliRunner().invoke(app, ["couple", str(tmp_path / "a.csv"), *options])
+
+    assert run("Ni").exit_code == run("Ni").exit_code == 0
+    kept = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    refused = run("Co")
+    assert refused.exit_code == 2 and "(dis, Co)" in refused.output and refused.output.count("\n") == 1
+    assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == kept
+    assert run("Co", "--force").exit_code == 0

@@ -3,6 +3,7 @@
 import io
 import os
 import shutil
+import signal
 import sys
 from collections import namedtuple
 from collections.abc import Callable
@@ -370,3 +371,26 @@ def test_an_import_does_not_replace_a_simulation(glasses: Path, run: Run) -> Non
     assert code == 2 and len(text.splitlines()) == 1
     with h5py.File("K.h5") as file:
         assert np.asarray(file["fraction"]).shape == (1, 60)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with names are of POSIX")
+def test_a_pipe_in_the_place_of_a_result_is_not_waited_for(glasses: Path, run: Run) -> None:
+    """As another account may have put it there."""
+
+    def late(*_: object) -> None:
+        raise AssertionError("it waits for the pipe")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.alarm(30)
+    try:
+        for name in ("K.h5", "K.png"):
+            (glasses / name).mkdir()
+            os.mkfifo(glasses / name / name)
+            for more in ((), ("--force",)):
+                code, text = run("simulate", "a/K.toml", "--output", name, "--quiet", *more)
+                assert code == 2 and f"{name}/{name}: a device is there; a file is to be written" in text
+        code, text = run("plot", "K.h5/K.h5")
+        assert code == 2 and "K.h5/K.h5: a device, not a file" in text
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)

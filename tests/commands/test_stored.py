@@ -159,6 +159,38 @@ def test_what_a_solution_says_is_checked(
     assert "\x1b" not in text
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("name", ["trace_surface_potential", "fraction", "field", "time", "report_profile_error"])
+def test_a_number_beyond_all_quantities_is_refused(name: str, solution_file: Path, tmp_path: Path, run: Run) -> None:
+    path = changed(solution_file, tmp_path / "far.h5", lambda f: f[name].__setitem__(..., -1e308))
+    refused(read_solution, ConfigError, path, "is -1e+308: no quantity is so large")
+    code, text = run("plot", path)
+    assert (code, len(text.splitlines())) == (2, 1)
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_absurd_numbers_of_a_sweep_make_of_a_figure_is_one_line(folder: Path, run: Run) -> None:
+    def change(file: h5py.File) -> None:
+        for name in ("chi2", "front_depth", "D_K_m2_s"):
+            file[name][0] = 1e308
+
+    code, text = run("plot", changed(folder / "study.h5", folder / "far.h5", change))
+    assert code in (0, 2) and text.startswith(("npp-jax: ", "written: ")), text
+    assert code == 0 or (len(text.splitlines()) == 1 and "far.h5: " in text)
+
+
+def test_what_cannot_be_drawn_is_told_with_the_file(
+    solution_file: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise np.linalg.LinAlgError("Matrix is not\npositive definite")
+
+    monkeypatch.setattr("npp_jax.commands.plot.figure_summary", fail)
+    code, text = run("plot", solution_file)
+    told = "its numbers cannot be drawn, is it damaged? (Matrix is not positive definite)"
+    assert code == 2 and text == f"npp-jax: {solution_file}: {told}\n"
+
+
 def test_a_soft_link_to_the_file_itself_does_no_harm(solution_file: Path, tmp_path: Path, run: Run) -> None:
     path = changed(solution_file, tmp_path / "loop.h5", lambda f: f.__setitem__("loop", h5py.SoftLink("/")))
     assert run("plot", path)[0] == 0

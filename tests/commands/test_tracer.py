@@ -202,3 +202,14 @@ def test_wrong_input_ends_in_one_line(folder: Path, study: str, old: str, new: s
     assert message in done.output
     assert len(done.output.strip().splitlines()) == 1
     assert not list(folder.glob("*.h5"))
+
+
+@pytest.mark.parametrize("start", ["1e-300", "1e-20"])
+def test_a_start_of_which_no_point_shows_anything_is_told(start: str, folder: Path) -> None:
+    study = folder / "tracer_exchange.toml"
+    text = study.read_text(encoding="utf-8")
+    study.write_text(text.replace("start_D_m2_s = 2e-12", f"start_D_m2_s = {start}"), encoding="utf-8")
+    done = run(study, "--output", folder, "--quiet")
+    assert done.exit_code == 3
+    told = " ".join(done.output.split())
+    assert "start_D_m2_s: the fit starts from a length" in told and "points 100 µm apart over 6600 µm" in told

@@ -256,3 +256,28 @@ def test_the_probe_of_a_folder_is_never_a_file_that_is_there(tmp_path: Path, mon
     with pytest.raises(FileExistsError):
         check_folder(tmp_path / "shared")
     assert mine.read_text() == "my own"
+
+
+def test_the_longest_name_that_a_folder_takes_is_written(tmp_path: Path) -> None:
+    """What it is called until it is whole is no longer, two of one beginning do not meet, and what is left goes."""
+    one, other = (tmp_path / ("ä" * 125 + f"{k}.txt") for k in range(2))
+    with written_whole(one) as first, written_whole(other) as second:
+        first.write_text("one")
+        second.write_text("other")
+        assert first.parent == second.parent == tmp_path
+    assert (one.read_text(), other.read_text()) == ("one", "other")
+    with subprocess.Popen([sys.executable, "-c", ""]) as dead:
+        pass
+    left = tmp_path / part_of(one).name.replace(f"-{os.getpid()}-", f"-{dead.pid}-")
+    left.write_text("half")
+    write_text(other, "new")
+    assert left.exists()
+    write_text(one, "new")
+    assert {*tmp_path.iterdir()} == {one, other}
+
+
+def test_an_error_of_the_longest_name_names_it(tmp_path: Path) -> None:
+    file = tmp_path / ("a" * 251 + ".txt")
+    with pytest.raises(OSError) as caught, written_whole(file) as temporary:
+        raise OSError(28, "No space left on device", str(temporary))
+    assert caught.value.filename == str(file)

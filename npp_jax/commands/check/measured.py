@@ -9,7 +9,7 @@ from npp_jax.fitting import Measurement, Problem
 from npp_jax.fitting.first_guess import SeenFront, charge_of, native_fraction, see_front
 from npp_jax.fitting.replaced import native_ion
 from npp_jax.observe import RECORDED, GaussianLikelihood, NoResponse, Record, broadest
-from npp_jax.physics import Experiment
+from npp_jax.physics import Closed, Experiment
 
 
 def measured_lines(measurement: Measurement, entry: ExperimentEntry) -> Iterator[str]:
@@ -97,6 +97,10 @@ def measured_warnings(problem: Problem, measurement: Measurement, entry: Experim
 def _front(measurement: Measurement) -> SeenFront | None:
     profile, experiment = measurement.profile, measurement.experiment
     native = native_ion(experiment)
+    # The ends of a couple are its phases: it has neither a bulk nor a charge that passed a front.
+    closed = all(isinstance(stage.front, Closed) for stage in experiment.stages)
+    if closed and native.name in (experiment.initial or {}):
+        return None
     others = [ion.name for ion in experiment.species if ion is not native]
     if profile is None or not {native.name, *others[:1]} & set(profile.species):
         return None

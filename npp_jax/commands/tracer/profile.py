@@ -79,6 +79,17 @@ def compared(rivals: Sequence[tuple[Transport, TracerFit]]) -> list[str]:
     return rows
 
 
+def _unseen(key: str, length: float, position: np.ndarray) -> list[str]:
+    """Why a fit could not begin, where its points tell nothing of the length that it starts from [m]."""
+    apart, along = float(np.median(np.diff(position))), float(np.ptp(position))
+    if 0.5 * apart <= length <= 3.0 * along:
+        return []
+    return [
+        f"{key}: the fit starts from a length 2√(Dt) of {length / UM:.3g} µm, of which points {apart / UM:.3g} µm "
+        f"apart over {along / UM:.4g} µm show nothing; start from one in between."
+    ]
+
+
 def run_profile(
     study: ProfileStudy, folder: Path, on_iteration: OnIteration = None, on_ends: OnEnds = None
 ) -> TracerReport:
@@ -153,11 +164,15 @@ def run_profile(
     if table.rivals:
         told += compared([(table.transport, fit), *((rival, fitted(rival)) for rival in table.rivals)])
     status, code = ending(fit)
+    doubt += vague(list(doubtful), np.asarray(list(doubtful.values())))
+    if code:
+        key = "start_length_um" if table.start_D_m2_s is None else "start_D_m2_s"
+        doubt += _unseen(key, 2.0 * math.sqrt(start * seconds), np.asarray(measured.position))
     return TracerReport(
         [*lines, *told],
         arrays | profile_arrays([("measured", measured)], np.asarray(position), curve[None]),
         draw,
-        [*doubt, *vague(list(doubtful), np.asarray(list(doubtful.values())))],
+        doubt,
         status,
         code,
         fit,

@@ -114,17 +114,31 @@ def replacing(path: Path) -> Iterator[int]:
 _PART = re.compile(r"\.(.+)\.([0-9a-f]{8})-([0-9]+)-[0-9a-f]{8}\.part")
 """Name of a file that is being written: what it will be, machine and process that write it, and what no other has."""
 
+_LONGEST_NAME = 200
+"""Bytes of a name that leave room in the 255 of a folder for what the name of a part says beside it."""
+
 _LONGEST = 86400.0
 """Age at which a file that another machine began is given up [s]."""
 
 
 def part_of(path: Path) -> Path:
     """Name under which a file is written, another one each time."""
-    return path.with_name(f".{path.name}.{_here()}-{os.getpid()}-{secrets.token_hex(4)}.part")
+    return path.with_name(f".{_called(path.name)}.{_here()}-{os.getpid()}-{secrets.token_hex(4)}.part")
+
+
+def _called(name: str) -> str:
+    """How a file is called in the names of its parts: one of the longest name has no room for more."""
+    encoded = os.fsencode(name)
+    return name if len(encoded) <= _LONGEST_NAME else f"{name[:32]}~{hashlib.sha256(encoded).hexdigest()[:32]}"
+
+
+def is_part_of(name: str, path: Path) -> bool:
+    """Whether a process writes a file under this name that will take the place of `path`."""
+    return target_of(name) == _called(path.name)
 
 
 def target_of(name: str) -> str | None:
-    """Name that a file will have of which a process is writing one of this name; None for other files."""
+    """Name that a file will have of which a process is writing one of this name, short of the longest; else None."""
     found = _PART.fullmatch(name)
     return None if found is None else found[1]
 
@@ -136,12 +150,13 @@ def _here() -> str:
 
 def _clear(path: Path) -> None:
     """Remove what processes left that were killed while they wrote a file."""
+    called = _called(path.name)
     # Where the folder cannot be read, writing tells.
     with contextlib.suppress(OSError):
         for name in os.listdir(path.parent):
             # Most are others, and folders of sweeps have many.
-            found = _PART.fullmatch(name) if name.startswith(f".{path.name}.") else None
-            if found is not None and found[1] == path.name:
+            found = _PART.fullmatch(name) if name.startswith(f".{called}.") else None
+            if found is not None and found[1] == called:
                 with contextlib.suppress(OSError):
                     part = path.with_name(name)
                     if _is_left(part, found):

@@ -16,6 +16,9 @@ from typing import Any
 import h5py
 import numpy as np
 
+_LARGEST = 1e150
+"""Modulus that no quantity has; squares of what is below are numbers still."""
+
 _DEFLATED = 1100
 """How many times its size an array may have been before it was compressed: deflate makes 1032 to 1 at most."""
 
@@ -42,6 +45,9 @@ def reading(path: str | Path, what: str) -> Iterator["Reader"]:
     FileFault
         There is none, it cannot be read, or it is none such.
     """
+    # A pipe would be waited for.
+    if Path(path).exists() and not (Path(path).is_file() or Path(path).is_dir()):
+        raise FileFault(f"{path}: a device, not a file")
     try:
         file = h5py.File(path, "r")
     except OSError as error:
@@ -130,6 +136,8 @@ class Reader:
         array = np.asarray(value) if value is not None and not isinstance(value, h5py.Empty) else np.empty(0)
         if array.size != 1 or array.dtype.kind not in "fiu" or not np.isfinite(array.item()):
             raise self.fault(f"'{name}' is missing, or is no finite number")
+        if abs(array.item()) > _LARGEST:
+            raise self.fault(f"'{name}' is {array.item():g}: no quantity is so large")
         return float(array.item())
 
     def __contains__(self, name: str) -> bool:
@@ -188,6 +196,9 @@ class Reader:
         if finite and not np.isfinite(values).all():
             place = ", ".join(map(str, np.argwhere(~np.isfinite(values))[0]))
             raise self.fault(f"'{name}' [{place}] is not a finite number")
+        if values.dtype == np.float64 and (far := np.isfinite(values) & (np.abs(values) > _LARGEST)).any():
+            place = tuple(np.argwhere(far)[0])
+            raise self.fault(f"'{name}' [{', '.join(map(str, place))}] is {values[place]:g}: no quantity is so large")
         return values
 
     def names(self, name: str, dims: tuple[str, ...]) -> tuple[str, ...]:
