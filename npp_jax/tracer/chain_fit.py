@@ -6,6 +6,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from npp_jax.physics.checks import FINITE, POSITIVE, Several, expects
 from npp_jax.physics.leaf import LeafLike, as_leaf
 from npp_jax.tracer.boundaries import chain_of_grains
 from npp_jax.tracer.diffusion import DiffusionStage, diffuse, profile_at
@@ -15,6 +16,17 @@ from npp_jax.tracer.tracer_fit import AbstractTracerModel, OnIteration, TracerFi
 from npp_jax.tracer.unknowns import Unknown
 
 
+@expects(
+    sizes=POSITIVE,
+    initial=FINITE,
+    stages=Several(DiffusionStage),
+    profiles=Several(MeasuredProfile, gaps=True),
+    D_bulk=POSITIVE,
+    permeability=POSITIVE,
+    start=FINITE,
+    cells=POSITIVE,
+    steps=POSITIVE,
+)
 def fit_boundaries(
     sizes: LeafLike,
     initial: LeafLike,
