@@ -3,6 +3,7 @@
 Diffusion coefficients and permeabilities vary on a logarithmic scale; data of counts are fitted by their likelihood.
 """
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
@@ -158,6 +159,10 @@ class EvolutionModel(AbstractTracerModel):
     """What the first profiles are."""
     cells: int = eqx.field(static=True, default=200)
     steps: int = eqx.field(static=True, default=32)
+
+    def finer(self) -> "EvolutionModel":
+        """Twice as many cells and steps."""
+        return dataclasses.replace(self, cells=2 * self.cells, steps=2 * self.steps)
 
     def diffusivity(self, p: dict[str, Array], temperature: LeafLike) -> Array:
         """D at a temperature [m²/s]."""
