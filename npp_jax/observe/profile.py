@@ -8,8 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
-from npp_jax.observe.arrays import as_leaf
-from npp_jax.physics.checks import concrete
+from npp_jax.observe.arrays import as_leaf, concrete
 
 MINIMUM_POINTS = 5
 """Fewest points of a depth profile."""

@@ -13,8 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
-from npp_jax.observe.arrays import as_leaf
-from npp_jax.physics.checks import concrete
+from npp_jax.observe.arrays import as_leaf, concrete
 
 Recorded = Literal["current", "potential", "charge", "conductivity", "activation_energy"]
 

@@ -15,9 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from npp_jax.observe.arrays import as_leaf
+from npp_jax.observe.arrays import as_leaf, concrete
 from npp_jax.observe.special import erfcx
-from npp_jax.physics.checks import concrete
 
 WIDTH_FLOOR = 1e-6
 """Width below which a response is taken to be of this width [nm]: a femtometre, which no depth scale resolves."""

@@ -205,9 +205,11 @@ def _stage(width: Array, network: _Network) -> LinearStage:
     return stage
 
 
-@expects(function=Callable, faces=FINITE)
+@expects(faces=FINITE)
 def cell_means(function: Callable[[Array], Array], faces: Float[Array, " face"]) -> Float[Array, " cell"]:
     """Mean values of a function of position in the cells, by a three-point Gauss rule in each."""
+    if not callable(function):
+        raise TypeError(f"function must be a function of position, got {function!r}")
     node, weight = (jnp.asarray(values, faces.dtype)[:, None] for values in _GAUSS)
     centre, half = 0.5 * (faces[1:] + faces[:-1]), 0.5 * jnp.diff(faces)
     return 0.5 * jnp.sum(weight * function(centre + node * half), axis=0)
