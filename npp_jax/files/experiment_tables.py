@@ -94,7 +94,7 @@ class StageTable(ConfigTable):
     temperature_K: Temperature
     """Temperature."""
     beam: str | None = None
-    """Ion of the beam."""
+    """Ion of the beam. Where it is one of two, it must be the foreign one, and the bulk hold the native ion alone."""
     duration_s: Time | None = None
     """End of the stage: its length."""
     duration_h: Time | None = None

@@ -14,6 +14,7 @@ from npp_jax.files.errors import ConfigError
 from npp_jax.files.origin import Origin, relative_to
 from npp_jax.files.stored import written_result
 from npp_jax.files.writing import write_text
+from npp_jax.physics.checks import expects
 from npp_jax.simulation.numbers import solution_of
 from npp_jax.simulation.quantities import REPORT, SOLUTION, TRACE, Quantity
 from npp_jax.simulation.solution import Solution
@@ -25,6 +26,7 @@ SCHEMA_VERSION = 1
 TITLE = "npp_jax simulation"
 
 
+@expects(path=(str, Path), solution=Solution)
 def write_solution(
     path: str | Path,
     solution: Solution,
@@ -175,6 +177,7 @@ def table_names(directory: Path, outputs: int) -> list[Path]:
     return [*(directory / f"profiles_{k + 1}.csv" for k in range(outputs)), directory / "trace.csv"]
 
 
+@expects(directory=(str, Path), solution=Solution)
 def write_csv(directory: str | Path, solution: Solution) -> list[Path]:
     """Write `profiles_<k>.csv` for each output and `trace.csv`; return the paths.
 

@@ -13,6 +13,7 @@ import numpy as np
 from npp_jax.files.origin import Origin
 from npp_jax.files.writing import written_whole
 from npp_jax.observe import RECORDED
+from npp_jax.physics.checks import expects
 from npp_jax.simulation.status import Status
 from npp_jax.sweeping import OBSERVABLES, SweepFileError, SweepResult
 from npp_jax.sweeping.profiles import GRID, labels
@@ -22,6 +23,7 @@ _ROWS = 4096
 """Candidates that are in memory at once."""
 
 
+@expects(path=(str, Path), result=SweepResult, target=(str, Path))
 def write_sweep_table(path: str | Path, result: SweepResult, target: str | Path) -> Path:
     """Write one row a candidate: parameters, total χ², status in words, and every observable of each experiment.
 
@@ -66,6 +68,7 @@ def observable_columns(experiments: Sequence[str]) -> list[str]:
     return [f"{name}_{mark}{unit}" for mark in labels(experiments) for name, unit in units.items()]
 
 
+@expects(path=(str, Path), result=SweepResult, target=(str, Path))
 def write_sweep_arrays(path: str | Path, result: SweepResult, target: str | Path, origin: Origin | None = None) -> Path:
     """Write θ, its box, profiles, statuses and the measured data as arrays of NumPy.
 

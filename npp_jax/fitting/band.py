@@ -15,6 +15,7 @@ from npp_jax.fitting.problem import Measurement, Problem
 from npp_jax.inference.transform import ranges_of, theta_slope, to_scaled, to_theta
 from npp_jax.inference.uncertainty import NORMAL_95
 from npp_jax.physics import ExponentialDiffusivity, SEDDiffusivity, SplineDiffusivity
+from npp_jax.physics.checks import expects
 
 SAMPLES = 400
 """Draws of the parameters, unless told otherwise."""
@@ -75,6 +76,7 @@ def draw(result: FitResult, count: int = SAMPLES, *, seed: int = 0) -> Float[np.
     return np.asarray(to_theta(ranges, jnp.clip(jnp.asarray(moved), ranges.low, ranges.high)))
 
 
+@expects(problem=Problem, measurement=Measurement, result=FitResult)
 def law_bands(problem: Problem, measurement: Measurement, result: FitResult) -> LawBands | None:
     """Bands of the diffusivity, the activation energy and the site energies of one experiment.
 

@@ -30,6 +30,7 @@ from npp_jax.inference import (
     with_priors,
 )
 from npp_jax.physics.boltzmann_matano import Interdiffusion
+from npp_jax.physics.checks import FINITE, POSITIVE, expects
 from npp_jax.physics.couple_profile import couple_profile, spline_of
 
 POINTS_A_KNOT = 20
@@ -100,6 +101,7 @@ class _Data(NamedTuple):
     """√t [√s]."""
 
 
+@expects(found=Interdiffusion, fraction=FINITE, time=POSITIVE, least=POSITIVE)
 def fit_couple(
     found: Interdiffusion, fraction: Float[np.ndarray, " point"], time: float, *, least: float = LEAST_SIGMA
 ) -> CoupleFit:

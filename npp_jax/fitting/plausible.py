@@ -10,6 +10,7 @@ from npp_jax.fitting.problem import Measurement, Problem
 from npp_jax.fitting.replaced import native_ion
 from npp_jax.observe import MINIMUM_POINTS, PoissonLikelihood, broadest, check
 from npp_jax.physics import IonBeamCurrent, IonBeamPotential
+from npp_jax.physics.checks import expects
 
 _NO_FRACTION = 10.0
 """A larger number is none, which is told as such."""
@@ -25,6 +26,7 @@ _WRONG_NOISE = 5.0
 """Ratio of given standard deviations and those of counting beyond which one of the two is wrong."""
 
 
+@expects(problem=Problem)
 def data_warnings(problem: Problem) -> list[str]:
     """What looks wrong in the measured profiles of a problem: one sentence each, nothing if all is well."""
     found, points = [], 0

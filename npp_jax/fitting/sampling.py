@@ -14,6 +14,7 @@ from npp_jax.fitting.objective import Objective
 from npp_jax.fitting.problem import Problem
 from npp_jax.inference import Posterior, PosteriorOptions, ResidualsAndJacobian, with_priors
 from npp_jax.inference import sample_posterior as sample
+from npp_jax.physics.checks import expects
 from npp_jax.simulation.controls import Controls
 from npp_jax.simulation.simulate import FAST
 from npp_jax.simulation.solution import Model
@@ -40,6 +41,7 @@ def linear_model(
 
 
 @own_promotion
+@expects(problem=Problem, result=FitResult)
 def sample_posterior(
     problem: Problem,
     result: FitResult,

@@ -10,9 +10,11 @@ from jaxtyping import Array, ArrayLike, Float, Int
 from npp_jax.constants import NM
 from npp_jax.fitting.comparison import seen_profile
 from npp_jax.observe import DepthProfile, NoResponse, Observation, measure
+from npp_jax.physics.checks import FINITE, POSITIVE, expects
 from npp_jax.simulation.solution import Solution
 
 
+@expects(solution=Solution, observation=Observation, depth=FINITE, counts_per_fraction=POSITIVE)
 def synthetic_profile(
     solution: Solution,
     observation: Observation,

@@ -14,6 +14,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import ArrayLike, Float, Int
 
+from npp_jax.physics.checks import FINITE, POSITIVE, expects, optional
+
 _ENDS = 3
 """Points at each end whose median is its composition."""
 
@@ -48,6 +50,7 @@ class Interdiffusion(NamedTuple):
     """Standard deviation of the data of each phase, from each point and the line between its neighbours [1]."""
 
 
+@expects(depth=FINITE, fraction=FINITE, time=POSITIVE, smoothing=optional(POSITIVE), ends=optional(FINITE))
 def boltzmann_matano(
     depth: Float[ArrayLike, " point"],
     fraction: Float[ArrayLike, " point"],

@@ -22,7 +22,7 @@ def as_leaf(value: LeafLike) -> Array:
     Numbers (NumPy's double included, integers too) become weakly typed: beside a leaf in single precision
     they are in single precision. Real arrays keep their type, lists become arrays.
     """
-    if isinstance(value, str):
+    if value is None or isinstance(value, str):
         raise TypeError(f"a number or an array is needed, got {value!r}")
     if isinstance(value, float | int | np.integer):
         value = float(value)

@@ -12,6 +12,7 @@ from scipy.stats import qmc
 
 from npp_jax.fitting import FitResult, LinearModel, Objective, Problem, draw, linear_model
 from npp_jax.inference import NORMAL_95, Parameter, Parameters, ranges_of, to_scaled, to_theta
+from npp_jax.physics.checks import Several, expects
 from npp_jax.planning.information import Information, Matrix, by_share, information, known_before, widths_of
 from npp_jax.planning.proposal import Proposal, shared_parameters
 from npp_jax.planning.ranking import Goal, Matrices, Ranked, choose, rank
@@ -96,6 +97,7 @@ class Plan:
         return np.sqrt(after / before)
 
 
+@expects(result=FitResult, proposals=Several(Proposal))
 def plan(
     result: FitResult,
     proposals: Sequence[Proposal],

@@ -20,6 +20,7 @@ from npp_jax.observe import (
     PoissonLikelihood,
 )
 from npp_jax.physics import Experiment
+from npp_jax.physics.checks import FINITE, POSITIVE, expects, optional
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Proposal:
         return self.measurement.name
 
 
+@expects(experiment=Experiment, depth=FINITE, counts_per_fraction=optional(POSITIVE), sigma=POSITIVE)
 def proposed(
     name: str,
     experiment: Experiment,

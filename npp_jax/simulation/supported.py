@@ -64,7 +64,8 @@ def check_supported(experiment: Experiment, model: Model = "electroneutral") -> 
         a charged or incomplete reservoir, a current that no ion carries out at the back, or, where there are two ions,
         a bulk of both or more charge than it carries.
     """
-    expect(experiment, Experiment, "what is simulated", "load_experiment reads one from a file")
+    hint = "load_experiment reads one from a file"
+    expect(experiment, Experiment, "what is simulated", hint, placeholders=False)
     if model not in get_args(Model):
         raise ValueError(f"model = {model!r} is not known; known are {', '.join(get_args(Model))}")
     if (wrong := wrong_input(experiment)) is not None:

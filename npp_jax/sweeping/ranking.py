@@ -11,6 +11,7 @@ from scipy.special import chdtri
 
 from npp_jax.inference import Parameter, Parameters
 from npp_jax.inference.parameter import DOMAIN
+from npp_jax.physics.checks import POSITIVE, expects
 from npp_jax.simulation.status import Status
 from npp_jax.sweeping import words
 from npp_jax.sweeping.store.reading import Reader
@@ -127,11 +128,13 @@ def read_sweep(path: str | Path) -> SweepResult:
         )
 
 
+@expects(result=SweepResult)
 def rank(result: SweepResult) -> Int[np.ndarray, " candidate"]:
     """All candidates by increasing χ², those that failed last; equal ones in their order."""
     return np.argsort(result.total, kind="stable")
 
 
+@expects(result=SweepResult, k=POSITIVE)
 def best(result: SweepResult, k: int, *, apart: float = 0.1) -> Int[np.ndarray, " chosen"]:
     """Candidates of lowest χ² that differ enough to start a fit from each.
 
@@ -173,6 +176,7 @@ def threshold(result: SweepResult, level: float = 0.95) -> float:
     return float(chdtri(len(result.parameters), 1.0 - level))
 
 
+@expects(result=SweepResult)
 def accepted(result: SweepResult, *, level: float = 0.95, least: int = 0) -> Int[np.ndarray, " chosen"]:
     """Candidates whose χ² is above the lowest by no more than the `threshold` of a level, by increasing χ².
 
@@ -192,6 +196,7 @@ def accepted(result: SweepResult, *, level: float = 0.95, least: int = 0) -> Int
     return order[: min(max(within, least), int(np.isfinite(total).sum()))]
 
 
+@expects(result=SweepResult)
 def weights(result: SweepResult) -> Float64[np.ndarray, " candidate"]:
     """Likelihood exp(-χ²/2) of each candidate, so that all add up to one; zero for those that failed [1].
 

@@ -18,6 +18,7 @@ from npp_jax.fitting.sampling import linear_model
 from npp_jax.fitting.systematic import extended, with_systematic
 from npp_jax.inference import Iteration, RefineOptions
 from npp_jax.physics import Experiment
+from npp_jax.physics.checks import expects
 from npp_jax.simulation.controls import Controls
 from npp_jax.simulation.simulate import FAST
 from npp_jax.simulation.solution import Model
@@ -161,6 +162,7 @@ def starts_of(sweep: SweepResult, count: int) -> Float[np.ndarray, "start parame
 
 
 @own_promotion
+@expects(problem=Problem)
 def fit(
     problem: Problem,
     starts: SweepResult | AbstractDesign | Float[np.ndarray, "start parameter"] | None = None,

@@ -13,6 +13,7 @@ import numpy as np
 from npp_jax._compile import own_promotion
 from npp_jax._version import __version__
 from npp_jax.fitting import Objective, Problem
+from npp_jax.physics.checks import expects
 from npp_jax.simulation.controls import Controls
 from npp_jax.simulation.simulate import FAST
 from npp_jax.simulation.solution import Model
@@ -65,6 +66,7 @@ class Workers:
 
 
 @own_promotion
+@expects(problem=Problem, design=AbstractDesign)
 def sweep(
     problem: Problem,
     design: AbstractDesign,

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, Float32, Float64
 
 from npp_jax.fitting import NoiseModel, Problem, with_systematic
 from npp_jax.inference import Parameters, ranges_of, to_scaled
+from npp_jax.physics.checks import expects
 from npp_jax.simulation.status import Status
 from npp_jax.sweeping.profiles import labels
 from npp_jax.sweeping.ranking import SweepResult, read_sweep
@@ -71,6 +72,7 @@ class TrainingData:
         return np.stack([p.share(column) for p, column in zip(self.parameters, theta.T, strict=True)], axis=1)
 
 
+@expects(problem=Problem)
 def training_data(path: str | Path, problem: Problem) -> TrainingData:
     """Read what a finished sweep kept as input of a library for simulation-based inference.
 

@@ -11,11 +11,13 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Float
 
 from npp_jax.inference import Uncertain, propagate
+from npp_jax.physics.checks import ERRORS, FINITE, NOT_NEGATIVE, PERMEABILITY, POSITIVE, concrete, expects
 from npp_jax.physics.diffusivity import Arrhenius
 from npp_jax.physics.leaf import LeafLike, as_leaf
 from npp_jax.tracer.diffusion import TracerMedium
 
 
+@expects(sizes=POSITIVE, permeability=PERMEABILITY, D_bulk=POSITIVE, cells=POSITIVE, start=FINITE)
 def chain_of_grains(
     sizes: LeafLike,
     permeability: LeafLike,
@@ -57,6 +59,7 @@ def chain_of_grains(
     )
 
 
+@expects(D_bulk=POSITIVE, permeability=PERMEABILITY, grain_size=POSITIVE, thickness=NOT_NEGATIVE)
 def series_diffusivity(
     D_bulk: Float[ArrayLike, "*#shape"],
     permeability: Float[ArrayLike, "*#shape"],
@@ -83,6 +86,7 @@ def series_diffusivity(
     return (size + thickness) / (size / D_bulk + 1.0 / permeability)
 
 
+@expects(D_eff=POSITIVE, D_bulk=POSITIVE, grain_size=POSITIVE)
 def permeability_from_series(
     D_eff: Float[ArrayLike, "*#shape"], D_bulk: Float[ArrayLike, "*#shape"], grain_size: Float[ArrayLike, "*#shape"]
 ) -> Float[Array, "*shape"]:
@@ -90,6 +94,7 @@ def permeability_from_series(
     return 1.0 / (jnp.asarray(grain_size) * (1.0 / jnp.asarray(D_eff) - 1.0 / jnp.asarray(D_bulk)))
 
 
+@expects(sizes=POSITIVE, permeability=PERMEABILITY, D_bulk=POSITIVE)
 def chain_diffusivity(
     sizes: Float[Array, " grain"], permeability: Float[ArrayLike, "*#boundary"], D_bulk: Float[ArrayLike, "*#grain"]
 ) -> Float[Array, ""]:
@@ -113,6 +118,7 @@ class BoundaryStep(NamedTuple):
     """Points used, less parameters."""
 
 
+@expects(position=FINITE, fraction=FINITE, error=ERRORS, boundary=FINITE, reach=POSITIVE)
 def measure_step(
     position: Float[Array, " point"],
     fraction: Float[Array, " point"],
@@ -142,6 +148,12 @@ def measure_step(
     quadratic
         Whether the curvatures are fitted; otherwise straight lines.
     """
+    if concrete(position, boundary, reach):
+        sides = np.asarray(position) - np.asarray(boundary)
+        sides = sides[np.abs(sides) <= np.asarray(reach)]
+        least = 3 if quadratic else 2
+        if min(np.sum(sides > 0.0), np.sum(sides <= 0.0)) < least:
+            raise ValueError(f"a step needs {least} points on either side of the boundary within reach")
     y = (position - boundary) / reach
     used: Bool[Array, " point"] = jnp.abs(y) <= 1.0
     weight = jnp.where(used, 1.0 / jnp.asarray(error), 0.0)
@@ -182,6 +194,7 @@ def boundary_permeability(
     return propagate(lambda p: p[0] * p[2] / p[1], values, matrix)
 
 
+@expects(measured=BoundaryStep, D_bulk=Uncertain)
 def permeability_of_step(measured: BoundaryStep, D_bulk: Uncertain) -> Uncertain:
     """P = D_gb/δ of a measured step, with the correlation of step and gradient [m/s]."""
     error = jnp.sqrt(jnp.diagonal(measured.covariance))

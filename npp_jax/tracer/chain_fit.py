@@ -1,11 +1,14 @@
 """D_gb/δ of single grain boundaries, from profiles that resolve the steps at them."""
 
+import dataclasses
 from collections.abc import Sequence
 
 import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from npp_jax.inference import RefineOptions
+from npp_jax.physics.checks import FINITE, POSITIVE, Several, expects
 from npp_jax.physics.leaf import LeafLike, as_leaf
 from npp_jax.tracer.boundaries import chain_of_grains
 from npp_jax.tracer.diffusion import DiffusionStage, diffuse, profile_at
@@ -14,7 +17,23 @@ from npp_jax.tracer.measured import MeasuredProfile
 from npp_jax.tracer.tracer_fit import AbstractTracerModel, OnIteration, TracerFit, fit_tracer
 from npp_jax.tracer.unknowns import Unknown
 
+_LARGEST_STEP = 1.5
+"""Largest change of a logarithm in one step: where D of the grains is far off, a line leads P to where it has no
+effect, from where no slope leads back.
+"""
 
+
+@expects(
+    sizes=POSITIVE,
+    initial=FINITE,
+    stages=Several(DiffusionStage),
+    profiles=Several(MeasuredProfile, gaps=True),
+    D_bulk=POSITIVE,
+    permeability=POSITIVE,
+    start=FINITE,
+    cells=POSITIVE,
+    steps=POSITIVE,
+)
 def fit_boundaries(
     sizes: LeafLike,
     initial: LeafLike,
@@ -64,7 +83,8 @@ def fit_boundaries(
         unknowns.append(Unknown("D_bulk_m2_s", as_leaf(D_bulk), "log"))
     fraction = jnp.repeat(jnp.broadcast_to(as_leaf(initial), sizes.shape), cells)
     model = ChainModel(sizes, fraction, tuple(stages), tuple(profiles), as_leaf(D_bulk), as_leaf(start), cells, steps)
-    return fit_tracer(model, tuple(unknowns), on_iteration=on_iteration)
+    options = RefineOptions(largest_step=_LARGEST_STEP)
+    return fit_tracer(model, tuple(unknowns), options=options, on_iteration=on_iteration)
 
 
 class ChainModel(AbstractTracerModel):
@@ -83,6 +103,11 @@ class ChainModel(AbstractTracerModel):
     def data(self) -> tuple[AbstractFractions, ...]:
         """Profiles that were measured."""
         return tuple(profile.data for profile in self.profiles if profile is not None)
+
+    def finer(self) -> "ChainModel":
+        """Twice as many cells and steps."""
+        initial = jnp.repeat(self.initial, 2)
+        return dataclasses.replace(self, initial=initial, cells=2 * self.cells, steps=2 * self.steps)
 
     def fractions(self, p: dict[str, Array]) -> tuple[Array, ...]:
         """Fractions at their points [1]."""

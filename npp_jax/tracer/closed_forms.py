@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
+from npp_jax.physics.checks import FINITE, NOT_NEGATIVE, POSITIVE, expects
 from npp_jax.tracer.special import erfcx_drop
 
 _FAR = 30.0
@@ -53,6 +54,7 @@ def _orders(values: np.ndarray | range, like: Array) -> Array:
     return jnp.asarray(np.asarray(values), like.dtype).reshape(-1, *(1,) * like.ndim)
 
 
+@expects(x=FINITE, t=NOT_NEGATIVE, D=POSITIVE)
 def constant_surface(x: Number, t: Number, D: Number) -> Float[Array, "*shape"]:
     """Half-space with constant surface fraction: erfc(x/2√(Dt)) (Crank eqn 2.45; Hasegawa et al. 2024, eqn 4).
 
@@ -69,6 +71,7 @@ def constant_surface(x: Number, t: Number, D: Number) -> Float[Array, "*shape"]:
     return jax.scipy.special.erfc(_scaled(x, t, D))
 
 
+@expects(x=FINITE, t=NOT_NEGATIVE, D=POSITIVE, k=NOT_NEGATIVE)
 def surface_exchange(x: Number, t: Number, D: Number, k: Number) -> Float[Array, "*shape"]:
     """Half-space with the flux k (C₁ - C) through its surface (Crank eqn 3.35).
 
@@ -93,6 +96,7 @@ def surface_exchange(x: Number, t: Number, D: Number, k: Number) -> Float[Array,
     return jnp.exp(-(z**2)) * erfcx_drop(z, jnp.where(positive, reach, 0.0))
 
 
+@expects(x=FINITE, t=NOT_NEGATIVE, D=POSITIVE, width=NOT_NEGATIVE)
 def slab_source(x: Number, t: Number, D: Number, width: Number) -> Float[Array, "*shape"]:
     """Half-space with closed surface, full to the depth w at t = 0: ½[erf((w-x)/2√(Dt)) + erf((w+x)/2√(Dt))].
 
@@ -115,6 +119,7 @@ def slab_source(x: Number, t: Number, D: Number, width: Number) -> Float[Array, 
     return 0.5 * (near - far)
 
 
+@expects(x=FINITE, t=NOT_NEGATIVE, D=POSITIVE, thickness=POSITIVE)
 def plate_constant_surface(x: Number, t: Number, D: Number, thickness: Number) -> Float[Array, "*shape"]:
     """Plate with constant surface fraction at x = 0 and no flux at x = L.
 
@@ -144,6 +149,7 @@ def plate_constant_surface(x: Number, t: Number, D: Number, thickness: Number) -
     return jnp.where(is_early, jnp.sum(images, axis=0), 1.0 - jnp.sum(modes, axis=0))
 
 
+@expects(x=FINITE, t=NOT_NEGATIVE, D=POSITIVE, width=NOT_NEGATIVE, thickness=POSITIVE)
 def plate_slab_source(x: Number, t: Number, D: Number, width: Number, thickness: Number) -> Float[Array, "*shape"]:
     """Plate without flux at both ends, full to the depth w at t = 0.
 
@@ -200,6 +206,7 @@ def exchange_roots(ratio: Float[Array, "*shape"], count: int) -> Float[Array, "{
     return improve(improve(jax.lax.stop_gradient(beta), ratio), ratio)
 
 
+@expects(x=FINITE, t=NOT_NEGATIVE, D=POSITIVE, k=NOT_NEGATIVE, thickness=POSITIVE)
 def plate_surface_exchange(x: Number, t: Number, D: Number, k: Number, thickness: Number) -> Float[Array, "*shape"]:
     """Plate with the flux k (C₁ - C) through x = 0 and no flux at x = L.
 

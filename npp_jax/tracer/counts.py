@@ -11,10 +11,10 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from npp_jax._compile import jit_small
+from npp_jax.physics.checks import FINITE, POSITIVE, concrete, expect_numbers
 from npp_jax.physics.leaf import as_leaf
 from npp_jax.tracer.fractions import AbstractFractions
 
@@ -58,8 +58,10 @@ class IsotopeCounts(AbstractFractions):
         if counted != other:
             raise ValueError(f"counts of the two isotopes have the shapes {counted} and {other}: both are needed alike")
         for name, counts in (("counted", self.counted), ("other", self.other)):
-            if not isinstance(counts, Tracer) and np.any(np.asarray(counts) < 0.0):
+            if concrete(counts) and np.any(np.asarray(counts) < 0.0):
                 raise ValueError(f"{name} = {np.min(np.asarray(counts)):g}: counts must not be negative")
+            expect_numbers(counts, FINITE, name)
+        expect_numbers(self.mass_bias, POSITIVE, "mass_bias")
 
     def residual(self, model: Array) -> Array:
         """Signed roots of the deviance; zero where nothing was counted."""

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from npp_jax.physics.checks import FINITE, NOT_NEGATIVE, POSITIVE, Several, expect_numbers, expects, optional
 from npp_jax.physics.diffusivity import Arrhenius
 from npp_jax.physics.leaf import LeafLike, as_leaf, as_optional_leaf
 from npp_jax.solver.ladder import solve_ladder
@@ -49,6 +50,10 @@ class ConstantSurface(AbstractEnd):
     fraction: Float[Array, ""] = eqx.field(converter=as_leaf)
     """Fraction at the surface [1]."""
 
+    def __check_init__(self) -> None:
+        """The fraction is a number."""
+        expect_numbers(self.fraction, FINITE, "fraction")
+
     def couple(self, half_cell: Array) -> tuple[Array, Array]:
         """The half cell alone."""
         return 1.0 / half_cell, self.fraction
@@ -61,6 +66,11 @@ class SurfaceExchange(AbstractEnd):
     """Fraction C₁ of the source [1]."""
     k: Float[Array, ""] = eqx.field(converter=as_leaf)
     """Surface exchange coefficient, zero or positive [m/s]."""
+
+    def __check_init__(self) -> None:
+        """The fraction is a number, and k not negative."""
+        expect_numbers(self.fraction, FINITE, "fraction")
+        expect_numbers(self.k, NOT_NEGATIVE, "k")
 
     def couple(self, half_cell: Array) -> tuple[Array, Array]:
         """The half cell in series with the exchange."""
@@ -79,6 +89,11 @@ class DiffusionStage(eqx.Module):
     right: AbstractEnd = Closed()
     """End at the last cell."""
 
+    def __check_init__(self) -> None:
+        """Duration and temperature are those of a stage."""
+        expect_numbers(self.duration, NOT_NEGATIVE, "duration")
+        expect_numbers(self.temperature, optional(POSITIVE), "temperature")
+
 
 class TracerMedium(eqx.Module):
     """What the isotope diffuses through: cells, diffusion coefficient, resistances of boundaries between cells."""
@@ -93,6 +108,13 @@ class TracerMedium(eqx.Module):
     """Thermal activation of D, if any."""
     boundary_arrhenius: Arrhenius | None = None
     """Thermal activation of D_gb, if any."""
+
+    def __check_init__(self) -> None:
+        """Cells have a D, and boundaries a resistance."""
+        expect_numbers(self.faces, FINITE, "faces")
+        expect_numbers(self.D, POSITIVE, "D")
+        if np.ndim(self.resistance) == 0 or np.size(self.resistance):
+            expect_numbers(self.resistance, NOT_NEGATIVE, "resistance")
 
     @property
     def centres(self) -> Float[Array, " cell"]:
@@ -133,6 +155,7 @@ class _Network(NamedTuple):
     duration: Array
 
 
+@expects(medium=TracerMedium, initial=FINITE, stages=Several(DiffusionStage), steps=POSITIVE)
 def diffuse(
     medium: TracerMedium, initial: Float[Array, " cell"], stages: Sequence[DiffusionStage], *, steps: int = 64
 ) -> TracerSolution:
@@ -182,13 +205,17 @@ def _stage(width: Array, network: _Network) -> LinearStage:
     return stage
 
 
+@expects(faces=FINITE)
 def cell_means(function: Callable[[Array], Array], faces: Float[Array, " face"]) -> Float[Array, " cell"]:
     """Mean values of a function of position in the cells, by a three-point Gauss rule in each."""
+    if not callable(function):
+        raise TypeError(f"function must be a function of position, got {function!r}")
     node, weight = (jnp.asarray(values, faces.dtype)[:, None] for values in _GAUSS)
     centre, half = 0.5 * (faces[1:] + faces[:-1]), 0.5 * jnp.diff(faces)
     return 0.5 * jnp.sum(weight * function(centre + node * half), axis=0)
 
 
+@expects(medium=TracerMedium, fraction=FINITE, position=FINITE, temperature=optional(POSITIVE))
 def profile_at(
     medium: TracerMedium,
     fraction: Float[Array, " cell"],

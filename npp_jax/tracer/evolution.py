@@ -8,11 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
+from npp_jax.physics.checks import FINITE, NOT_NEGATIVE, POSITIVE, expects
 from npp_jax.physics.interpolation import hermite, locate
 from npp_jax.tracer.closed_forms import constant_surface
 from npp_jax.tracer.diffusion import Closed, DiffusionStage, TracerMedium, cell_means, diffuse, profile_at
 
 
+@expects(position=FINITE, area=NOT_NEGATIVE)
 def exchange_profile(position: Float[ArrayLike, "*shape"], area: Float[ArrayLike, ""]) -> Float[Array, "*shape"]:
     """Normalised profile after exchange of a half-immersed sample: 1 for x < 0, erfc(x/2√A) above the liquid.
 
@@ -59,6 +61,15 @@ def evolve_closed(
     return diffuse(TracerMedium(faces, 1.0), initial, stages, steps=steps).fraction
 
 
+@expects(
+    position=FINITE,
+    exchange_area=NOT_NEGATIVE,
+    areas=NOT_NEGATIVE,
+    left=FINITE,
+    right=FINITE,
+    cells=POSITIVE,
+    steps=POSITIVE,
+)
 def evolve_exchange_profile(
     position: Float[Array, " point"],
     exchange_area: Float[ArrayLike, ""],
@@ -89,6 +100,16 @@ def evolve_exchange_profile(
     return _at_positions(position, faces, evolve_closed(faces, initial, areas, steps=steps))
 
 
+@expects(
+    position=FINITE,
+    measured_position=FINITE,
+    measured=FINITE,
+    areas=NOT_NEGATIVE,
+    left=FINITE,
+    right=FINITE,
+    cells=POSITIVE,
+    steps=POSITIVE,
+)
 def evolve_measured_profile(
     position: Float[Array, " point"],
     measured_position: Float[Array, " knot"],
@@ -117,6 +138,8 @@ def evolve_measured_profile(
     cells, steps
         Finite volumes, and time steps to each output.
     """
+    if not left < right:
+        raise ValueError(f"the left end {left} must lie before the right end {right}")
     faces = jnp.linspace(left, right, cells + 1, dtype=position.dtype)
     initial = cell_means(lambda x: measured_start(x, measured_position, measured), faces)
     return _at_positions(position, faces, evolve_closed(faces, initial, areas, steps=steps))

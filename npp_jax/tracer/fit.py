@@ -3,6 +3,7 @@
 Diffusion coefficients and permeabilities vary on a logarithmic scale; data of counts are fitted by their likelihood.
 """
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
@@ -12,6 +13,17 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from npp_jax.constants import BOLTZMANN_EV
+from npp_jax.physics.checks import (
+    FINITE,
+    NOT_NEGATIVE,
+    POSITIVE,
+    Several,
+    expect,
+    expect_numbers,
+    expect_several,
+    expects,
+    optional,
+)
 from npp_jax.physics.leaf import LeafLike, as_leaf, as_optional_leaf
 from npp_jax.tracer.evolution import evolve_exchange_profile, evolve_measured_profile, exchange_profile, measured_start
 from npp_jax.tracer.fractions import AbstractFractions
@@ -34,6 +46,12 @@ class Anneal(eqx.Module):
     profile: MeasuredProfile
     """Profile after it."""
 
+    def __check_init__(self) -> None:
+        """Duration and temperature are those of an anneal."""
+        expect_numbers(self.duration, NOT_NEGATIVE, "duration")
+        expect_numbers(self.temperature, POSITIVE, "temperature")
+        expect(self.profile, MeasuredProfile, "profile", placeholders=False)
+
 
 class Specimen(eqx.Module):
     """One sample: its profile after the exchange, then anneals in their order."""
@@ -47,7 +65,21 @@ class Specimen(eqx.Module):
     right: float = eqx.field(static=True, default=6e-3)
     """Other end of the sample [m]."""
 
+    def __check_init__(self) -> None:
+        """The sample has a first profile, and what followed."""
+        expect(self.exchanged, MeasuredProfile, "exchanged", placeholders=False)
+        expect_several(self.anneals, Several(Anneal), "anneals")
 
+
+@expects(
+    specimens=Several(Specimen),
+    D=POSITIVE,
+    reference_temperature=POSITIVE,
+    energy=optional(FINITE),
+    base=optional(FINITE),
+    cells=POSITIVE,
+    steps=POSITIVE,
+)
 def fit_evolution(
     specimens: Sequence[Specimen],
     *,
@@ -128,6 +160,10 @@ class EvolutionModel(AbstractTracerModel):
     cells: int = eqx.field(static=True, default=200)
     steps: int = eqx.field(static=True, default=32)
 
+    def finer(self) -> "EvolutionModel":
+        """Twice as many cells and steps."""
+        return dataclasses.replace(self, cells=2 * self.cells, steps=2 * self.steps)
+
     def diffusivity(self, p: dict[str, Array], temperature: LeafLike) -> Array:
         """D at a temperature [m²/s]."""
         if not self.activated:
@@ -174,6 +210,7 @@ class EvolutionModel(AbstractTracerModel):
         return tuple(parts)
 
 
+@expects(fit=TracerFit, reference_temperature=POSITIVE)
 def activation(fit: TracerFit, reference_temperature: LeafLike) -> ArrheniusFit:
     """Arrhenius law of an evolution with an energy: ln D₀ = ln D_ref + E_a/(k T_ref), with the covariance of both.
 

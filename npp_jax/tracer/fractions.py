@@ -9,9 +9,9 @@ from abc import abstractmethod
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 from jaxtyping import Array, Float
 
+from npp_jax.physics.checks import FINITE, concrete, expect_numbers
 from npp_jax.physics.leaf import as_leaf
 
 
@@ -53,8 +53,12 @@ class Fractions(AbstractFractions):
         fraction, error = jnp.shape(self.fraction), jnp.shape(self.error)
         if error and error != fraction:
             raise ValueError(f"errors have the shape {error}, fractions {fraction}: one for all or one each is needed")
-        if not isinstance(self.error, Tracer) and np.any(np.asarray(self.error) <= 0.0):
+        if concrete(self.error) and not np.all(np.asarray(self.error) > 0.0):
             raise ValueError(f"error = {np.min(np.asarray(self.error)):g}: standard errors must be positive")
+        if concrete(self.fraction, self.error):
+            # An infinite error leaves out whatever stands there.
+            counting = np.isfinite(np.asarray(self.error))
+            expect_numbers(np.where(counting, np.asarray(self.fraction), 0.0), FINITE, "fraction")
 
     def residual(self, model: Array) -> Array:
         """(model - measured)/error."""

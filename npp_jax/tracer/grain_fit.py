@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from npp_jax.inference import Prior, RefineOptions
+from npp_jax.physics.checks import FINITE, POSITIVE, Several, expects, optional
 from npp_jax.physics.leaf import LeafLike, as_leaf
 from npp_jax.tracer.fractions import AbstractFractions
 from npp_jax.tracer.grain_map import GrainMap
@@ -41,6 +42,17 @@ class MapModel(AbstractTracerModel):
         return (simulate_map(self.grains, D_bulk, p["permeability_m_s"], self.initial, self.stages).fraction[-1],)
 
 
+@expects(
+    grains=GrainMap,
+    data=AbstractFractions,
+    D_bulk=POSITIVE,
+    initial=FINITE,
+    stages=Several(MapStage),
+    guess=POSITIVE,
+    D_bulk_error=optional(POSITIVE),
+    iterations=POSITIVE,
+    batch=POSITIVE,
+)
 def fit_permeability(
     grains: GrainMap,
     data: AbstractFractions,

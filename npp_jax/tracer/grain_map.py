@@ -17,6 +17,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Integer
 
+from npp_jax.physics.checks import FINITE, POSITIVE, expects
+
 _RADIUS = 5
 _COARSEST = 4
 NOT_A_BOUNDARY = -1
@@ -70,6 +72,7 @@ class GrainMap(eqx.Module):
         return self.pixel_size * total[:-1]
 
 
+@expects(labels=FINITE, pixel_size=POSITIVE)
 def grain_map(
     labels: Integer[np.ndarray, "row column"],
     pixel_size: float,

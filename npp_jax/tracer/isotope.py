@@ -10,6 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Real
 
+from npp_jax.physics.checks import FINITE, NOT_NEGATIVE, POSITIVE, expects
+
 
 class IsotopeFraction(NamedTuple):
     """Isotope fraction, and what it is worth."""
@@ -31,6 +33,7 @@ class LineScan(NamedTuple):
     """Counts of both channels in each interval [1]."""
 
 
+@expects(counts_6=NOT_NEGATIVE, counts_7=NOT_NEGATIVE, mass_bias=POSITIVE)
 def isotope_fraction(
     counts_6: Real[ArrayLike, "*#shape"],
     counts_7: Real[ArrayLike, "*#shape"],
@@ -65,6 +68,16 @@ def isotope_fraction(
     return IsotopeFraction(value, jnp.sqrt(variance) / (jnp.maximum(total, 0.0) + 1.0))
 
 
+@expects(
+    map_6=NOT_NEGATIVE,
+    map_7=NOT_NEGATIVE,
+    start=FINITE,
+    end=FINITE,
+    pixel_size=POSITIVE,
+    width=POSITIVE,
+    interval=POSITIVE,
+    mass_bias=POSITIVE,
+)
 def line_scan(
     map_6: Real[ArrayLike, "row column"],
     map_7: Real[ArrayLike, "row column"],

@@ -13,6 +13,16 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from npp_jax.physics.checks import (
+    FINITE,
+    NOT_NEGATIVE,
+    PERMEABILITY,
+    POSITIVE,
+    Several,
+    expect_numbers,
+    expects,
+    optional,
+)
 from npp_jax.physics.leaf import LeafLike, as_leaf, as_optional_leaf
 from npp_jax.solver.five_point import Multigrid, Network, apply, multigrid, solve
 from npp_jax.solver.linear_sdirk import StageSolution, linear_pass
@@ -28,6 +38,12 @@ class MapStage(eqx.Module):
     """Isotope fraction at the left side, one number or one for each row; None if the side is closed."""
     steps: int = eqx.field(static=True, default=24)
     """Number of time steps."""
+
+    def __check_init__(self) -> None:
+        """Duration, fraction and steps are those of a stage."""
+        expect_numbers(self.duration, NOT_NEGATIVE, "duration")
+        expect_numbers(self.source, optional(FINITE), "source")
+        expect_numbers(self.steps, POSITIVE, "steps")
 
 
 class MapSolution(NamedTuple):
@@ -74,6 +90,14 @@ def solver_grids(grains: GrainMap, D_bulk: Array, permeability: Array, closed: b
     return multigrid(tuple(levels), tuple(into[:-1]), grains.grain, grains.grains)
 
 
+@expects(
+    grains=GrainMap,
+    D_bulk=POSITIVE,
+    permeability=PERMEABILITY,
+    initial=FINITE,
+    stages=Several(MapStage),
+    tolerance=optional(POSITIVE),
+)
 def simulate_map(
     grains: GrainMap,
     D_bulk: LeafLike,

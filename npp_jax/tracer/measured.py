@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from npp_jax.physics.checks import FINITE, expect_numbers
 from npp_jax.physics.leaf import LeafLike, as_leaf, expect_as_long
 from npp_jax.tracer.counts import IsotopeCounts
 from npp_jax.tracer.fractions import AbstractFractions, Fractions
@@ -28,6 +29,9 @@ class MeasuredProfile(eqx.Module):
     def __check_init__(self) -> None:
         """Each position has a fraction."""
         expect_as_long("an isotope profile", position=self.position, fraction=self.fraction)
+        expect_numbers(self.position, FINITE, "position")
+        if self.counts is None:
+            Fractions(self.fraction, self.error)
 
     @classmethod
     def of_counts(

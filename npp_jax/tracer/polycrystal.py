@@ -6,6 +6,8 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.spatial import KDTree
 
+from npp_jax.physics.checks import NOT_NEGATIVE, POSITIVE, expects
+
 
 class Voronoi(NamedTuple):
     """Polycrystal of straight boundaries: a grain is what lies nearest to its seed."""
@@ -23,6 +25,7 @@ class Voronoi(NamedTuple):
         return KDTree(self.seeds).query(points)[1].reshape(rows, columns)
 
 
+@expects(extent=POSITIVE, grain_size=POSITIVE, seed=NOT_NEGATIVE, relaxations=NOT_NEGATIVE)
 def voronoi_polycrystal(extent: tuple[float, float], grain_size: float, seed: int, relaxations: int = 2) -> Voronoi:
     """Draw a polycrystal of mean grain area `grain_size` squared.
 

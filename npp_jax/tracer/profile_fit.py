@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Array
 
 from npp_jax.inference import Prior
+from npp_jax.physics.checks import FINITE, NOT_NEGATIVE, POSITIVE, expects, optional
 from npp_jax.physics.couple_profile import surface_profile
 from npp_jax.physics.leaf import LeafLike, as_leaf, as_optional_leaf
 from npp_jax.tracer import closed_forms as cf
@@ -45,6 +46,17 @@ LIMITS = {"fast_ratio": (1.0, 1e6), "fast_share": (0.0, 1.0), "D_slope": (-12.0,
 _LAW_KNOTS = 3
 
 
+@expects(
+    profile=MeasuredProfile,
+    duration=optional(POSITIVE),
+    start=POSITIVE,
+    k=optional(POSITIVE),
+    source_width=optional(POSITIVE),
+    thickness=optional(POSITIVE),
+    base=optional(FINITE),
+    origin=optional(FINITE),
+    profile_points=NOT_NEGATIVE,
+)
 def fit_profile(
     profile: MeasuredProfile,
     duration: LeafLike | None = None,

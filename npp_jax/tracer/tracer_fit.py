@@ -59,6 +59,10 @@ class AbstractTracerModel(eqx.Module):
     def fractions(self, p: dict[str, Array]) -> tuple[Array, ...]:
         """Modelled fractions of each of the data, of the values by name."""
 
+    def finer(self) -> "AbstractTracerModel | None":
+        """The model on half the cells and half the time steps; None where it is exact."""
+        return None
+
 
 class Fitted(NamedTuple):
     """An unknown with its uncertainty, in its shape."""
@@ -136,7 +140,7 @@ class TracerFit:
 
     def modelled(self) -> tuple[Array, ...]:
         """Fractions of each of the data at the best parameters [1]."""
-        return _modelled(self.model, self.layout, jnp.asarray(self.theta))
+        return modelled(self.model, self.layout, jnp.asarray(self.theta))
 
     def fitted(self, name: str) -> Fitted:
         """One of the unknowns, in its shape."""
@@ -207,13 +211,13 @@ def fit_tracer(
         block = 1 if len(theta) == 1 else _BLOCK
         filled = np.minimum(np.arange(-(-len(theta) // block) * block), len(theta) - 1)
         found = [
-            _linearised(model, layout, part, batch)[:2] for part in theta[filled].reshape(-1, block, theta.shape[1])
+            linearised(model, layout, part, batch)[:2] for part in theta[filled].reshape(-1, block, theta.shape[1])
         ]
         residual, jacobian = (jnp.concatenate(parts)[: len(theta)] for parts in zip(*found, strict=True))
         return residual, jacobian
 
     def informed(theta: Float[Array, "start parameter"]) -> tuple[Array, Array]:
-        residual, _, expected = _linearised(model, layout, theta, batch)
+        residual, _, expected = linearised(model, layout, theta, batch)
         return residual, expected
 
     posterior = with_priors(evaluate, parameters)
@@ -253,11 +257,11 @@ def _fractions(model: AbstractTracerModel, layout: Layout, theta: Array) -> tupl
     return model.fractions(place(layout, theta))
 
 
-_modelled = eqx.filter_jit(_fractions)
+modelled = eqx.filter_jit(_fractions)
 
 
 @eqx.filter_jit
-def _linearised(
+def linearised(
     model: AbstractTracerModel, layout: Layout, theta: Float[Array, "start parameter"], batch: int | None
 ) -> tuple[Array, Array, Array]:
     """Residuals, their Jacobian, and the one whose square is the expected information; forward mode."""

@@ -7,14 +7,20 @@ that of one ion. Their ratio H_R = D*/D_σ is below one where successive jumps o
 from typing import NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
 from npp_jax.constants import BOLTZMANN_EV
 from npp_jax.inference import Uncertain, propagate
+from npp_jax.physics.checks import NOT_NEGATIVE, POSITIVE, concrete, expect_numbers, expects, optional
+from npp_jax.physics.leaf import expect_as_long
 
 
+@expects(tracer=Uncertain, conductivity=Uncertain)
 def haven_ratio(tracer: Uncertain, conductivity: Uncertain) -> Uncertain:
     """H_R = D*/D_σ of two independent measurements, any common unit."""
+    expect_numbers(tracer.value, POSITIVE, "the value of the tracer")
+    expect_numbers(conductivity.value, POSITIVE, "the value of the conductivity")
     value = tracer.value / conductivity.value
     relative = jnp.hypot(tracer.sigma / tracer.value, conductivity.sigma / conductivity.value)
     return Uncertain(value, value * relative)
@@ -53,6 +59,7 @@ class ArrheniusFit(NamedTuple):
         )
 
 
+@expects(temperature=POSITIVE, D=POSITIVE, relative_error=optional(POSITIVE))
 def fit_arrhenius(
     temperature: Float[ArrayLike, " point"],
     D: Float[ArrayLike, " point"],
@@ -72,6 +79,9 @@ def fit_arrhenius(
     relative_error
         Standard errors of ln D. [1]
     """
+    if concrete(temperature) and np.unique(np.asarray(temperature)).size < 2:
+        raise ValueError("temperature must have two different values at least: one says nothing of an energy")
+    expect_as_long("an Arrhenius line", temperature=jnp.asarray(temperature), D=jnp.asarray(D))
     inverse = 1.0 / (BOLTZMANN_EV * jnp.asarray(temperature))
     log_D = jnp.log(jnp.asarray(D))
     weight = 1.0 if relative_error is None else 1.0 / jnp.broadcast_to(jnp.asarray(relative_error), log_D.shape) ** 2
@@ -93,6 +103,7 @@ def fit_arrhenius(
     return ArrheniusFit(log_prefactor, energy, covariance, chi2, freedom)
 
 
+@expects(D=NOT_NEGATIVE, t=NOT_NEGATIVE)
 def diffusion_length(D: Float[ArrayLike, "*#shape"], t: Float[ArrayLike, "*#shape"]) -> Float[Array, "*shape"]:
     """Root mean square displacement along one direction, √(2Dt) [m]."""
     return jnp.sqrt(2.0 * jnp.asarray(D) * jnp.asarray(t))

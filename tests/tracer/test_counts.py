@@ -105,6 +105,5 @@ def test_negative_counts_are_refused(wrong: tuple[float, float]):
 
 @pytest.mark.parametrize("error", [0.0, -0.01])
 def test_errors_that_weigh_nothing_are_refused(error: float):
-    profile = MeasuredProfile(np.linspace(0.0, 1e-3, 8), np.linspace(0.9, 0.1, 8), error)
     with pytest.raises(ValueError, match="standard errors must be positive"):
-        fit_profile(profile, 3600.0, start=1e-12)
+        MeasuredProfile(np.linspace(0.0, 1e-3, 8), np.linspace(0.9, 0.1, 8), error)

@@ -14,6 +14,7 @@ from npp_jax.commands.tracer.report import (
     TracerReport,
     chi2_lines,
     ending,
+    mesh_lines,
     quantity_row,
     vague,
 )
@@ -86,7 +87,7 @@ def run_chain(study: ChainStudy, folder: Path, on_iteration: OnIteration = None)
             arrays |= quantity("D_bulk", bulk.value, bulk.interval, "m²/s")
             warnings += vague(["D of the grains"], np.asarray(bulk.sigma / bulk.value))
         told, doubt = chi2_lines(fit)
-        lines, warnings = [*lines, *told], [*doubt, *warnings]
+        lines, warnings = [*lines, *told], [*mesh_lines(fit), *doubt, *warnings]
         lines += _steps(fit, profiles, np.asarray(edges), table.sizes_um, D, arrays)
         status, code = ending(fit)
     else:

@@ -15,6 +15,7 @@ from npp_jax.commands.tracer.report import (
     chi2_lines,
     ending,
     logarithmic_row,
+    mesh_lines,
     quantity_row,
     vague,
 )
@@ -135,4 +136,4 @@ def run_evolution(study: EvolutionStudy, folder: Path, on_iteration: OnIteration
     told, doubt = chi2_lines(fit)
     status, code = ending(fit)
     doubtful = vague([f"D at {T:g} K" for T in temperatures], error)
-    return TracerReport([*lines, *told], arrays, draw, [*doubt, *doubtful], status, code, fit)
+    return TracerReport([*lines, *told], arrays, draw, [*mesh_lines(fit), *doubt, *doubtful], status, code, fit)

@@ -9,6 +9,7 @@ import numpy as np
 
 from npp_jax.inference import NORMAL_95, REASON_ADVICE, Reason
 from npp_jax.sweeping.store.arrays import Array
+from npp_jax.tracer.mesh_error import mesh_error
 from npp_jax.tracer.tracer_fit import TracerFit
 
 if TYPE_CHECKING:
@@ -68,6 +69,10 @@ class TracerReport:
     """The fit, where there was one."""
 
 
+_MOVED = 0.3
+"""How far a mesh may move a parameter without a word, in standard errors."""
+
+
 def quantity_row(
     name: str, value: float, interval: tuple[float, float] | np.ndarray, unit: str, *, key: str = "", group: str = ""
 ) -> Quantity:
@@ -116,6 +121,20 @@ def chi2_lines(fit: TracerFit) -> tuple[list[str], list[str]]:
         return [line], []
     return [line], [
         "The model does not explain the data within their errors; the intervals hold only for a model that does."
+    ]
+
+
+def mesh_lines(fit: TracerFit) -> list[str]:
+    """Warning where mesh and steps move what was found, if they do."""
+    if not np.all(np.isfinite(fit.theta)):
+        return []
+    moved = mesh_error(fit)
+    worst = int(np.argmax(np.abs(moved)))
+    if not abs(moved[worst]) > _MOVED:
+        return []
+    return [
+        f"Cells and steps are too coarse: they move {fit.names[worst]} by {moved[worst]:+.1f} standard errors or so; "
+        "give more of both."
     ]
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from npp_jax.inference import Parameters
+from npp_jax.physics.checks import expects
 from npp_jax.sweeping.design.designs import BLOCK, AbstractDesign, DesignError
 from npp_jax.text import table
 from npp_jax.text.decode import read_text
@@ -70,6 +71,7 @@ class Table(AbstractDesign):
         return repr((self.columns, self.values.shape)).encode() + self.values.astype("<f8").tobytes()
 
 
+@expects(path=(str, Path), known=(list, tuple))
 def read_table(path: str | Path, known: Sequence[str], required: Sequence[str] = ()) -> Table:
     """Read a table of candidates.
 
