@@ -66,7 +66,7 @@ def _bar(console: Console, what: str, total: int | None, done: int, compiling: b
     with Progress(*columns, console=console, transient=True) as bar:
         begun = f"{what}: compiling" if compiling else what
         task = bar.add_task(begun, total=total, completed=done, note="")
-        rest = _left(total, done)
+        rest = _left(total, done, compiling)
 
         def tell(done: int = 0, note: str = "", left: str | None = None) -> None:
             told = ", ".join(part for part in (note, rest(done) if left is None else left) if part)
@@ -83,7 +83,7 @@ def _lines(console: Console, what: str, total: int | None, unit: str, done: int,
 
     before = f": {done} of {total} {unit} done before" if done else f": {total} {unit}" if total and unit else ""
     say(f"{what}{before}{'; compiling' if compiling else ''}")
-    said, rest = time.monotonic(), _left(total, done)
+    said, rest = time.monotonic(), _left(total, done, compiling)
 
     def tell(done: int = 0, note: str = "", left: str | None = None) -> None:
         nonlocal said
@@ -112,13 +112,14 @@ class _Pace:
         return rate
 
 
-def _left(total: int | None, before: int) -> Callable[[int], str]:
-    """Time that is left, in words, by the rate up to now."""
+def _left(total: int | None, before: int, compiling: bool) -> Callable[[int], str]:
+    """Time that is left, in words, by the rate up to now; what came with a compilation tells no rate."""
     pace = _Pace(before)
 
     def rest(done: int) -> str:
+        unknown = compiling and not pace.known
         rate = pace(done)
-        if total is None or rate <= 0.0 or done >= total:
+        if total is None or rate <= 0.0 or done >= total or unknown:
             return ""
         return f"{duration((total - done) / rate)} left"
 

@@ -28,8 +28,9 @@ def test_plain_lines_of_a_sweep(clock: None, capsys: pytest.CaptureFixture[str])
     flagged = [int(line.split(", ")[1].split()[0]) for line in lines[1:]]
     assert flagged == [3 * (count - 200) // 100 for count in done]
     assert all("per s" in line for line in lines[1:])
-    # Nothing is left when all is done.
-    assert all(line.endswith(" left") for line in lines[1:-1]) and done[-1] == 1000
+    # The first news came with a compilation and tells no rate; nothing is left when all is done.
+    assert not lines[1].endswith(" left")
+    assert all(line.endswith(" left") for line in lines[2:-1]) and done[-1] == 1000
 
 
 def test_plain_lines_of_a_refinement(clock: None, capsys: pytest.CaptureFixture[str]):
@@ -41,6 +42,16 @@ def test_plain_lines_of_a_refinement(clock: None, capsys: pytest.CaptureFixture[
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == "refinement: 3 starts; compiling"
     assert lines[-1].startswith("1 of 3 starts, best χ² 10.0, at most ") and lines[-1].endswith(" left")
+
+
+def test_a_compilation_is_no_part_of_the_rate(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    clock = {"now": 0.0}
+    monkeypatch.setattr(shown.time, "monotonic", lambda: clock["now"])
+    with shown.progress("posterior", 100, "trajectories", compiling=True, quiet=False) as tell:
+        for clock["now"], done in ((60.0, 1), (80.0, 21)):
+            tell(done)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[1:] == ["1 of 100 trajectories", "21 of 100 trajectories, 1 min 19 s left"]
 
 
 def test_lines_come_seldom_and_all_where_no_number_is_known(
