@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -89,7 +90,17 @@ def read_isotope_profile(
             f"{path}: fractions must be finite numbers, their standard deviations positive ones: at "
             f"{position[k] * 1e6:g} µm they are {fraction[k]:g} and {error[k]:g}"
         )
-    return eqx.tree_at(lambda profile: profile.position, kept, kept.position - zero)
+    moved = eqx.tree_at(lambda profile: profile.position, kept, kept.position - zero)
+    return moved if isinstance(moved, MeasuredProfile) else MeasuredProfile(*moved)
+
+
+class _Columns(NamedTuple):
+    """A profile of fractions as it is read: points that are left out later may hold anything."""
+
+    position: np.ndarray
+    """[m]"""
+    fraction: np.ndarray
+    error: np.ndarray
 
 
 _EXPECTED = f"position_UNIT or depth_UNIT (UNIT nm, um, mm, m, …) and {', '.join(_FRACTION)} or {', '.join(_COUNTED)}"
@@ -102,7 +113,7 @@ def _is_head(titles: list[str]) -> bool:
 
 def _table(
     path: Path, isotopes: tuple[str, str] | None, background: tuple[float, float], mass_bias: float
-) -> MeasuredProfile:
+) -> MeasuredProfile | _Columns:
     cells = read_cells(path, _is_head, _EXPECTED)
     at_position, to_nm = column_of(cells, "position_nm", nanometres, _EXPECTED)
     titled = list(zip(cells.titles, cells.units, strict=True))
@@ -126,7 +137,7 @@ def _table(
         factors = [1.0 if (found := percents[k]) is None else found[1] for k in places]
         if factors[0] != factors[1]:
             raise wrong_titles(cells, f"{' and '.join(_FRACTION)} have different units")
-        return MeasuredProfile(position, first * factors[0], second * factors[1])
+        return _Columns(position, first * factors[0], second * factors[1])
     _refuse_fractions(cells, [cells.titles[k] for k in places], first, second)
     return _counted(path, position, first, second, background, mass_bias)
 
@@ -153,7 +164,7 @@ def _imported(
     species: str | None,
     background: tuple[float, float],
     mass_bias: float,
-) -> MeasuredProfile:
+) -> MeasuredProfile | _Columns:
     if not os.path.isfile(path):
         raise ConfigError(f"{path}: No such file; `npp-jax import-sims` makes it")
     try:
@@ -166,7 +177,7 @@ def _imported(
     depth = stored.depth_nm * 1e-9
     if isotopes is None:
         k = stored.species.index(str(species))
-        return MeasuredProfile(depth, stored.fraction[k], stored.sigma[k])
+        return _Columns(depth, stored.fraction[k], stored.sigma[k])
     rows = [stored.species.index(name) for name in isotopes]
     counts, below = stored.counts[rows], stored.background[rows]
     if not np.all(np.isfinite(counts)):
