@@ -180,6 +180,12 @@ def test_measured_profile_that_one_law_does_not_explain(tmp_path: Path) -> None:
         ("tracer_chain", "D_bulk_m2_s = 2.6e-12", "D_bulk_m2_s = 0.0", "chain.D_bulk_m2_s = 0.0"),
         ("tracer_chain", "chain0.csv", "missing.csv", "missing.csv: No such file"),
         ("tracer_exchange", "cool0.csv", "nan.csv", "nan.csv: "),
+        (
+            "tracer_exchange",
+            "cool0.csv",
+            "endless.csv",
+            "endless.csv: counts must be zero or positive numbers, and finite",
+        ),
         ("tracer_exchange", 'cool0.csv"', 'gone.h5"\nspecies = "Li"', "gone.h5: No such file"),
         ("tracer_exchange", 'kind = "profile"', 'kind = "profil"', "kind = 'profil'; allowed are"),
     ],
@@ -193,6 +199,8 @@ def test_wrong_input_ends_in_one_line(folder: Path, study: str, old: str, new: s
     header = next(k for k, line in enumerate(lines) if not line.startswith("#"))
     lines[header + 3] = ",".join([lines[header + 3].split(",")[0], "nan", "0.1"])
     (data / "nan.csv").write_text("\n".join(lines), encoding="utf-8")
+    endless = ["position_um,light_counts,heavy_counts", *(f"{k},{'inf' if k == 3 else 9},9" for k in range(20))]
+    (data / "endless.csv").write_text("\n".join(endless), encoding="utf-8")
     file = folder / f"{study}.toml"
     text = file.read_text(encoding="utf-8")
     assert old in text

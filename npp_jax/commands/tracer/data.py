@@ -201,8 +201,8 @@ def _counted(
     mass_bias: float,
 ) -> MeasuredProfile:
     """A profile of counts."""
-    if not (np.all(light >= 0.0) and np.all(heavy >= 0.0)):
-        raise ConfigError(f"{path}: counts must be zero or positive numbers")
+    if not all(np.all((0.0 <= counts) & (counts < np.inf)) for counts in (light, heavy)):
+        raise ConfigError(f"{path}: counts must be zero or positive numbers, and finite")
     with np.errstate(over="ignore"):
         above = np.sum(light + heavy > background[0] + background[1])
     if above < MINIMUM_POINTS:
