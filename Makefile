@@ -12,7 +12,7 @@ WORKERS := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 help:
 	@echo "make demo     fit one site energy distribution to three synthetic profiles; tells the path of its report"
 	@echo "make test     lint, types and the tests"
-	@echo "make slow     the tests that take more than some five seconds each, a quarter of an hour on two cores"
+	@echo "make slow     the tests that take more than some five seconds each"
 	@echo "make lint     ruff: rules and format"
 	@echo "make types    basedpyright"
 	@echo "make unit     pytest alone"

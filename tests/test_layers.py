@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "_version": set(),
     "constants": set(),
     # Ground floor: none imports another.
-    "physics": {"constants"},
+    "physics": {"constants", "_compile"},
     "text": set(),
     "sims": {"constants", "_version", "text"},
     **{part: {"_compile"} for part in ("solver", "observe", "inference")},

@@ -1,10 +1,9 @@
-"""What a user may write for a number or a table, as an array; and which arrays hold numbers to check."""
+"""What a user may write for a number or a table, as an array."""
 
 from typing import Any, TypeAlias
 
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 from jaxtyping import Array, ArrayLike
 
 LeafLike: TypeAlias = ArrayLike | list | tuple
@@ -17,11 +16,3 @@ def as_leaf(value: Any) -> Array:
         value = float(value)
     array = jnp.asarray(value)
     return array if jnp.issubdtype(array.dtype, jnp.floating) else array * 1.0
-
-
-def concrete(*values: Any) -> bool:
-    """Whether the values are numbers at hand, not the symbols of a function being compiled.
-
-    Check them with NumPy: inside such a function an operation of JAX makes symbols of numbers, too.
-    """
-    return not any(isinstance(value, Tracer) for value in values)

@@ -15,7 +15,8 @@ import numpy as np
 from jax.scipy.special import log_ndtr
 from jaxtyping import Array, Float
 
-from npp_jax.observe.arrays import as_leaf, concrete
+from npp_jax._compile import concrete
+from npp_jax.observe.arrays import as_leaf
 from npp_jax.observe.profile import DepthProfile
 
 _NO_COUNTS = "a Poisson likelihood needs a profile with counts and counts_per_fraction"

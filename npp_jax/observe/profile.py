@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
-from npp_jax.observe.arrays import as_leaf, concrete
+from npp_jax._compile import concrete
+from npp_jax.observe.arrays import as_leaf
 
 MINIMUM_POINTS = 5
 """Fewest points of a depth profile."""

@@ -13,7 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
-from npp_jax.observe.arrays import as_leaf, concrete
+from npp_jax._compile import concrete
+from npp_jax.observe.arrays import as_leaf
 
 Recorded = Literal["current", "potential", "charge", "conductivity", "activation_energy"]
 

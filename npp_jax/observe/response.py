@@ -15,7 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from npp_jax.observe.arrays import as_leaf, concrete
+from npp_jax._compile import concrete
+from npp_jax.observe.arrays import as_leaf
 from npp_jax.observe.special import erfcx
 
 WIDTH_FLOOR = 1e-6

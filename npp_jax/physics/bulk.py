@@ -4,9 +4,9 @@ import functools
 
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 from jaxtyping import Array, Float
 
+from npp_jax._compile import concrete
 from npp_jax.physics.experiment import Experiment
 from npp_jax.physics.nernst_einstein import nernst_einstein_conductivity
 from npp_jax.physics.species import Species
@@ -36,16 +36,12 @@ def bulk_conductivity(
 
 def bulk_ions(experiment: Experiment) -> list[Species]:
     """Ions of the untouched sample."""
-    return [
-        s
-        for s in experiment.species
-        if isinstance(s.bulk_fraction, Tracer) or np.any(np.asarray(s.bulk_fraction) > 0.0)
-    ]
+    return [s for s in experiment.species if not concrete(s.bulk_fraction) or np.any(np.asarray(s.bulk_fraction) > 0.0)]
 
 
 def native_ion(experiment: Experiment) -> Species:
     """The ion of which the untouched sample has most; the first where that is not known."""
     shares = [ion.bulk_fraction for ion in bulk_ions(experiment)]
-    if any(isinstance(share, Tracer) for share in shares):
+    if not concrete(shares):
         return bulk_ions(experiment)[0]
     return max(bulk_ions(experiment), key=lambda ion: float(np.max(ion.bulk_fraction)))

@@ -6,9 +6,9 @@ import math
 from collections.abc import Callable
 from typing import Any, NamedTuple, ParamSpec, TypeAlias, TypeVar, get_args
 
-import jax
 import numpy as np
-from jax.core import Tracer
+
+from npp_jax._compile import concrete
 
 Given = ParamSpec("Given")
 Made = TypeVar("Made")
@@ -79,14 +79,6 @@ def expect(value: Any, kind: type | tuple[type, ...], what: str, hint: str = "",
     wanted = " or ".join(one.__name__.removeprefix("Abstract") for one in kinds)
     shown = repr(value) if value is None or isinstance(value, str | int | float) else type(value).__name__
     raise TypeError(f"{what} must be of type {wanted}, got {shown}{f'; {hint}' if hint else ''}")
-
-
-def concrete(*values: Any) -> bool:
-    """Whether values are at hand, not the symbols of a function being compiled.
-
-    Check them with NumPy: inside such a function an operation of JAX makes symbols of numbers, too.
-    """
-    return not any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(values))
 
 
 def expect_numbers(value: Any, wanted: Numbers, what: str) -> None:

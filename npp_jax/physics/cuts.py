@@ -9,8 +9,8 @@ from dataclasses import replace
 from typing import Literal, NamedTuple
 
 import numpy as np
-from jax.core import Tracer
 
+from npp_jax._compile import concrete
 from npp_jax.physics.drive import Drive
 from npp_jax.physics.protocol import Blocking, Cut, IonBeamCurrent, IonBeamPotential, Part, Stage
 
@@ -63,7 +63,7 @@ def with_parts(stage: Stage) -> Stage:
     drive = drive_of(stage)
     if drive is None or drive.time is None:
         return replace(stage, parts=()) if stage.parts else stage
-    if any(isinstance(leaf, Tracer) for leaf in (drive.time, drive.value, stage.duration, stage.charge)):
+    if not concrete(drive.time, drive.value, stage.duration, stage.charge):
         return stage
     found = {_parts(stage, trace) for trace in _traces(stage, drive)}
     # One program serves all candidates: what is not common to them is not cut.

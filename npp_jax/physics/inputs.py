@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
-import jax
 import numpy as np
-from jax.core import Tracer
 
+from npp_jax._compile import concrete
 from npp_jax.physics.drive import Drive
 from npp_jax.physics.experiment import Experiment
 from npp_jax.physics.initial import InitialTable
@@ -64,7 +63,7 @@ def _wrong(experiment: Experiment) -> Iterator[str]:
 def _of(where: str, part: Any, table: dict[str, Key]) -> Iterator[str]:
     """Numbers of a part, each against the limits of its key."""
     for name, key in table.items():
-        if name in _DERIVED or not key.of(part) or isinstance(key.leaf(part), Tracer):
+        if name in _DERIVED or not key.of(part) or not concrete(key.leaf(part)):
             continue
         leaf = np.asarray(key.leaf(part))
         value = leaf if key.entry is None else leaf[key.entry]
@@ -72,7 +71,7 @@ def _of(where: str, part: Any, table: dict[str, Key]) -> Iterator[str]:
 
 
 def _entries(where: str, key: Key, ion: Species) -> Iterator[str]:
-    if not key.of(ion) or isinstance(key.leaf(ion), Tracer):
+    if not key.of(ion) or not concrete(key.leaf(ion)):
         return
     for n, value in enumerate(np.asarray(key.leaf(ion))):
         yield from _outside(f"{where}.{n}", value, key.limits)
@@ -80,7 +79,7 @@ def _entries(where: str, key: Key, ion: Species) -> Iterator[str]:
 
 def _outside(what: str, value: Any, limits: Limits) -> Iterator[str]:
     """A number that is outside of its limits, or none; rounding errors of a unit do not count."""
-    if isinstance(value, Tracer):
+    if not concrete(value):
         return
     values = np.ravel(np.asarray(value, dtype=float)).tolist()
     # What is left of one for an ion of which there is none may be a rounding error below zero.
@@ -101,13 +100,13 @@ def _curves(ion: Species) -> Iterator[str]:
     if isinstance(sed, TabulatedSED):
         yield from _rising(f"{ion.name}: occupied", sed.occupied)
         yield from _rising(f"{ion.name}: energy", sed.energy)
-        if not isinstance(sed.occupied, Tracer):
+        if concrete(sed.occupied):
             for value in np.asarray(sed.occupied):
                 yield from _outside(f"{ion.name}: occupied", value, Limits(0.0, 1.0))
 
 
 def _rising(what: str, values: Any) -> Iterator[str]:
-    if isinstance(values, Tracer):
+    if not concrete(values):
         return
     rises = np.diff(np.asarray(values, dtype=float), axis=0) > 0.0
     if not np.all(rises, axis=0).any():
@@ -116,7 +115,7 @@ def _rising(what: str, values: Any) -> Iterator[str]:
 
 def _shares(experiment: Experiment) -> Iterator[str]:
     shares = [ion.bulk_fraction for ion in experiment.species]
-    if any(isinstance(share, Tracer) for share in shares):
+    if not concrete(shares):
         return
     for ion in experiment.species:
         yield from _outside(f"{ion.name}.bulk_fraction", ion.bulk_fraction, ION["bulk_fraction"].limits)
@@ -127,7 +126,7 @@ def _shares(experiment: Experiment) -> Iterator[str]:
 
 def _trace(what: str, drive: Drive, limits: Limits) -> Iterator[str]:
     """A trace: times increase, values are within limits, or zero where a beam is off."""
-    if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(drive)):
+    if not concrete(drive):
         return
     yield from _rising(f"{what}: the times of its trace", drive.time)
     values = np.asarray(drive.value)

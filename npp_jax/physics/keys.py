@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from jax.core import Tracer
 
+from npp_jax._compile import concrete
 from npp_jax.physics.limits import Limits, above, between
 from npp_jax.physics.sed import GaussianSED, MixtureSED, SlopeSED
 
@@ -55,7 +55,7 @@ def is_ramp(stage: Any, drive: Any) -> bool:
     """Whether a drive goes in one line from the start of a stage to its end, which is at a duration."""
     if drive.time is None or stage.duration is None or len(drive.time) != 2:
         return False
-    if any(isinstance(leaf, Tracer) for leaf in (drive.time, stage.duration)):
+    if not concrete(drive.time, stage.duration):
         return False
     first, last = np.asarray(drive.time)
     return bool(np.all(first == 0.0) and np.all(last == np.asarray(stage.duration)))
@@ -63,12 +63,12 @@ def is_ramp(stage: Any, drive: Any) -> bool:
 
 def _in_bulk(ion: Any) -> bool:
     share = ion.bulk_fraction
-    return isinstance(share, Tracer) or bool(np.all(np.asarray(share) > 0.0))
+    return not concrete(share) or bool(np.all(np.asarray(share) > 0.0))
 
 
 def _among_others(ion: Any) -> bool:
     share = ion.bulk_fraction
-    return isinstance(share, Tracer) or bool(np.all((np.asarray(share) > 0.0) & (np.asarray(share) < 1.0)))
+    return not concrete(share) or bool(np.all((np.asarray(share) > 0.0) & (np.asarray(share) < 1.0)))
 
 
 def _alone(ion: Any) -> bool:

@@ -7,9 +7,8 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.core import Tracer
 
-from npp_jax._compile import Program, once, own_promotion, quick, signature
+from npp_jax._compile import Program, concrete, once, own_promotion, quick, signature
 from npp_jax.constants import NM
 from npp_jax.physics.experiment import Experiment, laws_of
 from npp_jax.physics.leaf import batch_shape
@@ -96,7 +95,7 @@ def simulate(experiment: Experiment, controls: Controls = ACCURATE, *, model: Mo
             "single precision does not resolve the currents of the full model: call "
             "jax.config.update('jax_enable_x64', True) before the experiment is made"
         )
-    if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(experiment)):
+    if not concrete(experiment):
         return _traced(experiment, controls, model)
     leaves, form = jax.tree.flatten(experiment)
     found = _alone(form, controls, model, batch_shape(experiment) == ())(*leaves)

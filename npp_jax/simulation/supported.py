@@ -3,11 +3,10 @@
 from math import prod
 from typing import get_args
 
-import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 
+from npp_jax._compile import concrete
 from npp_jax.constants import ELEMENTARY_CHARGE, NM
 from npp_jax.physics.checks import expect
 from npp_jax.physics.diffusivity import SEDDiffusivity, intermixed
@@ -104,7 +103,7 @@ def check_supported(experiment: Experiment, model: Model = "electroneutral") -> 
         return
     native, foreign = native_and_foreign(experiment)
     bulk = [species[native].bulk_fraction, species[foreign].bulk_fraction]
-    if not any(isinstance(value, Tracer) for value in bulk):
+    if concrete(bulk):
         if not (np.all(np.asarray(bulk[0]) == 1.0) and np.all(np.asarray(bulk[1]) == 0.0)):
             raise Unsupported(
                 "the bulk must hold the native ion alone: bulk fractions 1 and 0, and the beam the foreign ion, got "
@@ -122,7 +121,7 @@ _SEEN = 2000
 
 def _check_initial(experiment: Experiment) -> None:
     """Profiles at the start hold no less than no ions, and together the charge of the bulk."""
-    if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(experiment)):
+    if not concrete(experiment):
         return
     thickness, shape = np.max(np.asarray(experiment.sample.thickness)), batch_shape(experiment)
     faces = np.linspace(0.0, thickness, _SEEN + 1).reshape(-1, *(1,) * len(shape)) * np.ones(shape)
@@ -155,7 +154,7 @@ def _check_immobile(experiment: Experiment) -> None:
         law = ion.diffusivity
         if not isinstance(law, SEDDiffusivity) or law.populations != "intermixed":
             continue
-        if not isinstance(law.immobile_fraction, Tracer) and np.any(np.asarray(law.immobile_fraction) != 0.0):
+        if concrete(law.immobile_fraction) and np.any(np.asarray(law.immobile_fraction) != 0.0):
             raise Unsupported(
                 f"{ion.name}: of two ions with populations = 'intermixed' none is held back by an immobile_fraction: "
                 "use populations = 'separate', or leave it out"
@@ -169,7 +168,7 @@ def _check_back(experiment: Experiment) -> None:
     native = [
         ion
         for ion in experiment.species
-        if isinstance(ion.bulk_fraction, Tracer) or np.any(np.asarray(ion.bulk_fraction) != 0.0)
+        if not concrete(ion.bulk_fraction) or np.any(np.asarray(ion.bulk_fraction) != 0.0)
     ]
     if any(ion.back == "releasing" for ion in native):
         return
@@ -182,7 +181,7 @@ def _check_back(experiment: Experiment) -> None:
 
 def _check_charge(experiment: Experiment) -> None:
     """No more charge is passed than the ions of the sample carry; what potentials drive is not known."""
-    if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(experiment)):
+    if not concrete(experiment):
         return
     sample = experiment.sample
     bulk = sum(ion.charge * np.asarray(ion.bulk_fraction) for ion in experiment.species)
@@ -209,7 +208,7 @@ def _check_reservoir(experiment: Experiment, front: Reservoir, number: int) -> N
         missing = ", ".join(sorted(names - set(front.fraction)))
         raise Unsupported(f"stages[{number}]: reservoir_fraction needs a value for every species, missing: {missing}")
     pairs = [(s.charge, front.fraction[s.name], s.bulk_fraction) for s in experiment.species]
-    if any(isinstance(value, Tracer) for _, *values in pairs for value in values):
+    if not concrete(pairs):
         return
     surface = sum(z * np.asarray(held) for z, held, _ in pairs)
     bulk = sum(z * np.asarray(own) for z, _, own in pairs)

@@ -10,8 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Float
 
+from npp_jax._compile import concrete
 from npp_jax.inference import Uncertain, propagate
-from npp_jax.physics.checks import ERRORS, FINITE, NOT_NEGATIVE, PERMEABILITY, POSITIVE, concrete, expects
+from npp_jax.physics.checks import ERRORS, FINITE, NOT_NEGATIVE, PERMEABILITY, POSITIVE, expects
 from npp_jax.physics.diffusivity import Arrhenius
 from npp_jax.physics.leaf import LeafLike, as_leaf
 from npp_jax.tracer.diffusion import TracerMedium

@@ -13,8 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from npp_jax._compile import jit_small
-from npp_jax.physics.checks import FINITE, POSITIVE, concrete, expect_numbers
+from npp_jax._compile import concrete, jit_small
+from npp_jax.physics.checks import FINITE, POSITIVE, expect_numbers
 from npp_jax.physics.leaf import as_leaf
 from npp_jax.tracer.fractions import AbstractFractions
 

@@ -11,7 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from npp_jax.physics.checks import FINITE, concrete, expect_numbers
+from npp_jax._compile import concrete
+from npp_jax.physics.checks import FINITE, expect_numbers
 from npp_jax.physics.leaf import as_leaf
 
 

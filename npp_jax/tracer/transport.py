@@ -10,9 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
+from npp_jax._compile import concrete
 from npp_jax.constants import BOLTZMANN_EV
 from npp_jax.inference import Uncertain, propagate
-from npp_jax.physics.checks import NOT_NEGATIVE, POSITIVE, concrete, expect_numbers, expects, optional
+from npp_jax.physics.checks import NOT_NEGATIVE, POSITIVE, expect_numbers, expects, optional
 from npp_jax.physics.leaf import expect_as_long
 
 
