@@ -135,12 +135,16 @@ def scale_axis(ax: "Axes", parameter: Parameter, side: Literal["x", "y"], *, mar
 def name_axis(ax: "Axes", parameter: Parameter, side: Literal["x", "y"]) -> "Axes":
     """Label and ticks of an axis along a parameter, whose limits are set."""
     drawn = ax.xaxis if side == "x" else ax.yaxis
-    stem, unit = split_unit(parameter)
-    power = easy_ticks(drawn)
+    label_axis(drawn, *split_unit(parameter))
+    return ax
+
+
+def label_axis(axis: "Axis", name: str, unit: str = "1") -> None:
+    """Label of an axis whose limits are set, with the power of ten that its ticks leave out, and short ticks."""
+    power = easy_ticks(axis)
     parts = [f"$10^{{{power}}}$"] if power else []
     parts += [in_math(unit)] if unit != "1" else []
-    drawn.set_label_text(f"{stem} / {' '.join(parts)}" if parts else stem)
-    return ax
+    axis.set_label_text(f"{name} / {' '.join(parts)}" if parts else name)
 
 
 def easy_ticks(axis: "Axis", count: int = 4) -> int:
@@ -157,15 +161,14 @@ def easy_ticks(axis: "Axis", count: int = 4) -> int:
     low, high = sorted(axis.get_view_interval())
     if axis.get_scale() == "log":
         decades = np.log10(high / low) if low > 0.0 else 1.0
-        if decades < 0.8:
-            axis.set_major_locator(MaxNLocator(count))
-            axis.set_minor_locator(NullLocator())
-        else:
+        if decades >= 0.8:
             subs = (1.0, 2.0, 5.0) if decades < 1.3 else (1.0, 3.0) if decades < 2.2 else (1.0,)
             axis.set_major_locator(LogLocator(subs=subs, numticks=8))
-        axis.set_major_formatter(FuncFormatter(lambda value, _: _short(value)))
-        axis.set_minor_formatter(NullFormatter())
-        return 0
+            axis.set_major_formatter(FuncFormatter(lambda value, _: _short(value)))
+            axis.set_minor_formatter(NullFormatter())
+            return 0
+        # Within less than a decade ticks are those of a linear axis, and as short.
+        axis.set_minor_locator(NullLocator())
     largest = max(abs(low), abs(high))
     power = 0 if largest == 0.0 or _PLAIN[0] <= largest < _PLAIN[1] else int(np.floor(np.log10(largest)))
     axis.set_major_locator(MaxNLocator(count))

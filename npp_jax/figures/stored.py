@@ -11,10 +11,9 @@ from npp_jax.figures.axes import (
     COLOURS,
     LARGE,
     MAP,
-    easy_ticks,
     end_residuals,
-    in_math,
     ion_colours,
+    label_axis,
     legend_above,
     line_colour,
     mark_beyond,
@@ -140,11 +139,9 @@ def figure_likelihoods(found: Sequence[StoredLikelihood]) -> "Figure":
         for k, end in enumerate(one.ends):
             ax.axvline(end, color=COLOURS[1], lw=0.8, label="ends of the interval" if k == 0 else None)
         ax.set(ylabel="$\\Delta\\chi^2$", ylim=(0.0, 12.5))
-        power = easy_ticks(ax.xaxis)
-        unit = " ".join([*([f"$10^{{{power}}}$"] if power else []), *([in_math(one.unit)] if one.unit != "1" else [])])
         end, named = unit_at_end(one.name)
         stem = one.name.removesuffix(f"_{end}") if end and named == one.unit else one.name
-        ax.set_xlabel(f"{stem} / {unit}" if unit else stem)
+        label_axis(ax.xaxis, stem, one.unit)
         legend_above(ax)
     for ax in axes[len(found) :]:
         ax.remove()

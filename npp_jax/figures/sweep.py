@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Int
 
-from npp_jax.figures.axes import COLOURS, MAP, easy_ticks, ion_colours, legend_above, reach, scale_axis
+from npp_jax.figures.axes import COLOURS, MAP, ion_colours, label_axis, legend_above, reach, scale_axis
 from npp_jax.simulation.status import Status
 from npp_jax.sweeping import SweepResult, best
 from npp_jax.sweeping.landscape import bins, edges, lowest_along, lowest_over, status_shares
@@ -44,8 +44,8 @@ def chi2_along(ax: "Axes", result: SweepResult, parameter: int) -> "Axes":
     ax.stairs(lowest / points, limits, baseline=None, color=COLOURS[0], lw=1.2)
     if np.isfinite(lowest).any():
         ax.axhline((np.nanmin(lowest) + threshold(result)) / points, color="0.5", ls="--", lw=0.8, label="95 %")
-    ax.set(yscale="log", ylabel="lowest $\\chi^2$ / point")
-    easy_ticks(ax.yaxis)
+    ax.set_yscale("log")
+    label_axis(ax.yaxis, "lowest $\\chi^2$ / point")
     return scale_axis(ax, result.parameters[parameter], "x")
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from jaxtyping import Int
 
-from npp_jax.figures.axes import easy_ticks
+from npp_jax.figures.axes import label_axis
 from npp_jax.figures.sweep import (
     LEAST_ROWS,
     MOST_PROFILES,
@@ -159,6 +159,6 @@ def _with_bar(figure: "Figure", axes: np.ndarray, text: str, extend: Literal["ne
     if len(axes) > 1:
         # In the empty corner above the diagonal.
         place = axes[0, -1].inset_axes((0.55, 0.0, 0.1, 1.0))
-        bar = figure.colorbar(axes[1, 0].collections[0], cax=place, label=text, extend=extend)
-        easy_ticks(bar.ax.yaxis)
+        bar = figure.colorbar(axes[1, 0].collections[0], cax=place, extend=extend)
+        label_axis(bar.ax.yaxis, text)
     return figure

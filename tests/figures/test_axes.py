@@ -10,6 +10,7 @@ from npp_jax.figures.axes import (
     RESIDUAL,
     easy_ticks,
     ion_colours,
+    label_axis,
     legend_above,
     line_colour,
     mark_beyond,
@@ -115,3 +116,15 @@ def test_a_legend_above_a_panel_covers_nothing() -> None:
 
 def test_no_colour_comes_twice() -> None:
     assert len({line_colour(k) for k in range(20)}) == 20
+
+
+def test_the_power_of_a_narrow_logarithmic_axis_stands_in_its_label():
+    figure = Figure()
+    ax = figure.subplots()
+    ax.set(xscale="log", xlim=(3.5e-23, 5.7e-23))
+    label_axis(ax.xaxis, "D_Cs", "m2 s-1")
+    assert ax.get_xlabel().startswith("D_Cs / $10^{-23}$ ")
+    figure.canvas.draw()
+    told = {float(label.get_text()) for label in ax.get_xticklabels()}
+    assert told and all(0.35 <= value <= 57.0 for value in told)
+    np.testing.assert_allclose(sorted(told), np.asarray(ax.get_xticks()) * 1e23, rtol=1e-4)
