@@ -19,6 +19,15 @@ def outcome(case: xml.Element) -> str:
     return "passed" if case.find("skipped") is None else "skipped"
 
 
+def name(case: xml.Element) -> dict[str, str]:
+    """Module and test; a module that is skipped as a whole has its path for a test and no class."""
+    module, test = case.attrib["classname"] or case.attrib["name"], case.attrib["name"].split("[")[0]
+    return {
+        "module": module.removeprefix("tests.verification."),
+        "test": test if case.attrib["classname"] else "test_all_of_it",
+    }
+
+
 def main() -> int:
     """Run the tests; store what each did."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -29,14 +38,7 @@ def main() -> int:
         command = [sys.executable, "-m", "pytest", "-q", "tests/verification", f"--junitxml={file}"]
         code = subprocess.run(command, cwd=ROOT).returncode
         cases = xml.parse(file).getroot().iter("testcase")
-        rows = [
-            {
-                "module": case.attrib["classname"].removeprefix("tests.verification."),
-                "test": case.attrib["name"].split("[")[0],
-                "outcome": outcome(case),
-            }
-            for case in cases
-        ]
+        rows = [{**name(case), "outcome": outcome(case)} for case in cases]
     if options.save:
         save("verification_tests", {"rows": rows})
     return code

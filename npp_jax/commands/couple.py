@@ -17,7 +17,7 @@ from npp_jax.files.origin import Origin, check_targets
 from npp_jax.files.study import load_study
 from npp_jax.files.writing import draw, readable, write_text, written_together
 from npp_jax.fitting.couple import LEAST_SIGMA, CoupleFit, fit_couple
-from npp_jax.inference import GOOD, REASON_ADVICE
+from npp_jax.inference import GOOD, REASON_ADVICE, UNLIKELY
 from npp_jax.physics.boltzmann_matano import Interdiffusion, boltzmann_matano
 from npp_jax.physics.keys import SAMPLE
 from npp_jax.text.errors import shorten
@@ -35,8 +35,8 @@ _MARK_LINE = "# "
 _ROWS = 60
 """Rows of the table of D of each phase."""
 
-_UNLIKELY, _ALIKE = 1e-3, 1.2
-"""Probability of a misfit, and the factor by neighbours that are alike, from which a warning is given."""
+_ALIKE = 1.2
+"""Factor by neighbours that are alike from which a warning is given."""
 
 _FLAT = 8
 """Points at each end that must be flat."""
@@ -268,7 +268,7 @@ def _doubts(table: CoupleTable, found: Interdiffusion, fit: CoupleFit) -> list[s
     if fit.reason not in GOOD:
         doubts.append(f"the free form: {REASON_ADVICE[fit.reason]}")
     excess = fit.chi2 / max(fit.degrees_of_freedom, 1)
-    if chdtrc(max(fit.degrees_of_freedom, 1), fit.chi2) < _UNLIKELY:
+    if chdtrc(max(fit.degrees_of_freedom, 1), fit.chi2) < UNLIKELY:
         doubts.append(
             f"the free form misses the points by more than they scatter; its band is {excess**0.5:.2g} × wider"
         )

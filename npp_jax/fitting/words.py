@@ -7,6 +7,7 @@ import numpy as np
 
 from npp_jax.fitting.phrases import phrases
 from npp_jax.fitting.unit_words import unit_of
+from npp_jax.inference.agreement import UNLIKELY, too_close
 from npp_jax.inference.digits import estimate_texts
 from npp_jax.inference.estimate import NOT_DETERMINED, given_text
 from npp_jax.inference.interval_end import Outcome
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     import xarray
 
     from npp_jax.fitting.fitting import FitResult
-
-UNLIKELY = 1e-3
-"""Probability of χ² below which the model is said not to explain the data."""
 
 _TOLD = 3
 """Parameters in the sentence of a fit."""
@@ -49,12 +47,14 @@ def warnings(result: "FitResult") -> list[str]:
     held = given_text(result.parameters, result.covariance)
     if held:
         found.append(f"Standard errors are{held}, the end of the range.")
+    freedom = round(result.points - result.effective)
     if result.p_value < UNLIKELY:
-        freedom = round(result.points - result.effective)
         found.append(
             f"The model does not explain the data: chi2 {result.chi2:.0f} for {freedom} degrees of freedom "
             f"(probability {result.p_value:.1g}). Intervals hold only for a model that does."
         )
+    if close := too_close(result.chi2, freedom, result.p_value):
+        found.append(close)
     if any(profile.improved for profile in result.profiles):
         found.append("A profile likelihood found a lower chi2 than the fit: start from more candidates.")
     failed, made = int(result.refined.failed_evaluations.sum()), int(result.refined.evaluations.sum())

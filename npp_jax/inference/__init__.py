@@ -1,5 +1,6 @@
 """Least squares, uncertainty, profile likelihood, posterior, identifiability of any residuals; knows no experiment."""
 
+from npp_jax.inference.agreement import UNLIKELY, too_close
 from npp_jax.inference.descent import descend
 from npp_jax.inference.digits import estimate_texts, together, with_power
 from npp_jax.inference.estimate import Estimate, Uncertain, covariance_ends, estimate, given, given_text, propagate
@@ -38,6 +39,7 @@ __all__ = [
     "GOOD",
     "NORMAL_95",
     "REASON_ADVICE",
+    "UNLIKELY",
     "Combination",
     "Covariance",
     "End",
@@ -87,6 +89,7 @@ __all__ = [
     "to_theta",
     "to_unbounded",
     "together",
+    "too_close",
     "unbounded_slope",
     "with_power",
     "with_priors",

@@ -6,8 +6,7 @@ import numpy as np
 from scipy.special import chdtrc
 
 from npp_jax.fitting import unit_of
-from npp_jax.fitting.words import UNLIKELY
-from npp_jax.inference import together, with_power
+from npp_jax.inference import UNLIKELY, together, with_power
 from npp_jax.simulation.status import STATUS_ADVICE, Status
 from npp_jax.simulation.text_table import TextTable
 from npp_jax.sweeping.description import OBSERVABLES, parameter_variables

@@ -221,3 +221,17 @@ def test_a_start_of_which_no_point_shows_anything_is_told(start: str, folder: Pa
     assert done.exit_code == 3
     told = " ".join(done.output.split())
     assert "start_D_m2_s: the fit starts from a length" in told and "points 100 µm apart over 6600 µm" in told
+
+
+def test_errors_that_are_too_large(folder: Path) -> None:
+    """Points that lie closer to the law than their errors allow: said, and the interval is that of the errors."""
+    profile = folder / "synthetic_tracer" / "cool0.csv"
+    text = profile.read_text(encoding="utf-8")
+    assert text.count(",0.005\n") > 50
+    as_it_is = run(folder / "tracer_exchange.toml", "--output", folder / "as_it_is")
+    profile.write_text(text.replace(",0.005\n", ",0.025\n"), encoding="utf-8")
+    done = run(folder / "tracer_exchange.toml", "--output", folder / "wide")
+    assert "lie closer to the model" not in as_it_is.output
+    assert "lie closer to the model than their standard errors allow" in done.output
+    (a, b), (c, d) = interval("D", as_it_is.output), interval("D", done.output)
+    assert d / c == pytest.approx((b / a) ** 5, rel=0.05)

@@ -10,10 +10,10 @@ from npp_jax.commands.report.blocks import Block, Code, Drawn, Items, Page, Sect
 from npp_jax.commands.report.numbers import array_tables
 from npp_jax.commands.report.provenance import Begun, provenance
 from npp_jax.commands.report.truth import inside, told
-from npp_jax.commands.tracer.report import UNLIKELY, Quantity, TracerReport
+from npp_jax.commands.tracer.report import Quantity, TracerReport
 from npp_jax.commands.tracer.study import ArrheniusStudy, TracerStudy
 from npp_jax.commands.tracer.truth_table import TruthTable
-from npp_jax.inference import NORMAL_95, together, with_power
+from npp_jax.inference import NORMAL_95, UNLIKELY, together, with_power
 from npp_jax.simulation.text_table import TextTable
 
 if TYPE_CHECKING:

@@ -7,16 +7,13 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 
-from npp_jax.inference import NORMAL_95, REASON_ADVICE, Reason
+from npp_jax.inference import NORMAL_95, REASON_ADVICE, UNLIKELY, Reason, too_close
 from npp_jax.sweeping.store.arrays import Array
 from npp_jax.tracer.mesh_error import mesh_error
 from npp_jax.tracer.tracer_fit import TracerFit
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-UNLIKELY = 1e-3
-"""Probability of the misfit below which the model is said not to explain the data."""
 
 _VAGUE = 1.0
 """Standard error of a logarithm above which a quantity is said to be hardly determined: a factor of e."""
@@ -118,7 +115,8 @@ def chi2_lines(fit: TracerFit) -> tuple[list[str], list[str]]:
     """Line about χ², and the warning that belongs to it, if any."""
     line = f"chi2 {fit.chi2:.1f} for {fit.degrees_of_freedom} degrees of freedom, probability {fit.p_value:.2g}"
     if fit.p_value >= UNLIKELY:
-        return [line], []
+        close = too_close(fit.chi2, fit.degrees_of_freedom, fit.p_value)
+        return [line], [close] if close else []
     return [line], [
         "The model does not explain the data within their errors; the intervals hold only for a model that does."
     ]

@@ -1,0 +1,26 @@
+"""Whether the misfit of a model is one that its errors allow, by the probability of a larger one."""
+
+UNLIKELY = 1e-3
+"""Probability of a larger misfit below which a model is said not to explain the data."""
+
+_TOO_CLOSE = 1e-6
+"""Probability of a smaller misfit below which the stated errors are said to be too large."""
+
+
+def too_close(chi2: float, freedom: float | int, p_value: float) -> str | None:
+    """What to say of points that lie closer to a model than their errors allow; None of others.
+
+    Parameters
+    ----------
+    chi2, freedom
+        Misfit and its degrees of freedom.
+    p_value
+        Probability of a larger misfit.
+    """
+    if not 1.0 - p_value < _TOO_CLOSE:
+        return None
+    return (
+        f"The points lie closer to the model than their standard errors allow: chi2 {chi2:.3g} for {freedom:.0f} "
+        "degrees of freedom. The standard errors are too large, or the points are smoothed or made by a model; "
+        "intervals are as wide as these errors."
+    )
