@@ -14,6 +14,7 @@ from npp_jax.files.cells import column_of, numbers_of, read_cells, refuse, wrong
 from npp_jax.files.sims_profile import read_profile
 from npp_jax.sims.errors import SimsFileError
 from npp_jax.text.errors import shorten
+from npp_jax.text.opened import open_file
 from npp_jax.text.table import Table
 from npp_jax.text.titles import fractions, nanometres, read_title, with_unit
 from npp_jax.tracer.measured import MeasuredProfile
@@ -134,6 +135,13 @@ def _table(
     if columns == _FRACTION:
         if background != (0.0, 0.0) or mass_bias != 1.0:
             raise ConfigError(f"{path}: backgrounds and mass_bias belong to counts; this table has fractions")
+        for k in places:
+            unit = read_title(*titled[k]).unit
+            if percents[k] is None and unit not in ("", "1", "-"):
+                told = (
+                    f"'{shorten(cells.titles[k])}' has the unit '{shorten(unit)}', which is none of an isotope fraction"
+                )
+                raise wrong_titles(cells, f"{told}; % and 1 are")
         factors = [1.0 if (found := percents[k]) is None else found[1] for k in places]
         if factors[0] != factors[1]:
             raise wrong_titles(cells, f"{' and '.join(_FRACTION)} have different units")
@@ -226,7 +234,8 @@ def read_labels(path: Path) -> Int[np.ndarray, "row column"]:
     import matplotlib.image
 
     try:
-        image = matplotlib.image.imread(path)
+        with open_file(path) as file:
+            image = matplotlib.image.imread(file, format=path.suffix[1:].lower())
     except (OSError, ValueError, SyntaxError) as error:
         raise ConfigError(f"{path}: not an image ({getattr(error, 'strerror', None) or error})") from None
     flat = image.reshape(image.shape[0] * image.shape[1], -1)
@@ -256,7 +265,8 @@ def read_counts(path: Path, shape: tuple[int, int]) -> Float[np.ndarray, "row co
 
 def _array(path: Path) -> np.ndarray:
     try:
-        loaded = np.load(path, allow_pickle=False)
+        with open_file(path) as file:
+            loaded = np.load(file, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise ConfigError(f"{path}: not an array ({getattr(error, 'strerror', None) or error})") from None
     if not isinstance(loaded, np.ndarray):
