@@ -58,7 +58,7 @@ def reading(path: str | Path, what: str) -> Iterator["Reader"]:
     with file, np.errstate(invalid="ignore", over="ignore"):
         try:
             yield Reader(path, file, what)
-        except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        except (ArithmeticError, OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
             # An error of the system is about another file; one that names the file says what is wrong.
             if (isinstance(error, OSError) and error.errno is not None) or str(error).startswith(str(path)):
                 raise
