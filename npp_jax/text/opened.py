@@ -1,16 +1,16 @@
 """The one way in which a file of the user is opened to be read: a pipe or a device in its place is not waited for."""
 
 import errno
+import io
 import os
 import stat
 from pathlib import Path
-from typing import BinaryIO
 
 DEVICE = "a pipe or a device, not a file"
 """What is said of a place that holds neither a file nor a folder."""
 
 
-def open_file(path: str | Path) -> BinaryIO:
+def open_file(path: str | Path) -> io.BufferedReader:
     """Open a file to read its bytes.
 
     Raises

@@ -12,7 +12,9 @@ from scipy import special
 from typer.testing import CliRunner, Result
 
 from npp_jax.cli import app
+from npp_jax.commands.tracer.data import read_labels
 from npp_jax.constants import BOLTZMANN_EV
+from npp_jax.files import ConfigError
 
 SWEEPS = Path(__file__).parents[2] / "sweeps"
 OSLO = Path(__file__).parents[3] / "shared/data/zno-izo-li-sims-oslo/160112d.dp_rpc_asc"
@@ -224,6 +226,32 @@ def test_wrong_input_ends_in_one_line(folder: Path, study: str, old: str, new: s
     assert message in done.output
     assert len(done.output.strip().splitlines()) == 1
     assert not list(folder.glob("*.h5"))
+
+
+def npy(kind: str, shape: str, content: bytes = b"") -> bytes:
+    """An array whose head says what it likes."""
+    head = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}".ljust(117) + "\n"
+    return b"\x93NUMPY\x01\x00" + len(head).to_bytes(2, "little") + head.encode() + content
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("huge.npy", npy("<i8", "(1000000, 1000000000)"), "it claims more numbers than there is room for"),
+        ("times.npy", npy("<m8[s]", "(1, 1)", bytes(8)), "integers [row, column] are needed"),
+        ("text.npy", b"abc", "not an array (.npy), as numpy.save writes it"),
+        ("text.png.tif", b"abc", "not an image of a format that is known"),
+        ("cut.png", b"\x89PNG\r\n\x1a\n", "not an image ("),
+    ],
+)
+def test_grains_that_are_none_are_one_line(name: str, content: bytes, told: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ConfigError) as caught:
+        read_labels(tmp_path / name)
+    message = str(caught.value)
+    assert message.startswith(f"{tmp_path / name}: ") and told in message and "\n" not in message
+    # Nobody is told to load what may execute code.
+    assert "pickle" not in message
 
 
 @pytest.mark.parametrize("start", ["1e-60", "1e-20"])

@@ -24,6 +24,9 @@ _FRACTION = ("fraction", "fraction_sigma")
 MINIMUM_POINTS = 5
 """Fewest points of a profile."""
 
+_NPY = b"\x93NUMPY"
+"""How an array begins."""
+
 _SAME = 1e-4
 """Relative difference up to which sums of two isotopes are one number, as those of fractions or per cent are."""
 
@@ -228,15 +231,18 @@ def read_labels(path: Path) -> Int[np.ndarray, "row column"]:
     """
     if path.suffix == ".npy":
         labels = _array(path)
-        if labels.ndim != 2 or not np.issubdtype(labels.dtype, np.integer):
+        if labels.ndim != 2 or labels.dtype.kind not in "iu":
             raise ConfigError(f"{path}: {labels.dtype} of shape {labels.shape}; integers [row, column] are needed")
         return labels.astype(int)
     import matplotlib.image
+    from PIL import Image, UnidentifiedImageError
 
     try:
         with open_file(path) as file:
             image = matplotlib.image.imread(file, format=path.suffix[1:].lower())
-    except (OSError, ValueError, SyntaxError) as error:
+    except UnidentifiedImageError:
+        raise ConfigError(f"{path}: not an image of a format that is known") from None
+    except (OSError, ValueError, SyntaxError, MemoryError, Image.DecompressionBombError) as error:
         raise ConfigError(f"{path}: not an image ({getattr(error, 'strerror', None) or error})") from None
     flat = image.reshape(image.shape[0] * image.shape[1], -1)
     colours, labels = np.unique(flat, axis=0, return_inverse=True)
@@ -258,7 +264,7 @@ def read_counts(path: Path, shape: tuple[int, int]) -> Float[np.ndarray, "row co
     counts = _array(path)
     if counts.shape != shape:
         raise ConfigError(f"{path}: shape {counts.shape}; the image of grains has {shape}")
-    if not (np.issubdtype(counts.dtype, np.number) and np.all(np.isfinite(counts)) and np.all(counts >= 0)):
+    if not (counts.dtype.kind in "iuf" and np.all(np.isfinite(counts)) and np.all(counts >= 0)):
         raise ConfigError(f"{path}: counts must be zero or positive numbers")
     return counts.astype(float)
 
@@ -266,9 +272,11 @@ def read_counts(path: Path, shape: tuple[int, int]) -> Float[np.ndarray, "row co
 def _array(path: Path) -> np.ndarray:
     try:
         with open_file(path) as file:
+            if not file.peek(len(_NPY)).startswith(_NPY):
+                raise ConfigError(f"{path}: not an array (.npy), as numpy.save writes it")
             loaded = np.load(file, allow_pickle=False)
+    except MemoryError:
+        raise ConfigError(f"{path}: not an array (it claims more numbers than there is room for)") from None
     except (OSError, ValueError, EOFError) as error:
         raise ConfigError(f"{path}: not an array ({getattr(error, 'strerror', None) or error})") from None
-    if not isinstance(loaded, np.ndarray):
-        raise ConfigError(f"{path}: several arrays; one (.npy) is needed")
     return loaded
