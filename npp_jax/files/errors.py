@@ -44,7 +44,8 @@ class ConfigTable(BaseModel):
             if abs(number) > _LARGEST or 0.0 < abs(number) < 1.0 / _LARGEST:
                 told = f"no quantity is so {'small' if abs(number) < 1.0 else 'large'}"
                 # A list is not shown with what it holds.
-                raise PydanticCustomError("far_number", told if isinstance(value, float) else f"{number!r}: {told}")
+                shown = told if isinstance(value, float) else f"{number!r}: {told}"
+                raise PydanticCustomError("far_number", "{shown}", {"shown": shown})
         return value
 
 
