@@ -16,11 +16,12 @@ from npp_jax.files.couple_table import CoupleTable, read_couple
 from npp_jax.files.origin import Origin, check_targets
 from npp_jax.files.study import load_study
 from npp_jax.files.writing import draw, readable, write_text, written_together
-from npp_jax.fitting.couple import LEAST_SIGMA, CoupleFit, fit_couple
+from npp_jax.fitting.couple import CoupleFit, fit_couple, sigma_of
 from npp_jax.inference import GOOD, REASON_ADVICE, UNLIKELY
 from npp_jax.physics.boltzmann_matano import Interdiffusion, boltzmann_matano
 from npp_jax.physics.keys import SAMPLE
 from npp_jax.text.errors import shorten
+from npp_jax.text.opened import read_bytes
 
 _NAME = re.compile(r"[A-Za-z]\w{0,19}")
 
@@ -102,13 +103,17 @@ def analyse_couple(
         found = boltzmann_matano(table.depth_um * 1e-6, table.fraction, 3600.0 * time_h, smoothing=smoothing, ends=ends)
         if np.sum(np.isfinite(found.D)) < 2:
             raise ValueError("the profile rises nowhere from one end to the other: is it that of a couple?")
-        fit = fit_couple(found, table.fraction, 3600.0 * time_h)
+        fit = fit_couple(found, table.fraction, 3600.0 * time_h, sigma=table.sigma)
     except ValueError as error:
         raise ConfigError(f"{file}: {error}") from None
     stem, lost = file.stem, list[str]()
     names = ("profile.csv", "D.csv", "band.csv", "couple.toml", "study.toml", "start.csv", "couple.png")
     targets = {name: output / f"{stem}_{name}" for name in names}
-    origin = Origin("couple", file, table.columns, (file,))
+    smoothed = "" if smoothing_um is None else f", smoothed over {smoothing_um!r} µm"
+    between = "" if ends is None else f", ends {ends[0]!r} and {ends[1]!r}"
+    scale = f"{f', in {depth_unit}' if depth_unit else ''}{', per cent' if percent else ''}"
+    detail = f"{table.columns}{scale}; {species}, {time_h!r} h{smoothed}{between}"
+    origin = Origin("couple", file, detail, (file,))
     picture = [targets["couple.png"]] if figures else []
     tables = [targets[name] for name in names[:-1]]
     check_targets([*tables, *picture], origin, force=force)
@@ -199,7 +204,7 @@ def _check_ends(table: CoupleTable, ends: tuple[float, float] | None) -> None:
 
 def profile_text(table: CoupleTable, found: Interdiffusion, species: str, before_um: float) -> str:
     """Profile with the standard deviations of its points, from the end of the couple that is simulated."""
-    sigma = np.maximum(found.sigma, LEAST_SIGMA)[found.phase]
+    sigma = sigma_of(found, table.sigma)
     rows = zip(*(column.tolist() for column in (table.depth_um + before_um, table.fraction, sigma)), strict=True)
     return f"depth_um,{species},{species}_sigma\n" + "".join(f"{x:.9g},{c:.9g},{s:.3g}\n" for x, c, s in rows)
 
@@ -222,7 +227,7 @@ def _check_unedited(paths: list[Path]) -> None:
         In one line.
     """
     for path in (path for path in paths if path.exists()):
-        text, _, told = path.read_text(encoding="utf-8", errors="replace").rpartition(_MARK_LINE)
+        text, _, told = read_bytes(path).decode("utf-8", "replace").rpartition(_MARK_LINE)
         if told.split()[-1:] != [_checksum(text)]:
             raise ConfigError(
                 f"{path}: it was edited since `npp-jax couple` has written it; give another place, or --force to "
@@ -274,10 +279,11 @@ def _doubts(table: CoupleTable, found: Interdiffusion, fit: CoupleFit) -> list[s
         )
     if fit.alike > _ALIKE:
         doubts.append(f"neighbouring points err alike; the band is {fit.alike**0.5:.2g} × wider than if they did not")
+    spread = found.sigma[found.phase] if table.sigma is None else table.sigma
     for name, side, end in (("first", slice(_FLAT), 0), ("last", slice(-_FLAT, None), 1)):
         x, c = table.depth_um[side], table.fraction[side]
         slope = np.polyfit(x - x.mean(), c, 1)[0]
-        error = max(found.sigma[found.phase[side][0]], 1e-12) / np.sqrt(np.sum((x - x.mean()) ** 2))
+        error = max(float(np.median(spread[side])), 1e-12) / np.sqrt(np.sum((x - x.mean()) ** 2))
         told = np.median(c[:3] if end == 0 else c[-3:]) == found.ends[end]
         if told and abs(slope) > 4.0 * error:
             doubts.append(

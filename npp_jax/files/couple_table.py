@@ -7,23 +7,17 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from npp_jax.files.cells import numbers_of, read_cells, wrong_titles
+from npp_jax.files.cells import numbers_of, read_cells, refuse, wrong_titles
 from npp_jax.files.errors import ConfigError
 from npp_jax.text.errors import shorten
 from npp_jax.text.table import Table
-from npp_jax.text.titles import nanometres, read_title, with_unit
+from npp_jax.text.titles import by_weight, nanometres, read_title, with_unit
 
 FEWEST = 8
 """Points that a couple needs."""
 
 _DEPTH = re.compile(r"[xz]|(?i:depth|dis|dist|distance|position|pos|tiefe|abstand)")
 """A capital X is a mole fraction."""
-_BY_WEIGHT = re.compile(
-    r"(?<![^\W_])(?:(?:wt|weight|mass|gew(?:ichts)?|massen?|vol(?:ume|umen)?)[\s._-]*"
-    r"(?:%|pct|per ?cent|fraction|prozent|anteil)|ma?[.-]+\s*%)",
-    re.IGNORECASE,
-)
-"""Shares by weight or volume, which no factor makes mole fractions."""
 
 _PERCENT = {"%", "at%", "at.%", "at. %", "mol%", "mol.%", "atpct", "molpct", "pct", "percent"}
 
@@ -37,6 +31,8 @@ class CoupleTable(NamedTuple):
     """What was taken for what, one line each."""
     columns: str = ""
     """Titles of the columns of distance and fraction."""
+    sigma: Float[np.ndarray, " point"] | None = None
+    """Standard deviations of the fractions, where the file has a column NAME_sigma."""
 
 
 def read_couple(
@@ -73,16 +69,27 @@ def read_couple(
     at_fraction = _column(cells, names, fraction, rest, "--fraction")
     if at_fraction == at_depth:
         raise ConfigError(f"{path}: column '{cells.titles[at_depth]}' cannot be both distance and fraction")
-    if _BY_WEIGHT.search(f"{cells.titles[at_fraction]} {cells.units[at_fraction]}"):
+    if by_weight(f"{cells.titles[at_fraction]} {cells.units[at_fraction]}"):
         title = shorten(cells.titles[at_fraction])
         raise ConfigError(f"{path}: column '{title}' is no mole fraction, but a share by weight or volume; convert it")
     unit = depth_unit or read_title(cells.titles[at_depth], cells.units[at_depth]).unit or "um"
     to_nm = nanometres(unit)
     if to_nm is None:
         raise ConfigError(f"{path}: '{shorten(unit)}' is no unit of length; give --depth-unit um, nm or mm")
-    table = numbers_of(cells, (at_depth, at_fraction))
-    known = np.all(np.isfinite(table), axis=1)
-    factor = 0.01 if percent or _is_percent(cells, at_fraction) else 1.0
+    at_sigma = [k for k, name in enumerate(names) if name == f"{names[at_fraction]}_sigma"]
+    if len(at_sigma) > 1:
+        raise wrong_titles(cells, f"the column '{shorten(names[at_sigma[0]])}' is there twice")
+    places = (at_depth, at_fraction, *at_sigma)
+    table = numbers_of(cells, places)
+    known = np.all(np.isfinite(table[:, :2]), axis=1)
+    is_sigma = known[:, None] & (np.arange(len(places)) == 2)
+    refuse(
+        cells, places, ~(np.isfinite(table) & (table > 0.0)) & is_sigma, "is no standard deviation, which is positive"
+    )
+    percents = [percent or _is_percent(cells, k) for k in places[1:]]
+    if len(set(percents)) > 1:
+        raise wrong_titles(cells, f"'{shorten(names[at_fraction])}' and its standard deviation have different units")
+    factor = 0.01 if percents[0] else 1.0
     x, c = 1e-3 * to_nm * table[known, 0], factor * table[known, 1]
     if len(x) < FEWEST:
         raise ConfigError(f"{path}: {len(x)} points; a couple needs at least {FEWEST}")
@@ -90,13 +97,18 @@ def read_couple(
         worst = c[int(np.argmax(np.abs(c - 0.5)))]
         raise ConfigError(f"{path}: a mole fraction of {worst:.4g}; if these are per cent, give --percent")
     # Points at one depth, as at the boundary of two phases, stand for their mean.
-    places, number, count = np.unique(x, return_inverse=True, return_counts=True)
+    at, number, count = np.unique(x, return_inverse=True, return_counts=True)
     told = [f"distance: {cells.titles[at_depth]} [{unit}]; fraction: {cells.titles[at_fraction]}"]
     told += [f"{int(np.sum(~known))} rows without numbers were left out"] if not known.all() else []
     twice = int(np.sum(count > 1))
     told += [f"{twice} depths stand more than once: their means are taken"] if twice else []
     columns = shorten(f"{cells.titles[at_depth]}, {cells.titles[at_fraction]}", 120)
-    return CoupleTable(places, np.bincount(number.ravel(), c) / count, tuple(told), columns)
+    mean = lambda values: np.bincount(number.ravel(), values) / count  # noqa: E731
+    if not at_sigma:
+        return CoupleTable(at, mean(c), tuple(told), columns)
+    told.append(f"standard deviations: {cells.titles[at_sigma[0]]}")
+    sigma = np.sqrt(mean((factor * table[known, 2]) ** 2) / count)
+    return CoupleTable(at, mean(c), tuple(told), columns, sigma)
 
 
 def _column(cells: Table, names: list[str], wanted: str | None, found: list[int], option: str) -> int:

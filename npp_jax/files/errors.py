@@ -10,13 +10,16 @@ from npp_jax.text.errors import OneLineError
 
 T = TypeVar("T")
 
+_LARGEST = 1e100
+"""Modulus that no quantity has, nor its inverse."""
+
 
 class ConfigError(OneLineError):
     """A file of the user is wrong; the message is one line."""
 
 
 class ConfigTable(BaseModel):
-    """A table of a TOML file: unknown keys and numbers that are not finite are refused."""
+    """A table of a TOML file: unknown keys and numbers that are not finite, or beyond all quantities, are refused."""
 
     model_config = ConfigDict(
         extra="forbid", allow_inf_nan=False, str_strip_whitespace=True, use_attribute_docstrings=True
@@ -32,6 +35,29 @@ class ConfigTable(BaseModel):
                 if isinstance(entry, bool | str) and type(entry) not in types:
                     raise PydanticCustomError("no_number", "a number is needed")
         return value
+
+    @field_validator("*", mode="after")
+    @classmethod
+    def _no_number_beyond_all(cls, value: Any) -> Any:
+        """Powers and quotients of what is left are numbers still."""
+        for number in _floats(value):
+            if abs(number) > _LARGEST or 0.0 < abs(number) < 1.0 / _LARGEST:
+                told = f"no quantity is so {'small' if abs(number) < 1.0 else 'large'}"
+                # A list is not shown with what it holds.
+                shown = told if isinstance(value, float) else f"{number!r}: {told}"
+                raise PydanticCustomError("far_number", "{shown}", {"shown": shown})
+        return value
+
+
+def _floats(value: Any) -> Iterator[float]:
+    """Numbers of a value; those of tables in it are looked at with the tables."""
+    match value:
+        case float():
+            yield value
+        case list() | tuple() | set():
+            yield from (number for inner in value for number in _floats(inner))
+        case dict():
+            yield from _floats(list(value.values()))
 
 
 def _plain_types(annotation: Any) -> Iterator[Any]:

@@ -14,11 +14,13 @@ from typing import Any, NamedTuple
 
 from npp_jax.files.cells import content_of
 from npp_jax.files.curves import is_fraction
+from npp_jax.files.errors import ConfigError
 from npp_jax.files.experiment_tables import ExperimentTable
 from npp_jax.files.recorded import record_files
 from npp_jax.files.study_tables import StudyTable
-from npp_jax.files.toml import read_toml
+from npp_jax.files.toml import is_keys, read_toml, toml_table
 from npp_jax.text.errors import TextError
+from npp_jax.text.opened import read_bytes
 from npp_jax.text.titles import read_title, seconds, with_unit
 
 _SEPARATOR = " = "
@@ -149,8 +151,22 @@ def _checksum(path: Path) -> str:
         return _of_bytes(path)
 
 
+def is_input(path: Path, text: str) -> bool:
+    """Whether a file is one of those that a study reads: a file of keys, or a table that the text of a sweep tells."""
+    try:
+        if is_keys(toml_table(path)):
+            return True
+    except ConfigError:
+        pass
+    try:
+        sums = {_CHECKSUM + found for found in (_checksum(path), _of_bytes(path))}
+    except OSError:
+        return False
+    return not sums.isdisjoint(told_apart(text).values())
+
+
 def _of_bytes(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return hashlib.sha256(read_bytes(path)).hexdigest()
 
 
 def _is_head(titles: list[str]) -> bool:

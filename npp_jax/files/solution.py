@@ -21,6 +21,7 @@ from npp_jax.simulation.solution import Solution
 from npp_jax.simulation.status import Status
 from npp_jax.sweeping.store.arrays import Array
 from npp_jax.sweeping.store.reading import FileFault, Reader, reading
+from npp_jax.text.opened import read_bytes
 
 SCHEMA_VERSION = 1
 TITLE = "npp_jax simulation"
@@ -162,7 +163,7 @@ def checksum(text: str) -> str:
 
 def _checksum_of(table: Path) -> str:
     try:
-        return hashlib.sha256(table.read_bytes()).hexdigest()
+        return hashlib.sha256(read_bytes(table)).hexdigest()
     except OSError:
         return ""
 

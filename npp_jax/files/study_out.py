@@ -30,6 +30,7 @@ from npp_jax.observe import (
     PoissonLikelihood,
     StudentLikelihood,
 )
+from npp_jax.text.opened import read_bytes
 
 
 class Source(NamedTuple):
@@ -42,7 +43,7 @@ class Source(NamedTuple):
     @classmethod
     def of(cls, path: Path) -> "Source":
         """A file as it is now."""
-        return cls(path.suffix.lower(), path.read_bytes())
+        return cls(path.suffix.lower(), read_bytes(path))
 
 
 class RecordSource(NamedTuple):

@@ -147,6 +147,11 @@ def tables_in(annotation: Any) -> Iterator[type[ConfigTable]]:
         yield from tables_in(inner)
 
 
+def is_keys(raw: Mapping[str, Any]) -> bool:
+    """Whether the content of a file has what an experiment or a study has."""
+    return not _FILES.keys().isdisjoint(raw)
+
+
 def _other_file(raw: Mapping[str, Any], root: type[ConfigTable]) -> str | None:
     """What a file is that is not one of `root`, in words; None if that is not known."""
     mark = next((key for key in _FILES if key in raw and key not in root.model_fields), None)

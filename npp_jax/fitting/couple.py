@@ -30,7 +30,7 @@ from npp_jax.inference import (
     with_priors,
 )
 from npp_jax.physics.boltzmann_matano import Interdiffusion
-from npp_jax.physics.checks import FINITE, POSITIVE, expects
+from npp_jax.physics.checks import FINITE, POSITIVE, expects, optional
 from npp_jax.physics.couple_profile import couple_profile, spline_of
 
 POINTS_A_KNOT = 20
@@ -101,9 +101,14 @@ class _Data(NamedTuple):
     """√t [√s]."""
 
 
-@expects(found=Interdiffusion, fraction=FINITE, time=POSITIVE, least=POSITIVE)
+@expects(found=Interdiffusion, fraction=FINITE, time=POSITIVE, least=POSITIVE, sigma=optional(POSITIVE))
 def fit_couple(
-    found: Interdiffusion, fraction: Float[np.ndarray, " point"], time: float, *, least: float = LEAST_SIGMA
+    found: Interdiffusion,
+    fraction: Float[np.ndarray, " point"],
+    time: float,
+    *,
+    least: float = LEAST_SIGMA,
+    sigma: Float[np.ndarray, " point"] | None = None,
 ) -> CoupleFit:
     """Fit D(c) in free form.
 
@@ -117,9 +122,11 @@ def fit_couple(
         Time of the anneal. [s]
     least
         Standard deviation where points scatter less. [1]
+    sigma
+        Standard deviations of the points; those of the scatter of their phases if not given. [1]
     """
     lasts = np.flatnonzero(np.diff(found.phase))
-    sigma = np.maximum(found.sigma, least)[found.phase]
+    sigma = sigma_of(found, sigma, least)
     between = np.stack([found.depth[lasts], found.depth[lasts + 1]], axis=1)
     data = _Data(*map(jnp.asarray, (found.depth, fraction, sigma, found.phase, between, math.sqrt(time))))
     counts = tuple(knots_of(int(np.sum(found.phase == k))) for k in range(len(lasts) + 1))
@@ -148,6 +155,13 @@ def fit_couple(
         curve=np.asarray(curve).ravel(),
         D=np.exp(np.stack([value, value - half, value + half], axis=1)),
     )
+
+
+def sigma_of(
+    found: Interdiffusion, told: Float[np.ndarray, " point"] | None, least: float = LEAST_SIGMA
+) -> Float[np.ndarray, " point"]:
+    """Standard deviations of the points, `least` at least: as they are told, or else those of the scatter."""
+    return np.maximum(found.sigma[found.phase] if told is None else told, least)
 
 
 def _parts(theta: Array, counts: tuple[int, ...]) -> tuple[Float[Array, "phase two"], list[Array]]:

@@ -11,6 +11,8 @@ from npp_jax.sims.options import ImportOptions, scale_factor
 from npp_jax.sims.raw import MINIMUM_POINTS, Channel, RawProfile
 from npp_jax.sims.scatter import Scatter, causes, ceiling, scatter_of
 from npp_jax.sims.signal import SATURATED, Signal, counted_signal, interpolated
+from npp_jax.text.errors import shorten
+from npp_jax.text.titles import by_weight
 
 
 class Aligned(NamedTuple):
@@ -24,7 +26,10 @@ class Aligned(NamedTuple):
 
 
 def usable(raw: RawProfile, channel: Channel) -> Channel:
-    """A channel all of whose signals are numbers that are not negative."""
+    """A channel all of whose signals are numbers that are not negative, and no shares by weight."""
+    if by_weight(f"{channel.name} {channel.unit}"):
+        told = f"a share by weight or volume ({shorten(channel.unit)}), of which no factor makes ions; convert it"
+        raise fault(raw.path, told, column=channel.name)
     for mask, what in ((~np.isfinite(channel.values), "no number"), (channel.values < 0.0, "a negative signal")):
         if np.any(mask):
             line = int(channel.lines[np.argmax(mask)])

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from npp_jax.text.errors import fault
+from npp_jax.text.opened import open_file
 
 LARGEST_FILE = 200_000_000
 """Longest file that is read [bytes]."""
@@ -60,7 +61,7 @@ def read_text(path: str | Path, expected: str, *, may_be_empty: bool = False) ->
         The file cannot be opened, is empty, too long, or holds no text.
     """
     try:
-        with open(path, "rb") as file:
+        with open_file(path) as file:
             data = file.read(LARGEST_FILE + 1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)

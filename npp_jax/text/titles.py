@@ -22,6 +22,12 @@ _RATE = re.compile(rf"(?:counts?|cts?|cnts?|c|ions?){_PER_SECOND}|cps")
 _CONCENTRATION = re.compile(r"at(?:oms?)?(?:/|\s?per\s?)?(?:cm\^?-?3|cc|ccm)|(?:cm|m)\^?-3|1/cm\^?3")
 _FRACTIONS = {"1", "-", "fraction", "%", "at%", "at.%", "mol%", "molpct", "wt%", "pct", "atpct", "wtpct"}
 
+_BY_WEIGHT = re.compile(
+    r"(?<![^\W_])(?:(?:wt|weight|mass|gew(?:ichts)?|massen?|vol(?:ume|umen)?)[\s._-]*"
+    r"(?:%|pct|ppm|per ?cent|fraction|prozent|anteil)|ma?[.-]+\s*%|(?:wppm|ppmw)(?!\w))",
+    re.IGNORECASE,
+)
+
 _AXES: tuple[tuple[Axis, re.Pattern[str]], ...] = (
     ("depth", re.compile(r"(?:sputter|crater|profile)?[ _-]*(?:depth|tiefe)|z", re.IGNORECASE)),
     ("time", re.compile(r"(?:sputter(?:ing)?|etch|elapsed|mess)?[ _-]*(?:time|zeit)|sputterzeit|t", re.IGNORECASE)),
@@ -126,6 +132,11 @@ def with_unit(cell: str, unit: str, factor: Callable[[str], float | None]) -> tu
         if found is not None and found[1].strip() and (value := factor(found[2])) is not None:
             return found[1].strip(), value
     return None
+
+
+def by_weight(title: str) -> bool:
+    """Whether a title tells a share by weight or volume, which no factor makes a mole fraction."""
+    return _BY_WEIGHT.search(title) is not None
 
 
 def seconds(unit: str) -> float | None:

@@ -196,6 +196,65 @@ def test_two_columns_of_one_table_do_not_replace_each_other(tmp_path: Path):
     assert run("Ni").exit_code == run("Ni").exit_code == 0
     kept = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
     refused = run("Co")
-    assert refused.exit_code == 2 and "(dis, Co)" in refused.output and refused.output.count("\n") == 1
+    assert refused.exit_code == 2 and "(dis, Co; A, 100.0 h)" in refused.output and refused.output.count("\n") == 1
     assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == kept
     assert run("Co", "--force").exit_code == 0
+
+
+def test_another_calculation_does_not_replace_what_was_found(tmp_path: Path):
+    file, out = write(tmp_path / "a.csv", "X,dis"), tmp_path / "out"
+
+    def run(*more: str):
+        options = {"--time-h": "100", "--species": "Mo", "--output": str(out)}
+        options |= dict(zip(more[::2], more[1::2], strict=True))
+        words = [word for option, value in options.items() for word in (option, *value.split())]
+        return CliRunner().invoke(app, ["couple", str(file), "--no-figures", *words])
+
+    assert run().exit_code == run().exit_code == run("--time-h", "1e2").exit_code == 0
+    kept = {path.name: path.read_bytes() for path in out.iterdir()}
+    for more in (
+        ("--time-h", "10"),
+        ("--species", "Nb"),
+        ("--smoothing-um", "5"),
+        ("--ends", "0 1"),
+        ("--depth-unit", "nm"),
+    ):
+        refused = run(*more)
+        assert refused.exit_code == 2 and "--force to replace it" in refused.output, more
+        assert refused.output.count("\n") == 1
+        assert {path.name: path.read_bytes() for path in out.iterdir()} == kept
+
+
+def test_standard_deviations_of_the_file_are_used(tmp_path: Path):
+    told = np.where(DEPTH < 100.0, 0.002, 0.02)
+
+    def table(head: str, factor: float = 1.0, sigma: np.ndarray = told) -> Path:
+        rows = [f"{x:.6g},{c:.6f},{factor * s:.6g}" for x, c, s in zip(DEPTH, FRACTION, sigma, strict=True)]
+        (tmp_path / "a.csv").write_text("\n".join([head, *rows]) + "\n", encoding="utf-8")
+        return tmp_path / "a.csv"
+
+    read = read_couple(table("dis,X,X_sigma"))
+    assert read.sigma is not None and np.array_equal(read.sigma, told)
+    assert "standard deviations: X_sigma" in read.told
+    options = ["--time-h", "100", "--output", str(tmp_path / "out"), "--no-figures"]
+    done = CliRunner().invoke(app, ["couple", str(tmp_path / "a.csv"), *options])
+    assert done.exit_code == 0, done.output
+    written = np.genfromtxt(tmp_path / "out" / "a_profile.csv", delimiter=",", names=True)
+    np.testing.assert_allclose(written["A_sigma"], told)
+    band = np.genfromtxt(tmp_path / "out" / "a_band.csv", delimiter=",", names=True)
+    wide = np.log(band["D_high_m2_s"] / band["D_low_m2_s"])
+    # D is known worse where the points are.
+    assert np.mean(wide[band["fraction"] > 0.6]) > 2.0 * np.mean(wide[band["fraction"] < 0.4])
+    # Two points at one depth know more.
+    both = tmp_path / "both.csv"
+    both.write_text("dis,X,X_sigma\n" + "0,0,0.3\n0,0,0.4\n" + "".join(f"{k},0.{k},0.1\n" for k in range(1, 9)))
+    found = read_couple(both).sigma
+    assert found is not None
+    np.testing.assert_allclose(found[:2], [0.25, 0.1])
+    for head, sigma, message in (
+        ("dis,X,X_sigma (%)", told, "'X' and its standard deviation have different units"),
+        ("dis,X,X_sigma", 0.0 * told, "X_sigma = 0 is no standard deviation"),
+        ("dis,X,X_sigma", np.nan * told, "X_sigma = nan is no standard deviation"),
+    ):
+        refused = CliRunner().invoke(app, ["couple", str(table(head, sigma=sigma)), *options])
+        assert refused.exit_code == 2 and message in refused.output and refused.output.count("\n") == 1, refused.output

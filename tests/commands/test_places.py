@@ -216,9 +216,11 @@ def test_exports_replace_their_like(folder: Path, run: Run, tmp_path: Path) -> N
     table = tmp_path / "t.csv"
     for _ in range(2):
         assert run("export", folder / "study.h5", "--csv", table)[0] == 0
+    (tmp_path / "v.csv").write_text("a table of the user", encoding="utf-8")
     before = content(folder)
     for wrong, told in (
-        (("--csv", folder / "study.toml"), "study.toml: what is there is another table, or none"),
+        (("--csv", tmp_path / "v.csv"), "v.csv: what is there is another table, or none"),
+        (("--csv", folder / "study.toml"), "study.toml: it is read by the study"),
         (("--csv", folder / "study.h5", "--force"), "study.h5: it would replace a data file"),
         (("--npz", folder / "K.csv"), "K.csv: a file is there that does not tell"),
         (("--csv", tmp_path / "x", "--npz", tmp_path / "x"), "x: two results would have this name"),
@@ -226,6 +228,14 @@ def test_exports_replace_their_like(folder: Path, run: Run, tmp_path: Path) -> N
     ):
         code, text = run("export", folder / "study.h5", *wrong)
         assert (code, len(text.splitlines())) == (2, 1) and told in text
+    # Not even --force replaces what the study reads, which the sweep knows by what it holds.
+    shutil.copy(folder / "K.csv", tmp_path / "elsewhere.csv")
+    for name in ("study.toml", "K.toml", "K.csv", "trace.csv", "candidates.csv", tmp_path / "elsewhere.csv"):
+        for option in ("--csv", "--npz"):
+            code, text = run("export", folder / "study.h5", option, folder / name, "--force")
+            assert (code, len(text.splitlines())) == (2, 1) and "it is read by the study" in text, text
+    assert run("export", folder / "study.h5", "--csv", tmp_path / "v.csv", "--force")[0] == 0
+    assert (tmp_path / "v.csv").read_bytes() == table.read_bytes()
     assert content(folder) == before
     # The table needs no profiles, which this sweep did not keep.
     code, text = run("export", folder / "study.h5", "--csv", tmp_path / "u.csv", "--npz", tmp_path / "u.npz")
@@ -390,7 +400,7 @@ def test_a_pipe_in_the_place_of_a_result_is_not_waited_for(glasses: Path, run: R
                 code, text = run("simulate", "a/K.toml", "--output", name, "--quiet", *more)
                 assert code == 2 and f"{name}/{name}: a device is there; a file is to be written" in text
         code, text = run("plot", "K.h5/K.h5")
-        assert code == 2 and "K.h5/K.h5: a device, not a file" in text
+        assert code == 2 and "K.h5/K.h5: a pipe or a device, not a file" in text
     finally:
         signal.alarm(0)
         signal.signal(signal.SIGALRM, before)

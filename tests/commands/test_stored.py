@@ -159,6 +159,13 @@ def test_what_a_solution_says_is_checked(
     assert "\x1b" not in text
 
 
+@pytest.mark.parametrize("value", [np.inf, np.nan])
+def test_a_count_that_is_no_whole_number_is_one_line(value: float, solution_file: Path, tmp_path: Path) -> None:
+    change = replaced("report_cells", lambda f, v: f.__setitem__("report_cells", value))
+    path = changed(solution_file, tmp_path / "count.h5", change)
+    refused(read_solution, ConfigError, path, "or damaged (cannot convert")
+
+
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("name", ["trace_surface_potential", "fraction", "field", "time", "report_profile_error"])
 def test_a_number_beyond_all_quantities_is_refused(name: str, solution_file: Path, tmp_path: Path, run: Run) -> None:

@@ -12,7 +12,9 @@ from scipy import special
 from typer.testing import CliRunner, Result
 
 from npp_jax.cli import app
+from npp_jax.commands.tracer.data import read_labels
 from npp_jax.constants import BOLTZMANN_EV
+from npp_jax.files import ConfigError
 
 SWEEPS = Path(__file__).parents[2] / "sweeps"
 OSLO = Path(__file__).parents[3] / "shared/data/zno-izo-li-sims-oslo/160112d.dp_rpc_asc"
@@ -175,6 +177,20 @@ def test_measured_profile_that_one_law_does_not_explain(tmp_path: Path) -> None:
         ("tracer_map", "pixel_um = 1.0", "", "map.pixel_um: missing key"),
         ("tracer_map", "pixel_um = 1.0", "pixel_nm = 1.0", "pixel_nm"),
         ("tracer_map", "[16.0, 60.0]", "[16.0, 64.0]", "cuts[0]: (16, 64) lies outside of the map, 32 × 64 µm"),
+        ("tracer_map", "interval_um = 1.0", "interval_um = 1e-9", "cuts[0].interval_um = 1e-09 makes 6e+10 points"),
+        (
+            "tracer_exchange",
+            "[truth]",
+            '[[known]]\nname = "surface"\nprior_mean = 1e99\nprior_sigma = 1\n[truth]',
+            "known[0]: prior_mean = 1e+99 of surface must be greater than or equal to -10 and less than",
+        ),
+        (
+            "tracer_exchange",
+            "[truth]",
+            '[[known]]\nname = "base"\nprior_mean = 0.1\nprior_sigma = 1e-300\n[truth]',
+            "known[0].prior_sigma = 1e-300: no quantity is so small",
+        ),
+        ("tracer_exchange", "2e-12", "5e-324", "model.start_D_m2_s = 5e-324: no quantity is so small"),
         ("tracer_map", "light.npy", "negative.npy", "counts must be zero or positive numbers"),
         ("tracer_map", "light.npy", "short.npy", "shape (5, 64); the image of grains has (32, 64)"),
         ("tracer_chain", "D_bulk_m2_s = 2.6e-12", "D_bulk_m2_s = 0.0", "chain.D_bulk_m2_s = 0.0"),
@@ -212,7 +228,33 @@ def test_wrong_input_ends_in_one_line(folder: Path, study: str, old: str, new: s
     assert not list(folder.glob("*.h5"))
 
 
-@pytest.mark.parametrize("start", ["1e-300", "1e-20"])
+def npy(kind: str, shape: str, content: bytes = b"") -> bytes:
+    """An array whose head says what it likes."""
+    head = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}".ljust(117) + "\n"
+    return b"\x93NUMPY\x01\x00" + len(head).to_bytes(2, "little") + head.encode() + content
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("huge.npy", npy("<i8", "(1000000, 1000000000)"), "it claims more numbers than there is room for"),
+        ("times.npy", npy("<m8[s]", "(1, 1)", bytes(8)), "integers [row, column] are needed"),
+        ("text.npy", b"abc", "not an array (.npy), as numpy.save writes it"),
+        ("text.png.tif", b"abc", "not an image of a format that is known"),
+        ("cut.png", b"\x89PNG\r\n\x1a\n", "not an image ("),
+    ],
+)
+def test_grains_that_are_none_are_one_line(name: str, content: bytes, told: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ConfigError) as caught:
+        read_labels(tmp_path / name)
+    message = str(caught.value)
+    assert message.startswith(f"{tmp_path / name}: ") and told in message and "\n" not in message
+    # Nobody is told to load what may execute code.
+    assert "pickle" not in message
+
+
+@pytest.mark.parametrize("start", ["1e-60", "1e-20"])
 def test_a_start_of_which_no_point_shows_anything_is_told(start: str, folder: Path) -> None:
     study = folder / "tracer_exchange.toml"
     text = study.read_text(encoding="utf-8")

@@ -102,6 +102,19 @@ SMALL = 'kind = "small"\n[[parts]]\n'
             SMALL + "[parts.core]\nthickness_nm = 1\nrate_m_s = 2.0",
             "parts[0].core.rate_m_s = 2.0: must be greater than 0 and less than or equal to 1",
         ),
+        # Of what its square or inverse would be no number.
+        (SMALL + "thickness_nm = 1e-300", "parts[0].thickness_nm = 1e-300: no quantity is so small"),
+        (SMALL + "thickness_nm = 5e-324", "parts[0].thickness_nm = 5e-324: no quantity is so small"),
+        (SMALL + "thickness_nm = 1e300", "parts[0].thickness_nm = 1e+300: must be greater than 0 and less than or"),
+        (SMALL + "[parts.core]\nthickness_nm = 1e300", "parts[0].core.thickness_nm = 1e+300: no quantity is so large"),
+        (
+            SMALL + "[parts.core]\nthickness_nm = 1\nrate_m_s = [0.5, 1e-300]",
+            "parts[0].core.rate_m_s = a list: 1e-300: no quantity is so small",
+        ),
+        (
+            SMALL + "[parts.core]\nthickness_nm = 1\nshare = {Li = 1e-300}",
+            "parts[0].core.share = a table: 1e-300: no quantity is so small",
+        ),
         (SMALL + "thickness_nm = true", "parts[0].thickness_nm = true: a number is needed"),
         (
             SMALL + "layers = {}",

@@ -256,6 +256,20 @@ def test_gaps_and_negative_signals_of_a_chosen_channel_are_refused(tmp_path: Pat
     assert import_sims(path, ImportOptions({"Li": "Li"})).species == ("Li",)
 
 
+@pytest.mark.parametrize("unit", ["wt%", "mass %", "Gew.-%", "wt ppm", "ppmw", "vol%", "weight fraction"])
+def test_shares_by_weight_are_refused(unit: str, tmp_path: Path):
+    path = tmp_path / "probe.csv"
+    rows = "".join(f"{10 * k},{9.5 - 0.4 * k},{k}\n" for k in range(12))
+    path.write_text(f"depth_nm,K ({unit}),Li (counts)\n{rows}", encoding="utf-8")
+    # It is listed as what it is, and no scale makes ions of it.
+    weights, counts = read_raw(path).names
+    for options in (ImportOptions({"K": weights}), ImportOptions({"Li": counts}, reference=weights)):
+        with pytest.raises(SimsFileError, match="a share by weight or volume") as caught:
+            import_sims(path, options)
+        assert str(caught.value).startswith(f"{path}, column 'K") and "\n" not in str(caught.value)
+    assert import_sims(path, ImportOptions({"Li": counts})).species == ("Li",)
+
+
 def test_units_far_from_the_usual_are_told(rng: np.random.Generator):
     raw = simulated(rng, "time")
     found = convert(raw, options(normalise={"K": "sum"}, crater_depth_nm=4e5, bulk_nm=(2.5e5, 4e5))).warnings

@@ -178,6 +178,8 @@ def test_columns_of_counts_that_a_study_names(tmp_path: Path):
         ("Tiefe (µm);18O-;16O-", {"isotopes": ("18O", "16O")}, "needs the columns 18O and 16O, each once; got"),
         ("Tiefe (µm);18O- (cps);16O- (cps)", {"isotopes": ("18O-", "16O-")}, "has a unit that is not counts"),
         ("Tiefe;light_counts;heavy_counts", {}, "needs the columns position_UNIT or depth_UNIT"),
+        ("depth_um;fraction (at%);fraction_sigma (at%)", {}, "'fraction (at%)' has the unit 'at%'"),
+        ("depth_um;fraction;fraction_sigma (wt%)", {}, "'fraction_sigma (wt%)' has the unit 'wt%'"),
         ("depth_um;fraction (%);fraction_sigma", {}, "fraction and fraction_sigma have different units"),
     ],
 )

@@ -40,7 +40,7 @@ def make_couple(options: Options) -> tuple[list[Draft], list[str]]:
         raise ConfigError(f"{options.profile}: {error}") from None
     if np.sum(np.isfinite(found.D)) < 2:
         raise ConfigError(f"{options.profile}: the profile rises nowhere from one end to the other: is it a couple's?")
-    fit = fit_couple(found, table.fraction, 3600.0 * hours)
+    fit = fit_couple(found, table.fraction, 3600.0 * hours, sigma=table.sigma)
     study = study_of_couple(found, fit, name, species=species, time_h=hours, profile=f"{name}_profile.csv")
     head = "# synthetic\n" if options.profile is None else ""
     return [

@@ -19,6 +19,7 @@ from npp_jax.commands.progress import duration
 from npp_jax.commands.report.blocks import Block, Code, Folded, Section
 from npp_jax.files.origin import relative_to
 from npp_jax.simulation.text_table import TextTable
+from npp_jax.text.opened import open_file
 
 
 class Begun(NamedTuple):
@@ -88,5 +89,5 @@ def provenance(begun: Begun, precision: str, counts: Sequence[Block]) -> Section
 
 
 def _checksum(file: Path) -> str:
-    with file.open("rb") as content:
+    with open_file(file) as content:
         return hashlib.file_digest(content, "sha256").hexdigest()

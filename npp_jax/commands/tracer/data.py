@@ -14,6 +14,7 @@ from npp_jax.files.cells import column_of, numbers_of, read_cells, refuse, wrong
 from npp_jax.files.sims_profile import read_profile
 from npp_jax.sims.errors import SimsFileError
 from npp_jax.text.errors import shorten
+from npp_jax.text.opened import open_file
 from npp_jax.text.table import Table
 from npp_jax.text.titles import fractions, nanometres, read_title, with_unit
 from npp_jax.tracer.measured import MeasuredProfile
@@ -22,6 +23,9 @@ _COUNTED = ("light_counts", "heavy_counts")
 _FRACTION = ("fraction", "fraction_sigma")
 MINIMUM_POINTS = 5
 """Fewest points of a profile."""
+
+_NPY = b"\x93NUMPY"
+"""How an array begins."""
 
 _SAME = 1e-4
 """Relative difference up to which sums of two isotopes are one number, as those of fractions or per cent are."""
@@ -134,6 +138,13 @@ def _table(
     if columns == _FRACTION:
         if background != (0.0, 0.0) or mass_bias != 1.0:
             raise ConfigError(f"{path}: backgrounds and mass_bias belong to counts; this table has fractions")
+        for k in places:
+            unit = read_title(*titled[k]).unit
+            if percents[k] is None and unit not in ("", "1", "-"):
+                told = (
+                    f"'{shorten(cells.titles[k])}' has the unit '{shorten(unit)}', which is none of an isotope fraction"
+                )
+                raise wrong_titles(cells, f"{told}; % and 1 are")
         factors = [1.0 if (found := percents[k]) is None else found[1] for k in places]
         if factors[0] != factors[1]:
             raise wrong_titles(cells, f"{' and '.join(_FRACTION)} have different units")
@@ -220,14 +231,18 @@ def read_labels(path: Path) -> Int[np.ndarray, "row column"]:
     """
     if path.suffix == ".npy":
         labels = _array(path)
-        if labels.ndim != 2 or not np.issubdtype(labels.dtype, np.integer):
+        if labels.ndim != 2 or labels.dtype.kind not in "iu":
             raise ConfigError(f"{path}: {labels.dtype} of shape {labels.shape}; integers [row, column] are needed")
         return labels.astype(int)
     import matplotlib.image
+    from PIL import Image, UnidentifiedImageError
 
     try:
-        image = matplotlib.image.imread(path)
-    except (OSError, ValueError, SyntaxError) as error:
+        with open_file(path) as file:
+            image = matplotlib.image.imread(file, format=path.suffix[1:].lower())
+    except UnidentifiedImageError:
+        raise ConfigError(f"{path}: not an image of a format that is known") from None
+    except (OSError, ValueError, SyntaxError, MemoryError, Image.DecompressionBombError) as error:
         raise ConfigError(f"{path}: not an image ({getattr(error, 'strerror', None) or error})") from None
     flat = image.reshape(image.shape[0] * image.shape[1], -1)
     colours, labels = np.unique(flat, axis=0, return_inverse=True)
@@ -249,16 +264,19 @@ def read_counts(path: Path, shape: tuple[int, int]) -> Float[np.ndarray, "row co
     counts = _array(path)
     if counts.shape != shape:
         raise ConfigError(f"{path}: shape {counts.shape}; the image of grains has {shape}")
-    if not (np.issubdtype(counts.dtype, np.number) and np.all(np.isfinite(counts)) and np.all(counts >= 0)):
+    if not (counts.dtype.kind in "iuf" and np.all(np.isfinite(counts)) and np.all(counts >= 0)):
         raise ConfigError(f"{path}: counts must be zero or positive numbers")
     return counts.astype(float)
 
 
 def _array(path: Path) -> np.ndarray:
     try:
-        loaded = np.load(path, allow_pickle=False)
+        with open_file(path) as file:
+            if not file.peek(len(_NPY)).startswith(_NPY):
+                raise ConfigError(f"{path}: not an array (.npy), as numpy.save writes it")
+            loaded = np.load(file, allow_pickle=False)
+    except MemoryError:
+        raise ConfigError(f"{path}: not an array (it claims more numbers than there is room for)") from None
     except (OSError, ValueError, EOFError) as error:
         raise ConfigError(f"{path}: not an array ({getattr(error, 'strerror', None) or error})") from None
-    if not isinstance(loaded, np.ndarray):
-        raise ConfigError(f"{path}: several arrays; one (.npy) is needed")
     return loaded

@@ -1,6 +1,7 @@
 """Study of `npp-jax tracer` on an image of grains: isotope map, and D_gb/δ from measured counts."""
 
 import functools
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 UM, HOUR = 1e-6, 3600.0
 _ROWS = 12
 """Boundaries that are printed one by one; the file holds all."""
+_MOST_POINTS = 100_000
+"""Points along a cut: more than pixels of any image."""
 _EVEN = 1e6
 """Counts a pixel of a model map along a cut: any number, the same everywhere."""
 
@@ -160,6 +163,10 @@ def _check_cuts(study: MapStudy, grains: GrainMap) -> None:
                 raise ConfigError(
                     f"cuts[{k}]: ({row:g}, {column:g}) lies outside of the map, {height:g} × {width:g} µm"
                 )
+        points = math.dist(cut.start_um, cut.end_um) / cut.interval_um
+        if points > _MOST_POINTS:
+            told = f"makes {points:.3g} points; at most {_MOST_POINTS} are taken"
+            raise ConfigError(f"cuts[{k}].interval_um = {cut.interval_um:g} {told}")
 
 
 def _in_metres(place: tuple[float, float]) -> tuple[float, float]:

@@ -15,6 +15,9 @@ LOGARITHMIC = ("D_m2_s", "Dt_m2", "k_m_s", "kt_m", "fast_ratio")
 FRACTIONS = ("surface", "base")
 """Isotope fractions; noise may lead their ranges out of 0 to 1."""
 
+_FAR = 10.0
+"""How far."""
+
 
 class KnownTable(ConfigTable):
     """[[known]]: what is known of a parameter beforehand."""
@@ -56,6 +59,8 @@ def _allowed(name: str) -> Limits:
     """What the ends of the range of a parameter, and the centre of its prior, may be."""
     if name in LIMITS:
         return between(*LIMITS[name])
+    if name in FRACTIONS:
+        return between(-_FAR, _FAR)
     return above(0.0) if name in LOGARITHMIC else Limits()
 
 

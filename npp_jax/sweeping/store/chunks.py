@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from npp_jax.sweeping.store.disk import StoreError, replacing, write_all
+from npp_jax.text.opened import read_bytes
 
 _MAGIC = b"NPPCHNK1"
 _PREFIX = len(_MAGIC) + 32 + 8
@@ -115,7 +116,7 @@ def run_of(path: Path, chunk: int) -> str:
 def _checked(path: Path, chunk: int) -> tuple[dict[str, Any], int, bytes]:
     """Header, where the arrays begin, and the whole file, once the checksum has been found right."""
     try:
-        data = path.read_bytes()
+        data = read_bytes(path)
     except FileNotFoundError:
         raise
     except OSError as error:

@@ -8,6 +8,7 @@ from typing import Any
 
 from npp_jax.sweeping.store.chunks import canonical_json
 from npp_jax.sweeping.store.disk import StoreError, replacing, write_all
+from npp_jax.text.opened import read_bytes
 
 SCHEMA_VERSION = 2
 """Of manifests and of the files that are made of the chunks."""
@@ -102,7 +103,7 @@ def read_manifest(path: Path) -> Manifest | None:
         The manifest is whole, but of another schema.
     """
     try:
-        data = path.read_bytes()
+        data = read_bytes(path)
         content = json.loads(data)
         whole = canonical_json(content) + b"\n" == data
         if content.pop("run") != hashlib.sha256(canonical_json(content)).hexdigest() or not whole:

@@ -16,6 +16,8 @@ from typing import Any
 import h5py
 import numpy as np
 
+from npp_jax.text.opened import DEVICE, is_device
+
 _LARGEST = 1e150
 """Modulus that no quantity has; squares of what is below are numbers still."""
 
@@ -46,8 +48,8 @@ def reading(path: str | Path, what: str) -> Iterator["Reader"]:
         There is none, it cannot be read, or it is none such.
     """
     # A pipe would be waited for.
-    if Path(path).exists() and not (Path(path).is_file() or Path(path).is_dir()):
-        raise FileFault(f"{path}: a device, not a file")
+    if is_device(path):
+        raise FileFault(f"{path}: {DEVICE}")
     try:
         file = h5py.File(path, "r")
     except OSError as error:
@@ -56,7 +58,7 @@ def reading(path: str | Path, what: str) -> Iterator["Reader"]:
     with file, np.errstate(invalid="ignore", over="ignore"):
         try:
             yield Reader(path, file, what)
-        except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        except (ArithmeticError, OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
             # An error of the system is about another file; one that names the file says what is wrong.
             if (isinstance(error, OSError) and error.errno is not None) or str(error).startswith(str(path)):
                 raise
