@@ -44,8 +44,13 @@ def signals(ax: "Axes", raw: RawProfile, channels: Sequence[str] = ()) -> "Axes"
             lw=1.2,
             label=shorten(plain_name(channel.name), 25),
         )
-    units = " or ".join(dict.fromkeys(c.unit for c in chosen))
-    ax.set(yscale="log", ylim=(floor, None), xlabel=_AXIS_LABELS[raw.axis], ylabel=f"signal / {units}")
+    units = " or ".join(dict.fromkeys(c.unit for c in chosen if c.unit not in ("", "1")))
+    ax.set(
+        yscale="log",
+        ylim=(floor, None),
+        xlabel=_AXIS_LABELS[raw.axis],
+        ylabel=f"signal / {units}" if units else "signal",
+    )
     ax.margins(x=0.0)
     ax.legend(frameon=False, fontsize="small")
     return ax

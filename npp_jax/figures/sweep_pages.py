@@ -51,7 +51,7 @@ def figure_pairs(result: SweepResult, chosen: Int[np.ndarray, " chosen"]) -> "Fi
     figure, axes = _triangle(result, lambda ax, k: histogram(ax, result, chosen, k), below)
     limit = threshold(result)
     within = int((result.total[chosen] <= result.total.min() + limit).sum())
-    text = f"the best {len(chosen)} candidates, {within} of them within $\\Delta\\chi^2$ = {limit:.3g} (95 %)"
+    text = f"the best {len(chosen)} candidates, {within} of them within Δχ² = {limit:.3g} (95 %)"
     figure.suptitle(f"{result.title}\n{text}", fontsize="medium", parse_math=False)
     return _with_bar(figure, axes, "$\\chi^2$ / point", "neither")
 

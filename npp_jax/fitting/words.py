@@ -77,9 +77,13 @@ def sentence(result: "FitResult") -> str:
         found = "The data set no limits to any of the parameters within their ranges."
     elif open_ends:
         found += f" To {open_ends} of {len(result.parameters)} parameters the data set no limit on one side or both."
-    held = [p.name for p, side in zip(result.parameters, result.refined.at_bound[result.best], strict=True) if side]
+    held = [
+        words.get(p.name, p.name)
+        for p, side in zip(result.parameters, result.refined.at_bound[result.best], strict=True)
+        if side
+    ]
     if held:
-        found += f" That is with {' and '.join(held)} at an end of the range."
+        found += f" That is with {' and '.join(held)} at an end of {'its range' if len(held) == 1 else 'their ranges'}."
     fits = f"(χ² {result.chi2:.1f} for {result.points} points, probability {result.p_value:.2g})"
     if result.p_value < UNLIKELY:
         return f"The model does not explain the data {fits}; for what it is worth: {found}"
