@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from npp_jax.figures.axes import COLOURS, ion_colours, line_colour, reach
+from npp_jax.figures.axes import COLOURS, headline, ion_colours, line_colour, reach
 from npp_jax.sims.profile import SimsProfile
 from npp_jax.sims.raw import RawProfile, plain_name
 from npp_jax.text.errors import shorten
@@ -89,9 +89,7 @@ def figure_profile(profile: SimsProfile) -> "Figure":
 
     figure = Figure(figsize=(9.0, 3.8), layout="constrained")
     _both(figure.subplots(1, 2), profile)
-    figure.suptitle(
-        f"imported from {profile.source}; bands: one standard deviation", fontsize="medium", parse_math=False
-    )
+    headline(figure, f"imported from {profile.source}; bands: one standard deviation")
     return figure
 
 

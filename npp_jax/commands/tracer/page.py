@@ -13,6 +13,7 @@ from npp_jax.commands.report.truth import inside, told
 from npp_jax.commands.tracer.report import UNLIKELY, Quantity, TracerReport
 from npp_jax.commands.tracer.study import ArrheniusStudy, TracerStudy
 from npp_jax.commands.tracer.truth_table import TruthTable
+from npp_jax.figures.axes import headline
 from npp_jax.inference import NORMAL_95, together, with_power
 from npp_jax.simulation.text_table import TextTable
 
@@ -162,7 +163,7 @@ def shown_figure(study: TracerStudy, report: TracerReport, name: str, stored: st
     def make() -> "Figure":
         figure = report.draw()
         if study.title:
-            figure.suptitle(study.title, parse_math=False)
+            headline(figure, study.title, size="large")
         return figure
 
     return Shown(
