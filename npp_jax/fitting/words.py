@@ -7,7 +7,7 @@ import numpy as np
 
 from npp_jax.fitting.phrases import phrases
 from npp_jax.fitting.unit_words import unit_of
-from npp_jax.inference.digits import estimate_texts
+from npp_jax.inference.digits import estimate_texts, further
 from npp_jax.inference.estimate import NOT_DETERMINED, given_text
 from npp_jax.inference.interval_end import Outcome
 from npp_jax.inference.parameter import Parameter
@@ -72,7 +72,7 @@ def sentence(result: "FitResult") -> str:
     known = [p for p in result.parameters if np.all(np.isfinite(result[p.name].interval))]
     told = "; ".join(_found(result, p, words.get(p.name, p.name)) for p in known[:_TOLD])
     more, open_ends = len(known) - _TOLD, len(result.parameters) - len(known)
-    found = f"{capital(told)}{f'; {more} more have intervals, too' if more > 0 else ''}."
+    found = f"{capital(told)}{further(more)}."
     if not known:
         found = "The data set no limits to any of the parameters within their ranges."
     elif open_ends:

@@ -58,6 +58,17 @@ def test_ranges_of_sliders_are_told_in_few_characters():
     assert told == ["50 … 804", "3e-22 … 3e-21"]
 
 
+def test_a_logarithmic_axis_leaves_room_for_the_names_of_its_curves():
+    pytest.importorskip("bokeh")
+    from npp_jax.explorer.common import follow, interval
+
+    axis = interval(1e-24, 1e-18)
+    follow(axis, [np.array([1e-28, 8e-18])], logarithmic=True)
+    assert axis.start <= 1e-28 and axis.end == pytest.approx(1e-16)
+    follow(axis, [np.array([1e-28, 7e-18])], logarithmic=True)
+    assert axis.end == pytest.approx(1e-16)
+
+
 def test_histories_go_back_step_by_step():
     view = View((Parameter("a", (), 0.0, 1.0),), (0.5,), (None,))
     history = History(view).then(view.moved("a", 0.6)).then(view.moved("a", 0.6)).then(view.fitted_over(0, (1.0, 2.0)))
