@@ -41,8 +41,23 @@ def _main(
     """Nernst–Planck–Poisson simulation of ion exchange."""
 
 
-_COMMANDS = (
-    new, check, simulate, sweep, fit, design, explore, tracer, couple, import_sims, plot, export, schema, info,
-)  # fmt: skip
-for _command in _COMMANDS:
-    app.command()(_command)
+_EXAMPLES = {
+    new: "npp-jax new cait --profile K.csv --output first",
+    check: "npp-jax check first/cait_K_study.toml --output first",
+    simulate: "npp-jax simulate first/cait_K.toml --csv tables --output first",
+    sweep: "npp-jax sweep first/cait_K_study.toml --output first",
+    fit: "npp-jax fit first/cait_K_study.toml --output first",
+    design: "npp-jax design sweeps/next_experiment.toml --output next",
+    explore: "npp-jax explore first/cait_K_study.toml",
+    tracer: "npp-jax tracer sweeps/tracer_exchange.toml --output tracer",
+    couple: "npp-jax couple couple.csv --time-h 100 --species Na --output couple",
+    import_sims: "npp-jax import-sims K.txt --species Li=7Li+ --species K=39K+ --normalise K=sum --crater-depth-nm 310",
+    plot: "npp-jax plot first/cait_K_study_fit.h5",
+    export: "npp-jax export first/cait_K_study.h5 --csv candidates.csv",
+    schema: "npp-jax schema study --markdown",
+    info: "npp-jax info --check",
+}
+"""Commands in the order of the help, each with a line to copy."""
+
+for _command, _example in _EXAMPLES.items():
+    app.command(epilog=f"Example: {_example}")(_command)

@@ -23,7 +23,9 @@ def new(
         str | None,
         typer.Option(help="Ion that comes in, such as K: to be given too. In poling: a second, slower ion, if any."),
     ] = None,
-    name: Annotated[str | None, typer.Option(help="Beginning of the names of the files.")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Beginning of the names of the files; of kind and ion if not given.")
+    ] = None,
     output: Annotated[Path, typer.Option(help="Folder of the files.")] = Path(),
     charge_mC_cm2: Annotated[float | None, typer.Option("--charge-mC-cm2", help="Charge passed.")] = None,
     potential_V: Annotated[float | None, typer.Option("--potential-V", help="Potential of the surface.")] = None,
@@ -33,7 +35,9 @@ def new(
     ] = None,
     thickness_um: Annotated[float | None, typer.Option(help="Thickness of the sample.")] = None,
     density_m3: Annotated[float | None, typer.Option(help="Mobile ions of the bulk.")] = None,
-    conductivity_S_m: Annotated[float | None, typer.Option("--conductivity-S-m", help="Of the bulk.")] = None,
+    conductivity_S_m: Annotated[
+        float | None, typer.Option("--conductivity-S-m", help="Conductivity of the bulk.")
+    ] = None,
     counts_per_fraction: Annotated[float | None, typer.Option(help="Counts at fraction one, of a table.")] = None,
     first_depth_nm: Annotated[float | None, typer.Option(help="Points above, the transient, are left out.")] = None,
     light: Annotated[str | None, typer.Option(help="Column or species of the light isotope.")] = None,
@@ -43,7 +47,10 @@ def new(
     ] = None,
     force: Annotated[bool, typer.Option(help="Replace files that are there.")] = False,
 ) -> None:
-    """Write a commented experiment and study that run as they are: a place to begin."""
+    """Write a commented experiment and study that run as they are: a place to begin.
+
+    What is not given is guessed from the profile, or assumed: the files say so beside each number.
+    """
     start_jax(computing=kind == "couple")
     from npp_jax.commands.new.options import Options
     from npp_jax.commands.new.run import doubts, make_files, one_profile, write_files

@@ -16,7 +16,12 @@ def couple(
     fraction: Annotated[str | None, typer.Option(help="Column of the fraction, where there are several.")] = None,
     depth_unit: Annotated[str | None, typer.Option(help="um, nm, mm; that of the title or um if not given.")] = None,
     percent: Annotated[bool, typer.Option(help="Fractions are in per cent.")] = False,
-    smoothing_um: Annotated[float | None, typer.Option(help="Reach of the neighbours that smooth a point.")] = None,
+    smoothing_um: Annotated[
+        float | None,
+        typer.Option(
+            help="Reach of the neighbours that smooth a point; twice the distance of the points if not given."
+        ),
+    ] = None,
     ends: Annotated[
         tuple[float, float] | None,
         typer.Option(help="Mole fractions of the ends, if the profile stops short of them."),

@@ -15,7 +15,10 @@ def explore(
     data: Annotated[Path | None, typer.Argument(help="Profile measured on the experiment; study of the sweep.")] = None,
     setting: Annotated[
         Literal["fast", "accurate", "full"] | None,
-        typer.Option(help="Of the pictures once nothing moves: numerical setting, or the full model."),
+        typer.Option(
+            help="Of the pictures once nothing moves: numerical setting, or the full model; accurate if not given, or "
+            "full where the study says so."
+        ),
     ] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of this machine; 0 for any free one.")] = 0,
     browser: Annotated[bool, typer.Option(help="Open the page in the browser.")] = True,

@@ -11,6 +11,7 @@ from npp_jax.figures.sims import figure_import
 from npp_jax.files.origin import Origin, check_targets
 from npp_jax.files.sims_profile import write_profile
 from npp_jax.files.writing import check_figure, draw, written_together
+from npp_jax.observe import FAR
 from npp_jax.sims.convert import convert
 from npp_jax.sims.errors import SimsFileError, fault
 from npp_jax.sims.importing import describe
@@ -19,9 +20,6 @@ from npp_jax.sims.profile import SimsProfile
 from npp_jax.sims.raw import RawProfile
 from npp_jax.sims.read import read_raw
 from npp_jax.text.errors import OneLineError
-
-FAR = 3.0
-"""Fraction above which a scale cannot be right: noise and matrix effects stay far below."""
 
 _TRANSIENT = 5
 """Points at the surface whose signal may be larger than that of the glass."""

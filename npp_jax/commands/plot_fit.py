@@ -11,7 +11,7 @@ from npp_jax.figures.records import DrawnRecord, figure_records
 from npp_jax.figures.stored import SeenFit, StoredLikelihood, figure_likelihoods, figure_matrix, figure_seen
 from npp_jax.fitting import LawBands
 from npp_jax.fitting.band import Band, SiteBands
-from npp_jax.inference import Parameter, ParameterError
+from npp_jax.inference import Outcome, Parameter, ParameterError
 from npp_jax.observe import RECORDED, Record
 from npp_jax.sweeping.store.reading import Reader, reading
 
@@ -51,7 +51,7 @@ def fit_figures(file: Path) -> dict[str, "Figure"]:
         seen_from = None
         if "landscape" in reader and len(names) > 1:
             axes = ("candidate",)
-            theta_of = reader.array("landscape/theta", (*axes, "parameter"))
+            theta_of = reader.array("landscape/theta", (*axes, "swept_parameter"))
             seen_from = (theta_of, reader.array("landscape/chi2", axes), _refined(reader, names, theta))
     figures = {"profiles": figure_seen(file.stem, seen)} if seen else {}
     if records:
@@ -128,7 +128,9 @@ def _record(reader: Reader, place: str) -> DrawnRecord:
 def _likelihood(reader: Reader, mark: str, best: dict[str, tuple[float, str]]) -> StoredLikelihood:
     place, axes = f"profile_likelihood/{mark}", (f"{mark} values",)
     values, height = (reader.array(f"{place}/{name}", axes) for name in ("values", "delta_chi2"))
-    ends = reader.array(f"{place}/end_value", ("end",))
+    # An end that is not closed is as far as the parameter was taken, and no end of an interval.
+    closed = np.array(reader.names(f"{place}/end_outcome", ("end",))) == Outcome.CLOSED.name
+    ends = reader.array(f"{place}/end_value", ("end",))[closed]
     told = reader.file[place].attrs.get("name", mark)
     if told not in best:
         raise reader.fault(f"'{place}' is of no parameter")

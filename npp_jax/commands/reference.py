@@ -42,8 +42,14 @@ _COLUMNS: dict[str, list[tuple[str, str, str, str, str]]] = {
     ],
     "Profile: `profile` of an experiment in a study": [
         ("`depth_nm`", "nm, or another in its title", "increasing", "`12.5`", "depth of a point"),
-        ("`NAME`", "1, or %", "finite", "`0.93`", "fraction of an ion, over the native ion in the bulk"),
-        ("`NAME_sigma`", "as `NAME`", "> 0", "`0.02`", "its standard deviation"),
+        ("`NAME`", "1, or %", "finite, ≤ 3", "`0.93`", "fraction of an ion, over the native ion in the bulk"),
+        (
+            "`NAME_sigma`",
+            "as `NAME`",
+            "> 0",
+            "`0.02`",
+            "its standard deviation; without, that of `counts_per_fraction`",
+        ),
     ],
     "Record: `file` of `current`, `potential` or `charge` of an experiment in a study": [
         ("`time_s`", "s, or another in its title", "increasing, ≥ 0", "`60.0`", "time from the start of the protocol"),

@@ -31,8 +31,8 @@ _CANDIDATES = 50
 _CAPTIONS = {
     "landscape": "Lowest χ² per measured point along each parameter (diagonal) and over each pair, with the best "
     "candidate (star); dashed lines: 95 % of the probability; grey where no candidate is or all failed.",
-    "pairs": "The candidates that the data accept, or the best where few are accepted, over each pair of parameters, "
-    "and how many lie where along each (diagonal).",
+    "pairs": "The candidates within Δχ² of 95 % of the best, or the first ones where these are few, over each pair of "
+    "parameters, and how many lie where along each (diagonal).",
     "failures": "Where simulations ended in which status: share of each status along each parameter, and the "
     "candidates over the two parameters that tell most.",
     "profiles": "Profiles of the best candidates against the data, linear and logarithmic: the best one as a line, "
@@ -65,7 +65,7 @@ def sweep_page(study: Study, result: SweepResult, figures: Sequence[Drawn], lost
 
 
 def _parameters(result: SweepResult, truth: Mapping[str, float]) -> Section:
-    """The best candidate, and the range of those that the data accept."""
+    """The best candidate, and the range of those within the threshold of 95 % above it."""
     chosen = accepted(result)
     rows = []
     for k, parameter in enumerate(result.parameters):
@@ -75,7 +75,10 @@ def _parameters(result: SweepResult, truth: Mapping[str, float]) -> Section:
         row = (parameter.name, unit_of(parameter), best, span, f"{parameter.low:.5g} … {parameter.high:.5g}")
         known = told(truth[parameter.name]) if parameter.name in truth else ""
         rows.append((*row, known) if truth else row)
-    heads = ("parameter", "unit", "best candidate", f"range of {len(chosen)} accepted", "range of the sweep")
+    within = (
+        f"range of {len(chosen)} within Δχ² of 95 %" if len(chosen) > 1 else "range within Δχ² of 95 %: the best alone"
+    )
+    heads = ("parameter", "unit", "best candidate", within, "range of the sweep")
     return Section("Parameters", [TextTable("", (*heads, "truth") if truth else heads, tuple(rows))])
 
 

@@ -36,7 +36,11 @@ class ExperimentCharts:
         self._told: Status | None = None
         self.following = False
         self.linear = ProfileFigure(measurement, colours, self.depths, logarithmic=False)
-        self.linear.figure.text("x", "y", "text", source=self.numbers, color="colour", text_font_size="9pt")
+        # Curves may pass behind the words.
+        self.linear.figure.text(
+            "x", "y", "text", source=self.numbers, color="colour", text_font_size="9pt",
+            background_fill_color="white", background_fill_alpha=0.75,
+        )  # fmt: skip
         self.logarithmic = ProfileFigure(measurement, colours, self.depths, logarithmic=True)
         self.logarithmic.figure.xaxis.axis_label = "depth / nm"
         children = [self.title, self.linear.figure]

@@ -75,8 +75,14 @@ def follow(axis: Any, values: Sequence[np.ndarray], *, logarithmic: bool = False
     least, most = (float(whole.min()), float(whole.max()))
     shown = (float(axis.start), float(axis.end))
     if logarithmic:
-        decades = np.floor(np.log10(least)), np.ceil(np.log10(most) + 1e-9)
-        if not (shown[0] <= least and most <= shown[1] and np.diff(np.log10(shown))[0] <= np.diff(decades)[0] + 2.0):
+        # A tenth of the axis is left above, for names that stand at the ends of curves.
+        room = 0.1 * max(np.log10(most / least), 1.0)
+        decades = np.floor(np.log10(least)), np.ceil(np.log10(most) + room)
+        if not (
+            shown[0] <= least
+            and np.log10(most) + 0.5 * room <= np.log10(shown[1])
+            and np.diff(np.log10(shown))[0] <= np.diff(decades)[0] + 2.0
+        ):
             axis.update(start=10.0 ** decades[0], end=10.0 ** decades[1])
         return
     low = least if floor is None else floor

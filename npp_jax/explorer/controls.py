@@ -53,7 +53,7 @@ class Controls:
         )  # fmt: skip
         box = TextInput(value="", width=98, name=f"box {name}", margin=(2, 5, 2, 5))
         low, high = float(parameter.low), float(parameter.high)
-        box.title = f"{low:.2g} … {high:.2g}"
+        box.title = f"{_end(low)} … {_end(high)}"
         slider.on_change("value", lambda attr, old, new: self._slid(name, new, False))
         slider.on_change("value_throttled", lambda attr, old, new: self._slid(name, new, True))
         box.on_change("value", lambda attr, old, new: self._typed(name, old, new))
@@ -109,6 +109,11 @@ def label_of(parameter: Parameter) -> str:
     """Label of an axis of a parameter, with its unit."""
     stem, text = split_unit(parameter)[0], unit_of(parameter)
     return stem if not text else f"{stem} / ({text})" if " " in text else f"{stem} / {text}"
+
+
+def _end(value: float) -> str:
+    """An end of a range in few characters; a power of ten is for what has many zeros."""
+    return f"{value:.0f}" if 100.0 <= abs(value) < 1e5 else f"{value:.2g}"
 
 
 def _text(value: float) -> str:

@@ -146,7 +146,8 @@ class LawCharts:
         follow(self._hours, [panel.hours for panel, _ in shown], floor=0.0)
         for quantity, one in (("current", self._current), ("potential", self._potential)):
             recorded, seen = _recorded(shown, quantity)
-            lines = [_Curve(p.hours, getattr(p, quantity), c, p.name) for p, c in shown]
+            # The name of the only experiment would lie on its curve and say nothing.
+            lines = [_Curve(p.hours, getattr(p, quantity), c, p.name if len(self._own) > 1 else "") for p, c in shown]
             one.show(lines, floor=0.0, also=[*recorded, *seen])
             one.record(recorded, seen)
 

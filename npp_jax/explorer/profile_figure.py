@@ -82,6 +82,8 @@ class ProfileFigure:
         # Later outputs are drawn stronger, and what is not to be trusted paler.
         strength = 0.5 if panel.status >= Status.NOT_CONVERGED else 1.0
         inside = panel.depth <= 1.5 * float(self._depths.end)
+        # And the first beyond, as cells are wide where nothing happens: the curve ends at the edge of the figure.
+        inside[:, 1:] |= inside[:, :-1]
         rows: list[tuple[Any, ...]] = [(x, y, colour, 0.8, "dashed", 1.0, "frozen") for x, y, colour in self._frozen]
         count = len(panel.depth)
         for i, name in enumerate(panel.species):

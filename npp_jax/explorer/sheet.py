@@ -9,6 +9,7 @@ from npp_jax.explorer.common import colours_of
 from npp_jax.explorer.picture import Panel, Picture
 from npp_jax.explorer.profile_figure import FLOOR
 from npp_jax.explorer.subject import Subject
+from npp_jax.figures.axes import headline
 from npp_jax.figures.records import SHOWN, DrawnRecord, place, record_and_fit
 from npp_jax.fitting import Measurement
 from npp_jax.simulation.status import Status
@@ -42,7 +43,7 @@ def figure_of(subject: Subject, picture: Picture) -> "Figure":
         for ax, quantity in zip(column[4:], recorded, strict=True):
             _record(ax, panel, quantity)
     if subject.title:
-        figure.suptitle(subject.title, fontsize="medium", parse_math=False)
+        headline(figure, subject.title)
     return figure
 
 

@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from npp_jax.explorer.page import Page
 
 _HELP = (
-    "A table depth_nm, NAME, NAME_sigma or a profile of <code>npp-jax import-sims</code> needs nothing more. "
+    "A table depth_nm, NAME, NAME_sigma or a profile of <code>npp-jax import-sims</code> needs nothing more; with the "
+    "counts at fraction one a table needs no NAME_sigma. "
     "Of a SIMS file give the channels, as <code>Li=7Li+, K=39K+</code>."
 )
 

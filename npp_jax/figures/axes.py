@@ -1,6 +1,7 @@
 """Axes that figures share: colours, scales and ticks of parameters, points beyond a panel, depths worth showing."""
 
 import re
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
@@ -13,6 +14,7 @@ from npp_jax.inference import Parameter
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
+    from matplotlib.figure import Figure
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Colours of Okabe and Ito, which colour-blind readers can tell apart."""
@@ -64,6 +66,17 @@ def ion_colours(ions: Sequence[str]) -> dict[str, str]:
             found[name] = COLOURS[number]
     free = (colour for k in range(30) if (colour := line_colour(k)) not in found.values())
     return {name: found.get(name) or next(free) for name in own}
+
+
+def headline(figure: "Figure", text: str, *, size: Literal["medium", "large"] = "medium") -> None:
+    """Words above a figure, on as many lines as its width asks for; what stands in a title of a file is no formula."""
+    from matplotlib.font_manager import FontProperties
+
+    # Letters are half as wide as they are high, and few titles have wider ones.
+    letter = 0.55 * FontProperties(size=size).get_size_in_points() / 72.0
+    room = max(int(figure.get_figwidth() / letter), 10)
+    lines = [line for part in text.split("\n") for line in textwrap.wrap(part, room) or [""]]
+    figure.suptitle("\n".join(lines), fontsize=size, parse_math=False)
 
 
 def legend_above(ax: "Axes", title: str = "") -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from npp_jax.constants import NM
-from npp_jax.figures.axes import ion_colours, legend_above, line_colour, reach
+from npp_jax.figures.axes import headline, ion_colours, legend_above, line_colour, reach
 from npp_jax.figures.simulation import diffusivities, profiles
 from npp_jax.figures.tracer import isotope_profiles
 from npp_jax.fitting import Measurement
@@ -112,7 +112,7 @@ def figure_starts(title: str, starts: Sequence[Start]) -> "Figure":
             ax.remove()
     measured = any(start.measurement.profile is not None for start in starts)
     told = "data (points), start (lines)" if measured else "start; nothing was measured"
-    figure.suptitle(f"{title}\nbefore any fit: {told}", fontsize="medium", parse_math=False)
+    headline(figure, f"{title}\nbefore any fit: {told}")
     return figure
 
 
@@ -125,7 +125,7 @@ def figure_experiment(experiment: Experiment, solution: Solution) -> "Figure":
     profiles(left, solution)
     profiles(middle, solution, logarithmic=True)
     diffusivities(right, experiment)
-    figure.suptitle(f"{experiment.title}\ncoarse simulation, setting fast", fontsize="medium", parse_math=False)
+    headline(figure, f"{experiment.title}\ncoarse simulation, setting fast")
     return figure
 
 
@@ -153,7 +153,7 @@ def figure_isotopes(
                 ax, measured, labels, position=jnp.asarray(position), fitted=jnp.asarray(curve)[None], curve="start"
             )
         ax.set_title(name)
-    figure.suptitle(f"{title}\nbefore any fit: data (points), start (lines)", fontsize="medium", parse_math=False)
+    headline(figure, f"{title}\nbefore any fit: data (points), start (lines)")
     return figure
 
 
@@ -205,5 +205,5 @@ def figure_points(
         ax.set(yscale="log", xlabel="1000 K / $T$", ylabel="value in its own unit")
         if lines:
             ax.legend(frameon=False)
-    figure.suptitle(title, fontsize="medium", parse_math=False)
+    headline(figure, title)
     return figure

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float
 
-from npp_jax.figures.axes import COLOURS
+from npp_jax.figures.axes import COLOURS, headline
 from npp_jax.fitting.couple import CoupleFit
 from npp_jax.physics.boltzmann_matano import Interdiffusion
 
@@ -59,5 +59,5 @@ def figure_couple(
     left, right = figure.subplots(1, 2)
     profile(left, fraction, found, fit, species)
     mutual(right, found, fit, species)
-    figure.suptitle(title, parse_math=False)
+    headline(figure, title, size="large")
     return figure

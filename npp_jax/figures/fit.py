@@ -5,7 +5,17 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from npp_jax.figures.axes import COLOURS, MAP, end_residuals, ion_colours, legend_above, mark_beyond, name_axis, reach
+from npp_jax.figures.axes import (
+    COLOURS,
+    MAP,
+    end_residuals,
+    headline,
+    ion_colours,
+    legend_above,
+    mark_beyond,
+    name_axis,
+    reach,
+)
 from npp_jax.figures.stored import correlations, likelihood_curve
 from npp_jax.fitting import FitResult, Measurement, signal_sigma
 from npp_jax.fitting.band import Band, LawBands, SiteBands
@@ -119,7 +129,7 @@ def figure_law(title: str, bands: LawBands, supported: tuple[float, float]) -> "
     diffusivity(left, bands, supported)
     if bands.sites is not None:
         site_energies(right[0], bands, bands.sites, supported)
-    figure.suptitle(title, fontsize="medium", parse_math=False)
+    headline(figure, title)
     return figure
 
 
@@ -291,5 +301,5 @@ def pair_plot(posterior: Posterior, result: FitResult) -> "Figure":
             if 0 < column < row:
                 ax.tick_params(labelleft=False)
                 ax.set_ylabel("")
-    figure.suptitle("draws of the posterior; star and line: best fit; dashed: 95 % of the draws", fontsize="medium")
+    headline(figure, "draws of the posterior; star and line: best fit; dashed: 95 % of the draws")
     return figure

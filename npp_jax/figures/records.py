@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from npp_jax.figures.axes import COLOURS, end_residuals, mark_beyond
+from npp_jax.figures.axes import COLOURS, end_residuals, headline, mark_beyond
 from npp_jax.observe import Record
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def figure_records(title: str, records: Sequence[DrawnRecord]) -> "Figure":
         above.tick_params(labelbottom=False)
         record_residuals(below, records[k])
         below.sharex(above)
-    figure.suptitle(title, fontsize="medium", parse_math=False)
+    headline(figure, title)
     return figure
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from npp_jax.figures.axes import COLOURS, ion_colours, line_colour, reach
+from npp_jax.figures.axes import COLOURS, headline, ion_colours, line_colour, reach
 from npp_jax.sims.profile import SimsProfile
 from npp_jax.sims.raw import RawProfile, plain_name
 from npp_jax.text.errors import shorten
@@ -44,8 +44,13 @@ def signals(ax: "Axes", raw: RawProfile, channels: Sequence[str] = ()) -> "Axes"
             lw=1.2,
             label=shorten(plain_name(channel.name), 25),
         )
-    units = " or ".join(dict.fromkeys(c.unit for c in chosen))
-    ax.set(yscale="log", ylim=(floor, None), xlabel=_AXIS_LABELS[raw.axis], ylabel=f"signal / {units}")
+    units = " or ".join(dict.fromkeys(c.unit for c in chosen if c.unit not in ("", "1")))
+    ax.set(
+        yscale="log",
+        ylim=(floor, None),
+        xlabel=_AXIS_LABELS[raw.axis],
+        ylabel=f"signal / {units}" if units else "signal",
+    )
     ax.margins(x=0.0)
     ax.legend(frameon=False, fontsize="small")
     return ax
@@ -84,9 +89,7 @@ def figure_profile(profile: SimsProfile) -> "Figure":
 
     figure = Figure(figsize=(9.0, 3.8), layout="constrained")
     _both(figure.subplots(1, 2), profile)
-    figure.suptitle(
-        f"imported from {profile.source}; bands: one standard deviation", fontsize="medium", parse_math=False
-    )
+    headline(figure, f"imported from {profile.source}; bands: one standard deviation")
     return figure
 
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from npp_jax.constants import NM
-from npp_jax.figures.axes import COLOURS, ion_colours, line_colour, reach
+from npp_jax.figures.axes import COLOURS, headline, ion_colours, line_colour, reach
 from npp_jax.physics import Experiment, MutualDiffusivity, SEDDiffusivity
 from npp_jax.physics.experiment import Law, laws_of
 from npp_jax.simulation.solution import Solution
@@ -197,5 +197,5 @@ def figure_summary(experiment: Experiment, solution: Solution) -> "Figure":
     for spare in axes[len(panels) :]:
         spare.remove()
     if experiment.title:
-        figure.suptitle(experiment.title, parse_math=False)
+        headline(figure, experiment.title, size="large")
     return figure

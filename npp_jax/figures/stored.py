@@ -12,6 +12,7 @@ from npp_jax.figures.axes import (
     LARGE,
     MAP,
     end_residuals,
+    headline,
     ion_colours,
     label_axis,
     legend_above,
@@ -89,7 +90,7 @@ def figure_seen(title: str, seen: Sequence[SeenFit]) -> "Figure":
         column[2].set(xlabel="depth / nm")
         share_depths(list(column), fit.depth, np.any(np.abs(np.nan_to_num(residual)) > LARGE, axis=0))
         legend_above(column[0], fit.name)
-    figure.suptitle(title, fontsize="medium", parse_math=False)
+    headline(figure, title)
     return figure
 
 
@@ -159,7 +160,7 @@ def figure_exchange(
         line, fitted = jnp.asarray(position), jnp.asarray(curves)
         isotope_profiles(upper, measured, labels, position=line, fitted=fitted).set_title(name)
         isotope_residuals(lower, measured, line, fitted)
-    figure.suptitle(title, fontsize="medium", parse_math=False)
+    headline(figure, title)
     return figure
 
 
@@ -175,7 +176,7 @@ def figure_steps(
         ax.axvline(edge / _UM, color="0.8", lw=0.8, zorder=0, label="grain boundary" if k == 0 else None)
     ax.set(xlabel="position / µm", ylabel="isotope fraction $C$")
     ax.legend(frameon=False, fontsize="small")
-    figure.suptitle(title, fontsize="medium", parse_math=False)
+    headline(figure, title)
     return figure
 
 
@@ -199,7 +200,7 @@ def figure_map(
     if cuts:
         axes[-1].set(xlabel="position along the cut / µm", ylabel="isotope fraction $C$")
         axes[-1].legend(frameon=False, fontsize="small")
-    figure.suptitle(title, fontsize="medium", parse_math=False)
+    headline(figure, title)
     return figure
 
 
@@ -212,7 +213,7 @@ def figure_lines(title: str, lines: Mapping[str, tuple[np.ndarray, np.ndarray]])
     ax.set(yscale="log", xlabel="1000 K / $T$", ylabel="$D$ / (m$^2$ s$^{-1}$)")
     if lines:
         ax.legend(frameon=False, fontsize="small")
-    figure.suptitle(title, fontsize="medium", parse_math=False)
+    headline(figure, title)
     return figure
 
 

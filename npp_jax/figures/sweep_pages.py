@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from jaxtyping import Int
 
-from npp_jax.figures.axes import label_axis
+from npp_jax.figures.axes import headline, label_axis
 from npp_jax.figures.sweep import (
     LEAST_ROWS,
     MOST_PROFILES,
@@ -36,9 +36,7 @@ def figure_landscape(result: SweepResult) -> "Figure":
         chi2_map(ax, result, x, y)
 
     figure, axes = _triangle(result, lambda ax, k: chi2_along(ax, result, k), below)
-    figure.suptitle(
-        f"{result.title}\nstar: best candidate; dashed: 95 % of the probability", fontsize="medium", parse_math=False
-    )
+    headline(figure, f"{result.title}\nstar: best candidate; dashed: 95 % of the probability")
     return _with_bar(figure, axes, "lowest $\\chi^2$ / point", "max")
 
 
@@ -51,8 +49,8 @@ def figure_pairs(result: SweepResult, chosen: Int[np.ndarray, " chosen"]) -> "Fi
     figure, axes = _triangle(result, lambda ax, k: histogram(ax, result, chosen, k), below)
     limit = threshold(result)
     within = int((result.total[chosen] <= result.total.min() + limit).sum())
-    text = f"the best {len(chosen)} candidates, {within} of them within $\\Delta\\chi^2$ = {limit:.3g} (95 %)"
-    figure.suptitle(f"{result.title}\n{text}", fontsize="medium", parse_math=False)
+    text = f"the best {len(chosen)} candidates, {within} of them within Δχ² = {limit:.3g} (95 %)"
+    headline(figure, f"{result.title}\n{text}")
     return _with_bar(figure, axes, "$\\chi^2$ / point", "neither")
 
 
@@ -63,7 +61,7 @@ def figure_failures(result: SweepResult) -> "Figure":
     if not np.any(result.worst):
         figure = Figure(figsize=(5.0, 4.2), layout="constrained")
         statuses(figure.subplots(), result, *telling_pair(result))
-        figure.suptitle(f"{result.title}: all done", parse_math=False)
+        headline(figure, f"{result.title}: all done", size="large")
         return figure
     count = len(result.parameters)
     columns = min(3, count)
@@ -73,7 +71,7 @@ def figure_failures(result: SweepResult) -> "Figure":
     for k in range(count):
         statuses_along(figure.add_subplot(grid[divmod(k, columns)]), result, k)
     statuses(figure.add_subplot(grid[:, -1]), result, *telling_pair(result))
-    figure.suptitle(result.title, parse_math=False)
+    headline(figure, result.title, size="large")
     return figure
 
 
@@ -90,7 +88,7 @@ def figure_profiles(result: SweepResult, stored: Sequence[StoredProfiles]) -> "F
     text = f"best candidate (line), range of the best {count} (band), data (points)"
     if not stored[0].observed:
         text = "composition without the depth resolution of the data: " + text
-    figure.suptitle(f"{result.title}\n{text}", fontsize="medium", parse_math=False)
+    headline(figure, f"{result.title}\n{text}")
     return figure
 
 

@@ -25,6 +25,14 @@ _OF_STAGE = {
     "duration_s": "the duration",
     "duration_h": "the duration",
 }
+_OF_RESPONSE = {
+    "sigma_nm": "the Gaussian width of the depth resolution",
+    "leading_nm": "the leading length of the depth resolution",
+    "trailing_nm": "the trailing length of the depth resolution",
+    "mixing_nm": "the mixing length of the depth resolution",
+    "roughness_nm": "the roughness of the depth resolution",
+    "information_nm": "the information depth of the depth resolution",
+}
 
 
 def phrases(parameters: Parameters) -> dict[str, str]:
@@ -45,6 +53,12 @@ def _of(key: list[str]) -> str | None:
             return _OF_SAMPLE.get(name)
         case ["stages", "0", name]:
             return _OF_STAGE.get(name)
+        case ["observation", "response", name]:
+            return _OF_RESPONSE.get(name)
+        case ["observation", "response", name, ion] if name in _OF_RESPONSE:
+            return f"{_OF_RESPONSE[name]} for {ion}"
+        case ["observation", "depth_scale"]:
+            return "the depth scale"
         case ["observation", *_]:
             return None
         case [ion, name] if name in _OF_ION:

@@ -4,12 +4,17 @@ import re
 
 from npp_jax.fitting.units import split_unit
 from npp_jax.inference.digits import RAISED
-from npp_jax.inference.parameter import Parameter
+from npp_jax.inference.parameter import Parameter, Parameters
 
 
 def unit_of(parameter: Parameter) -> str:
     """Unit of a parameter as it is written for people; empty for a plain number."""
     return written(split_unit(parameter)[1])
+
+
+def units_of(parameters: Parameters) -> dict[str, str]:
+    """Units of parameters as they are written for people, by their names."""
+    return {parameter.name: unit_of(parameter) for parameter in parameters}
 
 
 def written(unit: str) -> str:

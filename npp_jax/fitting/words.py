@@ -8,7 +8,7 @@ import numpy as np
 from npp_jax.fitting.phrases import phrases
 from npp_jax.fitting.unit_words import unit_of
 from npp_jax.inference.agreement import UNLIKELY, too_close
-from npp_jax.inference.digits import estimate_texts
+from npp_jax.inference.digits import estimate_texts, further
 from npp_jax.inference.estimate import NOT_DETERMINED, given_text
 from npp_jax.inference.interval_end import Outcome
 from npp_jax.inference.parameter import Parameter
@@ -72,14 +72,18 @@ def sentence(result: "FitResult") -> str:
     known = [p for p in result.parameters if np.all(np.isfinite(result[p.name].interval))]
     told = "; ".join(_found(result, p, words.get(p.name, p.name)) for p in known[:_TOLD])
     more, open_ends = len(known) - _TOLD, len(result.parameters) - len(known)
-    found = f"{capital(told)}{f'; {more} more have intervals, too' if more > 0 else ''}."
+    found = f"{capital(told)}{further(more)}."
     if not known:
         found = "The data set no limits to any of the parameters within their ranges."
     elif open_ends:
         found += f" To {open_ends} of {len(result.parameters)} parameters the data set no limit on one side or both."
-    held = [p.name for p, side in zip(result.parameters, result.refined.at_bound[result.best], strict=True) if side]
+    held = [
+        words.get(p.name, p.name)
+        for p, side in zip(result.parameters, result.refined.at_bound[result.best], strict=True)
+        if side
+    ]
     if held:
-        found += f" That is with {' and '.join(held)} at an end of the range."
+        found += f" That is with {' and '.join(held)} at an end of {'its range' if len(held) == 1 else 'their ranges'}."
     fits = f"(χ² {result.chi2:.1f} for {result.points} points, probability {result.p_value:.2g})"
     if result.p_value < UNLIKELY:
         return f"The model does not explain the data {fits}; for what it is worth: {found}"

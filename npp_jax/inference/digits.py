@@ -21,6 +21,11 @@ def power_of_ten(exponent: int) -> str:
     return f" × 10{str(exponent).translate(RAISED)}" if exponent else ""
 
 
+def further(count: int) -> str:
+    """End of a sentence that has told the intervals of some: how many more there are."""
+    return "" if count < 1 else f"; {count} more {'has an interval' if count == 1 else 'have intervals'}, too"
+
+
 def together(values: Sequence[float], error: float = math.nan) -> tuple[list[str], str]:
     """Numbers of one unit with the digits that an error leaves them, and the power of ten that they share.
 

@@ -67,23 +67,27 @@ class Identifiability(NamedTuple):
     effective_parameters: float
     """Between 0 and the number of parameters."""
 
-    def lines(self, phrases: Mapping[str, str] | None = None) -> list[str]:
+    def lines(self, phrases: Mapping[str, str] | None = None, units: Mapping[str, str] | None = None) -> list[str]:
         """Sentences, best determined first.
 
         Parameters
         ----------
         phrases
             What the parameters are called in a sentence, by their names; names where it has none.
+        units
+            Their units as they are written for people, by their names; none where it has none.
         """
         told = [(phrases or {}).get(parameter.name, parameter.name) for parameter in self.parameters]
-        found = [f"{told[k]} is determined to {self._error(k, error)}" for k, error in self.alone]
+        found = [f"{told[k]} is determined to {self._error(k, error, units or {})}" for k, error in self.alone]
         found += [sentence for group in self.groups for sentence in _of_group(group, told)]
         found += [f"{told[k]} has no effect that the data show" for k in self.hardly]
         return [*found, f"the data determine {self.effective_parameters:.1f} of {len(self.parameters)} parameters"]
 
-    def _error(self, k: int, error: float) -> str:
+    def _error(self, k: int, error: float, units: Mapping[str, str]) -> str:
         parameter = self.parameters[k]
-        return _relative(error) if parameter.scale == "log" else f"± {error:.2g}"
+        return (
+            _relative(error) if parameter.scale == "log" else f"± {error:.2g} {units.get(parameter.name, '')}".rstrip()
+        )
 
 
 def identifiability(

@@ -15,11 +15,12 @@ from npp_jax.observe.observation import (
     Observation,
     solve_linear_nuisance,
 )
-from npp_jax.observe.profile import MINIMUM_POINTS, DepthProfile, Systematic, below_limits, check, within
+from npp_jax.observe.profile import FAR, MINIMUM_POINTS, DepthProfile, Systematic, below_limits, check, within
 from npp_jax.observe.record import IN_TIME, RECORDED, Record, Recorded, gathered, scatter
 from npp_jax.observe.response import AbstractResponse, DowsettResponse, GaussianResponse, MRIResponse, NoResponse
 
 __all__ = [
+    "FAR",
     "IN_TIME",
     "MINIMUM_POINTS",
     "RECORDED",

@@ -14,6 +14,9 @@ from npp_jax.observe.arrays import as_leaf
 MINIMUM_POINTS = 5
 """Fewest points of a depth profile."""
 
+FAR = 3.0
+"""Fraction above which a scale cannot be right: noise and matrix effects stay far below."""
+
 _PER_CENT = 200.0
 """Largest number that may be a fraction in per cent, pile-up included."""
 

@@ -19,8 +19,8 @@ class Signal:
     """Ions, corrected for the dead time; in the unit of the file where they were not counted."""
     dispersion: Float[np.ndarray, "point"]
     """Variance over mean: one for counted ions, more near saturation, less between points; NaN if not counted."""
-    scatter: float = 0.0
-    """Standard deviation of a point whose dispersion is not known, in the unit of `ions`."""
+    scatter: Float[np.ndarray, "point"] | None = None
+    """Standard deviation of each point where the dispersion is not known, in the unit of `ions`."""
     trusted: bool = True
     """Whether the dispersion is that of counting, and not one that was found from the scatter."""
 
@@ -41,7 +41,10 @@ class Signal:
     @property
     def variance(self) -> Float[np.ndarray, "point"]:
         """Unbiased estimate of the variance, for sums over many points: zero where nothing was counted."""
-        return self.dispersion * self.ions if self._dispersed else np.full_like(self.ions, self.scatter**2)
+        if self._dispersed:
+            return self.dispersion * self.ions
+        assert self.scatter is not None
+        return self.scatter**2
 
     @property
     def sigma(self) -> Float[np.ndarray, "point"]:
@@ -80,18 +83,51 @@ def counted_signal(channel: Channel, dwell: float | None = None, as_counts: bool
     return Signal(ions, np.expm1(load) / load)
 
 
-def noise(values: Float[np.ndarray, "point"]) -> float:
-    """Standard deviation of the scatter about a smooth curve, from the median of second differences.
+def noise(values: Float[np.ndarray, "point"]) -> Float[np.ndarray, "point"]:
+    """Standard deviation of each point about a smooth curve, from the medians of second differences.
 
-    The median leaves out edges, where they are large. Runs of zeros, in which a file holds what was below its last
-    digit, tell nothing of the scatter; numbers are not better than their rounding, step/√12.
+    Where a signal of more than a quarter of the largest scatters more than what is below, as counted ions do, whatever
+    the numbers were divided by, the variance grows with the signal: one number for both would be that of the larger
+    group, and wrong in the other by the root of the ratio of the signals. Else it is the same everywhere.
     """
-    second = values[2:] - 2.0 * values[1:-1] + values[:-2]
-    told = second[(values[2:] != 0.0) | (values[1:-1] != 0.0) | (values[:-2] != 0.0)]
+    level = _level(values)
     steps = np.diff(np.unique(values))
     rounding = float(steps.min()) / np.sqrt(12.0) if steps.size else 0.0
-    scatter = float(np.median(np.abs(told))) / (0.674489750196 * np.sqrt(6.0)) if told.size else 0.0
-    return max(scatter, rounding)
+    everywhere = np.full(len(values), max(_deviation(values, np.full(len(values), True))[0], rounding))
+    high = level > _HIGH * np.max(level)
+    (below, few), (above, many) = _deviation(values, ~high), _deviation(values, high)
+    low_end, high_end = (float(np.median(level[part])) if np.any(part) else 0.0 for part in (~high, high))
+    below = max(below, rounding)
+    if min(few, many) < _FEWEST or above < _GROWS * below:
+        return everywhere
+    growth = (above**2 - below**2) / (high_end - low_end)
+    return np.sqrt(np.maximum(below**2 + growth * (level - low_end), below**2))
+
+
+_HIGH = 0.25
+"""Share of the largest signal from which on it is high."""
+_FEWEST = 8
+"""Second differences that tell the scatter of a group of points."""
+_GROWS = 2.0
+"""Times that the high points scatter more than the low ones; less is told from chance with many points only."""
+
+
+def _level(values: np.ndarray) -> np.ndarray:
+    """Means of five neighbours, fewer at the ends: a point that is low by chance has no smaller error."""
+    window = np.ones(min(5, len(values)))
+    return np.convolve(values, window, "same") / np.convolve(np.ones(len(values)), window, "same")
+
+
+def _deviation(values: np.ndarray, part: np.ndarray) -> tuple[float, int]:
+    """Standard deviation of the points of a part from the second differences about them, and how many these are.
+
+    The median leaves out edges, where they are large: an edge that holds a seventh of the points adds a quarter. Runs
+    of zeros, in which a file holds what was below its last digit, tell nothing of the scatter.
+    """
+    second = values[2:] - 2.0 * values[1:-1] + values[:-2]
+    told = part[1:-1] & ((values[2:] != 0.0) | (values[1:-1] != 0.0) | (values[:-2] != 0.0))
+    number = int(np.sum(told))
+    return (float(np.median(np.abs(second[told]))) / (0.674489750196 * np.sqrt(6.0)) if number else 0.0), number
 
 
 def interpolated(signal: Signal, axis: Float[np.ndarray, "point"], target: Float[np.ndarray, "target"]) -> Signal:
@@ -112,7 +148,8 @@ def interpolated(signal: Signal, axis: Float[np.ndarray, "point"], target: Float
     share = (target - axis[right - 1]) / (axis[right] - axis[right - 1])
     ions = (1.0 - share) * signal.ions[right - 1] + share * signal.ions[right]
     if not np.all(np.isfinite(signal.dispersion)):
-        return Signal(ions, np.full_like(ions, np.nan), signal.scatter)
+        assert signal.scatter is not None
+        return Signal(ions, np.full_like(ions, np.nan), np.interp(target, axis, signal.scatter))
     weights = (1.0 - share) ** 2, share**2
     spread = signal.dispersion
     variance = weights[0] * signal.variance[right - 1] + weights[1] * signal.variance[right]

@@ -27,7 +27,7 @@ _COLUMNS: tuple[_Column, ...] = (
     ("plateau", "plateau", 1.0, ".4f"),
     ("j / nA cm⁻²", "current_density", 1e5, ".4g"),
     ("U / V", "surface_potential", 1.0, ".4g"),
-    ("excess / ‰", "excess", 1e3, ".3g"),
+    ("excess / ‰", "excess", 1e3, ".4g"),
     ("front error / nm", "front_error", 1e9, ".2g"),
     ("profile error", "profile_error", 1.0, ".1e"),
 )
@@ -170,5 +170,5 @@ def _span(values: object, form: str) -> str:
     numbers = numbers[np.isfinite(numbers)]
     if not numbers.size:
         return "nan"
-    ends = [f"{end:{form}}" for end in (numbers.min(), numbers.max())]
+    ends = [f"{end:z{form}}" for end in (numbers.min(), numbers.max())]
     return ends[0] if ends[0] == ends[1] else f"{ends[0]} … {ends[1]}"

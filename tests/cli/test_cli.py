@@ -217,3 +217,14 @@ def test_a_couple_is_told_in_micrometres_without_what_it_has_not(results: Path):
     assert told.header == ("time / h", "front / µm", "width / µm", "plateau", "front error / µm", "profile error")
     assert told.rows[-1][1] == "96.280"
     assert "front at 96.28 µm" in describe.line(couple)
+
+
+@pytest.mark.parametrize("name", list(typer.main.get_command(app).commands))  # pyright: ignore[reportAttributeAccessIssue]
+def test_help_shows_a_line_that_the_command_takes(name: str) -> None:
+    command = typer.main.get_command(app).commands[name]  # pyright: ignore[reportAttributeAccessIssue]
+    before, program, *words = (command.epilog or "").split()
+    assert (before, program, words[0]) == ("Example:", "npp-jax", name)
+    # Options that are not there, or not of their kind, are refused as on the command line.
+    command.make_context(name, words[1:])
+    shown = CliRunner().invoke(app, [name, "--help"], env={"COLUMNS": "200"})
+    assert " ".join(words) in " ".join(Text.from_ansi(shown.output).plain.split())

@@ -14,7 +14,7 @@ from npp_jax.commands.report.html import html_text
 from npp_jax.commands.report.markdown import markdown_text
 from npp_jax.commands.report.numbers import columns
 from npp_jax.commands.report.svg import svg_text
-from npp_jax.inference.digits import together, with_power
+from npp_jax.inference.digits import further, together, with_power
 from npp_jax.simulation.text_table import TextTable
 
 Run = Callable[..., tuple[int, str]]
@@ -130,3 +130,12 @@ def test_a_truth_of_no_parameter_is_refused(folder: Path, run: Run):
     code, told = run("sweep", study, "--output", folder)
     assert (code, len(told.splitlines())) == (2, 1)
     assert told.strip().endswith("truth: 'D_m2_s' is no parameter; known are D_K_m2_s")
+
+
+def test_one_more_interval_is_told_as_one():
+    assert [further(k) for k in (-1, 0, 1, 3)] == [
+        "",
+        "",
+        "; 1 more has an interval, too",
+        "; 3 more have intervals, too",
+    ]

@@ -145,6 +145,21 @@ def test_another_profile_is_loaded(page, served, tmp_path: Path):
     assert page.read("counts", "value") == "2000"
 
 
+def test_a_profile_in_per_cent_is_refused_as_in_a_study(page, served, tmp_path: Path):
+    head, *rows = [line for line in (served.study.parent / "K.csv").read_text().splitlines() if line[0] != "#"]
+    numbers = [[float(cell) for cell in row.split(",")] for row in rows]
+    table = "\n".join(";".join([f"{r[0]:g}", *(f"{100 * v:g}" for v in r[1:])]).replace(".", ",") for r in numbers)
+    for name, titles in (("bare", head), ("told", head.replace("_sigma", "_sigma [%]").replace(",", ";"))):
+        titles = titles.replace(",", ";")
+        titles = titles.replace("Li;", "Li [%];").replace("K;", "K [%];") if name == "told" else titles
+        (tmp_path / f"{name}.csv").write_text(f"{titles}\n{table}", encoding="utf-8")
+    page.driver.execute_script(FILE_FIELD).send_keys(str(tmp_path / "bare.csv"))
+    page.wait("Bokeh.documents[0].get_model_by_name('message').text.includes('is no fraction n/N')")
+    # The title tells the unit, and commas are decimal ones.
+    page.driver.execute_script(FILE_FIELD).send_keys(str(tmp_path / "told.csv"))
+    page.wait("Bokeh.documents[0].get_model_by_name('message').text.includes('160 points of told.csv')")
+
+
 def test_the_console_is_empty(page):
     assert page.console() == []
 

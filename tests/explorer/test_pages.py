@@ -44,6 +44,31 @@ def test_an_experiment_begins_with_its_laws_and_drives(problem):
     assert {"Li_sed_fwhm_eV", "Li_vacancy_fraction", "K_D_m2_s", "stages_0_potential_V"} <= set(names)
 
 
+def test_ranges_of_sliders_are_told_in_few_characters():
+    pytest.importorskip("bokeh")
+    from npp_jax.explorer.controls import Controls
+
+    parameters = (
+        Parameter("charge_C_m2", ("stages.0.charge_C_m2",), 50.25, 804.0),
+        Parameter("D", (), 3e-22, 3e-21, "log"),
+    )
+    told = [
+        row.children[1].title for row in Controls(View(parameters, (201.0, 1e-21), ()), print, print).column.children
+    ]
+    assert told == ["50 … 804", "3e-22 … 3e-21"]
+
+
+def test_a_logarithmic_axis_leaves_room_for_the_names_of_its_curves():
+    pytest.importorskip("bokeh")
+    from npp_jax.explorer.common import follow, interval
+
+    axis = interval(1e-24, 1e-18)
+    follow(axis, [np.array([1e-28, 8e-18])], logarithmic=True)
+    assert axis.start <= 1e-28 and axis.end == pytest.approx(1e-16)
+    follow(axis, [np.array([1e-28, 7e-18])], logarithmic=True)
+    assert axis.end == pytest.approx(1e-16)
+
+
 def test_histories_go_back_step_by_step():
     view = View((Parameter("a", (), 0.0, 1.0),), (0.5,), (None,))
     history = History(view).then(view.moved("a", 0.6)).then(view.moved("a", 0.6)).then(view.fitted_over(0, (1.0, 2.0)))

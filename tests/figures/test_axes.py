@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from npp_jax.figures.axes import (
     RESIDUAL,
     easy_ticks,
+    headline,
     ion_colours,
     label_axis,
     legend_above,
@@ -128,3 +129,15 @@ def test_the_power_of_a_narrow_logarithmic_axis_stands_in_its_label():
     told = {float(label.get_text()) for label in ax.get_xticklabels()}
     assert told and all(0.35 <= value <= 57.0 for value in told)
     np.testing.assert_allclose(sorted(told), np.asarray(ax.get_xticks()) * 1e23, rtol=1e-4)
+
+
+@pytest.mark.parametrize("size", ["medium", "large"])
+def test_a_long_title_stays_inside_of_its_figure(size):
+    figure = Figure(figsize=(4.0, 3.0), layout="constrained")
+    figure.subplots()
+    headline(figure, f"{12 * 'Mixed alkali WIDE '}\nwithin $\\Delta$", size=size)
+    figure.canvas.draw()
+    assert figure._suptitle is not None
+    box = figure._suptitle.get_window_extent()
+    assert box.x0 >= 0.0 and box.x1 <= figure.bbox.width
+    assert figure._suptitle.get_text().endswith("\nwithin $\\Delta$")

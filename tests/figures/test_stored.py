@@ -1,9 +1,17 @@
 """Figures of stored results: what is drawn is what is known."""
 
+from pathlib import Path
+from unittest.mock import Mock
+
+import h5py
 import numpy as np
 import pytest
 
+from npp_jax.commands.fit.arrays import landscape_arrays
+from npp_jax.commands.plot_fit import FIT, fit_figures
 from npp_jax.figures.stored import StoredLikelihood, figure_likelihoods, likelihood_curve
+from npp_jax.sweeping import SweepResult
+from npp_jax.sweeping.store.arrays import Array, put
 
 
 @pytest.mark.parametrize("scale", [np.asarray, np.log])
@@ -20,3 +28,43 @@ def test_a_stored_likelihood_goes_through_its_points():
     curve = next(line for line in ax.lines if line.get_label() == "profile")
     x, height = (np.asarray(numbers) for numbers in curve.get_data())
     np.testing.assert_allclose(height, (x - 1.0) ** 2, atol=1e-12)
+
+
+def test_a_fit_with_more_parameters_than_its_sweep_is_drawn(tmp_path: Path):
+    """The scales of imported profiles are parameters of the fit alone; an end that is held ends no interval."""
+    along, names = ("parameter",), ["width_eV", "D_m2_s", "K_sensitivity"]
+    text = {"parameter": names, "parameter_unit": ["eV", "m2 s-1", "1"], "parameter_key": 3 * [""],
+            "parameter_scale": ["linear", "log", "linear"]}  # fmt: skip
+    square = (*along, "other_parameter")
+    sweep = Mock(
+        SweepResult,
+        theta=np.array([[0.2, 1e-21], [0.3, 2e-21]]),
+        total=np.array([5.0, 4.0]),
+        names=tuple(names[:2]),
+    )
+    with h5py.File(tmp_path / "a_fit.h5", "w") as file:
+        file.attrs["title"] = FIT
+        numbers = {
+            "theta": ([0.25, 1e-21, 1.0], along),
+            "parameter_range": ([[0.1, 0.4], [1e-22, 1e-20], [0.9, 1.1]], (*along, "end")),
+            "correlation": (np.eye(3), square),
+            "covariance_scaled": (1e-4 * np.eye(3), square),
+            "path": ([[0.2, 1e-21, 1.0]], ("trial", *along)),
+        }
+        put(file, {name: Array(values, "1", name, along) for name, values in text.items()})
+        put(file, {name: Array(np.array(values), "1", name, axes) for name, (values, axes) in numbers.items()})
+        put(file.create_group("landscape"), landscape_arrays(sweep))
+        part = file.create_group("profile_likelihood/width_eV")
+        put(part, {
+            "values": Array(np.array([0.25, 0.3]), "eV", "value", ("values",)),
+            "delta_chi2": Array(np.array([0.0, 5.0]), "1", "above", ("values",)),
+            "end_outcome": Array(["HELD", "CLOSED"], "1", "how", ("end",)),
+            "end_value": Array(np.array([0.25, 0.29]), "eV", "end", ("end",)),
+        })  # fmt: skip
+    drawn = fit_figures(tmp_path / "a_fit.h5")
+    assert set(drawn) == {"correlation", "profile_likelihood", "landscape"}
+    (ax,) = drawn["profile_likelihood"].axes
+    upright = [
+        line.get_xdata()[0] for line in ax.lines if np.ptp(line.get_xdata()) == 0.0 and len(line.get_xdata()) == 2
+    ]
+    assert upright == [0.29]

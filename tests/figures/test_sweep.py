@@ -20,6 +20,7 @@ from npp_jax.figures.sweep import (
     statuses,
     statuses_along,
 )
+from npp_jax.figures.sweep_pages import figure_pairs
 from npp_jax.files import load_experiment
 from npp_jax.files.sweep_export import write_sweep_arrays, write_sweep_table
 from npp_jax.fitting import Measurement, Problem
@@ -155,6 +156,11 @@ def test_functions_draw_what_they_are_given(result, path):
     ax = profile_spread(Figure().subplots(), stored)
     lines = [line for line in ax.get_lines() if line.get_label() in [f"{name} best" for name in stored.species]]
     np.testing.assert_allclose(lines[1].get_ydata(), stored.profile[0, 1])
+
+
+def test_titles_of_a_sweep_have_no_formula(result):
+    title = figure_pairs(result, np.argsort(result.total)[:40]).get_suptitle()
+    assert "within Δχ² = " in title and "$" not in title
 
 
 def test_all_figures_are_drawn(path, tmp_path):

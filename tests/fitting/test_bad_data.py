@@ -161,11 +161,6 @@ def test_a_wrong_number_above_the_first_depth_is_masked(tmp_path: Path):
         (times(4.0, 0), "about 4.1: the charge passed is enough for 89.6 nm"),
         (times(1.2, 0), "K: the profile holds 247.2 C/m², 201 C/m² were passed (1.23 of it)"),
         (swapped, "K: the foreign ion K lies deep and Li at the surface: are their columns swapped?"),
-        (times(2000.0, 1, 2, 3, 4), "K: the fractions of Li reach 2.08e+03 of the bulk: are these counts?"),
-        (
-            times(100.0, 1, 3),
-            "K: the fractions of K reach 96.7 of the bulk: are these per cent, for the title 'K [%]'?",
-        ),
         (times(30.0, 2, 4), "the standard deviations of the file are 30 times those of counts_per_fraction"),
     ],
 )
@@ -179,6 +174,13 @@ def test_what_looks_wrong_is_said_before_the_fit(
     result = CliRunner().invoke(app, ["fit", str(written(tmp_path, change)), "--output", str(tmp_path), "--quiet"])
     assert result.exit_code == 4
     assert any(line.startswith("warning: K: ") and words in line for line in result.output.splitlines())
+
+
+@pytest.mark.parametrize("factor", [100.0, 2000.0])
+def test_per_cent_and_counts_are_no_fractions(tmp_path: Path, factor: float):
+    result = CliRunner().invoke(app, ["check", str(written(tmp_path, times(factor, 1, 2, 3, 4))), "--no-figures"])
+    assert result.exit_code == 2
+    assert "is no fraction n/N" in result.output and "as 'K [%]'" in result.output.replace("Li", "K")
 
 
 def test_depths_in_another_unit_with_their_scale_are_good(tmp_path: Path):

@@ -395,6 +395,8 @@ def test_a_ratio_is_said_whatever_scales_and_units_are(low: float, high: float, 
     report = identifiability(jacobian, theta, bounds)
     slope = jax.jacfwd(lambda q: jnp.exp(-jnp.exp(q) * x) / 0.01)(jnp.log(0.8))
     percent, width = 100.0 / float(jnp.linalg.norm(slope)), 0.01 / float(jnp.linalg.norm(x))
+    # An error in the unit of its parameter says which unit that is.
+    assert report.lines(units={"w": "eV", "D": "m² s⁻¹"})[0] == f"w is determined to ± {width:.2g} eV"
     assert report.lines({"D": "D of K", "a": "the conductivity of Li"}) == [
         f"w is determined to ± {width:.2g}",
         f"the ratio of D of K to the conductivity of Li is determined to {percent:.2g} %; each alone is not",

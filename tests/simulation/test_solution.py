@@ -1,5 +1,7 @@
 """A solution in words, as a table, and as labelled arrays."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -66,3 +68,8 @@ def test_labelled_arrays_of_a_batch(batch: Solution):
     first = jax.tree.map(lambda leaf: jnp.moveaxis(leaf, -1, 0), batch)
     assert first.to_xarray().equals(data)
     assert repr(first) == repr(batch)
+
+
+def test_rounding_below_zero_is_no_minus_zero(solution: Solution):
+    below = dataclasses.replace(solution, plateau=jnp.full_like(solution.plateau, -1e-13))
+    assert "-0.0" not in below.summary() and "0.0000" in below.summary()

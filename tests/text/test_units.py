@@ -120,7 +120,13 @@ def test_depths(title: str, factor: float, tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    "titles", ["depth_nm;Li (%);Li_sigma (%)", "depth_nm;Li_pct;Li_sigma_pct", "Tiefe;Li;Li_sigma\nnm;%;%"]
+    "titles",
+    [
+        "depth_nm;Li (%);Li_sigma (%)",
+        "depth_nm;Li_pct;Li_sigma_pct",
+        "depth_nm;Li_percent;Li_percent_sigma",
+        "Tiefe;Li;Li_sigma\nnm;%;%",
+    ],
 )
 def test_per_cent(titles: str, tmp_path: Path):
     found = profile(tmp_path, titles, 100.0)
@@ -152,9 +158,26 @@ def test_what_is_refused_in_a_profile(titles: str, message: str, tmp_path: Path)
 
 
 def test_columns_are_known_by_their_names(tmp_path: Path):
-    found = profile(tmp_path, "Li;depth_nm;Li_sigma")
+    found = profile(tmp_path, "Li_sigma;depth_nm;Li")
     np.testing.assert_allclose(found.depth, 0.1 * np.arange(1, 8))
-    assert np.asarray(found.fraction)[0].tolist() == [1, 2, 3, 4, 5, 6, 7]
+    assert np.asarray(found.sigma)[0].tolist() == [1, 2, 3, 4, 5, 6, 7]
+    np.testing.assert_allclose(found.fraction, 0.01)
+
+
+def test_fractions_of_known_counts_need_no_standard_deviations(tmp_path: Path):
+    path = tmp_path / "profile.csv"
+    path.write_text("\n".join(["depth_nm;K;Li", *(f"{k};0,{k};0,0" for k in range(1, 8))]), encoding="utf-8")
+    found = read_profile(path, counts_per_fraction=400.0)
+    assert found.species == ("K", "Li") and found.counts is not None
+    np.testing.assert_allclose(found.counts, [40.0 * np.arange(1, 8), np.zeros(7)])
+    np.testing.assert_allclose(found.sigma, np.sqrt(np.asarray(found.counts) + 1.0) / 400.0)
+    with pytest.raises(ConfigError, match="give it, or the counts at fraction one"):
+        read_profile(path)
+
+
+def test_per_cent_without_their_title_are_no_fractions(tmp_path: Path):
+    with pytest.raises(ConfigError, match=r"line 2: Li = 10 is no fraction n/N.*'Li \[%\]'.*import-sims"):
+        profile(tmp_path, "depth_nm;Li;Li_sigma", 100.0)
 
 
 def isotopes(folder: Path, titles: str, **options):

@@ -82,8 +82,9 @@ class _Started(NamedTuple):
         """Front and χ² of one experiment."""
         solution, at = self.solutions[k], (measurement.output, 0)
         front, width = (float(values[at]) * 1e9 for values in (solution.front_depth, solution.front_width))
-        told = f"  start: front at {front:.4g} nm, {width:.3g} nm wide"
-        told += f", {float(solution.plateau[at]):.3g} of the native ion behind it"
+        told = f"  start: front at {front:.4g} nm, {width:.4g} nm wide"
+        # Less than the solver knows is none.
+        told += f", {max(round(float(solution.plateau[at]), 9), 0.0):.3g} of the native ion behind it"
         if not measurement.points:
             return told
         return f"{told}; χ² {self.chi2[k]:.4g} for {measurement.points} points"

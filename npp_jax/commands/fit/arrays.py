@@ -86,8 +86,11 @@ _MOST = 20_000
 def landscape_arrays(sweep: SweepResult) -> dict[str, Array]:
     """Candidates of the sweep and their χ²."""
     along, kept = ("candidate",), np.sort(np.argsort(sweep.total)[:_MOST])
+    # A fit has parameters that its sweep solves for: the scales of profiles that were imported.
+    of = ("swept_parameter",)
     return {
-        "theta": Array(sweep.theta[kept], _OWN, "parameters of a candidate", (*along, "parameter")),
+        "swept_parameter": Array(list(sweep.names), "1", "name of a parameter of the sweep", of),
+        "theta": Array(sweep.theta[kept], _OWN, "parameters of a candidate", (*along, *of)),
         "chi2": Array(sweep.total[kept], "1", "χ² there; infinite where the simulation failed", along),
     }
 

@@ -104,6 +104,8 @@ def correlation(draw: Draw, result: FitResult) -> Shown:
     if np.any(apart != 0.0):
         i, j = np.unravel_index(np.argmax(np.abs(apart)), apart.shape)
         words = f"The strongest is {apart[i, j]:.2f}, between {result.names[i]} and {result.names[j]}."
+    if not np.all(np.isfinite(table)):
+        words += " Empty rows are of parameters that the data do not determine, as at an end of a range."
     return Shown(
         "correlation",
         draw,

@@ -13,7 +13,7 @@ from npp_jax.commands.fit.records import drawn_records, records_figure, shown_re
 from npp_jax.commands.fit.run import FitOutcome, Fitted
 from npp_jax.commands.fit.summary import measured_of
 from npp_jax.commands.report.blocks import Shown
-from npp_jax.figures.axes import LARGE, share_depths
+from npp_jax.figures.axes import LARGE, headline, share_depths
 from npp_jax.figures.fit import (
     Refined,
     correlation,
@@ -110,7 +110,7 @@ def _profiles(main: Fitted) -> "Figure":
         large = np.any(np.abs(own.reshape(measurement.profile.fraction.shape)) > LARGE, axis=0)
         share_depths(list(axes[:, k]), np.asarray(measurement.profile.depth), large)
         start += size + (2 * len(measurement.profile.species) if measurement.solved else 0)
-    figure.suptitle(main.hypothesis.name, fontsize="medium", parse_math=False)
+    headline(figure, main.hypothesis.name)
     return figure
 
 

@@ -11,6 +11,7 @@ from npp_jax.commands.report.provenance import Begun
 from npp_jax.commands.report.study import data_section
 from npp_jax.commands.report.truth import truth_sentence, with_truth
 from npp_jax.fitting import phrases
+from npp_jax.fitting.unit_words import units_of
 from npp_jax.fitting.words import capital, table
 from npp_jax.inference import REASON_ADVICE, Reason, given
 
@@ -66,7 +67,7 @@ def _determined(main: Fitted) -> Section:
     held, blocks = given(result.parameters, result.covariance), list[Block]()
     if held:
         blocks.append(Text(f"With {' and '.join(held)} free, beyond the end of the range too, to first order:"))
-    told = [*result.identifiability.lines(phrases(result.parameters)), *_outside(main)]
+    told = [*result.identifiability.lines(phrases(result.parameters), units_of(result.parameters)), *_outside(main)]
     return Section("What the data determine", [*blocks, Items(tuple(f"{capital(text)}." for text in told))])
 
 

@@ -27,6 +27,7 @@ from npp_jax.files.stored import written_result
 from npp_jax.files.study import Study
 from npp_jax.files.writing import write_json, written_together
 from npp_jax.fitting import law_bands, phrases
+from npp_jax.fitting.unit_words import units_of
 from npp_jax.inference import Estimate, Reason, given
 from npp_jax.sweeping.profiles import labels
 from npp_jax.sweeping.store.arrays import put
@@ -113,7 +114,9 @@ def _numbers(outcome: FitOutcome) -> dict[str, Any]:
                 for reason in Reason
                 if (count := int(np.sum(np.asarray(result.refined.reason) == reason)))
             },
-            "what_the_data_determine": result.identifiability.lines(phrases(result.parameters)),
+            "what_the_data_determine": result.identifiability.lines(
+                phrases(result.parameters), units_of(result.parameters)
+            ),
             **({} if fitted.posterior is None else {"posterior": _posterior_numbers(fitted)}),
         }
 

@@ -11,12 +11,10 @@ from npp_jax.commands.new.lines import named_from, shown
 from npp_jax.files import ConfigError
 from npp_jax.files.profile_table import read_profile
 from npp_jax.fitting.first_guess import SeenFront, counts_at_one, native_fraction, see_front
-from npp_jax.observe import MINIMUM_POINTS, DepthProfile
+from npp_jax.observe import FAR, MINIMUM_POINTS, DepthProfile
 
 _CERTAIN = 4.0
 """Standard deviations by which the one ion must rise against the other."""
-_NO_FRACTION = 3.0
-"""Value that no fraction of an ion reaches, whatever its noise."""
 
 _NAME = re.compile(r"[^\W_][\w+-]*")
 
@@ -54,12 +52,9 @@ def read_measured(path: Path, counts: float | None, first_depth: float) -> Measu
             f"{path}: fewer than {MINIMUM_POINTS} points are deeper than --first-depth-nm {first_depth:g}; the last is "
             f"at {last:g} nm"
         )
-    largest = float(np.max(np.asarray(profile.fraction)))
-    if largest > _NO_FRACTION:
-        raise ConfigError(
-            f"{path}: fractions n/N reach {largest:.4g}: of per cent the titles say so, as 'Cs [%]'; what is no "
-            f"fraction is imported first: {shlex.join(['npp-jax', 'import-sims', str(path)])}"
-        )
+    largest = float(np.max(np.where(profile.weight > 0.0, profile.fraction, 0.0)))
+    if largest > FAR:
+        raise ConfigError(f"{path}: fractions n/N reach {largest:.4g}: import it again with another way to the scale")
     for name in profile.species:
         if not _NAME.fullmatch(name):
             raise ConfigError(
@@ -74,7 +69,7 @@ def _read(path: Path, counts: float | None, first_depth: float) -> Measured:
         profile = read_profile(path, first_depth_nm=first_depth, counts_per_fraction=counts)
         return Measured(path, profile, None, profile.counts is not None, first_depth)
     try:
-        profile = read_profile(path, first_depth_nm=first_depth)
+        profile = read_profile(path, first_depth_nm=first_depth, counts_per_fraction=counts)
     except ConfigError as error:
         if not any(text in str(error) for text in ("columns must be", "needs the columns", "has the unit")):
             raise

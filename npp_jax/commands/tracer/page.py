@@ -13,7 +13,8 @@ from npp_jax.commands.report.truth import inside, told
 from npp_jax.commands.tracer.report import Quantity, TracerReport
 from npp_jax.commands.tracer.study import ArrheniusStudy, TracerStudy
 from npp_jax.commands.tracer.truth_table import TruthTable
-from npp_jax.inference import NORMAL_95, UNLIKELY, together, with_power
+from npp_jax.figures.axes import headline
+from npp_jax.inference import NORMAL_95, UNLIKELY, further, together, with_power
 from npp_jax.simulation.text_table import TextTable
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def lead(report: TracerReport) -> str:
     if not found:
         words = [line.rstrip(".") for line in report.lines if isinstance(line, str) and not line.endswith("as given")]
         found = "; ".join(words[-_TOLD:]) or "Nothing was found"
-    more = f"; {len(sure) - _TOLD} more have intervals, too" if len(sure) > _TOLD else ""
+    more = further(len(sure) - _TOLD)
     fit = report.fit
     if fit is None:
         return f"{found}{more}. It ended thus: {report.status}."
@@ -162,7 +163,7 @@ def shown_figure(study: TracerStudy, report: TracerReport, name: str, stored: st
     def make() -> "Figure":
         figure = report.draw()
         if study.title:
-            figure.suptitle(study.title, parse_math=False)
+            headline(figure, study.title, size="large")
         return figure
 
     return Shown(
