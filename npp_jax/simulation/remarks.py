@@ -20,6 +20,9 @@ _STEEP = 3.0
 _SLACK = 1e-6
 """Occupied fraction by which sites that are full in the bulk must be overfilled to count."""
 
+_MOVED = 0.01
+"""Share of the depth of a front over which immobile ions must have been lost to be told of."""
+
 _END, _SEEN_AT_BACK = 0.9, 1e-3
 """Share of the thickness beyond which an exchange is at the back, and the fraction by which it shows there."""
 
@@ -62,16 +65,29 @@ def _full_sites(experiment: Experiment, solution: Solution) -> Iterator[str]:
 
 
 def _not_held(experiment: Experiment, solution: Solution) -> Iterator[str]:
-    """Ions of which less is left than the immobile fraction: intermixed with others, none is held."""
+    """Ions of which less is left than the immobile fraction: intermixed with others, none is held; of a narrow
+    distribution, D of those that should not move is not small.
+    """
     for k, ion in enumerate(experiment.species):
         law = ion.diffusivity
-        if not isinstance(law, SEDDiffusivity) or law.populations != "intermixed":
+        if not isinstance(law, SEDDiffusivity):
             continue
         immobile = np.asarray(law.immobile_fraction) * np.asarray(ion.bulk_fraction)
-        if np.any(np.asarray(solution.fraction)[:, k, 1:-1] < immobile - _SLACK):
+        gone = np.maximum(immobile - np.asarray(solution.fraction)[:, k, 1:-1], 0.0)
+        if law.populations == "intermixed":
+            if np.any(gone > _SLACK):
+                yield (
+                    f"{ion.name} falls below its immobile fraction, which holds no ion back of intermixed populations: "
+                    "it enters the filling of the sites alone"
+                )
+            continue
+        width = np.diff(np.asarray(solution.faces), axis=1)
+        lost = np.sum(width * gone, axis=1) / np.where(immobile > 0.0, immobile, 1.0)
+        # A front of nothing has no depth.
+        if np.any(lost > _MOVED * np.nan_to_num(np.asarray(solution.front_depth), nan=np.inf)):
             yield (
-                f"{ion.name} falls below its immobile fraction, which holds no ion back of intermixed populations: "
-                "it enters the filling of the sites alone"
+                f"{ion.name} falls below its immobile fraction: with so narrow a distribution D of what should not "
+                "move is not small against that of the other ions; a wider one holds them"
             )
 
 

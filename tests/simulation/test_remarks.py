@@ -6,6 +6,8 @@ import jax.numpy as jnp
 import pytest
 from cases import SMALL, base, simulated
 
+from npp_jax.physics.experiment import Experiment
+from npp_jax.physics.sed import GaussianSED
 from npp_jax.simulation.remarks import remarks
 from npp_jax.simulation.solution import Solution
 from npp_jax.simulation.status import Status
@@ -47,3 +49,17 @@ def test_a_run_that_falls_short_names_its_steepest_law(solution: Solution) -> No
     report = replace(solution.report, status=jnp.asarray(Status.COARSE, jnp.int32))
     (text,) = remarks(cold, replace(solution, report=report))
     assert text.startswith("the diffusion coefficient of Li falls by 20 decades") and "at 100 K (stages[0])" in text
+
+
+def test_immobile_ions_that_move_are_named() -> None:
+    """Of a narrow distribution D of what should not move is not small: a third of the foreign one, here."""
+    experiment = base()
+    lithium, potassium = experiment.species
+
+    def with_width(fwhm: float) -> Experiment:
+        law = replace(lithium.diffusivity, sed=GaussianSED(fwhm), immobile_fraction=jnp.asarray(0.15))
+        return replace(experiment, species=(replace(lithium, diffusivity=law), potassium))
+
+    assert remarks(with_width(0.25), simulated(SMALL)(with_width(0.25))) == ()
+    (text,) = remarks(with_width(0.08), simulated(SMALL)(with_width(0.08)))
+    assert text.startswith("Li falls below its immobile fraction: with so narrow a distribution")

@@ -72,14 +72,70 @@ duration_s = 5000.0
 """An ion of the melt whose D vanishes with its fraction, so that it ends at an edge."""
 
 
+NARROW_IMMOBILE = (
+    _HEAD
+    + """
+[[species]]
+name = "Li"
+bulk_fraction = 1.0
+diffusivity = { law = "sed", D_bulk_m2_s = 6e-18, vacancy_fraction = 0.2, immobile_fraction = 0.15, sed_fwhm_eV = 0.1 }
+[[species]]
+name = "Rb"
+bulk_fraction = 0.0
+diffusivity = { law = "constant", D_m2_s = 1e-20 }
+[[stages]]
+front = "ion-beam"
+beam = "Rb"
+temperature_K = 376.0
+duration_s = 17568.0
+current_density_A_m2 = 0.0043
+"""
+)
+"""A distribution so narrow that D of what should not move is a third of that of the foreign ion, and rises steeply."""
+
+TWO_IMMOBILE = (
+    _HEAD
+    + """
+[[species]]
+name = "Na"
+bulk_fraction = 0.6
+diffusivity = { law = "sed", D_bulk_m2_s = 6e-17, vacancy_fraction = 0.4, immobile_fraction = 0.05, sed_fwhm_eV = 0.175 }
+[[species]]
+name = "K"
+bulk_fraction = 0.4
+diffusivity = { law = "sed", D_bulk_m2_s = 2e-17, vacancy_fraction = 0.4, immobile_fraction = 0.05, sed_fwhm_eV = 0.175 }
+[[species]]
+name = "Rb"
+bulk_fraction = 0.0
+diffusivity = { law = "constant", D_m2_s = 2.2e-21 }
+[[stages]]
+front = "ion-beam"
+beam = "Rb"
+temperature_K = 363.0
+duration_s = 35856.0
+current_density_A_m2 = 0.0031
+"""
+)
+"""Two ions with immobile parts, of which one gathers behind the other."""
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(("text", "reach"), [(IMMOBILE_DIVALENT, 120.0), (OWN_DISTRIBUTION, 80.0)])
-def test_hard_experiments_are_done_and_right(text: str, reach: float, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("text", "reach", "step"),
+    [
+        (IMMOBILE_DIVALENT, 120.0, 0.25),
+        (OWN_DISTRIBUTION, 80.0, 0.25),
+        (NARROW_IMMOBILE, 90.0, 0.25),
+        (TWO_IMMOBILE, 100.0, 0.125),
+    ],
+    ids=["divalent", "own-distribution", "narrow", "two"],
+)
+def test_hard_experiments_are_done_and_right(text: str, reach: float, step: float, tmp_path: Path) -> None:
     file = tmp_path / "e.toml"
     file.write_text(text)
     solution = simulate_to_target(npp.load_experiment(file), levels=1)
     assert int(solution.report.status) in (Status.DONE, Status.NOT_NEUTRAL)
-    judge = method_of_lines.solve(file, reach_nm=reach, step_nm=0.25, rtol=1e-5)
+    judge = method_of_lines.solve(file, reach_nm=reach, step_nm=step, rtol=1e-5)
     depth = np.linspace(0.0, 0.6 * reach, 400)[1:]
     found = np.asarray(solution.profile(jnp.asarray(depth * NM)))
     right = np.stack([np.interp(depth, judge.depth, part) for part in judge.fraction[-1]])
