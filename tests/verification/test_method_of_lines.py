@@ -99,11 +99,11 @@ TWO_IMMOBILE = (
 [[species]]
 name = "Na"
 bulk_fraction = 0.6
-diffusivity = { law = "sed", D_bulk_m2_s = 6e-17, vacancy_fraction = 0.4, immobile_fraction = 0.05, sed_fwhm_eV = 0.175 }
+diffusivity = { law = "sed", D_bulk_m2_s = 6e-17, vacancy_fraction = 0.4, immobile_fraction = 0.05, sed_fwhm_eV = 0.18 }
 [[species]]
 name = "K"
 bulk_fraction = 0.4
-diffusivity = { law = "sed", D_bulk_m2_s = 2e-17, vacancy_fraction = 0.4, immobile_fraction = 0.05, sed_fwhm_eV = 0.175 }
+diffusivity = { law = "sed", D_bulk_m2_s = 2e-17, vacancy_fraction = 0.4, immobile_fraction = 0.05, sed_fwhm_eV = 0.18 }
 [[species]]
 name = "Rb"
 bulk_fraction = 0.0
