@@ -89,7 +89,13 @@ CHECKS: dict[str, Callable[[Names], None]] = {
     )
 }
 
-LONGEST = {"double_cait", "from_profile_to_distribution", "gunawan_2024"}
+LONGEST = {
+    "double_cait",
+    "from_profile_to_distribution",
+    "gunawan_2024",
+    "million_candidates",
+    "simulation_based_inference",
+}
 
 
 def test_every_notebook_is_checked():

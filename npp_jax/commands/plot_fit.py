@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 import h5py
 import numpy as np
 
-from npp_jax.figures.fit import Refined, figure_landscape, figure_law
+from npp_jax.figures.fit import figure_law
+from npp_jax.figures.landscape import Refined, figure_landscape
 from npp_jax.figures.records import DrawnRecord, figure_records
 from npp_jax.figures.stored import SeenFit, StoredLikelihood, figure_likelihoods, figure_matrix, figure_seen
 from npp_jax.fitting import LawBands

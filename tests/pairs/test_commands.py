@@ -25,11 +25,14 @@ def reduced(file: Path, folder: Path) -> Path:
 
 SHIPPED = [(file, command_of(file)) for file in sorted((ROOT / "sweeps").glob("*.toml"))]
 
+# The commands of README.md run one_distribution; a couple in free form is fitted in tests/fitting/test_couple.py.
 LONGEST = {
+    "couple_free_form",
     "current_traces",
     "double_cait_rubidium_caesium",
     "everything_measured",
     "next_experiment",
+    "one_distribution",
     "rival_distributions",
     "rival_physics",
     "two_step_exchange",

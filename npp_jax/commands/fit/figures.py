@@ -15,15 +15,14 @@ from npp_jax.commands.fit.summary import measured_of
 from npp_jax.commands.report.blocks import Shown
 from npp_jax.figures.axes import LARGE, headline, share_depths
 from npp_jax.figures.fit import (
-    Refined,
     correlation,
     data_and_fit,
-    figure_landscape,
     figure_law,
     pair_plot,
     profile_likelihood,
     residuals,
 )
+from npp_jax.figures.landscape import Refined, figure_landscape
 from npp_jax.files.hypotheses import Hypothesis
 from npp_jax.files.study import Study
 from npp_jax.fitting import FitResult, LawBands, Measurement, law_bands
