@@ -156,13 +156,13 @@ def newton(
     def body(state: tuple) -> tuple:
         y, v, update, count, turn, _ = state
         last = (turn >= cap) | jnp.all(update <= tolerance)
-        step, new_v = correct(y, v, update)
-        step = shorter(y, step, new_v) if guarded else step
+        whole, new_v = correct(y, v, update)
+        step = shorter(y, whole, new_v) if guarded else whole
         # Near the solution the last step is the plain one, which conserves exactly what the rates conserve.
         near = last & (change(y, step) < NEAR)
         new_y = jax.tree.map(lambda a, d, b: jnp.where(near, a + d, b), y, step, limit(y, step))
-        # What the limits have cut off would not be told from convergence.
-        size = change(y, jax.tree.map(lambda a, b, d: jnp.where(last, d, a - b), new_y, y, step))
+        # What the limits have cut off would not be told from convergence, nor what has been halved away.
+        size = change(y, jax.tree.map(lambda a, b, d: jnp.where(last, d, a - b), new_y, y, whole))
         active = last | ~(update <= tolerance)
         keep = lambda new, old: jnp.where(active, new, old)  # noqa: E731
         y = jax.tree.map(keep, new_y, y)
