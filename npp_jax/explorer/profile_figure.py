@@ -81,16 +81,16 @@ class ProfileFigure:
         self._panel, self._shown = panel, {}
         # Later outputs are drawn stronger, and what is not to be trusted paler.
         strength = 0.5 if panel.status >= Status.NOT_CONVERGED else 1.0
-        inside = panel.depth <= 1.5 * float(self._depths.end)
-        # And the first beyond, as cells are wide where nothing happens: the curve ends at the edge of the figure.
-        inside[:, 1:] |= inside[:, :-1]
+        # Cells are wide where nothing happens: a curve ends between two, as dots to the back would take a browser long.
+        edge = min(1.5 * float(self._depths.end), float(np.min(panel.depth[:, -1])))
+        inside = panel.depth <= edge
         rows: list[tuple[Any, ...]] = [(x, y, colour, 0.8, "dashed", 1.0, "frozen") for x, y, colour in self._frozen]
         count = len(panel.depth)
         for i, name in enumerate(panel.species):
             seen = name in self._measured
             x = y = np.zeros(0)
             for k, (depth, values, near) in enumerate(zip(panel.depth, panel.fraction, inside, strict=True)):
-                x, y = depth[near], values[i][near]
+                x, y = np.append(depth[near], edge), np.append(values[i][near], np.interp(edge, depth, values[i]))
                 alpha = strength * (0.3 + 0.7 * (k + 1) / count)
                 style = ("dotted", 1.0) if seen else ("solid", 2.0)
                 rows.append((x, y, self._colours[name], alpha, *style, f"composition {name}"))
