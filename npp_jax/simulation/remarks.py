@@ -73,6 +73,8 @@ def _not_held(experiment: Experiment, solution: Solution) -> Iterator[str]:
         if not isinstance(law, SEDDiffusivity):
             continue
         immobile = np.asarray(law.immobile_fraction) * np.asarray(ion.bulk_fraction)
+        if not np.any(immobile > 0.0):
+            continue
         gone = np.maximum(immobile - np.asarray(solution.fraction)[:, k, 1:-1], 0.0)
         if law.populations == "intermixed":
             if np.any(gone > _SLACK):

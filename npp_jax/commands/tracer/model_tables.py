@@ -16,7 +16,7 @@ FRACTIONS = ("surface", "base")
 """Isotope fractions; noise may lead their ranges out of 0 to 1."""
 
 _FAR = 10.0
-"""How far."""
+"""Modulus that no isotope fraction has, whatever its noise."""
 
 
 class KnownTable(ConfigTable):

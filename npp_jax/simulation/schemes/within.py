@@ -13,7 +13,6 @@ FRACTION_FLOOR = 1e-9
 CEILING = 1.002
 """Greatest fraction of a Newton iterate of the full model over the neutral one: a little excess charge is right."""
 
-
 _RISE, _GROWTH = 1e-5, 2.0
 """Mobile part at which a Newton step from below an immobile part ends, and the factor by which a small one may grow."""
 
