@@ -15,7 +15,7 @@ from npp_jax.files import ConfigError
 from npp_jax.files.couple_table import CoupleTable, read_couple
 from npp_jax.files.origin import Origin, check_targets
 from npp_jax.files.study import load_study
-from npp_jax.files.writing import draw, readable, write_text, written_together
+from npp_jax.files.writing import draw, readable, told_earlier, write_text, written_together
 from npp_jax.fitting.couple import CoupleFit, fit_couple, sigma_of
 from npp_jax.inference import GOOD, REASON_ADVICE, UNLIKELY
 from npp_jax.physics.boltzmann_matano import Interdiffusion, boltzmann_matano
@@ -143,6 +143,7 @@ def analyse_couple(
         lines.append(
             f"depths of the profile are from the end of the couple, those of the file and {study.before_um:g} µm"
         )
+    lost += told_earlier([targets["couple.png"]], picture)
     return [*lines, *(f"warning: {text}" for text in lost)], [*tables, *picture]
 
 

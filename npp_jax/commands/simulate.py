@@ -12,7 +12,7 @@ from npp_jax.files.experiment import files_of
 from npp_jax.files.origin import Origin, check_targets
 from npp_jax.files.solution import checksum, csv_texts, table_names, tables_of, write_solution
 from npp_jax.files.toml import toml_text
-from npp_jax.files.writing import draw, write_text, written_together
+from npp_jax.files.writing import draw, told_earlier, write_text, written_together
 from npp_jax.physics import Experiment
 from npp_jax.physics.cuts import drive_of
 from npp_jax.simulation.simulate import SETTINGS
@@ -20,6 +20,9 @@ from npp_jax.simulation.solution import Solution
 from npp_jax.simulation.status import STATUS_ADVICE, Status
 from npp_jax.simulation.supported import Unsupported, check_supported
 from npp_jax.simulation.to_target import LEVELS, simulate_to_target
+
+FORMATS = ("png", "pdf")
+"""Formats of the figure."""
 
 Model = Literal["electroneutral", "full"]
 
@@ -173,4 +176,4 @@ def write_simulation(
     if beside:
         more = f", nor are {len(beside) - 1} more of its folder" if len(beside) > 1 else ""
         lost.append(f"{beside[0]} is not of this run{more}")
-    return written, lost
+    return written, lost + told_earlier([output / f"{file.stem}.{form}" for form in FORMATS], written)

@@ -11,7 +11,7 @@ from npp_jax.commands.report.provenance import Begun
 from npp_jax.commands.sweep_report import shown_figures, sweep_page
 from npp_jax.files.origin import ROOM, Origin, check_targets
 from npp_jax.files.study import Study
-from npp_jax.files.writing import written_together
+from npp_jax.files.writing import told_earlier, written_together
 from npp_jax.simulation.simulate import SETTINGS
 from npp_jax.simulation.status import Status
 from npp_jax.sweeping import OBSERVABLES, StoreMismatch, SweepFileError, SweepResult, Workers, sweep
@@ -41,9 +41,7 @@ def check_place(study: Study, target: Path, *, force: bool = False) -> None:
     # Another sweep in the place is known by what it is made of, not by where its study lay: the store looks at that.
     origin = Origin("sweep", study.path, reads=tuple(study.identity.files.values()))
     check_targets([target], origin, force=True, room=max(ROOM, _room(study, target)))
-    stem = _stem(target)
-    others = [*report_files(stem), *(_figure(stem, name) for name in ("failures", "landscape", "pairs", "profiles"))]
-    check_targets(others, _origin_of_report(study, target), force=force)
+    check_targets([*report_files(_stem(target)), *_every_figure(target)], _origin_of_report(study, target), force=force)
 
 
 def _room(study: Study, target: Path) -> int:
@@ -142,11 +140,17 @@ def write_sweep_report(
     with written_together():
         drawn = draw_figures(shown, lambda name: _figure(stem, name), origin)
         report = write_report(sweep_page(study, result, drawn.drawn, drawn.lost, begun), stem, origin)
-    return [*report, *drawn.files], drawn.lost
+    files = [*report, *drawn.files]
+    return files, drawn.lost + told_earlier(_every_figure(target), files)
 
 
 def _stem(target: Path) -> Path:
     return target.with_name(f"{target.stem}_sweep_report")
+
+
+def _every_figure(target: Path) -> list[Path]:
+    """Figures that the report of a sweep may have."""
+    return [_figure(_stem(target), name) for name in ("failures", "landscape", "pairs", "profiles")]
 
 
 def _figure(stem: Path, name: str) -> Path:

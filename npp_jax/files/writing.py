@@ -5,7 +5,7 @@ import contextvars
 import json
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 _STAGED = contextvars.ContextVar[dict[Path, Path] | None]("staged", default=None)
 """New files that wait for the others, by their targets."""
 
-_ODD = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+_ODD = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Orders to a terminal, marks that turn the direction of what follows, and odd bytes of file names."""
 
 
 @contextlib.contextmanager
@@ -86,6 +87,13 @@ def staged_for(path: Path) -> Path:
     return (_STAGED.get() or {})[path]
 
 
+def told_earlier(own: Iterable[Path], written: Iterable[Path]) -> list[str]:
+    """A sentence on each file that a command could have written here, has not, and that would be taken for its own."""
+    new = {path.resolve() for path in written}
+    former = [path for path in dict.fromkeys(own) if path.resolve() not in new and path.exists()]
+    return [f"{path} was there before, and is not of this run" for path in former]
+
+
 @contextlib.contextmanager
 def _named(path: Path) -> Iterator[None]:
     """Errors of the system name the target, not the file that takes its place."""
@@ -98,7 +106,9 @@ def _named(path: Path) -> Iterator[None]:
 
 
 def readable(text: str) -> str:
-    """Text that may have odd bytes of file names or orders to a terminal, with a mark in the place of each."""
+    """Text that may have odd bytes of file names, orders to a terminal or marks of direction, with another mark in the
+    place of each.
+    """
     return _ODD.sub("\ufffd", text)
 
 

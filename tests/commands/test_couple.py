@@ -130,6 +130,9 @@ def test_what_is_not_its_own_is_not_replaced(tmp_path: Path):
     refused = run(first)
     assert refused.exit_code == 2 and "edited since" in refused.output and "starts " in study.read_text()
     assert run(first, "--force").exit_code == 0 and study.read_text() == kept
+    # A figure is not drawn now, but was.
+    (tmp_path / "a_couple.png").write_bytes(b"of other data")
+    assert f"{tmp_path / 'a_couple.png'} was there before" in run(first).output
 
 
 @pytest.mark.parametrize(

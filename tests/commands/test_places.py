@@ -135,6 +135,15 @@ def test_tables_of_two_runs_are_not_mixed(
     assert code == 0 and "2 tables of an earlier run" in text
 
 
+def test_a_figure_of_an_earlier_run_is_told(glasses: Path, run: Run) -> None:
+    command = ("simulate", "a/K.toml", "--output", "out", "--quiet")
+    assert "was there before" not in run(*command)[1]
+    assert "was there before" not in run(*command)[1]
+    code, text = run(*command, "--no-figures")
+    assert code == 0 and f"warning: {Path('out/K.png')} was there before, and is not of this run" in text
+    assert f"{Path('out/K.png')} was there before" in run(*command, "--format", "pdf")[1]
+
+
 def test_of_two_commands_at_once_the_later_loses(
     glasses: Path, solution: Solution, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

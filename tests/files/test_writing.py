@@ -7,6 +7,7 @@ import secrets
 import subprocess
 import sys
 import time
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from unittest.mock import MagicMock
@@ -23,13 +24,16 @@ from npp_jax.commands.report.blocks import Page, Shown, Text
 from npp_jax.commands.report.provenance import Begun
 from npp_jax.commands.simulate import read_supported, run_simulation, write_simulation
 from npp_jax.files.origin import check_folder
-from npp_jax.files.writing import write_figure, write_text, written_hdf5, written_whole
+from npp_jax.files.writing import readable, write_figure, write_text, written_hdf5, written_whole
 from npp_jax.physics import Experiment
 from npp_jax.simulation.solution import Solution
 from npp_jax.sweeping.store.disk import drop_parts, part_of
 
 SWEEPS = Path(__file__).parents[2] / "sweeps"
 STUDY = SWEEPS / "lithium_borate_K.toml"
+
+TURNING = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
+"""Classes of the characters that set the direction of writing (Unicode, annex 9)."""
 
 
 class Broken(Exception):
@@ -94,6 +98,12 @@ def test_what_is_written_is_there(tmp_path: Path) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.PDF", "a.md"]
 
 
+def test_marks_that_turn_what_follows_are_not_shown() -> None:
+    marks = [chr(code) for code in range(0x110000) if unicodedata.bidirectional(chr(code)) in TURNING]
+    assert len(marks) == 9
+    assert readable("a" + "".join(marks) + "b") == "a" + "\ufffd" * 9 + "b"
+
+
 @pytest.fixture
 def full_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Has the disk refuse the file whose name begins so, once its content was handed over."""
@@ -147,7 +157,8 @@ def test_files_of_a_simulation(
 def test_files_of_a_fit(
     name: str, tmp_path: Path, full_disk: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    content = {"figures": [Shown("a", Figure, "", "")], "fit_page": Page("text", ()), "_numbers": {}}
+    content: dict[str, object] = {"figures": [Shown("a", Figure, "", "")], "fit_page": Page("text", ()), "_numbers": {}}
+    content["result_files"] = []
     if name != "s_fit.h5":
         content["_write_arrays"] = None
     for function, value in content.items():
@@ -170,7 +181,8 @@ def test_a_figure_that_fails_costs_no_number(tmp_path: Path, monkeypatch: pytest
 
     draws = {"a": broken, "b": Figure, "c": lambda: None}
     shown = [Shown(name, make, f"caption of {name}", "") for name, make in draws.items()]
-    content: dict[str, object] = {"figures": shown, "_write_arrays": None}
+    content: dict[str, object] = {"figures": shown, "_write_arrays": None, "result_files": [tmp_path / "s_a.png"]}
+    (tmp_path / "s_a.png").write_bytes(b"of an earlier fit")
     content["_numbers"] = {"sigma": float("inf"), "ends": [1.0, float("nan")], "name": "f"}
     for function, value in content.items():
         monkeypatch.setattr(results, function, lambda *_, value=value: value)
@@ -179,9 +191,11 @@ def test_a_figure_that_fails_costs_no_number(tmp_path: Path, monkeypatch: pytest
     outcome = FitOutcome(MagicMock(), MagicMock(), MagicMock(), ())
     written, lost = results.write_fit(outcome, tmp_path, "s", begun=Begun("", ""))
     assert [path.name for path in written] == ["s_report.html", "s_report.md", "s_fit.json", "s_fit.h5", "s_b.png"]
-    assert lost == ["The figure 'a' could not be drawn: ValueError: array of sample points is empty"]
+    failed, earlier = lost
+    assert failed == "The figure 'a' could not be drawn: ValueError: array of sample points is empty"
+    assert earlier == f"{tmp_path / 's_a.png'} was there before, and is not of this run"
     text = (tmp_path / "s_report.md").read_text(encoding="utf-8")
-    assert [line for line in text.splitlines() if line] == ["# fit", "![](s_b.png)", "caption of b", *lost]
+    assert [line for line in text.splitlines() if line] == ["# fit", "![](s_b.png)", "caption of b", failed]
     page = (tmp_path / "s_report.html").read_text(encoding="utf-8")
     assert page.count("<svg ") == 1 and "caption of b" in page and html.escape(lost[0]) in page
     # Numbers that are not finite are null.

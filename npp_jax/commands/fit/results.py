@@ -25,7 +25,7 @@ from npp_jax.commands.report.provenance import Begun
 from npp_jax.files.origin import Origin
 from npp_jax.files.stored import written_result
 from npp_jax.files.study import Study
-from npp_jax.files.writing import write_json, written_together
+from npp_jax.files.writing import told_earlier, write_json, written_together
 from npp_jax.fitting import law_bands, phrases
 from npp_jax.fitting.unit_words import units_of
 from npp_jax.inference import Estimate, Reason, given
@@ -76,7 +76,8 @@ def write_fit(
         drawn = draw_figures(figures(outcome), lambda name: folder / f"{stem}_{name}.png", origin)
         page = fit_page(outcome, drawn.drawn, drawn.lost, begun)
         report = write_report(page, folder / f"{stem}_report", origin)
-    return [*report, numbers, arrays, *drawn.files], drawn.lost
+    files = [*report, numbers, arrays, *drawn.files]
+    return files, drawn.lost + told_earlier(result_files(outcome.study, folder, stem), files)
 
 
 def _numbers(outcome: FitOutcome) -> dict[str, Any]:
