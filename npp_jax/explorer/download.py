@@ -41,7 +41,7 @@ class Downloads:
         }
         buttons = []
         for label, make in choices.items():
-            button = Button(label=label, width=52, margin=(5, 3, 5, 3), name=f"save {label}")
+            button = Button(label=label, width=32 + 7 * len(label), margin=(5, 4, 5, 4), name=f"save {label}")
             button.on_click(partial(self._clicked, make))
             buttons.append(button)
         words = Div(text="Download", width=58, styles={"padding-top": "6px", "font-size": "12px"})

@@ -18,6 +18,9 @@ from npp_jax.simulation.status import Status
 
 _HEIGHT = 230
 
+_LETTER, _LINE = 0.025, 0.13
+"""Width of a letter and height of a line of a name, in shares of the axes."""
+
 
 class _Curve(NamedTuple):
     x: np.ndarray
@@ -27,7 +30,9 @@ class _Curve(NamedTuple):
 
 
 class _Curves:
-    """A figure of named curves and a band, each kind in one glyph; names stand at the ends of their curves."""
+    """A figure of named curves and a band, each kind in one glyph; names stand at the ends of their curves, or before
+    where others are.
+    """
 
     def __init__(self, title: str, x_label: str, y_label: str, *, name: str, **options: Any) -> None:
         self.figure = plain(title, _HEIGHT, **options)
@@ -70,13 +75,17 @@ class _Curves:
         """Put curves into the figure; the axis follows them, and what else is to be seen."""
         columns = {"x": [c.x for c in curves], "y": [c.y for c in curves], "colour": [c.colour for c in curves]}
         put(self._lines, columns)
-        ends = [c for c in curves if len(c.x)]
+        follow(self.figure.y_range, [*columns["y"], *(c.y for c in also)], logarithmic=logarithmic, floor=floor)
+        named = [c for c in curves if len(c.x)]
+        scale = np.log10 if logarithmic else np.asarray
+        limits = scale(np.array([self.figure.y_range.start, self.figure.y_range.end]))
+        places = _apart(named, [(scale(c.y) - limits[0]) / (limits[1] - limits[0]) for c in named])
         put(
             self._names,
-            {"x": [float(c.x[-1]) for c in ends], "y": [float(c.y[-1]) for c in ends],
-             "colour": [c.colour for c in ends], "name": [c.name for c in ends]},
+            {"x": [float(c.x[k]) for c, k in zip(named, places, strict=True)],
+             "y": [float(c.y[k]) for c, k in zip(named, places, strict=True)],
+             "colour": [c.colour for c in named], "name": [c.name for c in named]},
         )  # fmt: skip
-        follow(self.figure.y_range, [*columns["y"], *(c.y for c in also)], logarithmic=logarithmic, floor=floor)
 
     def banded(self, x: np.ndarray, band: Band | None) -> None:
         """A band of 95 %; none for None."""
@@ -86,6 +95,24 @@ class _Curves:
         known = np.isfinite(band.low) & np.isfinite(band.high)
         ends = np.concatenate([band.low[known], band.high[known][::-1]])
         put(self._band, {"x": [np.concatenate([x[known], x[known][::-1]])], "y": [ends]})
+
+
+def _apart(curves: Sequence[_Curve], heights: Sequence[np.ndarray]) -> list[int]:
+    """Points of curves at which their names stand and do not touch; heights are shares of the axis."""
+    left, right = min((c.x.min() for c in curves), default=0.0), max((c.x.max() for c in curves), default=1.0)
+    places: list[int] = []
+    taken: list[tuple[float, float, float]] = []
+    for curve, height in zip(curves, heights, strict=True):
+        at, width = (curve.x - left) / max(right - left, 1e-300), _LETTER * (1 + len(curve.name))
+        free = (
+            k
+            for k in reversed(range(len(at)))
+            if all(at[k] <= low or at[k] - width >= high or abs(height[k] - y) > _LINE for low, high, y in taken)
+        )
+        k = next(free, len(at) - 1)
+        places.append(k)
+        taken.append((at[k] - width, at[k], float(height[k])))
+    return places
 
 
 class LawCharts:

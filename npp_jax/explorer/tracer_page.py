@@ -18,7 +18,7 @@ from bokeh.palettes import Viridis256
 from npp_jax._compile import own_promotion
 from npp_jax.commands.tracer.report import TracerReport, printed
 from npp_jax.commands.tracer.run import run_tracer
-from npp_jax.commands.tracer.study import TracerStudy
+from npp_jax.commands.tracer.study import EvolutionStudy, TracerStudy
 from npp_jax.explorer.common import plain
 from npp_jax.explorer.controls import WIDTH, Controls, note
 from npp_jax.explorer.download import TAKE
@@ -43,6 +43,7 @@ class TracerPage:
 
     def __init__(self, document: Document, study: TracerStudy, file: Path) -> None:
         self._document, self._study, self._file = document, study, file
+        self._specimens = [one.name for one in study.specimens] if isinstance(study, EvolutionStudy) else []
         title = study.title or file.stem
         self._status, self._message = note("fitting …", name="status"), note(name="message", colour="#D55E00")
         head = Div(text=f"<b style='font-size:15px'>{html.escape(title)}</b>", width=WIDTH - 20)
@@ -76,7 +77,7 @@ class TracerPage:
         if fit is None:
             self._simulated(report, figure)
             return
-        self._fit, self._series = fit, series_of(fit)
+        self._fit, self._series = fit, series_of(fit, self._specimens)
         begin = View(_bounded(fit)[:_MOST], tuple(map(float, fit.theta[:_MOST])), ())
         self._best = self._view = begin
         self._controls = Controls(begin, self._moved, self._say)
@@ -84,6 +85,9 @@ class TracerPage:
         back.on_click(self._back)
         rest = len(fit.theta) - _MOST
         more = [note(f"{rest} further parameters keep the values of the fit")] if rest > 0 else []
+        if self._specimens:
+            told = ", ".join(f"[{k}] {name}" for k, name in enumerate(self._specimens, 1))
+            more.append(note(f"specimens: {html.escape(told)}"))
         self._left.children = [
             *self._left.children, self._controls.column, *more, Row(children=[back, figure]), self._take,
         ]  # fmt: skip

@@ -1,5 +1,6 @@
 """What a page shows of a fit of isotope data: measured fractions beside those of the model, panel by panel."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -29,8 +30,8 @@ class Series(NamedTuple):
     place: int
 
 
-def series_of(fit: TracerFit) -> list[Series]:
-    """Series of a fit of any kind, in the order of its data."""
+def series_of(fit: TracerFit, specimens: Sequence[str] = ()) -> list[Series]:
+    """Series of a fit of any kind, in the order of its data; specimens of an evolution have names."""
     model = fit.model
     match model:
         case MapModel():
@@ -41,7 +42,11 @@ def series_of(fit: TracerFit) -> list[Series]:
             return [Series("map", "map", None, "px", fraction, None, 0)]
         case EvolutionModel():
             profiles = [
-                (f"specimen {k + 1}", "start" if j == 0 else f"anneal {j}", profile)
+                (
+                    f"[{k + 1}] {specimens[k]}" if specimens else f"specimen {k + 1}",
+                    "start" if j == 0 else f"anneal {j}",
+                    profile,
+                )
                 for k in range(len(model.specimens))
                 for j, profile in enumerate(model.measured(k))
             ]

@@ -164,6 +164,7 @@ NO_KEYS = {
 _UNITS = {
     "eV": "eV", "K": "K", "V": "V", "m2_s": "m2 s-1", "m_s": "m s-1", "S_m": "S m-1", "nm": "nm", "um": "um",
     "mm": "mm", "m3": "m-3", "s": "s", "h": "h", "mC_cm2": "mC cm-2", "C_m2": "C m-2", "A_m2": "A m-2",
+    "m2": "m2",
 }  # fmt: skip
 """Units as they stand at the end of the name of a key, and as they are written in files of results."""
 

@@ -69,6 +69,20 @@ def test_a_logarithmic_axis_leaves_room_for_the_names_of_its_curves():
     assert axis.end == pytest.approx(1e-16)
 
 
+def test_names_of_curves_do_not_touch():
+    pytest.importorskip("bokeh")
+    from npp_jax.explorer.law_charts import _apart, _Curve
+
+    x = np.linspace(0.0, 1.0, 101)
+    curves = [_Curve(x, 0.0 * x, "", name) for name in ("Li", "Rb", "Cs")]
+    # The first stands at its end; of two of one height the later gives way by the width of the other.
+    places = [x[k] for k in _apart(curves, [0.9 + 0.0 * x, 0.5 + 0.0 * x, 0.55 + 0.0 * x])]
+    assert places[:2] == [1.0, 1.0] and places[2] == pytest.approx(1.0 - 3 * 0.025, abs=0.011)
+    # Where there is no room they stand at their ends.
+    assert _apart([_Curve(x[:1], x[:1], "", "Li")] * 2, [np.zeros(1)] * 2) == [0, 0]
+    assert _apart([], []) == []
+
+
 def test_histories_go_back_step_by_step():
     view = View((Parameter("a", (), 0.0, 1.0),), (0.5,), (None,))
     history = History(view).then(view.moved("a", 0.6)).then(view.moved("a", 0.6)).then(view.fitted_over(0, (1.0, 2.0)))

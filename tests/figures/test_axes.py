@@ -41,6 +41,14 @@ def test_a_unit_is_that_of_the_key(name: str, key: str, expected: tuple[str, str
 
 
 @pytest.mark.parametrize(
+    ("name", "expected"),
+    [("area_m2[1]", ("area[1]", "m2")), ("surface[2]", ("surface[2]", "1")), ("D_m2_s", ("D", "m2 s-1"))],
+)
+def test_a_parameter_without_keys_has_the_unit_of_its_name(name: str, expected: tuple[str, str]) -> None:
+    assert split_unit(Parameter(name, (), 0.5, 1.0)) == expected
+
+
+@pytest.mark.parametrize(
     ("low", "high", "scale"),
     [
         (3e-22, 3e-21, "log"),
