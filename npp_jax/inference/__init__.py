@@ -5,7 +5,7 @@ from npp_jax.inference.descent import descend
 from npp_jax.inference.digits import estimate_texts, further, together, with_power
 from npp_jax.inference.estimate import Estimate, Uncertain, covariance_ends, estimate, given, given_text, propagate
 from npp_jax.inference.identifiability import Combination, Group, Identifiability, identifiability
-from npp_jax.inference.interval_end import End, Outcome, between
+from npp_jax.inference.interval_end import End, Outcome, between, meanings
 from npp_jax.inference.parameter import Parameter, ParameterError, Parameters, Prior
 from npp_jax.inference.posterior import MissingExtra, Posterior, PosteriorError, PosteriorOptions, check_blackjax
 from npp_jax.inference.prior import with_priors
@@ -79,6 +79,7 @@ __all__ = [
     "identifiability",
     "information_criteria",
     "likelihood_ratio",
+    "meanings",
     "profile_likelihood",
     "propagate",
     "ranges_of",

@@ -1,6 +1,7 @@
 """How far the data let a parameter go to one side, as a number and in words."""
 
 import math
+from collections.abc import Iterable
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -62,6 +63,20 @@ _LABELS = {
     Outcome.NO_EFFECT: "not determined",
     Outcome.NOT_SEARCHED: "not searched",
 }
+
+
+_MEANINGS = {
+    Outcome.RANGE: "open: the data allow the values up to this end of the range",
+    Outcome.NOT_FOUND: "not found: the search did not come to a limit on this side",
+    Outcome.HELD: "held: the best value lies at this end of the range",
+    Outcome.NOT_SEARCHED: "not searched: a covariance sets no limit to what lies at an end of its range",
+}
+
+
+def meanings(outcomes: Iterable[Outcome]) -> list[str]:
+    """What the words that stand in the place of ends mean, of those that do."""
+    found = set(outcomes)
+    return [text for outcome, text in _MEANINGS.items() if outcome in found]
 
 
 def between(ends: tuple[End, End]) -> str:

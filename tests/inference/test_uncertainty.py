@@ -14,6 +14,8 @@ from scipy import optimize, stats
 from npp_jax.inference import (
     DELTA_CHI2_95,
     NORMAL_95,
+    End,
+    Outcome,
     Parameter,
     Parameters,
     Prior,
@@ -25,6 +27,7 @@ from npp_jax.inference import (
     identifiability,
     information_criteria,
     likelihood_ratio,
+    meanings,
     profile_likelihood,
     ranges_of,
     reduced_chi2,
@@ -262,6 +265,14 @@ def test_an_end_that_is_due_to_the_range_of_another_parameter_says_so():
     assert profile.interval[0] == pytest.approx(expected, rel=2e-3)
     assert profile.ends[0].text() == "closed, with b at 2, the end of the range"
     assert profile.ends[1].text() == "reaches 10, the end of the range, at Δχ² = 0.00"
+
+
+def test_each_word_in_the_place_of_an_end_is_told():
+    words = {outcome: End(outcome, 1.0).label() for outcome in Outcome if outcome is not Outcome.CLOSED}
+    told = [text.partition(": ")[0] for text in meanings([*Outcome, *Outcome])]
+    # "not determined" tells itself.
+    assert sorted(told) == sorted(word for outcome, word in words.items() if outcome is not Outcome.NO_EFFECT)
+    assert meanings([Outcome.CLOSED]) == []
 
 
 def test_a_parameter_at_the_end_of_its_range_has_a_one_sided_limit():

@@ -13,7 +13,7 @@ from npp_jax.commands.report.truth import truth_sentence, with_truth
 from npp_jax.fitting import phrases
 from npp_jax.fitting.unit_words import units_of
 from npp_jax.fitting.words import capital, table
-from npp_jax.inference import REASON_ADVICE, Reason, given
+from npp_jax.inference import REASON_ADVICE, Reason, given, meanings
 
 _METHODS = {"levenberg-marquardt": "Levenberg–Marquardt least squares", "lbfgs": "L-BFGS", "adam": "Adam"}
 
@@ -48,7 +48,11 @@ def fit_page(outcome: FitOutcome, figures: Sequence[Drawn], lost: Sequence[str],
 
 def _parameters(outcome: FitOutcome) -> Section:
     result = outcome.main.result
-    agreement = ", ".join(f"{name} {value:.1f}" for name, value in result.chi2_of.items())
+    parts = dict(result.chi2_of)
+    if (rest := result.chi2 - sum(parts.values())) >= 0.05:
+        parts["priors"] = rest
+    agreement = ", ".join(f"{name} {value:.1f}" for name, value in parts.items())
+    words = meanings(end.outcome for name in result.names for end in result[name].ends)
     ended = REASON_ADVICE[Reason(int(result.refined.reason[result.best]))]
     return Section(
         "Parameters",
@@ -58,6 +62,7 @@ def _parameters(outcome: FitOutcome) -> Section:
                 f"χ² {result.chi2:.1f} for {result.points} points ({agreement}), probability {result.p_value:.2g}. "
                 f"The fit ended thus: {ended}."
             ),
+            *([Text(f"Words in the place of an end: {'; '.join(words)}.")] if words else []),
         ],
     )
 
