@@ -33,7 +33,12 @@ demo: $(STAMP)
 	$(BIN)/npp-jax fit sweeps/one_distribution.toml --output demo_output
 	@echo "with sliders, in a browser: $(BIN)/npp-jax explore sweeps/one_distribution.toml"
 
-test: lint types unit
+# One core checks the types while the tests keep the others busy.
+test: lint
+	@$(MAKE) --no-print-directory types & types=$$!; \
+		$(MAKE) --no-print-directory unit; unit=$$?; \
+		wait $$types || { echo "npp_jax: the types are wrong, see above" >&2; exit 1; }; \
+		exit $$unit
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
