@@ -44,6 +44,8 @@ def test_a_tracer_study_runs_as_it_is(tmp_path: Path, run: Run) -> None:
     assert run("new", "tracer", "--output", tmp_path)[0] == 0
     code, text = run("tracer", tmp_path / "tracer.toml", "--output", tmp_path)
     assert code == 0, text
+    report = (tmp_path / "tracer_report.md").read_text(encoding="utf-8")
+    assert "made with known values" in report and "8e-13" in report
     drawn = tmp_path / "again.png"
     assert run("plot", tmp_path / "tracer.h5", "--output", drawn)[0] == 0 and drawn.stat().st_size > 10_000
     assert "converged" in text and "synthetic" in (tmp_path / "tracer_synthetic.csv").read_text(encoding="utf-8")

@@ -17,6 +17,14 @@ _HALF = 0.4769362762
 _D, _HOURS, _SURFACE, _BASE, _COUNTS = 8e-13, 110.0, 0.75, 0.0759, 2000.0
 """Truth of the synthetic profile: D [m²/s], time [h], fractions, counts of both isotopes at a point."""
 
+_TRUTH = f"""
+# With what the synthetic profile was made: reports set it beside the result. Take it out with the profile.
+[truth]
+D_m2_s = {_D:g}
+surface = {_SURFACE:g}
+base = {_BASE:g}
+"""
+
 
 def make_tracer(options: Options, folder: Path) -> tuple[list[Draft], list[str]]:
     """Study, with a synthetic profile where none was measured, and what was found in the profile, in words."""
@@ -30,10 +38,10 @@ def make_tracer(options: Options, folder: Path) -> tuple[list[Draft], list[str]]
             ["the profile is synthetic: replace it by your own"],
         )
         start: float | None = 1e-6 * _round_length(2.0 * math.sqrt(_D * 3600.0 * _HOURS))
-        title = "exchange, synthetic profile"
+        title, truth = "exchange, synthetic profile", _TRUTH
     else:
         profile, chosen = _read(options)
-        file, drafts, title = named_from(options.profile, folder), [], "exchange"
+        file, drafts, title, truth = named_from(options.profile, folder), [], "exchange", ""
         position = np.asarray(profile.position)
         told = [f"{len(position)} points from {position[0] * 1e6:.4g} to {position[-1] * 1e6:.4g} µm"]
         start = _length(position, np.asarray(profile.fraction))
@@ -68,7 +76,7 @@ file = {file}
 source = "constant-surface"  # or "surface-exchange" with start_k_m_s, "finite-source" with source_um
 {model}
 # base = 0.0759  # fraction of the untouched sample, if known; it is found otherwise
-"""
+{truth}"""
     return [Draft(f"{name}.toml", text), *drafts], told
 
 
