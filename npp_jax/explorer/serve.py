@@ -134,7 +134,8 @@ def open_in_browser(url: str) -> None:
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(f'<meta http-equiv="refresh" content="0; url={url}"><a href="{url}">npp_jax</a>\n')
     path = Path(name)
-    webbrowser.open(path.as_uri())
+    # Some browsers are waited for until they end, and the page is served after this.
+    threading.Thread(target=webbrowser.open, args=(path.as_uri(),), daemon=True).start()
     later = threading.Timer(_OPENED, path.unlink, kwargs={"missing_ok": True})
     later.daemon = True
     later.start()

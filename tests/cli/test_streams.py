@@ -1,5 +1,6 @@
 """Streams that the caller has closed, or that nobody reads any longer."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -8,6 +9,9 @@ import time
 from pathlib import Path
 
 import pytest
+import typer
+
+from npp_jax.cli.terminal import exit_codes
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="streams and signals of POSIX")
 
@@ -61,3 +65,11 @@ def test_an_interrupt_ends_a_command_that_cannot_tell_it(tmp_path: Path, lost: s
             assert process.wait(timeout=30) == 130
         finally:
             process.kill()
+
+
+def test_too_many_open_files_are_no_fault_of_the_last_one(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit) as end, exit_codes():
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), "a_module_that_is_imported.py")
+    assert end.value.exit_code == 2
+    told = capsys.readouterr().err
+    assert told.startswith("npp-jax: Too many open files: ") and "ulimit -n" in told and "imported" not in told

@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import queue
 import socket
 from pathlib import Path
 
@@ -118,14 +119,14 @@ def test_the_browser_is_not_called_with_the_address(tmp_path, monkeypatch):
         def run(self) -> None:
             pass
 
-    opened: list[str] = []
+    opened: queue.Queue[str] = queue.Queue()
     monkeypatch.setattr("npp_jax.explorer.run.page_of", lambda *given, **more: None)
     monkeypatch.setattr(serve, "PageServer", Server)
-    monkeypatch.setattr("webbrowser.open", opened.append)
+    monkeypatch.setattr("webbrowser.open", opened.put)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     done = CliRunner().invoke(app, ["explore", "experiment.toml"])
     assert done.exit_code == 0 and Server.url in done.output
-    [address], [leads] = opened, tmp_path.iterdir()
+    address, [leads] = opened.get(timeout=20.0), tmp_path.iterdir()
     assert Server.url not in address and address == leads.as_uri()
     assert Server.url in leads.read_text(encoding="utf-8")
     if hasattr(os, "getuid"):
@@ -134,4 +135,4 @@ def test_the_browser_is_not_called_with_the_address(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "none"))
     done = CliRunner().invoke(app, ["explore", "experiment.toml"])
     assert done.exit_code == 0 and Server.url in done.output and "no browser is opened" in done.output
-    assert len(opened) == 1
+    assert opened.empty()
