@@ -34,7 +34,8 @@ def cannot_write(error: OSError) -> typer.Exit:
     from npp_jax.sweeping.store.disk import FULL
 
     if isinstance(error, FileExistsError):
-        return wrong_input(f"{error.filename}: a file is there; a folder is needed")
+        there = "a file" if os.path.exists(error.filename) else "a link that leads nowhere"
+        return wrong_input(f"{error.filename}: {there} is there; a folder is needed")
     if error.errno in (errno.EMFILE, errno.ENFILE):
         # Whatever was opened then, to be read or written: nothing is wrong with it.
         return wrong_input(f"{error.strerror}: the limit (`ulimit -n`) is lower than the work needs")
