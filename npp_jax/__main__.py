@@ -12,6 +12,7 @@ _INTERRUPTED = 130
 
 def main() -> None:
     """Entry point of the command line."""
+    _open_streams()
     _listen()
     for stream in (sys.stdout, sys.stderr):
         # A terminal that lacks a character shows a mark in its place.
@@ -37,6 +38,20 @@ def main() -> None:
         os._exit(2)
 
 
+def _open_streams() -> None:
+    """Give a place to streams that the caller has closed.
+
+    A file that is opened would take the number of such a stream, and lines for people would go into it.
+    """
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if getattr(sys, name) is None:
+            descriptor = os.open(os.devnull, os.O_RDWR)
+            if descriptor != number:
+                os.dup2(descriptor, number)
+                os.close(descriptor)
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))
+
+
 def _listen() -> None:
     """End at an interrupt, whatever the main thread does: an exception would come up amid compilers and libraries.
 
@@ -53,7 +68,9 @@ def _end() -> None:
     resume = "; what is done is kept, and the same command resumes" if sys.argv[1:2] == ["sweep"] else ""
     # A bar of progress hides the cursor, and stands where the line goes.
     show = "\x1b[?25h\n" if sys.stderr.isatty() else ""
-    os.write(2, f"{show}npp-jax: interrupted{resume}\n".encode())
+    # What reads the line may have ended before, as `tee` by the same interrupt.
+    with contextlib.suppress(OSError):
+        os.write(2, f"{show}npp-jax: interrupted{resume}\n".encode())
     # Not imported here: where nothing was written there is nothing to remove.
     if (disk := sys.modules.get("npp_jax.sweeping.store.disk")) is not None:
         disk.drop_parts()

@@ -34,7 +34,7 @@ def explore(
         with exit_codes():
             check_bokeh()
             build = page_of(file, data, release=setting)
-            from npp_jax.explorer.serve import ADDRESS, PageServer
+            from npp_jax.explorer.serve import ADDRESS, PageServer, open_in_browser
 
             try:
                 server = PageServer(build, port=port)
@@ -43,7 +43,9 @@ def explore(
                 raise cannot_write(error) from None
     say(f"{server.url}\nOpen this address in a browser of this machine; Ctrl-C ends.")
     if browser:
-        import webbrowser
-
-        webbrowser.open(server.url)
+        try:
+            open_in_browser(server.url)
+        except OSError as error:
+            # The address is told above.
+            say(f"npp-jax: no browser is opened: {error}", err=True)
     server.run()

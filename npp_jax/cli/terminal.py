@@ -1,6 +1,7 @@
 """What all commands do alike: refuse wrong input in one line, start JAX, show that they work."""
 
 import contextlib
+import errno
 import os
 import shlex
 import sys
@@ -33,7 +34,11 @@ def cannot_write(error: OSError) -> typer.Exit:
     from npp_jax.sweeping.store.disk import FULL
 
     if isinstance(error, FileExistsError):
-        return wrong_input(f"{error.filename}: a file is there; a folder is needed")
+        there = "a file" if os.path.exists(error.filename) else "a link that leads nowhere"
+        return wrong_input(f"{error.filename}: {there} is there; a folder is needed")
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        # Whatever was opened then, to be read or written: nothing is wrong with it.
+        return wrong_input(f"{error.strerror}: the limit (`ulimit -n`) is lower than the work needs")
     # That of HDF5 has no name of the system for what is wrong.
     text = error.strerror or str(error)
     # Files tell their names.

@@ -4,9 +4,13 @@ The page is Bokeh's own, with its scripts from this server. Requests that name a
 points to this machine) or come from a page of another site are refused, those for pages and those for sockets.
 """
 
+import os
 import secrets
+import tempfile
 import threading
+import webbrowser
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from bokeh.application import Application
@@ -32,6 +36,9 @@ LARGEST_FILE = 8 * 2**20
 # A file travels in base64, in one message.
 _LARGEST_MESSAGE = 2 * LARGEST_FILE
 _LARGEST_REQUEST = 2**20
+
+_OPENED = 60.0
+"""Time in which a browser has read the file that leads to a page [s]."""
 
 
 class _Refused(RequestHandler):
@@ -110,6 +117,28 @@ class PageServer:
     def run(self) -> None:
         """Serve until the program ends."""
         self._loop.start()
+
+
+def open_in_browser(url: str) -> None:
+    """Open a page in the browser by a file that leads there, which this account alone can read.
+
+    All accounts of a machine see the arguments of its processes: an address among those of a browser would let them in.
+
+    Raises
+    ------
+    OSError
+        The file cannot be written.
+    """
+    # Made for this account alone, under a name that no other knows.
+    descriptor, name = tempfile.mkstemp(prefix="npp_jax_", suffix=".html")
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(f'<meta http-equiv="refresh" content="0; url={url}"><a href="{url}">npp_jax</a>\n')
+    path = Path(name)
+    # Some browsers are waited for until they end, and the page is served after this.
+    threading.Thread(target=webbrowser.open, args=(path.as_uri(),), daemon=True).start()
+    later = threading.Timer(_OPENED, path.unlink, kwargs={"missing_ok": True})
+    later.daemon = True
+    later.start()
 
 
 def served_aside(build: Callable[[Document], None]) -> PageServer:

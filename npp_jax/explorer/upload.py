@@ -97,15 +97,19 @@ class Upload:
             self._page.say(f"{Path(name).name}: the file is empty")
             return
         name = Path(name).name
-        with tempfile.TemporaryDirectory(prefix="npp_jax_") as folder:
-            try:
-                self._take(content, name, Path(folder))
-            except (ConfigError, SimsFileError, ValueError) as error:
-                text = str(error)
-                # The name under which the file lies here says nothing to the user.
-                for own in Path(folder).iterdir():
-                    text = text.replace(str(own), name)
-                self._page.say(" ".join(text.split())[:600])
+        try:
+            with tempfile.TemporaryDirectory(prefix="npp_jax_") as folder:
+                try:
+                    self._take(content, name, Path(folder))
+                except (ConfigError, SimsFileError, ValueError) as error:
+                    text = str(error)
+                    # The name under which the file lies here says nothing to the user.
+                    for own in Path(folder).iterdir():
+                        text = text.replace(str(own), name)
+                    self._page.say(" ".join(text.split())[:600])
+        except OSError as error:
+            # No place to lay it down, as on a full disk.
+            self._page.say(f"{name}: cannot be read: {error.strerror or error}")
 
     def _take(self, content: str, name: str, folder: Path) -> None:
         if len(content) > LARGEST_FILE * 4 // 3 + 4:

@@ -1,6 +1,6 @@
 """Files of the user: experiment files, and what all of them have in common."""
 
-from npp_jax.files.errors import ConfigError, ConfigTable
+from npp_jax.files.errors import ConfigError, ConfigTable, Name
 from npp_jax.files.experiment import experiment_schema, load_experiment, parse_experiment
 from npp_jax.files.experiment_tables import Diffusion, Fraction, Temperature, Time
 
@@ -9,6 +9,7 @@ __all__ = [
     "ConfigTable",
     "Diffusion",
     "Fraction",
+    "Name",
     "Temperature",
     "Time",
     "experiment_schema",

@@ -1,12 +1,13 @@
 """What every file of the user has in common: tables that refuse unknown keys, and the error of what is wrong."""
 
 from collections.abc import Iterator
-from typing import Any, Literal, TypeVar, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 from pydantic_core import PydanticCustomError
 
 from npp_jax.text.errors import OneLineError
+from npp_jax.text.names import fault_of_name
 
 T = TypeVar("T")
 
@@ -16,6 +17,17 @@ _LARGEST = 1e100
 
 class ConfigError(OneLineError):
     """A file of the user is wrong; the message is one line."""
+
+
+def _can_be_shown(name: str) -> str:
+    fault = fault_of_name(name)
+    if fault is not None:
+        raise PydanticCustomError("odd_name", "{fault}", {"fault": fault})
+    return name
+
+
+Name = Annotated[str, Field(min_length=1), AfterValidator(_can_be_shown)]
+"""A name that the user gives."""
 
 
 class ConfigTable(BaseModel):

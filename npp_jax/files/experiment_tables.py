@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from npp_jax.files.errors import ConfigTable, required
+from npp_jax.files.errors import ConfigTable, Name, required
 from npp_jax.files.law_tables import DiffusivityTable
 from npp_jax.files.limits import within
 from npp_jax.physics import keys
@@ -35,7 +35,7 @@ class SampleTable(ConfigTable):
 class SpeciesTable(ConfigTable):
     """[[species]]."""
 
-    name: str = Field(min_length=1)
+    name: Name
     """Name, by which stages, profiles and parameters call the ion."""
     charge: Annotated[int, Field(ge=1, le=4)] = 1
     """Charge number."""

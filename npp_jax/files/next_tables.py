@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from npp_jax.files.errors import ConfigTable
+from npp_jax.files.errors import ConfigTable, Name
 from npp_jax.files.parameter_table import ParameterTable
 from npp_jax.files.seen_tables import Exposure, LikelihoodTable, NotNegative, NuisanceTable, Positive, ResponseTable
 
@@ -12,7 +12,7 @@ from npp_jax.files.seen_tables import Exposure, LikelihoodTable, NotNegative, Nu
 class ProposalTable(ConfigTable):
     """[[next.experiments]]: an experiment that could be made, or several that differ in some values."""
 
-    name: str = Field(min_length=1)
+    name: Name
     """Name; that of each of several ends in its values."""
     like: str | None = None
     """Experiment of the study whose parameters it shares, and whose file it is unless one is named."""

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from npp_jax.files.errors import ConfigTable
+from npp_jax.files.errors import ConfigTable, Name
 from npp_jax.files.seen_tables import Positive
 from npp_jax.inference import Parameter, ParameterError, Prior
 
@@ -12,7 +12,7 @@ from npp_jax.inference import Parameter, ParameterError, Prior
 class ParameterTable(ConfigTable):
     """[[parameters]]."""
 
-    name: str = Field(min_length=1)
+    name: Name
     """Name, a column of all tables."""
     keys: list[str] = Field(min_length=1)
     """Keys of the experiments that take its value; those of how an experiment is seen begin with `observation`."""

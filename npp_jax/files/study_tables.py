@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
-from npp_jax.files import ConfigTable
+from npp_jax.files import ConfigTable, Name
 from npp_jax.files.next_tables import NextTable
 from npp_jax.files.parameter_table import ParameterTable
 from npp_jax.files.record_tables import (
@@ -22,7 +22,7 @@ from npp_jax.sweeping import KeptProfiles
 class ExperimentEntry(ConfigTable):
     """[[experiments]]."""
 
-    name: str = Field(min_length=1)
+    name: Name
     """Name, by which parameters and reports call the experiment."""
     file: str
     """Experiment file, as it is found from the study."""
@@ -63,7 +63,7 @@ class ExperimentEntry(ConfigTable):
 class RivalTable(ConfigTable):
     """[[fit.rivals]]: another model of the same data, told by what differs."""
 
-    name: str = Field(min_length=1)
+    name: Name
     """Name in the report."""
     separate: list[str] = Field(default_factory=list)
     """Parameters that get a value for each experiment."""

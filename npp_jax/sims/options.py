@@ -4,6 +4,8 @@ import dataclasses
 import math
 from collections.abc import Mapping
 
+from npp_jax.text.names import fault_of_name
+
 METHODS = ("bulk", "uptake", "loss", "sum")
 """Ways to find the scale of a species."""
 
@@ -74,8 +76,12 @@ def check_options(options: ImportOptions) -> tuple[str, ...]:
         In one line: option, value, what is allowed.
     """
     names = list(options.species)
-    if not names or not all(names):
+    if not names:
         raise ValueError("species: none given; name at least one, such as K=39K+")
+    for name in names:
+        fault = fault_of_name(name)
+        if fault is not None:
+            raise ValueError(f"species {name!r}: {fault}")
     for field in ("normalise", "background", "sputter_rates"):
         unknown = [name for name in getattr(options, field) if name not in names]
         if unknown:

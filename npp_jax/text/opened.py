@@ -37,5 +37,6 @@ def read_bytes(path: str | Path) -> bytes:
 
 
 def is_device(path: str | Path) -> bool:
-    """Whether there is something that is neither a file nor a folder."""
-    return Path(path).exists() and not (Path(path).is_file() or Path(path).is_dir())
+    """Whether something is seen there that is neither a file nor a folder."""
+    # Those of a path raise an error where a folder above is closed.
+    return os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path))

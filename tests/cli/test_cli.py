@@ -119,6 +119,10 @@ def test_draws_a_result_whose_trace_lies_elsewhere(results: Path, tmp_path: Path
         (["plot", "none.h5"], "none.h5: no such file"),
         (["plot", "none.h5", "--output", "figure.xyz"], "figure.xyz: the ending of a figure is one of"),
         (["export", "taken", "--csv", "table.csv"], "taken: not a file of `npp-jax sweep`"),
+        # As of a file in a closed folder: it is neither missing nor to be written.
+        (["plot", "n" * 300], f"{'n' * 300}: File name too long"),
+        (["export", "n" * 300, "--csv", "table.csv"], f"{'n' * 300}: File name too long"),
+        (["simulate", STUDY, "--output", "nowhere"], "nowhere: a link that leads nowhere is there; a folder is needed"),
     ],
 )
 def test_what_cannot_be_read_or_written_is_one_line(
@@ -126,6 +130,7 @@ def test_what_cannot_be_read_or_written_is_one_line(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("taken").write_text("")
+    Path("nowhere").symlink_to("nothing")
     done = CliRunner().invoke(app, [str(argument) for argument in arguments])
     assert done.exit_code == 2
     assert done.output.strip().startswith(f"npp-jax: {expected}") and "\n" not in done.output.strip()

@@ -5,6 +5,7 @@ import io
 import threading
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -147,6 +148,15 @@ def test_a_sweep_of_the_saved_study_has_the_setting_of_its_picture(
     assert used["controls"] == dataclasses.replace({"fast": FAST, "accurate": ACCURATE}[setting], trace=False)
     assert study.design.values.tolist() == [list(subject.values)]
     assert subject_of_study(path).release == setting
+
+
+def test_a_file_for_which_there_is_no_place_is_told_on_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    upload = pytest.importorskip("npp_jax.explorer.upload", reason="the extra 'explore' (bokeh) is not installed")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "none"))
+    told: list[str] = []
+    sent = SimpleNamespace(value="MSwy", filename="K.csv")
+    upload.Upload._load(SimpleNamespace(_file=sent, _page=SimpleNamespace(say=told.append)))
+    assert told == ["K.csv: cannot be read: No such file or directory"]
 
 
 @pytest.mark.slow

@@ -1,6 +1,8 @@
 """Who is let in: raw requests to the page and to its socket, from other hosts and of pages of other sites."""
 
 import http.client
+import os
+import queue
 import socket
 from pathlib import Path
 
@@ -102,3 +104,35 @@ def test_wrong_files_end_in_one_line(tmp_path):
     for file in (tmp_path / "none.toml", wrong, tmp_path):
         done = CliRunner().invoke(app, ["explore", str(file), "--no-browser"])
         assert done.exit_code == 2 and done.output.count("\n") == 1, done.output
+
+
+def test_the_browser_is_not_called_with_the_address(tmp_path, monkeypatch):
+    """What a process is called with is seen by all accounts of the machine."""
+    serve = pytest.importorskip("npp_jax.explorer.serve", reason="the extra 'explore' (bokeh) is not installed")
+
+    class Server:
+        url = "http://127.0.0.1:5006/not-to-be-guessed"
+
+        def __init__(self, build: object, *, port: int) -> None:
+            pass
+
+        def run(self) -> None:
+            pass
+
+    opened: queue.Queue[str] = queue.Queue()
+    monkeypatch.setattr("npp_jax.explorer.run.page_of", lambda *given, **more: None)
+    monkeypatch.setattr(serve, "PageServer", Server)
+    monkeypatch.setattr("webbrowser.open", opened.put)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    done = CliRunner().invoke(app, ["explore", "experiment.toml"])
+    assert done.exit_code == 0 and Server.url in done.output
+    address, [leads] = opened.get(timeout=20.0), tmp_path.iterdir()
+    assert Server.url not in address and address == leads.as_uri()
+    assert Server.url in leads.read_text(encoding="utf-8")
+    if hasattr(os, "getuid"):
+        assert leads.stat().st_mode & 0o077 == 0
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "none"))
+    done = CliRunner().invoke(app, ["explore", "experiment.toml"])
+    assert done.exit_code == 0 and Server.url in done.output and "no browser is opened" in done.output
+    assert opened.empty()

@@ -11,9 +11,12 @@ import pytest
 from pydantic import Field, ValidationError
 
 from npp_jax.commands.tracer.study import ArrheniusStudy, EvolutionStudy, MapStudy, ProfileStudy
+from npp_jax.commands.tracer.tables import SpecimenTable
 from npp_jax.files import ConfigError, ConfigTable
-from npp_jax.files.experiment_tables import ExperimentTable
-from npp_jax.files.study_tables import StudyTable
+from npp_jax.files.experiment_tables import ExperimentTable, SpeciesTable
+from npp_jax.files.next_tables import ProposalTable
+from npp_jax.files.parameter_table import ParameterTable
+from npp_jax.files.study_tables import ExperimentEntry, RivalTable, StudyTable
 from npp_jax.files.toml import place_of, read_toml, tables_in
 from npp_jax.files.wording import wording
 from npp_jax.physics.keys import allowed_range
@@ -196,3 +199,22 @@ def test_no_value_makes_a_message_in_the_words_of_the_library(root: type[ConfigT
     if root is StudyTable:
         limits = "greater than or equal to 1 and less than or equal to 1073741824"
         assert f"candidates = 1e+30: a whole number is needed, {limits}" in said
+
+
+@pytest.mark.parametrize("odd", ["K\nb", "K\rb", "K\x1b[2J", "\u202eK", "\ufeffK", "K\u2028b", "$\\frac{$"])
+@pytest.mark.parametrize(
+    "table", [SpeciesTable, ExperimentEntry, ParameterTable, RivalTable, ProposalTable, SpecimenTable]
+)
+def test_no_name_breaks_what_it_is_written_into(table: type[ConfigTable], odd: str) -> None:
+    """A title with a line end in it could not be read again, and a figure takes dollar signs for a formula."""
+
+    def problems(name: str) -> list[str]:
+        try:
+            table.model_validate({"name": name})
+        except ValidationError as error:
+            return [problem["msg"] for problem in error.errors() if problem["loc"] == ("name",)]
+        return []
+
+    (told,) = problems(odd)
+    assert told.startswith("a name has no ")
+    assert not problems("Gläser\N{NO-BREAK SPACE}[10 %], #1 <b>")

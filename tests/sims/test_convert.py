@@ -216,6 +216,9 @@ def test_sputter_rates_that_depend_on_composition():
     ("fields", "message"),
     [
         ({"species": {}}, "species: none given"),
+        ({"species": {"K\nb": "K"}}, r"species 'K\nb': a name has no line ends"),
+        ({"species": {"$\\frac{$": "K"}}, "a name has no dollar sign"),
+        ({"species": {" ": "K"}}, "species ' ': it must not be empty"),
         ({"species": {"K": "39Q+"}}, "no channel is called '39Q+'; did you mean 39K+"),
         ({"normalise": {"Na": "bulk"}}, "normalise: 'Na' is no species; K, Li are"),
         ({"normalise": {"K": "best"}}, "normalise: K=best; bulk, uptake, loss, sum or a positive number"),

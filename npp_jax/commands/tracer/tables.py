@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from npp_jax.files import ConfigTable, Diffusion, Fraction, Temperature, Time
+from npp_jax.files import ConfigTable, Diffusion, Fraction, Name, Temperature, Time
 
 Positive = Annotated[float, Field(gt=0.0)]
 NotNegative = Annotated[float, Field(ge=0.0)]
@@ -65,7 +65,7 @@ class AnnealTable(ConfigTable):
 class SpecimenTable(ConfigTable):
     """[[specimens]]."""
 
-    name: str = Field(min_length=1)
+    name: Name
     """Name in the report."""
     left_mm: Annotated[float, Field(lt=0.0)] = -1.0
     """End of the sample in front of the surface."""
@@ -202,7 +202,7 @@ class LineTable(ConfigTable):
     D_cait_m2_s are those of charge attachment induced transport, which are of conductivity and not of a tracer.
     """
 
-    name: str = Field(min_length=1)
+    name: Name
     """Name in the figure, by which [[haven]] calls it."""
     temperature_K: list[Temperature] | None = None
     """Temperatures."""

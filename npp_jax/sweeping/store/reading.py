@@ -9,6 +9,7 @@ import errno
 import math
 import os
 import re
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -68,9 +69,13 @@ def reading(path: str | Path, what: str) -> Iterator["Reader"]:
 
 def _reason(path: Path, error: OSError, what: str) -> str:
     """Why a file cannot be opened, in words."""
-    if not path.exists():
+    try:
+        found = path.stat()
+    except FileNotFoundError:
         return "no such file"
-    if path.is_dir():
+    except OSError as unseen:
+        return unseen.strerror or str(unseen)
+    if stat.S_ISDIR(found.st_mode):
         return "a folder, not a file"
     text = str(error)
     if "unable to lock" in text:
@@ -82,7 +87,7 @@ def _reason(path: Path, error: OSError, what: str) -> str:
         return f"{reason}; with HDF5_USE_FILE_LOCKING=FALSE in the environment it is read without a lock"
     if error.errno not in (None, 0):
         return os.strerror(error.errno)
-    return f"not {what}" if "signature" in text or not path.stat().st_size else f"not {what}, or damaged"
+    return f"not {what}" if "signature" in text or not found.st_size else f"not {what}, or damaged"
 
 
 class Reader:
