@@ -5,6 +5,7 @@ import io
 import threading
 import zipfile
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -180,3 +181,13 @@ def test_a_tracer_study_without_data_is_simulated_with_other_numbers(tmp_path: P
     expected = 68e-6 / (68e-6 / 1e-12 + 3 / 5e-9)
     assert float(found.arrays["D_eff"].values) == pytest.approx(expected, rel=1e-6)
     assert found.arrays["time"].values[-1] == pytest.approx(0.9 * 3600.0)
+
+
+def test_a_map_has_its_axes_in_micrometres():
+    page = pytest.importorskip("npp_jax.explorer.tracer_page", reason="the extra 'explore' (bokeh) is not installed")
+    from npp_jax.explorer.tracer_series import Series
+
+    series = Series("map", "map", None, "µm", np.linspace(0.1, 0.9, 8).reshape(2, 4), None, 0, 0.5)
+    for one in page.TracerPage._maps(Mock(_sources={}), series, 300):
+        (image,) = one.renderers
+        assert (image.glyph.dw, image.glyph.dh, one.xaxis.axis_label) == (2.0, 1.0, "x / µm")
