@@ -191,3 +191,17 @@ def test_a_map_has_its_axes_in_micrometres():
     for one in page.TracerPage._maps(Mock(_sources={}), series, 300):
         (image,) = one.renderers
         assert (image.glyph.dw, image.glyph.dh, one.xaxis.axis_label) == (2.0, 1.0, "x / µm")
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "text"),
+    [
+        (0.995, 1.0051, "0.995 … 1.005"),
+        (3e-22, 3e-21, "3e-22 … 3e-21"),
+        (50.0, 804.0, "50 … 804"),
+        (0.15, 0.4, "0.15 … 0.4"),
+    ],
+)
+def test_the_ends_of_a_range_are_told_apart(low: float, high: float, text: str):
+    controls = pytest.importorskip("npp_jax.explorer.controls", reason="the extra 'explore' (bokeh) is not installed")
+    assert controls.range_text(low, high) == text
