@@ -89,7 +89,10 @@ def _converted(raw: RawProfile, options: ImportOptions, odd: tuple[str, ...]) ->
     if largest > 1.5:
         warnings.append(f"the largest fraction is {largest:.3g}: do bulk range, matrix and background fit?")
     for name, counted, left in zip(
-        names, np.isfinite(scaled.counts).any(axis=1), np.isnan(scaled.counts_per_fraction).all(axis=1), strict=True
+        names,
+        np.any(np.isfinite(scaled.counts), axis=1),
+        np.all(np.isnan(scaled.counts_per_fraction), axis=1),
+        strict=True,
     ):
         # What does not scatter as counts do by itself has been told where it was read.
         if reference and counted and left and not options.close_sum:
