@@ -53,7 +53,7 @@ class Controls:
         )  # fmt: skip
         box = TextInput(value="", width=98, name=f"box {name}", margin=(2, 5, 2, 5))
         low, high = float(parameter.low), float(parameter.high)
-        box.title = f"{_end(low)} … {_end(high)}"
+        box.title = range_text(low, high)
         slider.on_change("value", lambda attr, old, new: self._slid(name, new, False))
         slider.on_change("value_throttled", lambda attr, old, new: self._slid(name, new, True))
         box.on_change("value", lambda attr, old, new: self._typed(name, old, new))
@@ -111,9 +111,17 @@ def label_of(parameter: Parameter) -> str:
     return stem if not text else f"{stem} / ({text})" if " " in text else f"{stem} / {text}"
 
 
-def _end(value: float) -> str:
-    """An end of a range in few characters; a power of ten is for what has many zeros."""
-    return f"{value:.0f}" if 100.0 <= abs(value) < 1e5 else f"{value:.2g}"
+def range_text(low: float, high: float) -> str:
+    """Both ends of a range in as few characters as tell them apart."""
+    texts = ((_end(low, digits), _end(high, digits)) for digits in range(2, 7))
+    near = 0.1 * (high - low)
+    told = next((pair for pair in texts if abs(float(pair[0]) - low) + abs(float(pair[1]) - high) <= near), None)
+    return " … ".join(told or (_end(low, 7), _end(high, 7)))
+
+
+def _end(value: float, digits: int) -> str:
+    """An end of a range; a power of ten is for what has many zeros."""
+    return f"{value:.0f}" if digits == 2 and 100.0 <= abs(value) < 1e5 else f"{value:.{digits}g}"
 
 
 def _text(value: float) -> str:

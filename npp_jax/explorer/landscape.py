@@ -100,7 +100,7 @@ class Landscape:
             best = result.theta[self.best]
             one.scatter([best[x]], [best[y]], marker="star", size=15, color=COLOURS[1], line_color="white")
         one.scatter("x", "y", source=self._here, marker="circle_cross", size=14, fill_alpha=0.0, line_color="black")
-        bar = ColorBar(color_mapper=mapper, ticker=LogTicker(), width=10, title="χ² / point")
+        bar = ColorBar(color_mapper=mapper, ticker=LogTicker(), width=10, title="χ² / point", title_standoff=8)
         one.add_layout(bar, "right")
         one.add_tools(TapTool())
         self._place.children = [one]

@@ -238,7 +238,8 @@ def _panel(measurement: Measurement, weight: np.ndarray | None, found: dict[str,
     if weight is not None:
         rows = found["residual"]
         chi2, points = float(rows @ rows), int(np.sum(weight > 0.0))
-        residual = np.where(weight > 0.0, rows[: weight.size].reshape(weight.shape), np.nan)
+        # Drawn as data less model.
+        residual = np.where(weight > 0.0, -rows[: weight.size].reshape(weight.shape), np.nan)
     depth, width, plateau = (float(number) for number in found["front"])
     ions = measurement.experiment.species
     return Panel(

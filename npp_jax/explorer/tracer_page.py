@@ -27,11 +27,25 @@ from npp_jax.explorer.tracer_series import Series, chi2_of, series_of
 from npp_jax.explorer.tracer_simulated import varied_of, with_values
 from npp_jax.explorer.work import Latest, later
 from npp_jax.figures.simulation import COLOURS
+from npp_jax.fitting.units import split_unit
 from npp_jax.inference import Parameter
 from npp_jax.tracer.tracer_fit import TracerFit
 
 _MOST = 14
 """Parameters with a slider; a map may have hundreds of boundaries."""
+
+
+_WORDS = {
+    "surface": "C of the source",
+    "base": "C of the untouched sample",
+    "area_m2": "Dt of the exchange",
+    "permeability_m_s": "D_gb/δ",
+    "fast_ratio": "D_fast/D",
+    "fast_share": "share of the fast path",
+    "D_slope": "ln D at the source less that of the untouched sample",
+    "origin_m": "position of the surface",
+}
+"""What the table above the sliders calls parameters whose names do not tell it."""
 
 
 class _Job(NamedTuple):
@@ -85,6 +99,9 @@ class TracerPage:
         back.on_click(self._back)
         rest = len(fit.theta) - _MOST
         more = [note(f"{rest} further parameters keep the values of the fit")] if rest > 0 else []
+        shown = {p.name.partition("[")[0]: split_unit(p)[0].partition("[")[0] for p in begin.parameters}
+        if known := [f"{label}: {_WORDS[name]}" for name, label in shown.items() if name in _WORDS]:
+            more.append(note(html.escape("; ".join(known)), name="words"))
         if self._specimens:
             told = ", ".join(f"[{k}] {name}" for k, name in enumerate(self._specimens, 1))
             more.append(note(f"specimens: {html.escape(told)}"))
@@ -103,11 +120,13 @@ class TracerPage:
         for series in self._series:
             panels.setdefault(series.panel, []).append(series)
         figures = []
+        # A row alone has the page to itself.
+        height = 480 if len(panels) <= 2 else 320
         for panel, members in panels.items():
             if members[0].position is None:
-                figures += self._maps(members[0])
+                figures += self._maps(members[0], height)
                 continue
-            one = plain(panel, 320)
+            one = plain(panel, height)
             one.xaxis.axis_label, one.yaxis.axis_label = f"position / {members[0].unit}", "isotope fraction C"
             for k, series in enumerate(members):
                 self._line(one, series, COLOURS[k % len(COLOURS)])
@@ -129,19 +148,19 @@ class TracerPage:
         one.line("x", "y", source=source, color=colour, line_width=2, legend_label=series.label)
         self._sources[series.place] = source
 
-    def _maps(self, series: Series) -> list[Any]:
+    def _maps(self, series: Series, height: int) -> list[Any]:
         """Data and model as images of one scale of colours."""
-        rows, columns = series.measured.shape
+        rows, columns = (series.pixel * pixels for pixels in series.measured.shape)
         low, high = (float(f(series.measured)) for f in (np.nanmin, np.nanmax))
         mapper = LinearColorMapper(palette=Viridis256, low=low, high=high, nan_color="#dddddd")
         bar: dict[str, Any] = {"color_mapper": mapper, "width": 8}
         made = []
         for title in ("data", "model"):
-            one = plain(f"Isotope fraction, {title}", 320, match_aspect=True)
+            one = plain(f"Isotope fraction, {title}", height, match_aspect=True)
             image = series.measured if title == "data" else np.full_like(series.measured, np.nan)
             source = ColumnDataSource({"image": [image]}, name=f"image {title}")
             one.image("image", x=0, y=0, dw=columns, dh=rows, color_mapper=mapper, source=source)
-            one.xaxis.axis_label, one.yaxis.axis_label = "column / pixel", "row / pixel"
+            one.xaxis.axis_label, one.yaxis.axis_label = f"x / {series.unit}", f"y / {series.unit}"
             one.add_layout(ColorBar(**bar), "right")
             made.append(one)
         self._sources[series.place] = source

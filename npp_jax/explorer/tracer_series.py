@@ -28,6 +28,8 @@ class Series(NamedTuple):
     measured: Float[np.ndarray, "*shape"]
     error: Float[np.ndarray, "*shape"] | None
     place: int
+    pixel: float = 1.0
+    """Edge of a pixel of a map, in the unit of `unit`."""
 
 
 def series_of(fit: TracerFit, specimens: Sequence[str] = ()) -> list[Series]:
@@ -39,7 +41,7 @@ def series_of(fit: TracerFit, specimens: Sequence[str] = ()) -> list[Series]:
             total = np.asarray(counts.counted + counts.other)
             with np.errstate(invalid="ignore"):
                 fraction = np.where(total > 0.0, np.asarray(counts.counted) / total, np.nan)
-            return [Series("map", "map", None, "px", fraction, None, 0)]
+            return [Series("map", "map", None, "µm", fraction, None, 0, 1e6 * model.grains.pixel_size)]
         case EvolutionModel():
             profiles = [
                 (

@@ -157,7 +157,9 @@ def label_axis(axis: "Axis", name: str, unit: str = "1") -> None:
     power = easy_ticks(axis)
     parts = [f"$10^{{{power}}}$"] if power else []
     parts += [in_math(unit)] if unit != "1" else []
-    axis.set_label_text(f"{name} / {' '.join(parts)}" if parts else name)
+    divided = " ".join(parts)
+    # What is divided by a product stands before parentheses.
+    axis.set_label_text(name if not parts else f"{name} / ({divided})" if " " in divided else f"{name} / {divided}")
 
 
 def easy_ticks(axis: "Axis", count: int = 4) -> int:

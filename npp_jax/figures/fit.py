@@ -69,11 +69,11 @@ def _floor(profile: DepthProfile) -> float:
 
 
 def residuals(ax: "Axes", measurement: Measurement, residual: Float[np.ndarray, " residual"]) -> "Axes":
-    """Residuals of one experiment over their standard deviations."""
+    """Residuals of one experiment over their standard deviations: given as fit less data, drawn as data less fit."""
     profile = measurement.profile
     assert profile is not None
     depth, used = np.asarray(profile.depth), np.asarray(profile.weight) > 0.0
-    table = residual[: used.size].reshape(used.shape)
+    table = -residual[: used.size].reshape(used.shape)
     colours = ion_colours(profile.species)
     beyond = sum(
         mark_beyond(ax, depth, table[k], used[k], colours[ion], **_DATA) for k, ion in enumerate(profile.species)

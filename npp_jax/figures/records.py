@@ -41,8 +41,8 @@ class DrawnRecord(NamedTuple):
 
     @property
     def residual(self) -> Float[np.ndarray, " point"]:
-        """(fit - record)/σ."""
-        return (self.signal - np.asarray(self.record.value)) / np.asarray(self.record.sigma)
+        """(record - fit)/σ."""
+        return (np.asarray(self.record.value) - self.signal) / np.asarray(self.record.sigma)
 
     @property
     def has_panel(self) -> bool:

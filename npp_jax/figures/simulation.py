@@ -118,7 +118,7 @@ def diffusivities(ax: "Axes", experiment: Experiment) -> "Axes":
 
 
 def site_energies(ax: "Axes", experiment: Experiment, solution: Solution) -> "Axes":
-    """SED of the first species that has one: all sites, those populated in the bulk, those emptied behind the front."""
+    """SED of the first species that has one: all sites, those that stay populated, those emptied behind the front."""
     laws = [species.diffusivity for species in experiment.species]
     index = next((i for i, law in enumerate(laws) if isinstance(law, SEDDiffusivity)), 0)
     law = laws[index]
@@ -131,7 +131,8 @@ def site_energies(ax: "Axes", experiment: Experiment, solution: Solution) -> "Ax
     level = lambda x: float(law.fermi_energy(jnp.asarray([x]), temperature)[0])  # noqa: E731
     bulk, plateau = level(1.0), level(max(float(solution.plateau[-1]), 1e-6))
     ax.plot(energy, density, color="0.3", label="sites")
-    ax.fill_between(energy, density, where=energy <= bulk, color=COLOURS[5], alpha=0.5, label="populated in the bulk")
+    stay = energy <= min(bulk, plateau)
+    ax.fill_between(energy, density, where=stay, color=COLOURS[5], alpha=0.5, label="stay populated")
     mobile = (energy <= bulk) & (energy >= plateau)
     ax.fill_between(energy, density, where=mobile, color=COLOURS[1], alpha=0.6, label="emptied at the plateau")
     ax.set(xlabel="site energy / eV", ylabel="density of sites / eV$^{-1}$", ylim=(0.0, 1.45 * density.max()))

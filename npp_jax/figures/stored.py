@@ -10,7 +10,6 @@ from jaxtyping import Float
 from npp_jax.figures.axes import (
     COLOURS,
     LARGE,
-    MAP,
     end_residuals,
     headline,
     ion_colours,
@@ -21,7 +20,15 @@ from npp_jax.figures.axes import (
     reach,
     share_depths,
 )
-from npp_jax.figures.tracer import isotope_profiles, isotope_residuals
+from npp_jax.figures.tracer import (
+    UM,
+    Activated,
+    GrainImage,
+    arrhenius,
+    isotope_map,
+    isotope_profiles,
+    isotope_residuals,
+)
 from npp_jax.inference.profile import DELTA_CHI2_95
 from npp_jax.physics.keys import unit_at_end
 from npp_jax.tracer.measured import MeasuredProfile
@@ -31,7 +38,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _DATA = {"marker": ".", "ms": 3.5, "ls": "none", "alpha": 0.6}
-_UM = 1e-6
 
 
 class SeenFit(NamedTuple):
@@ -57,6 +63,16 @@ class StoredLikelihood(NamedTuple):
     """Ends of the 95 % interval that the data set."""
 
 
+class StageSeen(NamedTuple):
+    """A profile measured through a chain of grains, and the model at its points."""
+
+    position: Float[np.ndarray, " point"]
+    """Positions [m]."""
+    measured: Float[np.ndarray, " point"]
+    error: Float[np.ndarray, " point"]
+    modelled: Float[np.ndarray, " point"]
+
+
 class Cut(NamedTuple):
     """Fractions along a line through a map."""
 
@@ -65,6 +81,8 @@ class Cut(NamedTuple):
     model: Float[np.ndarray, " point"]
     measured: tuple[np.ndarray, np.ndarray] | None
     """Measured fractions and their standard errors."""
+    ends: Float[np.ndarray, "end place"] | None = None
+    """Row and column of its ends [m]."""
 
 
 def figure_seen(title: str, seen: Sequence[SeenFit]) -> "Figure":
@@ -152,11 +170,20 @@ def figure_likelihoods(found: Sequence[StoredLikelihood]) -> "Figure":
 def figure_exchange(
     title: str,
     panels: Sequence[tuple[str, Sequence[MeasuredProfile], Sequence[str], np.ndarray, np.ndarray]],
+    activated: Mapping[str, Activated],
 ) -> "Figure":
-    """Isotope profiles with fits and residuals; a panel has a title, profiles, names, positions [m] and curves."""
-    figure = _figure(5.6 * len(panels), 5.2)
-    axes = figure.subplots(2, len(panels), squeeze=False, height_ratios=[3.0, 1.0])
-    for (upper, lower), (name, measured, labels, position, curves) in zip(axes.T, panels, strict=True):
+    """Isotope profiles with fits and residuals, and lines of D if there are any.
+
+    A panel has a title, profiles, names, positions [m] and curves.
+    """
+    columns = len(panels) + bool(activated)
+    figure = _figure(5.6 * columns, 5.2)
+    axes = figure.subplots(2, columns, squeeze=False, height_ratios=[3.0, 1.0])
+    if activated:
+        arrhenius(axes[0, -1], activated)
+        axes[1, -1].remove()
+    for (upper, lower), (name, measured, labels, position, curves) in zip(axes.T, panels, strict=False):
+        lower.sharex(upper)
         line, fitted = jnp.asarray(position), jnp.asarray(curves)
         isotope_profiles(upper, measured, labels, position=line, fitted=fitted).set_title(name)
         isotope_residuals(lower, measured, line, fitted)
@@ -165,37 +192,65 @@ def figure_exchange(
 
 
 def figure_steps(
-    title: str, time: np.ndarray, position: np.ndarray, fraction: Float[np.ndarray, "time position"], edges: np.ndarray
+    title: str,
+    time: np.ndarray,
+    position: np.ndarray,
+    fraction: Float[np.ndarray, "time position"],
+    edges: np.ndarray,
+    seen: Mapping[int, StageSeen],
 ) -> "Figure":
-    """Profiles through a chain of grains after each stage: times [s], positions and boundaries [m]."""
-    figure = _figure(6.4, 4.2)
-    ax = figure.subplots()
+    """Profiles through a chain of grains after each stage: times [s], positions and boundaries [m].
+
+    What was measured after a stage stands beside its line, with the residuals below.
+    """
+    figure = _figure(6.4, 5.6 if seen else 4.2)
+    axes = figure.subplots(2 if seen else 1, 1, squeeze=False, sharex=True, height_ratios=[3.0, 1.0][: 1 + bool(seen)])
+    ax, beyond, largest = axes[0, 0], 0, 0.0
+    style = {"marker": "o", "ms": 2.5, "ls": "none", "mfc": "none"}
+    # A line ends at each boundary: between the cells beside it there is a step.
+    at = np.searchsorted(position, edges)
+    x = np.insert(position, at, edges) / UM
     for k, seconds in enumerate(time):
-        ax.plot(position / _UM, fraction[k], color=line_colour(k), label=f"after {seconds / 3600.0:.3g} h")
+        ax.plot(x, np.insert(fraction[k], at, np.nan), color=line_colour(k), label=f"after {seconds / 3600.0:.3g} h")
+        if k in seen:
+            one, told = seen[k], "measured" if k == max(seen) else None
+            points = (one.position / UM, one.measured, one.error)
+            ax.errorbar(*points, fmt="o", ms=2.5, lw=0.6, mfc="none", color=line_colour(k), alpha=0.6, label=told)
+            residual = (one.measured - one.modelled) / one.error
+            known = np.isfinite(residual)
+            beyond += mark_beyond(axes[1, 0], points[0], residual, known, line_colour(k), **style)
+            largest = max(largest, float(np.max(np.abs(residual[known]), initial=0.0)))
     for k, edge in enumerate(edges):
-        ax.axvline(edge / _UM, color="0.8", lw=0.8, zorder=0, label="grain boundary" if k == 0 else None)
-    ax.set(xlabel="position / µm", ylabel="isotope fraction $C$")
+        ax.axvline(edge / UM, color="0.8", lw=0.8, zorder=0, label="grain boundary" if k == 0 else None)
+    ax.set(ylabel="isotope fraction $C$")
     ax.legend(frameon=False, fontsize="small")
+    if seen:
+        end_residuals(axes[1, 0], beyond, largest)
+    axes[-1, 0].set_xlabel("position / µm")
     headline(figure, title)
     return figure
 
 
 def figure_map(
-    title: str, model: Float[np.ndarray, "row column"], measured: np.ndarray | None, cuts: Sequence[Cut]
+    title: str,
+    model: Float[np.ndarray, "row column"],
+    measured: np.ndarray | None,
+    image: GrainImage,
+    cuts: Sequence[Cut],
 ) -> "Figure":
     """Maps of data and model, and cuts through them."""
     maps = [*([("data", measured)] if measured is not None else []), ("model", model)]
     figure = _figure(7.0, 3.2 * (len(maps) + bool(cuts)))
     axes = figure.subplots(len(maps) + bool(cuts), 1, squeeze=False)[:, 0]
+    limits = (float(model.min()), float(model.max()))
+    ends = [((one[0][0], one[0][1]), (one[1][0], one[1][1])) for cut in cuts if (one := cut.ends) is not None]
     for ax, (name, values) in zip(axes, maps, strict=False):
-        image = ax.imshow(values, origin="lower", vmin=model.min(), vmax=model.max(), cmap=MAP)
-        ax.set(xlabel="column of pixels", ylabel="row of pixels", title=name)
-        figure.colorbar(image, ax=ax, label="isotope fraction $C$")
+        isotope_map(ax, values, image, limits=limits, cuts=ends).set_title(name)
     for k, cut in enumerate(cuts):
         colour = line_colour(k + 1)
-        axes[-1].plot(cut.position / _UM, cut.model, color=colour, label=f"cut {k + 1}, model")
+        axes[-1].plot(cut.position / UM, cut.model, color=colour, label=f"cut {k + 1}, model")
         if cut.measured is not None:
-            points = (cut.position / _UM, *cut.measured)
+            points = (cut.position / UM, *cut.measured)
             axes[-1].errorbar(*points, fmt="o", ms=2.5, lw=0.6, mfc="none", color=colour, label="measured")
     if cuts:
         axes[-1].set(xlabel="position along the cut / µm", ylabel="isotope fraction $C$")
@@ -204,15 +259,10 @@ def figure_map(
     return figure
 
 
-def figure_lines(title: str, lines: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> "Figure":
-    """Arrhenius plot of temperatures [K] and D [m²/s] by name."""
+def figure_lines(title: str, lines: Mapping[str, Activated]) -> "Figure":
+    """Arrhenius plot of lines by name."""
     figure = _figure(6.0, 4.4)
-    ax = figure.subplots()
-    for k, (name, (temperature, D)) in enumerate(lines.items()):
-        ax.plot(1e3 / temperature, D, "o-", ms=4, lw=0.8, color=line_colour(k), label=name)
-    ax.set(yscale="log", xlabel="1000 K / $T$", ylabel="$D$ / (m$^2$ s$^{-1}$)")
-    if lines:
-        ax.legend(frameon=False, fontsize="small")
+    arrhenius(figure.subplots(), lines)
     headline(figure, title)
     return figure
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Integer
 
 from npp_jax.figures.axes import COLOURS, end_residuals, line_colour, mark_beyond
 from npp_jax.tracer.diffusion import TracerMedium, profile_at
@@ -34,6 +34,15 @@ class Activated(NamedTuple):
     """Standard errors of ln D [1]."""
     fit: ArrheniusFit | None = None
     """Its Arrhenius line, drawn with its band of one standard error."""
+
+
+class GrainImage(NamedTuple):
+    """Grains of a stored map: what is drawn of them."""
+
+    grain: Integer[np.ndarray, "row column"]
+    """Number of the grain of each pixel."""
+    pixel_size: float
+    """Edge of a pixel [m]."""
 
 
 def isotope_profiles(
@@ -212,7 +221,7 @@ def arrhenius(ax: "Axes", lines: Mapping[str, Activated]) -> "Axes":
 def isotope_map(
     ax: "Axes",
     fraction: Float[np.ndarray, "row column"],
-    grains: GrainMap,
+    grains: GrainMap | GrainImage,
     *,
     limits: tuple[float, float] | None = None,
     cuts: Sequence[tuple[tuple[float, float], tuple[float, float]]] = (),
@@ -233,7 +242,8 @@ def isotope_map(
         Ends (row, column) of the lines. [m]
     """
     pixel = grains.pixel_size / UM
-    rows, columns = grains.shape
+    labels = np.asarray(grains.grain)
+    rows, columns = labels.shape
     low, high = (None, None) if limits is None else limits
     image = ax.imshow(
         np.asarray(fraction), origin="lower", extent=(0.0, columns * pixel, 0.0, rows * pixel), vmin=low, vmax=high,
@@ -241,7 +251,6 @@ def isotope_map(
     )  # fmt: skip
     from matplotlib.collections import LineCollection
 
-    labels = np.asarray(grains.grain)
     # Faces between different grains, as one collection of short lines.
     row, column = np.nonzero(labels[:, 1:] != labels[:, :-1])
     upright = np.stack([np.stack([column + 1, row], -1), np.stack([column + 1, row + 1], -1)], 1)

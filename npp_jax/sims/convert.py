@@ -88,10 +88,17 @@ def _converted(raw: RawProfile, options: ImportOptions, odd: tuple[str, ...]) ->
     largest = float(np.max(scaled.fraction[:, keep]))
     if largest > 1.5:
         warnings.append(f"the largest fraction is {largest:.3g}: do bulk range, matrix and background fit?")
-    for name, left in zip(names, np.all(np.isnan(scaled.counts_per_fraction), axis=1), strict=True):
-        if reference and left and not options.close_sum:
+    for name, counted, left in zip(
+        names,
+        np.any(np.isfinite(scaled.counts), axis=1),
+        np.all(np.isnan(scaled.counts_per_fraction), axis=1),
+        strict=True,
+    ):
+        # What does not scatter as counts do by itself has been told where it was read.
+        if reference and counted and left and not options.close_sum:
             warnings.append(
-                f"{name}: no Poisson counts; its own or those of {reference.name} scatter too much for them"
+                f"{name}: no Poisson counts but sigma: divided by {reference.name} it has the noise of that too, which "
+                "is not small beside its own; a stronger matrix signal, or none, keeps counts"
             )
     certain = np.any(scaled.sigma[:, keep] <= 0.0, axis=1)
     if np.any(certain):

@@ -11,7 +11,8 @@ from jaxtyping import Float64, Int
 from npp_jax.simulation.status import Status
 from npp_jax.sweeping.ranking import SweepResult
 
-# A curve takes more, since the lowest of a few says little of what the other parameters allow.
+# A curve takes more, since the lowest of a few says little of what the other parameters allow; of a small sweep it has
+# the bins of the maps beside it.
 _PER_BIN = {1: 32, 2: 8}
 _MOST_BINS = 48
 
@@ -28,7 +29,7 @@ def bins(result: SweepResult, parameter: int, dimensions: Literal[1, 2]) -> int:
     dimensions
         1 for a curve, 2 for a map.
     """
-    enough = int((len(result.theta) / _PER_BIN[dimensions]) ** (1.0 / dimensions))
+    enough = int(max((len(result.theta) / _PER_BIN[n]) ** (1.0 / n) for n in (1, 2) if n >= dimensions))
     return max(1, min(enough, _MOST_BINS, len(np.unique(result.theta[:, parameter]))))
 
 

@@ -12,6 +12,7 @@ from scipy import special
 from typer.testing import CliRunner, Result
 
 from npp_jax.cli import app
+from npp_jax.commands.plot_tracer import TRACER, tracer_figure
 from npp_jax.commands.tracer.data import read_labels
 from npp_jax.constants import BOLTZMANN_EV
 from npp_jax.files import ConfigError
@@ -31,6 +32,19 @@ def folder(tmp_path: Path) -> Path:
     for study in [*SWEEPS.glob("tracer_*.toml"), SWEEPS / "llto_arrhenius.toml"]:
         shutil.copy(study, tmp_path)
     return tmp_path
+
+
+def plotted(file: Path) -> dict[str, tuple[list[str], int]]:
+    """What `npp-jax plot` draws of a result: legend and number of measured points at each label of an axis."""
+    with h5py.File(file) as opened:
+        kind = str(opened.attrs["title"]).removeprefix(TRACER)
+    found: dict[str, tuple[list[str], int]] = {}
+    for ax in tracer_figure(file, kind).axes:
+        legend = ax.get_legend()
+        names, before = [text.get_text() for text in legend.get_texts()] if legend else [], found.get(ax.get_ylabel())
+        points = sum(len(bars[0].get_xdata()) for bars in ax.containers)
+        found[ax.get_ylabel()] = (names + (before[0] if before else []), points + (before[1] if before else 0))
+    return found
 
 
 def interval(name: str, text: str) -> tuple[float, float]:
@@ -60,6 +74,12 @@ def test_truth_of_synthetic_data_is_found(study: str, truth: dict[str, float], t
         # A 99.7 % interval: the data is one draw.
         assert low * (low / high) ** 0.27 < value < high * (high / low) ** 0.27
     assert (tmp_path / f"{study}.png").stat().st_size > 10_000
+    shown, fraction = plotted(tmp_path / f"{study}.h5"), "isotope fraction $C$"
+    # Drawn from its file a result has all that its own figure has.
+    if study == "tracer_chain":
+        assert shown[fraction][1] == 270 and "residual / σ" in shown
+    if study == "tracer_map":
+        assert shown["$y$ / µm"][0] == ["cut 1", "cut 1"] and shown[fraction][1] == 60
     with h5py.File(tmp_path / f"{study}.h5") as file:
         assert file.attrs["status"].startswith("converged")
         check_described(file)
@@ -87,6 +107,7 @@ def test_evolution_over_times_and_temperatures(folder: Path) -> None:
         assert file["specimen1_fitted"].dims[1][0] == file["specimen1_position"]
         assert file["specimen1_fitted"].dims[0].label == "specimen1_profile"
         assert {"units", "long_name"} <= set(file["D"].attrs)
+    assert plotted(folder / "tracer_evolution.h5")["$D$ / (m$^2$ s$^{-1}$)"] == (["D of the fit"], 2)
 
 
 def counted(folder: Path, light: np.ndarray, heavy: np.ndarray, extra: str = "") -> Path:
@@ -153,6 +174,13 @@ def test_published_lines(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "llto_arrhenius.h5") as file:
         np.testing.assert_allclose(file["haven1"], 0.24, rtol=1e-12)
         np.testing.assert_allclose(file["line3_energy"], 0.3627, rtol=1e-2)
+        check_described(file)
+    # Laws as given are drawn from the file as well as points.
+    (ax,) = tracer_figure(tmp_path / "llto_arrhenius.h5", "arrhenius").axes
+    given = next(line for line in ax.lines if line.get_label() == "tracer, (l/δ) D_gb")
+    slope = np.polyfit(given.get_xdata(), np.log(given.get_ydata()), 1)[0]
+    np.testing.assert_allclose(slope, -0.43 / BOLTZMANN_EV / 1e3, rtol=1e-6)
+    assert len(ax.get_legend().get_texts()) == 5
 
 
 @pytest.mark.skipif(not OSLO.is_file(), reason=f"no measured profile at {OSLO}")

@@ -222,6 +222,8 @@ def test_the_curve_of_a_tracer_follows_its_slider(browser):
     browser.wait("Bokeh.documents[0].get_model_by_name('status').text.includes('status: converged')", 90.0)
     curve = "curve profile profile"
     browser.wait(f"Bokeh.documents[0].get_model_by_name({curve!r}).data.x.length > 20")
+    # Sliders are named as in the file, the table above in words: the page tells which is which.
+    assert browser.read("words", "text") == "surface: C of the source; base: C of the untouched sample"
     before = browser.column(curve, "y")
     browser.put("slider D_m2_s", "value", 0.8)
     browser.put("slider D_m2_s", "value_throttled", 0.8)

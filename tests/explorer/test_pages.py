@@ -6,6 +6,7 @@ import threading
 import zipfile
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -190,3 +191,27 @@ def test_a_tracer_study_without_data_is_simulated_with_other_numbers(tmp_path: P
     expected = 68e-6 / (68e-6 / 1e-12 + 3 / 5e-9)
     assert float(found.arrays["D_eff"].values) == pytest.approx(expected, rel=1e-6)
     assert found.arrays["time"].values[-1] == pytest.approx(0.9 * 3600.0)
+
+
+def test_a_map_has_its_axes_in_micrometres():
+    page = pytest.importorskip("npp_jax.explorer.tracer_page", reason="the extra 'explore' (bokeh) is not installed")
+    from npp_jax.explorer.tracer_series import Series
+
+    series = Series("map", "map", None, "µm", np.linspace(0.1, 0.9, 8).reshape(2, 4), None, 0, 0.5)
+    for one in page.TracerPage._maps(Mock(_sources={}), series, 300):
+        (image,) = one.renderers
+        assert (image.glyph.dw, image.glyph.dh, one.xaxis.axis_label) == (2.0, 1.0, "x / µm")
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "text"),
+    [
+        (0.995, 1.0051, "0.995 … 1.005"),
+        (3e-22, 3e-21, "3e-22 … 3e-21"),
+        (50.0, 804.0, "50 … 804"),
+        (0.15, 0.4, "0.15 … 0.4"),
+    ],
+)
+def test_the_ends_of_a_range_are_told_apart(low: float, high: float, text: str):
+    controls = pytest.importorskip("npp_jax.explorer.controls", reason="the extra 'explore' (bokeh) is not installed")
+    assert controls.range_text(low, high) == text

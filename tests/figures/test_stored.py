@@ -4,14 +4,23 @@ from pathlib import Path
 from unittest.mock import Mock
 
 import h5py
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from npp_jax.commands.fit.arrays import landscape_arrays
 from npp_jax.commands.plot_fit import FIT, fit_figures
-from npp_jax.figures.stored import StoredLikelihood, figure_likelihoods, likelihood_curve
+from npp_jax.figures.stored import (
+    StageSeen,
+    StoredLikelihood,
+    figure_exchange,
+    figure_likelihoods,
+    figure_steps,
+    likelihood_curve,
+)
 from npp_jax.sweeping import SweepResult
 from npp_jax.sweeping.store.arrays import Array, put
+from npp_jax.tracer.measured import MeasuredProfile
 
 
 @pytest.mark.parametrize("scale", [np.asarray, np.log])
@@ -28,6 +37,26 @@ def test_a_stored_likelihood_goes_through_its_points():
     curve = next(line for line in ax.lines if line.get_label() == "profile")
     x, height = (np.asarray(numbers) for numbers in curve.get_data())
     np.testing.assert_allclose(height, (x - 1.0) ** 2, atol=1e-12)
+
+
+def test_what_was_measured_through_a_chain_stands_at_its_lines():
+    centres = np.array([4e-6, 12e-6, 20e-6, 28e-6])
+    fraction = np.array([[0.8, 0.8, 0.3, 0.3], [0.7, 0.7, 0.4, 0.4]])
+    seen = StageSeen(centres, fraction[1] + 0.02, np.full(4, 0.01), fraction[1])
+    upper, lower = figure_steps("chain", np.array([1.0, 2.0]), centres, fraction, np.array([16e-6]), {1: seen}).axes
+    (bars,) = upper.containers
+    np.testing.assert_allclose(bars[0].get_ydata(), seen.measured)
+    np.testing.assert_allclose(lower.lines[0].get_ydata(), 2.0)
+    # No line joins the grains: at the boundary there is a step.
+    assert [np.isnan(line.get_ydata()).sum() for line in upper.lines if len(line.get_xdata()) == 5] == [1, 1]
+
+
+def test_residuals_stand_below_their_points():
+    x = np.linspace(-0.8e-3, 5.8e-3, 40)
+    profile = MeasuredProfile(jnp.asarray(x), jnp.asarray(0.1 + 0.0 * x), jnp.asarray(0.01))
+    line = np.linspace(-1e-3, 6e-3, 30)
+    upper, lower = figure_exchange("a", [("", [profile], ["one"], line, 0.1 + 0.0 * line[None])], {}).axes
+    assert upper.get_xlim() == lower.get_xlim() and lower.get_xlim()[1] > 6.0
 
 
 def test_a_fit_with_more_parameters_than_its_sweep_is_drawn(tmp_path: Path):

@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import shutil
+from unittest.mock import Mock
 
 import h5py
 import numpy as np
@@ -39,6 +40,7 @@ from npp_jax.sweeping import (
 )
 from npp_jax.sweeping.landscape import bins, edges, lowest_along, lowest_over, status_shares, telling_pair
 from npp_jax.sweeping.profiles import read_profiles
+from npp_jax.sweeping.ranking import SweepResult
 
 COUNT, CHUNK = 600, 170
 AXES = (
@@ -117,6 +119,9 @@ def test_a_grid_has_no_more_bins_than_levels(result):
     theta[:, 0] = AXES[0].at(np.arange(COUNT) % 4 / 3.0)
     grid = dataclasses.replace(result, theta=theta)
     assert bins(grid, 0, 1) == bins(grid, 0, 2) == 4
+    # One bin would be a curve that says nothing.
+    few = Mock(SweepResult, theta=np.random.default_rng(0).random((32, 2)))
+    assert bins(few, 0, 1) == bins(few, 0, 2) == 2
     place = np.searchsorted(edges(grid, 0, 4), theta[:, 0], side="right") - 1
     assert np.bincount(np.minimum(place, 3)).tolist() == [150] * 4
 
@@ -132,7 +137,7 @@ def test_functions_draw_what_they_are_given(result, path):
     assert np.ma.min(shown) == pytest.approx(result.total.min() / 24)
 
     ax = chi2_along(Figure().subplots(), result, 1)
-    assert ax.get_xscale() == "log" and ax.get_xlabel() == "D / m$^{2}$ s$^{-1}$"
+    assert ax.get_xscale() == "log" and ax.get_xlabel() == "D / (m$^{2}$ s$^{-1}$)"
     assert np.nanmin(ax.patches[0].get_data().values) == pytest.approx(result.total.min() / 24)
 
     chosen = np.argsort(result.total)[:40]

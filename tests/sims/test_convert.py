@@ -171,6 +171,17 @@ def test_a_weak_matrix_signal_leaves_no_poisson_distribution(rng: np.random.Gene
     )
     assert np.all(np.isnan(profile.counts_per_fraction[1]))
     assert any("B+" in line and "no Poisson" in line for line in profile.warnings)
+    # The cause alone is named: the ions themselves scatter as counts do, or else that was told already.
+    assert sum("divided by B+ it has the noise of that" in line for line in profile.warnings) == 2
+    scattered = dataclasses.replace(raw.channels[1], values=raw.channels[1].values * rng.choice([0.5, 1.5], 400))
+    doubtful = convert(
+        dataclasses.replace(raw, channels=(raw.channels[0], scattered, raw.channels[2])),
+        options(reference="B+", normalise={"K": "0.03"}),
+    )
+    assert np.all(np.isnan(doubtful.counts_per_fraction[1]))
+    assert [line for line in doubtful.warnings if "no Poisson" in line or line.startswith("7Li+: the variance")] == [
+        line for line in doubtful.warnings if line.startswith("7Li+: the variance")
+    ]
 
 
 def test_surface_transient_and_deepest_depth_are_cut(rng: np.random.Generator):

@@ -33,8 +33,8 @@ def profiles(draw: Draw, main: Fitted, *, synthetic: bool) -> Shown:
         "profiles",
         draw,
         f"{data} profiles (points) and the fit as the instrument sees it (lines) with the 95 % band that the "
-        "parameters leave; below, the residuals in standard deviations, which scatter about zero without a trend where "
-        "the model is right.",
+        "parameters leave; below, the residuals, data less fit, in standard deviations, which scatter about zero "
+        "without a trend where the model is right.",
         f"{data} depth profiles of {names} with the fitted curves, and residuals below. {agreement}.",
         lambda: tuple(_profile_numbers(main)),
     )

@@ -86,7 +86,7 @@ def shown_records(draw: Callable[[], "Figure"], fitted: Fitted, *, synthetic: bo
         "records",
         draw,
         f"{data} records (points) and the fit (line) with the 95 % band that the parameters leave, gains that were "
-        "solved for included; below, the residuals in standard deviations.",
+        "solved for included; below, the residuals, data less fit, in standard deviations.",
         f"{data} records with the fitted curves, and residuals below. {agreement}.",
         numbers,
     )

@@ -34,10 +34,13 @@ def run_arrhenius(study: ArrheniusStudy) -> TracerReport:
             fits[line.name] = _law(line)
             drawn[line.name] = Activated(jnp.asarray(span), None, fit=fits[line.name])
             lines.append(f"{line.name}: D₀ {line.prefactor_m2_s:.4g} m²/s, E_a {line.energy_eV:g} eV as given")
+            arrays |= _law_arrays(k, line.name, np.asarray(span), fits[line.name])
             continue
         temperature, D, relative = points[line.name] = _points(line)
         axis, head = f"line{k + 1}_temperature", f"line{k + 1}_"
         arrays[axis] = Array(temperature, "K", f"temperature, {line.name}", (axis,))
+        if line.relative_error is not None:
+            arrays[f"{head}relative_error"] = Array(relative, "1", f"relative error of D, {line.name}", (axis,))
         arrays[f"{head}D"] = Array(D, "m2 s-1", f"diffusion coefficient, {line.name}", (axis,))
         if line.D_cait_m2_s is not None:
             halves = zip(temperature, np.asarray(tracer_from_cait(D)), strict=True)
@@ -48,10 +51,7 @@ def run_arrhenius(study: ArrheniusStudy) -> TracerReport:
         if len(set(temperature.tolist())) >= 2:
             fit = fits[line.name] = fit_arrhenius(temperature, D, relative if with_errors else None)
             lines += _fit_lines(line.name, fit)
-            arrays[f"{head}log_prefactor"] = Array(
-                np.asarray(fit.log_prefactor), "1", f"ln of D₀ in m2 s-1, {line.name}"
-            )
-            arrays[f"{head}energy"] = Array(np.asarray(fit.energy), "eV", f"activation energy, {line.name}")
+            arrays |= _law_arrays(k, line.name, temperature, fit)
             arrays[f"{head}covariance"] = Array(
                 np.asarray(fit.covariance),
                 "1",
@@ -92,6 +92,16 @@ def run_arrhenius(study: ArrheniusStudy) -> TracerReport:
     return TracerReport(
         lines, arrays, draw, warnings, "done" if finite else "no finite result: check the values", 0 if finite else 4
     )
+
+
+def _law_arrays(k: int, name: str, temperature: np.ndarray, fit: ArrheniusFit) -> dict[str, Array]:
+    """A line, and temperatures [K] between which it is drawn, for the result file."""
+    axis, head = f"line{k + 1}_temperature", f"line{k + 1}_"
+    return {
+        axis: Array(temperature, "K", f"temperature, {name}", (axis,)),
+        f"{head}log_prefactor": Array(np.asarray(fit.log_prefactor), "1", f"ln of D₀ in m2 s-1, {name}"),
+        f"{head}energy": Array(np.asarray(fit.energy), "eV", f"activation energy, {name}"),
+    }
 
 
 def _points(line: LineTable) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

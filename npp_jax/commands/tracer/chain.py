@@ -27,7 +27,16 @@ from npp_jax.inference import Uncertain
 from npp_jax.sweeping.store.arrays import Array
 from npp_jax.tracer.boundaries import chain_diffusivity, chain_of_grains, measure_step, permeability_of_step
 from npp_jax.tracer.chain_fit import fit_boundaries
-from npp_jax.tracer.diffusion import AbstractEnd, Closed, ConstantSurface, DiffusionStage, SurfaceExchange, diffuse
+from npp_jax.tracer.diffusion import (
+    AbstractEnd,
+    Closed,
+    ConstantSurface,
+    DiffusionStage,
+    SurfaceExchange,
+    TracerMedium,
+    diffuse,
+    profile_at,
+)
 from npp_jax.tracer.measured import MeasuredProfile
 from npp_jax.tracer.tracer_fit import OnIteration, TracerFit
 
@@ -124,9 +133,27 @@ def run_chain(study: ChainStudy, folder: Path, on_iteration: OnIteration = None)
         "time": Array(np.asarray(solution.time), "s", "time from the start", ("time",)),
         "fraction": Array(np.asarray(solution.fraction), "1", "isotope fraction", ("time", "position")),
     }
+    for k, profile in enumerate(profiles):
+        arrays |= {} if profile is None else _measured_arrays(k, profile, medium, solution.fraction[k])
     if not np.all(np.isfinite(np.asarray(solution.fraction))):
         status, code = "no finite result: check the values of the study", 4
     return TracerReport(lines, arrays, draw, warnings, status, code, fit)
+
+
+def _measured_arrays(k: int, profile: MeasuredProfile, medium: TracerMedium, fraction: jax.Array) -> dict[str, Array]:
+    """What was measured after a stage, and the model there, for the result file."""
+    head, named = f"stage{k + 1}_", f"after stage {k + 1}"
+    at = f"{head}measured_position"
+    measured = np.asarray(profile.fraction)
+    modelled = np.asarray(jax.jit(profile_at)(medium, fraction, profile.position))
+    return {
+        at: Array(np.asarray(profile.position), "m", f"position, {named}", (at,)),
+        f"{head}measured": Array(measured, "1", f"measured isotope fraction, {named}", (at,)),
+        f"{head}measured_error": Array(
+            np.broadcast_to(np.asarray(profile.error), measured.shape), "1", f"its standard error, {named}", (at,)
+        ),
+        f"{head}modelled": Array(modelled, "1", f"isotope fraction of the model, {named}", (at,)),
+    }
 
 
 def _end(stage: StageTable) -> AbstractEnd:

@@ -92,6 +92,7 @@ def run_map(study: MapStudy, folder: Path, on_iteration: OnIteration = None) -> 
         "fraction": Array(modelled, "1", "isotope fraction of the model", ("time", "row", "column")),
         "uptake": Array(np.asarray(solution.uptake), "m2", "isotope fraction times area that came in", ("time",)),
         "grain": Array(np.asarray(grains.grain), "1", "number of a grain", ("row", "column")),
+        "pixel_size": Array(np.asarray(grains.pixel_size), "m", "edge of a pixel"),
     }
     if counts is not None:
         arrays["measured"] = Array(_measured(counts), "1", "measured isotope fraction", ("row", "column"))
@@ -203,6 +204,8 @@ def _scans(
         found.append((smooth, scan))
         line = f"cut{k + 1}_position"
         arrays[line] = Array(np.asarray(smooth.position), "m", "position along the cut", (line,))
+        ends = np.asarray([_in_metres(cut.start_um), _in_metres(cut.end_um)])
+        arrays[f"cut{k + 1}_ends"] = Array(ends, "m", "row and column of its ends", ("end", "place"))
         arrays[f"cut{k + 1}_model"] = Array(
             np.asarray(smooth.fraction.value), "1", "isotope fraction of the model", (line,)
         )

@@ -90,6 +90,8 @@ def profile_figure(panels: int) -> tuple["Figure", list["Axes"], list["Axes"]]:
     figure = Figure(figsize=(5.6 * columns, 5.2 * rows), layout="constrained")
     axes = figure.subplots(2 * rows, columns, squeeze=False, height_ratios=[3.0, 1.0] * rows)
     upper, lower = list(axes[0::2].ravel()), list(axes[1::2].ravel())
+    for ax, below in zip(upper, lower, strict=True):
+        below.sharex(ax)
     for ax in (*upper[panels:], *lower[panels:]):
         ax.remove()
     return figure, upper[:panels], lower[:panels]
