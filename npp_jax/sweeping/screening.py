@@ -22,6 +22,7 @@ from npp_jax.physics.checks import expects
 from npp_jax.simulation.controls import Controls
 from npp_jax.simulation.simulate import FAST
 from npp_jax.simulation.solution import Model
+from npp_jax.simulation.status import Status
 from npp_jax.sweeping.description import data_checksum
 from npp_jax.sweeping.design.designs import AbstractDesign, Sobol
 from npp_jax.sweeping.ranking import SweepResult, best
@@ -150,12 +151,17 @@ def within_ranges(sweep: SweepResult, problem: Problem) -> Bool[np.ndarray, " ca
 def starts_of(sweep: SweepResult, count: int) -> Float[np.ndarray, "start parameter"]:
     """Parameters of the best candidates of a sweep that are apart from each other.
 
+    Where iterations converged for none, as with laws that jump on a coarse mesh, the first ones serve: a fit begins on
+    a finer one.
+
     Raises
     ------
     NoCandidate
-        All candidates failed.
+        All candidates failed, and not by their iterations alone.
     """
     chosen = best(sweep, count)
+    if not len(chosen):
+        chosen = np.flatnonzero(sweep.worst == Status.NOT_CONVERGED)[:count]
     if not len(chosen):
         raise NoCandidate("no candidate of the sweep could be evaluated")
     return sweep.theta[chosen]

@@ -14,6 +14,7 @@ from npp_jax.simulation.status import Status
 from npp_jax.sweeping import Manifest, Store
 from npp_jax.sweeping.description import OBSERVABLES, parameter_variables, shared_values
 from npp_jax.sweeping.ranking import SweepResult, accepted, best, rank, read_sweep, threshold, weights
+from npp_jax.sweeping.screening import NoCandidate, starts_of
 from npp_jax.sweeping.store.stored import SweepFileError
 
 AXES = (
@@ -88,6 +89,15 @@ def test_all_failed(result):
     assert (weights(failed) == 0.0).all()
     nothing_measured = dataclasses.replace(result, points=np.zeros(3, int))
     assert len(best(nothing_measured, 5)) == 0
+
+
+def test_a_fit_begins_where_only_the_iterations_of_the_coarse_mesh_failed(result):
+    stuck = dataclasses.replace(result, status=np.full((4000, 3), Status.NOT_CONVERGED))
+    stuck.status[0] = Status.NOT_FINITE
+    assert np.array_equal(starts_of(stuck, 2), result.theta[1:3])
+    broken = dataclasses.replace(result, status=np.full((4000, 3), Status.NOT_FINITE))
+    with pytest.raises(NoCandidate, match="no candidate"):
+        starts_of(broken, 2)
 
 
 def test_accepted_are_an_ellipsoid_of_the_right_volume(result):
