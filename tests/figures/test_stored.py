@@ -1,6 +1,7 @@
 """Figures of stored results: what is drawn is what is known."""
 
 from pathlib import Path
+from unittest.mock import MagicMock
 from unittest.mock import Mock
 
 import h5py
@@ -9,6 +10,8 @@ import numpy as np
 import pytest
 
 from npp_jax.commands.fit.arrays import landscape_arrays
+from npp_jax.commands.fit.figures import _landscape
+from npp_jax.commands.fit.run import FitOutcome
 from npp_jax.commands.plot_fit import FIT, fit_figures
 from npp_jax.figures.stored import (
     StageSeen,
@@ -97,3 +100,8 @@ def test_a_fit_with_more_parameters_than_its_sweep_is_drawn(tmp_path: Path):
         line.get_xdata()[0] for line in ax.lines if np.ptp(line.get_xdata()) == 0.0 and len(line.get_xdata()) == 2
     ]
     assert upright == [0.29]
+
+
+def test_a_fit_whose_candidates_all_failed_has_no_landscape() -> None:
+    outcome = FitOutcome(MagicMock(), MagicMock(total=np.full(3, np.inf)), MagicMock(), ())
+    assert _landscape(outcome) is None

@@ -137,8 +137,10 @@ def _profile_likelihoods(result: FitResult) -> "Figure":
     return figure
 
 
-def _landscape(outcome: FitOutcome) -> "Figure":
+def _landscape(outcome: FitOutcome) -> "Figure | None":
     result, sweep = outcome.main.result, outcome.sweep
+    if not np.isfinite(sweep.total).any():
+        return None
     found = Refined(
         sweep.parameters, np.asarray(result.theta), np.asarray(result.path), np.asarray(result.covariance.scaled)
     )
