@@ -1,8 +1,7 @@
 """Figures of stored results: what is drawn is what is known."""
 
 from pathlib import Path
-from unittest.mock import MagicMock
-from unittest.mock import Mock
+from unittest.mock import MagicMock, Mock
 
 import h5py
 import jax.numpy as jnp
