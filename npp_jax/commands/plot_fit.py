@@ -38,7 +38,7 @@ def fit_figures(file: Path) -> dict[str, "Figure"]:
         groups = [name for name, part in reader.file.items() if isinstance(part, h5py.Group)]
         seen = [_seen(reader, name) for name in groups if f"{name}/fitted" in reader]
         names = reader.names("parameter", ("parameter",))
-        theta = reader.array("theta", ("parameter",))
+        theta = reader.array("theta", ("parameter",), finite=True)
         units = reader.names("parameter_unit", ("parameter",))
         correlation = reader.array("correlation", ("parameter", "other_parameter"))
         profiled = reader.file.get("profile_likelihood")
@@ -52,7 +52,7 @@ def fit_figures(file: Path) -> dict[str, "Figure"]:
         seen_from = None
         if "landscape" in reader and len(names) > 1:
             axes = ("candidate",)
-            theta_of = reader.array("landscape/theta", (*axes, "swept_parameter"))
+            theta_of = reader.array("landscape/theta", (*axes, "swept_parameter"), finite=True)
             seen_from = (theta_of, reader.array("landscape/chi2", axes), _refined(reader, names, theta))
     figures = {"profiles": figure_seen(file.stem, seen)} if seen else {}
     if records:

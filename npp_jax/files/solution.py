@@ -5,7 +5,7 @@ import hashlib
 import io
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import jax.numpy as jnp
 import numpy as np
@@ -17,10 +17,11 @@ from npp_jax.files.writing import write_text
 from npp_jax.physics.checks import expects
 from npp_jax.simulation.numbers import solution_of
 from npp_jax.simulation.quantities import REPORT, SOLUTION, TRACE, Quantity
-from npp_jax.simulation.solution import Solution
+from npp_jax.simulation.solution import Model, Solution
 from npp_jax.simulation.status import Status
 from npp_jax.sweeping.store.arrays import Array
 from npp_jax.sweeping.store.reading import FileFault, Reader, reading
+from npp_jax.text.errors import shorten
 from npp_jax.text.opened import read_bytes
 
 SCHEMA_VERSION = 1
@@ -103,7 +104,13 @@ def read_solution(path: str | Path) -> Solution:
         told = {f"report_{name}": values for name, values in report.items()}
         told |= {f"trace_{name}": values for name, values in trace.items()}
         numbers = {name: jnp.asarray(values) for name, values in (fields | told).items()}
-        return solution_of(numbers, reader.names("species", ("species",)), reader.text("model"))
+        for name in ("depth", "faces"):
+            if whole and np.any(np.diff(fields[name], axis=-1) < 0.0):
+                raise reader.fault(f"'{name}' does not increase")
+        model = reader.text("model")
+        if model not in get_args(Model):
+            raise reader.fault(f"'{shorten(model)}' is no model; known are {', '.join(get_args(Model))}")
+        return solution_of(numbers, reader.names("species", ("species",)), model)
 
 
 @contextlib.contextmanager
