@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from npp_jax.cli.terminal import exit_codes, make_folder, say, start_jax, tell_written
+from npp_jax.text.formats import FigureFormat
 
 
 def new(
@@ -77,7 +78,7 @@ def check(
     file: Annotated[Path, typer.Argument(help="Study, experiment or tracer study (TOML).")],
     output: Annotated[Path, typer.Option(help="Folder of the figure, NAME_check.png.")] = Path(),
     figures: Annotated[bool, typer.Option(help="Draw data, start and depth resolution.")] = True,
-    format: Annotated[Literal["png", "pdf", "svg"], typer.Option(help="Format of the figure.")] = "png",
+    format: Annotated[FigureFormat, typer.Option(help="Format of the figure.")] = "png",
     force: Annotated[bool, typer.Option(help="Replace what other inputs or programs wrote there.")] = False,
 ) -> None:
     """Read a file and all that it names; print values, units, ranges and warnings, and draw data and start."""

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from npp_jax.cli.terminal import exit_codes, make_folder, say, start_jax, tell_written, typed
+from npp_jax.text.formats import FigureFormat
 
 Model = Literal["electroneutral", "full"]
 
@@ -17,7 +18,7 @@ def simulate(
     output: Annotated[Path, typer.Option(help="Folder of the results.")] = Path(),
     csv: Annotated[Path | None, typer.Option(help="Folder for profiles_<k>.csv and trace.csv.")] = None,
     figures: Annotated[bool, typer.Option(help="Draw the summary figure.")] = True,
-    format: Annotated[Literal["png", "pdf"], typer.Option(help="Format of the figure.")] = "png",
+    format: Annotated[FigureFormat, typer.Option(help="Format of the figure.")] = "png",
     force: Annotated[bool, typer.Option(help="Replace what other inputs, models or programs wrote there.")] = False,
     quiet: Annotated[bool, typer.Option(help="Print the status only.")] = False,
 ) -> None:

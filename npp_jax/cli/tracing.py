@@ -1,17 +1,18 @@
 """`npp-jax tracer`."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from npp_jax.cli.terminal import exit_codes, make_folder, say, start_jax, tell_written, typed
+from npp_jax.text.formats import FigureFormat
 
 
 def tracer(
     file: Annotated[Path, typer.Argument(help="Tracer study file (TOML).")],
     output: Annotated[Path, typer.Option(help="Folder of the results.")] = Path(),
-    format: Annotated[Literal["png", "pdf"], typer.Option(help="Format of the figure.")] = "png",
+    format: Annotated[FigureFormat, typer.Option(help="Format of the figure.")] = "png",
     force: Annotated[bool, typer.Option(help="Replace what other studies or programs wrote there.")] = False,
     quiet: Annotated[bool, typer.Option(help="Print the status only.")] = False,
 ) -> None:

@@ -20,9 +20,7 @@ from npp_jax.simulation.solution import Solution
 from npp_jax.simulation.status import STATUS_ADVICE, Status
 from npp_jax.simulation.supported import Unsupported, check_supported
 from npp_jax.simulation.to_target import LEVELS, simulate_to_target
-
-FORMATS = ("png", "pdf")
-"""Formats of the figure."""
+from npp_jax.text.formats import FORMATS
 
 Model = Literal["electroneutral", "full"]
 

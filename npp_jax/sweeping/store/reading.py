@@ -17,6 +17,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from npp_jax.sweeping.store.heaps import damaged_heap
 from npp_jax.text.opened import DEVICE, is_device
 
 _LARGEST = 1e150
@@ -55,6 +56,9 @@ def reading(path: str | Path, what: str) -> Iterator["Reader"]:
         file = h5py.File(path, "r")
     except OSError as error:
         raise FileFault(f"{path}: {_reason(Path(path), error, what)}") from None
+    if (place := damaged_heap(path)) is not None:
+        file.close()
+        raise FileFault(f"{path}: not {what}, or damaged (the heap of texts at byte {place})")
     # A damaged number may be a NaN that warns when it is converted; the checks find it where it matters.
     with file, np.errstate(invalid="ignore", over="ignore"):
         try:
