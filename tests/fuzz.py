@@ -226,6 +226,8 @@ def watched(name: str, inputs: int, seed: int) -> Counts:
             if not done and child.returncode == 1:
                 raise SystemExit(f"{name}: the process failed before its first file")
             stuck = int(done < inputs - total.done)
+            if stuck:
+                print(f"{name}, input {total.done + done}: stuck", file=sys.stderr, flush=True)
             total = Counts(total.done + done + stuck, total.taken + taken, total.failed + failed, total.stuck + stuck)
     return total
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from npp_jax.constants import NM
-from npp_jax.figures.axes import COLOURS, headline, ion_colours, line_colour, reach
+from npp_jax.figures.axes import COLOURS, headline, ion_colours, legend_above, line_colour, reach
 from npp_jax.physics import Experiment, MutualDiffusivity, SEDDiffusivity
 from npp_jax.physics.experiment import Law, laws_of
 from npp_jax.simulation.solution import Solution
@@ -113,7 +113,8 @@ def diffusivities(ax: "Axes", experiment: Experiment) -> "Axes":
         ((_, known),) = told.values()
         over = f"of {names[known.seen[0]]}"
     ax.set(xlim=(0.0, 1.0), xlabel=f"$n_i/n_{{i,\\mathrm{{ref}}}}$ {over}", ylabel="$D_i$ / (m$^2$ s$^{-1}$)")
-    ax.legend(frameon=False)
+    # A line of D may run anywhere, or across.
+    legend_above(ax)
     return ax
 
 

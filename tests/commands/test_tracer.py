@@ -164,7 +164,7 @@ def test_diffusion_of_charge_is_twice_that_of_the_tracer(tmp_path: Path) -> None
     study.write_text("\n".join(lines), encoding="utf-8")
     done = run(study, "--output", tmp_path)
     assert done.exit_code == 0, done.output
-    assert "CAIT: D* 1.5e-20 m²/s at 350 K" in done.output
+    assert "CAIT: D* 1.5 × 10⁻²⁰ m²/s at 350 K" in done.output
 
 
 def test_published_lines(tmp_path: Path) -> None:

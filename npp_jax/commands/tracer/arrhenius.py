@@ -1,5 +1,6 @@
 """`npp-jax tracer` for Arrhenius lines and Haven ratios."""
 
+import math
 from typing import TYPE_CHECKING
 
 import jax.numpy as jnp
@@ -10,6 +11,7 @@ from npp_jax.commands.tracer.study import ArrheniusStudy
 from npp_jax.commands.tracer.tables import LineTable
 from npp_jax.figures.tracer import Activated, arrhenius
 from npp_jax.inference import Uncertain
+from npp_jax.inference.digits import together, with_power
 from npp_jax.physics.nernst_einstein import nernst_einstein, tracer_from_cait
 from npp_jax.sweeping.store.arrays import Array
 from npp_jax.tracer.transport import ArrheniusFit, fit_arrhenius, haven_ratio
@@ -33,7 +35,7 @@ def run_arrhenius(study: ArrheniusStudy) -> TracerReport:
         if line.prefactor_m2_s is not None:
             fits[line.name] = _law(line)
             drawn[line.name] = Activated(jnp.asarray(span), None, fit=fits[line.name])
-            lines.append(f"{line.name}: D₀ {line.prefactor_m2_s:.4g} m²/s, E_a {line.energy_eV:g} eV as given")
+            lines.append(f"{line.name}: D₀ {_told(line.prefactor_m2_s)} m²/s, E_a {line.energy_eV:g} eV as given")
             arrays |= _law_arrays(k, line.name, np.asarray(span), fits[line.name])
             continue
         temperature, D, relative = points[line.name] = _points(line)
@@ -44,9 +46,11 @@ def run_arrhenius(study: ArrheniusStudy) -> TracerReport:
         arrays[f"{head}D"] = Array(D, "m2 s-1", f"diffusion coefficient, {line.name}", (axis,))
         if line.D_cait_m2_s is not None:
             halves = zip(temperature, np.asarray(tracer_from_cait(D)), strict=True)
-            lines += [f"{line.name}: D* {value:.4g} m²/s at {T:g} K, if D_CAIT = 2 D*" for T, value in halves]
+            lines += [f"{line.name}: D* {_told(value)} m²/s at {T:g} K, if D_CAIT = 2 D*" for T, value in halves]
         if line.conductivity_S_m is not None:
-            lines += [f"{line.name}: D_σ {value:.4g} m²/s at {T:g} K" for T, value in zip(temperature, D, strict=True)]
+            lines += [
+                f"{line.name}: D_σ {_told(value)} m²/s at {T:g} K" for T, value in zip(temperature, D, strict=True)
+            ]
         with_errors = line.relative_error is not None
         if len(set(temperature.tolist())) >= 2:
             fit = fits[line.name] = fit_arrhenius(temperature, D, relative if with_errors else None)
@@ -134,12 +138,17 @@ def _law(line: LineTable) -> ArrheniusFit:
     )
 
 
+def _told(value: float) -> str:
+    """A number whose error is not known, with its power of ten."""
+    (digits,), power = together((value,))
+    return with_power(digits.rstrip("0").rstrip(".") if "." in digits else digits, power)
+
+
 def _fit_lines(name: str, fit: ArrheniusFit) -> list[Line]:
     error = np.sqrt(np.diag(np.asarray(fit.covariance)))
     if not np.all(np.isfinite(error)):
-        return [
-            f"{name}: D₀ {np.exp(float(fit.log_prefactor)):.4g} m²/s, E_a {float(fit.energy):.4f} eV, errors not known"
-        ]
+        prefactor = _told(math.exp(float(fit.log_prefactor)))
+        return [f"{name}: D₀ {prefactor} m²/s, E_a {float(fit.energy):.4f} eV, errors not known"]
     return [
         logarithmic_row("D₀", float(fit.log_prefactor), float(error[0]), "m²/s", group=name),
         linear_row("E_a", float(fit.energy), float(error[1]), "eV", group=name),

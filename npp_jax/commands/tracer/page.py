@@ -37,8 +37,8 @@ _CAPTIONS = {
     "chain": "Isotope fraction along the chain after each stage: data (points) where there are any, and model (line); "
     "boundaries are marked.",
     "map": "Isotope fraction of data and model over the image of grains, and along the cuts.",
-    "arrhenius": "Diffusion coefficients against reciprocal temperature, with the lines through them and their band of "
-    "one standard error.",
+    "arrhenius": "Diffusion coefficients against reciprocal temperature, with the lines through them; a band, where "
+    "errors are known, is one standard error wide to each side.",
 }
 
 
