@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import h5py
 import numpy as np
 
 from npp_jax.figures.fit import figure_law
@@ -35,18 +34,14 @@ def fit_figures(file: Path) -> dict[str, "Figure"]:
     """
     with reading(file, "a file of `npp-jax fit`") as reader:
         reader.check_title(FIT)
-        groups = [name for name, part in reader.file.items() if isinstance(part, h5py.Group)]
-        seen = [_seen(reader, name) for name in groups if f"{name}/fitted" in reader]
+        seen = [_seen(reader, name) for name in reader.groups() if f"{name}/fitted" in reader]
         names = reader.names("parameter", ("parameter",))
         theta = reader.array("theta", ("parameter",), finite=True)
         units = reader.names("parameter_unit", ("parameter",))
         correlation = reader.array("correlation", ("parameter", "other_parameter"))
-        profiled = reader.file.get("profile_likelihood")
-        marks = [str(mark) for mark in profiled] if isinstance(profiled, h5py.Group) else []
         best = dict(zip(names, zip(theta.tolist(), units, strict=True), strict=True))
-        likelihoods = [_likelihood(reader, mark, best) for mark in marks]
-        recorded = reader.file.get("records")
-        places = [f"records/{mark}" for mark in recorded] if isinstance(recorded, h5py.Group) else []
+        likelihoods = [_likelihood(reader, mark, best) for mark in reader.groups("profile_likelihood")]
+        places = [f"records/{mark}" for mark in reader.groups("records")]
         records = [one for place in places if (one := _record(reader, place)).has_panel]
         law = _law(reader) if "law" in reader else None
         seen_from = None
@@ -75,7 +70,7 @@ def _law(reader: Reader) -> tuple[LawBands, tuple[float, float]]:
         return Band(*(reader.array(f"law/{name}{end}", axes) for end in ("", "_low", "_high")))
 
     energy = reader.array("law/energy", energies, finite=True) if "law/energy" in reader else None
-    species = reader.file["law"].attrs.get("species")
+    species = reader.attribute("species", of=reader.part("law"))
     low, high = reader.array("law/supported", ("end",), finite=True).tolist()
     bands = LawBands(
         species if isinstance(species, str) else "?",
@@ -103,7 +98,7 @@ def _refined(reader: Reader, names: tuple[str, ...], theta: np.ndarray) -> Refin
 
 def _seen(reader: Reader, group: str) -> SeenFit:
     axes = (f"{group} species", f"{group} depth")
-    told = reader.file[group].attrs.get("name", group)
+    told = reader.attribute("name", of=reader.part(group))
     return SeenFit(
         name=told if isinstance(told, str) else group,
         depth=reader.array(f"{group}/depth", axes[1:], finite=True),
@@ -113,8 +108,8 @@ def _seen(reader: Reader, group: str) -> SeenFit:
 
 
 def _record(reader: Reader, place: str) -> DrawnRecord:
-    axes, told = (f"{place} at",), reader.file[place].attrs
-    quantity = told.get("quantity")
+    axes, part = (f"{place} at",), reader.part(place)
+    quantity, name = (reader.attribute(told, of=part) for told in ("quantity", "name"))
     if quantity not in RECORDED:
         raise reader.fault(f"'{place}: quantity' is none of {', '.join(RECORDED)}")
     columns = ("at", "recorded", "sigma", "fitted", "fitted_half")
@@ -123,7 +118,7 @@ def _record(reader: Reader, place: str) -> DrawnRecord:
         record = Record(quantity, at, value, sigma)
     except ValueError as error:
         raise reader.fault(f"'{place}': {error}") from None
-    return DrawnRecord(str(told.get("name", place)), record, *fit)
+    return DrawnRecord(name if isinstance(name, str) else place, record, *fit)
 
 
 def _likelihood(reader: Reader, mark: str, best: dict[str, tuple[float, str]]) -> StoredLikelihood:
@@ -132,7 +127,8 @@ def _likelihood(reader: Reader, mark: str, best: dict[str, tuple[float, str]]) -
     # An end that is not closed is as far as the parameter was taken, and no end of an interval.
     closed = np.array(reader.names(f"{place}/end_outcome", ("end",))) == Outcome.CLOSED.name
     ends = reader.array(f"{place}/end_value", ("end",))[closed]
-    told = reader.file[place].attrs.get("name", mark)
+    name = reader.attribute("name", of=reader.part(place))
+    told = name if isinstance(name, str) else mark
     if told not in best:
         raise reader.fault(f"'{place}' is of no parameter")
     value, unit = best[told]

@@ -1,4 +1,4 @@
-"""A file whose heaps of texts are damaged is refused before the library reads a text of it, which would not return."""
+"""Damage that HDF5 does not survive is found before the library meets it: heaps of texts, types of attributes."""
 
 import struct
 from pathlib import Path
@@ -61,3 +61,25 @@ def test_a_heap_in_another(result: Path):
     result.write_bytes(content)
     # The second lies where a text of the first was, and reaches to its end.
     assert damaged_heap(result) == first + 64
+
+
+def test_a_text_of_a_type_that_is_none(result: Path):
+    content = bytearray(result.read_bytes())
+    # Class 9, a sequence or text of any length, and in its first bits which of both.
+    place = content.index(bytes([0x19, 1]), content.index(b"title\0"))
+    content[place + 1] |= 6
+    result.write_bytes(content)
+    with reading(result, "a result") as reader:
+        assert reader.attribute("title") is None
+
+
+def test_groups_and_links(result: Path):
+    with h5py.File(result, "a") as file:
+        file.create_group("a/b")
+        file["a/c"] = 1.0
+        file["elsewhere"] = h5py.ExternalLink("other.h5", "/")
+    with reading(result, "a result") as reader:
+        assert reader.groups("a") == ["b"] and reader.groups("names") == reader.groups("none") == []
+        assert "a/c" in reader and "a/d" not in reader and "elsewhere/d" in reader
+        with pytest.raises(FileFault, match="'elsewhere' is a link to somewhere else, which is not followed"):
+            reader.groups()

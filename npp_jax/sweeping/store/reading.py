@@ -26,6 +26,9 @@ _LARGEST = 1e150
 _DEFLATED = 1100
 """How many times its size an array may have been before it was compressed: deflate makes 1032 to 1 at most."""
 
+_KINDS = (h5py.h5t.INTEGER, h5py.h5t.FLOAT, h5py.h5t.STRING)
+"""Types of attributes, as they are written."""
+
 _LOCK = re.compile(r"errno = (\d+)")
 
 
@@ -94,6 +97,11 @@ def _reason(path: Path, error: OSError, what: str) -> str:
     return f"not {what}" if "signature" in text or not found.st_size else f"not {what}, or damaged"
 
 
+def _way(name: str) -> Iterator[str]:
+    """The groups that lead to an array, from above, and the array."""
+    return (name.rsplit("/", k)[0] for k in range(name.count("/"), -1, -1))
+
+
 class Reader:
     """An open result, of which every part is checked before it is loaded."""
 
@@ -105,10 +113,13 @@ class Reader:
         """Error of one line."""
         return FileFault(f"{self.path}: {text}")
 
-    def attribute(self, name: str, *, of: h5py.Dataset | None = None) -> Any:
-        """An attribute of the file or of an array of it; None where there is none, or none that can be read."""
+    def attribute(self, name: str, *, of: h5py.HLObject | None = None) -> Any:
+        """An attribute of the file or of a part of it; None where there is none, or none that can be read."""
+        attributes = (self.file if of is None else of).attrs
         try:
-            return (self.file if of is None else of).attrs.get(name)
+            # The library does not survive the reading of some types.
+            known = name in attributes and attributes.get_id(name).get_type().get_class() in _KINDS
+            return attributes[name] if known else None
         except (OSError, TypeError, ValueError, RuntimeError, KeyError):
             return None
 
@@ -152,8 +163,32 @@ class Reader:
         return float(array.item())
 
     def __contains__(self, name: str) -> bool:
-        # What a link leads to is not looked up.
-        return self.file.get(name, getlink=True) is not None
+        # What a link leads to is not looked up: it is there, and is refused where it is read.
+        for above in _way(name):
+            link = self.file.get(above, getlink=True)
+            if not isinstance(link, h5py.HardLink):
+                return link is not None
+        return True
+
+    def part(self, name: str) -> h5py.HLObject:
+        """An array or a group of the file itself."""
+        for above in _way(name):
+            link = self.file.get(above, getlink=True)
+            if link is None:
+                raise self.fault(f"'{above}' is missing: not {self._what}, or damaged")
+            if not isinstance(link, h5py.HardLink):
+                raise self.fault(f"'{above}' is a link to somewhere else, which is not followed")
+        return self.file[name]
+
+    def groups(self, name: str = "/") -> list[str]:
+        """Names of the groups in a group of the file itself; none where there is no such group."""
+        if name != "/" and name not in self:
+            return []
+        place = self.part(name) if name != "/" else self.file
+        if not isinstance(place, h5py.Group):
+            return []
+        inside = "" if name == "/" else f"{name}/"
+        return [mark for mark in map(str, place) if isinstance(self.part(f"{inside}{mark}"), h5py.Group)]
 
     def dataset(self, name: str, dims: tuple[str, ...], *, kinds: str = "f") -> h5py.Dataset:
         """An array, not loaded.
@@ -167,13 +202,7 @@ class Reader:
         kinds
             Kinds of its type as NumPy calls them; S for names.
         """
-        for part in (name.rsplit("/", k)[0] for k in range(name.count("/"), -1, -1)):
-            link = self.file.get(part, getlink=True)
-            if link is None:
-                raise self.fault(f"'{part}' is missing: not {self._what}, or damaged")
-            if not isinstance(link, h5py.HardLink):
-                raise self.fault(f"'{part}' is a link to somewhere else, which is not followed")
-        data = self.file[name]
+        data = self.part(name)
         if not isinstance(data, h5py.Dataset):
             raise self.fault(f"'{name}' is no array")
         if data.is_virtual or data.external:
