@@ -9,7 +9,7 @@ from npp_jax.explorer.common import colours_of
 from npp_jax.explorer.picture import Panel, Picture
 from npp_jax.explorer.profile_figure import FLOOR
 from npp_jax.explorer.subject import Subject
-from npp_jax.figures.axes import headline
+from npp_jax.figures.axes import depth_axis, headline
 from npp_jax.figures.records import SHOWN, DrawnRecord, place, record_and_fit
 from npp_jax.fitting import Measurement
 from npp_jax.simulation.status import Status
@@ -32,10 +32,12 @@ def figure_of(subject: Subject, picture: Picture) -> "Figure":
     for column, measurement, panel in zip(grid.T, measurements, picture.panels, strict=True):
         _profile(column[0], measurement, panel, colours)
         _profile(column[2], measurement, panel, colours)
-        column[2].set(yscale="log", ylim=(FLOOR, 2.0), xlabel="depth / nm")
+        column[2].set(yscale="log", ylim=(FLOOR, 2.0))
         column[0].set(ylim=(-0.05, 1.15), title=_title(panel))
         column[0].legend(frameon=False, fontsize="small")
         _residuals(column[1], measurement, panel, colours)
+        for ax in column[:3]:
+            depth_axis(ax, named=ax is column[2])
         for law in panel.laws:
             column[3].semilogy(law.fraction, law.diffusivity, color=colours[law.species], label=law.species)
         column[3].set(xlabel="$n/n_{\\mathrm{ref}}$", ylabel="$D$ / (m$^2$ s$^{-1}$)")

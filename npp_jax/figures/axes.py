@@ -37,6 +37,8 @@ _PLAIN = (1e-3, 1e5)
 """Numbers between these need no power of ten."""
 _CHANGED = 0.05
 """Share of its range by which a profile differs from its end where something happens."""
+_DEEP = 1e4
+"""Depth beyond which an axis is in µm [nm]."""
 _BEYOND = 1.5
 """How far an axis of depth goes beyond that."""
 
@@ -115,6 +117,29 @@ def share_depths(
     far = max(axes[0].get_xlim()[1], float(np.max(depth[beyond], initial=0.0)))
     for ax in axes:
         ax.set_xlim(0.0, min(far, float(depth[-1])))
+        depth_axis(ax, named=ax is axes[-1])
+
+
+def depth_axis(ax: "Axes", *, named: bool = True) -> "Axes":
+    """Label and ticks of an axis of depths in nm whose limits are set.
+
+    Numbers of five digits would run into each other: they are told in µm.
+
+    Parameters
+    ----------
+    ax
+        Where to draw.
+    named
+        Whether the axis has its label; of panels below each other the last one has.
+    """
+    from matplotlib.ticker import FuncFormatter
+
+    deep = ax.get_xlim()[1] > _DEEP
+    if deep:
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda depth, _: f"{1e-3 * depth:.5g}"))
+    if named:
+        ax.set_xlabel("depth / µm" if deep else "depth / nm")
+    return ax
 
 
 def in_math(unit: str) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from npp_jax.constants import NM
-from npp_jax.figures.axes import headline, ion_colours, legend_above, line_colour, reach
+from npp_jax.figures.axes import depth_axis, headline, ion_colours, legend_above, line_colour, reach
 from npp_jax.figures.simulation import diffusivities, profiles
 from npp_jax.figures.tracer import isotope_profiles
 from npp_jax.fitting import Measurement
@@ -65,11 +65,8 @@ def data_and_start(ax: "Axes", start: Start, *, logarithmic: bool = False) -> "A
         ax.plot(start.depth, start.signal[k], color=colour, lw=1.4, label=f"{name} start")
     if not logarithmic:
         _resolution(ax, start)
-    ax.set(
-        xlim=(0.0, reach(start.depth, start.signal)),
-        xlabel="depth / nm",
-        ylabel="$n_i/N$",
-    )
+    ax.set(xlim=(0.0, reach(start.depth, start.signal)), ylabel="$n_i/N$")
+    depth_axis(ax)
     if logarithmic:
         ax.set(yscale="log", ylim=(_FLOOR, 2.0))
     else:

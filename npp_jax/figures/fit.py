@@ -7,6 +7,7 @@ from jaxtyping import Float
 
 from npp_jax.figures.axes import (
     COLOURS,
+    depth_axis,
     end_residuals,
     headline,
     ion_colours,
@@ -79,8 +80,7 @@ def residuals(ax: "Axes", measurement: Measurement, residual: Float[np.ndarray, 
         mark_beyond(ax, depth, table[k], used[k], colours[ion], **_DATA) for k, ion in enumerate(profile.species)
     )
     end_residuals(ax, beyond, float(np.max(np.abs(table[used]), initial=0.0)))
-    ax.set(xlabel="depth / nm")
-    return ax
+    return depth_axis(ax)
 
 
 def _banded(ax: "Axes", x: np.ndarray, band: Band, colour: str, label: str) -> None:

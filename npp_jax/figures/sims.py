@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from npp_jax.figures.axes import COLOURS, headline, ion_colours, line_colour, reach
+from npp_jax.figures.axes import COLOURS, depth_axis, headline, ion_colours, line_colour, reach
 from npp_jax.sims.profile import SimsProfile
 from npp_jax.sims.raw import RawProfile, plain_name
 from npp_jax.text.errors import shorten
@@ -52,6 +52,8 @@ def signals(ax: "Axes", raw: RawProfile, channels: Sequence[str] = ()) -> "Axes"
         ylabel=f"signal / {units}" if units else "signal",
     )
     ax.margins(x=0.0)
+    if raw.axis == "depth":
+        depth_axis(ax)
     ax.legend(frameon=False, fontsize="small")
     return ax
 
@@ -63,7 +65,8 @@ def fractions(ax: "Axes", profile: SimsProfile, *, logarithmic: bool = False) ->
         value, sigma, own = profile.fraction[k], profile.sigma[k], colours[name]
         ax.plot(profile.depth_nm, value, color=own, lw=1.2, label=name)
         ax.fill_between(profile.depth_nm, value - sigma, value + sigma, color=own, alpha=0.25, lw=0.0)
-    ax.set(xlim=(0.0, reach(profile.depth_nm, profile.fraction)), xlabel="depth / nm", ylabel="$n_i/N$")
+    ax.set(xlim=(0.0, reach(profile.depth_nm, profile.fraction)), ylabel="$n_i/N$")
+    depth_axis(ax)
     if logarithmic:
         smallest = float(profile.sigma.min())
         ax.set(yscale="log", ylim=(max(smallest, 1e-8), 2.0 * float(profile.fraction.max())))

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from npp_jax.constants import NM
-from npp_jax.figures.axes import COLOURS, headline, ion_colours, legend_above, line_colour, reach
+from npp_jax.figures.axes import COLOURS, depth_axis, headline, ion_colours, legend_above, line_colour, reach
 from npp_jax.physics import Experiment, MutualDiffusivity, SEDDiffusivity
 from npp_jax.physics.experiment import Law, laws_of
 from npp_jax.simulation.solution import Solution
@@ -23,11 +23,6 @@ def _shown_depth(solution: Solution) -> float:
     return max(1.0, *(reach(depth, fraction) for depth, fraction in pairs))
 
 
-def _depth_unit(solution: Solution) -> tuple[float, str]:
-    """Unit of the depth axis [nm] and its name: tick labels of five digits would run into each other."""
-    return (1e3, "µm") if _shown_depth(solution) > 1e4 else (1.0, "nm")
-
-
 def _label(solution: Solution, output: int) -> str:
     return f"{float(solution.time[output]) / 3600.0:.3g} h"
 
@@ -35,18 +30,18 @@ def _label(solution: Solution, output: int) -> str:
 def profiles(ax: "Axes", solution: Solution, *, logarithmic: bool = False) -> "Axes":
     """Depth profiles of all species; later outputs are drawn stronger."""
     count = len(solution.time)
-    unit, symbol = _depth_unit(solution)
     colours = ion_colours(solution.species)
     for k in range(count):
         for i, name in enumerate(solution.species):
             ax.plot(
-                np.asarray(solution.depth[k]) / NM / unit,
+                np.asarray(solution.depth[k]) / NM,
                 np.asarray(solution.fraction[k, i]),
                 color=colours[name],
                 alpha=0.35 + 0.65 * (k + 1) / count,
                 label=name if k == count - 1 else None,
             )
-    ax.set(xlim=(0.0, _shown_depth(solution) / unit), xlabel=f"depth / {symbol}", ylabel="$n_i/N$")
+    ax.set(xlim=(0.0, _shown_depth(solution)), ylabel="$n_i/N$")
+    depth_axis(ax)
     if logarithmic:
         ax.set(yscale="log", ylim=(1e-5, 2.0))
     elif count > 1:
@@ -57,13 +52,13 @@ def profiles(ax: "Axes", solution: Solution, *, logarithmic: bool = False) -> "A
 
 def potential(ax: "Axes", solution: Solution) -> "Axes":
     """Electric potential (left axis) and field (right axis) of the last output."""
-    unit, symbol = _depth_unit(solution)
-    depth, far = np.asarray(solution.depth[-1]) / NM / unit, _shown_depth(solution) / unit
+    depth, far = np.asarray(solution.depth[-1]) / NM, _shown_depth(solution)
     ax.plot(depth, np.asarray(solution.potential[-1]), color=COLOURS[0])
     shown = depth <= far
     low, high = (float(f(np.asarray(solution.potential[-1])[shown])) for f in (np.min, np.max))
     margin = 0.05 * (high - low) or 1.0
-    ax.set(xlim=(0.0, far), ylim=(low - margin, high + margin), xlabel=f"depth / {symbol}")
+    ax.set(xlim=(0.0, far), ylim=(low - margin, high + margin))
+    depth_axis(ax)
     ax.set_ylabel("potential / V", color=COLOURS[0])
     if len(solution.time) > 1:
         ax.set_title(f"after {_label(solution, -1)}", fontsize="medium")
@@ -75,16 +70,16 @@ def potential(ax: "Axes", solution: Solution) -> "Axes":
 
 def excess_charge(ax: "Axes", solution: Solution) -> "Axes":
     """Excess charge of each output, in per mille of the bulk density."""
-    unit, symbol = _depth_unit(solution)
     for k in range(len(solution.time)):
         ax.plot(
-            np.asarray(solution.depth[k]) / NM / unit,
+            np.asarray(solution.depth[k]) / NM,
             1e3 * np.asarray(solution.excess_charge[k]),
             color=line_colour(k),
             label=_label(solution, k),
         )
     ax.axhline(0.0, color="0.7", lw=0.8, zorder=0)
-    ax.set(xlim=(0.0, _shown_depth(solution) / unit), xlabel=f"depth / {symbol}", ylabel="excess charge / ‰")
+    ax.set(xlim=(0.0, _shown_depth(solution)), ylabel="excess charge / ‰")
+    depth_axis(ax)
     ax.legend(frameon=False)
     return ax
 

@@ -105,7 +105,6 @@ def figure_seen(title: str, seen: Sequence[SeenFit]) -> "Figure":
         column[0].set(ylabel="$n_i/N$", xlim=(0.0, far))
         floor = float(np.clip(0.5 * np.min(fit.sigma), 1e-6, 1e-2))
         column[1].set(ylabel="$n_i/N$", yscale="log", ylim=(floor, 2.0), xlim=(0.0, far))
-        column[2].set(xlabel="depth / nm")
         share_depths(list(column), fit.depth, np.any(np.abs(np.nan_to_num(residual)) > LARGE, axis=0))
         legend_above(column[0], fit.name)
     headline(figure, title)

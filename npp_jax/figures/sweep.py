@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Int
 
-from npp_jax.figures.axes import COLOURS, MAP, ion_colours, label_axis, legend_above, reach, scale_axis
+from npp_jax.figures.axes import COLOURS, MAP, depth_axis, ion_colours, label_axis, legend_above, reach, scale_axis
 from npp_jax.simulation.status import Status
 from npp_jax.sweeping import SweepResult, best
 from npp_jax.sweeping.landscape import bins, edges, lowest_along, lowest_over, status_shares
@@ -170,8 +170,8 @@ def profile_spread(ax: "Axes", stored: StoredProfiles, *, logarithmic: bool = Fa
         band = stored.profile[:, k]
         ax.fill_between(stored.depth, band.min(axis=0), band.max(axis=0), color=colour, alpha=0.25, lw=0.0)
         ax.plot(stored.depth, band[0], color=colour, lw=1.2, label=f"{name} best")
-    ax.set(xlabel="depth / nm", ylabel="$n_i/N$")
-    ax.set_xlim(float(stored.depth[0]), reach(stored.depth, stored.profile[0]))
+    ax.set(ylabel="$n_i/N$", xlim=(float(stored.depth[0]), reach(stored.depth, stored.profile[0])))
+    depth_axis(ax)
     if logarithmic:
         ax.set(yscale="log", ylim=(1e-4, 2.0))
     else:

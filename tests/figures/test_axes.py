@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from npp_jax.figures.axes import (
     RESIDUAL,
+    depth_axis,
     easy_ticks,
     headline,
     ion_colours,
@@ -149,3 +150,16 @@ def test_a_long_title_stays_inside_of_its_figure(size):
     box = figure._suptitle.get_window_extent()
     assert box.x0 >= 0.0 and box.x1 <= figure.bbox.width
     assert figure._suptitle.get_text().endswith("\nwithin $\\Delta$")
+
+
+def test_deep_profiles_are_drawn_in_micrometres():
+    from matplotlib.figure import Figure
+
+    near, deep = Figure().subplots(1, 2)
+    for ax, far in ((near, 300.0), (deep, 2e5)):
+        ax.set_xlim(0.0, far)
+        depth_axis(ax)
+    assert near.get_xlabel() == "depth / nm" and deep.get_xlabel() == "depth / µm"
+    near.figure.draw_without_rendering()
+    assert [text.get_text() for text in deep.get_xticklabels()][:2] == ["0", "50"]
+    assert [text.get_text() for text in near.get_xticklabels()][:2] == ["0", "100"]
