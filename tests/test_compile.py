@@ -148,3 +148,11 @@ def test_a_simulation_is_the_same_from_a_kept_program(
     for a, b in zip(jax.tree.leaves(first), jax.tree.leaves(again), strict=True):
         assert np.array_equal(a, b, equal_nan=True)
     assert (first.report.steps, first.report.cells, first.species) == (4, 36, again.species)
+
+
+def test_a_program_of_many_shapes_keeps_the_last() -> None:
+    """Compiled code takes pieces of memory, of which a process has so many."""
+    program = Program(lambda x: {"twice": 2.0 * x}, lambda: "twice")
+    for size in [*range(1, 2 * programs._FORMS), 1]:
+        assert np.array_equal(program(jnp.ones(size))["twice"], np.full(size, 2.0))
+    assert len(program._compiled) == programs._FORMS

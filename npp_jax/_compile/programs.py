@@ -29,6 +29,9 @@ _ENDING = ".hlo"
 _DAYS = 30.0
 """Programs that were not used for so long are removed."""
 
+_FORMS = 8
+"""Shapes of arguments for which a program stays compiled; see `simulation.simulate` for what that takes."""
+
 WrittenWhole = Callable[[Path], AbstractContextManager[Path]]
 """Gives the name of a new file that takes the place of a path when the block ends."""
 
@@ -130,6 +133,8 @@ class Program:
                     # What cannot be exported is compiled as it is; an error of the function is raised there.
                     _LOG.debug("not exported", exc_info=True)
                     lowered = jax.jit(self._function).lower(*shapes)
+                if len(self._compiled) >= _FORMS:
+                    del self._compiled[next(iter(self._compiled))]
                 self._compiled[form] = lowered.compile(compiler_options=self._options)
             return self._compiled[form]
 

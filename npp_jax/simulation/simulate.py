@@ -127,7 +127,13 @@ _traced = jax.jit(_simulated, static_argnames=("controls", "model"), inline=True
 """As part of a program, or of a derivative that is taken without one."""
 
 
-@functools.lru_cache(maxsize=64)
+_KEPT = 24
+"""Programs that stay compiled. Each lies in 700 to 2000 pieces of memory, and Linux gives a process 65530 of them:
+beyond that it ends without a word.
+"""
+
+
+@functools.lru_cache(maxsize=_KEPT)
 def _alone(form: Any, controls: Controls, model: Model, single: bool) -> Program:
     """A program of its own for the leaves of experiments of one form.
 
