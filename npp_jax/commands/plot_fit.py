@@ -75,7 +75,7 @@ def _law(reader: Reader) -> tuple[LawBands, tuple[float, float]]:
         return Band(*(reader.array(f"law/{name}{end}", axes) for end in ("", "_low", "_high")))
 
     energy = reader.array("law/energy", energies, finite=True) if "law/energy" in reader else None
-    species = reader.file["law"].attrs.get("species")
+    species = reader.attribute("species", of=reader.file["law"])
     low, high = reader.array("law/supported", ("end",), finite=True).tolist()
     bands = LawBands(
         species if isinstance(species, str) else "?",
@@ -103,7 +103,7 @@ def _refined(reader: Reader, names: tuple[str, ...], theta: np.ndarray) -> Refin
 
 def _seen(reader: Reader, group: str) -> SeenFit:
     axes = (f"{group} species", f"{group} depth")
-    told = reader.file[group].attrs.get("name", group)
+    told = reader.attribute("name", of=reader.file[group])
     return SeenFit(
         name=told if isinstance(told, str) else group,
         depth=reader.array(f"{group}/depth", axes[1:], finite=True),
@@ -113,8 +113,8 @@ def _seen(reader: Reader, group: str) -> SeenFit:
 
 
 def _record(reader: Reader, place: str) -> DrawnRecord:
-    axes, told = (f"{place} at",), reader.file[place].attrs
-    quantity = told.get("quantity")
+    axes, held = (f"{place} at",), reader.file[place]
+    quantity, name = (reader.attribute(part, of=held) for part in ("quantity", "name"))
     if quantity not in RECORDED:
         raise reader.fault(f"'{place}: quantity' is none of {', '.join(RECORDED)}")
     columns = ("at", "recorded", "sigma", "fitted", "fitted_half")
@@ -123,7 +123,7 @@ def _record(reader: Reader, place: str) -> DrawnRecord:
         record = Record(quantity, at, value, sigma)
     except ValueError as error:
         raise reader.fault(f"'{place}': {error}") from None
-    return DrawnRecord(str(told.get("name", place)), record, *fit)
+    return DrawnRecord(str(place if name is None else name), record, *fit)
 
 
 def _likelihood(reader: Reader, mark: str, best: dict[str, tuple[float, str]]) -> StoredLikelihood:
@@ -132,7 +132,8 @@ def _likelihood(reader: Reader, mark: str, best: dict[str, tuple[float, str]]) -
     # An end that is not closed is as far as the parameter was taken, and no end of an interval.
     closed = np.array(reader.names(f"{place}/end_outcome", ("end",))) == Outcome.CLOSED.name
     ends = reader.array(f"{place}/end_value", ("end",))[closed]
-    told = reader.file[place].attrs.get("name", mark)
+    name = reader.attribute("name", of=reader.file[place])
+    told = mark if name is None else name
     if told not in best:
         raise reader.fault(f"'{place}' is of no parameter")
     value, unit = best[told]

@@ -110,7 +110,8 @@ def _lines(reader: Reader) -> dict[str, Activated]:
     found = {}
     for axis in _named(reader, r"line\d+_temperature"):
         own = axis.removesuffix("temperature")
-        told = str(reader.file[axis].attrs.get("long_name", axis)).removeprefix("temperature, ")
+        name = reader.attribute("long_name", of=reader.file[axis])
+        told = str(axis if name is None else name).removeprefix("temperature, ")
         D, relative = (
             jnp.asarray(reader.array(f"{own}{part}", (axis,))) if f"{own}{part}" in reader else None
             for part in ("D", "relative_error")
