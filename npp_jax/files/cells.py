@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float
 from npp_jax.files.errors import ConfigError
 from npp_jax.text.decode import read_text
 from npp_jax.text.errors import TextError, located, shorten
+from npp_jax.text.names import repeated
 from npp_jax.text.table import Table, read_table
 from npp_jax.text.titles import Axis, read_title, with_unit
 
@@ -127,9 +128,9 @@ def column_of(cells: Table, plain: str, factor: Factor, expected: str, axis: Axi
         One line: there is no such column or several, its unit is missing or not known, or it is there twice.
     """
     titled = list(zip(cells.titles, cells.units, strict=True))
-    twice = [title for k, title in enumerate(cells.titles) if title and title in cells.titles[:k]]
-    if twice:
-        raise wrong_titles(cells, f"the column '{twice[0]}' is there twice")
+    twice = repeated([title for title in cells.titles if title])
+    if twice is not None:
+        raise wrong_titles(cells, f"the column '{twice}' is there twice")
     found = {k: named for k, title in enumerate(titled) if (named := with_unit(*title, factor)) is not None}
     if plain in cells.titles:
         place = cells.titles.index(plain)

@@ -20,6 +20,8 @@ Model = TypeVar("Model", bound=ConfigTable)
 
 _COMMA = re.compile(r"^[^=#\"'\n]*=[ \t]*([-+]?\d+),(\d+)", re.MULTILINE)
 """A key with a number that has a decimal comma."""
+_DEEP = re.compile(r"""(?<![\w-])(?:(?:[\w-]++|"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){200}""")
+"""A key within keys without end: the library's time goes with the square of their number."""
 _FILES = {
     "sample": "an experiment file, for `npp-jax simulate`",
     "experiments": "a study file, for `npp-jax sweep` and `npp-jax fit`",
@@ -66,6 +68,9 @@ def toml_table(path: str | Path) -> dict[str, Any]:
         One line: the file cannot be read, or is no TOML.
     """
     text = toml_text(path)
+    if (deep := _DEEP.search(text)) is not None:
+        told = "a key within keys without end"
+        raise ConfigError(f"{path}: line {text.count(chr(10), 0, deep.start()) + 1}: not a TOML file: {told}")
     try:
         return tomllib.loads(text)
     except RecursionError:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+from collections import Counter
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -104,9 +105,9 @@ def plain_name(name: str) -> str:
 
 def number_repeated(names: list[str]) -> list[str]:
     """Names of which those that occur more than once got #1, #2 and so on."""
-    seen: dict[str, int] = {}
+    all_of, seen = Counter(names), Counter[str]()
     numbered = []
     for name in names:
-        seen[name] = seen.get(name, 0) + 1
-        numbered.append(f"{name}#{seen[name]}" if names.count(name) > 1 else name)
+        seen[name] += 1
+        numbered.append(f"{name}#{seen[name]}" if all_of[name] > 1 else name)
     return numbered

@@ -79,6 +79,9 @@ SMALL = 'kind = "small"\n[[parts]]\n'
         ("sample = 1", "this is an experiment file, for `npp-jax simulate`"),
         ('kind = "large"', "core: missing key"),
         ("kind = ", "not a TOML file: "),
+        ("x = 1\ny" + ".z" * 300 + " = 1", "line 2: not a TOML file: a key within keys without end"),
+        ("[y" + """ . 'z z' . "z\\"z" """ * 150 + "]", "line 1: not a TOML file: a key within keys without end"),
+        ("x = 'a.b'" + "# y.z" * 300 + "\nkind = 3", "kind = 3; allowed are small, large"),
         # The same key has another range in another table, and tables of the same name have other keys.
         (
             SMALL + "thickness_nm = 60",

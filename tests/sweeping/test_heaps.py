@@ -6,7 +6,7 @@ from pathlib import Path
 import h5py
 import pytest
 
-from npp_jax.sweeping.store.heaps import damaged_heap
+from npp_jax.sweeping.store.heaps import look_at_heaps
 from npp_jax.sweeping.store.reading import FileFault, reading
 
 SIGNATURE = b"GCOL\x01"
@@ -35,7 +35,7 @@ def objects(content: bytes) -> list[int]:
 
 
 def test_sound_heaps_are_read(result: Path):
-    assert SIGNATURE in result.read_bytes() and damaged_heap(result) is None
+    assert SIGNATURE in result.read_bytes() and look_at_heaps(result).damaged is None
     with reading(result, "a result") as reader:
         assert reader.text("title") == "a result" and len(reader.names("names", ("name",))) == 200
 
@@ -48,7 +48,7 @@ def test_a_size_that_leads_nowhere(result: Path, size: int, which: int):
     struct.pack_into("<Q", content, place + 8, size)
     result.write_bytes(content)
     heap = content.index(SIGNATURE)
-    assert damaged_heap(result) == heap
+    assert look_at_heaps(result).damaged == heap
     with pytest.raises(FileFault, match=rf"result.h5: not a result, or damaged \(the heap of texts at byte {heap}\)$"):
         with reading(result, "a result"):
             pass
@@ -60,7 +60,55 @@ def test_a_heap_in_another(result: Path):
     content[first + 64 : first + 80] = SIGNATURE + bytes(3) + struct.pack("<Q", 4096)
     result.write_bytes(content)
     # The second lies where a text of the first was, and reaches to its end.
-    assert damaged_heap(result) == first + 64
+    assert look_at_heaps(result).damaged == first + 64
+
+
+LONG = 1 << 20
+
+
+def test_many_texts_that_are_one_long_one(tmp_path: Path):
+    path = tmp_path / "result.h5"
+    with h5py.File(path, "w") as file:
+        names = file.create_dataset("names", (1000,), h5py.string_dtype())
+        names[0] = "x" * LONG
+        file.flush()
+        place = names.id.get_offset()
+    content = bytearray(path.read_bytes())
+    content[place : place + 16_000] = content[place : place + 16] * 1000
+    path.write_bytes(content)
+    assert look_at_heaps(path) == (None, LONG)
+    with pytest.raises(FileFault, match=rf"result.h5: 'names' claims up to {1000 * LONG} bytes of texts"):
+        with reading(path, "a result") as reader:
+            reader.names("names", ("name",))
+
+
+def test_an_attribute_of_many_texts_beside_a_long_one(tmp_path: Path):
+    path = tmp_path / "result.h5"
+    with h5py.File(path, "w") as file:
+        file["long"] = "x" * LONG
+        file.attrs.create("few", ["a", "b"], dtype=h5py.string_dtype())
+        file.attrs.create("many", ["a"] * 1000, dtype=h5py.string_dtype())
+    with reading(path, "a result") as reader:
+        assert reader.attribute("few").tolist() == ["a", "b"] and reader.text("long") == "x" * LONG
+        assert reader.attribute("many") is None
+
+
+def test_an_attribute_of_bytes_that_are_no_text(result: Path):
+    with h5py.File(result, "r+") as file:
+        file.attrs["study"] = b"a\xff\xfeb"
+        file.attrs.create("keys", [b"\xff", b"b"], dtype=h5py.string_dtype())
+    with reading(result, "a result") as reader:
+        assert reader.text("study") == "a\N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER}b"
+        assert reader.attribute("keys").tolist() == ["\N{REPLACEMENT CHARACTER}", "b"]
+
+
+def test_a_chunk_far_longer_than_its_array(result: Path):
+    with h5py.File(result, "r+") as file:
+        data = file.create_dataset("x", (4,), "f8", maxshape=(None,), chunks=(1 << 22,), compression="gzip")
+        data[...] = 1.0
+    with reading(result, "a result") as reader:
+        with pytest.raises(FileFault, match=r"result.h5: 'x' has chunks of \(4194304,\), longer than itself"):
+            reader.array("x", ("point",))
 
 
 def test_a_text_of_a_type_that_is_none(result: Path):

@@ -14,6 +14,7 @@ from npp_jax.sweeping.design.designs import BLOCK, AbstractDesign, DesignError
 from npp_jax.text import table
 from npp_jax.text.decode import read_text
 from npp_jax.text.errors import TextError, shorten
+from npp_jax.text.names import repeated
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -32,9 +33,9 @@ class Table(AbstractDesign):
     """One row a candidate."""
 
     def __post_init__(self) -> None:
-        twice = [name for k, name in enumerate(self.columns) if name in self.columns[:k]]
-        if twice:
-            raise DesignError(f"the column '{twice[0]}' is there twice")
+        twice = repeated(self.columns)
+        if twice is not None:
+            raise DesignError(f"the column '{twice}' is there twice")
         if self.values.ndim != 2 or self.values.shape[1] != len(self.columns) or not self.values.size:
             raise DesignError(
                 f"a table of shape {self.values.shape} does not fit the columns {', '.join(self.columns)}"
@@ -112,8 +113,9 @@ def read_table(path: str | Path, known: Sequence[str], required: Sequence[str] =
 
 
 def _check_names(names: Sequence[str], known: Sequence[str], required: Sequence[str]) -> None:
-    for k, name in enumerate(names):
-        if name in names[:k]:
+    twice = repeated(names)
+    for name in names:
+        if name == twice:
             raise DesignError(f"the column '{name}' is there twice")
         if name not in known:
             raise DesignError(f"unknown column '{name}'; {_suggestion(name, known)}")

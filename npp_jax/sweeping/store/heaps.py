@@ -9,6 +9,9 @@ import mmap
 import struct
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
+
+from npp_jax.text.opened import open_file
 
 _SIGNATURE = b"GCOL\x01"
 _HEAD = struct.Struct("<8sQ")
@@ -17,16 +20,26 @@ _SMALLEST = 4096
 """Length of a heap at least [bytes]; the library refuses others itself."""
 
 
-def damaged_heap(path: str | Path) -> int | None:
-    """Where the first heap lies whose objects do not fill it one after the other [byte]; None if all are sound."""
-    with Path(path).open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        end = 0
+class Heaps(NamedTuple):
+    """What the heaps of a file are like."""
+
+    damaged: int | None
+    """Where the first lies whose objects do not fill it one after the other [byte]; None if all are sound."""
+    longest: int
+    """Length of the longest object before that [bytes]: no text is longer, however many refer to it."""
+
+
+def look_at_heaps(path: str | Path) -> Heaps:
+    """Follow the objects of every heap."""
+    with open_file(path) as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        end = longest = 0
         for start, length in _heaps(content):
             # No heap lies in another; to follow each from its start would take for ever.
-            if start < end or not _is_sound(content, start, start + length):
-                return start
-            end = start + length
-    return None
+            found = None if start < end else _longest(content, start, start + length)
+            if found is None:
+                return Heaps(start, longest)
+            end, longest = start + length, max(longest, found)
+    return Heaps(None, longest)
 
 
 def _heaps(content: mmap.mmap) -> Iterator[tuple[int, int]]:
@@ -39,12 +52,15 @@ def _heaps(content: mmap.mmap) -> Iterator[tuple[int, int]]:
         start = content.find(_SIGNATURE, start + 1)
 
 
-def _is_sound(content: mmap.mmap, start: int, end: int) -> bool:
-    place = start + _HEAD.size
+def _longest(content: mmap.mmap, start: int, end: int) -> int | None:
+    """Length of the longest object of a heap [bytes]; None where they do not fill it."""
+    longest, place = 0, start + _HEAD.size
     while place + _OBJECT.size <= end:
         number, _, _, size = _OBJECT.unpack_from(content, place)
         length = _OBJECT.size + -(-size // 8) * 8 if number else size
         if not _OBJECT.size <= length <= end - place:
-            return False
+            return None
+        if number:
+            longest = max(longest, size)
         place += length
-    return True
+    return longest

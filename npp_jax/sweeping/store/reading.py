@@ -17,7 +17,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from npp_jax.sweeping.store.heaps import damaged_heap
+from npp_jax.sweeping.store.heaps import look_at_heaps
 from npp_jax.text.opened import DEVICE, is_device
 
 _LARGEST = 1e150
@@ -28,6 +28,12 @@ _DEFLATED = 1100
 
 _KINDS = (h5py.h5t.INTEGER, h5py.h5t.FLOAT, h5py.h5t.STRING)
 """Types of attributes, as they are written."""
+
+_CHUNK = 1 << 24
+"""Length of a chunk that may be longer than its array [bytes]; the library makes room for all of it."""
+
+_TEXTS = 1 << 28
+"""Length of the texts of one list that is read whatever the size of the file [bytes]."""
 
 _LOCK = re.compile(r"errno = (\d+)")
 
@@ -57,15 +63,16 @@ def reading(path: str | Path, what: str) -> Iterator["Reader"]:
         raise FileFault(f"{path}: {DEVICE}")
     try:
         file = h5py.File(path, "r")
+        heaps = look_at_heaps(path)
     except OSError as error:
         raise FileFault(f"{path}: {_reason(Path(path), error, what)}") from None
-    if (place := damaged_heap(path)) is not None:
+    if heaps.damaged is not None:
         file.close()
-        raise FileFault(f"{path}: not {what}, or damaged (the heap of texts at byte {place})")
+        raise FileFault(f"{path}: not {what}, or damaged (the heap of texts at byte {heaps.damaged})")
     # A damaged number may be a NaN that warns when it is converted; the checks find it where it matters.
     with file, np.errstate(invalid="ignore", over="ignore"):
         try:
-            yield Reader(path, file, what)
+            yield Reader(path, file, what, heaps.longest)
         except (ArithmeticError, OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
             # An error of the system is about another file; one that names the file says what is wrong.
             if (isinstance(error, OSError) and error.errno is not None) or str(error).startswith(str(path)):
@@ -102,11 +109,16 @@ def _way(name: str) -> Iterator[str]:
     return (name.rsplit("/", k)[0] for k in range(name.count("/"), -1, -1))
 
 
+def _sound(value: Any) -> Any:
+    """A text without bytes that are none: they come as surrogates, which neither files nor figures take."""
+    return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace") if isinstance(value, str) else value
+
+
 class Reader:
     """An open result, of which every part is checked before it is loaded."""
 
-    def __init__(self, path: str | Path, file: h5py.File, what: str) -> None:
-        self.path, self.file, self._what = path, file, what
+    def __init__(self, path: str | Path, file: h5py.File, what: str, longest: int) -> None:
+        self.path, self.file, self._what, self._longest = path, file, what, longest
         self._lengths: dict[str, tuple[int, str]] = {}
 
     def fault(self, text: str) -> FileFault:
@@ -115,13 +127,18 @@ class Reader:
 
     def attribute(self, name: str, *, of: h5py.HLObject | None = None) -> Any:
         """An attribute of the file or of a part of it; None where there is none, or none that can be read."""
-        attributes = (self.file if of is None else of).attrs
+        held = (self.file if of is None else of).attrs
         try:
+            found = held.get_id(name)
             # The library does not survive the reading of some types.
-            known = name in attributes and attributes.get_id(name).get_type().get_class() in _KINDS
-            return attributes[name] if known else None
+            known = found.get_type().get_class() in _KINDS
+            too_long = known and found.dtype.kind == "O" and self._texts(found.shape) is not None
+            value = held.get(name) if known and not too_long else None
         except (OSError, TypeError, ValueError, RuntimeError, KeyError):
             return None
+        if isinstance(value, np.ndarray) and value.dtype.kind == "O":
+            return np.reshape(np.array([_sound(part) for part in value.flat], object), value.shape)
+        return _sound(value)
 
     def check_title(self, title: str) -> None:
         """The title of the file must be this."""
@@ -217,7 +234,14 @@ class Reader:
             if length != known:
                 raise self.fault(f"'{name}' has {length} values along {axis}, '{first}' has {known}")
         self._check_size(name, data)
+        if kind == "S" and (claimed := self._texts(data.shape)) is not None:
+            raise self.fault(f"'{name}' claims up to {claimed} bytes of texts that are not in the file")
         return data
+
+    def _texts(self, shape: tuple[int, ...] | None) -> int | None:
+        """Length to which a list of texts may come [bytes], where that is too much: many may refer to one long text."""
+        claimed = math.prod(shape or (1,)) * self._longest
+        return claimed if claimed > max(_TEXTS, 4 * self.file.id.get_filesize()) else None
 
     def _check_size(self, name: str, data: h5py.Dataset) -> None:
         """What an array claims to hold lies in the file."""
@@ -227,6 +251,8 @@ class Reader:
         if data.chunks is not None and whole and claimed:
             pieces = (-(-length // piece) for length, piece in zip(data.shape, data.chunks, strict=True))
             whole = data.id.get_num_chunks() == math.prod(pieces)
+        if data.chunks is not None and math.prod(data.chunks) * data.dtype.itemsize > max(claimed, _CHUNK):
+            raise self.fault(f"'{name}' has chunks of {data.chunks}, longer than itself, which were not written")
         if not whole:
             raise self.fault(f"'{name}' claims {claimed} bytes that are not in the file")
 
