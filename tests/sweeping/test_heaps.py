@@ -109,3 +109,11 @@ def test_a_chunk_far_longer_than_its_array(result: Path):
     with reading(result, "a result") as reader:
         with pytest.raises(FileFault, match=r"result.h5: 'x' has chunks of \(4194304,\), longer than itself"):
             reader.array("x", ("point",))
+
+
+def test_a_name_that_no_figure_could_lay_out(result: Path):
+    with h5py.File(result, "r+") as file:
+        file["species"] = ["x" * 300_000]
+    with reading(result, "a result") as reader:
+        with pytest.raises(FileFault, match=r"result.h5: 'species' has a name of 300000 signs"):
+            reader.names("species", ("species",))
