@@ -2,6 +2,7 @@
 
 import contextlib
 import tomllib
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -93,7 +94,9 @@ def _drawing(file: Path) -> Iterator[None]:
         The figure cannot be drawn.
     """
     try:
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            # What the library of the figures warns of, as a logarithmic axis of negative numbers, is seen in them.
+            warnings.simplefilter("ignore", UserWarning)
             yield
     except (OneLineError, FileFault, SweepFileError):
         raise

@@ -189,6 +189,14 @@ def test_what_absurd_numbers_of_a_sweep_make_of_a_figure_is_one_line(folder: Pat
     assert code == 0 or (len(text.splitlines()) == 1 and "far.h5: " in text)
 
 
+@pytest.mark.filterwarnings("error")
+def test_negative_numbers_on_a_logarithmic_axis_are_one_line(folder: Path, run: Run) -> None:
+    path = changed(folder / "study.h5", folder / "negative.h5", lambda file: file["chi2"].__setitem__(..., -1e300))
+    code, text = run("plot", path)
+    assert code in (0, 2) and text.startswith(("npp-jax: ", "written: ")) and "Warning" not in text, text
+    assert code == 0 or (len(text.splitlines()) == 1 and "negative.h5: " in text)
+
+
 def test_what_cannot_be_drawn_is_told_with_the_file(
     solution_file: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -131,3 +131,11 @@ def test_groups_and_links(result: Path):
         assert "a/c" in reader and "a/d" not in reader and "elsewhere/d" in reader
         with pytest.raises(FileFault, match="'elsewhere' is a link to somewhere else, which is not followed"):
             reader.groups()
+
+
+def test_a_name_that_no_figure_could_lay_out(result: Path):
+    with h5py.File(result, "r+") as file:
+        file["species"] = ["x" * 300_000]
+    with reading(result, "a result") as reader:
+        with pytest.raises(FileFault, match=r"result.h5: 'species' has a name of 300000 signs"):
+            reader.names("species", ("species",))

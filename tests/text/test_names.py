@@ -3,7 +3,7 @@
 import pytest
 
 from npp_jax.sims.raw import number_repeated
-from npp_jax.text.names import repeated
+from npp_jax.text.names import fault_of_name, repeated
 
 
 class Compared(str):
@@ -31,3 +31,8 @@ def test_thousands_of_names():
     assert repeated(names) is None and number_repeated(names) == names
     # One for each that is in a set or table already, and one for each of the last line.
     assert Compared.times <= 5 * len(names)
+
+
+def test_a_name_has_an_end():
+    assert fault_of_name("x" * 200) is None
+    assert fault_of_name("x" * 201) == "a name has at most 200 signs"

@@ -35,6 +35,9 @@ _CHUNK = 1 << 24
 _TEXTS = 1 << 28
 """Length of the texts of one list that is read whatever the size of the file [bytes]."""
 
+_NAME = 4096
+"""Signs of a name, or of keys as they stand in one."""
+
 _LOCK = re.compile(r"errno = (\d+)")
 
 
@@ -270,4 +273,7 @@ class Reader:
     def names(self, name: str, dims: tuple[str, ...]) -> tuple[str, ...]:
         """Names along an axis."""
         values = self.dataset(name, dims, kinds="S").asstr("utf-8", "replace")[...]
-        return tuple(str(value) for value in np.ravel(values))
+        found = tuple(str(value) for value in np.ravel(values))
+        if (longest := max(map(len, found), default=0)) > _NAME:
+            raise self.fault(f"'{name}' has a name of {longest} signs, which was not written")
+        return found
