@@ -7,7 +7,7 @@ import numpy as np
 
 from npp_jax.figures.axes import COLOURS, depth_axis, headline, ion_colours, line_colour, reach
 from npp_jax.sims.profile import SimsProfile
-from npp_jax.sims.raw import RawProfile, plain_name
+from npp_jax.sims.raw import RawProfile, shown_name
 from npp_jax.text.errors import shorten
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def signals(ax: "Axes", raw: RawProfile, channels: Sequence[str] = ()) -> "Axes"
             np.maximum(np.nan_to_num(channel.values, nan=floor), floor),
             color=line_colour(k),
             lw=1.2,
-            label=shorten(plain_name(channel.name), 25),
+            label=shorten(shown_name(channel.name), 25),
         )
     units = " or ".join(dict.fromkeys(c.unit for c in chosen if c.unit not in ("", "1")))
     ax.set(

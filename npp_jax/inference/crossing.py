@@ -25,6 +25,7 @@ _EXPANSIONS = 15  # without a bracket, where the range is infinite
 _LONGEST, _SHORTEST = 4.0, 1.5  # by which the distance from the minimum grows in one round
 _NEAR_END = 0.05  # of the distance to the end of the range, over which the search goes there at once
 _FAILURES = 4  # places where no start converged
+_STALLED = 12  # refits of one search that did not converge: where χ² is rough they lead to no end
 
 
 class Point(NamedTuple):
@@ -72,6 +73,8 @@ class Side(NamedTuple):
     refused: int = 0
     """Starts that did not converge at the present trial."""
     failures: int = 0
+    stalled: int = 0
+    """Refits that did not converge, wherever."""
     rounds: int = 0
     known: tuple[Point, ...] = ()
     """Points that converged."""
@@ -157,6 +160,8 @@ def advance(side: Side, point: Point, tries: int, threshold: float) -> Side:
     side = side._replace(rounds=side.rounds + 1)
     if point.converged and math.isfinite(point.delta):
         side = side._replace(known=(*side.known, point))
+    else:
+        side = side._replace(stalled=side.stalled + 1)
     if point.delta < threshold:
         passed = side.wall is not None and side.sign * (point.at - side.wall) >= 0.0
         side = side._replace(inner=point, before=side.inner, refused=0, wall=None if passed else side.wall)
@@ -182,7 +187,7 @@ def _ended(side: Side, point: Point, threshold: float) -> Outcome | None:
         return Outcome.CLOSED
     if outer is None and not math.isfinite(side.limit) and side.rounds >= _EXPANSIONS and side.wall is None:
         return Outcome.RANGE
-    return Outcome.NOT_FOUND if side.rounds >= _ROUNDS else None
+    return Outcome.NOT_FOUND if side.rounds >= _ROUNDS or side.stalled >= _STALLED else None
 
 
 def crossing(side: Side, threshold: float) -> Point:

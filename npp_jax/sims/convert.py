@@ -7,6 +7,7 @@ import numpy as np
 
 from npp_jax.sims.aligned import aligned, check_dwell, left_out, usable
 from npp_jax.sims.depth import depth_of_time, mixed_rate
+from npp_jax.sims.doubts import doubts, warnings_of
 from npp_jax.sims.errors import SimsFileError, fault
 from npp_jax.sims.normalise import (
     bulk_scale,
@@ -21,7 +22,6 @@ from npp_jax.sims.options import ImportOptions, check_options, scale_factor
 from npp_jax.sims.profile import SimsProfile
 from npp_jax.sims.raw import MINIMUM_POINTS, RawProfile
 from npp_jax.sims.signal import Signal
-from npp_jax.sims.table import GUESSED
 
 _SWEEPS = 50
 _SETTLED_NM = 1e-6
@@ -60,8 +60,8 @@ def _converted(raw: RawProfile, options: ImportOptions, odd: tuple[str, ...]) ->
     names = tuple(options.species)
     channels = [usable(raw, raw.channel(options.species[name])) for name in names]
     reference = usable(raw, raw.channel(options.reference)) if options.reference else None
-    warnings = [line for line in raw.warnings if not (options.as_counts and line.endswith(GUESSED))] + [*odd]
     everything = [*channels, *([reference] if reference else [])]
+    warnings = [*warnings_of(raw, {channel.name for channel in everything}, as_counts=options.as_counts), *odd]
     check_dwell(raw, everything, options)
     duration, crater = _crater(raw, options, float(max(c.axis[-1] for c in raw.channels)), warnings)
     rough = channels[0].axis * crater / duration
@@ -100,6 +100,14 @@ def _converted(raw: RawProfile, options: ImportOptions, odd: tuple[str, ...]) ->
                 f"{name}: no Poisson counts but sigma: divided by {reference.name} it has the noise of that too, which "
                 "is not small beside its own; a stronger matrix signal, or none, keeps counts"
             )
+    methods = {name: options.normalise.get(name, "bulk") for name in names}
+    warnings += doubts(
+        depth[keep],
+        {name: (scaled.fraction[k, keep], scaled.sigma[k, keep]) for k, name in enumerate(names)},
+        depth_range(depth[keep], *_bulk_range(depth[keep], options)),
+        summed="sum" in methods.values() and not options.close_sum,
+        floors=[name for name in names if methods[name] != "bulk" and name not in options.background],
+    )
     certain = np.any(scaled.sigma[:, keep] <= 0.0, axis=1)
     if np.any(certain):
         raise ValueError(

@@ -98,9 +98,14 @@ class RawProfile:
         raise fault(self.path, f"no channel is called {shorten(name)!r}; {hint}")
 
 
-def plain_name(name: str) -> str:
+def shown_name(name: str) -> str:
     """Name without the marks of super- and subscripts: `^13CH_5N_2+` → `13CH5N2+`."""
-    return "".join(c for c in name if c not in "^_{} \t")
+    return "".join(c for c in name if c not in "^_{}").strip()
+
+
+def plain_name(name: str) -> str:
+    """The same without blanks, by which names are compared."""
+    return "".join(shown_name(name).split())
 
 
 def number_repeated(names: list[str]) -> list[str]:

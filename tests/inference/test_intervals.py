@@ -26,6 +26,8 @@ from npp_jax.inference import (
     ranges_of,
     refine,
 )
+from npp_jax.inference.crossing import Point, advance, begin, trial
+from npp_jax.inference.interval_end import Outcome
 
 X = np.linspace(0.0, 5.0, 25)
 NOISE = np.random.default_rng(7).normal(size=25)
@@ -246,3 +248,17 @@ def test_errors_say_what_they_are_given():
         assert x.interval_text().endswith(x_text) and np.isnan(x.interval[1])
         assert y.how == y_source and y.sigma == pytest.approx(0.1, rel=1e-6)
         assert np.isnan([*none.interval, none.sigma, x.sigma]).all()
+
+
+def test_a_search_among_refits_that_do_not_converge_gives_up_soon(rng: np.random.Generator):
+    """χ² so rough that refits lie above or below the threshold by chance and none converges, as beside a bad misfit."""
+    lengths = []
+    for _ in range(20):
+        side = begin(0, 1, Point(0.0, 0.0, np.zeros(2)), 10.0, 0.5, DELTA_CHI2_95)
+        while side.ended is None:
+            at = trial(side, DELTA_CHI2_95)
+            found = Point(at, (at / 0.5) ** 2 + 3.0 * rng.normal(), np.array([at, 0.0]), (0, 0), converged=False)
+            side = advance(side, found, 3, DELTA_CHI2_95)
+        assert side.ended is Outcome.NOT_FOUND
+        lengths.append(side.rounds)
+    assert max(lengths) <= 15

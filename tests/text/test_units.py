@@ -197,7 +197,7 @@ def test_columns_of_counts_that_a_study_names(tmp_path: Path):
 @pytest.mark.parametrize(
     ("titles", "options", "message"),
     [
-        ("Tiefe (µm);18O-;16O-", {}, "light and heavy of the study may name columns of counts"),
+        ("Tiefe (µm);18O-;16O-", {}, "may name columns of counts, as --light and --heavy of npp-jax new do"),
         ("Tiefe (µm);18O-;16O-", {"isotopes": ("18O", "16O")}, "needs the columns 18O and 16O, each once; got"),
         ("Tiefe (µm);18O- (cps);16O- (cps)", {"isotopes": ("18O-", "16O-")}, "has a unit that is not counts"),
         ("Tiefe;light_counts;heavy_counts", {}, "needs the columns position_UNIT or depth_UNIT"),

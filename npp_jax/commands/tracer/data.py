@@ -126,7 +126,8 @@ def _table(
     columns = isotopes or (_FRACTION if _FRACTION[0] in plain else _COUNTED)
     places = [k for name in columns for k in range(len(plain)) if name in (plain[k], cells.titles[k])]
     if len(places) != 2 or (isotopes is None and len(plain) != 3):
-        hint = "; light and heavy of the study may name columns of counts" if isotopes is None else ""
+        told = "; light and heavy of the study may name columns of counts, as --light and --heavy of npp-jax new do"
+        hint = told if isotopes is None else ""
         wanted = f"needs the columns {' and '.join(isotopes)}" if isotopes else f"the columns must be {_EXPECTED}"
         raise wrong_titles(cells, f"{wanted}, each once; got {shorten(', '.join(cells.titles), 120)}{hint}")
     for k in places:

@@ -1,0 +1,126 @@
+"""What looks wrong in fractions that were made of a file, each with the option that mends it."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from npp_jax.sims.raw import RawProfile
+from npp_jax.sims.table import GUESSED
+
+_WINDOW = 5  # points over which a sum is looked at
+_OFF = 0.02  # of one, by which a sum may be off beside its errors: what normalisation itself leaves
+_SURFACE = 0.25  # of the points, within which a sum that is off is that of the surface
+_FLOOR = 0.01  # fraction in the bulk above which an ion is part of the glass
+_CERTAIN = 5.0  # standard deviations of a floor from none
+_FLAT = 3.0  # standard deviations between its halves, within which it is no tail
+
+
+def warnings_of(raw: RawProfile, chosen: set[str], *, as_counts: bool) -> list[str]:
+    """Warnings of a file, less those of channels that are not used, and of units that are told.
+
+    Parameters
+    ----------
+    raw
+        The file.
+    chosen
+        Names of the channels that are used.
+    as_counts
+        Whether signals without a unit are said to be counts.
+    """
+    others = tuple(f"{name}: " for name in raw.names if name not in chosen)
+    told = GUESSED if as_counts else ()
+    return [line for line in raw.warnings if not line.startswith(others) and not line.endswith(told)]
+
+
+def surface_of_sum(
+    depth: Float[np.ndarray, "point"],
+    fraction: Float[np.ndarray, "species point"],
+    sigma: Float[np.ndarray, "species point"],
+) -> str | None:
+    """A surface at which the species do not add up to one, though deeper they do: it pulls the scale of the sum.
+
+    Parameters
+    ----------
+    depth
+        Depths that are kept. [nm]
+    fraction, sigma
+        Fractions there and their standard deviations.
+    """
+    kernel = np.full(_WINDOW, 1.0 / _WINDOW)
+    total = np.convolve(fraction.sum(axis=0), kernel, "valid")
+    error = np.sqrt(np.convolve((sigma**2).sum(axis=0), kernel, "valid") / _WINDOW)
+    fine = np.abs(total - 1.0) <= 3.0 * error + _OFF
+    first = int(np.argmax(fine))
+    if first == 0 or first > _SURFACE * len(depth):
+        return None
+    below = f"{depth[first]:.4g}"
+    return (
+        f"the fractions add up to {fraction[:, 0].sum():.2g} at {depth[0]:.4g} nm and to one from {below} nm on: the "
+        f"surface pulls the scale of a sum, by more than its sigma says; --surface-nm {below} cuts it off"
+    )
+
+
+def floor_of_bulk(
+    name: str,
+    depth: Float[np.ndarray, "point"],
+    fraction: Float[np.ndarray, "point"],
+    sigma: Float[np.ndarray, "point"],
+    inside: Bool[np.ndarray, "point"],
+) -> str | None:
+    """A low, flat signal of an ion throughout the bulk: no profile of ions that came in has it.
+
+    Parameters
+    ----------
+    name
+        The species.
+    depth
+        Depths that are kept. [nm]
+    fraction, sigma
+        Its fraction there and the standard deviation.
+    inside
+        Which of them are the bulk.
+    """
+    halves = np.array_split(np.flatnonzero(inside), 2)
+    if len(halves[0]) < _WINDOW:
+        return None
+    (upper, upper_error), (lower, lower_error) = (
+        (float(np.mean(fraction[part])), float(np.sqrt(np.sum(sigma[part] ** 2))) / len(part)) for part in halves
+    )
+    level, error = 0.5 * (upper + lower), 0.5 * float(np.hypot(upper_error, lower_error))
+    if not _CERTAIN * error < level < _FLOOR or abs(upper - lower) > _FLAT * 2.0 * error:
+        return None
+    top, bottom = (f"{at:.4g}" for at in depth[inside][[0, -1]])
+    return (
+        f"{name}: {level:.2g} ± {error:.1g} throughout the bulk, {top} to {bottom} nm; if the glass holds none, that "
+        f"is background, which no model follows: --background {name}={top}:{bottom} takes it off"
+    )
+
+
+def doubts(
+    depth: Float[np.ndarray, "point"],
+    fractions: dict[str, tuple[Float[np.ndarray, "point"], Float[np.ndarray, "point"]]],
+    inside: Bool[np.ndarray, "point"],
+    *,
+    summed: bool,
+    floors: Sequence[str],
+) -> list[str]:
+    """All that looks wrong.
+
+    Parameters
+    ----------
+    depth
+        Depths that are kept. [nm]
+    fractions
+        Fraction and standard deviation of each species there.
+    inside
+        Which of them are the bulk.
+    summed
+        Whether a scale is that of a sum of all species.
+    floors
+        Species that are not scaled by their bulk, and of which no background was taken off.
+    """
+    fraction, sigma = (np.stack(rows) for rows in zip(*fractions.values(), strict=True))
+    found = [surface_of_sum(depth, fraction, sigma)] if summed else []
+    found += [floor_of_bulk(name, depth, *fractions[name], inside) for name in floors]
+    return [line for line in found if line is not None]

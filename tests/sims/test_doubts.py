@@ -1,0 +1,82 @@
+"""What looks wrong in imported fractions is told, with an option after which it is right."""
+
+import dataclasses
+import re
+
+import numpy as np
+import pytest
+
+from npp_jax.sims import ImportOptions, convert
+from npp_jax.sims.raw import Channel, RawProfile
+
+DEPTH = np.arange(250) * 1.2 + 0.6
+WORTH = {"Rb": 9000.0, "Li": 4000.0}
+"""Counts at fraction one."""
+
+
+def raw(rng: np.random.Generator, surface: float = 4.0, floor: float = 0.0, tail: float = 2.0) -> RawProfile:
+    """Rb in a glass with Li: what the surface hides of both, a background of Rb, and the tail of its front."""
+    front = 1.0 / (1.0 + np.exp((DEPTH - 135.0) / tail))
+    seen = 1.0 - (np.exp(-DEPTH / surface) if surface else 0.0)
+    means = {
+        "Rb": WORTH["Rb"] * 0.95 * front * seen + floor,
+        "Li": WORTH["Li"] * (1.0 - 0.95 * front) * seen,
+        "B": 1500.0 + 0.0 * DEPTH,
+    }
+    channels = tuple(
+        Channel(name, DEPTH, rng.poisson(mean).astype(float), "counts", "counts", np.arange(250) + 2, 1.0)
+        for name, mean in means.items()
+    )
+    return RawProfile("rb.txt", "table", "0" * 64, "depth", channels, None, None, {})
+
+
+OPTIONS = ImportOptions(species={"Li": "Li", "Rb": "Rb"}, normalise={"Rb": "sum"})
+
+
+def told(file: RawProfile, what: str, options: ImportOptions = OPTIONS) -> list[str]:
+    return [line for line in convert(file, options).warnings if what in line]
+
+
+def test_a_surface_that_pulls_the_scale_is_told_with_the_depth_that_cuts_it(rng: np.random.Generator):
+    file = raw(rng)
+    exact = 1.0 / WORTH["Rb"]
+
+    def off(options: ImportOptions) -> float:
+        """Deviation of the scale, in the standard deviations that it claims."""
+        profile = convert(file, options)
+        k = profile.species.index("Rb")
+        return (1.0 / profile.counts_per_fraction[k, 0] / exact - 1.0) / profile.scale_sigma[k]
+
+    (line,) = told(file, "--surface-nm")
+    found = re.search(r"--surface-nm ([\d.]+)", line)
+    assert found is not None
+    cut = dataclasses.replace(OPTIONS, surface_nm=float(found[1]))
+    assert told(file, "--surface-nm", cut) == []
+    assert off(OPTIONS) > 5.0
+    assert abs(off(cut)) < 0.5 * off(OPTIONS)
+
+
+def test_a_background_of_the_bulk_is_told_with_the_depths_that_take_it_off(rng: np.random.Generator):
+    file = raw(rng, floor=4.0)
+    (line,) = told(file, "--background")
+    found = re.search(r"--background Rb=([\d.]+):([\d.]+)", line)
+    assert found is not None
+    off = dataclasses.replace(OPTIONS, background={"Rb": (float(found[1]), float(found[2]))})
+    assert told(file, "--background", off) == []
+    deep = convert(file, off).fraction[1, DEPTH > 200.0]
+    assert abs(np.mean(deep)) < 2e-5 < np.mean(convert(file, OPTIONS).fraction[1, DEPTH > 200.0])
+
+
+@pytest.mark.parametrize("tail", [2.0, 25.0])
+def test_neither_an_empty_bulk_nor_a_tail_is_a_background(tail: float, rng: np.random.Generator):
+    assert told(raw(rng, tail=tail), "--background") == []
+
+
+def test_no_surface_is_told_where_there_is_none_or_no_sum(rng: np.random.Generator):
+    assert told(raw(rng, surface=0.0), "--surface-nm") == []
+    assert told(raw(rng), "--surface-nm", dataclasses.replace(OPTIONS, normalise={"Rb": str(1.0 / WORTH["Rb"])})) == []
+
+
+def test_channels_that_are_not_used_are_not_told_of(rng: np.random.Generator):
+    file = dataclasses.replace(raw(rng), warnings=("Rb: strange", "B: strange", "line 3: strange"))
+    assert told(file, "strange") == ["Rb: strange", "line 3: strange"]
