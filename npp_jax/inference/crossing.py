@@ -25,7 +25,7 @@ _EXPANSIONS = 15  # without a bracket, where the range is infinite
 _LONGEST, _SHORTEST = 4.0, 1.5  # by which the distance from the minimum grows in one round
 _NEAR_END = 0.05  # of the distance to the end of the range, over which the search goes there at once
 _FAILURES = 4  # places where no start converged
-_STALLED = 12  # refits of one search that did not converge: where χ² is rough they lead to no end
+_STALLED = 12  # refits one after the other that did not converge: where χ² is rough they lead to no end
 
 
 class Point(NamedTuple):
@@ -74,7 +74,7 @@ class Side(NamedTuple):
     """Starts that did not converge at the present trial."""
     failures: int = 0
     stalled: int = 0
-    """Refits that did not converge, wherever."""
+    """Refits since the last that converged."""
     rounds: int = 0
     known: tuple[Point, ...] = ()
     """Points that converged."""
@@ -159,7 +159,7 @@ def advance(side: Side, point: Point, tries: int, threshold: float) -> Side:
     """
     side = side._replace(rounds=side.rounds + 1)
     if point.converged and math.isfinite(point.delta):
-        side = side._replace(known=(*side.known, point))
+        side = side._replace(known=(*side.known, point), stalled=0)
     else:
         side = side._replace(stalled=side.stalled + 1)
     if point.delta < threshold:
