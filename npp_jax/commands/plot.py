@@ -1,7 +1,6 @@
 """Figures of stored results: what `npp-jax plot` does."""
 
 import contextlib
-import tomllib
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +17,7 @@ from npp_jax.files import ConfigError, parse_experiment, sims_profile
 from npp_jax.files.origin import Origin, check_targets
 from npp_jax.files.solution import TITLE as SIMULATION
 from npp_jax.files.solution import read_solution, reading_solution
+from npp_jax.files.toml import parsed_toml
 from npp_jax.files.writing import check_figure, write_figure, written_together
 from npp_jax.simulation.status import Status
 from npp_jax.sweeping import SweepFileError
@@ -145,8 +145,8 @@ def _summary(file: Path) -> "Figure":
     with reading_solution(file) as reader:
         text = reader.text("experiment")
     try:
-        experiment = parse_experiment(_without_traces(tomllib.loads(text)))
-    except (tomllib.TOMLDecodeError, ConfigError, KeyError, TypeError, AttributeError) as error:
+        experiment = parse_experiment(_without_traces(parsed_toml(text)))
+    except (ConfigError, KeyError, TypeError, AttributeError) as error:
         raise ConfigError(f"{file}: the experiment that it tells is none: {error}") from None
     names = tuple(species.name for species in experiment.species)
     if names != solution.species:

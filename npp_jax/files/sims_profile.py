@@ -1,7 +1,6 @@
 """SIMS depth profiles on disk: HDF5 with dimension scales, units and the origin of the numbers."""
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from npp_jax.sims.options import ImportOptions
 from npp_jax.sims.profile import SimsProfile
 from npp_jax.sims.raw import MINIMUM_POINTS
 from npp_jax.sweeping.store.arrays import Array
+from npp_jax.sweeping.store.chunks import parsed_json
 from npp_jax.sweeping.store.reading import FileFault, Reader, reading
 
 SCHEMA_VERSION = 1
@@ -104,9 +104,9 @@ def read_profile(path: str | Path) -> SimsProfile:
                 source=reader.text("source"),
                 sha256=reader.text("source_sha256"),
                 format=reader.text("source_format"),
-                options=_options(json.loads(reader.text("options"))),
-                warnings=tuple(map(str, json.loads(reader.text("warnings")))),
-                metadata=dict(json.loads(reader.text("metadata"))),
+                options=_options(parsed_json(reader.text("options"))),
+                warnings=tuple(map(str, parsed_json(reader.text("warnings")))),
+                metadata=dict(parsed_json(reader.text("metadata"))),
             )
     except FileFault as error:
         text = str(error).removeprefix(f"{path}: ")

@@ -67,19 +67,37 @@ def toml_table(path: str | Path) -> dict[str, Any]:
     ConfigError
         One line: the file cannot be read, or is no TOML.
     """
-    text = toml_text(path)
+    try:
+        return parsed_toml(toml_text(path))
+    except _NoToml as error:
+        table = Path(path).suffix.lower() in (".csv", ".txt", ".dat", ".tsv")
+        hint = "; of a measured profile `npp-jax new KIND --profile` makes one" if table else ""
+        raise ConfigError(f"{path}: {error}{hint}") from None
+
+
+class _NoToml(ConfigError):
+    """A text is no TOML."""
+
+
+def parsed_toml(text: str) -> dict[str, Any]:
+    """Content of a text in TOML, of anyone; not checked.
+
+    Raises
+    ------
+    ConfigError
+        One line: it is no TOML.
+    """
     if (deep := _DEEP.search(text)) is not None:
-        told = "a key within keys without end"
-        raise ConfigError(f"{path}: line {text.count(chr(10), 0, deep.start()) + 1}: not a TOML file: {told}")
+        raise _NoToml(
+            f"line {text.count(chr(10), 0, deep.start()) + 1}: not a TOML file: a key within keys without end"
+        )
     try:
         return tomllib.loads(text)
     except RecursionError:
-        raise ConfigError(f"{path}: not a TOML file: lists or tables within one another without end") from None
+        raise _NoToml("not a TOML file: lists or tables within one another without end") from None
     except ValueError as error:
         # Besides its own, a number of thousands of digits.
-        table = Path(path).suffix.lower() in (".csv", ".txt", ".dat", ".tsv")
-        hint = "; of a measured profile `npp-jax new KIND --profile` makes one" if table else _decimal_comma(text)
-        raise ConfigError(f"{path}: not a TOML file: {error}{hint}") from None
+        raise _NoToml(f"not a TOML file: {error}{_decimal_comma(text)}") from None
 
 
 def _decimal_comma(text: str) -> str:

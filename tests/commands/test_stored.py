@@ -138,6 +138,8 @@ def test_a_hostile_solution_is_refused(case: str, solution_file: Path, tmp_path:
         (lambda f: f.attrs.__setitem__("model", "best"), "'best' is no model; known are electroneutral, full"),
         (lambda f: f.attrs.__setitem__("experiment", 3), "'experiment' is missing, or is no text"),
         (lambda f: f.attrs.__setitem__("experiment", 'title = "x"'), "the experiment that it tells is none"),
+        (lambda f: f.attrs.__setitem__("experiment", "a = " + "[" * 50_000), "within one another without end"),
+        (lambda f: f.attrs.__setitem__("experiment", "a = " + "1" * 5_000), "the experiment that it tells is none"),
         (lambda f: f.attrs.__setitem__("model", h5py.Empty("f")), "'model' is missing, or is no text"),
         (
             lambda f: f.attrs.__setitem__("title", "<script>\x1b[31m"),

@@ -102,6 +102,7 @@ def damaged(path: Path, change) -> Path:
         (lambda f: f.attrs.update(options="{"), "not a profile of npp_jax"),
         (lambda f: f.attrs.update(options="{}"), "not a profile of npp_jax"),
         (lambda f: f.attrs.update(options="[]"), "not a profile of npp_jax"),
+        (lambda f: f.attrs.update(metadata="[" * 50_000), "lists or tables within one another without end"),
         (lambda f: f["sigma"].__setitem__((0, 3), 0.0), "column 'sigma': K, point 3: 0 is not positive"),
         (
             lambda f: f["fraction"].__setitem__((0, 3), np.nan),

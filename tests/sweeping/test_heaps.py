@@ -4,6 +4,7 @@ import struct
 from pathlib import Path
 
 import h5py
+import numpy as np
 import pytest
 
 from npp_jax.sweeping.store.heaps import look_at_heaps
@@ -139,3 +140,14 @@ def test_a_name_that_no_figure_could_lay_out(result: Path):
     with reading(result, "a result") as reader:
         with pytest.raises(FileFault, match=r"result.h5: 'species' has a name of 300000 signs"):
             reader.names("species", ("species",))
+
+
+def test_numbers_in_the_order_of_bytes_of_another_machine_are_those_of_this_one(tmp_path: Path):
+    with h5py.File(tmp_path / "swapped.h5", "w") as file:
+        file["x"] = np.array([1.0, 2.0], ">f8")
+        file["far"] = np.array([1e308], ">f8")
+    with reading(tmp_path / "swapped.h5", "a result") as reader:
+        values = reader.array("x", ("x",))
+        assert values.dtype.isnative and values.tolist() == [1.0, 2.0]
+        with pytest.raises(FileFault, match="no quantity is so large"):
+            reader.array("far", ("far",))

@@ -2,6 +2,7 @@
 
 import dataclasses
 import errno
+import hashlib
 import json
 import os
 import resource
@@ -331,6 +332,26 @@ def test_the_chunk_of_another_number_or_run_is_found(store: Store, tmp_path: Pat
     assert reasons == [(1, "the content is that of chunk 0"), (2, "the content is that of another run")]
 
 
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"[" * 100_000,
+        b"null",
+        b"{}",
+        b'{"arrays":[{}],"chunk":0,"run":"RUN"}',
+        b'{"arrays":[{"dtype":"O","name":"x","offset":0,"shape":[1]}],"chunk":0,"run":"RUN"}',
+        b'{"arrays":[{"dtype":"<f8","name":"x","offset":0,"shape":[1e999]}],"chunk":0,"run":"RUN"}',
+    ],
+)
+def test_a_header_that_was_not_written_is_damage_though_its_checksum_is_right(store: Store, header: bytes):
+    path = store.path / "00000000.chunk"
+    header = header.replace(b"RUN", store.manifest.run.encode())
+    body = len(header).to_bytes(8, "little") + header
+    path.write_bytes(b"NPPCHNK1" + hashlib.sha256(body).digest() + body)
+    with pytest.raises(DamagedChunk, match="its header is not one that was written"):
+        store.read(0)
+
+
 def test_a_file_beyond_the_run_is_ignored(store: Store):
     shutil.copy(store.path / "00000000.chunk", store.path / "00000099.chunk")
     assert store.pending() == () and store.verify() == ()
@@ -341,7 +362,7 @@ def test_a_damaged_manifest_is_restored_from_the_chunks_and_never_taken_for_anot
     path = store.path / "manifest.json"
     whole = path.read_bytes()
     other = Manifest("other", "0.1.0", "float64", 5, 2)
-    for data in [b"", b"null", b"[]", b"\xff", *damaged_copies(whole, 19)]:
+    for data in [b"", b"null", b"[]", b"[" * 100_000, b"\xff", *damaged_copies(whole, 19)]:
         path.write_bytes(data)
         with pytest.raises(StoreMismatch, match="the chunks are those of another run"):
             Store.open(store.path, other)

@@ -7,6 +7,7 @@ each at a multiple of 64 bytes from the end of the header.
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from npp_jax.text.opened import read_bytes
 _MAGIC = b"NPPCHNK1"
 _PREFIX = len(_MAGIC) + 32 + 8
 _ALIGN = 64
+_NOT_WRITTEN = "its header is not one that was written"
 
 
 class DamagedChunk(StoreError):
@@ -34,6 +36,20 @@ class DamagedChunk(StoreError):
 def canonical_json(content: Mapping[str, Any]) -> bytes:
     """JSON with one spelling: sorted keys, no spaces, UTF-8."""
     return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+
+
+def parsed_json(text: str | bytes) -> Any:
+    """Content of a text in JSON, of anyone.
+
+    Raises
+    ------
+    ValueError
+        It is none, or lists lie within one another without end: Python tells that as another kind of error.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("lists or tables within one another without end") from None
 
 
 def write_chunk(path: Path, chunk: int, run: str, arrays: Mapping[str, Any]) -> None:
@@ -95,10 +111,12 @@ def read_chunk(path: Path, chunk: int, run: str) -> dict[str, np.ndarray]:
     if header["run"] != run:
         raise DamagedChunk(chunk, path, "the content is that of another run")
     arrays = {}
-    for entry in header["arrays"]:
-        shape, dtype = tuple(entry["shape"]), np.dtype(entry["dtype"])
-        count = int(np.prod(shape, dtype=np.int64))
-        arrays[entry["name"]] = np.frombuffer(data, dtype, count, start + entry["offset"]).reshape(shape)
+    try:
+        for entry in header["arrays"]:
+            shape, dtype = tuple(entry["shape"]), np.dtype(entry["dtype"])
+            arrays[entry["name"]] = np.frombuffer(data, dtype, math.prod(shape), start + entry["offset"]).reshape(shape)
+    except (ValueError, KeyError, TypeError, OverflowError):
+        raise DamagedChunk(chunk, path, _NOT_WRITTEN) from None
     return arrays
 
 
@@ -130,4 +148,11 @@ def _checked(path: Path, chunk: int) -> tuple[dict[str, Any], int, bytes]:
         raise DamagedChunk(chunk, path, "the checksum is wrong")
     length = int.from_bytes(body[:8], "little")
     start = _PREFIX + length
-    return json.loads(data[_PREFIX:start]), start, data
+    # A checksum tells of damage only: anyone can make a right one.
+    try:
+        header = parsed_json(data[_PREFIX:start])
+    except ValueError:
+        header = None
+    if not isinstance(header, dict) or not {"chunk", "run", "arrays"} <= set(header):
+        raise DamagedChunk(chunk, path, _NOT_WRITTEN)
+    return header, start, data

@@ -2,11 +2,10 @@
 
 import dataclasses
 import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
-from npp_jax.sweeping.store.chunks import canonical_json
+from npp_jax.sweeping.store.chunks import canonical_json, parsed_json
 from npp_jax.sweeping.store.disk import StoreError, replacing, write_all
 from npp_jax.text.opened import read_bytes
 
@@ -104,7 +103,7 @@ def read_manifest(path: Path) -> Manifest | None:
     """
     try:
         data = read_bytes(path)
-        content = json.loads(data)
+        content = parsed_json(data)
         whole = canonical_json(content) + b"\n" == data
         if content.pop("run") != hashlib.sha256(canonical_json(content)).hexdigest() or not whole:
             return None

@@ -262,6 +262,8 @@ class Reader:
     def array(self, name: str, dims: tuple[str, ...], *, kinds: str = "f", finite: bool = False) -> np.ndarray:
         """An array; see `dataset`. If `finite`, every number in it must be."""
         values = np.asarray(self.dataset(name, dims, kinds=kinds))
+        # A program may have written it for another machine: JAX takes the order of bytes of this one only.
+        values = values.astype(values.dtype.newbyteorder("="), copy=False)
         if finite and not np.isfinite(values).all():
             place = ", ".join(map(str, np.argwhere(~np.isfinite(values))[0]))
             raise self.fault(f"'{name}' [{place}] is not a finite number")
