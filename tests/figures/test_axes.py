@@ -153,8 +153,6 @@ def test_a_long_title_stays_inside_of_its_figure(size):
 
 
 def test_deep_profiles_are_drawn_in_micrometres():
-    from matplotlib.figure import Figure
-
     near, deep = Figure().subplots(1, 2)
     for ax, far in ((near, 300.0), (deep, 2e5)):
         ax.set_xlim(0.0, far)
