@@ -116,7 +116,7 @@ def compare(name: str, seed: int, outcome: FitOutcome) -> list[dict]:
         }
         rows.append(row)
         print(
-            f"  {row['model']:40s} chi2 {row['chi2']:8.1f}  probability {row['probability']:8.1e}  "
+            f"  {row['model']:40s} χ² {row['chi2']:8.1f}  probability {row['probability']:8.1e}  "
             f"ΔBIC {row['delta_bic']:8.1f}  true D(n) in the band {100 * inside:5.1f} %  {row['reason']}",
             flush=True,
         )

@@ -37,8 +37,8 @@ def tracer(
         begun = begin(typed(), file, text, origin.reads)
         most = evaluations(study)
         what, compiling = f"{study.kind}: {file.name}", most is not None
-        with fitting(what, most, "evaluations at most", compiling=compiling, quiet=quiet) as (tell, on_ends):
-            report = run_tracer(study, file.parent, evaluating(tell), on_ends)
+        with fitting(what, most, "evaluations at most", compiling=compiling, quiet=quiet) as shows:
+            report = run_tracer(study, file.parent, evaluating(shows.refinement), shows.ends)
         # The numbers are told before anything can go wrong with their files.
         if not quiet:
             say(printed(report.lines))

@@ -251,7 +251,7 @@ def _told(table: CoupleTable, found: Interdiffusion, fit: CoupleFit) -> list[str
         f"{len(table.depth_um)} points from {table.depth_um[0]:.6g} to {table.depth_um[-1]:.6g} µm; ends "
         f"{found.ends[0]:.4g} and {found.ends[1]:.4g}; scatter {found.scatter:.2g}",
         f"plane of Matano at {found.matano * 1e6:.5g} µm, first contact at {fit.position * 1e6:.5g} µm",
-        f"free form: ln D at {free} knots; chi2 {fit.chi2:.1f} for {len(fit.fraction)} points",
+        f"free form: ln D at {free} knots; χ² {fit.chi2:.1f} for {len(fit.fraction)} points",
         "fraction  D / m² s⁻¹  band of the whole curve, 95 %   by Sauer and Freise",
     ]
     for limits, begin in zip(fit.limits, range(0, len(fit.curve), len(fit.curve) // len(fit.knots)), strict=True):

@@ -188,9 +188,10 @@ def example_command(file: Path, raw: RawProfile, format: str = "auto") -> str:
         if atom is not None and atom[1] in _MOBILE:
             found.setdefault(atom[1], channel.name)
     for channel in raw.channels:
-        # A title that says more than the ion: `Cs-Signal`.
+        # A title that says more than the ion, `Cs-Signal`, or its name.
         named = _NAMED.findall(channel.name)
-        if len(named) == 1 and channel.name not in found.values():
+        named += [_ELEMENTS[word] for word in re.findall(r"\w+", channel.name.lower()) if word in _ELEMENTS]
+        if len(set(named)) == 1 and channel.name not in found.values():
             found.setdefault(named[0], channel.name)
     ions = sorted(found, key=_MOBILE.index)[:2] or [channel.name for channel in raw.channels[:2]]
     words = ["npp-jax", "import-sims", str(file)] + ([] if format == "auto" else ["--format", format])
@@ -205,6 +206,13 @@ def example_command(file: Path, raw: RawProfile, format: str = "auto") -> str:
 
 _NAMED = re.compile(rf"(?<![A-Za-z])({'|'.join(_MOBILE)})(?![A-Za-z0-9])")
 """A mobile ion that stands alone among other words."""
+_ELEMENTS = {
+    "lithium": "Li", "sodium": "Na", "natrium": "Na", "potassium": "K", "kalium": "K", "rubidium": "Rb",
+    "caesium": "Cs", "cesium": "Cs", "cäsium": "Cs", "silver": "Ag", "silber": "Ag", "hydrogen": "H",
+    "wasserstoff": "H", "thallium": "Tl", "copper": "Cu", "kupfer": "Cu", "calcium": "Ca", "magnesium": "Mg",
+    "zinc": "Zn", "zink": "Zn",
+}  # fmt: skip
+"""Names of elements in English and German, as instruments write them."""
 
 
 def _first_right(raw: RawProfile, channels: dict[str, str]) -> dict[str, str]:

@@ -34,6 +34,8 @@ def fit_figures(file: Path) -> dict[str, "Figure"]:
     """
     with reading(file, "a file of `npp-jax fit`") as reader:
         reader.check_title(FIT)
+        told = reader.attribute("name")
+        title = told if isinstance(told, str) and told else file.stem
         seen = [_seen(reader, name) for name in reader.groups() if f"{name}/fitted" in reader]
         names = reader.names("parameter", ("parameter",))
         theta = reader.array("theta", ("parameter",), finite=True)
@@ -49,14 +51,14 @@ def fit_figures(file: Path) -> dict[str, "Figure"]:
             axes = ("candidate",)
             theta_of = reader.array("landscape/theta", (*axes, "swept_parameter"), finite=True)
             seen_from = (theta_of, reader.array("landscape/chi2", axes), _refined(reader, names, theta))
-    figures = {"profiles": figure_seen(file.stem, seen)} if seen else {}
+    figures = {"profiles": figure_seen(title, seen)} if seen else {}
     if records:
-        figures["records"] = figure_records(file.stem, records)
+        figures["records"] = figure_records(title, records)
     figures["correlation"] = figure_matrix(names, correlation)
     if likelihoods:
         figures["profile_likelihood"] = figure_likelihoods(likelihoods)
     if law is not None:
-        figures["site_energies"] = figure_law(file.stem, *law)
+        figures["site_energies"] = figure_law(title, *law)
     if seen_from is not None and np.isfinite(seen_from[1]).any():
         figures["landscape"] = figure_landscape(*seen_from)
     return figures

@@ -3,7 +3,7 @@
 import contextlib
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from rich.console import Console
@@ -150,18 +150,29 @@ def candidates(what: str, total: int, done: int, *, quiet: bool) -> Iterator[Cal
         yield chunk
 
 
-@contextlib.contextmanager
-def fitting(
-    what: str, total: int | None, unit: str, *, compiling: bool, quiet: bool
-) -> Iterator[tuple[Tell, Callable[[int, int], None]]]:
-    """Progress of a refinement, and then of the profile likelihoods behind it.
+class Fitting(NamedTuple):
+    """What takes the news of a fit."""
 
-    What it gives takes how far the refinement is, and how many ends of intervals are found, and of how many.
-    """
+    refinement: Tell
+    """How far the refinement is."""
+    refined: Callable[[str], None]
+    """What it found, in one line, which stays whatever comes of the rest."""
+    ends: Callable[[int, int], None]
+    """How many ends of intervals are found, and of how many."""
+
+
+@contextlib.contextmanager
+def fitting(what: str, total: int | None, unit: str, *, compiling: bool, quiet: bool) -> Iterator[Fitting]:
+    """Progress of a refinement, and then of the profile likelihoods behind it."""
     with contextlib.ExitStack() as stack:
         tell = stack.enter_context(progress(what, total, unit, compiling=compiling, quiet=quiet))
         of_ends: Tell | None = None
         known = 0
+
+        def refined(text: str) -> None:
+            stack.close()
+            if not quiet:
+                Console(stderr=True, markup=False).print(text, highlight=False, soft_wrap=True)
 
         def ends(done: int, total: int) -> None:
             nonlocal of_ends, known
@@ -169,9 +180,10 @@ def fitting(
                 stack.close()
                 known = total
                 of_ends = stack.enter_context(progress("profile likelihoods", total, "ends of intervals", quiet=quiet))
-            of_ends(done)
+            # The last ends take longest: the rate of the first tells no time.
+            of_ends(done, left="")
 
-        yield tell, ends
+        yield Fitting(tell, refined, ends)
 
 
 def evaluating(tell: Tell) -> Callable[["Iteration"], None]:

@@ -14,6 +14,7 @@ from npp_jax.explorer.picture import Panel
 from npp_jax.explorer.profile_figure import ProfileFigure
 from npp_jax.explorer.state import DepthRange
 from npp_jax.fitting import Measurement
+from npp_jax.inference import misfit
 from npp_jax.simulation.status import Status
 
 RESIDUALS = 6.0
@@ -117,7 +118,7 @@ class ExperimentCharts:
         """Numbers of the experiment, and the status of the solver in words."""
         depth, width, plateau = panel.front
         colour = {Status.DONE: "#009E73"}.get(panel.status, "#D55E00")
-        chi2 = f"χ² {panel.chi2:.1f} / {panel.points}" if panel.points else ""
+        chi2 = f"χ² {misfit(panel.chi2)} / {panel.points}" if panel.points else ""
         ions = [ion.name for ion in self.measurement.experiment.species]
         # The names of the ions stand in for a legend, which would cost the browser more than the curves.
         rows = [(0.05, 0.62, chi2, "#444444"), (0.05, 0.52, f"front {depth:.4g} nm", "#444444")]
@@ -132,7 +133,7 @@ class ExperimentCharts:
         self._told = panel.status
         # A line has no room for "points" beside records.
         of_profile = f" / {panel.points}" if panel.records else f" for {panel.points} points"
-        chi2 = f" &nbsp; χ² {panel.chi2:.1f}{of_profile}" if panel.points else ""
+        chi2 = f" &nbsp; χ² {misfit(panel.chi2)}{of_profile}" if panel.points else ""
         chi2 += "".join(f"; {one.words()}" for one in panel.records)
         front = f"front {depth:.4g} nm, width {width:.3g} nm, {100 * plateau:.3g} % behind it"
         told = f"<b style='color:{colour}'>{panel.status.name}</b>"

@@ -15,7 +15,7 @@ from npp_jax._compile import own_promotion
 from npp_jax.explorer.picture import SETTINGS, weights_over
 from npp_jax.explorer.state import View
 from npp_jax.fitting import FitResult, LawBands, LinearModel, Problem, fit, law_bands, linear_model, signal_sigma
-from npp_jax.inference import NORMAL_95, RefineOptions, estimate_texts
+from npp_jax.inference import NORMAL_95, RefineOptions, estimate_texts, misfit
 from npp_jax.inference.refine_result import Iteration
 from npp_jax.physics import SEDDiffusivity
 from npp_jax.sweeping.screening import ITERATIONS, OFFSET
@@ -71,7 +71,7 @@ class Fitter:
             if self.stop.is_set():
                 raise Stopped
             chi2 = 2.0 * float(np.asarray(done.cost)[0])
-            tell(f"iteration {done.number}, χ² {chi2:.1f}")
+            tell(f"iteration {done.number}, χ² {misfit(chi2)}")
 
         options = RefineOptions(iterations=ITERATIONS["levenberg-marquardt"], offset=OFFSET)
         start = np.array([view.values])
@@ -105,7 +105,7 @@ def fit_table(found: Found) -> str:
         best, _, interval = map(html.escape, estimate_texts(result[name]))
         rows.append(f"<tr><td>{html.escape(name)}</td><td>{best}</td><td>{interval}</td></tr>")
     warnings = "".join(f"<br>{html.escape(text)}" for text in result.warnings())
-    chi2 = f"χ² {result.chi2:.1f} for {result.points} points, probability {result.p_value:.2g}"
+    chi2 = f"χ² {misfit(result.chi2)} for {result.points} points, probability {result.p_value:.2g}"
     head = "<tr><th align='left'>parameter</th><th align='left'>best</th><th align='left'>95 % (covariance)</th></tr>"
     foot = (
         "Intervals and bands are from the covariance at the minimum. npp-jax fit follows χ² along each parameter "

@@ -123,7 +123,7 @@ class LawCharts:
         self._own = _of_experiments(measurements, colours)
         fractions, self._hours = interval(-0.02, 1.02), interval(0.0, 1.0)
         self._diffusivity = _Curves(
-            "Diffusivity", "fraction n/n_ref", "D / (m²/s)", name="D", y_axis_type="log", x_range=fractions,
+            "Diffusivity", "fraction n/n(bulk)", "D / (m²/s)", name="D", y_axis_type="log", x_range=fractions,
             y_range=interval(1e-24, 1e-18),
         )  # fmt: skip
         self._activation = _Curves(

@@ -15,6 +15,7 @@ from npp_jax.constants import NM
 from npp_jax.explorer.state import DepthRange, Setting
 from npp_jax.figures.axes import reach
 from npp_jax.fitting import Measurement, Objective, Problem
+from npp_jax.inference import misfit
 from npp_jax.observe import Record
 from npp_jax.physics import Experiment, MutualDiffusivity, SEDDiffusivity
 from npp_jax.physics.experiment import laws_of
@@ -63,7 +64,7 @@ class RecordPanel(NamedTuple):
     def words(self) -> str:
         """Misfit in words."""
         quantity = self.record.quantity.replace("_", " ")
-        return f"{quantity} χ² {self.chi2:.1f} / {self.record.at.size}"
+        return f"{quantity} χ² {misfit(self.chi2)} / {self.record.at.size}"
 
 
 class Panel(NamedTuple):

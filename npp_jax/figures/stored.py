@@ -238,7 +238,7 @@ def figure_map(
     cuts: Sequence[Cut],
 ) -> "Figure":
     """Maps of data and model, and cuts through them."""
-    maps = [*([("data", measured)] if measured is not None else []), ("model", model)]
+    maps = [*([("measured", measured)] if measured is not None else []), ("model", model)]
     figure = _figure(7.0, 3.2 * (len(maps) + bool(cuts)))
     axes = figure.subplots(len(maps) + bool(cuts), 1, squeeze=False)[:, 0]
     limits = (float(model.min()), float(model.max()))

@@ -55,14 +55,9 @@ def figure_pairs(result: SweepResult, chosen: Int[np.ndarray, " chosen"]) -> "Fi
 
 
 def figure_failures(result: SweepResult) -> "Figure":
-    """Where each status occurs: along each parameter, if any failed, and over the two that tell most."""
+    """Where each status occurs: along each parameter, and over the two that tell most."""
     from matplotlib.figure import Figure
 
-    if not np.any(result.worst):
-        figure = Figure(figsize=(5.0, 4.2), layout="constrained")
-        statuses(figure.subplots(), result, *telling_pair(result))
-        headline(figure, f"{result.title}: all done", size="large")
-        return figure
     count = len(result.parameters)
     columns = min(3, count)
     lines = -(-count // columns)
@@ -85,7 +80,7 @@ def figure_profiles(result: SweepResult, stored: Sequence[StoredProfiles]) -> "F
         for ax, logarithmic in zip(column, (False, True), strict=True):
             profile_spread(ax, profiles, logarithmic=logarithmic)
     count = len(stored[0].profile)
-    text = f"best candidate (line), range of the best {count} (band), data (points)"
+    text = f"best candidate (line), range of the best {count} (band), measured (points)"
     if not stored[0].observed:
         text = "composition without the depth resolution of the data: " + text
     headline(figure, f"{result.title}\n{text}")
@@ -110,7 +105,7 @@ def sweep_figures(path: Path) -> dict[str, "Figure"]:
         The file is no finished sweep.
     """
     result = read_sweep(path)
-    figures = {"failures": figure_failures(result)}
+    figures = {"failures": figure_failures(result)} if np.any(result.worst) else {}
     chosen = accepted(result, least=LEAST_ROWS)
     if len(chosen):
         figures |= {"landscape": figure_landscape(result), "pairs": figure_pairs(result, chosen)}

@@ -27,6 +27,8 @@ from npp_jax.inference.uncertainty import Covariance, InformationCriteria, covar
 
 if TYPE_CHECKING:
     import xarray
+FAR = 5.0
+"""χ² for each degree of freedom above which no profile likelihood is sought: it rests on a model that may be right."""
 _OTHER_MINIMA = 2  # from which refits of the profiles may start as well
 
 
@@ -50,7 +52,7 @@ class FitResult:
     criteria: InformationCriteria
     covariance: Covariance
     profiles: tuple[Profile, ...]
-    """Profile likelihoods; empty if none were asked for."""
+    """Profile likelihoods; empty if none were asked for, or the model is `far_off`."""
     identifiability: Identifiability
     refined: RefineResult
     """How each start ended; the last may be one that a profile likelihood found."""
@@ -63,6 +65,11 @@ class FitResult:
     def best(self) -> int:
         """The start that ended at the best parameters."""
         return self.refined.best()
+
+    @property
+    def far_off(self) -> bool:
+        """Whether the model misses the data by so much that no profile likelihood is sought."""
+        return self.chi2 > FAR * max(self.points - self.effective, 1.0)
 
     @property
     def minima(self) -> tuple[Minimum, ...]:
@@ -119,6 +126,7 @@ def fit(
     profile_points: int = 9,
     options: RefineOptions | None = None,
     on_iteration: Callable[[Iteration], Any] | None = None,
+    on_refined: Callable[[FitResult], Any] | None = None,
     on_ends: Callable[[int, int], Any] | None = None,
 ) -> FitResult:
     """Refine the starts, and find what the data say about the parameters at the best end.
@@ -134,11 +142,14 @@ def fit(
     method
         How the starts are refined; profile likelihoods are by Levenberg–Marquardt always.
     profile_points
-        Points of the curve of each profile likelihood, which do not change its interval; no profile for zero.
+        Points of the curve of each profile likelihood, which do not change its interval; no profile for zero, or where
+        χ² is more than `FAR` for each degree of freedom.
     options
         Numerical choices of `refine`.
     on_iteration, on_ends
         Are told how far the starts and the profile likelihoods are; see `refine` and `profile_likelihood`.
+    on_refined
+        Is given the fit with the intervals of its covariance, before profile likelihoods are sought.
 
     Raises
     ------
@@ -174,18 +185,33 @@ def fit(
             options=options,
             on_iteration=on_iteration,
         )
+    result = _result(model, posterior, refined, visited, len(starts))
+    if not profile_points or result.far_off:
+        return result
+    if on_refined is not None:
+        on_refined(result)
+    profiles = _profiles(posterior, result, profile_points, options, on_ends)
+    lowest = min(profiles, key=lambda profile: profile.lowest_delta)
+    if lowest.improved:
+        # The minimum was not the lowest: its profiles tell where to go on.
+        more = refine(recorded, parameters, jnp.asarray(lowest.lowest[None]), options=options)
+        refined = jax.tree.map(lambda *parts: jnp.concatenate(parts), refined, more)
+        result = _result(model, posterior, refined, visited, len(starts))
+        profiles = _profiles(posterior, result, profile_points, options, on_ends)
+    return dataclasses.replace(result, profiles=profiles)
+
+
+def _result(
+    model: LinearModel,
+    posterior: ResidualsAndJacobian,
+    refined: RefineResult,
+    visited: list[np.ndarray],
+    starts: int,
+) -> FitResult:
+    """What is found without profile likelihoods."""
+    parameters = model.objective.problem.parameters
     ranges = ranges_of(parameters)
     found = _errors(posterior, refined, ranges)
-    profiles: tuple[Profile, ...] = ()
-    if profile_points:
-        profiles = _profiles(posterior, parameters, refined, found, profile_points, options, on_ends)
-        lowest = min(profiles, key=lambda profile: profile.lowest_delta)
-        if lowest.improved:
-            # The minimum was not the lowest: its profiles tell where to go on.
-            more = refine(recorded, parameters, jnp.asarray(lowest.lowest[None]), options=options)
-            refined = jax.tree.map(lambda *parts: jnp.concatenate(parts), refined, more)
-            found = _errors(posterior, refined, ranges)
-            profiles = _profiles(posterior, parameters, refined, found, profile_points, options, on_ends)
     best = refined.best()
     theta = refined.theta[best]
     expansion = model.expand(theta[None])
@@ -205,11 +231,11 @@ def fit(
         effective=effective,
         criteria=information_criteria(chi2, used, effective),
         covariance=found,
-        profiles=profiles,
+        profiles=(),
         identifiability=identifiability(expansion.jacobian[0], theta, parameters),
         refined=refined,
         expansion=expansion,
-        path=_path(visited, best, len(starts), np.asarray(theta)),
+        path=_path(visited, best, starts, np.asarray(theta)),
     )
 
 
@@ -231,22 +257,19 @@ def _errors(posterior: ResidualsAndJacobian, refined: RefineResult, ranges: Rang
 
 def _profiles(
     posterior: ResidualsAndJacobian,
-    parameters: Parameters,
-    refined: RefineResult,
-    errors: Covariance,
+    result: FitResult,
     points: int,
     options: RefineOptions | None,
     on_ends: Callable[[int, int], Any] | None,
 ) -> tuple[Profile, ...]:
-    minima = [m for m in distinct_minima(refined, errors, ranges_of(parameters)) if m.start != refined.best()]
     return profile_likelihood(
         posterior,
-        parameters,
-        refined.theta[refined.best()],
-        [parameter.name for parameter in parameters if not is_systematic(parameter)],
+        result.parameters,
+        result.refined.theta[result.best],
+        [parameter.name for parameter in result.parameters if not is_systematic(parameter)],
         points=points,
-        covariance=errors,
-        others=[minimum.theta for minimum in minima[:_OTHER_MINIMA]],
+        covariance=result.covariance,
+        others=[m.theta for m in result.minima if m.start != result.best][:_OTHER_MINIMA],
         options=options,
         on_ends=on_ends,
     )

@@ -49,14 +49,15 @@ def warnings(result: "FitResult") -> list[str]:
         found.append(f"Standard errors are{held}, the end of the range.")
     freedom = round(result.points - result.effective)
     if result.p_value < UNLIKELY:
+        how = "; these are of the covariance, as profile likelihoods are not sought so far off" * result.far_off
         found.append(
-            f"The model does not explain the data: chi2 {result.chi2:.0f} for {freedom} degrees of freedom "
-            f"(probability {result.p_value:.1g}). Intervals hold only for a model that does."
+            f"The model does not explain the data: χ² {result.chi2:.0f} for {freedom} degrees of freedom "
+            f"(probability {result.p_value:.1g}). Intervals hold only for a model that does{how}."
         )
     if close := too_close(result.chi2, freedom, result.p_value):
         found.append(close)
     if any(profile.improved for profile in result.profiles):
-        found.append("A profile likelihood found a lower chi2 than the fit: start from more candidates.")
+        found.append("A profile likelihood found a lower χ² than the fit: start from more candidates.")
     failed, made = int(result.refined.failed_evaluations.sum()), int(result.refined.evaluations.sum())
     if failed:
         found.append(f"{failed} of {made} evaluations failed; their steps were rejected.")
@@ -103,11 +104,15 @@ def capital(text: str) -> str:
 
 def line(result: "FitResult") -> str:
     """Parameters with their standard errors, χ² and ending in one line."""
+    return f"FitResult: {in_short(result)}; {REASON_ADVICE[ending(result)]}"
+
+
+def in_short(result: "FitResult") -> str:
+    """Parameters with their standard errors, and χ²."""
     found = (result[name] for name in result.names)
     error = lambda e: f"± {e.sigma:.2g}" if math.isfinite(e.sigma) else f"({NOT_DETERMINED})"  # noqa: E731
     numbers = ", ".join(f"{name} = {e.value:.5g} {error(e)}" for name, e in zip(result.names, found, strict=True))
-    chi2 = f"chi2 {result.chi2:.1f} for {result.points} points"
-    return f"FitResult: {numbers}; {chi2}; {REASON_ADVICE[ending(result)]}"
+    return f"{numbers}; χ² {result.chi2:.1f} for {result.points} points"
 
 
 def table(result: "FitResult") -> TextTable:
@@ -122,7 +127,7 @@ def table(result: "FitResult") -> TextTable:
         ("parameter", "unit", "best", "standard error", "95 % interval", "interval from"),
         tuple(rows),
         (
-            f"chi2 {result.chi2:.1f} for {result.points} points, probability {result.p_value:.2g}",
+            f"χ² {result.chi2:.1f} for {result.points} points, probability {result.p_value:.2g}",
             *result.warnings(),
             f"status: {REASON_ADVICE[ending(result)]}",
         ),

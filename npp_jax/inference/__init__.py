@@ -2,7 +2,7 @@
 
 from npp_jax.inference.agreement import UNLIKELY, too_close
 from npp_jax.inference.descent import descend
-from npp_jax.inference.digits import estimate_texts, further, together, with_power
+from npp_jax.inference.digits import estimate_texts, further, misfit, together, with_power
 from npp_jax.inference.estimate import Estimate, Uncertain, covariance_ends, estimate, given, given_text, propagate
 from npp_jax.inference.identifiability import Combination, Group, Identifiability, identifiability
 from npp_jax.inference.interval_end import End, Outcome, between, meanings
@@ -80,6 +80,7 @@ __all__ = [
     "information_criteria",
     "likelihood_ratio",
     "meanings",
+    "misfit",
     "profile_likelihood",
     "propagate",
     "ranges_of",

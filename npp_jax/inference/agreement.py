@@ -20,7 +20,7 @@ def too_close(chi2: float, freedom: float | int, p_value: float) -> str | None:
     if not 1.0 - p_value < _TOO_CLOSE:
         return None
     return (
-        f"The points lie closer to the model than their standard errors allow: chi2 {chi2:.3g} for {freedom:.0f} "
+        f"The points lie closer to the model than their standard errors allow: χ² {chi2:.3g} for {freedom:.0f} "
         "degrees of freedom. The standard errors are too large, or the points are smoothed or made by a model; "
         "intervals are as wide as these errors."
     )

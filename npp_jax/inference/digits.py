@@ -70,3 +70,8 @@ def estimate_texts(found: "Estimate") -> tuple[str, str, str]:
             interval = " … ".join(sides)
     sigma = found.sigma_text() if not math.isfinite(found.sigma) else with_power(spread, power)
     return with_power(best, power), sigma, interval
+
+
+def misfit(chi2: float) -> str:
+    """χ² with a decimal, or three digits where it is so large that nothing more matters."""
+    return f"{chi2:.1f}" if abs(chi2) < 1e5 else f"{chi2:.3g}"

@@ -181,6 +181,7 @@ def fit(
     profile_points: int = 9,
     watch: Watch | None = None,
     on_iteration: Callable[[Iteration], Any] | None = None,
+    on_refined: Callable[[FitResult], Any] | None = None,
     on_ends: Callable[[int, int], Any] | None = None,
 ) -> FitResult:
     """Fit the parameters of a problem to its measured profiles.
@@ -203,9 +204,12 @@ def fit(
     iterations
         Evaluations of each start at most; by default what suits the method.
     profile_points
-        Points of the curve of each profile likelihood, which do not change its interval; no profile for zero.
+        Points of the curve of each profile likelihood, which do not change its interval; no profile for zero, or where
+        the model is far off (χ² above 5 for each degree of freedom).
     watch, on_iteration, on_ends
         Are told of the progress: of the sweep, of the refinement of the starts, of the ends of intervals.
+    on_refined
+        Is given the fit with the intervals of its covariance, before profile likelihoods are sought.
 
     Raises
     ------
@@ -234,5 +238,6 @@ def fit(
         profile_points=profile_points,
         options=options,
         on_iteration=on_iteration,
+        on_refined=on_refined,
         on_ends=on_ends,
     )

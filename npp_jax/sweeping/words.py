@@ -23,7 +23,7 @@ _SHOWN = 5
 def line(result: "SweepResult") -> str:
     """Candidates, parameters, experiments and lowest χ² in one line."""
     lowest = float(np.min(result.total))
-    chi2 = f"lowest chi2 {lowest:.1f} for {result.points.sum()} points" if np.isfinite(lowest) else "no chi2"
+    chi2 = f"lowest χ² {lowest:.1f} for {result.points.sum()} points" if np.isfinite(lowest) else "no χ²"
     names = f"{', '.join(result.names)}; {', '.join(result.experiments)}"
     return f"SweepResult of {len(result.theta)} candidates: {names}; {chi2}; {'; '.join(_statuses(result))}"
 

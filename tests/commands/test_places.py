@@ -216,7 +216,7 @@ def test_two_commands_on_one_study_have_files_of_their_own(folder: Path, run: Ru
     assert run("plot", folder / "study.h5")[0] == 0
     after = content(folder)
     assert {name: after[name] for name in before} == before
-    assert {"study_plot_failures.png", "study_plot_landscape.png"} <= after.keys()
+    assert {"study_plot_pairs.png", "study_plot_landscape.png"} <= after.keys()
     code, told = run("plot", folder / "study.h5", "--output", folder / "study.png")
     assert code == 2 and "study_landscape.png: a file is there that does not tell" in told
 

@@ -249,6 +249,9 @@ def test_ions_are_found_in_longer_titles(tmp_path: Path):
     (tmp_path / "a.csv").write_text("\n".join(["Tiefe [Å];Cs-Signal [%];Li signal [%]", *rows]), encoding="utf-8")
     told = command(tmp_path / "a.csv", [])[-1]
     assert "--species 'Li=Li signal' --species Cs=Cs-Signal" in told
+    (tmp_path / "b.csv").write_text("\n".join(["Tiefe [Å];Rubidium;Lithium (norm.)", *rows]), encoding="utf-8")
+    told = command(tmp_path / "b.csv", [])[-1]
+    assert "--species 'Li=Lithium (norm.)' --species Rb=Rubidium" in told
 
 
 @pytest.mark.parametrize(

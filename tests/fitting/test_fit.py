@@ -101,6 +101,19 @@ def test_truth_lies_within_the_intervals(fitted: FitResult, truth: np.ndarray):
     assert fitted.points == 960 and fitted.effective == pytest.approx(5.0)
 
 
+def test_no_ends_are_sought_where_the_model_is_far_off(study: Study, fitted: FitResult, tmp_path: Path):
+    """Counts said to be a hundred times as many as they are: no model lies within their scatter."""
+    text = (SWEEPS / "one_distribution.toml").read_text(encoding="utf-8")
+    text = text.replace("counts_per_fraction = 2000.0", "counts_per_fraction = 2e5")
+    (tmp_path / "study.toml").write_text(_absolute(text), encoding="utf-8")
+    problem = load_study(tmp_path / "study.toml").problem
+    model, told = LinearModel(Objective(problem, dataclasses.replace(FAST, companion=False, observables=False))), []
+    found = fit(model, np.tile(fitted.theta, (16, 1)), options=RefineOptions(offset=OFFSET), on_refined=told.append)
+    assert found.far_off and not found.profiles and not told and not fitted.far_off
+    assert all("covariance" in found[name].how for name in found.names)
+    assert any("profile likelihoods are not sought so far off" in line for line in found.warnings())
+
+
 def test_intervals_of_replicates_hold_the_truth(
     study: Study, model: LinearModel, truth: np.ndarray, project_root: Path, monkeypatch: pytest.MonkeyPatch
 ):

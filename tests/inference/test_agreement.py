@@ -16,4 +16,4 @@ def test_too_close(freedom: int) -> None:
     # Three points are too few to tell.
     assert (told is None) == (freedom == 3)
     if told:
-        assert f"chi2 {misfit:.3g} for {freedom} degrees of freedom" in told
+        assert f"χ² {misfit:.3g} for {freedom} degrees of freedom" in told

@@ -186,6 +186,7 @@ def _write_arrays(path: Path, outcome: FitOutcome, command: str, origin: Origin 
     with written_result(
         path, "npp_jax fit", SCHEMA_VERSION, arrays, origin=origin, study=outcome.study.text, command=command
     ) as file:
+        file.attrs["name"] = main.hypothesis.name
         for k, (measurement, mark) in enumerate(zip(measured, marks, strict=True)):
             group = file.create_group(f"experiment_{mark}" if mark in taken | arrays.keys() else mark)
             group.attrs["name"] = measurement.name

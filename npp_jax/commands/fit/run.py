@@ -22,6 +22,7 @@ from npp_jax.fitting import (
     with_systematic,
 )
 from npp_jax.fitting.systematic import extended
+from npp_jax.fitting.words import in_short
 from npp_jax.inference import (
     Parameter,
     ParameterError,
@@ -146,7 +147,7 @@ def _fit(
     options = RefineOptions(iterations=study.fit.iterations or ITERATIONS[method], offset=OFFSET)
     penalty = _penalty(hypothesis)
     what, count = shown.what, len(starts)
-    with fitting(what, count, "starts", compiling=shown.compiling, quiet=shown.quiet) as (tell, on_ends):
+    with fitting(what, count, "starts", compiling=shown.compiling, quiet=shown.quiet) as shows:
         result = fit(
             model,
             starts,
@@ -154,8 +155,11 @@ def _fit(
             method=method,
             profile_points=profile_points,
             options=options,
-            on_iteration=refining(tell),
-            on_ends=on_ends,
+            on_iteration=refining(shows.refinement),
+            on_refined=lambda found: shows.refined(
+                f"refined: {in_short(found)}; intervals by profile likelihood follow"
+            ),
+            on_ends=shows.ends,
         )
     return Fitted(hypothesis, result)
 

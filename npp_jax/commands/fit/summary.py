@@ -33,7 +33,7 @@ def lines(outcome: FitOutcome) -> Iterator[str]:
         texts = main.posterior.interval_texts(result.parameters)
         for name, text, r_hat in zip(result.names, texts, main.posterior.r_hat, strict=True):
             yield f"{name:24s} posterior   95 %: {text}   (R-hat {r_hat:.3f})"
-    yield f"chi2 {result.chi2:.1f} for {result.points} points, probability {result.p_value:.2g}"
+    yield f"χ² {result.chi2:.1f} for {result.points} points, probability {result.p_value:.2g}"
     for rival in outcome.rivals:
         worse = rival.result.criteria.bic - result.criteria.bic
-        yield f"rival '{rival.hypothesis.name}': chi2 {rival.result.chi2:.1f}, BIC {worse:+.1f}"
+        yield f"rival '{rival.hypothesis.name}': χ² {rival.result.chi2:.1f}, BIC {worse:+.1f}"

@@ -70,7 +70,7 @@ def compared(rivals: Sequence[tuple[Transport, TracerFit]]) -> list[str]:
         criteria[name] = found.aic, found.bic
         own = ", ".join(f"{key} {fit[key].value:.4g}" for key in fit.names if key not in ("surface", "base"))
         end = "" if fit.reason in GOOD else f"; {REASON_ADVICE[fit.reason]}"
-        rows.append(f"{name}: chi2 {fit.chi2:.1f}, AIC {found.aic:.1f}, BIC {found.bic:.1f}; {own}{end}")
+        rows.append(f"{name}: χ² {fit.chi2:.1f}, AIC {found.aic:.1f}, BIC {found.bic:.1f}; {own}{end}")
     for place, criterion in enumerate(("AIC", "BIC")):
         best, second = sorted(criteria, key=lambda name: criteria[name][place])[:2]
         lead = criteria[second][place] - criteria[best][place]

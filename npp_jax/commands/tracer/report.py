@@ -113,7 +113,7 @@ def vague(names: list[str], log_errors: np.ndarray) -> list[str]:
 
 def chi2_lines(fit: TracerFit) -> tuple[list[str], list[str]]:
     """Line about χ², and the warning that belongs to it, if any."""
-    line = f"chi2 {fit.chi2:.1f} for {fit.degrees_of_freedom} degrees of freedom, probability {fit.p_value:.2g}"
+    line = f"χ² {fit.chi2:.1f} for {fit.degrees_of_freedom} degrees of freedom, probability {fit.p_value:.2g}"
     if fit.p_value >= UNLIKELY:
         close = too_close(fit.chi2, fit.degrees_of_freedom, fit.p_value)
         return [line], [close] if close else []
