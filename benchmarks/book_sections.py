@@ -133,6 +133,24 @@ def coverage(result: Result) -> tuple[str, str]:
     return verdict, body + "\n" + table(("starts", "fits", "in the best minimum", "converged elsewhere"), starts)
 
 
+def design_validation(result: Result) -> tuple[str, str]:
+    """Expected intervals of proposed experiments beside the scatter of refits."""
+    rows, ratios, good = [], [], True
+    for found in result["proposals"]:
+        low, high = found["chance_99"]
+        for name, expected in found["expected_half_width_scaled"].items():
+            scatter, inside = found["found_half_width_scaled"][name], found["share_inside"][name]
+            ratios.append(scatter / expected)
+            good = good and low <= ratios[-1] <= high
+            told = (f"{expected:.3g}", f"{scatter:.3g}", f"{ratios[-1]:.2f}", f"{100 * inside:.0f} %")
+            rows.append((found["proposal"], f"`{name}`", *told))
+    found_here = f"ratios {min(ratios):.2f} to {max(ratios):.2f}, chance allows {low:.2f} to {high:.2f}"
+    verdict = found_here if good else f"FAILED: {found_here}"
+    body = f"{found['replicates']} refits of each proposal; half lengths are on the scales of the parameters.\n\n"
+    head = ("proposal", "parameter", "expected ±", "found ±", "ratio", "expected intervals that contain the truth")
+    return verdict, body + table(head, rows)
+
+
 def grain_map(result: Result) -> tuple[str, str]:
     """Recovered permeabilities."""
     fits = result["fit"]

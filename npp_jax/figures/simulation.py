@@ -139,15 +139,20 @@ def site_energies(ax: "Axes", experiment: Experiment, solution: Solution) -> "Ax
 
 def current(ax: "Axes", solution: Solution) -> "Axes":
     """Current density (left axis) and charge passed (right axis) over time."""
-    hours = np.asarray(solution.trace.time) / 3600.0
-    ax.plot(hours, np.asarray(solution.trace.current_density) * 1e5, color=COLOURS[0], marker=".")
-    ax.set(xlabel="time / h", ylim=(0.0, None))
-    ax.set_ylabel("current density / (nA cm$^{-2}$)", color=COLOURS[0])
-    twin = ax.twinx()
-    twin.plot(hours, np.asarray(solution.trace.charge) * 0.1, color=COLOURS[1], marker=".")
-    twin.set_ylabel("charge / (mC cm$^{-2}$)", color=COLOURS[1])
-    twin.set_ylim(0.0, None)
+    density, charge = np.asarray(solution.trace.current_density) * 1e5, np.asarray(solution.trace.charge) * 0.1
+    _over_time(ax, solution, density, "current density / (nA cm$^{-2}$)", COLOURS[0])
+    _over_time(ax.twinx(), solution, charge, "charge / (mC cm$^{-2}$)", COLOURS[1])
+    ax.set_xlabel("time / h")
     return ax
+
+
+def _over_time(ax: "Axes", solution: Solution, values: np.ndarray, name: str, colour: str) -> None:
+    """A line from zero on, with room above it; a current may flow the other way."""
+    ax.plot(np.asarray(solution.trace.time) / 3600.0, values, color=colour, marker=".")
+    ax.set_ylabel(name, color=colour)
+    low, high = min(0.0, float(np.nanmin(values))), max(0.0, float(np.nanmax(values)))
+    if high > low:
+        ax.set_ylim(1.05 * low, 1.05 * high)
 
 
 def surface_potential(ax: "Axes", solution: Solution) -> "Axes":
