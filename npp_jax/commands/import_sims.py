@@ -201,7 +201,7 @@ def example_command(file: Path, raw: RawProfile, format: str = "auto") -> str:
     command = shlex.join(
         [*words, *(part for ion, way in normalise.items() for part in ("--normalise", f"{ion}={way}"))]
     )
-    return command if raw.axis == "depth" else f"{command} --crater-depth-nm DEPTH"
+    return command if raw.axis == "depth" else f"{command} --crater-depth-nm DEPTH --crater-sigma-nm SIGMA"
 
 
 _NAMED = re.compile(rf"(?<![A-Za-z])({'|'.join(_MOBILE)})(?![A-Za-z0-9])")

@@ -41,8 +41,10 @@ def fit_figures(file: Path) -> dict[str, "Figure"]:
         theta = reader.array("theta", ("parameter",), finite=True)
         units = reader.names("parameter_unit", ("parameter",))
         correlation = reader.array("correlation", ("parameter", "other_parameter"))
-        best = dict(zip(names, zip(theta.tolist(), units, strict=True), strict=True))
+        scales = reader.names("parameter_scale", ("parameter",))
+        best = dict(zip(names, zip(theta.tolist(), units, scales, strict=True), strict=True))
         likelihoods = [_likelihood(reader, mark, best) for mark in reader.groups("profile_likelihood")]
+        likelihoods.sort(key=lambda one: names.index(one.name))
         places = [f"records/{mark}" for mark in reader.groups("records")]
         records = [one for place in places if (one := _record(reader, place)).has_panel]
         law = _law(reader) if "law" in reader else None
@@ -123,7 +125,7 @@ def _record(reader: Reader, place: str) -> DrawnRecord:
     return DrawnRecord(name if isinstance(name, str) else place, record, *fit)
 
 
-def _likelihood(reader: Reader, mark: str, best: dict[str, tuple[float, str]]) -> StoredLikelihood:
+def _likelihood(reader: Reader, mark: str, best: dict[str, tuple[float, str, str]]) -> StoredLikelihood:
     place, axes = f"profile_likelihood/{mark}", (f"{mark} values",)
     values, height = (reader.array(f"{place}/{name}", axes) for name in ("values", "delta_chi2"))
     # An end that is not closed is as far as the parameter was taken, and no end of an interval.
@@ -133,5 +135,6 @@ def _likelihood(reader: Reader, mark: str, best: dict[str, tuple[float, str]]) -
     told = name if isinstance(name, str) else mark
     if told not in best:
         raise reader.fault(f"'{place}' is of no parameter")
-    value, unit = best[told]
-    return StoredLikelihood(told, unit, value, values, height, ends[np.isfinite(ends)])
+    value, unit, scale = best[told]
+    scale = scale if scale in ("log", "logit") else "linear"
+    return StoredLikelihood(told, unit, scale, value, values, height, ends[np.isfinite(ends)])

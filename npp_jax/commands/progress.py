@@ -167,7 +167,7 @@ def fitting(what: str, total: int | None, unit: str, *, compiling: bool, quiet: 
     with contextlib.ExitStack() as stack:
         tell = stack.enter_context(progress(what, total, unit, compiling=compiling, quiet=quiet))
         of_ends: Tell | None = None
-        known = 0
+        known, begun = 0, 0.0
 
         def refined(text: str) -> None:
             stack.close()
@@ -175,13 +175,13 @@ def fitting(what: str, total: int | None, unit: str, *, compiling: bool, quiet: 
                 Console(stderr=True, markup=False).print(text, highlight=False, soft_wrap=True)
 
         def ends(done: int, total: int) -> None:
-            nonlocal of_ends, known
+            nonlocal of_ends, known, begun
             if of_ends is None or total != known:
                 stack.close()
-                known = total
+                known, begun = total, time.monotonic()
                 of_ends = stack.enter_context(progress("profile likelihoods", total, "ends of intervals", quiet=quiet))
             # The last ends take longest: the rate of the first tells no time.
-            of_ends(done, left="")
+            of_ends(done, f"{duration(time.monotonic() - begun)} so far", left="")
 
         yield Fitting(tell, refined, ends)
 

@@ -101,7 +101,7 @@ def legend_above(ax: "Axes", title: str = "") -> None:
 
 
 def share_depths(
-    axes: Sequence["Axes"], depth: Float[np.ndarray, " depth"], beyond: Bool[np.ndarray, " depth"]
+    axes: Sequence["Axes"], depth: Float[np.ndarray, " depth"], residual: Float[np.ndarray, "species depth"]
 ) -> None:
     """One range of depths for profiles and their residuals: that of the first, and as deep as a residual is large.
 
@@ -111,13 +111,22 @@ def share_depths(
         Panels below each other, the profile first.
     depth
         Depths of the points.
-    beyond
-        Where a residual is large: a misfit below the front is one as well.
+    residual
+        Residuals, NaN or zero where there is none: a large one below the front is worth showing as well, and what lies
+        deeper is told.
     """
+    beyond = np.any(np.abs(np.nan_to_num(residual)) > LARGE, axis=0)
     far = max(axes[0].get_xlim()[1], float(np.max(depth[beyond], initial=0.0)))
     for ax in axes:
         ax.set_xlim(0.0, min(far, float(depth[-1])))
         depth_axis(ax, named=ax is axes[-1])
+    deeper = residual[:, depth > far]
+    deeper = deeper[np.isfinite(deeper) & (deeper != 0.0)]
+    if deeper.size:
+        scale, unit = (1e-3, "µm") if depth[-1] > _DEEP else (1.0, "nm")
+        size, end = f"rms {np.sqrt(np.mean(deeper**2)):.2f}", f"{scale * depth[-1]:.4g} {unit}"
+        told, panel = f"not shown: {deeper.size} residuals down to {end}, {size}", axes[-1]
+        panel.text(0.99, 0.97, told, ha="right", va="top", fontsize="x-small", color="0.4", transform=panel.transAxes)
 
 
 def depth_axis(ax: "Axes", *, named: bool = True) -> "Axes":

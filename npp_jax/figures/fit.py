@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_VISIBLE = 0.01
+_VISIBLE = 0.03
 """Share of an axis below which a shaded range cannot be seen."""
 
 _DATA = {"marker": ".", "ms": 3.5, "ls": "none", "alpha": 0.6}
@@ -90,13 +90,13 @@ def _banded(ax: "Axes", x: np.ndarray, band: Band, colour: str, label: str) -> N
 
 def diffusivity(ax: "Axes", bands: LawBands, supported: tuple[float, float]) -> "Axes":
     """D of the ion against its fraction; the compositions that the data hold are not shaded."""
-    ax.axvspan(0.0, supported[0], color="0.92", lw=0)
     _banded(ax, bands.fraction, bands.diffusivity, COLOURS[0], f"{bands.species}, with its 95 % band")
     ion = bands.species
     ax.set(yscale="log", xlim=(0.0, 1.0), ylabel=f"$D$ of {ion} / (m$^2$ s$^{{-1}}$)")
     ax.set_xlabel(f"$n/n_{{\\mathrm{{bulk}}}}$ of {ion}" if bands.sites is not None else f"fraction of {ion}")
     ax.legend(frameon=False, fontsize="small")
     if supported[0] > _VISIBLE:
+        ax.axvspan(0.0, supported[0], color="0.92", lw=0)
         ax.text(0.98, 0.05, "shaded: no data", ha="right", va="bottom", color="0.5", transform=ax.transAxes)
     return ax
 

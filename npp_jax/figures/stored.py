@@ -9,7 +9,6 @@ from jaxtyping import Float
 
 from npp_jax.figures.axes import (
     COLOURS,
-    LARGE,
     end_residuals,
     headline,
     ion_colours,
@@ -56,6 +55,8 @@ class StoredLikelihood(NamedTuple):
 
     name: str
     unit: str
+    scale: str
+    """Of its axis: `linear`, `log` or `logit`."""
     best: float
     values: Float[np.ndarray, " values"]
     delta_chi2: Float[np.ndarray, " values"]
@@ -105,7 +106,7 @@ def figure_seen(title: str, seen: Sequence[SeenFit]) -> "Figure":
         column[0].set(ylabel="$n_i/N$", xlim=(0.0, far))
         floor = float(np.clip(0.5 * np.min(fit.sigma), 1e-6, 1e-2))
         column[1].set(ylabel="$n_i/N$", yscale="log", ylim=(floor, 2.0), xlim=(0.0, far))
-        share_depths(list(column), fit.depth, np.any(np.abs(np.nan_to_num(residual)) > LARGE, axis=0))
+        share_depths(list(column), fit.depth, residual)
         legend_above(column[0], fit.name)
     headline(figure, title)
     return figure
@@ -152,6 +153,7 @@ def figure_likelihoods(found: Sequence[StoredLikelihood]) -> "Figure":
         values, order = np.unique(np.append(one.values[known], one.best), return_index=True)
         height = np.append(one.delta_chi2[known], 0.0)[order]
         ax.axhline(DELTA_CHI2_95, color="0.7", lw=0.8, label="95 %")
+        ax.set_xscale(one.scale if one.best > 0.0 and len(values) > 1 else "linear")
         ax.plot(*likelihood_curve(values, height, one.best), color=COLOURS[0], label="profile")
         ax.plot(values, height, "o", ms=3.5, color=COLOURS[0])
         for k, end in enumerate(one.ends):

@@ -1,18 +1,20 @@
 """A fit in words, as a table, and as labelled arrays."""
 
 import math
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from npp_jax.fitting.phrases import phrases
 from npp_jax.fitting.unit_words import unit_of
-from npp_jax.inference.agreement import UNLIKELY, too_close
+from npp_jax.inference.agreement import POOR, UNLIKELY, agrees, too_close
 from npp_jax.inference.digits import estimate_texts, further
 from npp_jax.inference.estimate import NOT_DETERMINED, given_text
 from npp_jax.inference.interval_end import Outcome
 from npp_jax.inference.parameter import Parameter
 from npp_jax.inference.refine_result import GOOD, REASON_ADVICE, Reason
+from npp_jax.inference.transform import ranges_of, to_scaled
 from npp_jax.simulation.text_table import TextTable
 
 if TYPE_CHECKING:
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 _TOLD = 3
 """Parameters in the sentence of a fit."""
+_PULLED = 2.0
+"""Standard deviations of a prior beyond which the data and what was known do not agree."""
 
 
 def ending(result: "FitResult") -> Reason:
@@ -54,6 +58,12 @@ def warnings(result: "FitResult") -> list[str]:
             f"The model does not explain the data: χ² {result.chi2:.0f} for {freedom} degrees of freedom "
             f"(probability {result.p_value:.1g}). Intervals hold only for a model that does{how}."
         )
+    elif result.p_value < POOR:
+        found.append(
+            f"The model agrees poorly with the data: one of {1.0 / result.p_value:.0f} measurements of a right model "
+            "is so far off. Is something left out, as the error of the crater depth, a drift or a background?"
+        )
+    found += _pulled(result)
     if close := too_close(result.chi2, freedom, result.p_value):
         found.append(close)
     if any(profile.improved for profile in result.profiles):
@@ -64,11 +74,25 @@ def warnings(result: "FitResult") -> list[str]:
     return found
 
 
+def _pulled(result: "FitResult") -> Iterator[str]:
+    """Parameters that ended far from what was known of them."""
+    ranges = ranges_of(result.parameters)
+    known = [parameter.prior for parameter in result.parameters]
+    centres = [value if prior is None else prior.mean for prior, value in zip(known, result.theta, strict=True)]
+    away = np.asarray(to_scaled(ranges, result.theta)) - np.asarray(to_scaled(ranges, np.array(centres, float)))
+    for parameter, distance in zip(result.parameters, away, strict=True):
+        if parameter.prior is not None and abs(distance) > _PULLED * parameter.prior.sigma:
+            errors = f"{abs(distance) / parameter.prior.sigma:.1f} standard deviations"
+            yield f"{parameter.name} ended {errors} from what was known of it, {parameter.prior.mean:.5g}."
+
+
 def sentence(result: "FitResult") -> str:
     """What was found, and how sure it is."""
     reason, ends = Reason(int(result.refined.reason[result.best])), len(result.refined.reason)
+    fits = f"(χ² {result.chi2:.1f} for {result.points} points, probability {result.p_value:.2g})"
     if reason not in GOOD:
-        return f"No result yet: the fit did not come to a minimum ({REASON_ADVICE[reason]})."
+        far = f"the model is far from the data {fits}, and " * result.far_off
+        return f"No result yet: {far}the fit did not come to a minimum ({REASON_ADVICE[reason]})."
     words = phrases(result.parameters)
     known = [p for p in result.parameters if np.all(np.isfinite(result[p.name].interval))]
     told = "; ".join(_found(result, p, words.get(p.name, p.name)) for p in known[:_TOLD])
@@ -85,10 +109,10 @@ def sentence(result: "FitResult") -> str:
     ]
     if held:
         found += f" That is with {' and '.join(held)} at an end of {'its range' if len(held) == 1 else 'their ranges'}."
-    fits = f"(χ² {result.chi2:.1f} for {result.points} points, probability {result.p_value:.2g})"
     if result.p_value < UNLIKELY:
         return f"The model does not explain the data {fits}; for what it is worth: {found}"
-    return f"{found} The model agrees with the data {fits}; {result.agreeing} of {ends} starts ended in this minimum."
+    agreement = f"The model {agrees(result.p_value)} with the data {fits}"
+    return f"{found} {agreement}; {result.agreeing} of {ends} starts ended in this minimum."
 
 
 def _found(result: "FitResult", parameter: Parameter, words: str) -> str:

@@ -1,6 +1,6 @@
 """Least squares, uncertainty, profile likelihood, posterior, identifiability of any residuals; knows no experiment."""
 
-from npp_jax.inference.agreement import UNLIKELY, too_close
+from npp_jax.inference.agreement import UNLIKELY, agrees, too_close
 from npp_jax.inference.descent import descend
 from npp_jax.inference.digits import estimate_texts, further, misfit, together, with_power
 from npp_jax.inference.estimate import Estimate, Uncertain, covariance_ends, estimate, given, given_text, propagate
@@ -65,6 +65,7 @@ __all__ = [
     "RefineResult",
     "ResidualsAndJacobian",
     "Uncertain",
+    "agrees",
     "between",
     "check_blackjax",
     "covariance",

@@ -3,8 +3,16 @@
 UNLIKELY = 1e-3
 """Probability of a larger misfit below which a model is said not to explain the data."""
 
+POOR = 0.05
+"""Probability of a larger misfit below which a model is said to agree poorly."""
+
 _TOO_CLOSE = 1e-6
 """Probability of a smaller misfit below which the stated errors are said to be too large."""
+
+
+def agrees(p_value: float) -> str:
+    """What a model that is not unlikely does with its data: "agrees", or "agrees poorly"."""
+    return "agrees poorly" if p_value < POOR else "agrees"
 
 
 def too_close(chi2: float, freedom: float | int, p_value: float) -> str | None:

@@ -23,7 +23,7 @@ def power_of_ten(exponent: int) -> str:
 
 def further(count: int) -> str:
     """End of a sentence that has told the intervals of some: how many more there are."""
-    return "" if count < 1 else f"; {count} more {'has an interval' if count == 1 else 'have intervals'}, too"
+    return "" if count < 1 else f"; {count} more parameter{' has an interval' if count == 1 else 's have intervals'}"
 
 
 def together(values: Sequence[float], error: float = math.nan) -> tuple[list[str], str]:

@@ -111,7 +111,8 @@ def profile_likelihood(
     options
         Numerical choices of `refine`.
     on_ends
-        Is told how many ends of intervals are found, and of how many; those that are opened again count anew.
+        Is told how many ends of intervals are found, and of how many, with every step of the refits; those that are
+        opened again count anew.
 
     Raises
     ------
@@ -124,11 +125,20 @@ def profile_likelihood(
     unknown = sorted(set(names) - set(known))
     if unknown:
         raise ValueError(f"{unknown[0]!r} is not a parameter; there are {', '.join(known)}")
-    if on_ends is not None:
-        on_ends(0, 2 * len(names))
     rows = [np.reshape(np.asarray(theta, float), (-1, len(parameters))) for theta in (best, others)]
     minima = np.concatenate(rows)
-    refits = refits_at(function, parameters, minima, held=held, variance=variance, options=options)
+    found, total = 0, 2 * len(names)
+
+    def told(done: int, of: int) -> None:
+        nonlocal found, total
+        found, total = done, of
+        if on_ends is not None:
+            on_ends(done, of)
+
+    refits = refits_at(
+        function, parameters, minima, held=held, variance=variance, options=options,
+        on_iteration=lambda _: told(found, total),
+    )  # fmt: skip
     wanted = [known.index(name) for name in names]
     traces = {
         k: _Trace((_begin(refits, covariance, k, -1, threshold), _begin(refits, covariance, k, 1, threshold)))
@@ -136,7 +146,7 @@ def profile_likelihood(
         if covariance is None or float(covariance.effect[k]) > 0.0
     }
     for look in range(_LOOKS):
-        traces = _search(refits, covariance, traces, threshold, on_ends)
+        traces = _search(refits, covariance, traces, threshold, told)
         traces = _look_again(refits, traces, points, threshold, reopen=look + 1 < _LOOKS)
     return tuple(_profile(refits, covariance, k, traces.get(k), threshold) for k in wanted)
 
@@ -165,7 +175,7 @@ def _search(
     covariance: Covariance | None,
     traces: dict[int, _Trace],
     threshold: float,
-    on_ends: Callable[[int, int], Any] | None,
+    on_ends: Callable[[int, int], Any],
 ) -> dict[int, _Trace]:
     """Let all searches come to their ends, together."""
     sides = [side for trace in traces.values() for side in trace.sides]
@@ -180,8 +190,7 @@ def _search(
             tries.append(len(guesses))
         for n, found, count in zip(running, refits(asked), tries, strict=True):
             sides[n] = advance(sides[n], found.point, count, threshold)
-        if on_ends is not None:
-            on_ends(sum(side.ended is not None for side in sides), len(sides))
+        on_ends(sum(side.ended is not None for side in sides), len(sides))
     return {k: trace._replace(sides=(sides[2 * n], sides[2 * n + 1])) for n, (k, trace) in enumerate(traces.items())}
 
 

@@ -1,8 +1,8 @@
 """Fits of all parameters but one, for many values at once: what a profile likelihood is made of."""
 
 import dataclasses
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import ArrayLike, Bool, Float
@@ -10,7 +10,7 @@ from jaxtyping import ArrayLike, Bool, Float
 from npp_jax.inference.crossing import Point
 from npp_jax.inference.parameter import Parameters
 from npp_jax.inference.refine import ResidualsAndJacobian, refine
-from npp_jax.inference.refine_result import GOOD, Reason, RefineOptions, RefineResult
+from npp_jax.inference.refine_result import GOOD, Iteration, Reason, RefineOptions, RefineResult
 from npp_jax.inference.transform import Ranges, ranges_of, to_scaled, to_theta
 
 _ROWS = 16  # batches are a multiple of it, so that their shapes are few
@@ -43,6 +43,7 @@ class Refits:
     variance: float
     """Variance of the residuals."""
     options: RefineOptions | None
+    on_iteration: Callable[[Iteration], Any] | None
     ranges: Ranges
     chi2: float
     """χ² of the minimum, over the variance."""
@@ -75,7 +76,12 @@ class Refits:
         # What fills the batch up ends at once.
         fixed = np.concatenate([fixed, np.ones((rows - len(asked), count), bool)])
         result = refine(
-            self.function, self.parameters, to_theta(self.ranges, scaled), fixed=fixed, options=self.options
+            self.function,
+            self.parameters,
+            to_theta(self.ranges, scaled),
+            fixed=fixed,
+            options=self.options,
+            on_iteration=self.on_iteration,
         )
         found = _points(self.ranges, result, self.variance, self.chi2)
         # The value that was asked for, not what it became on the way through θ.
@@ -93,6 +99,7 @@ def refits_at(
     held: Bool[np.ndarray, " parameter"],
     variance: float,
     options: RefineOptions | None,
+    on_iteration: Callable[[Iteration], Any] | None = None,
 ) -> Refits:
     """Refits beside a minimum, which comes first, and others."""
     theta = np.asarray(minima, float)
@@ -100,7 +107,7 @@ def refits_at(
     result = refine(function, parameters, theta, fixed=held, options=options)
     chi2 = 2.0 * float(result.cost[0]) / variance
     points = tuple(refit.point for refit in _points(ranges, result, variance, chi2))
-    return Refits(function, parameters, held, variance, options, ranges, chi2, points)
+    return Refits(function, parameters, held, variance, options, on_iteration, ranges, chi2, points)
 
 
 def _points(ranges: Ranges, result: RefineResult, variance: float, chi2: float) -> list[Refit]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from npp_jax.sims.aligned import aligned, check_dwell, left_out, usable
 from npp_jax.sims.depth import depth_of_time, mixed_rate
-from npp_jax.sims.doubts import doubts, warnings_of
+from npp_jax.sims.doubts import doubts, unused_signals, warnings_of
 from npp_jax.sims.errors import SimsFileError, fault
 from npp_jax.sims.normalise import (
     bulk_scale,
@@ -107,7 +107,10 @@ def _converted(raw: RawProfile, options: ImportOptions, odd: tuple[str, ...]) ->
         depth_range(depth[keep], *_bulk_range(depth[keep], options)),
         summed="sum" in methods.values() and not options.close_sum,
         floors=[name for name in names if methods[name] != "bulk" and name not in options.background],
+        unused={} if reference else unused_signals(raw, channels, depth[keep] * duration / crater),
     )
+    if raw.axis != "depth" and not options.crater_sigma_nm:
+        warnings.append("the depth scale is taken as exact; --crater-sigma-nm tells a fit how well the crater is known")
     certain = np.any(scaled.sigma[:, keep] <= 0.0, axis=1)
     if np.any(certain):
         raise ValueError(

@@ -1,11 +1,13 @@
 """What looks wrong in fractions that were made of a file, each with the option that mends it."""
 
+import math
+import shlex
 from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Bool, Float
 
-from npp_jax.sims.raw import RawProfile
+from npp_jax.sims.raw import Channel, RawProfile
 from npp_jax.sims.table import GUESSED
 
 _WINDOW = 5  # points over which a sum is looked at
@@ -13,6 +15,7 @@ _OFF = 0.02  # of one, by which a sum may be off beside its errors: what normali
 _SURFACE = 0.25  # of the points, within which a sum that is off is that of the surface
 _FLOOR = 0.01  # fraction in the bulk above which an ion is part of the glass
 _CERTAIN = 5.0  # standard deviations of a floor from none
+_DRIFT, _OTHER = 0.01, 0.2  # change of a channel between which it may be a drift
 _FLAT = 3.0  # standard deviations between its halves, within which it is no tail
 
 
@@ -54,7 +57,8 @@ def surface_of_sum(
     first = int(np.argmax(fine))
     if first == 0 or first > _SURFACE * len(depth):
         return None
-    below = f"{depth[first]:.4g}"
+    # The scale moves as points are cut, and the sum with it: half a window more settles it.
+    below = f"{math.floor(1e3 * depth[first + _WINDOW // 2]) / 1e3:g}"
     return (
         f"the fractions add up to {fraction[:, 0].sum():.2g} at {depth[0]:.4g} nm and to one from {below} nm on: the "
         f"surface pulls the scale of a sum, by more than its sigma says; --surface-nm {below} cuts it off"
@@ -97,6 +101,49 @@ def floor_of_bulk(
     )
 
 
+def unused_signals(
+    raw: RawProfile, used: Sequence[Channel], kept: Float[np.ndarray, "point"]
+) -> dict[str, Float[np.ndarray, "_"]]:
+    """Signals of other channels of the same kind, over the part of their axis that is kept."""
+    names = {channel.name for channel in used}
+    others = [channel for channel in raw.channels if channel.name not in names and channel.kind == used[0].kind]
+    return {c.name: np.asarray(c.values, float)[(c.axis >= kept[0]) & (c.axis <= kept[-1])] for c in others}
+
+
+def drift_of_matrix(channels: dict[str, Float[np.ndarray, "_"]]) -> str | None:
+    """A channel that is not used and drifts evenly, as one of the matrix does with the current of the instrument.
+
+    Parameters
+    ----------
+    channels
+        Counts at the depths that are kept, by channel.
+    """
+    found: list[tuple[float, str, float, float]] = []
+    for name, counts in channels.items():
+        upper, lower = np.array_split(counts, 2)
+        if len(lower) < _WINDOW or not np.all(np.isfinite(counts)) or min(np.median(upper), np.median(lower)) <= 0.0:
+            continue
+        # Medians: the surface is no drift.
+        change = float(np.median(lower) / np.median(upper) - 1.0)
+        error = float(np.hypot(_error(upper) / np.median(upper), _error(lower) / np.median(lower)))
+        if _CERTAIN * error < abs(change) and _DRIFT < abs(change) < _OTHER:
+            found.append((float(counts.sum()), name, change, error))
+    if not found:
+        return None
+    _, name, change, error = max(found)
+    return (
+        f"{name} {'rises' if change > 0.0 else 'falls'} by {abs(change):.1%} ± {error:.1%} from the upper to the lower "
+        f"half: if the glass holds it evenly, all signals drift; --reference {shlex.quote(name)} divides that out"
+    )
+
+
+def _error(counts: Float[np.ndarray, "point"]) -> float:
+    """Standard error of a median, by the scatter or by counting, whichever is larger."""
+    middle = np.median(counts)
+    scatter = 1.4826 * np.median(np.abs(counts - middle))
+    return float(math.sqrt(0.5 * math.pi / len(counts)) * max(scatter, math.sqrt(middle)))
+
+
 def doubts(
     depth: Float[np.ndarray, "point"],
     fractions: dict[str, tuple[Float[np.ndarray, "point"], Float[np.ndarray, "point"]]],
@@ -104,6 +151,7 @@ def doubts(
     *,
     summed: bool,
     floors: Sequence[str],
+    unused: dict[str, Float[np.ndarray, "_"]],
 ) -> list[str]:
     """All that looks wrong.
 
@@ -119,8 +167,11 @@ def doubts(
         Whether a scale is that of a sum of all species.
     floors
         Species that are not scaled by their bulk, and of which no background was taken off.
+    unused
+        Counts of other channels, where no reference was divided out.
     """
     fraction, sigma = (np.stack(rows) for rows in zip(*fractions.values(), strict=True))
     found = [surface_of_sum(depth, fraction, sigma)] if summed else []
     found += [floor_of_bulk(name, depth, *fractions[name], inside) for name in floors]
+    found += [drift_of_matrix(unused)]
     return [line for line in found if line is not None]

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.special import chdtrc
 
 from npp_jax.fitting import unit_of
-from npp_jax.inference import UNLIKELY, together, with_power
+from npp_jax.inference import UNLIKELY, agrees, together, with_power
 from npp_jax.simulation.status import STATUS_ADVICE, Status
 from npp_jax.simulation.text_table import TextTable
 from npp_jax.sweeping.description import OBSERVABLES, parameter_variables
@@ -43,8 +43,9 @@ def sentence(result: "SweepResult", within: int, limit: float) -> str:
     pairs = zip(result.parameters, result.theta[best], strict=True)
     place = ", ".join(f"{p.name} = {_number(float(value))}{_after(unit_of(p))}" for p, value in pairs)
     fits = f"χ² {chi2:.1f} for {points} points, probability {p_value:.2g}"
+    best_of = f"The best of {count} candidates" if count > 1 else "The candidate"
     near = f"{within} candidate{'s are' if within > 1 else ' is'} within Δχ² = {limit:.3g} of it (95 %)"
-    found = f"The best of {count} candidates agrees with the data ({fits}): {place}. {near}; {words}."
+    found = f"{best_of} {agrees(p_value)} with the data ({fits}): {place}. {near}; {words}."
     if p_value < UNLIKELY:
         found = f"None of {count} candidates agrees with the data within errors; {words}. The best ({fits}): {place}."
     return f"{found} A sweep tells where to look; npp-jax fit finds values with errors."

@@ -10,6 +10,7 @@ from scipy.special import erfc
 import npp_jax as npp
 from npp_jax.commands.simulate import read_supported
 from npp_jax.commands.tracer.study import load_tracer_study
+from npp_jax.commands.warnings import study_warnings
 from npp_jax.files.study import load_study
 
 SWEEPS = Path(__file__).parents[2] / "sweeps"
@@ -29,7 +30,11 @@ KINDS = {
 def test_what_is_written_is_read(kind: str, tmp_path: Path, run: Run) -> None:
     assert run("new", *KINDS[kind], "--output", tmp_path)[0] == 0
     experiment, study = sorted(tmp_path.iterdir())
-    assert len(load_study(study).problem.parameters) >= 2
+    loaded = load_study(study)
+    assert len(loaded.problem.parameters) >= 2
+    # What it assumed is told until it is replaced, unless it varies.
+    (line,) = (line for line in study_warnings(loaded) if "as `npp-jax new` assumed" in line)
+    assert "temperature_K" in line and "sed_fwhm_eV" not in line
     model = "full" if kind == "poling" else "electroneutral"
     assert read_supported(experiment, model).title
     before = experiment.read_bytes()

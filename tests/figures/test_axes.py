@@ -107,8 +107,10 @@ def test_residuals_have_the_depths_of_the_profile_and_show_all_large_ones() -> N
     for beyond, end in ((0.0, 120.0), (150.0, 150.0)):
         axes = list(figure.subplots(3, 1))
         axes[0].set_xlim(0.0, 120.0)
-        share_depths(axes, depth, depth == beyond)
+        share_depths(axes, depth, np.where(depth == beyond, 9.0, 2.0)[None])
         assert {ax.get_xlim() for ax in axes} == {(0.0, end)}
+        (word,) = axes[-1].texts
+        assert word.get_text() == f"not shown: {200 - end:.0f} residuals down to 200 nm, rms 2.00"
 
 
 def test_a_legend_above_a_panel_covers_nothing() -> None:

@@ -34,7 +34,7 @@ def test_a_parabola_is_drawn_as_one(scale):
 
 def test_a_stored_likelihood_goes_through_its_points():
     values = np.array([0.2, 0.5, 1.5, 3.0])
-    stored = StoredLikelihood("sed_fwhm_eV", "eV", 1.0, values, (values - 1.0) ** 2, np.array([0.1, 2.9]))
+    stored = StoredLikelihood("sed_fwhm_eV", "eV", "linear", 1.0, values, (values - 1.0) ** 2, np.array([0.1, 2.9]))
     (ax,) = figure_likelihoods([stored]).axes
     curve = next(line for line in ax.lines if line.get_label() == "profile")
     x, height = (np.asarray(numbers) for numbers in curve.get_data())

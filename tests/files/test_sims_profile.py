@@ -178,7 +178,7 @@ def test_the_command_tells_what_a_file_holds(source: Path):
     assert len(lines) == 5 and "7Li+" in lines[2] and "counts" in lines[2]
     # The example is of this file, and makes a profile of it.
     typed = shlex.split(lines[-1].removeprefix("to import: npp-jax import-sims "))
-    assert typed[0] == str(source) and typed[-2:] == ["--crater-depth-nm", "DEPTH"]
+    assert typed[0] == str(source) and typed[-4:] == ["--crater-depth-nm", "DEPTH", "--crater-sigma-nm", "SIGMA"]
     named = [word for mark, word in itertools.pairwise(typed) if mark == "--species"]
     ways = [word for mark, word in itertools.pairwise(typed) if mark == "--normalise"]
     out = source.with_name("example.h5")

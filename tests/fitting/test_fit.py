@@ -32,7 +32,7 @@ from npp_jax.fitting import (
     with_free_form,
 )
 from npp_jax.fitting.jacobian import directions
-from npp_jax.inference import Reason, RefineOptions, covariance, ranges_of, refine, theta_slope
+from npp_jax.inference import Prior, Reason, RefineOptions, covariance, ranges_of, refine, theta_slope
 from npp_jax.simulation.simulate import FAST
 from npp_jax.sweeping.screening import OFFSET
 
@@ -112,6 +112,20 @@ def test_no_ends_are_sought_where_the_model_is_far_off(study: Study, fitted: Fit
     assert found.far_off and not found.profiles and not told and not fitted.far_off
     assert all("covariance" in found[name].how for name in found.names)
     assert any("profile likelihoods are not sought so far off" in line for line in found.warnings())
+
+
+def test_words_follow_the_probability_and_what_was_known(fitted: FitResult):
+    poor = dataclasses.replace(fitted, p_value=0.02)
+    assert "The model agrees with the data" in fitted.sentence() and "agrees poorly" not in fitted.sentence()
+    assert "The model agrees poorly with the data" in poor.sentence()
+    assert any("one of 50 measurements of a right model" in line for line in poor.warnings())
+    width = fitted["sed_fwhm_eV"].value
+    known = [
+        dataclasses.replace(p, prior=Prior(0.98 * width, 0.005 * width)) if p.name == "sed_fwhm_eV" else p
+        for p in fitted.parameters
+    ]
+    (line,) = (line for line in dataclasses.replace(fitted, parameters=tuple(known)).warnings() if "was known" in line)
+    assert line.startswith("sed_fwhm_eV ended 4.0 standard deviations from what was known of it")
 
 
 def test_intervals_of_replicates_hold_the_truth(

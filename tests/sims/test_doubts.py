@@ -80,3 +80,14 @@ def test_no_surface_is_told_where_there_is_none_or_no_sum(rng: np.random.Generat
 def test_channels_that_are_not_used_are_not_told_of(rng: np.random.Generator):
     file = dataclasses.replace(raw(rng), warnings=("Rb: strange", "B: strange", "line 3: strange"))
     assert told(file, "strange") == ["Rb: strange", "line 3: strange"]
+
+
+def test_a_drift_that_the_matrix_shows_is_told_with_the_reference_that_divides_it_out(rng: np.random.Generator):
+    file = raw(rng, surface=0.0)
+    assert told(file, "--reference") == []
+    drift = 1.0 - 0.06 * DEPTH / DEPTH[-1]
+    channels = tuple(dataclasses.replace(c, values=rng.poisson(c.values * drift).astype(float)) for c in file.channels)
+    drifting = dataclasses.replace(file, channels=channels)
+    (line,) = told(drifting, "--reference")
+    assert re.match(r"B falls by (2|3|4)\.\d% ± 0\.\d% .* --reference B divides that out", line)
+    assert told(drifting, "--reference", dataclasses.replace(OPTIONS, reference="B")) == []

@@ -17,7 +17,7 @@ from npp_jax.figures.check import Start, figure_starts, in_measured_depth
 from npp_jax.files.study import Study, load_study
 from npp_jax.files.study_tables import ExperimentEntry, StudyTable
 from npp_jax.files.toml import read_toml
-from npp_jax.fitting import Measurement, Objective
+from npp_jax.fitting import Measurement, Objective, with_systematic
 from npp_jax.fitting.units import split_unit
 from npp_jax.inference import Parameter
 from npp_jax.simulation.simulate import FAST
@@ -56,7 +56,7 @@ def check_study(path: Path) -> Checked:
             *measured_warnings(study.problem, measurement, entry),
         ]
         warnings += [f"{measurement.name}: {text}" for text in [*own, *start.warnings(k, measurement)]]
-    lines += [_parameter_table(study, start.theta).text(), *_plan(study)]
+    lines += [_parameter_table(study, start.theta).text(), *_known_errors(study), *_plan(study)]
     status = Status(int(np.max(start.status)))
     if status is not Status.DONE:
         warnings.append(f"the start, with the setting fast: {STATUS_ADVICE[status]}")
@@ -171,6 +171,15 @@ def _parameter_table(study: Study, theta: np.ndarray) -> TextTable:
         )
     header = ("parameter", "in the file", "unit", "range", "scale", "keys", "experiments", "prior")
     return TextTable("parameters", header, tuple(rows))
+
+
+def _known_errors(study: Study) -> Iterator[str]:
+    """Parameters that a fit adds: what the import knows of depth scale, sensitivities and backgrounds, with errors."""
+    for parameter in with_systematic(study.problem).parameters[len(study.problem.parameters) :]:
+        prior = parameter.prior
+        if prior is not None:
+            error = f"{prior.sigma:.2%}" if parameter.scale == "log" else f"{prior.sigma:.2g}"
+            yield f"  a fit varies {parameter.name} as well, {prior.mean:.5g} ± {error} by the import"
 
 
 def _parameters(study: Study, theta: np.ndarray) -> Iterator[str]:

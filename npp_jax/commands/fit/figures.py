@@ -13,7 +13,7 @@ from npp_jax.commands.fit.records import drawn_records, records_figure, shown_re
 from npp_jax.commands.fit.run import FitOutcome, Fitted
 from npp_jax.commands.fit.summary import measured_of
 from npp_jax.commands.report.blocks import Shown
-from npp_jax.figures.axes import LARGE, headline, share_depths
+from npp_jax.figures.axes import headline, share_depths
 from npp_jax.figures.fit import (
     correlation,
     data_and_fit,
@@ -106,8 +106,8 @@ def _profiles(main: Fitted) -> "Figure":
         data_and_fit(axes[1, k], measurement, result, k, logarithmic=True)
         own = residual[start : start + size]
         residuals(axes[2, k], measurement, own)
-        large = np.any(np.abs(own.reshape(measurement.profile.fraction.shape)) > LARGE, axis=0)
-        share_depths(list(axes[:, k]), np.asarray(measurement.profile.depth), large)
+        table = own.reshape(measurement.profile.fraction.shape)
+        share_depths(list(axes[:, k]), np.asarray(measurement.profile.depth), table)
         start += size + (2 * len(measurement.profile.species) if measurement.solved else 0)
     headline(figure, main.hypothesis.name)
     return figure

@@ -11,6 +11,9 @@ from npp_jax.fitting import FitResult
 from npp_jax.inference import GOOD, Reason, between, covariance_ends, likelihood_ratio
 from npp_jax.simulation.text_table import TextTable
 
+_ACROSS = 8
+"""Columns of a table that fit on a page."""
+
 
 def word_of(result: FitResult, start: int) -> str:
     """How a start ended, in a word or two."""
@@ -26,11 +29,18 @@ def minima_section(result: FitResult) -> Section:
     reasons = np.asarray(result.refined.reason)
     blocks: list[Block] = []
     if result.minima:
-        rows = (
+        # A prior counts as a point here, as where the minimum was sought.
+        misfit = "χ² with priors" if any(p.prior is not None for p in result.parameters) else "χ²"
+        heads = (misfit, "starts", "ended", *result.names)
+        rows = [
             (f"{m.chi2:.2f}", str(m.starts), word_of(result, m.start), *(f"{value:.5g}" for value in m.theta))
             for m in result.minima
-        )
-        blocks.append(TextTable("Minima", ("χ²", "starts", "ended", *result.names), tuple(rows)))
+        ]
+        if len(heads) > _ACROSS >= len(rows):
+            # Many parameters and few minima stand better the other way round.
+            numbers = (f"minimum {n + 1}" if len(rows) > 1 else "minimum" for n in range(len(rows)))
+            heads, rows = ("", *numbers), list(zip(heads, *rows, strict=True))
+        blocks.append(TextTable("Minima", heads, tuple(rows)))
     others = [(Reason(int(r)), int(np.sum(reasons == r))) for r in np.unique(reasons) if Reason(int(r)) not in GOOD]
     if others:
         told = ", ".join(f"{count} {_name(reason)}" for reason, count in others)

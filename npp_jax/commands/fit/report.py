@@ -28,10 +28,10 @@ def fit_page(outcome: FitOutcome, figures: Sequence[Drawn], lost: Sequence[str],
     fit = study.fit
     how = (
         f"{fit.model.capitalize()} model, setting {fit.setting}, {_METHODS[fit.method]} from "
-        f"{len(main.result.refined.reason)} starts, the best of {len(outcome.sweep.theta)} candidates."
+        f"{len(main.result.refined.reason)} starts, of {len(outcome.sweep.theta)} candidates."
     )
     blocks += [
-        data_section(study, how, begun.command),
+        data_section(study, how, begun.command, main.hypothesis.parameters),
         Section("Figures", [*figures, *(Text(text, "warning") for text in lost)]),
         _parameters(outcome),
     ]

@@ -157,7 +157,7 @@ def _fit(
             options=options,
             on_iteration=refining(shows.refinement),
             on_refined=lambda found: shows.refined(
-                f"refined: {in_short(found)}; intervals by profile likelihood follow"
+                f"refined: {in_short(found)}; their intervals follow, which takes longer"
             ),
             on_ends=shows.ends,
         )

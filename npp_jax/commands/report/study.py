@@ -7,6 +7,7 @@ import numpy as np
 from npp_jax.commands.report.blocks import Block, Code, Section, Text
 from npp_jax.files.study import Study
 from npp_jax.fitting import Measurement, unit_of
+from npp_jax.inference import Parameters
 from npp_jax.simulation.text_table import TextTable
 
 _WORDS = {
@@ -19,7 +20,7 @@ _WORDS = {
 """Words for some types; others are told by their names."""
 
 
-def data_section(study: Study, how: str, command: str) -> Section:
+def data_section(study: Study, how: str, command: str, parameters: Parameters | None = None) -> Section:
     """Data, model and command.
 
     Parameters
@@ -30,14 +31,19 @@ def data_section(study: Study, how: str, command: str) -> Section:
         A sentence about equations, numbers and method.
     command
         Command, as it was typed.
+    parameters
+        What varied, where systematic errors of the import did as well; those of the study, if not given.
     """
+    varied = study.problem.parameters if parameters is None else parameters
+    more = len(varied) - len(study.problem.parameters)
+    known = f", and with them {more} that the import knows with errors" if more else ""
     measurements = study.problem.measurements
     points = sum(int(np.sum(np.asarray(m.profile.weight) > 0.0)) for m in measurements if m.profile is not None)
     kind = "synthetic" if study.truth else "measured"
     plural = "s" if len(measurements) > 1 else ""
     blocks: list[Block] = [
         Text(f"{len(measurements)} experiment{plural} with {points} {kind} points; {len(study.problem.parameters)} "
-             f"parameters vary. {how}"),
+             f"parameters vary{known}. {how}"),
     ]  # fmt: skip
     if study.truth:
         blocks.append(
@@ -53,7 +59,7 @@ def data_section(study: Study, how: str, command: str) -> Section:
                 ("experiment", "title", "ions", "stages"),
                 tuple((m.name, str(m.experiment.title), _ions(m), _stages(m)) for m in measurements),
             ),
-            _ranges(study),
+            _ranges(varied),
             Code(command),
         ],
     )
@@ -118,7 +124,7 @@ def _word(part: object) -> str:
     return _WORDS.get(name, name)
 
 
-def _ranges(study: Study) -> TextTable:
+def _ranges(parameters: Parameters) -> TextTable:
     heads = ("parameter", "unit", "keys", "experiments", "low", "high", "scale", "prior (sigma on the scale)")
     rows = (
         (
@@ -131,6 +137,6 @@ def _ranges(study: Study) -> TextTable:
             p.scale,
             "" if p.prior is None else f"{p.prior.mean:.5g} ± {p.prior.sigma:.3g}",
         )
-        for p in study.problem.parameters
+        for p in parameters
     )
     return TextTable("Parameters that vary", heads, tuple(rows)).without_empty()

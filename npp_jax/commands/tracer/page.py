@@ -14,7 +14,7 @@ from npp_jax.commands.tracer.report import Quantity, TracerReport
 from npp_jax.commands.tracer.study import ArrheniusStudy, TracerStudy
 from npp_jax.commands.tracer.truth_table import TruthTable
 from npp_jax.figures.axes import headline
-from npp_jax.inference import NORMAL_95, UNLIKELY, further, together, with_power
+from npp_jax.inference import NORMAL_95, UNLIKELY, agrees, further, together, with_power
 from npp_jax.simulation.text_table import TextTable
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def lead(report: TracerReport) -> str:
         return f"No result yet: {report.status} {agreement}. Where it stands: {found}."
     if fit.p_value < UNLIKELY:
         return f"The model does not explain the data {agreement}; for what it is worth: {found}{more}."
-    return f"{found}{more}. The model agrees with the data {agreement}."
+    return f"{found}{more}. The model {agrees(fit.p_value)} with the data {agreement}."
 
 
 def _sentence(quantity: Quantity) -> str:
