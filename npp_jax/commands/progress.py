@@ -181,7 +181,8 @@ def fitting(what: str, total: int | None, unit: str, *, compiling: bool, quiet: 
                 known, begun = total, time.monotonic()
                 of_ends = stack.enter_context(progress("profile likelihoods", total, "ends of intervals", quiet=quiet))
             # The last ends take longest: the rate of the first tells no time.
-            of_ends(done, f"{duration(time.monotonic() - begun)} so far", left="")
+            again = "looking at them from other starts, " if done == total else ""
+            of_ends(done, f"{again}{duration(time.monotonic() - begun)} so far", left="")
 
         yield Fitting(tell, refined, ends)
 

@@ -30,6 +30,9 @@ _ASSUMED = re.compile(rf"^\s*(\w+)\s*=[^#\n]*#.*; {re.escape(ASSUMED)}", re.MULT
 def _assumed(study: Study) -> Iterator[str]:
     """Numbers of the experiment files that `npp-jax new` assumed, and nobody has replaced or lets vary."""
     varied = {key.rpartition(".")[2] for parameter in study.problem.parameters for key in parameter.keys}
+    if study.fit.model == "electroneutral":
+        # It decides on the space charge alone.
+        varied.add("permittivity")
     for name, path in _named(study, "file"):
         left = [key for key in _ASSUMED.findall(path.read_text(encoding="utf-8")) if key not in varied]
         if left:

@@ -86,7 +86,9 @@ def test_profile_likelihoods_follow_a_fit(clock: None, capsys: pytest.CaptureFix
     # What was found stands before the long search for ends, and these tell no time that is left.
     assert lines[at - 1] == "refined: width 0.25 eV"
     told = lines[at + 1 :]
-    assert told and all(re.fullmatch(r"\d of 4 ends of intervals, (1 min )?\d+ s so far", line) for line in told)
+    assert told and all(
+        re.fullmatch(r"\d of 4 ends of intervals, (looking .* starts, )?(1 min )?\d+ s so far", line) for line in told
+    )
 
 
 def test_quiet_says_nothing(capsys: pytest.CaptureFixture[str]):
