@@ -108,7 +108,8 @@ def sweep_figures(path: Path) -> dict[str, "Figure"]:
     figures = {"failures": figure_failures(result)} if np.any(result.worst) else {}
     chosen = accepted(result, least=LEAST_ROWS)
     if len(chosen):
-        figures |= {"landscape": figure_landscape(result), "pairs": figure_pairs(result, chosen)}
+        if len(result.theta) > 1:
+            figures |= {"landscape": figure_landscape(result), "pairs": figure_pairs(result, chosen)}
         stored = read_profiles(path, chosen[:MOST_PROFILES])
         if stored:
             figures["profiles"] = figure_profiles(result, stored)

@@ -136,6 +136,6 @@ def test_one_more_interval_is_told_as_one():
     assert [further(k) for k in (-1, 0, 1, 3)] == [
         "",
         "",
-        "; 1 more has an interval, too",
-        "; 3 more have intervals, too",
+        "; 1 more parameter has an interval",
+        "; 3 more parameters have intervals",
     ]
