@@ -35,7 +35,10 @@ class ExperimentCharts:
         self.measured = () if profile is None else profile.species
         self.reach = 100.0 if profile is None else float(profile.depth[-1])
         name = f"<b>{html.escape(measurement.name)}</b>"
-        self.title = Div(text=name, sizing_mode="stretch_width", height=40, margin=(4, 5, 0, 5))
+        # Figures stay where they are while a status comes and goes; long advice can be scrolled.
+        self.title = Div(
+            text=name, sizing_mode="stretch_width", height=40, margin=(4, 5, 0, 5), styles={"overflow-y": "auto"}
+        )
         self.depths = interval(0.0, self.reach)
         self.residual = {name: ColumnDataSource({"x": [], "y": [], "marker": []}) for name in self.measured}
         self.numbers = ColumnDataSource({"x": [], "y": [], "text": [], "colour": []}, name=f"told {measurement.name}")
@@ -119,10 +122,11 @@ class ExperimentCharts:
         chi2 = f"χ² {misfit(panel.chi2)} / {panel.points}" if panel.points else ""
         ions = [ion.name for ion in self.measurement.experiment.species]
         # The names of the ions stand in for a legend, which would cost the browser more than the curves.
-        told = [(chi2, "#444444"), (f"front {depth:.4g} nm, {width:.3g} nm wide", "#444444")]
-        told += [(f"{100 * plateau:.3g} % behind it", "#444444"), (panel.status.name, colour)]
+        # Lines are short: three figures side by side leave them little room before the front.
+        front = (f"front {depth:.4g} nm", f"width {width:.3g} nm", f"{100 * plateau:.3g} % behind it")
+        told = [(text, "#444444") for text in (chi2, *front)] + [(panel.status.name, colour)]
         told += [(one.words(), "#444444") for one in panel.records[:3]]
-        rows = [(0.05, 0.68 - 0.1 * k, *one) for k, one in enumerate(told)]
+        rows = [(0.05, 0.7 - 0.1 * k, *one) for k, one in enumerate(told)]
         rows += [(0.9, 0.62 - 0.1 * k, name, self.colours[name]) for k, name in enumerate(ions)]
         x, y, text, colours = (list(column) for column in zip(*rows, strict=True))
         put(self.numbers, {"x": [self.reach * share for share in x], "y": y, "text": text, "colour": colours})
