@@ -113,7 +113,7 @@ class Landscape:
             best = result.theta[self.best]
             one.scatter([best[x]], [best[y]], marker="star", size=15, color=COLOURS[1], line_color="white")
         one.scatter("x", "y", source=self._here, marker="circle_cross", size=14, fill_alpha=0.0, line_color="black")
-        ticks = log_ticks(low, high)
+        ticks: Any = log_ticks(low, high)
         bar = ColorBar(
             color_mapper=mapper, ticker=FixedTicker(ticks=list(ticks)), major_label_overrides=ticks, width=10,
             title="χ² / point", title_standoff=8,
