@@ -20,6 +20,11 @@ from npp_jax.simulation.status import Status
 RESIDUALS = 6.0
 """Largest residual that is shown where it is; those beyond are marked at the edge."""
 
+LINES = (
+    "Profiles: solid as the instrument sees it, dotted composition, dashed frozen. Records: points, dashed with gain."
+)
+"""What the curves of the page are."""
+
 
 class ExperimentCharts:
     """Figures of one experiment, and what is put into them."""
@@ -30,7 +35,10 @@ class ExperimentCharts:
         self.measured = () if profile is None else profile.species
         self.reach = 100.0 if profile is None else float(profile.depth[-1])
         name = f"<b>{html.escape(measurement.name)}</b>"
-        self.title = Div(text=name, sizing_mode="stretch_width", height=54, margin=(4, 5, 0, 5))
+        # Figures stay where they are while a status comes and goes; long advice can be scrolled.
+        self.title = Div(
+            text=name, sizing_mode="stretch_width", height=40, margin=(4, 5, 0, 5), styles={"overflow-y": "auto"}
+        )
         self.depths = interval(0.0, self.reach)
         self.residual = {name: ColumnDataSource({"x": [], "y": [], "marker": []}) for name in self.measured}
         self.numbers = ColumnDataSource({"x": [], "y": [], "text": [], "colour": []}, name=f"told {measurement.name}")
@@ -74,17 +82,9 @@ class ExperimentCharts:
         one.yaxis.axis_label = "residual / σ"
         return one
 
-    def show(self, panel: Panel, *, moving: bool = False) -> None:
-        """Put profile, χ² and status of a picture into the figures.
-
-        Parameters
-        ----------
-        panel
-            What is shown.
-        moving
-            Whether something moves: then the words above stay as they are, unless the status changes.
-        """
-        self._tell(panel, moving=moving and panel.status == self._told)
+    def show(self, panel: Panel) -> None:
+        """Put profile, χ² and status of a picture into the figures."""
+        self._tell(panel)
         self._follow(panel)
         self.linear.show(panel)
 
@@ -114,32 +114,29 @@ class ExperimentCharts:
             self.reach = wanted
             self.depths.end = wanted
 
-    def _tell(self, panel: Panel, *, moving: bool) -> None:
+    def _tell(self, panel: Panel) -> None:
         """Numbers of the experiment, and the status of the solver in words."""
         depth, width, plateau = panel.front
         colour = {Status.DONE: "#009E73"}.get(panel.status, "#D55E00")
+        # What changes with every move stands here alone: a text of the page makes the browser lay all of it out anew.
         chi2 = f"χ² {misfit(panel.chi2)} / {panel.points}" if panel.points else ""
         ions = [ion.name for ion in self.measurement.experiment.species]
         # The names of the ions stand in for a legend, which would cost the browser more than the curves.
-        rows = [(0.05, 0.62, chi2, "#444444"), (0.05, 0.52, f"front {depth:.4g} nm", "#444444")]
-        rows += [(0.05, 0.42, panel.status.name, colour)]
-        rows += [(0.05, 0.32 - 0.1 * k, one.words(), "#444444") for k, one in enumerate(panel.records[:3])]
+        # Lines are short: three figures side by side leave them little room before the front.
+        front = (f"front {depth:.4g} nm", f"width {width:.3g} nm", f"{100 * plateau:.3g} % behind it")
+        told = [(text, "#444444") for text in (chi2, *front)] + [(panel.status.name, colour)]
+        told += [(one.words(), "#444444") for one in panel.records[:3]]
+        rows = [(0.05, 0.7 - 0.1 * k, *one) for k, one in enumerate(told)]
         rows += [(0.9, 0.62 - 0.1 * k, name, self.colours[name]) for k, name in enumerate(ions)]
         x, y, text, colours = (list(column) for column in zip(*rows, strict=True))
         put(self.numbers, {"x": [self.reach * share for share in x], "y": y, "text": text, "colour": colours})
-        if moving:
-            # A text of the page makes the browser lay all of it out anew: most of the time of a picture.
+        if panel.status == self._told:
             return
         self._told = panel.status
-        # A line has no room for "points" beside records.
-        of_profile = f" / {panel.points}" if panel.records else f" for {panel.points} points"
-        chi2 = f" &nbsp; χ² {misfit(panel.chi2)}{of_profile}" if panel.points else ""
-        chi2 += "".join(f"; {one.words()}" for one in panel.records)
-        front = f"front {depth:.4g} nm, width {width:.3g} nm, {100 * plateau:.3g} % behind it"
-        told = f"<b style='color:{colour}'>{panel.status.name}</b>"
+        ended = f"<b style='color:{colour}'>{panel.status.name}</b>"
         if panel.status is not Status.DONE:
-            told += f" {html.escape(panel.words())}"
-        self.title.text = f"<b>{html.escape(panel.name)}</b>{chi2}<br>{front}<br>{told}"
+            ended += f" {html.escape(panel.words())}"
+        self.title.text = f"<b>{html.escape(panel.name)}</b> &nbsp; {ended}"
 
     def fitted_over(self, depths: DepthRange) -> None:
         """Put the shaded range to fitted depths."""

@@ -1,16 +1,28 @@
 """What all figures of the page have in common: style, colours, data that are sent where they change, axes that stay."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from bokeh.models import ColumnDataSource, Range1d
+from bokeh.models import ColumnDataSource, FixedTicker, Range1d
 from bokeh.plotting import figure
+from matplotlib.ticker import MaxNLocator
 
 from npp_jax.figures.axes import ion_colours
 from npp_jax.fitting import Measurement
+from npp_jax.inference import together
 
+_ONE_SCALE = 0.7
+"""Decades below which the ticks of a logarithmic axis are those of a linear one."""
+_MOST_DECADES = 8
+"""Decades that have a label each."""
 TOOLS = "pan,box_zoom,wheel_zoom,reset,save"
+
+FRACTION = "fraction n/N"
+"""Name of the axis of profiles: over all mobile ions of the bulk."""
+LAW_FRACTION = "fraction n/n(ref)"
+"""Name of the axis of laws: over the content of the bulk, and over N of a foreign ion."""
 
 
 def colours_of(measurements: tuple[Measurement, ...]) -> dict[str, str]:
@@ -37,6 +49,53 @@ def plain(title: str, height: int, *, tools: str = TOOLS, **options: Any) -> Any
 def interval(low: float, high: float) -> Any:
     """An axis of fixed ends; its attributes have types of Bokeh's own that say less than numbers."""
     return Range1d(start=low, end=high)
+
+
+def log_ticks(low: float, high: float) -> dict[float, str]:
+    """Values on a logarithmic axis and their labels; those of the browser leave the lower end of few decades bare.
+
+    Parameters
+    ----------
+    low, high
+        Ends of the axis.
+    """
+    if not 0.0 < low < high < math.inf:
+        return {}
+    decades = math.log10(high / low)
+    if decades < _ONE_SCALE:
+        values = [float(value) for value in MaxNLocator(5).tick_values(low, high)]
+    else:
+        factors = (1,) if decades > 3.0 else (1, 3) if decades > 2.0 else (1, 2, 5) if decades > 1.3 else (1, 2, 3, 5)
+        step = math.ceil(decades / _MOST_DECADES)
+        exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+        values = [float(f"{factor}e{k}") for k in exponents if k % step == 0 for factor in factors]
+    found: dict[float, str] = {}
+    for value in values:
+        if 0.999 * low <= value <= 1.001 * high:
+            (number,), power = together((value,))
+            alone = power and float(number) == 1.0
+            found[value] = power.removeprefix(" × ") if alone else f"{float(number):g}{power}"
+    return found
+
+
+def label_log(axis: Any, span: Any) -> None:
+    """Give a logarithmic axis its labels, also when another part of it is looked at.
+
+    Parameters
+    ----------
+    axis
+        The axis.
+    span
+        Its range.
+    """
+
+    def again(attr: str, old: object, new: object) -> None:
+        ticks = log_ticks(*sorted((float(span.start), float(span.end))))
+        axis.update(ticker=FixedTicker(ticks=list(ticks)), major_label_overrides=ticks)
+
+    again("", None, None)
+    for end in ("start", "end"):
+        span.on_change(end, again)
 
 
 def put(source: ColumnDataSource, data: dict[str, Any]) -> None:

@@ -18,6 +18,9 @@ WIDTH = 330
 
 _STEPS = 1000
 
+_BOX = 116
+"""Width of a number box, which the ends of a range above it do not pass [px]."""
+
 
 Moved = Callable[[str, float, bool], None]
 """Takes the name of a parameter, its value, and whether it was let go."""
@@ -49,9 +52,9 @@ class Controls:
         name = parameter.name
         slider = Slider(
             start=0.0, end=1.0, step=1.0 / _STEPS, value=0.0, show_value=False, title=label_of(parameter),
-            name=f"slider {name}", width=WIDTH - 128, margin=(2, 5, 2, 5),
+            tooltips=False, name=f"slider {name}", width=WIDTH - _BOX - 30, margin=(2, 5, 2, 5),
         )  # fmt: skip
-        box = TextInput(value="", width=98, name=f"box {name}", margin=(2, 5, 2, 5))
+        box = TextInput(value="", width=_BOX, name=f"box {name}", margin=(2, 5, 2, 5))
         low, high = float(parameter.low), float(parameter.high)
         box.title = range_text(low, high)
         slider.on_change("value", lambda attr, old, new: self._slid(name, new, False))
@@ -121,7 +124,13 @@ def range_text(low: float, high: float) -> str:
 
 def _end(value: float, digits: int) -> str:
     """An end of a range; a power of ten is for what has many zeros."""
-    return f"{value:.0f}" if digits == 2 and 100.0 <= abs(value) < 1e5 else f"{value:.{digits}g}"
+    if digits == 2 and 100.0 <= abs(value) < 1e5:
+        return f"{value:.0f}"
+    text = f"{value:.{digits}g}"
+    if 0.0 < abs(value) < 1e-3 and "e" not in text:
+        first, power = f"{value:.{digits - 1}e}".split("e")
+        text = f"{first.rstrip('0').rstrip('.')}e{int(power)}" if "." in first else f"{first}e{int(power)}"
+    return text
 
 
 def _text(value: float) -> str:

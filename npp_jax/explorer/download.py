@@ -36,8 +36,8 @@ class Downloads:
         choices: dict[str, Callable[[], Saved]] = {
             "TOML": lambda: saved_files(page.session.subject, page.session.view),
             "CSV": lambda: saved_csv(page.session),
-            "SVG": lambda: saved_figure(page.session, "svg"),
-            "PNG": lambda: saved_figure(page.session, "png"),
+            "SVG": lambda: saved_figure(page.session, "svg", page.charts, page.bands),
+            "PNG": lambda: saved_figure(page.session, "png", page.charts, page.bands),
         }
         buttons = []
         for label, make in choices.items():

@@ -97,18 +97,23 @@ def _has_sites(experiment) -> bool:
     return any(isinstance(ion.diffusivity, SEDDiffusivity) for ion in experiment.species)
 
 
+def fit_end(found: Found) -> str:
+    """How a fit ended, in a line and its warnings."""
+    result = found.result
+    chi2 = f"χ² {misfit(result.chi2)} for {result.points} points, probability {result.p_value:.2g}"
+    return "<br>".join([f"fit ended: {chi2}", *map(html.escape, result.warnings())])
+
+
 def fit_table(found: Found) -> str:
-    """Parameters of a fit with their intervals, χ² and how it ended."""
+    """Parameters of a fit with their intervals."""
     result = found.result
     rows = []
     for name in result.names:
         best, _, interval = map(html.escape, estimate_texts(result[name]))
         rows.append(f"<tr><td>{html.escape(name)}</td><td>{best}</td><td>{interval}</td></tr>")
-    warnings = "".join(f"<br>{html.escape(text)}" for text in result.warnings())
-    chi2 = f"χ² {misfit(result.chi2)} for {result.points} points, probability {result.p_value:.2g}"
     head = "<tr><th align='left'>parameter</th><th align='left'>best</th><th align='left'>95 % (covariance)</th></tr>"
     foot = (
         "Intervals and bands are from the covariance at the minimum. npp-jax fit follows χ² along each parameter "
         "(profile likelihoods), which shows where they are not symmetric, or open."
     )
-    return f"fit ended: {chi2}<table>{head}{''.join(rows)}</table>{foot}{warnings}"
+    return f"<table>{head}{''.join(rows)}</table>{foot}"

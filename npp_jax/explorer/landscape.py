@@ -5,11 +5,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from bokeh.models import ColorBar, ColumnDataSource, Div, LogColorMapper, LogTicker, Select, TapTool
+from bokeh.models import ColorBar, ColumnDataSource, Div, FixedTicker, LogColorMapper, Select, TapTool
 from bokeh.models.layouts import Column, Row
 from bokeh.palettes import Cividis256
 
-from npp_jax.explorer.common import interval, plain
+from npp_jax.explorer.common import interval, label_log, log_ticks, plain
 from npp_jax.explorer.controls import label_of
 from npp_jax.figures.simulation import COLOURS
 from npp_jax.simulation.status import STATUS_ADVICE, Status
@@ -47,8 +47,8 @@ class Landscape:
         names: list[Any] = list(result.names)
         self._x = Select(title="across", value=names[x], options=names, width=150, name="across")
         self._y = Select(title="up", value=names[y], options=names, width=150, name="up")
-        for select in (self._x, self._y):
-            select.on_change("value", lambda attr, old, new: self._draw())
+        self._x.on_change("value", lambda attr, old, new: self._along(self._y, old, new))
+        self._y.on_change("value", lambda attr, old, new: self._along(self._x, old, new))
         self.words = Div(text="Click a candidate to see its profiles.", name="candidate", sizing_mode="stretch_width")
         self._place = Column(children=[], sizing_mode="stretch_width")
         self.column = Column(
@@ -65,6 +65,14 @@ class Landscape:
         """The candidate of lowest χ², if one was measured against."""
         return int(self._drawn[-1]) if len(self._drawn) else None
 
+    def _along(self, other: Select, old: str, new: str) -> None:
+        """Draw over other parameters; an axis that takes that of the other one gives its own in exchange."""
+        if other.value == new and old != new:
+            # It is told of that as well, and draws.
+            other.value = old
+        else:
+            self._draw()
+
     def _axes(self) -> tuple[int, int]:
         names = list(self._result.names)
         return names.index(self._x.value), names.index(self._y.value)
@@ -78,7 +86,12 @@ class Landscape:
             y_axis_type="log" if up.scale == "log" else "linear",
             x_range=interval(float(across.low), float(across.high)), y_range=interval(float(up.low), float(up.high)),
         )  # fmt: skip
+        # Within the figure the tools would lie over candidates.
+        one.toolbar_inner, one.toolbar.autohide = False, False
         one.xaxis.axis_label, one.yaxis.axis_label = label_of(across), label_of(up)
+        for axis, span, parameter in ((one.xaxis, one.x_range, across), (one.yaxis, one.y_range, up)):
+            if parameter.scale == "log":
+                label_log(axis[0], span)
         points = max(int(result.points.sum()), 1)
         chi2 = result.total[self._drawn] / points
         within = result.total[self._drawn] <= result.total.min() + threshold(result)
@@ -91,7 +104,7 @@ class Landscape:
         low = float(chi2.min()) if len(chi2) else 1.0
         # The colours are for the valley, not for the peaks around it.
         high = max(1.001 * low, float(np.median(chi2))) if len(chi2) else 2.0
-        mapper = LogColorMapper(palette=list(reversed(Cividis256)), low=low, high=high)
+        mapper = LogColorMapper(palette=Cividis256, low=low, high=high)
         one.scatter(
             "x", "y", source=self.source, size=6, fill_color={"field": "chi2", "transform": mapper},
             line_color="colour", line_width=1.5, nonselection_fill_alpha=1.0, nonselection_line_alpha=1.0,
@@ -100,7 +113,11 @@ class Landscape:
             best = result.theta[self.best]
             one.scatter([best[x]], [best[y]], marker="star", size=15, color=COLOURS[1], line_color="white")
         one.scatter("x", "y", source=self._here, marker="circle_cross", size=14, fill_alpha=0.0, line_color="black")
-        bar = ColorBar(color_mapper=mapper, ticker=LogTicker(), width=10, title="χ² / point", title_standoff=8)
+        ticks: Any = log_ticks(low, high)
+        bar = ColorBar(
+            color_mapper=mapper, ticker=FixedTicker(ticks=list(ticks)), major_label_overrides=ticks, width=10,
+            title="χ² / point", title_standoff=8,
+        )  # fmt: skip
         one.add_layout(bar, "right")
         one.add_tools(TapTool())
         self._place.children = [one]

@@ -7,7 +7,7 @@ import numpy as np
 from bokeh.models import ColumnDataSource
 from bokeh.models.layouts import Column, Row
 
-from npp_jax.explorer.common import follow, interval, plain, put
+from npp_jax.explorer.common import LAW_FRACTION, follow, interval, plain, put
 from npp_jax.explorer.picture import Law, Panel, Picture
 from npp_jax.figures.records import SHOWN
 from npp_jax.figures.simulation import COLOURS
@@ -123,16 +123,16 @@ class LawCharts:
         self._own = _of_experiments(measurements, colours)
         fractions, self._hours = interval(-0.02, 1.02), interval(0.0, 1.0)
         self._diffusivity = _Curves(
-            "Diffusivity", "fraction n/n(bulk)", "D / (m²/s)", name="D", y_axis_type="log", x_range=fractions,
+            "Diffusivity", LAW_FRACTION, "D / (m²/s)", name="D", y_axis_type="log", x_range=fractions,
             y_range=interval(1e-24, 1e-18),
         )  # fmt: skip
         self._activation = _Curves(
-            "Activation energy above the bulk", "fraction n/n_bulk", "ΔE / eV", name="activation", x_range=fractions,
+            "Activation energy above the bulk", LAW_FRACTION, "ΔE / eV", name="activation", x_range=fractions,
             y_range=interval(0.0, 0.5),
         )  # fmt: skip
         self._sites = _Curves(
-            "Site energies", "E − E_F(bulk) / eV", "sites / (1/eV)", name="sites", x_range=interval(-0.5, 0.3),
-            y_range=interval(0.0, 4.0),
+            "Site energies", "energy above the Fermi level of the bulk / eV", "sites / (1/eV)", name="sites",
+            x_range=interval(-0.5, 0.3), y_range=interval(0.0, 4.0),
         )  # fmt: skip
         self._areas = ColumnDataSource({"x": [], "y": [], "colour": []}, name="populated and emptied")
         self._sites.figure.patches(

@@ -9,12 +9,12 @@ from bokeh.models import Button, Div, Select
 from bokeh.models.layouts import Column, Row
 
 from npp_jax.explorer.added import addable, added_parameter
-from npp_jax.explorer.charts import ExperimentCharts
+from npp_jax.explorer.charts import LINES, ExperimentCharts
 from npp_jax.explorer.common import colours_of
 from npp_jax.explorer.controls import WIDTH, Controls, note
 from npp_jax.explorer.doubts import Doubts
 from npp_jax.explorer.download import Downloads
-from npp_jax.explorer.fitting import Found, fit_table
+from npp_jax.explorer.fitting import Found, fit_end, fit_table
 from npp_jax.explorer.law_charts import LawCharts
 from npp_jax.explorer.picture import Painter, Picture
 from npp_jax.explorer.session import Session
@@ -37,10 +37,6 @@ _SETTLED = 300
 
 _SOON = 100
 """Time until the other figures follow the profiles while a slider moves [ms]."""
-
-_LINES = (
-    "Profiles: solid as the instrument sees it, dotted composition, dashed frozen. Records: points, dashed with gain."
-)
 
 _STICKY: dict[str, str | None] = {
     "position": "sticky",
@@ -70,7 +66,7 @@ class Page:
         self._status = note(name="status")
         self._message = note(name="message", colour="#D55E00")
         self._doubts = Doubts()
-        self._fit_text = note(name="fit status")
+        self._fit_text, self._fit_found = note(name="fit status"), note(name="fit table")
         self.session = Session(document, subject, painter, self._show, self._tell)
         self._controls_place = Column(children=[], width=WIDTH)
         self._figures_place = Column(children=[], sizing_mode="stretch_width")
@@ -81,17 +77,18 @@ class Page:
         release.on_change("value", lambda attr, old, new: self.session.choose(new))
         self._above: list[Column] = []
         self._bands_of: tuple[float, ...] | None = None
-        self._bands: Found | None = None
+        self.bands: Found | None = None
+        self._frozen_by_hand = False
         self._rest_waits: Any = None
         self._settles: Any = None
         self.downloads = Downloads(self)
         self.upload = Upload(self)
         head = Div(text=f"<b style='font-size:15px'>{html.escape(subject.title or subject.name)}</b>", width=WIDTH - 20)
         controls = [
-            head, self._status, self._message, self._doubts.words, self._controls_place, self._add, release,
-            self._buttons(), self._fit_text, self.downloads.column, self.upload.column,
+            head, self._status, self._message, self._buttons(), self._fit_text, self._doubts.words,
+            self._controls_place, self._fit_found, self._add, release, note(LINES), self.downloads.column,
+            self.upload.column,
         ]  # fmt: skip
-        controls.insert(8, note(_LINES))
         left = Column(children=controls, width=WIDTH + 30, styles=_STICKY, name="controls")
         self._build()
         right = self._figures_place
@@ -116,7 +113,7 @@ class Page:
         self._fit = Button(label="Fit from here", button_type="primary", width=104, name="fit")
         self._fit.on_click(self._on_fit)
         freeze = Button(label="Freeze", width=62, name="freeze")
-        freeze.on_click(self._freeze)
+        freeze.on_click(self._freeze_by_hand)
         clear = Button(label="Clear", width=54, name="clear")
         clear.on_click(self._clear)
         undo = Button(label="Undo", width=54, name="undo")
@@ -152,7 +149,7 @@ class Page:
         self.document.hold("combine")
         try:
             for chart, panel in zip(self.charts, picture.panels, strict=True):
-                chart.show(panel, moving=self.session.moving)
+                chart.show(panel)
             if self._bands_of is not None and self._bands_of != self.session.view.values:
                 self._show_bands(None)
         finally:
@@ -175,8 +172,8 @@ class Page:
             for chart, panel in zip(self.charts, picture.panels, strict=True):
                 chart.show_rest(panel)
             self.laws.show(picture)
-            if self._bands is not None:
-                self._show_bands(self._bands)
+            if self.bands is not None:
+                self._show_bands(self.bands)
         finally:
             self.document.unhold()
 
@@ -186,9 +183,9 @@ class Page:
     def _tell(self, text: str) -> None:
         self._status.text = html.escape(text)
 
-    def say(self, text: str) -> None:
-        """Tell the user something that stands until something else happens."""
-        self._message.text = html.escape(text)
+    def say(self, *texts: str) -> None:
+        """Tell the user something that stands until something else happens, each text on a line of its own."""
+        self._message.text = "<br>".join(map(html.escape, texts))
 
     def _moved(self, name: str, value: float, done: bool) -> None:
         self._message.text = ""
@@ -221,15 +218,27 @@ class Page:
         for chart in self.charts:
             chart.freeze()
 
-    def _clear(self) -> None:
+    def _freeze_by_hand(self) -> None:
+        self._frozen_by_hand = True
+        self._freeze()
+
+    def _thaw(self) -> None:
+        self._frozen_by_hand = False
         for chart in self.charts:
             chart.clear()
+
+    def _clear(self) -> None:
+        self._thaw()
         self._show_bands(None)
 
     def _on_fit(self) -> None:
         if not self.session.fitting:
-            self._clear()
-            self._freeze()
+            self._show_bands(None)
+            if not self._frozen_by_hand:
+                self._thaw()
+                self._freeze()
+            self.say()
+            self._fit_found.text = ""
             self._fit.label, self._fit.button_type = "Stop", "warning"
             self._fit_text.text = "fit: begun"
         self.session.fit(self._fit_told, self._fit_done)
@@ -242,15 +251,15 @@ class Page:
     def _fit_done(self, found: Found) -> None:
         self._fit.label, self._fit.button_type = "Fit from here", "primary"
         self.controls.show(self.session.view)
-        self._bands, self._bands_of = found, self.session.view.values
-        self._fit_text.text = fit_table(found)
+        self.bands, self._bands_of = found, self.session.view.values
+        self._fit_text.text, self._fit_found.text = fit_end(found), fit_table(found)
 
     def _show_bands(self, found: Found | None) -> None:
         for k, chart in enumerate(self.charts):
             chart.banded(None if found is None else found.halves[k])
         self.laws.banded(None if found is None else found.laws)
         if found is None:
-            self._bands = self._bands_of = None
+            self.bands = self._bands_of = None
 
     def _add_slider(self, choice: str) -> None:
         if not choice:
@@ -273,9 +282,12 @@ class Page:
         view = self.session.view
         values = {p.name: v for p, v in zip(view.parameters, view.values, strict=True)}
         subject = self.session.subject.with_problem(problem, values)
-        self._bands = self._bands_of = None
+        self._show_bands(None)
+        # What a fit has found is of other data, or of other parameters.
+        self._fit_text.text = self._fit_found.text = ""
         self.session.replaced(subject, Painter(problem))
         if figures:
+            self._frozen_by_hand = False
             self._build()
             later(self.document, self._show_doubts)
         else:

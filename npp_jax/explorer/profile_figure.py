@@ -7,7 +7,7 @@ import numpy as np
 from bokeh.models import ColumnDataSource
 from jaxtyping import Float
 
-from npp_jax.explorer.common import interval, plain, put
+from npp_jax.explorer.common import FRACTION, interval, plain, put
 from npp_jax.explorer.picture import Panel
 from npp_jax.fitting import Measurement
 from npp_jax.simulation.status import Status
@@ -51,7 +51,7 @@ class ProfileFigure:
             "Profile, logarithmic" if logarithmic else "Profile", 210 if logarithmic else 230, x_range=depths,
             **{"y_range": interval(-0.05, 1.15), **options},
         )  # fmt: skip
-        self.figure.yaxis.axis_label = "fraction n/N"
+        self.figure.yaxis.axis_label = FRACTION
         self._least = 0.2 * FLOOR if logarithmic else -np.inf
         self._draw(logarithmic)
 
@@ -101,6 +101,11 @@ class ProfileFigure:
                 rows.append((depth, panel.signal[k], self._colours[name], strength, "solid", 2.0, f"signal {name}"))
                 self._shown[name] = (depth, panel.signal[k])
         put(self.curves, {key: list(column) for key, column in zip(_STYLE, zip(*rows, strict=True), strict=True)})
+
+    @property
+    def frozen(self) -> tuple[tuple[np.ndarray, np.ndarray, str], ...]:
+        """Depths, fractions and colour of the curves that are kept as an overlay."""
+        return tuple(self._frozen)
 
     def freeze(self) -> None:
         """Keep the curves of now as an overlay, beside those that are kept."""

@@ -3,13 +3,16 @@
 import csv
 import io
 import zipfile
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from npp_jax.explorer.charts import ExperimentCharts
+from npp_jax.explorer.fitting import Found
 from npp_jax.explorer.picture import SETTINGS, Panel, RecordPanel, weights_over
 from npp_jax.explorer.session import Session
-from npp_jax.explorer.sheet import figure_of
+from npp_jax.explorer.sheet import Overlay, figure_of
 from npp_jax.explorer.state import View
 from npp_jax.explorer.subject import Subject
 from npp_jax.files.study_out import plain_name, study_files
@@ -127,11 +130,14 @@ def _rows(writer, name: str, curve: str, ion: str, x: np.ndarray, x_unit: str, y
     )
 
 
-def saved_figure(session: Session, form: str) -> Saved:
-    """The profiles of the picture as one sheet, `svg` or `png`."""
+def saved_figure(session: Session, form: str, charts: Sequence[ExperimentCharts], found: Found | None) -> Saved:
+    """The profiles of the picture as one sheet, `svg` or `png`, with frozen curves and bands as on the page."""
     picture = session.picture
     assert picture is not None
     content = io.BytesIO()
-    figure_of(session.subject, picture).savefig(content, format=form, dpi=200)
+    halves = (None,) * len(charts) if found is None else found.halves
+    overlays = [Overlay(chart.linear.frozen, half) for chart, half in zip(charts, halves, strict=True)]
+    laws = None if found is None else found.laws
+    figure_of(session.subject, picture, overlays, laws).savefig(content, format=form, dpi=200)
     kind = {"svg": "image/svg+xml", "png": "image/png"}[form]
     return Saved(f"{plain_name(session.subject.name)}.{form}", kind, content.getvalue())

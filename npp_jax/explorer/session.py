@@ -177,7 +177,7 @@ class Session:
             except Exception as error:
                 then(partial(self._ended, partial(tell, html.escape(f"no fit: {error}"[:300]))))
             else:
-                then(partial(self._ended, partial(self._fitted, fitter, view, found, done)))
+                then(partial(self._ended, partial(self._fitted, fitter, view, found, told, done)))
 
         threading.Thread(target=work, daemon=True).start()
 
@@ -185,8 +185,11 @@ class Session:
         self._fitting = False
         then()
 
-    def _fitted(self, fitter: Fitter, view: View, found: Found, done: Callable[[Found], None]) -> None:
+    def _fitted(
+        self, fitter: Fitter, view: View, found: Found, tell: Callable[[str], None], done: Callable[[Found], None]
+    ) -> None:
         if fitter is not self.fitter:
+            tell("stopped")
             return
         self.at(view.at(tuple(map(float, found.result.theta))))
         done(found)

@@ -1,26 +1,54 @@
 """The picture on one sheet, for a paper: profiles with their data, residuals, logarithmic profiles, laws."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from jaxtyping import Float
 
 from npp_jax.explorer.charts import RESIDUALS
-from npp_jax.explorer.common import colours_of
-from npp_jax.explorer.picture import Panel, Picture
+from npp_jax.explorer.common import FRACTION, LAW_FRACTION, colours_of
+from npp_jax.explorer.picture import Law, Panel, Picture
 from npp_jax.explorer.profile_figure import FLOOR
 from npp_jax.explorer.subject import Subject
 from npp_jax.figures.axes import depth_axis, headline
 from npp_jax.figures.records import SHOWN, DrawnRecord, place, record_and_fit
-from npp_jax.fitting import Measurement
+from npp_jax.fitting import LawBands, Measurement
+from npp_jax.inference import misfit
 from npp_jax.simulation.status import Status
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+_BAND = "95 %"
+_ALIKE = 0.05
+"""Relative difference of one law in two tables."""
 
-def figure_of(subject: Subject, picture: Picture) -> "Figure":
-    """Figure of a picture, one column an experiment."""
+
+class Overlay(NamedTuple):
+    """What is drawn over the profiles of an experiment."""
+
+    frozen: tuple[tuple[np.ndarray, np.ndarray, str], ...] = ()
+    """Depths [nm], fractions [1] and colour of curves that were kept."""
+    half: Float[np.ndarray, "species depth"] | None = None
+    """Half width of the 95 % bands about the signals of a fit [1]."""
+
+
+def figure_of(
+    subject: Subject, picture: Picture, overlays: Sequence[Overlay], laws: LawBands | None = None
+) -> "Figure":
+    """Figure of a picture, one column an experiment.
+
+    Parameters
+    ----------
+    subject, picture
+        What is drawn.
+    overlays
+        What is drawn over the profiles, of each experiment.
+    laws
+        Bands of 95 % of the diffusivity of the first ion with a distribution of site energies.
+    """
     from matplotlib.figure import Figure
 
     measurements = subject.problem.measurements
@@ -29,9 +57,9 @@ def figure_of(subject: Subject, picture: Picture) -> "Figure":
     heights = [3.0, 1.2, 3.0, 2.6, *([2.2] * len(recorded))]
     figure = Figure(figsize=(max(3.6 * len(measurements), 5.0), 0.816 * sum(heights)), layout="constrained")
     grid = figure.subplots(len(heights), len(measurements), squeeze=False, gridspec_kw={"height_ratios": heights})
-    for column, measurement, panel in zip(grid.T, measurements, picture.panels, strict=True):
-        _profile(column[0], measurement, panel, colours)
-        _profile(column[2], measurement, panel, colours)
+    for column, measurement, panel, over in zip(grid.T, measurements, picture.panels, overlays, strict=True):
+        _profile(column[0], measurement, panel, colours, over)
+        _profile(column[2], measurement, panel, colours, over)
         column[2].set(yscale="log", ylim=(FLOOR, 2.0))
         column[0].set(ylim=(-0.05, 1.15), title=_title(panel))
         column[0].legend(frameon=False, fontsize="small")
@@ -40,7 +68,9 @@ def figure_of(subject: Subject, picture: Picture) -> "Figure":
             depth_axis(ax, named=ax is column[2])
         for law in panel.laws:
             column[3].semilogy(law.fraction, law.diffusivity, color=colours[law.species], label=law.species)
-        column[3].set(xlabel="$n/n_{\\mathrm{ref}}$", ylabel="$D$ / (m$^2$ s$^{-1}$)")
+            if laws is not None:
+                _law_band(column[3], law, laws, colours[law.species])
+        column[3].set(xlabel=LAW_FRACTION, ylabel="$D$ / (m$^2$ s$^{-1}$)")
         column[3].legend(frameon=False, fontsize="small")
         for ax, quantity in zip(column[4:], recorded, strict=True):
             _record(ax, panel, quantity)
@@ -66,14 +96,24 @@ def _record(ax: "Axes", panel: Panel, quantity: str) -> None:
 
 
 def _title(panel: Panel) -> str:
-    chi2 = f", $\\chi^2$ {panel.chi2:.1f} for {panel.points} points" if panel.points else ""
+    chi2 = f", χ² {misfit(panel.chi2)} for {panel.points} points" if panel.points else ""
     status = "" if panel.status is Status.DONE else f"\n{panel.status.name}"
     return f"{panel.name}{chi2}{status}"
 
 
-def _profile(ax: "Axes", measurement: Measurement, panel: Panel, colours: dict[str, str]) -> None:
+def _law_band(ax: "Axes", law: Law, laws: LawBands, colour: str) -> None:
+    """The band of a diffusivity, unless it is that of another law of the ion, as at another temperature."""
+    band = laws.diffusivity
+    inside = np.interp(laws.fraction, law.fraction, law.diffusivity)
+    if law.species == laws.species and np.allclose(inside, band.best, rtol=_ALIKE):
+        ax.fill_between(laws.fraction, band.low, band.high, color=colour, alpha=0.2, lw=0.0, label=_BAND)
+
+
+def _profile(ax: "Axes", measurement: Measurement, panel: Panel, colours: dict[str, str], over: Overlay) -> None:
     profile = measurement.profile
     far = panel.far()
+    for k, (x, y, colour) in enumerate(over.frozen):
+        ax.plot(x, y, color=colour, ls="--", lw=0.9, alpha=0.8, label=None if k else "frozen")
     for k, ion in enumerate(panel.species):
         seen = profile is not None and ion in profile.species
         style: dict[str, Any] = {"ls": ":", "lw": 0.9} if seen else {"label": ion}
@@ -86,7 +126,11 @@ def _profile(ax: "Axes", measurement: Measurement, panel: Panel, colours: dict[s
             value, sigma = np.asarray(profile.fraction[k])[used], np.asarray(profile.sigma[k])[used]
             ax.errorbar(depth[used], value, sigma, fmt=".", ms=2.5, lw=0.5, alpha=0.5, color=colours[ion])
             ax.plot(depth, panel.signal[k], color=colours[ion], label=ion)
-    ax.set(xlim=(0.0, far if np.isfinite(far) else 1.0), ylabel="$n/N$")
+            if over.half is not None:
+                ends = panel.signal[k] - over.half[k], panel.signal[k] + over.half[k]
+                name = None if k else _BAND
+                ax.fill_between(depth, *ends, color=colours[ion], alpha=0.25, lw=0.0, label=name)
+    ax.set(xlim=(0.0, far if np.isfinite(far) else 1.0), ylabel=FRACTION)
 
 
 def _residuals(ax: "Axes", measurement: Measurement, panel: Panel, colours: dict[str, str]) -> None:

@@ -10,7 +10,7 @@ from bokeh.document import Document
 from bokeh.models import ColumnDataSource, Div
 from bokeh.models.layouts import Column, Row
 
-from npp_jax.explorer.common import interval, plain
+from npp_jax.explorer.common import FRACTION, interval, plain
 from npp_jax.explorer.landscape import Landscape
 from npp_jax.explorer.page import Page
 from npp_jax.explorer.picture import Painter
@@ -83,7 +83,7 @@ class StoredPage:
                 f"{stored.experiment}{', logarithmic' if logarithmic else ''}", 230,
                 x_range=interval(0.0, float(stored.depth[-1])), **{"y_range": interval(-0.05, 1.15), **options},
             )  # fmt: skip
-            one.xaxis.axis_label, one.yaxis.axis_label = "depth / nm", "fraction n/N"
+            one.xaxis.axis_label, one.yaxis.axis_label = "depth / nm", FRACTION
             for k, name in enumerate(stored.species):
                 colour = colours[name]
                 if stored.measured is not None:

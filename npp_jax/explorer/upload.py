@@ -3,6 +3,7 @@
 import base64
 import binascii
 import dataclasses
+import re
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from npp_jax.explorer.subject import check_species
 from npp_jax.explorer.work import later
 from npp_jax.files import ConfigError
 from npp_jax.files.profile_table import read_profile
+from npp_jax.files.sims_profile import read_profile as read_imported
 from npp_jax.files.sims_profile import write_profile
 from npp_jax.files.study_out import Source
 from npp_jax.fitting import Measurement, Problem, with_systematic
@@ -57,6 +59,8 @@ class Upload:
         self._normalise = TextInput(title="normalise, as K=sum", width=half)
         self._surface = TextInput(title="first depth / nm", width=half)
         self._reference = TextInput(title="channel of the matrix", width=half)
+        self._sigma = TextInput(title="σ of the crater depth / nm", width=half, name="crater sigma")
+        self._background = TextInput(title="background, as K=800:1000", width=half, name="background")
         self._file = FileInput(accept=".csv,.txt,.dat,.asc,.h5,.tsv", width=WIDTH - 20, name="profile file")
         # The browser tells the name after the content.
         self._file.on_change("value", lambda attr, old, new: later(page.document, self._load))
@@ -67,6 +71,7 @@ class Upload:
                 Row(children=[self._channels, self._crater]),
                 Row(children=[self._bulk, self._normalise]),
                 Row(children=[self._surface, self._reference]),
+                Row(children=[self._sigma, self._background]),
                 again,
             ],
             visible=False,
@@ -127,6 +132,7 @@ class Upload:
         problem = session.subject.problem
         old = next(m for m in problem.measurements if m.name == self._experiment.value)
         path = self._imported(path) if self._channels.value.strip() else path
+        before = {p.name for p in problem.parameters}
         measurement = self._measurement(old, path, name)
         check_species(measurement, name)
         base = tuple(p for p in problem.parameters if not (is_systematic(p) and p.experiments == (old.name,)))
@@ -135,9 +141,9 @@ class Upload:
         profiles = {**session.subject.profiles, old.name: Source.of(path)}
         session.subject = dataclasses.replace(session.subject, profiles=profiles)
         self._page.go_on(found)
-        profile = measurement.profile
-        assert profile is not None
-        self._page.say(f"{old.name}: {len(profile.depth)} points of {name}, ions {', '.join(profile.species)}.")
+        told = told_of(measurement, name) + told_of_sliders(before, {p.name for p in found.parameters}, name)
+        warnings = read_imported(path).warnings if path.suffix == ".h5" else ()
+        self._page.say(told, *(f"Warning: {_of_the_page(line)}" for line in warnings))
 
     def _measurement(self, old: Measurement, path: Path, name: str) -> Measurement:
         """The measurement with another profile; how it is seen stays, as far as it fits."""
@@ -182,11 +188,50 @@ class Upload:
         crater = _number("crater depth", self._crater.value) if self._crater.value.strip() else None
         options = ImportOptions(
             species=channels, normalise=normalise, bulk_nm=bulk, crater_depth_nm=crater,
-            reference=self._reference.value.strip() or None,
+            crater_sigma_nm=_number("σ of the crater depth", self._sigma.value.strip() or "0"),
+            surface_nm=_number("first depth", self._surface.value.strip() or "0"),
+            background=backgrounds(self._background.value), reference=self._reference.value.strip() or None,
         )  # fmt: skip
         target = path.with_suffix(".h5")
         write_profile(target, import_sims(path, options), command="npp-jax explore")
         return target
+
+
+def told_of(measurement: Measurement, name: str) -> str:
+    """How many depths and ions a profile has, as χ² counts them."""
+    profile = measurement.profile
+    assert profile is not None
+    ions, depths = len(profile.species), len(profile.depth)
+    counted = int(np.sum(np.asarray(profile.weight) > 0.0))
+    less = f", of which {counted} count" if counted < ions * depths else ""
+    of = f"{depths} depths of {ions} {'ion' if ions == 1 else 'ions'} ({', '.join(profile.species)})"
+    return f"{measurement.name}: {of}, {ions * depths} points of {name}{less}."
+
+
+def told_of_sliders(before: set[str], after: set[str], name: str) -> str:
+    """Which sliders of systematic errors went or came with a profile, and why; nothing where none did."""
+    gone, new = sorted(before - after), sorted(after - before)
+    text = f" Sliders that are gone: {', '.join(gone)}; {name} tells no such systematic error." if gone else ""
+    return text + (f" New sliders: {', '.join(new)}, systematic errors that {name} tells." if new else "")
+
+
+def backgrounds(text: str) -> dict[str, tuple[float, float] | float]:
+    """Backgrounds by species of `K=800:1000, Li=0.4`: depths in nm over which it is the mean, or ions a point."""
+    found: dict[str, tuple[float, float] | float] = {}
+    for name, value in (_pair("background", item) for item in text.split(",") if item.strip()):
+        low, sign, high = value.partition(":")
+        found[name] = (_number("background", low), _number("background", high)) if sign else _number("background", low)
+    return found
+
+
+_FIELDS = {"--surface-nm": "first depth", "--background": "background", "--bulk-nm": "bulk", "--normalise": "normalise",
+           "--crater-depth-nm": "crater depth", "--reference": "channel of the matrix"}  # fmt: skip
+"""What an option of the command is called on the page."""
+
+
+def _of_the_page(warning: str) -> str:
+    """A warning of an import, with the fields of the page in place of the options of the command."""
+    return re.sub(r"--[a-z-]+", lambda found: f"“{_FIELDS[found[0]]}”" if found[0] in _FIELDS else found[0], warning)
 
 
 def _number(name: str, text: str) -> float:

@@ -74,4 +74,7 @@ def estimate_texts(found: "Estimate") -> tuple[str, str, str]:
 
 def misfit(chi2: float) -> str:
     """χ² with a decimal, or three digits where it is so large that nothing more matters."""
-    return f"{chi2:.1f}" if abs(chi2) < 1e5 else f"{chi2:.3g}"
+    if not 1e5 <= abs(chi2) < math.inf:
+        return f"{chi2:.1f}"
+    first, power = f"{chi2:.2e}".split("e")
+    return f"{first}{power_of_ten(int(power))}"

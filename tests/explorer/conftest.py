@@ -89,6 +89,7 @@ class Browser:
 
     def __init__(self, driver: Any, downloads: Path) -> None:
         self.driver, self.downloads = driver, downloads
+        self._taken: dict[str, int] = {}
 
     def open(self, url: str) -> None:
         """Open a page and wait until it is drawn."""
@@ -122,6 +123,7 @@ class Browser:
         """Click a button with the mouse: files are handed over to a user only."""
         button = self.driver.execute_script(
             "const view = Bokeh.index.find_one_by_id(Bokeh.documents[0].get_model_by_name(arguments[0]).id);"
+            "view.el.scrollIntoView({block: 'center'});"
             "return view.shadow_el.querySelector('button')",
             model,
         )
@@ -142,11 +144,12 @@ class Browser:
         raise AssertionError(f"not so after {seconds} s: {condition} {last or ''}")
 
     def downloaded(self, ending: str) -> Path:
-        """A file that the page has handed over."""
+        """The next file that the page has handed over."""
         end = time.monotonic() + 20.0
         while time.monotonic() < end:
             found = sorted(self.downloads.glob(f"*{ending}"), key=lambda file: file.stat().st_mtime)
-            if found:
+            if len(found) > self._taken.get(ending, 0):
+                self._taken[ending] = len(found)
                 return found[-1]
             time.sleep(0.05)
         raise AssertionError(f"nothing that ends in {ending} was downloaded")

@@ -51,8 +51,11 @@ def test_a_slider_moves_the_curve_to_what_simulate_gives(page, served):
     shown = page.curve("composition Li")
     np.testing.assert_allclose(shown, np.asarray(expected.fraction[-1, 0])[: len(shown)], atol=1e-7)
     assert len(shown) > 50
-    told = page.run("Bokeh.documents[0].get_model_by_name('told K').data.text")
-    assert told[2] == "DONE"
+    assert "DONE" in page.column("told K", "text")
+    # χ² stands where it follows a slider that is held, and in no text beside it that does not.
+    words = "[...Bokeh.documents[0]._all_models.values()].filter((m) => m.type == 'Div').map((m) => m.text)"
+    assert any("<b>K</b>" in text for text in page.run(words))
+    assert not [text for text in page.run(words) if "χ²" in text]
 
 
 def test_a_number_outside_of_its_range_is_refused_in_words(page):
@@ -119,6 +122,10 @@ def test_a_fit_ends_with_bands_and_the_curve_before(page):
     assert float(page.read("box D_K_m2_s", "value")) == pytest.approx(9.6813e-22, rel=0.1)
     page.wait("Bokeh.documents[0].get_model_by_name('band K').data.x.length == 2")
     assert page.run("Bokeh.documents[0].get_model_by_name('curves K').data.label").count("frozen") == 2
+    # The sheet has what the page draws; its texts stand beside their outlines.
+    page.click("save SVG")
+    sheet = page.downloaded(".svg").read_text()
+    assert "<!-- frozen -->" in sheet and "<!-- 95 % -->" in sheet
 
 
 FILE_FIELD = """
@@ -141,6 +148,9 @@ def test_another_profile_is_loaded(page, served, tmp_path: Path):
     page.driver.execute_script(FILE_FIELD).send_keys(str(tmp_path / "other.csv"))
     page.wait("Bokeh.documents[0].get_model_by_name('message').text.includes('points of other.csv')")
     page.wait(PICTURE)
+    assert "K: 80 depths of 2 ions (Li, K), 160 points of other.csv" in page.read("message", "text")
+    # What was found in other data goes with them.
+    assert (page.read("fit status", "text"), page.read("fit table", "text")) == ("", "")
     # Still counts, as before, and fitted as such.
     assert page.read("counts", "value") == "2000"
 
@@ -157,7 +167,7 @@ def test_a_profile_in_per_cent_is_refused_as_in_a_study(page, served, tmp_path: 
     page.wait("Bokeh.documents[0].get_model_by_name('message').text.includes('is no fraction n/N')")
     # The title tells the unit, and commas are decimal ones.
     page.driver.execute_script(FILE_FIELD).send_keys(str(tmp_path / "told.csv"))
-    page.wait("Bokeh.documents[0].get_model_by_name('message').text.includes('160 points of told.csv')")
+    page.wait("Bokeh.documents[0].get_model_by_name('message').text.includes('320 points of told.csv')")
 
 
 def test_the_console_is_empty(page):
@@ -211,6 +221,15 @@ def test_a_candidate_of_a_sweep_shows_the_profiles_that_it_has(browser, study, t
         (stored,) = read_profiles(tmp_path / "swept.h5", np.array([number]))
         shown = [browser.column(f"signal K {ion}", "y") for ion in stored.species]
         np.testing.assert_allclose(shown, stored.profile[0], atol=1e-6)
+    # An axis that takes the parameter of the other one gives its own in exchange.
+    across, up = browser.read("across", "value"), browser.read("up", "value")
+    browser.put("up", "value", across)
+    browser.wait(f"Bokeh.documents[0].get_model_by_name('across').value == {up!r}")
+    assert browser.read("up", "value") == across != up
+    # Low χ² is dark, as in the figures of a sweep.
+    bar = "[...Bokeh.documents[0]._all_models.values()].filter((m) => m.type == 'LogColorMapper')[0].palette"
+    palette = browser.run(bar)
+    assert palette[0] == "#00204C" and palette[-1] == "#FFE945"
     # Names are text, whatever is in them.
     assert browser.driver.execute_script(INJECTED) == [] and browser.console() == []
 

@@ -1,7 +1,9 @@
 """Parts of the pages without a browser: keys that can be added, histories, work beside the page, tracers."""
 
+import base64
 import dataclasses
 import io
+import math
 import threading
 import zipfile
 from pathlib import Path
@@ -16,7 +18,7 @@ from npp_jax.commands.sweep import run_study
 from npp_jax.explorer.added import addable, added_parameter, first_parameters
 from npp_jax.explorer.state import History, View
 from npp_jax.explorer.subject import subject_of_study
-from npp_jax.inference import Parameter, ParameterError
+from npp_jax.inference import Parameter, ParameterError, misfit
 from npp_jax.sweeping import Workers
 from npp_jax.sweeping.run import SweepStopped
 
@@ -54,10 +56,10 @@ def test_ranges_of_sliders_are_told_in_few_characters():
         Parameter("charge_C_m2", ("stages.0.charge_C_m2",), 50.25, 804.0),
         Parameter("D", (), 3e-22, 3e-21, "log"),
     )
-    told = [
-        row.children[1].title for row in Controls(View(parameters, (201.0, 1e-21), ()), print, print).column.children
-    ]
-    assert told == ["50 … 804", "3e-22 … 3e-21"]
+    rows = Controls(View(parameters, (201.0, 1e-21), ()), print, print).column.children
+    assert [row.children[1].title for row in rows] == ["50 … 804", "3e-22 … 3e-21"]
+    # A slider moves along shares of its range, which are no values.
+    assert not any(row.children[0].tooltips for row in rows)
 
 
 def test_a_logarithmic_axis_leaves_room_for_the_names_of_its_curves():
@@ -69,6 +71,21 @@ def test_a_logarithmic_axis_leaves_room_for_the_names_of_its_curves():
     assert axis.start <= 1e-28 and axis.end == pytest.approx(1e-16)
     follow(axis, [np.array([1e-28, 7e-18])], logarithmic=True)
     assert axis.end == pytest.approx(1e-16)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "labels"),
+    [
+        (3e-22, 3e-21, ["3 × 10⁻²²", "5 × 10⁻²²", "10⁻²¹", "2 × 10⁻²¹", "3 × 10⁻²¹"]),
+        (0.4, 20.0, ["0.5", "1", "2", "5", "10", "20"]),
+        (0.01, 5e3, ["0.01", "0.1", "1", "10", "100", "1000"]),
+        (8e-22, 9.5e-22, ["8.1 × 10⁻²²", "8.4 × 10⁻²²", "8.7 × 10⁻²²", "9 × 10⁻²²", "9.3 × 10⁻²²"]),
+        (0.0, 1.0, []),
+    ],
+)
+def test_a_logarithmic_axis_has_labels_along_all_of_it(low: float, high: float, labels: list[str]):
+    common = pytest.importorskip("npp_jax.explorer.common", reason="the extra 'explore' (bokeh) is not installed")
+    assert list(common.log_ticks(low, high).values()) == labels
 
 
 def test_names_of_curves_do_not_touch():
@@ -160,6 +177,58 @@ def test_a_file_for_which_there_is_no_place_is_told_on_the_page(tmp_path: Path, 
     assert told == ["K.csv: cannot be read: No such file or directory"]
 
 
+def test_a_raw_file_is_imported_with_the_options_and_the_warnings_of_the_command(problem, tmp_path: Path):
+    upload = pytest.importorskip("npp_jax.explorer.upload", reason="the extra 'explore' (bokeh) is not installed")
+    rows = (SWEEPS / "synthetic_sims" / "K.txt").read_text(encoding="utf-8").splitlines()
+    cells = [row.split("\t") for row in rows]
+    for row in (row for row in cells if row[0].isdigit()):
+        # A background of K, which scatters as counts do.
+        row[5] = str(int(row[5]) + 40 + 6 * (int(row[0]) % 3 - 1))
+    raw = base64.b64encode("\n".join("\t".join(row) for row in cells).encode()).decode()
+    told: list[str] = []
+    found: list[Problem] = []
+    session = SimpleNamespace(subject=subject_of_study(SWEEPS / "one_distribution.toml"))
+    page = SimpleNamespace(session=session, go_on=found.append, say=lambda *texts: told.extend(texts))
+    form = upload.Upload(page)
+    form._channels.value, form._normalise.value, form._crater.value = "K=39K+, Li=7Li+", "K=sum", "310"
+    form._take(raw, "K.txt", tmp_path)
+    assert told[0].startswith("K: 310 depths of 2 ions (K, Li), 620 points of K.txt. New sliders: K_K_sensitivity, ")
+    assert any("surface pulls" in text and "“first depth”" in text for text in told[1:])
+    (floor,) = (text for text in told if "throughout the bulk" in text)
+    assert "“background” K=249:310 takes it off" in floor
+    form._sigma.value, form._background.value, form._surface.value = "4", "K=249:310", "6"
+    told.clear()
+    form._take(raw, "K.txt", tmp_path)
+    added = {p.name for p in found[-1].parameters}
+    assert {"K_K_background", "K_depth_scale"} <= added and len(told) == 1
+    assert float(found[-1].measurements[0].profile.systematic.depth_scale) == pytest.approx(4.0 / 310.0)
+    # A table tells no systematic errors: their sliders go, and it is said.
+    session.subject = dataclasses.replace(session.subject, problem=found[-1])
+    form._channels.value, form._surface.value, form._counts.value = "", "", "2000"
+    told.clear()
+    form._take(base64.b64encode((SWEEPS / "synthetic" / "K.csv").read_bytes()).decode(), "K.csv", tmp_path)
+    assert "Sliders that are gone: K_K_background, " in told[0] and "K.csv tells no such systematic error" in told[0]
+    form._background.value = "K"
+    with pytest.raises(ValueError, match="background: 'K'; NAME=VALUE"):
+        upload.backgrounds(form._background.value)
+    assert upload.backgrounds("K=800:1000, Li=0.4") == {"K": (800.0, 1000.0), "Li": 0.4}
+
+
+@pytest.mark.parametrize("by_hand", [True, False])
+def test_a_fit_leaves_what_was_frozen_by_hand(by_hand: bool):
+    page = pytest.importorskip("npp_jax.explorer.page", reason="the extra 'explore' (bokeh) is not installed")
+    own = Mock(_frozen_by_hand=by_hand, session=Mock(fitting=False))
+    page.Page._on_fit(own)
+    assert (own._thaw.called, own._freeze.called) == (not by_hand, not by_hand)
+
+
+@pytest.mark.parametrize(
+    ("chi2", "told"), [(326.31, "326.3"), (99999.0, "99999.0"), (123456.0, "1.23 × 10⁵"), (math.inf, "inf")]
+)
+def test_a_large_misfit_has_three_digits(chi2: float, told: str):
+    assert misfit(chi2) == told
+
+
 @pytest.mark.slow
 def test_curves_of_a_tracer_have_the_misfit_of_its_fit():
     from npp_jax.commands.tracer.run import run_tracer
@@ -210,6 +279,8 @@ def test_a_map_has_its_axes_in_micrometres():
         (3e-22, 3e-21, "3e-22 … 3e-21"),
         (50.0, 804.0, "50 … 804"),
         (0.15, 0.4, "0.15 … 0.4"),
+        (-0.000583, 0.00115, "-5.8e-4 … 0.0011"),
+        (-6e-4, 6e-4, "-6e-4 … 6e-4"),
     ],
 )
 def test_the_ends_of_a_range_are_told_apart(low: float, high: float, text: str):
