@@ -34,8 +34,11 @@ def references(result: Result) -> tuple[str, str]:
             key: max((abs(row[key]) for row in judged), default=float("nan")) for key in ("front", "profile", "other")
         }
         inside, flagged = (sum(row["verdict"] == v for row in rows) for v in ("inside", "flagged NOT_NEUTRAL"))
+        absolute, share = result["limits"][setting][:2]
+        of_limit = max((abs(r["front"]) / max(absolute, share * r["front_nm"]) for r in judged), default=float("nan"))
         lines.append(
-            (case, model, setting, len(rows), inside, flagged or "", f"{worst['front']:.3f}", f"{worst['profile']:.1e}",
+            (case, model, setting, len(rows), inside, flagged or "", f"{worst['front']:.3f}",
+             f"{100 * of_limit:.0f} %", f"{worst['profile']:.1e}",
              f"{worst['other']:.1e}")
         )  # fmt: skip
     outside = [row for row in result["rows"] if row["verdict"] == "OUTSIDE"]
@@ -47,7 +50,18 @@ def references(result: Result) -> tuple[str, str]:
     )
     if bad:
         verdict = f"FAILED: {bad} outside with `accurate`; {verdict}"
-    head = ("case", "model", "setting", "outputs", "inside", "reported", "front / nm", "profile", "charge … time")
+    head = (
+        "case",
+        "model",
+        "setting",
+        "outputs",
+        "inside",
+        "reported",
+        "front / nm",
+        "of its limit",
+        "profile",
+        "charge … time",
+    )
     body = "Worst error of each case; those that report NOT_NEUTRAL are left out of it.\n\n" + table(head, lines)
     picture = "\n![Errors of all outputs, as a share of their limits](verification_errors.svg)\n"
     return verdict, body + picture
@@ -202,7 +216,7 @@ def glass_exchange(result: Result) -> tuple[str, str]:
          f"{p['interval'][0]:.4g} to {p['interval'][1]:.4g}", p["remark"])
         for fit in result["fits"] for p in fit["parameters"]
     ]  # fmt: skip
-    head = ("minimum", "mean square", "parameter", "value (µm²/s, mol%)", "95 %", "remark")
+    head = ("minimum", "mean square", "parameter", "value (µm²/s, mol%)", "95 % (covariance)", "remark")
     return verdict, table(head, lines)
 
 

@@ -5,6 +5,7 @@ Usage: python benchmarks/draw_results.py
 Reads throughput_cpu.json, speed.json and sweep_scaling_*.json of benchmarks/results and writes docs/performance.svg.
 """
 
+import argparse
 import json
 
 import matplotlib as mpl
@@ -65,6 +66,7 @@ def draw_sweeps(axes: Axes) -> None:
 
 def main() -> None:
     """Draw and write."""
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()  # pyright: ignore
     mpl.rcParams["svg.hashsalt"] = "npp_jax"
     figure, (left, right) = plt.subplots(1, 2, figsize=(10.0, 4.0), layout="constrained")
     draw_speed(left)

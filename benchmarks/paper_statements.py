@@ -124,9 +124,9 @@ def site_energies() -> None:
         "D_native falls by about 4 decades as the Li fraction goes from 1 to 0.2",
         f"decades at 300, 350, 380 K for x = {table}. Fermi–Dirac filling, x = 0.2, 330 K: "
         f"{decades(0.2, 330.0, 'fermi-dirac'):.1f}",
-        "met at x = 0.2 only for "
+        f"not met at the assumed {TEMPERATURE:.0f} K ({decades(0.2, TEMPERATURE):.1f} decades); sharp filling has 4 at "
         + ", ".join(f"{t:.0f} K (x = {x})" for x, t in needed.items())
-        + " with sharp filling; T is not stated",
+        + "; T is not stated",
     )
     row(
         "E_act rises by about 0.3 eV from bulk to a tenth of it (250 meV, 10 % vacancies)",
@@ -227,7 +227,7 @@ def inverse(cases: dict[str, Case]) -> None:
             f"{ion}: sharp front",
             f"16–84 % width: simulated {1e9 * float(solution.front_width[-1]):.2f} nm from the plateau at half depth, "
             f"theory {1e9 * width:.2f} nm from the foot",
-            "below the depth resolution of SIMS",
+            "met: below the depth resolution of SIMS",
         )
         charge = float(solution.charge[-1]) / (ELEMENTARY_CHARGE * float(case.experiment.sample.bulk_density))
         behind = (depth > 0.0) & (depth < 0.85 * float(solution.front_depth[-1]))

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from cases import SMALL
 
+from npp_jax.observe import AbstractLikelihood, AbstractResponse, DepthProfile
 from npp_jax.physics import Experiment
 from npp_jax.simulation.simulate import simulate
 
@@ -72,6 +73,30 @@ def test_page_of_extending(project_root: Path):
     taken = float(((1.0 - solution.fraction[-1][0][1:-1]) * (depth[1:] - depth[:-1])).sum())
     assert abs(taken / (200.0 / (1.602176634e-19 * 1.4e28)) - 1.0) < 2e-3
     check_law_of_a_user(names["PowerDiffusivity"], names["experiment"])
+    check_response_of_a_user(names["BoxResponse"](4.0))
+    check_likelihood_of_a_user(names["LaplaceLikelihood"](), names["profile"])
+    assert names["found"].points.sum() > 0
+
+
+def check_response_of_a_user(response: AbstractResponse) -> None:
+    """Moments and running integrals of the cumulative function, by the trapezoidal rule."""
+    z = jnp.linspace(-5.0, 5.0, 20001)
+    cumulative = response.cdf(z)
+    middle, weight = 0.5 * (z[1:] + z[:-1]), jnp.diff(cumulative)
+    assert float((middle**2 * weight).sum()) == pytest.approx(float(response.variance), rel=1e-4)
+    below = z < 0.0
+    integral = jnp.trapezoid(jnp.where(below, cumulative, 0.0), z)
+    assert float(response.tail_integral(jnp.array(-1e-9))) == pytest.approx(float(integral), rel=1e-3)
+
+
+def check_likelihood_of_a_user(likelihood: AbstractLikelihood, profile: DepthProfile) -> None:
+    """Half the sum of squares is the drop of the log-likelihood, and draws have the standard deviation that is said."""
+    best, other = profile.fraction, profile.fraction + 2.0 * profile.sigma
+    drop = likelihood.log_likelihood(best, profile) - likelihood.log_likelihood(other, profile)
+    assert 0.5 * float((likelihood.residuals(other, profile) ** 2).sum()) == pytest.approx(float(drop), rel=1e-3)
+    drawn = likelihood.draw(np.random.default_rng(0), np.tile(np.asarray(best), (400, 1, 1)), profile)
+    ratio = np.std(drawn, axis=0) / np.asarray(profile.sigma)
+    assert float(np.mean(ratio)) == pytest.approx(1.0, abs=0.01)
 
 
 def check_law_of_a_user(law: Callable[..., Any], experiment: Experiment) -> None:

@@ -20,7 +20,7 @@ def sentence(outcome: DesignOutcome) -> str:
             f"'{outcome.contrast.name}' by {best.gain:.3g} at least"
         )
     else:
-        told = f"it is expected to bring {best.gain:.2g} bit, halvings of the error, of {outcome.goal}"
+        told = f"it is expected to bring {best.gain:.2g} bit of {outcome.goal}; one bit halves an error"
     return f"Of {len(plan.proposals)} proposals '{name}' tells most: {told}, in {cost:.3g} h."
 
 

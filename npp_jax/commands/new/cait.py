@@ -124,7 +124,7 @@ def _resolution(front: SeenFront, width: float, potential: float, told: list[str
     sigma = max(rounded(0.5e9 * math.sqrt(left)), _LEAST_RESOLUTION_NM)
     told.append(
         f"theory gives a front of {width * 1e9:.2g} nm at {potential:g} V; the rest of its width is taken for the "
-        f"depth resolution, sigma {sigma:g} nm"
+        f"depth resolution, {sigma:g} nm (standard deviation), shared out to the three lengths of Dowsett's response"
     )
     return sigma
 
