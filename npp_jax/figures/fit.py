@@ -35,9 +35,15 @@ _BELOW = {"marker": "v", "ms": 3.5, "ls": "none", "alpha": 0.6}
 
 
 def data_and_fit(
-    ax: "Axes", measurement: Measurement, result: FitResult, measured: int, *, logarithmic: bool = False
+    ax: "Axes",
+    measurement: Measurement,
+    result: FitResult,
+    measured: int,
+    *,
+    logarithmic: bool = False,
+    points: str = "measured",
 ) -> "Axes":
-    """Measured profile (points) and fit (lines) with its 95 % band."""
+    """Profile (points, which are called `measured` or as given) and fit (lines) with its 95 % band."""
     profile = measurement.profile
     assert profile is not None
     depth = np.asarray(profile.depth)
@@ -50,7 +56,7 @@ def data_and_fit(
         colour = colours[name]
         values, below = np.asarray(profile.fraction)[k], used[k] & limited[k]
         told = used[k] & ~below
-        ax.plot(depth[told], values[told], color=colour, label=f"{name} measured", **_DATA)
+        ax.plot(depth[told], values[told], color=colour, label=f"{name} {points}", **_DATA)
         if below.any():
             ax.plot(depth[below], values[below], color=colour, label=f"{name} below its limit", **_BELOW)
         ax.plot(depth, signal[k], color=colour, lw=1.2, label=f"{name} fit")

@@ -261,7 +261,8 @@ def isotope_map(
         (y0, x0), (y1, x1) = (np.asarray(end) / UM + 0.5 * pixel for end in ends)
         ax.plot([x0, x1], [y0, y1], color=line_colour(k + 1), lw=1.5, label=f"cut {k + 1}")
     if cuts:
-        ax.legend(loc="upper right", fontsize="small")
+        # Letters need a ground of their own on the colours of a map.
+        ax.legend(loc="upper right", fontsize="small", frameon=True)
     ax.figure.colorbar(image, ax=ax, label="isotope fraction $C$")
     ax.set(xlabel="$x$ / µm", ylabel="$y$ / µm")
     return ax

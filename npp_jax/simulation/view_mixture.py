@@ -93,14 +93,19 @@ def _drift(medium: Mixture, cells: Array, current: Array) -> Array:
 
 
 def _unpassed(medium: Mixture, cells: Array, centre: Array, field: Array) -> Array:
-    """Fractions at a surface that the ions do not pass: ∂c/∂x = z c E, continued from the first two cells."""
+    """Fractions at a surface that the ions do not pass: ∂c/∂x = z c E, continued from the first two cells, and at least
+    what never moves: it has no flux on any profile.
+    """
     near, far = centre[0], centre[1]
     values = []
     for k, z in enumerate(medium.charges):
         slope = z * field
         weight = (1.0 + slope * near) * far**2 - (1.0 + slope * far) * near**2
         continued = (cells[k, 0] * far**2 - cells[k, 1] * near**2) / weight
-        values.append(jnp.clip(continued, 0.0, jnp.maximum(cells[k, 0], 0.0)))
+        most = jnp.maximum(cells[k, 0], 0.0)
+        # Of intermixed populations no ion is held back.
+        held = medium.immobile[k] if medium.seen[k] == (k,) else 0.0
+        values.append(jnp.clip(continued, jnp.minimum(held, most), most))
     return jnp.stack(values)
 
 

@@ -44,7 +44,7 @@ def _profile(experiment: Experiment, stage: Stage, state: State, view: "PairView
     excess = excess.at[0].set(0.0).at[-1].set(0.0)
     u = state.y[0]
     centre = 0.5 * (state.faces[1:] + state.faces[:-1])
-    surface = _surface_fraction(u, state.faces, state.current / medium.foreign(u[:1])[0])
+    surface = _surface_fraction(u, state.faces, state.current / medium.foreign(u[:1])[0], medium.immobile)
     ends = lambda first, cells, last: jnp.concatenate([first[None], cells, last[None]])  # noqa: E731
     one, zero = jnp.ones_like(surface), jnp.zeros_like(surface)
     native = ends(surface, u, one)
@@ -71,10 +71,11 @@ def _profile(experiment: Experiment, stage: Stage, state: State, view: "PairView
     )
 
 
-def _surface_fraction(u: Array, faces: Array, slope: Array) -> Array:
+def _surface_fraction(u: Array, faces: Array, slope: Array, immobile: Array) -> Array:
     """Native fraction at x = 0: cubic with the averages of the first three cells that carries no native flux there.
 
-    Zero native flux means ∂u/∂x = (v₀/D₂) u at x = 0; `slope` is v₀/D₂.
+    Zero native flux means ∂u/∂x = (v₀/D₂) u at x = 0; `slope` is v₀/D₂. Ions that do not move have no flux on any
+    profile: where the cubic falls below them, they are what is there.
     """
 
     def state(power: int) -> Array:
@@ -86,7 +87,7 @@ def _surface_fraction(u: Array, faces: Array, slope: Array) -> Array:
     first, second, third = 1.0 + slope * faces[3] * state(1), state(2), state(3)
     minors = jnp.stack([second[i] * third[j] - second[j] * third[i] for i, j in ((1, 2), (2, 0), (0, 1))])
     surface = jnp.sum(minors * u[:3], axis=0) / jnp.sum(minors * first, axis=0)
-    return jnp.clip(surface, jnp.minimum(0.0, u[0]), 1.0)
+    return jnp.clip(surface, jnp.minimum(immobile, u[0]), 1.0)
 
 
 class PairView(AbstractView):

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from cases import BASE, base, ion, simulated
+from cases import BASE, SMALL, base, ion, simulated
 
 from npp_jax.files import parse_experiment
 from npp_jax.physics import Experiment
@@ -78,3 +78,14 @@ def test_no_more_charge_than_the_sample_holds() -> None:
         with pytest.raises(Unsupported, match=r"2e\+06 C/m² are passed, .* carry 1.122e\+06 C/m² \(bulk_density_m3"):
             simulate(base(**keys))
     assert check_supported(base(**{**current, "duration_s": 1e5})) is None
+
+
+@pytest.mark.parametrize("third", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_what_never_moves_is_at_the_surface_as_well(third: bool) -> None:
+    """Two ions and three have schemes of their own, and values at the surface that are continued from the cells."""
+    native, foreign = BASE["species"]
+    native = {**native, "diffusivity": {**native["diffusivity"], "immobile_fraction": 0.15}}
+    species = [native, foreign, ion("Rb", 0.0, 1e-21)] if third else [native, foreign]
+    solution = simulated(SMALL)(parse_experiment({**BASE, "species": species}))
+    left = np.asarray(solution.fraction)[0, 0]
+    assert left[0] >= min(0.15, left[1]) - 1e-12 and left[1] == pytest.approx(0.15, abs=1e-3)
