@@ -35,7 +35,7 @@ def one(options: argparse.Namespace) -> dict:
     jax.config.update("jax_enable_x64", True)
     from npp_jax.commands.sweep import run_study
     from npp_jax.files.study import load_study
-    from npp_jax.sweeping import Sobol
+    from npp_jax.sweeping import Sobol, Workers
     from npp_jax.sweeping.run import suited_chunk
 
     size = options.sizes[0]
@@ -50,7 +50,8 @@ def one(options: argparse.Namespace) -> dict:
     start_up = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MIB
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         begin, wall = time.perf_counter(), time.time()
-        target = run_study(study, Path(folder) / "sweep.h5", force=False, workers=options.workers, quiet=True)
+        target = Path(folder) / "sweep.h5"
+        run_study(study, target, force=False, workers=Workers(options.workers), quiet=True)
         seconds = time.perf_counter() - begin
         first = (target.with_suffix(".sweep") / "00000000.chunk").stat().st_mtime - wall
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MIB
