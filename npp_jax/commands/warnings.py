@@ -9,6 +9,7 @@ import h5py
 from npp_jax.commands.new.lines import ASSUMED
 from npp_jax.files.sims_profile import read_profile
 from npp_jax.files.study import Study
+from npp_jax.files.toml import toml_text
 from npp_jax.fitting import data_warnings
 
 
@@ -34,7 +35,7 @@ def _assumed(study: Study) -> Iterator[str]:
         # It decides on the space charge alone.
         varied.add("permittivity")
     for name, path in _named(study, "file"):
-        left = [key for key in _ASSUMED.findall(path.read_text(encoding="utf-8")) if key not in varied]
+        left = [key for key in _ASSUMED.findall(toml_text(path)) if key not in varied]
         if left:
             yield (
                 f"{name}: {path.name} has {', '.join(left)} as `npp-jax new` assumed: what is found depends on them; "
