@@ -43,12 +43,13 @@ def sweep(
     # Its errors name the file that is wrong, which may be the store.
     with exit_codes():
         study = load_study(file)
-        for text in study_warnings(study):
+        known = study_warnings(study)
+        for text in known:
             say(f"warning: {text}", err=True)
         make_folder(output)
         target = output / f"{file.stem}.h5"
         check_place(study, target, force=force)
-        begun = begin(typed(), file, study.text, study.identity.files.values())
+        begun = begin(typed(), file, study.text, study.identity.files.values(), known)
         own = Workers(workers, processes, scheduler, certificates)
         result = run_study(study, target, force=force, workers=own, quiet=quiet)
         # The numbers are told before anything can go wrong with the report.
@@ -107,7 +108,7 @@ def fit(
         make_folder(output)
         origin = origin_of(study, sweep)
         check_targets(result_files(study, output, file.stem), origin, force=force, room=4 * ROOM)
-        begun = begin(typed(), file, study.text, origin.reads)
+        begun = begin(typed(), file, study.text, origin.reads, known)
         outcome = run_fit(study, sweep=found, quiet=quiet)
         # The numbers are told before anything can go wrong with their files.
         if not quiet:

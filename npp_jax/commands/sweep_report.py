@@ -13,7 +13,6 @@ from npp_jax.commands.report.provenance import Begun, provenance
 from npp_jax.commands.report.study import data_section
 from npp_jax.commands.report.sweeps import status_table
 from npp_jax.commands.report.truth import told
-from npp_jax.commands.warnings import study_warnings
 from npp_jax.figures.sweep_pages import sweep_figures
 from npp_jax.files.study import Study
 from npp_jax.fitting import unit_of
@@ -53,7 +52,7 @@ def sweep_page(study: Study, result: SweepResult, figures: Sequence[Drawn], lost
     blocks: list[Block] = [Text(result.sentence(), "lead")]
     if study.truth:
         blocks.append(Text("The data are synthetic, made with known parameters, which stand beside the result."))
-    blocks += [Text(text, "warning") for text in study_warnings(study)]
+    blocks += [Text(text, "warning") for text in begun.warnings]
     blocks.append(data_section(study, how, begun.command))
     if figures or lost:
         blocks.append(Section("Figures", [*figures, *(Text(text, "warning") for text in lost)]))

@@ -4,8 +4,6 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import h5py
-
 from npp_jax.commands.new.lines import ASSUMED
 from npp_jax.files.sims_profile import read_profile
 from npp_jax.files.study import Study
@@ -21,7 +19,8 @@ def study_warnings(study: Study) -> list[str]:
 def _imported(study: Study) -> Iterator[str]:
     """What the import told of each profile, which else is forgotten by the time of the fit."""
     for name, path in _named(study, "profile"):
-        if h5py.is_hdf5(path):
+        # As where profiles are read: others are tables.
+        if path.suffix == ".h5":
             yield from (f"{name}: import of {path.name}: {line}" for line in read_profile(path).warnings)
 
 

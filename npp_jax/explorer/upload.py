@@ -224,8 +224,15 @@ def backgrounds(text: str) -> dict[str, tuple[float, float] | float]:
     return found
 
 
-_FIELDS = {"--surface-nm": "first depth", "--background": "background", "--bulk-nm": "bulk", "--normalise": "normalise",
-           "--crater-depth-nm": "crater depth", "--reference": "channel of the matrix"}  # fmt: skip
+_FIELDS = {
+    "--surface-nm": "first depth",
+    "--background": "background",
+    "--bulk-nm": "bulk",
+    "--normalise": "normalise",
+    "--crater-depth-nm": "crater depth",
+    "--crater-sigma-nm": "σ of the crater depth",
+    "--reference": "channel of the matrix",
+}
 """What an option of the command is called on the page."""
 
 

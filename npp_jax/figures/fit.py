@@ -102,7 +102,7 @@ def diffusivity(ax: "Axes", bands: LawBands, supported: tuple[float, float]) -> 
     ax.set_xlabel(f"$n/n_{{\\mathrm{{bulk}}}}$ of {ion}" if bands.sites is not None else f"fraction of {ion}")
     ax.legend(frameon=False, fontsize="small")
     if supported[0] > _VISIBLE:
-        ax.axvspan(0.0, supported[0], color="0.92", lw=0)
+        ax.axvspan(0.0, supported[0], color="0.92", lw=0, zorder=0)
         ax.text(0.98, 0.05, "shaded: no data", ha="right", va="bottom", color="0.5", transform=ax.transAxes)
     return ax
 

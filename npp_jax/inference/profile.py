@@ -135,6 +135,7 @@ def profile_likelihood(
         if on_ends is not None:
             on_ends(done, of)
 
+    told(found, total)
     refits = refits_at(
         function, parameters, minima, held=held, variance=variance, options=options,
         on_iteration=lambda _: told(found, total),

@@ -132,6 +132,15 @@ def test_a_truth_of_no_parameter_is_refused(folder: Path, run: Run):
     assert told.strip().endswith("truth: 'D_m2_s' is no parameter; known are D_K_m2_s")
 
 
+def test_what_was_wrong_before_the_work_stands_in_the_report(folder: Path, run: Run):
+    study = folder / "study.toml"
+    study.write_text(study.read_text(encoding="utf-8") + "[truth]\nD_K_m2_s = 1.0\n", encoding="utf-8")
+    code, told = run("sweep", study, "--output", folder, "--no-figures")
+    assert code in (0, 3) and "warning: truth: D_K_m2_s = 1 is outside of its range" in told
+    page = (folder / "study_sweep_report.html").read_text(encoding="utf-8")
+    assert "truth: D_K_m2_s = 1 is outside of its range" in page
+
+
 def test_one_more_interval_is_told_as_one():
     assert [further(k) for k in (-1, 0, 1, 3)] == [
         "",

@@ -10,7 +10,6 @@ from npp_jax.commands.report.blocks import Block, Drawn, Items, Page, Section, T
 from npp_jax.commands.report.provenance import Begun
 from npp_jax.commands.report.study import data_section
 from npp_jax.commands.report.truth import truth_sentence, with_truth
-from npp_jax.commands.warnings import study_warnings
 from npp_jax.fitting import phrases
 from npp_jax.fitting.unit_words import units_of
 from npp_jax.fitting.words import capital, table
@@ -26,7 +25,7 @@ def fit_page(outcome: FitOutcome, figures: Sequence[Drawn], lost: Sequence[str],
     if study.truth:
         blocks.append(Text(truth_sentence(study.truth, main.result)))
     # What is known before the fit stands first, and once.
-    blocks += [Text(text, "warning") for text in dict.fromkeys([*study_warnings(study), *warnings(main)])]
+    blocks += [Text(text, "warning") for text in dict.fromkeys([*begun.warnings, *warnings(main)])]
     fit = study.fit
     how = (
         f"{fit.model.capitalize()} model, setting {fit.setting}, {_METHODS[fit.method]} from "

@@ -33,9 +33,11 @@ class Begun(NamedTuple):
     """Every file that is read, as it is found from the study, and its SHA-256."""
     clock: float = 0.0
     """Reading of the clock. [s]"""
+    warnings: tuple[str, ...] = ()
+    """What looked wrong in the files then, one sentence each."""
 
 
-def begin(command: str, source: Path, text: str, reads: Iterable[Path] = ()) -> Begun:
+def begin(command: str, source: Path, text: str, reads: Iterable[Path] = (), warnings: Iterable[str] = ()) -> Begun:
     """Note what a run reads, before its work.
 
     Parameters
@@ -48,10 +50,12 @@ def begin(command: str, source: Path, text: str, reads: Iterable[Path] = ()) -> 
         What it says.
     reads
         Other files that are read.
+    warnings
+        What looks wrong in them.
     """
     files = dict.fromkeys([source, *reads])
     sums = tuple((relative_to(file, source.parent), _checksum(file)) for file in files if file.is_file())
-    return Begun(command, text, sums, time.monotonic())
+    return Begun(command, text, sums, time.monotonic(), tuple(warnings))
 
 
 def provenance(begun: Begun, precision: str, counts: Sequence[Block]) -> Section:
