@@ -18,18 +18,18 @@ COMMANDS = {
     "tracer_coverage": ("--replicates", "2"),
     "ions_cost": ("--batch", "16", "--rounds", "1"),
     "gradients": ("--candidates", "2", "--models", "electroneutral", "--settings", "fast"),
-    "outputs": (),
+    "outputs": ("record", "FOLDER/outputs.npz", "--only", "tracer"),
 }
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", COMMANDS)
-def test_benchmarks_run(name: str, project_root: Path) -> None:
+def test_benchmarks_run(name: str, project_root: Path, tmp_path: Path) -> None:
     script = project_root / "benchmarks" / f"{name}.py"
     # Measured as the package runs, not as the tests compile.
     surroundings = {k: v for k, v in os.environ.items() if k != "XLA_FLAGS"}
     done = subprocess.run(
-        [sys.executable, script, *COMMANDS[name]],
+        [sys.executable, script, *(word.replace("FOLDER", str(tmp_path)) for word in COMMANDS[name])],
         capture_output=True, text=True, env=surroundings, cwd=project_root, timeout=600, check=False,
     )  # fmt: skip
     # 1 is a target that a small size misses.
