@@ -72,7 +72,7 @@ def _end() -> None:
     with contextlib.suppress(OSError):
         os.write(2, f"{show}npp-jax: interrupted{resume}\n".encode())
     # Not imported here: where nothing was written there is nothing to remove.
-    if (disk := sys.modules.get("npp_jax.sweeping.store.disk")) is not None:
+    if (disk := sys.modules.get("npp_jax.store.disk")) is not None:
         disk.drop_parts()
     # Threads that still compile or compute would abort the process as the interpreter ends, with a core dump.
     os._exit(_INTERRUPTED)

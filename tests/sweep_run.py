@@ -24,14 +24,14 @@ import numpy as np
 if __name__ == "__main__":
     # The store alone, without JAX and SciPy: it starts fast, and forks a hundred times as fast.
     root = Path(__file__).resolve().parents[1]
-    for name in ("npp_jax", "npp_jax.sweeping", "npp_jax.sweeping.store"):
+    for name in ("npp_jax", "npp_jax.sweeping", "npp_jax.store"):
         sys.modules[name] = types.ModuleType(name)
         sys.modules[name].__path__ = [str(root / name.replace(".", "/"))]
 
-from npp_jax.sweeping.store.assemble import Coordinate, Variable
-from npp_jax.sweeping.store.disk import StoreError, StoreFull
-from npp_jax.sweeping.store.manifest import Manifest
-from npp_jax.sweeping.store.store import Store
+from npp_jax.store.assemble import Coordinate, Variable
+from npp_jax.store.disk import StoreError, StoreFull
+from npp_jax.store.manifest import Manifest
+from npp_jax.store.store import Store
 
 VARIABLES = {
     "fraction": Variable("1", "fraction of bulk", ("species", "depth")),

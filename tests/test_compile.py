@@ -11,7 +11,7 @@ import pytest
 import npp_jax as npp
 from npp_jax._compile import Program, keep_programs, programs, signature
 from npp_jax.fitting import Objective
-from npp_jax.sweeping.store.disk import written_whole
+from npp_jax.store.disk import written_whole
 
 
 @pytest.fixture

@@ -1,6 +1,8 @@
 """Who may import whom: the parts of the package and their one direction of dependence."""
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent / PACKAGE
 # What serves every part: constants of nature, choices of the compiler, tables for people, the version
 # that goes into files.
 COMMON = {"_compile", "_version", "constants"}
-GROUND = {"physics", "solver", "observe", "inference", "sims", "text"}
+GROUND = {"physics", "solver", "observe", "inference", "sims", "store", "text"}
 LIBRARY = GROUND | {"simulation", "tracer", "fitting", "sweeping", "planning"}
 
 MAY_IMPORT = {
@@ -23,12 +25,13 @@ MAY_IMPORT = {
     "physics": {"constants", "_compile"},
     "text": set(),
     "sims": {"constants", "_version", "text"},
+    "store": {"text"},
     **{part: {"_compile"} for part in ("solver", "observe", "inference")},
     "simulation": COMMON | {"physics", "solver"},
     "tracer": COMMON | {"physics", "solver", "inference"},
     "fitting": COMMON | {"physics", "simulation", "observe", "inference"},
     "planning": COMMON | {"physics", "simulation", "observe", "inference", "fitting"},
-    "sweeping": COMMON | {"text", "physics", "simulation", "observe", "inference", "fitting"},
+    "sweeping": COMMON | {"text", "store", "physics", "simulation", "observe", "inference", "fitting"},
     "files": COMMON | LIBRARY,
     "figures": COMMON | LIBRARY,
     "commands": COMMON | LIBRARY | {"files", "figures"},
@@ -141,3 +144,12 @@ def test_nothing_else_lies_at_the_root():
 @pytest.mark.parametrize("path", SOURCES, ids=module_name)
 def test_no_file_is_long(path: Path):
     assert len(path.read_text(encoding="utf-8").splitlines()) <= 300
+
+
+def test_a_simulation_starts_without_what_it_does_not_use() -> None:
+    # Fits, sweeps and the statistics of SciPy take a second to import, what draws half of one.
+    code = "import sys, npp_jax.commands.simulate; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    unused = {"npp_jax.fitting", "npp_jax.sweeping", "npp_jax.tracer", "scipy.stats", "matplotlib.figure"}
+    assert "npp_jax.figures.simulation" in loaded
+    assert not unused & set(loaded)

@@ -53,7 +53,7 @@ def _own() -> Path:
 
 def _written_whole(path: Path) -> AbstractContextManager[Path]:
     # Imported when the first program is written: all commands come here.
-    from npp_jax.sweeping.store.disk import written_whole
+    from npp_jax.store.disk import written_whole
 
     return written_whole(path)
 

@@ -31,7 +31,7 @@ def wrong_input(message: str) -> typer.Exit:
 
 def cannot_write(error: OSError) -> typer.Exit:
     """The same for a file or folder that cannot be written."""
-    from npp_jax.sweeping.store.disk import FULL
+    from npp_jax.store.disk import FULL
 
     if isinstance(error, FileExistsError):
         there = "a file" if os.path.exists(error.filename) else "a link that leads nowhere"
@@ -110,7 +110,7 @@ def start_jax(*, computing: bool = True) -> None:
     jax.config.update("jax_numpy_dtype_promotion", "standard")
     jax.config.update("jax_numpy_rank_promotion", "allow")
     cache = use_cache()
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     try:
         backend = jax.default_backend()
     except (AssertionError, RuntimeError) as error:

@@ -8,9 +8,9 @@ from npp_jax.files.identity import is_input
 from npp_jax.files.origin import Origin, check_targets
 from npp_jax.files.sweep_export import write_sweep_arrays, write_sweep_table
 from npp_jax.files.writing import staged_for, written_together
+from npp_jax.store.stored import reading_sweep
 from npp_jax.sweeping import DesignError, SweepFileError, SweepResult, read_sweep, read_table
 from npp_jax.sweeping.design.designs import fingerprint
-from npp_jax.sweeping.store.stored import reading_sweep
 
 
 def _is_read(target: Path, file: Path, result: SweepResult) -> bool:

@@ -20,9 +20,9 @@ from npp_jax.files.solution import read_solution, reading_solution
 from npp_jax.files.toml import parsed_toml
 from npp_jax.files.writing import check_figure, write_figure, written_together
 from npp_jax.simulation.status import Status
+from npp_jax.store.reading import FileFault, reading
+from npp_jax.store.stored import TITLE as SWEEP
 from npp_jax.sweeping import SweepFileError
-from npp_jax.sweeping.store.reading import FileFault, reading
-from npp_jax.sweeping.store.stored import TITLE as SWEEP
 from npp_jax.text.errors import OneLineError, shorten
 
 if TYPE_CHECKING:

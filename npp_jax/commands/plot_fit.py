@@ -13,7 +13,7 @@ from npp_jax.fitting import LawBands
 from npp_jax.fitting.band import Band, SiteBands
 from npp_jax.inference import Outcome, Parameter, ParameterError
 from npp_jax.observe import RECORDED, Record
-from npp_jax.sweeping.store.reading import Reader, reading
+from npp_jax.store.reading import Reader, reading
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -17,7 +17,7 @@ from npp_jax.figures.stored import (
 )
 from npp_jax.figures.tracer import Activated, GrainImage
 from npp_jax.inference.uncertainty import NORMAL_95
-from npp_jax.sweeping.store.reading import Reader, reading
+from npp_jax.store.reading import Reader, reading
 from npp_jax.tracer.measured import MeasuredProfile
 from npp_jax.tracer.transport import ArrheniusFit
 

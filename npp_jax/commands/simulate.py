@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
+import jax
 import numpy as np
 
 from npp_jax.figures.simulation import figure_summary
@@ -59,7 +60,8 @@ def run_simulation(
     levels = LEVELS if setting == "accurate" else 0
     solution = simulate_to_target(experiment, SETTINGS[setting], model=model, levels=levels, on_level=on_level)
     _check_covered(experiment, solution)
-    return solution
+    # What is looked at number by number is not to be a program for each.
+    return jax.device_get(solution)
 
 
 def once_more(solution: Solution) -> str:

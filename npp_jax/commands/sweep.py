@@ -14,9 +14,9 @@ from npp_jax.files.study import Study
 from npp_jax.files.writing import told_earlier, written_together
 from npp_jax.simulation.simulate import SETTINGS
 from npp_jax.simulation.status import Status
+from npp_jax.store.store import stored_manifest
+from npp_jax.store.stored import reading_sweep
 from npp_jax.sweeping import OBSERVABLES, StoreMismatch, SweepFileError, SweepResult, Workers, sweep
-from npp_jax.sweeping.store.store import stored_manifest
-from npp_jax.sweeping.store.stored import reading_sweep
 
 
 def check_place(study: Study, target: Path, *, force: bool = False) -> None:

@@ -155,9 +155,9 @@ class TracerPage:
         mapper = LinearColorMapper(palette=Viridis256, low=low, high=high, nan_color="#dddddd")
         bar: dict[str, Any] = {"color_mapper": mapper, "width": 8}
         made = []
-        for title in ("measured", "model"):
+        for title in ("data", "model"):
             one = plain(f"Isotope fraction, {title}", height, match_aspect=True)
-            image = series.measured if title == "measured" else np.full_like(series.measured, np.nan)
+            image = series.measured if title == "data" else np.full_like(series.measured, np.nan)
             source = ColumnDataSource({"image": [image]}, name=f"image {title}")
             one.image("image", x=0, y=0, dw=columns, dh=rows, color_mapper=mapper, source=source)
             one.xaxis.axis_label, one.yaxis.axis_label = f"x / {series.unit}", f"y / {series.unit}"

@@ -8,9 +8,6 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from jaxtyping import Bool, Float
 
-from npp_jax.fitting.units import split_unit
-from npp_jax.inference import Parameter
-
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
@@ -156,36 +153,6 @@ def in_math(unit: str) -> str:
     return _POWER.sub(r"$^{\g<0>}$", unit.replace("um", "µm"))
 
 
-def scale_axis(ax: "Axes", parameter: Parameter, side: Literal["x", "y"], *, margin: float = 0.0) -> "Axes":
-    """Scale, limits, ticks and label of an axis along a parameter.
-
-    Parameters
-    ----------
-    ax
-        Where to draw.
-    parameter
-        What is along the axis; its keys tell the unit.
-    side
-        `x` or `y`.
-    margin
-        Share of the range by which the axis goes beyond it, so that points at its ends are whole.
-    """
-    low, high = parameter.low, parameter.high
-    if margin and parameter.bounded:
-        low, high = _beyond(parameter, margin)
-    ax.set(**{f"{side}scale": parameter.scale})
-    if parameter.bounded:
-        ax.set(**{f"{side}lim": (low, high)})
-    return name_axis(ax, parameter, side)
-
-
-def name_axis(ax: "Axes", parameter: Parameter, side: Literal["x", "y"]) -> "Axes":
-    """Label and ticks of an axis along a parameter, whose limits are set."""
-    drawn = ax.xaxis if side == "x" else ax.yaxis
-    label_axis(drawn, *split_unit(parameter))
-    return ax
-
-
 def label_axis(axis: "Axis", name: str, unit: str = "1") -> None:
     """Label of an axis whose limits are set, with the power of ten that its ticks leave out, and short ticks."""
     power = easy_ticks(axis)
@@ -269,14 +236,6 @@ def reach(depth: Float[np.ndarray, " point"], fraction: Float[np.ndarray, "speci
     happens = np.any(np.abs(fraction - end) > np.maximum(_CHANGED * span, 4.0 * noise), axis=0)
     last = float(depth[np.flatnonzero(happens)[-1]]) if happens.any() else float(depth[-1])
     return min(_BEYOND * max(last, float(depth[min(4, len(depth) - 1)])), float(depth[-1]))
-
-
-def _beyond(parameter: Parameter, margin: float) -> tuple[float, float]:
-    if parameter.scale == "log":
-        factor = (parameter.high / parameter.low) ** margin
-        return parameter.low / factor, parameter.high * factor
-    width = margin * (parameter.high - parameter.low)
-    return parameter.low - width, parameter.high + width
 
 
 def _short(value: float) -> str:

@@ -57,7 +57,7 @@ def data_and_start(ax: "Axes", start: Start, *, logarithmic: bool = False) -> "A
                 # Nothing was found there: one standard deviation is what there may be.
                 none = used & ~shown
                 ax.plot(np.asarray(profile.depth)[none], sigma[none], "v", ms=2.5, color=colour, alpha=0.4, mew=0.0)
-            ax.errorbar(*points, fmt=".", ms=3.0, lw=0.6, color=colour, alpha=0.5, label=f"{name} measured")
+            ax.errorbar(*points, fmt=".", ms=3.0, lw=0.6, color=colour, alpha=0.5, label=f"{name} data")
             if not used.all():
                 ax.plot(
                     start.depth[~used], values[~used], "x", ms=3.0, color="0.7", label="left out" if k == 0 else None

@@ -18,7 +18,7 @@ def profile(
     ax: "Axes", fraction: Float[np.ndarray, " point"], found: Interdiffusion, fit: CoupleFit, species: str
 ) -> "Axes":
     """Measured fractions, those of the free form, and the plane of Matano."""
-    ax.plot(found.depth * 1e6, fraction, ".", color="0.5", ms=4, label="measured")
+    ax.plot(found.depth * 1e6, fraction, ".", color="0.5", ms=4, label="data")
     for phase in range(len(fit.knots)):
         own = found.phase == phase
         label = "free form" if phase == 0 else None

@@ -13,9 +13,9 @@ from npp_jax.figures.axes import (
     ion_colours,
     legend_above,
     mark_beyond,
-    name_axis,
     reach,
 )
+from npp_jax.figures.parameter_axes import name_axis
 from npp_jax.figures.stored import correlations, likelihood_curve
 from npp_jax.fitting import FitResult, Measurement, signal_sigma
 from npp_jax.fitting.band import Band, LawBands, SiteBands
@@ -41,9 +41,9 @@ def data_and_fit(
     measured: int,
     *,
     logarithmic: bool = False,
-    points: str = "measured",
+    points: str = "data",
 ) -> "Axes":
-    """Profile (points, which are called `measured` or as given) and fit (lines) with its 95 % band."""
+    """Profile (points, which are called `data` or as given) and fit (lines) with its 95 % band."""
     profile = measurement.profile
     assert profile is not None
     depth = np.asarray(profile.depth)

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from npp_jax.figures.axes import COLOURS, MAP, legend_above, name_axis
+from npp_jax.figures.axes import COLOURS, MAP, legend_above
+from npp_jax.figures.parameter_axes import name_axis
 from npp_jax.inference import Parameters
 
 if TYPE_CHECKING:

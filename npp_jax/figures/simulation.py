@@ -3,18 +3,35 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float
 
+from npp_jax._compile import jit_small
 from npp_jax.constants import NM
 from npp_jax.figures.axes import COLOURS, depth_axis, headline, ion_colours, legend_above, line_colour, reach
-from npp_jax.physics import Experiment, MutualDiffusivity, SEDDiffusivity
+from npp_jax.physics import AbstractDiffusivity, Experiment, MutualDiffusivity, SEDDiffusivity
 from npp_jax.physics.experiment import Law, laws_of
 from npp_jax.simulation.solution import Solution
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+
+def _of_law(law: AbstractDiffusivity, temperature: Float[Array, ""], x: Float[Array, " point"]) -> Array:
+    return law.at(temperature)(x)
+
+
+def _of_sites(
+    law: SEDDiffusivity, energy: Float[Array, " point"], x: Float[Array, " level"], temperature: Float[Array, ""]
+) -> tuple[Array, Array]:
+    """Density of sites, and Fermi energies of some fractions."""
+    return law.sed.density(energy), law.fermi_energy(x, temperature)
+
+
+# As programs of their own, which are kept: one operation after the other is a program each.
+_of_law = jit_small(_of_law)
+_of_sites = jit_small(_of_sites)
 
 
 def _shown_depth(solution: Solution) -> float:
@@ -87,7 +104,7 @@ def excess_charge(ax: "Axes", solution: Solution) -> "Axes":
 def diffusivities(ax: "Axes", experiment: Experiment) -> "Axes":
     """D of each species against the fraction that its law takes, at the temperature of the first stage."""
     temperature = experiment.stages[0].temperature
-    x = jnp.linspace(1e-3, 1.0, 400, dtype=temperature.dtype)
+    x = np.linspace(1e-3, 1.0, 400, dtype=temperature.dtype)
     names = [ion.name for ion in experiment.species]
     colours = ion_colours(names)
     told: dict[str, tuple[int, Law]] = {}
@@ -102,7 +119,8 @@ def diffusivities(ax: "Axes", experiment: Experiment) -> "Axes":
         over, own = names[known.seen[0]], known.seen == (i,) or len(known.seen) > 1
         told[names[i] if own else f"{names[i]} over {over}"] = (i, known)
     for label, (i, known) in told.items():
-        ax.semilogy(np.asarray(x), np.asarray(known.law.at(temperature)(x)), color=colours[names[i]], label=label)
+        D = np.asarray(_of_law(known.law, temperature, x))
+        ax.semilogy(x, D, color=colours[names[i]], label=label)
     over = "of the ion itself" if all(k.seen in ((i,), tuple(range(len(names)))) for i, k in told.values()) else ""
     if len(told) == 1:
         ((_, known),) = told.values()
@@ -121,11 +139,10 @@ def site_energies(ax: "Axes", experiment: Experiment, solution: Solution) -> "Ax
     assert isinstance(law, SEDDiffusivity), "no site energy distribution"
     temperature = experiment.stages[0].temperature
     lower, upper = (float(edge) for edge in law.sed.support())
-    energy = jnp.linspace(0.6 * lower, 0.6 * upper, 600)
-    density = np.asarray(law.sed.density(energy))
-    energy = np.asarray(energy)
-    level = lambda x: float(law.fermi_energy(jnp.asarray([x]), temperature)[0])  # noqa: E731
-    bulk, plateau = level(1.0), level(max(float(solution.plateau[-1]), 1e-6))
+    energy = np.linspace(0.6 * lower, 0.6 * upper, 600, dtype=temperature.dtype)
+    levels = np.array([1.0, max(float(np.asarray(solution.plateau)[-1]), 1e-6)], temperature.dtype)
+    density, fermi = (np.asarray(found) for found in _of_sites(law, energy, levels, temperature))
+    bulk, plateau = fermi
     ax.plot(energy, density, color="0.3", label="sites")
     stay = energy <= min(bulk, plateau)
     ax.fill_between(energy, density, where=stay, color=COLOURS[5], alpha=0.5, label="stay populated")

@@ -97,7 +97,7 @@ def figure_seen(title: str, seen: Sequence[SeenFit]) -> "Figure":
         for k, name in enumerate(fit.species):
             colour = colours[name]
             for ax in column[:2]:
-                ax.plot(fit.depth, fit.measured[k], color=colour, label=f"{name} measured", **_DATA)
+                ax.plot(fit.depth, fit.measured[k], color=colour, label=f"{name} data", **_DATA)
                 ax.plot(fit.depth, fit.fitted[k], color=colour, lw=1.2, label=f"{name} fit")
             known = np.isfinite(residual[k])
             beyond += mark_beyond(column[2], fit.depth, residual[k], known, colour, **_DATA)
@@ -252,7 +252,7 @@ def figure_map(
         axes[-1].plot(cut.position / UM, cut.model, color=colour, label=f"cut {k + 1}, model")
         if cut.measured is not None:
             points = (cut.position / UM, *cut.measured)
-            axes[-1].errorbar(*points, fmt="o", ms=2.5, lw=0.6, mfc="none", color=colour, label="measured")
+            axes[-1].errorbar(*points, fmt="o", ms=2.5, lw=0.6, mfc="none", color=colour, label="data")
     if cuts:
         axes[-1].set(xlabel="position along the cut / µm", ylabel="isotope fraction $C$")
         axes[-1].legend(frameon=False, fontsize="small")

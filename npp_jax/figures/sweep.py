@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Int
 
-from npp_jax.figures.axes import COLOURS, MAP, depth_axis, ion_colours, label_axis, legend_above, reach, scale_axis
+from npp_jax.figures.axes import COLOURS, MAP, depth_axis, ion_colours, label_axis, legend_above, reach
+from npp_jax.figures.parameter_axes import scale_axis
 from npp_jax.simulation.status import Status
 from npp_jax.sweeping import SweepResult, best
 from npp_jax.sweeping.landscape import bins, edges, lowest_along, lowest_over, status_shares
@@ -165,7 +166,7 @@ def profile_spread(ax: "Axes", stored: StoredProfiles, *, logarithmic: bool = Fa
             used = np.asarray(data.weight[k]) > 0.0
             ax.errorbar(
                 np.asarray(data.depth)[used], np.asarray(data.fraction[k])[used], np.asarray(data.sigma[k])[used],
-                fmt="o", ms=2.0, lw=0.6, color="0.45", mfc=colour, mec="none", zorder=1, label=f"{name} measured",
+                fmt="o", ms=2.0, lw=0.6, color="0.45", mfc=colour, mec="none", zorder=1, label=f"{name} data",
             )  # fmt: skip
         band = stored.profile[:, k]
         ax.fill_between(stored.depth, band.min(axis=0), band.max(axis=0), color=colour, alpha=0.25, lw=0.0)

@@ -152,7 +152,7 @@ def boundary_steps(
         error = np.broadcast_to(np.asarray(measured.error), measured.fraction.shape)
         ax.errorbar(
             np.asarray(measured.position) / UM, np.asarray(measured.fraction), error, fmt="o", ms=2.5, lw=0.6,
-            mfc="none", color="0.5", label="measured",
+            mfc="none", color="0.5", label="data",
         )  # fmt: skip
     x = jnp.linspace(medium.faces[0], medium.faces[-1], _LINE_POINTS)
     ax.plot(np.asarray(x) / UM, np.asarray(jax.jit(profile_at)(medium, fraction, x)), color=COLOURS[1], label="model")
@@ -286,7 +286,7 @@ def cut_profile(ax: "Axes", number: int, modelled: LineScan, measured: LineScan 
         ax.errorbar(
             np.asarray(measured.position) / UM, np.asarray(measured.fraction.value),
             np.asarray(measured.fraction.error), fmt="o", ms=2.5, lw=0.6, mfc="none", color=colour,
-            label="measured",
+            label="data",
         )  # fmt: skip
     ax.set(xlabel="position along the cut / µm", ylabel="isotope fraction $C$")
     ax.legend(frameon=False)

@@ -13,9 +13,9 @@ from npp_jax.sims.errors import fault
 from npp_jax.sims.options import ImportOptions
 from npp_jax.sims.profile import SimsProfile
 from npp_jax.sims.raw import MINIMUM_POINTS
-from npp_jax.sweeping.store.arrays import Array
-from npp_jax.sweeping.store.chunks import parsed_json
-from npp_jax.sweeping.store.reading import FileFault, Reader, reading
+from npp_jax.store.arrays import Array
+from npp_jax.store.chunks import parsed_json
+from npp_jax.store.reading import FileFault, Reader, reading
 
 SCHEMA_VERSION = 1
 TITLE = "npp_jax depth profile"

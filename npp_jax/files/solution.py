@@ -19,8 +19,8 @@ from npp_jax.simulation.numbers import solution_of
 from npp_jax.simulation.quantities import REPORT, SOLUTION, TRACE, Quantity
 from npp_jax.simulation.solution import Model, Solution
 from npp_jax.simulation.status import Status
-from npp_jax.sweeping.store.arrays import Array
-from npp_jax.sweeping.store.reading import FileFault, Reader, reading
+from npp_jax.store.arrays import Array
+from npp_jax.store.reading import FileFault, Reader, reading
 from npp_jax.text.errors import shorten
 from npp_jax.text.opened import read_bytes
 

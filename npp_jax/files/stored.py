@@ -12,7 +12,7 @@ import numpy as np
 from npp_jax._version import __version__
 from npp_jax.files.origin import Origin
 from npp_jax.files.writing import readable, written_hdf5
-from npp_jax.sweeping.store.arrays import Array, describe, put
+from npp_jax.store.arrays import Array, describe, put
 
 _ATTRIBUTE = 60_000
 """Length of a text that fits into an attribute of HDF5, which holds 64 KiB at most [bytes]."""

@@ -15,9 +15,9 @@ from npp_jax.files.writing import written_whole
 from npp_jax.observe import RECORDED
 from npp_jax.physics.checks import expects
 from npp_jax.simulation.status import Status
+from npp_jax.store.stored import observable, reading_sweep
 from npp_jax.sweeping import OBSERVABLES, SweepFileError, SweepResult
 from npp_jax.sweeping.profiles import GRID, labels
-from npp_jax.sweeping.store.stored import observable, reading_sweep
 
 _ROWS = 4096
 """Candidates that are in memory at once."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import h5py
 
 from npp_jax.files.origin import Origin, check_state, note_state
-from npp_jax.sweeping.store import disk
+from npp_jax.store import disk
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

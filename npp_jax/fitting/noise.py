@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy.stats import truncnorm
 
 from npp_jax.fitting.problem import Measurement, Problem
 from npp_jax.observe import GaussianLikelihood, NuisancePrior
@@ -146,6 +145,9 @@ def _nuisances(
     rng: np.random.Generator, prior: NuisancePrior, shape: tuple[int, ...]
 ) -> tuple[Float[np.ndarray, "*batch species"], Float[np.ndarray, "*batch species"]]:
     """Sensitivities and backgrounds, drawn within their bounds."""
+    # Half a second of start that commands without such noise do not pay for.
+    from scipy.stats import truncnorm
+
     found = []
     for kind in ("sensitivity", "background"):
         mean, sigma = (np.broadcast_to(np.asarray(getattr(prior, f"{kind}{end}")), shape) for end in ("", "_sigma"))

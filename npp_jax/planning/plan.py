@@ -8,7 +8,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.stats import qmc
 
 from npp_jax.fitting import FitResult, LinearModel, Objective, Problem, draw, linear_model
 from npp_jax.inference import NORMAL_95, Parameter, Parameters, ranges_of, to_scaled, to_theta
@@ -142,6 +141,9 @@ def with_own(
     """Draws with further parameters: their prior mean or the middle of their range, then evenly over their ranges."""
     if not own:
         return theta
+    # Half a second of start that a plan without such parameters does not pay for.
+    from scipy.stats import qmc
+
     shares = qmc.Sobol(len(own), rng=seed).random(len(theta))
     columns = np.stack([parameter.at(share) for parameter, share in zip(own, shares.T, strict=True)], axis=1)
     columns[0] = [middle(parameter) for parameter in own]

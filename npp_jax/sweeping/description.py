@@ -11,8 +11,8 @@ from npp_jax.fitting import Measurement, Problem
 from npp_jax.fitting.units import split_unit
 from npp_jax.inference import Parameter
 from npp_jax.simulation.status import Status
+from npp_jax.store.assemble import Coordinate, Variable
 from npp_jax.sweeping.profiles import labels
-from npp_jax.sweeping.store.assemble import Coordinate, Variable
 
 _EACH = ("experiment",)
 

@@ -14,9 +14,9 @@ from npp_jax.constants import NM
 from npp_jax.fitting import Objective, Problem
 from npp_jax.observe import RECORDED, DepthProfile, solve_linear_nuisance
 from npp_jax.simulation.solution import Solution
-from npp_jax.sweeping.store.assemble import Coordinate, Variable
-from npp_jax.sweeping.store.reading import Reader
-from npp_jax.sweeping.store.stored import reading_sweep
+from npp_jax.store.assemble import Coordinate, Variable
+from npp_jax.store.reading import Reader
+from npp_jax.store.stored import reading_sweep
 
 GRID = "depth_profile"
 """Axis of the depths of `KeptProfiles`."""

@@ -13,9 +13,9 @@ from npp_jax.inference import Parameter, Parameters
 from npp_jax.inference.parameter import DOMAIN
 from npp_jax.physics.checks import POSITIVE, expects
 from npp_jax.simulation.status import Status
+from npp_jax.store.reading import Reader
+from npp_jax.store.stored import observable, reading_sweep
 from npp_jax.sweeping import words
-from npp_jax.sweeping.store.reading import Reader
-from npp_jax.sweeping.store.stored import observable, reading_sweep
 
 if TYPE_CHECKING:
     import xarray

@@ -18,15 +18,15 @@ from npp_jax.simulation.controls import Controls
 from npp_jax.simulation.simulate import FAST
 from npp_jax.simulation.solution import Model
 from npp_jax.simulation.status import Status
+from npp_jax.store.manifest import Manifest
+from npp_jax.store.store import Store, StoreMismatch, as_stored
+from npp_jax.store.stored import SweepFileError, reading_sweep
 from npp_jax.sweeping.description import OBSERVABLES, data_checksum, parameter_variables, shared_values
 from npp_jax.sweeping.design.designs import AbstractDesign, fingerprint
 from npp_jax.sweeping.processes import Processes
 from npp_jax.sweeping.profiles import KeptProfiles
 from npp_jax.sweeping.ranking import SweepResult, read_sweep
 from npp_jax.sweeping.run import Arrays, Evaluator, SweepStopped, evaluate_chunks, suited_chunk
-from npp_jax.sweeping.store.manifest import Manifest
-from npp_jax.sweeping.store.store import Store, StoreMismatch, as_stored
-from npp_jax.sweeping.store.stored import SweepFileError, reading_sweep
 
 Tell = Callable[[int, int], None]
 """Takes the candidates of a chunk that was done, and how many of them are flagged."""

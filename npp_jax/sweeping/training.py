@@ -11,11 +11,11 @@ from npp_jax.fitting import NoiseModel, Problem, with_systematic
 from npp_jax.inference import Parameters, ranges_of, to_scaled
 from npp_jax.physics.checks import expects
 from npp_jax.simulation.status import Status
+from npp_jax.store.reading import Reader
+from npp_jax.store.stored import SweepFileError, reading_sweep
 from npp_jax.sweeping.profiles import labels
 from npp_jax.sweeping.ranking import SweepResult, read_sweep
 from npp_jax.sweeping.screening import of_problem, within_ranges
-from npp_jax.sweeping.store.reading import Reader
-from npp_jax.sweeping.store.stored import SweepFileError, reading_sweep
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -15,9 +15,9 @@ from npp_jax.files.sims_profile import read_profile
 from npp_jax.files.solution import read_solution, write_solution
 from npp_jax.sims.errors import SimsFileError
 from npp_jax.simulation.status import Status
+from npp_jax.store.arrays import Array, put
+from npp_jax.store.reading import FileFault, reading
 from npp_jax.sweeping import SweepFileError, read_sweep
-from npp_jax.sweeping.store.arrays import Array, put
-from npp_jax.sweeping.store.reading import FileFault, reading
 
 SWEEPS = Path(__file__).parents[2] / "sweeps"
 GLASS = SWEEPS / "lithium_borate_K.toml"

@@ -17,9 +17,9 @@ from npp_jax.figures.axes import (
     line_colour,
     mark_beyond,
     reach,
-    scale_axis,
     share_depths,
 )
+from npp_jax.figures.parameter_axes import scale_axis
 from npp_jax.fitting.units import split_unit
 from npp_jax.inference import Parameter
 
@@ -116,7 +116,7 @@ def test_residuals_have_the_depths_of_the_profile_and_show_all_large_ones() -> N
 def test_a_legend_above_a_panel_covers_nothing() -> None:
     figure = Figure(figsize=(4.0, 3.0), layout="constrained")
     ax = figure.subplots()
-    for name in ("Na measured", "Na fit", "K measured", "K fit"):
+    for name in ("Na data", "Na fit", "K data", "K fit"):
         ax.plot([0.0, 1.0], [0.0, 1.0], label=name)
     legend_above(ax, "a melt")
     figure.canvas.draw()

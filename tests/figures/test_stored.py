@@ -20,8 +20,8 @@ from npp_jax.figures.stored import (
     figure_steps,
     likelihood_curve,
 )
+from npp_jax.store.arrays import Array, put
 from npp_jax.sweeping import SweepResult
-from npp_jax.sweeping.store.arrays import Array, put
 from npp_jax.tracer.measured import MeasuredProfile
 
 

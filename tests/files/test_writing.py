@@ -27,7 +27,7 @@ from npp_jax.files.origin import check_folder
 from npp_jax.files.writing import readable, write_figure, write_text, written_hdf5, written_whole
 from npp_jax.physics import Experiment
 from npp_jax.simulation.solution import Solution
-from npp_jax.sweeping.store.disk import drop_parts, part_of
+from npp_jax.store.disk import drop_parts, part_of
 
 SWEEPS = Path(__file__).parents[2] / "sweeps"
 STUDY = SWEEPS / "lithium_borate_K.toml"
@@ -207,7 +207,7 @@ def other_writers() -> list[str]:
     """Modules of the package that write a file in another way than through the one function."""
     marks = ("savefig(", ".write_text(", ".write_bytes(", "os.replace", 'h5py.File(path, "w")', "NamedTemporaryFile")
     root = Path(__file__).parents[2] / "npp_jax"
-    allowed = {"files/writing.py", "sweeping/store/disk.py"}
+    allowed = {"files/writing.py", "store/disk.py"}
     # Pictures in memory, for a browser; a file in a temporary folder, which goes with the page.
     allowed |= {"explorer/save.py", "explorer/tracer_page.py", "explorer/upload.py"}
     found = {p.relative_to(root).as_posix(): p.read_text(encoding="utf-8") for p in root.rglob("*.py")}

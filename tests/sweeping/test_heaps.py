@@ -7,8 +7,8 @@ import h5py
 import numpy as np
 import pytest
 
-from npp_jax.sweeping.store.heaps import look_at_heaps
-from npp_jax.sweeping.store.reading import FileFault, reading
+from npp_jax.store.heaps import look_at_heaps
+from npp_jax.store.reading import FileFault, reading
 
 SIGNATURE = b"GCOL\x01"
 

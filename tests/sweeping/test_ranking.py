@@ -11,11 +11,11 @@ from npp_jax.fitting import Measurement, Problem
 from npp_jax.inference import Parameter
 from npp_jax.observe import DepthProfile, NoResponse, Observation
 from npp_jax.simulation.status import Status
+from npp_jax.store.stored import SweepFileError
 from npp_jax.sweeping import Manifest, Store
 from npp_jax.sweeping.description import OBSERVABLES, parameter_variables, shared_values
 from npp_jax.sweeping.ranking import SweepResult, accepted, best, rank, read_sweep, threshold, weights
 from npp_jax.sweeping.screening import NoCandidate, starts_of
-from npp_jax.sweeping.store.stored import SweepFileError
 
 AXES = (
     Parameter("a_eV", (), 0.0, 4.0),

@@ -22,6 +22,7 @@ import pytest
 import sweep_run
 from sweep_run import COORDINATES, VARIABLES, arrays, complete, finish, manifest
 
+from npp_jax.store.disk import part_of, target_of
 from npp_jax.sweeping import (
     Coordinate,
     DamagedChunk,
@@ -34,7 +35,6 @@ from npp_jax.sweeping import (
     Variable,
     as_stored,
 )
-from npp_jax.sweeping.store.disk import part_of, target_of
 
 SMALL = manifest(5, 2)
 SCRIPT = sweep_run.__file__
@@ -424,7 +424,7 @@ def test_force_keeps_the_chunks_of_the_same_run(store: Store):
 
 def test_a_manifest_of_another_schema_is_refused(store: Store, monkeypatch: pytest.MonkeyPatch):
     store.close()
-    monkeypatch.setattr("npp_jax.sweeping.store.manifest.SCHEMA_VERSION", 3)
+    monkeypatch.setattr("npp_jax.store.manifest.SCHEMA_VERSION", 3)
     with pytest.raises(StoreMismatch, match="schema_version 2, this version reads 3: discard it with --force"):
         Store.open(store.path, SMALL)
     with Store.open(store.path, SMALL, force=True) as anew:

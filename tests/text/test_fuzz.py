@@ -106,7 +106,7 @@ def test_there_is_no_other_way_to_read() -> None:
         "_compile/programs.py",
         "_compile/options.py",
         "files/origin.py",
-        "sweeping/store/disk.py",
+        "store/disk.py",
     }
     found = {p.relative_to(root).as_posix(): p.read_text(encoding="utf-8") for p in root.rglob("*.py")}
     assert [name for name, text in found.items() if name not in allowed and any(mark in text for mark in marks)] == []

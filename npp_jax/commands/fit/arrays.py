@@ -5,8 +5,8 @@ import numpy as np
 from npp_jax.fitting import FitResult, LawBands, Measurement
 from npp_jax.fitting.units import split_unit
 from npp_jax.inference import Parameter, Posterior, Profile, Reason
+from npp_jax.store.arrays import Array
 from npp_jax.sweeping import SweepResult
-from npp_jax.sweeping.store.arrays import Array
 
 _OWN = "unit of the parameter"
 """Unit of arrays that go over the parameters; `parameter_unit` has them."""

@@ -13,7 +13,7 @@ from npp_jax.fitting import signal_sigma
 from npp_jax.inference import NORMAL_95
 from npp_jax.observe import RECORDED
 from npp_jax.simulation.text_table import TextTable
-from npp_jax.sweeping.store.arrays import Array
+from npp_jax.store.arrays import Array
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -29,8 +29,8 @@ from npp_jax.files.writing import told_earlier, write_json, written_together
 from npp_jax.fitting import law_bands, phrases
 from npp_jax.fitting.unit_words import units_of
 from npp_jax.inference import Estimate, Reason, given
+from npp_jax.store.arrays import put
 from npp_jax.sweeping.profiles import labels
-from npp_jax.sweeping.store.arrays import put
 
 SCHEMA_VERSION = 2
 

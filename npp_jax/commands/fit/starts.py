@@ -4,9 +4,9 @@ from pathlib import Path
 
 from npp_jax.files import ConfigError
 from npp_jax.files.study import Study
+from npp_jax.store.stored import reading_sweep
 from npp_jax.sweeping import SweepResult, read_sweep
 from npp_jax.sweeping.screening import OtherData, of_problem
-from npp_jax.sweeping.store.stored import reading_sweep
 
 
 def read_starts(path: Path, study: Study) -> SweepResult:

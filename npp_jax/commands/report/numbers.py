@@ -6,7 +6,7 @@ import numpy as np
 
 from npp_jax.fitting.unit_words import written
 from npp_jax.simulation.text_table import TextTable
-from npp_jax.sweeping.store.arrays import Array
+from npp_jax.store.arrays import Array
 
 _MOST = 400
 """Rows of one table; of longer ones every second, third, … row is shown."""

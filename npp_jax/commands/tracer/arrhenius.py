@@ -13,7 +13,7 @@ from npp_jax.figures.tracer import Activated, arrhenius
 from npp_jax.inference import Uncertain
 from npp_jax.inference.digits import together, with_power
 from npp_jax.physics.nernst_einstein import nernst_einstein, tracer_from_cait
-from npp_jax.sweeping.store.arrays import Array
+from npp_jax.store.arrays import Array
 from npp_jax.tracer.transport import ArrheniusFit, fit_arrhenius, haven_ratio
 
 if TYPE_CHECKING:

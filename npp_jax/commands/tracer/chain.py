@@ -24,7 +24,7 @@ from npp_jax.commands.tracer.tables import StageTable
 from npp_jax.figures.tracer import boundary_steps, step_residuals
 from npp_jax.files import ConfigError
 from npp_jax.inference import Uncertain
-from npp_jax.sweeping.store.arrays import Array
+from npp_jax.store.arrays import Array
 from npp_jax.tracer.boundaries import chain_diffusivity, chain_of_grains, measure_step, permeability_of_step
 from npp_jax.tracer.chain_fit import fit_boundaries
 from npp_jax.tracer.diffusion import (

@@ -30,7 +30,7 @@ from npp_jax.commands.tracer.stored import (
 from npp_jax.commands.tracer.study import EvolutionStudy
 from npp_jax.figures.tracer import Activated, arrhenius, isotope_profiles, isotope_residuals
 from npp_jax.files import ConfigError
-from npp_jax.sweeping.store.arrays import Array
+from npp_jax.store.arrays import Array
 from npp_jax.tracer.fit import (
     Anneal,
     EvolutionModel,

@@ -23,7 +23,7 @@ from npp_jax.commands.tracer.report import (
 from npp_jax.commands.tracer.study import MapStudy
 from npp_jax.figures.tracer import cut_profile, isotope_map
 from npp_jax.files import ConfigError
-from npp_jax.sweeping.store.arrays import Array
+from npp_jax.store.arrays import Array
 from npp_jax.tracer.boundaries import series_diffusivity
 from npp_jax.tracer.counts import IsotopeCounts
 from npp_jax.tracer.grain_fit import fit_permeability

@@ -30,7 +30,7 @@ from npp_jax.commands.tracer.study import ProfileStudy
 from npp_jax.figures.tracer import isotope_profiles, isotope_residuals
 from npp_jax.files import ConfigError
 from npp_jax.inference import GOOD, REASON_ADVICE, ParameterError, Prior, information_criteria
-from npp_jax.sweeping.store.arrays import Array
+from npp_jax.store.arrays import Array
 from npp_jax.tracer.profile_fit import Known, ProfileModel, Transport, fit_profile
 from npp_jax.tracer.tracer_fit import OnEnds, OnIteration, TracerFit
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 import numpy as np
 
 from npp_jax.inference import NORMAL_95, REASON_ADVICE, UNLIKELY, Reason, too_close
-from npp_jax.sweeping.store.arrays import Array
+from npp_jax.store.arrays import Array
 from npp_jax.tracer.mesh_error import mesh_error
 from npp_jax.tracer.tracer_fit import TracerFit
 

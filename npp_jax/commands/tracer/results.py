@@ -5,7 +5,7 @@ from pathlib import Path
 from npp_jax.commands.tracer.report import TracerReport
 from npp_jax.files.origin import Origin
 from npp_jax.files.stored import written_result
-from npp_jax.sweeping.store.arrays import Array
+from npp_jax.store.arrays import Array
 
 SCHEMA_VERSION = 1
 

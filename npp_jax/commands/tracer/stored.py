@@ -11,7 +11,7 @@ from npp_jax.commands.tracer.report import (
     intervals,
 )
 from npp_jax.commands.tracer.tables import ProfileFile
-from npp_jax.sweeping.store.arrays import Array
+from npp_jax.store.arrays import Array
 from npp_jax.tracer.measured import MeasuredProfile
 
 if TYPE_CHECKING:

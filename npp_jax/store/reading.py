@@ -17,7 +17,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from npp_jax.sweeping.store.heaps import look_at_heaps
+from npp_jax.store.heaps import look_at_heaps
 from npp_jax.text.opened import DEVICE, is_device
 
 _LARGEST = 1e150

@@ -11,11 +11,11 @@ from typing import Any
 import h5py
 import numpy as np
 
-from npp_jax.sweeping.store.arrays import attach, create, dataset, describe
-from npp_jax.sweeping.store.disk import StoreError, replacing
-from npp_jax.sweeping.store.kept_back import KeptBack
-from npp_jax.sweeping.store.manifest import SCHEMA_VERSION, Manifest
-from npp_jax.sweeping.store.stored import TITLE
+from npp_jax.store.arrays import attach, create, dataset, describe
+from npp_jax.store.disk import StoreError, replacing
+from npp_jax.store.kept_back import KeptBack
+from npp_jax.store.manifest import SCHEMA_VERSION, Manifest
+from npp_jax.store.stored import TITLE
 
 _CANDIDATE = "candidate"
 # Compressed pieces of about this size [bytes]; the cache of a data set holds a few, so that each is written once.

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from npp_jax.sweeping.store.disk import StoreError, replacing, write_all
+from npp_jax.store.disk import StoreError, replacing, write_all
 from npp_jax.text.opened import read_bytes
 
 _MAGIC = b"NPPCHNK1"

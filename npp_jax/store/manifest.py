@@ -5,8 +5,8 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from npp_jax.sweeping.store.chunks import canonical_json, parsed_json
-from npp_jax.sweeping.store.disk import StoreError, replacing, write_all
+from npp_jax.store.chunks import canonical_json, parsed_json
+from npp_jax.store.disk import StoreError, replacing, write_all
 from npp_jax.text.opened import read_bytes
 
 SCHEMA_VERSION = 2

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import h5py
 
-from npp_jax.sweeping.store.manifest import SCHEMA_VERSION
-from npp_jax.sweeping.store.reading import FileFault, Reader, reading
+from npp_jax.store.manifest import SCHEMA_VERSION
+from npp_jax.store.reading import FileFault, Reader, reading
 
 TITLE = "npp_jax sweep"
 """What `assemble` calls its files."""

@@ -4,7 +4,7 @@ import io
 import os
 from typing import Any
 
-from npp_jax.sweeping.store.disk import write_all
+from npp_jax.store.disk import write_all
 
 
 class KeptBack(io.RawIOBase):

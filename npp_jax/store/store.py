@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from npp_jax.sweeping.store.assemble import Coordinate, Variable, assemble
-from npp_jax.sweeping.store.chunks import DamagedChunk, read_chunk, run_of, write_chunk
-from npp_jax.sweeping.store.disk import Lock, StoreError, plain_errors, sync_folder, target_of
-from npp_jax.sweeping.store.manifest import Manifest, read_manifest
+from npp_jax.store.assemble import Coordinate, Variable, assemble
+from npp_jax.store.chunks import DamagedChunk, read_chunk, run_of, write_chunk
+from npp_jax.store.disk import Lock, StoreError, plain_errors, sync_folder, target_of
+from npp_jax.store.manifest import Manifest, read_manifest
 
 _CHUNK = re.compile(r"(\d{8,})\.chunk")
 _MANIFEST = "manifest.json"
