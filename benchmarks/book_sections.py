@@ -317,9 +317,10 @@ def physics_rivals(result: Result) -> tuple[str, str]:
     )
     text = (
         "One draw of noise (seed 0). χ² less that of the model with which the data were made. Three models contain the "
-        "ideal flux, so that its data cannot speak against them. Hops are seen in the current, the thermodynamic factor "
-        "in the shape of the front, intermixing in both. A cross coefficient looks like another width of the "
-        "distribution in the thin front of a film; an exchange with a melt, where ions mix over micrometres, sees it.\n\n"
+        "ideal flux, so that its data cannot speak against them. Hops are seen in the current, the thermodynamic "
+        "factor in the shape of the front, intermixing in both. A cross coefficient looks like another width of the "
+        "distribution in the thin front of a film; an exchange with a melt, where ions mix over micrometres, sees "
+        "it.\n\n"
     )
     for case in dict.fromkeys(row["case"] for row in result["rows"]):
         models = list(dict.fromkeys(row["model"] for row in result["rows"] if row["case"] == case))

@@ -5,7 +5,9 @@ Usage: python benchmarks/sweep_scaling.py [--sizes N ...] [--study FILE] [--dtyp
 
 Each size is a sweep in a process of its own, from the study to the final file, so that its peak memory is its own.
 `first` is the time until the first chunk is stored, most of which is compilation; the rate counts from there, with all
-that is done again. Memory is the peak resident set, and what of it came after the imports. `--sizes 1000000` and more
+that is done again. `apart` is the share of that time that is not spent in the simulations of the first evaluation, from
+their rate on as many threads just after the sweep: comparison, what is done again, writing and Python. Memory is the
+peak resident set, and what of it came after the imports. `--sizes 1000000` and more
 is meant for a machine that has nothing else to do. With `--baseline`, the conventional SUNDIALS baseline of
 `sundials_baseline` simulates all experiments of that many candidates of the same design on all cores, before the
 sweeps; it makes no error estimate, compares with no data and stores nothing.
@@ -20,12 +22,42 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import record
 
+if TYPE_CHECKING:
+    from npp_jax.files.study import Study
+
 ROOT = Path(__file__).resolve().parents[1]
 MIB = 1024.0
+
+
+def simulations_alone(study: "Study", chunk: int, dtype: str, threads: int) -> float:
+    """Candidates per second whose experiments are simulated, with the settings of the sweep, and nothing else."""
+    import jax
+    import jax.numpy as jnp
+
+    from npp_jax._compile import wide
+    from npp_jax.fitting import Objective
+    from npp_jax.simulation.simulate import SETTINGS
+    from npp_jax.sweeping import rows
+
+    controls = dataclasses.replace(SETTINGS[study.sweep.setting], companion=study.sweep.error_estimate, trace=False)
+    objective = Objective(study.problem, controls, study.sweep.model)
+    solve = jax.jit(lambda theta: [s.report.status for s in objective.solve(theta)], compiler_options=wide())
+    parts = [
+        jnp.asarray(rows(study.design, k * chunk, (k + 1) * chunk), dtype)
+        for k in range(min(8, study.design.size // chunk))
+    ]
+    jax.block_until_ready(solve(parts[0]))
+    work = parts * (-(-24 // len(parts)))
+    begin = time.perf_counter()
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(lambda theta: jax.block_until_ready(solve(theta)), work))
+    return chunk * len(work) / (time.perf_counter() - begin)
 
 
 def one(options: argparse.Namespace) -> dict:
@@ -55,12 +87,17 @@ def one(options: argparse.Namespace) -> dict:
         seconds = time.perf_counter() - begin
         first = (target.with_suffix(".sweep") / "00000000.chunk").stat().st_mtime - wall
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MIB
-        rest = size - min(size, study.sweep.chunk or suited_chunk(size, len(study.problem.measurements)))
+        chunk = study.sweep.chunk or suited_chunk(size, len(study.problem.measurements))
+        rest = size - min(size, chunk)
+        rate = rest / (seconds - first) if rest else None
+        threads = options.workers or (os.cpu_count() or 1 if jax.default_backend() == "cpu" else 1)
+        alone = simulations_alone(study, chunk, options.dtype, threads) if rate else None
         return {
             "candidates": size,
             "first_s": first,
             "total_s": seconds,
-            "per_s": rest / (seconds - first) if rest else None,
+            "per_s": rate,
+            "apart": None if rate is None or alone is None else 1.0 - rate / alone,
             "cpu_s": time.process_time(),
             "peak_MiB": peak,
             "beyond_start_up_MiB": peak - start_up,
@@ -135,7 +172,17 @@ def main() -> None:
             flush=True,
         )
     rows = []
-    names = ("candidates", "first_s", "total_s", "per_s", "cpu_s", "peak_MiB", "beyond_start_up_MiB", "file_MiB")
+    names = (
+        "candidates",
+        "first_s",
+        "total_s",
+        "per_s",
+        "apart",
+        "cpu_s",
+        "peak_MiB",
+        "beyond_start_up_MiB",
+        "file_MiB",
+    )
     print("  ".join(f"{name:>20s}" for name in names), flush=True)
     for size in options.sizes:
         own = [argument for argument in sys.argv[1:] if argument != "--save"] + ["--one", "--sizes", str(size)]
