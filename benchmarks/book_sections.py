@@ -218,7 +218,7 @@ def glass_exchange(result: Result) -> tuple[str, str]:
          f"{p['interval'][0]:.4g} to {p['interval'][1]:.4g}", p["remark"])
         for fit in result["fits"] for p in fit["parameters"]
     ]  # fmt: skip
-    head = ("minimum", "mean square", "parameter", "value (µm²/s, mol%)", "95 % (of the covariance, if no other is named)", "remark")
+    head = ("minimum", "mean square", "parameter", "value (µm²/s, mol%)", "95 % (covariance; else as said)", "remark")
     return verdict, table(head, lines)
 
 

@@ -141,7 +141,7 @@ def test_degenerate_parameters_are_reported_not_hidden():
 
 
 def test_what_is_held_has_no_error_by_rounding(rng: np.random.Generator):
-    """A search for the end of its interval would take an error of 1e-15 for its first step, and never leave the start."""
+    """A search for the end of its interval would take an error of 1e-15 for its first step and stay at the start."""
     matrix, free = jnp.asarray(rng.normal(size=(60, 5))), unbounded(5)
     bounds = (*free[:2], Parameter("end", (), -25.0, -20.0), *free[3:])
     best = jnp.array([1.0, 1.0, -20.0, 1.0, 1.0])
