@@ -101,7 +101,9 @@ def random_experiments(result: Result) -> tuple[str, str]:
     judged = sum(counts.values()) - counts.get("not judged", 0)
     inside = counts.get("done, inside", 0)
     verdict = f"{'FAILED: ' if bad else ''}{inside} done and inside, {bad} done and outside, of {judged} judged"
-    return verdict, table(("judgement", "experiments"), sorted(counts.items()))
+    most = stats.beta.ppf(0.95, bad + 1, inside) if inside else 1.0
+    body = f"\nWith 95 % confidence fewer than {100 * most:.2g} % of such runs that are called done lie outside.\n"
+    return verdict, table(("judgement", "experiments"), sorted(counts.items())) + body
 
 
 def tests(result: Result) -> tuple[str, str]:
@@ -216,7 +218,7 @@ def glass_exchange(result: Result) -> tuple[str, str]:
          f"{p['interval'][0]:.4g} to {p['interval'][1]:.4g}", p["remark"])
         for fit in result["fits"] for p in fit["parameters"]
     ]  # fmt: skip
-    head = ("minimum", "mean square", "parameter", "value (µm²/s, mol%)", "95 % (covariance)", "remark")
+    head = ("minimum", "mean square", "parameter", "value (µm²/s, mol%)", "95 % (covariance; else as said)", "remark")
     return verdict, table(head, lines)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
@@ -119,7 +120,7 @@ def diffusivities(ax: "Axes", experiment: Experiment) -> "Axes":
         over, own = names[known.seen[0]], known.seen == (i,) or len(known.seen) > 1
         told[names[i] if own else f"{names[i]} over {over}"] = (i, known)
     for label, (i, known) in told.items():
-        D = np.asarray(_of_law(known.law, temperature, x))
+        D = np.asarray(_of_law(known.law, temperature, jnp.asarray(x)))
         ax.semilogy(x, D, color=colours[names[i]], label=label)
     over = "of the ion itself" if all(k.seen in ((i,), tuple(range(len(names)))) for i, k in told.values()) else ""
     if len(told) == 1:
@@ -141,7 +142,8 @@ def site_energies(ax: "Axes", experiment: Experiment, solution: Solution) -> "Ax
     lower, upper = (float(edge) for edge in law.sed.support())
     energy = np.linspace(0.6 * lower, 0.6 * upper, 600, dtype=temperature.dtype)
     levels = np.array([1.0, max(float(np.asarray(solution.plateau)[-1]), 1e-6)], temperature.dtype)
-    density, fermi = (np.asarray(found) for found in _of_sites(law, energy, levels, temperature))
+    told = _of_sites(law, jnp.asarray(energy), jnp.asarray(levels), temperature)
+    density, fermi = (np.asarray(found) for found in told)
     bulk, plateau = fermi
     ax.plot(energy, density, color="0.3", label="sites")
     stay = energy <= min(bulk, plateau)

@@ -53,6 +53,14 @@ def with_power(number: str, power: str) -> str:
     return f"({number}){power}" if power and " " in number else f"{number}{power}"
 
 
+def _limit(shared: str, power: str, limit: float) -> str:
+    """A one-sided limit: decades below the best value, which may be the end of a range, it has digits of its own."""
+    if limit == 0.0 or len(shared.replace(".", "").lstrip("-0")) >= _OF_ERROR:
+        return f"{shared}{power}"
+    (own,), power = together((limit,), 0.1 * abs(limit))
+    return f"{own}{power}"
+
+
 def estimate_texts(found: "Estimate") -> tuple[str, str, str]:
     """Best value, standard error and 95 % interval of a parameter; words in place of what is not determined."""
     limits = [end for end in found.interval if math.isfinite(end)]
@@ -66,7 +74,9 @@ def estimate_texts(found: "Estimate") -> tuple[str, str, str]:
             interval = with_power(" … ".join(ends), power)
         else:
             # A word has no power of ten.
-            sides = [f"{next(told)}{power}" if math.isfinite(end.limit) else end.label() for end in found.ends]
+            sides = [
+                _limit(next(told), power, end.limit) if math.isfinite(end.limit) else end.label() for end in found.ends
+            ]
             interval = " … ".join(sides)
     sigma = found.sigma_text() if not math.isfinite(found.sigma) else with_power(spread, power)
     return with_power(best, power), sigma, interval

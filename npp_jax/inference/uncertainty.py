@@ -96,7 +96,8 @@ def covariance(
     _, singular, right = jnp.linalg.svd(jnp.pad(sensitivity / unit, ((0, missing), (0, 0))), full_matrices=False)
     kept = singular > tolerance * jnp.max(singular)
     weight = jnp.where(kept, 1.0 / jnp.where(kept, singular, 1.0), 0.0)
-    root = weight[:, None] * right / unit
+    # What is held has no error at all: rounding in its column would be taken for one, as by the steps of profiles.
+    root = jnp.where(held, 0.0, weight[:, None] * right / unit)
     matrix = jnp.asarray(variance, theta.dtype) * (root.T @ root)
 
     # Held parameters span null directions of their own, which are not a defect of the data.

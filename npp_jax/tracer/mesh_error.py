@@ -24,7 +24,8 @@ def mesh_error(fit: TracerFit) -> Float[np.ndarray, " parameter"]:
     off = [np.ravel(data.sharpness(here) * (better - here)) for data, here, better in pairs]
     slope = np.asarray(linearised(fit.model, fit.layout, theta[None], None)[2][0])
     slope = slope * np.asarray(theta_slope(ranges_of(fit.parameters), theta))
-    known = np.asarray(fit.covariance.determined, bool)
     pulled = np.asarray(fit.covariance.scaled) @ slope.T @ np.concatenate(off)
     sigma = np.asarray(fit.covariance.standard_error_scaled)
+    # What is held at an end of its range has no error, what the data do not determine an infinite one.
+    known = np.isfinite(sigma) & (sigma > 0.0)
     return np.where(known, _SECOND_ORDER * pulled / np.where(known, sigma, 1.0), 0.0)

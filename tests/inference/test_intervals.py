@@ -16,11 +16,14 @@ from scipy import optimize
 
 from npp_jax.inference import (
     DELTA_CHI2_95,
+    End,
+    Estimate,
     Parameter,
     Parameters,
     RefineOptions,
     covariance,
     estimate,
+    estimate_texts,
     given,
     profile_likelihood,
     ranges_of,
@@ -248,6 +251,21 @@ def test_errors_say_what_they_are_given():
         assert x.interval_text().endswith(x_text) and np.isnan(x.interval[1])
         assert y.how == y_source and y.sigma == pytest.approx(0.1, rel=1e-6)
         assert np.isnan([*none.interval, none.sigma, x.sigma]).all()
+
+
+@pytest.mark.parametrize(
+    ("value", "limit", "text"),
+    [
+        (1e-9, 9.5473e-12, "9.55 × 10⁻¹² … held"),
+        (1e-9, 1.24e-10, "0.12 × 10⁻⁹ … held"),
+        (1e-9, 6.2e-10, "0.62 × 10⁻⁹ … held"),
+        (1.0, 0.004, "0.00400 … held"),
+        (1.0, 0.0, "0.00 … held"),
+    ],
+)
+def test_a_limit_far_from_the_best_value_keeps_its_digits(value: float, limit: float, text: str):
+    ends = (End(Outcome.CLOSED, limit), End(Outcome.HELD, value))
+    assert estimate_texts(Estimate(value, np.nan, (limit, np.nan), "", ends))[2] == text
 
 
 def test_a_search_among_refits_that_do_not_converge_gives_up_soon(rng: np.random.Generator):

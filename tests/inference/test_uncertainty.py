@@ -140,6 +140,20 @@ def test_degenerate_parameters_are_reported_not_hidden():
     np.testing.assert_allclose(held.interval[1], [1.2, 1.2])
 
 
+def test_what_is_held_has_no_error_by_rounding(rng: np.random.Generator):
+    """A search for the end of its interval would take an error of 1e-15 for its first step and stay at the start."""
+    matrix, free = jnp.asarray(rng.normal(size=(60, 5))), unbounded(5)
+    bounds = (*free[:2], Parameter("end", (), -25.0, -20.0), *free[3:])
+    best = jnp.array([1.0, 1.0, -20.0, 1.0, 1.0])
+    function = batched(lambda t: matrix @ (t - best))
+    errors = covariance(matrix, best, ranges_of(bounds), held=jnp.arange(5) == 2)
+    assert not errors.scaled[2].any() and not errors.scaled[:, 2].any() and errors.standard_error_scaled[2] == 0.0
+    (end,) = profile_likelihood(function, bounds, best, ["end"], covariance=errors)
+    error = float(covariance(matrix, best, ranges_of(bounds)).standard_error_scaled[2])
+    assert outcomes(end) == ["CLOSED", "HELD"]
+    assert end.interval[0] == pytest.approx(-20.0 - NORMAL_95 * error, abs=1e-3)
+
+
 def test_a_parameter_without_effect_has_no_error(rng: np.random.Generator):
     jacobian = jnp.asarray(rng.normal(size=(10, 3)) * [1.0, 0.0, 1.0])
     result = covariance(jacobian, jnp.ones(3), ranges_of(unbounded(3)))

@@ -1,5 +1,7 @@
 """What a fit owes to its mesh, and starts far from the minimum."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -39,6 +41,15 @@ def test_a_coarse_mesh_tells_how_far_it_moves_what_is_found(profiles: list[Measu
     assert np.max(np.abs(away)) > 0.5
     np.testing.assert_allclose(mesh_error(fit), away, rtol=0.3, atol=0.05)
     assert "too coarse" in mesh_lines(fit)[0]
+    # What is held at an end of its range has no error to compare with.
+    free = jnp.arange(len(fit.theta)) > 0
+    errors = dataclasses.replace(
+        fit.covariance,
+        scaled=fit.covariance.scaled * jnp.outer(free, free),
+        standard_error_scaled=fit.covariance.standard_error_scaled * free,
+    )
+    held = mesh_error(dataclasses.replace(fit, covariance=errors))
+    assert held[0] == 0.0 and np.all(np.isfinite(held)) and np.abs(held[1:]).max() > 0.1
 
 
 def test_a_fine_mesh_and_a_closed_form_say_nothing(profiles: list[MeasuredProfile]):
