@@ -134,9 +134,11 @@ class SEDDiffusivity(AbstractDiffusivity):
 
     def occupied(self, x: Float[Array, "*#shape"]) -> Float[Array, "*shape"]:
         """Occupied fraction of the sites, (1 - v) max(y, floor), until they are full."""
-        y = (x - self.immobile_fraction) / (1.0 - self.immobile_fraction)
         bulk = 1.0 - self.vacancy_fraction
-        return jnp.clip(bulk * y, bulk * FILLING_FLOOR, jnp.maximum(bulk, FULL))
+        filled = (x - self.immobile_fraction) * (bulk / (1.0 - self.immobile_fraction))
+        # Chosen and not clipped, whose derivative is a quotient: this is evaluated at every face in every iteration.
+        least, most = bulk * FILLING_FLOOR, jnp.maximum(bulk, FULL)
+        return jnp.where(filled < least, least, jnp.where(filled > most, most, filled))
 
     def fermi_energy(self, x: Float[Array, "*#shape"], temperature: Float[Array, "*#batch"]) -> Float[Array, "*shape"]:
         """Fermi energy at the fraction x, from the mean site energy [eV]."""

@@ -42,8 +42,8 @@ def medium_of(experiment: Experiment, stage: Stage) -> Medium:
         if len(seen) == 2:
             return lambda u: own(jnp.ones_like(u)) * _DIFFUSIVITY
         if seen == (foreign,):
-            return lambda u: own(1.0 - u if ion == foreign else jnp.maximum(1.0 - u, 0.0)) * _DIFFUSIVITY
-        return lambda u: own(jnp.minimum(u, 1.0)) * _DIFFUSIVITY
+            return lambda u: own(1.0 - u if ion == foreign else jnp.where(u > 1.0, 0.0, 1.0 - u)) * _DIFFUSIVITY
+        return lambda u: own(jnp.where(u > 1.0, 1.0, u)) * _DIFFUSIVITY
 
     immobile = law.immobile_fraction if isinstance(law, SEDDiffusivity) else jnp.zeros_like(temperature)
     one = jnp.ones((1, *jnp.shape(temperature)), jnp.result_type(temperature))
@@ -95,18 +95,18 @@ def mixture_of(experiment: Experiment, stage: Stage, upwind: float | Array, *, h
         if len(known.seen) > 1:
             return lambda total: own(total) * _DIFFUSIVITY
         # The laws see n/n_bulk for an ion of the bulk, n/N for a foreign one.
-        scale = jnp.where(share > 0.0, share, 1.0)
-        return lambda c: own(c / scale) * _DIFFUSIVITY
+        scale = 1.0 / jnp.where(share > 0.0, share, 1.0)
+        return lambda c: own(c * scale) * _DIFFUSIVITY
 
     def mean(known: Law) -> Callable[[Array, Array], Array] | None:
         own, share = known.law.between(temperature), experiment.species[known.seen[0]].bulk_fraction
-        scale = jnp.where(share > 0.0, share, 1.0)
-        return None if own is None else lambda a, b: own(a / scale, b / scale) * _DIFFUSIVITY
+        scale = 1.0 / jnp.where(share > 0.0, share, 1.0)
+        return None if own is None else lambda a, b: own(a * scale, b * scale) * _DIFFUSIVITY
 
     def factor(known: Law) -> Callable[[Array], Array] | None:
         own, share = known.law.thermodynamic_factor(temperature), experiment.species[known.seen[0]].bulk_fraction
-        scale = jnp.where(share > 0.0, share, 1.0)
-        return None if own is None else lambda c: own(c / scale)
+        scale = 1.0 / jnp.where(share > 0.0, share, 1.0)
+        return None if own is None else lambda c: own(c * scale)
 
     mixing = tuple(getattr(species.diffusivity, "mixing_time", None) for species in experiment.species)
     hop = None if sample.hop_length is None else 0.5 * experiment.species[0].charge * sample.hop_length / NM

@@ -13,6 +13,8 @@ class Geometry(NamedTuple):
     """Cell widths."""
     distance: Float[Array, "inner *batch"]
     """Distances of neighbouring cell centres, one per interior face."""
+    closeness: Float[Array, "inner *batch"]
+    """1/distance, which all iterations on a mesh share."""
     velocity: Float[Array, "inner *batch"]
     """Velocities of the interior faces."""
     outer_velocity: Float[Array, "*batch"]
@@ -30,6 +32,7 @@ def geometry(faces: Float[Array, "face *batch"], velocity: Float[Array, "face *b
     return Geometry(
         width=jnp.diff(faces, axis=0),
         distance=distance,
+        closeness=1.0 / distance,
         velocity=velocity[1:-1],
         outer_velocity=velocity[-1],
         field_weight=distance.at[0].add(centre[0]),

@@ -67,6 +67,7 @@ class Around(NamedTuple):
     """λ²/h of the cell to the left; none in the neutral first cell."""
     gauss_right: Array
     distance: Array
+    closeness: Array
     velocity: Array
 
 
@@ -84,6 +85,7 @@ def around(medium: Medium, y: Unknowns, geometry: Geometry) -> Around:
         gauss_left=gauss[:-1].at[0].set(0.0),
         gauss_right=gauss[1:].at[-1].set(0.0),
         distance=geometry.distance,
+        closeness=geometry.closeness,
         velocity=geometry.velocity,
     )
 
@@ -95,7 +97,7 @@ def through_faces(medium: Medium, face: Around, current: Array, tempo: Array, ge
     foreign_right = 1.0 - face.right + face.gauss_right * (face.after - here)
     native, foreign = 0.5 * (face.left + face.right), 0.5 * (foreign_left + foreign_right)
     at = transport(medium, native)
-    steepness = stabiliser(at, native - medium.immobile, current, tempo, geometry) / face.distance
+    steepness = stabiliser(at, native - medium.immobile, current, tempo, geometry) * face.closeness
     # D₂ belongs to the foreign ion's own fraction, which excess charge makes differ from 1 - u: by its tangent.
     D_native, D_foreign = tempo * at.native, tempo * (at.foreign + at.foreign_slope * (1.0 - foreign - native))
     pull = native * here - steepness * (face.right - face.left)
@@ -166,9 +168,8 @@ class PairFull(AbstractScheme):
 
         def block(*face: Array) -> Faces:
             seen = Around(*face)
-            return through_faces(
-                medium, seen, current, dt, here._replace(distance=seen.distance, velocity=seen.velocity)
-            )
+            way = here._replace(distance=seen.distance, closeness=seen.closeness, velocity=seen.velocity)
+            return through_faces(medium, seen, current, dt, way)
 
         through = in_blocks(block, *around(medium, y, here))
         edge = jnp.zeros_like(through.flux[:1])

@@ -63,7 +63,7 @@ def through_faces(medium: Medium, left: Array, right: Array, current: Array, tem
     """
     u = 0.5 * (left + right)
     at = transport(medium, u)
-    steepness = stabiliser(at, u - medium.immobile, current, tempo, geometry) / geometry.distance
+    steepness = stabiliser(at, u - medium.immobile, current, tempo, geometry) * geometry.closeness
     gradient = steepness * (right - left)
     conductance = tempo * at.mutual * steepness
     drift = 0.5 * (tempo * (current * at.share_slope - at.mutual_slope * gradient) - geometry.velocity)
@@ -114,10 +114,11 @@ class PairNeutral(AbstractScheme):
         """The same, with the derivatives of an iteration."""
         dt = tempo(current)
 
-        def block(left: Array, right: Array, distance: Array, velocity: Array) -> Faces:
-            return through_faces(medium, left, right, current, dt, here._replace(distance=distance, velocity=velocity))
+        def block(left: Array, right: Array, distance: Array, closeness: Array, velocity: Array) -> Faces:
+            way = here._replace(distance=distance, closeness=closeness, velocity=velocity)
+            return through_faces(medium, left, right, current, dt, way)
 
-        through = in_blocks(block, y[0][:-1], y[0][1:], here.distance, here.velocity)
+        through = in_blocks(block, y[0][:-1], y[0][1:], here.distance, here.closeness, here.velocity)
         edge = jnp.zeros_like(through.flux[:1])
         by_left, by_right = join_cells(edge, through.by_left, edge), join_cells(edge, through.by_right, edge)
         return Linearisation(
