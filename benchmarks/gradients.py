@@ -84,13 +84,16 @@ def outputs(theta: jax.Array, depth: jax.Array, controls, model: str) -> jax.Arr
     return jnp.concatenate([found.profile(depth)[0], found.front_depth[:1] / depth[-1], jnp.log(found.time[:1])])
 
 
-def jacobian(function: Callable[[jax.Array], jax.Array], theta: jax.Array) -> jax.Array:
-    """∂ outputs/∂ θ, shape [parameter, output, candidate]; candidates do not depend on one another."""
+def with_jacobian(function: Callable[[jax.Array], jax.Array], theta: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Outputs and ∂ outputs/∂ θ, [parameter, output, candidate], as fits take them: simulated once for all directions.
 
-    def move(row: jax.Array) -> jax.Array:
-        return jax.jvp(function, (theta,), (jnp.broadcast_to(row[:, None], theta.shape),))[1]
+    Candidates do not depend on one another.
+    """
 
-    return jax.vmap(move)(jnp.eye(len(theta)))
+    def move(row: jax.Array) -> tuple[jax.Array, jax.Array]:
+        return jax.jvp(function, (theta,), (jnp.broadcast_to(row[:, None], theta.shape),))
+
+    return jax.vmap(move, out_axes=(None, 0))(jnp.eye(len(theta)))
 
 
 def differences(function: Callable[[jax.Array], jax.Array], theta: jax.Array, step: float) -> jax.Array:
@@ -134,7 +137,7 @@ def main() -> None:
         wide, narrow = (np.asarray(differences(refined, theta, step)) for step in (2e-3, 1e-3))
         for setting in options.settings:
             function = lambda t, s=setting, d=depth, m=model: outputs(t, d, SETTINGS[s], m)  # noqa: E731
-            forward = jax.jit(lambda t, f=function: (f(t), jacobian(f, t)))
+            forward = jax.jit(lambda t, f=function: with_jacobian(f, t))
             found = np.asarray(forward(theta)[1])
             plain = jax.jit(function)
             cost = processor_time(lambda f=forward: f(theta)) / processor_time(lambda f=plain: f(theta))
