@@ -214,7 +214,7 @@ def figure_steps(
     for k, seconds in enumerate(time):
         ax.plot(x, np.insert(fraction[k], at, np.nan), color=line_colour(k), label=f"after {seconds / 3600.0:.3g} h")
         if k in seen:
-            one, told = seen[k], "measured" if k == max(seen) else None
+            one, told = seen[k], "data" if k == max(seen) else None
             points = (one.position / UM, one.measured, one.error)
             ax.errorbar(*points, fmt="o", ms=2.5, lw=0.6, mfc="none", color=line_colour(k), alpha=0.6, label=told)
             residual = (one.measured - one.modelled) / one.error
@@ -240,7 +240,7 @@ def figure_map(
     cuts: Sequence[Cut],
 ) -> "Figure":
     """Maps of data and model, and cuts through them."""
-    maps = [*([("measured", measured)] if measured is not None else []), ("model", model)]
+    maps = [*([("data", measured)] if measured is not None else []), ("model", model)]
     figure = _figure(7.0, 3.2 * (len(maps) + bool(cuts)))
     axes = figure.subplots(len(maps) + bool(cuts), 1, squeeze=False)[:, 0]
     limits = (float(model.min()), float(model.max()))

@@ -61,17 +61,19 @@ def judge(solution: Solution, coarse: Solution, controls: Controls, *, whole: bo
     """Add the error estimate of a companion run to a solution, and say where it is above the target.
 
     The difference of the two runs is as a rule more than the profile error of the finer one: 1.8 times by the theory of
-    order two for half the cells and 0.6 of the steps. It is the root of its mean square over one and a half front
-    depths, from the cells of the finer run and their widths. Errors of the front may cancel in the difference: three
-    quarters of the target count as all of it. Where the `whole` sample counts, as its profiles begin anywhere, all
-    points of the finer run count alike, which lie where the profile changes.
+    order two for half the cells and 0.6 of the steps. It is the root of its mean square over the cells of the finer run
+    up to one and a half front depths, each by its width; beyond its mesh lies bulk alone. Errors of the front may
+    cancel in the difference: three quarters of the target count as all of it. Where the `whole` sample counts, as its
+    profiles begin anywhere, all points of the finer run count alike, which lie where the profile changes.
     """
     profile_error, front_error = [], []
     for k in range(len(solution.time)):
         rough = interpolate_profile(solution.depth[k], coarse.depth[k], coarse.fraction[k])
         square = (solution.fraction[k] - rough) ** 2
         if not whole:
-            width = jnp.diff(jnp.minimum(solution.faces[k], 1.5 * solution.front_depth[k]), axis=0)
+            # Where there is no front yet, over the first cell.
+            reach = jnp.maximum(1.5 * solution.front_depth[k], solution.faces[k][1])
+            width = jnp.diff(jnp.minimum(solution.faces[k], reach), axis=0)
             square = square[:, 1:-1] * (width / jnp.sum(width, axis=0))
         mean = jnp.mean(square, axis=1) if whole else jnp.sum(square, axis=1)
         profile_error.append(jnp.sqrt(jnp.max(mean, axis=0)))
