@@ -231,7 +231,7 @@ def _drawn(
     axes = list(figure.subplots(panels, 1, squeeze=False)[:, 0])
     limits = (float(np.min(model)), float(np.max(model)))
     if counts is not None:
-        isotope_map(axes[0], _measured(counts), grains, limits=limits, cuts=ends).set_title("measured")
+        isotope_map(axes[0], _measured(counts), grains, limits=limits, cuts=ends).set_title("data")
     isotope_map(axes[1 if counts is not None else 0], model, grains, limits=limits, cuts=ends).set_title("model")
     if study.cuts:
         axes[-1].set_title("model (lines)" if counts is None else "data (points), model (lines)")
