@@ -155,7 +155,7 @@ def run_profile(
         figure, (ax,), (below,) = profile_figure(1)
         label = "isotope fraction $C$" if study.profile.species is None else f"fraction of {study.profile.species}"
         isotope_profiles(
-            ax, [measured], ["measured"], position=position, fitted=jnp.asarray(curve)[None], quantity=label
+            ax, [measured], ["data"], position=position, fitted=jnp.asarray(curve)[None], quantity=label
         )
         isotope_residuals(below, [measured], position, jnp.asarray(curve)[None])
         return figure
