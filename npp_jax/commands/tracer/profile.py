@@ -154,9 +154,7 @@ def run_profile(
     def draw() -> "Figure":
         figure, (ax,), (below,) = profile_figure(1)
         label = "isotope fraction $C$" if study.profile.species is None else f"fraction of {study.profile.species}"
-        isotope_profiles(
-            ax, [measured], ["data"], position=position, fitted=jnp.asarray(curve)[None], quantity=label
-        )
+        isotope_profiles(ax, [measured], ["data"], position=position, fitted=jnp.asarray(curve)[None], quantity=label)
         isotope_residuals(below, [measured], position, jnp.asarray(curve)[None])
         return figure
 
