@@ -18,7 +18,7 @@ from npp_jax.fitting import FitResult, LawBands, LinearModel, Problem, fit, law_
 from npp_jax.inference import NORMAL_95, RefineOptions, estimate_texts, misfit
 from npp_jax.inference.refine_result import Iteration
 from npp_jax.physics import SEDDiffusivity
-from npp_jax.sweeping.screening import ITERATIONS, OFFSET
+from npp_jax.sweeping.screening import FURTHER, ITERATIONS, OFFSET
 
 
 class Found(NamedTuple):
@@ -73,7 +73,7 @@ class Fitter:
             chi2 = 2.0 * float(np.asarray(done.cost)[0])
             tell(f"iteration {done.number}, χ² {misfit(chi2)}")
 
-        options = RefineOptions(iterations=ITERATIONS["levenberg-marquardt"], offset=OFFSET)
+        options = RefineOptions(iterations=ITERATIONS["levenberg-marquardt"], offset=OFFSET, further=FURTHER)
         start = np.array([view.values])
         result = fit(linear, start, profile_points=0, options=options, on_iteration=told)
         problem = linear.objective.problem

@@ -20,7 +20,7 @@ from npp_jax.inference.identifiability import Identifiability, identifiability
 from npp_jax.inference.parameter import Parameters
 from npp_jax.inference.prior import with_priors
 from npp_jax.inference.profile import Profile, profile_likelihood
-from npp_jax.inference.refine import ResidualsAndJacobian, refine
+from npp_jax.inference.refine import ResidualsAndJacobian, go_on, refine
 from npp_jax.inference.refine_result import Iteration, RefineOptions, RefineResult
 from npp_jax.inference.transform import Ranges, ranges_of, theta_slope
 from npp_jax.inference.uncertainty import Covariance, InformationCriteria, covariance, information_criteria
@@ -175,6 +175,13 @@ def fit(
 
     if method == "levenberg-marquardt":
         refined = refine(recorded, parameters, jnp.asarray(starts), options=options, on_iteration=on_iteration)
+        best, ended = refined.best(), np.asarray(refined.theta)
+
+        def recorded_alone(theta: Array) -> tuple[Array, ...]:
+            visited.append(np.concatenate([ended[:best], np.asarray(theta), ended[best + 1 :]]))
+            return posterior(theta)
+
+        refined = go_on(recorded_alone, parameters, refined, options=options, on_iteration=on_iteration)
     else:
         refined = descend(
             with_rows(recorded_gradient, augment),

@@ -175,7 +175,8 @@ def descend(
             done = running & (np.asarray(judged["done"]) | (lowest <= _VANISHED * first))
             there = np.where(np.asarray(judged["near"]), np.asarray(judged["reason"]), Reason.STALLED)
             ended = np.where(2 * run_failures >= np.maximum(run, 1), Reason.FAILURE_WALL, there)
-            limit = np.where(share_is_wall(recent), Reason.FAILURE_WALL, Reason.ITERATION_LIMIT)
+            spent = np.where(np.asarray(judged["near"]), np.asarray(judged["reason"]), Reason.ITERATION_LIMIT)
+            limit = np.where(share_is_wall(recent), Reason.FAILURE_WALL, spent)
             reason = np.where(running & stuck, ended, np.where(running & last, limit, reason))
             reason = np.where(done, np.asarray(judged["reason"]), reason)
             if method == "lbfgs":

@@ -14,7 +14,7 @@ both below the tolerance. They do not depend on the units of parameters and resi
 residuals of unit variance, the offset is the distance to the minimum in standard errors. Neither a small step nor a
 small decrease counts as convergence. Residuals that are rough, as those of simulations on a moving mesh, disagree
 with their derivatives by more than the tolerance: a start within a tenth of a standard error of the minimum, where no
-step lowers the cost, has converged as well.
+step lowers the cost or its iterations end, has converged as well.
 
 References
 ----------
@@ -23,6 +23,7 @@ H. B. Nielsen, "Damping parameter in Marquardt's method", IMM-REP-1999-05 (1999)
 D. M. Bates, D. G. Watts, "A relative offset orthogonality convergence criterion", Technometrics 23, 179 (1981).
 """
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
@@ -34,7 +35,7 @@ from jaxtyping import Array, ArrayLike
 from npp_jax._compile import jit_small
 from npp_jax.inference.linearisation import Linearisation
 from npp_jax.inference.parameter import Parameters
-from npp_jax.inference.refine_result import Iteration, RefineOptions, RefineResult
+from npp_jax.inference.refine_result import Iteration, Reason, RefineOptions, RefineResult
 from npp_jax.inference.refine_step import RUNNING, RefineState, judge_trial, propose
 from npp_jax.inference.transform import Ranges, check_inside, ranges_of, to_scaled, to_theta
 
@@ -113,6 +114,43 @@ def refine(
         if all(bool(np.all(np.asarray(state.reason) != RUNNING)) for state in states):
             break
     return joined([_finish(ranges, state, part) for state, part in zip(states, fixed_parts, strict=True)])
+
+
+def go_on(
+    function: ResidualsAndJacobian,
+    parameters: Parameters,
+    refined: RefineResult,
+    *,
+    options: RefineOptions | None = None,
+    on_iteration: Callable[[Iteration], Any] | None = None,
+) -> RefineResult:
+    """Take the best start further where nothing but the number of its iterations ended it.
+
+    Alone it costs little, and the way along a flat valley is long.
+
+    Parameters
+    ----------
+    function
+        Residuals and Jacobian of a batch of one.
+    parameters, options, on_iteration
+        As for `refine`, with `options.further`.
+    refined
+        How the starts ended.
+
+    Returns
+    -------
+    The same of all starts, the best one where it has come.
+    """
+    options = options or RefineOptions()
+    best, limit = refined.best(), round(options.further * options.iterations)
+    if limit == 0 or refined.reason[best] != Reason.ITERATION_LIMIT:
+        return refined
+    options = dataclasses.replace(options, iterations=limit)
+    more = refine(function, parameters, refined.theta[best][None], options=options, on_iteration=on_iteration)
+    whole = jax.tree.map(lambda every, alone: every.at[best].set(alone[0]), refined, more)
+    counts = ("iterations", "evaluations", "failed_evaluations")
+    summed = {name: getattr(whole, name).at[best].add(getattr(refined, name)[best]) for name in counts}
+    return dataclasses.replace(whole, **summed)
 
 
 def _evaluate(function: ResidualsAndJacobian, theta: Array) -> tuple[Array, Array, Array]:

@@ -43,6 +43,8 @@ class RefineOptions(eqx.Module):
 
     iterations: int = 100
     """Largest number of evaluations after the first, for each start."""
+    further: float = 0.0
+    """Times as many for the best start alone, where `go_on` takes it further."""
     offset: float = 1e-5
     """Largest relative offset, and cosine, of a converged start."""
     step: float = 1e-10

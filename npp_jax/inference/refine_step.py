@@ -103,7 +103,9 @@ def judge_trial(
     noisy = jnp.abs(fallen - between) >= ROUGH * state.predicted
     refused = ~accepted & ~failed & (state.run >= REFUSALS) & ~share_is_wall(state.recent_failures)
     floor = refused & noisy & negligible(state.offset, residual.shape[0])
-    converged = jnp.isfinite(here.cost) & (accepted & (perpendicular | vanished) | floor)
+    # Steps that roughness alone lets pass may go on for ever beside the minimum.
+    spent = (state.evaluations >= options.iterations) & negligible(quality.offset, residual.shape[0])
+    converged = jnp.isfinite(here.cost) & (accepted & (perpendicular | vanished) | floor | spent)
     touching = jnp.any(~fixed & ((scaled <= low) | (scaled >= high)))
     success = jnp.where(
         jnp.any(insensitive), Reason.INSENSITIVE, jnp.where(touching, Reason.AT_BOUND, Reason.CONVERGED)

@@ -28,6 +28,7 @@ from npp_jax.inference import (
     to_unbounded,
     unbounded_slope,
 )
+from npp_jax.inference.refine import go_on
 
 INF = float("inf")
 BOUNDS = (
@@ -361,6 +362,33 @@ def test_the_iteration_limit_is_said():
     result = refine(ROSENBROCK, unbounded(2), [[-1.2, 1.0]], options=RefineOptions(iterations=3))
     assert reasons(result) == ["ITERATION_LIMIT"]
     assert int(result.evaluations[0]) == 4
+
+
+def test_the_best_start_goes_on_alone_where_only_its_iterations_ended_it():
+    """The valley of Rosenbrock, which 3 iterations do not reach the end of."""
+    options = RefineOptions(iterations=3, further=20.0)
+    short = refine(ROSENBROCK, unbounded(2), [[-1.2, 1.0], [-2.0, 5.0]], options=options)
+    assert reasons(short) == ["ITERATION_LIMIT"] * 2
+    alone: list[int] = []
+    counted = lambda theta: (alone.append(len(theta)), ROSENBROCK(theta))[1]  # noqa: E731
+    result = go_on(counted, unbounded(2), short, options=options)
+    best, other = short.best(), 1 - short.best()
+    assert set(alone) == {1} and reasons(result)[best] == "CONVERGED" and reasons(result)[other] == "ITERATION_LIMIT"
+    np.testing.assert_allclose(result.theta[best], [1.0, 1.0], rtol=1e-6)
+    np.testing.assert_array_equal(result.theta[other], short.theta[other])
+    assert int(result.evaluations[best]) == int(short.evaluations[best]) + len(alone)
+    assert int(result.evaluations[other]) == int(short.evaluations[other])
+
+
+def test_a_start_goes_on_no_further_than_its_limit_and_not_where_it_has_ended():
+    short = refine(ROSENBROCK, unbounded(2), [[-1.2, 1.0]], options=RefineOptions(iterations=3))
+    longer = go_on(ROSENBROCK, unbounded(2), short, options=RefineOptions(iterations=3, further=2.0))
+    assert reasons(longer) == ["ITERATION_LIMIT"] and int(longer.evaluations[0]) == 4 + 7
+    assert float(longer.cost[0]) < float(short.cost[0])
+    for same in (go_on(ROSENBROCK, unbounded(2), short), go_on(ROSENBROCK, unbounded(2), longer)):
+        assert reasons(same) == ["ITERATION_LIMIT"]
+    done = refine(ROSENBROCK, unbounded(2), [[-1.2, 1.0]])
+    assert go_on(ROSENBROCK, unbounded(2), done, options=RefineOptions(further=2.0)) is done
 
 
 def test_progress_is_reported_and_the_model_compiles_once():

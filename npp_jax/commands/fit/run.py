@@ -35,7 +35,7 @@ from npp_jax.inference import (
 )
 from npp_jax.simulation.simulate import SETTINGS
 from npp_jax.sweeping import SweepResult
-from npp_jax.sweeping.screening import ITERATIONS, OFFSET, screen_while_compiling, starts_of
+from npp_jax.sweeping.screening import FURTHER, ITERATIONS, OFFSET, screen_while_compiling, starts_of
 
 
 class Fitted(NamedTuple):
@@ -144,7 +144,7 @@ def _fit(
     profile_points: int,
 ) -> Fitted:
     method = study.fit.method
-    options = RefineOptions(iterations=study.fit.iterations or ITERATIONS[method], offset=OFFSET)
+    options = RefineOptions(iterations=study.fit.iterations or ITERATIONS[method], offset=OFFSET, further=FURTHER)
     penalty = _penalty(hypothesis)
     what, count = shown.what, len(starts)
     with fitting(what, count, "starts", compiling=shown.compiling, quiet=shown.quiet) as shows:
