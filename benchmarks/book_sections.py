@@ -104,7 +104,9 @@ def random_experiments(result: Result) -> tuple[str, str]:
     verdict = f"{'FAILED: ' if bad else ''}{inside} done and inside, {bad} done and outside, of {judged} judged"
     most = stats.beta.ppf(0.95, bad + 1, inside) if inside else 1.0
     # Rounded up: a bound.
-    body = f"\nWith 95 % confidence fewer than {math.ceil(100 * most)} % of such runs that are called done lie outside.\n"
+    body = (
+        f"\nWith 95 % confidence fewer than {math.ceil(100 * most)} % of such runs that are called done lie outside.\n"
+    )
     return verdict, table(("judgement", "experiments"), sorted(counts.items())) + body
 
 

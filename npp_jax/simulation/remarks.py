@@ -125,8 +125,8 @@ def _strong_fields(experiment: Experiment, solution: Solution) -> Iterator[str]:
         charges = {ion.charge for ion in experiment.species}
         way = ": hop_length_nm of the sample takes account of that" if len(charges) == 1 else ""
         yield (
-            f"the field reaches {most:.2g} V/m; from some {_STRONG:.0e} V/m on hops are no longer linear in it, as they "
-            f"are taken to be here{way}"
+            f"the field reaches {most:.2g} V/m; from some {_STRONG:.0e} V/m on hops are no longer linear in it, as is "
+            f"assumed here{way}"
         )
 
 
