@@ -1,6 +1,7 @@
 """Sections of the verification book: one function for each stored result, to Markdown."""
 
 import json
+import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -102,7 +103,10 @@ def random_experiments(result: Result) -> tuple[str, str]:
     inside = counts.get("done, inside", 0)
     verdict = f"{'FAILED: ' if bad else ''}{inside} done and inside, {bad} done and outside, of {judged} judged"
     most = stats.beta.ppf(0.95, bad + 1, inside) if inside else 1.0
-    body = f"\nWith 95 % confidence fewer than {100 * most:.2g} % of such runs that are called done lie outside.\n"
+    # Rounded up: a bound.
+    body = (
+        f"\nWith 95 % confidence fewer than {math.ceil(100 * most)} % of such runs that are called done lie outside.\n"
+    )
     return verdict, table(("judgement", "experiments"), sorted(counts.items())) + body
 
 
@@ -312,7 +316,7 @@ def physics_rivals(result: Result) -> tuple[str, str]:
     # A rival that contains the true model may be better by what one more parameter picks up by chance.
     wrong = [key for key, rise in rivals.items() if rise < -CHANCE]
     told = sum(rise > CHANCE for rise in others)
-    falls = f"{len(wrong) or 'none'} of all {len(rivals)} fall by it"
+    falls = f"{len(wrong) or 'none'} of all {len(rivals)} {'fall' if len(wrong) > 1 else 'falls'} by it"
     verdict = (
         f"{'FAILED: ' if wrong else ''}χ² of {told} of the {len(others)} wrong models that do not contain the true one "
         f"rises by more than {CHANCE:g}, {falls}"

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import jaxtyping
 import numpy as np
 import pytest
+from cases import base
 
 import npp_jax
 from npp_jax import tracer
@@ -159,6 +160,11 @@ def test_tracers_refuse(where: str, function: Callable[..., Any], sound: dict[st
 def test_functions_refuse_what_is_not_theirs(name: str, wrong: Any):
     needed = [p for p in inspect.signature(FUNCTIONS[name]).parameters.values() if p.default is p.empty]
     told(FUNCTIONS[name], *[wrong for _ in needed])
+
+
+@pytest.mark.parametrize("function", [npp_jax.simulate, npp_jax.simulate_to_target])
+def test_a_setting_by_its_name_is_refused(function: Callable[..., Any]):
+    assert "npp.FAST and npp.ACCURATE" in told(function, base(), "fast")
 
 
 def test_one_temperature_has_no_energy():

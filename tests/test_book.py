@@ -44,6 +44,11 @@ def test_a_failed_check_is_said(book: ModuleType, tmp_path: Path, monkeypatch: p
     assert "| Gunawan et al. 2024 | not run |" in text
 
 
+def test_a_bound_is_rounded_up(book: ModuleType):
+    # None of eight outside: 31.2 % at 95 % confidence.
+    assert "fewer than 32 %" in book.book_sections.random_experiments({"counts": {"done, inside": 8}})[1]
+
+
 def test_a_clone_compares_with_the_published_references(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
     verify = importlib.import_module("verify")

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from npp_jax.constants import NM
+from npp_jax.physics.checks import expect
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,19 @@ class Controls:
     """Root mean square error of the profiles that a run may have (fraction of the bulk)."""
     front_target: tuple[float, float] = (0.25 * NM, 2.5e-3)
     """Error of the front depth that a run may have, the larger of a length [m] and a share of the depth."""
+
+
+def expect_controls(controls: object) -> None:
+    """Refuse what is none, such as the name of a setting.
+
+    Raises
+    ------
+    TypeError
+        In one line.
+    """
+    expect(
+        controls, Controls, "what is told of mesh and steps", "npp.FAST and npp.ACCURATE are two", placeholders=False
+    )
 
 
 def coarser(controls: Controls) -> Controls:

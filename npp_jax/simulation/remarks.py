@@ -23,6 +23,9 @@ _SLACK = 1e-6
 _MOVED = 0.01
 """Share of the depth of a front over which immobile ions must have been lost to be told of."""
 
+_STRONG = 5e7
+"""Field [V/m] from which hops of usual lengths are no longer linear in it."""
+
 _END, _SEEN_AT_BACK = 0.9, 1e-3
 """Share of the thickness beyond which an exchange is at the back, and the fraction by which it shows there."""
 
@@ -34,6 +37,7 @@ def remarks(experiment: Experiment, solution: Solution) -> tuple[str, ...]:
         *_full_sites(experiment, solution),
         *_not_held(experiment, solution),
         *_high_potentials(experiment, solution),
+        *_strong_fields(experiment, solution),
         *_exchange_at_the_back(experiment, solution),
         *steep,
     )
@@ -111,6 +115,19 @@ def _high_potentials(experiment: Experiment, solution: Solution) -> Iterator[str
                 f"{most:g} V that may be asked of a sample: a smaller current density, or ions that conduct better, "
                 "are needed"
             )
+
+
+def _strong_fields(experiment: Experiment, solution: Solution) -> Iterator[str]:
+    """Fields in which the drift is no longer proportional to the field, where no hop length says by how much."""
+    field = np.abs(np.asarray(solution.field))
+    most = float(np.max(field, where=np.isfinite(field), initial=0.0))
+    if experiment.sample.hop_length is None and most > _STRONG:
+        charges = {ion.charge for ion in experiment.species}
+        way = ": hop_length_nm of the sample takes account of that" if len(charges) == 1 else ""
+        yield (
+            f"the field reaches {most:.2g} V/m; from some {_STRONG:.0e} V/m on hops are no longer linear in it, as is "
+            f"assumed here{way}"
+        )
 
 
 def _exchange_at_the_back(experiment: Experiment, solution: Solution) -> Iterator[str]:

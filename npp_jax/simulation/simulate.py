@@ -14,7 +14,7 @@ from npp_jax.physics.experiment import Experiment, laws_of
 from npp_jax.physics.leaf import batch_shape
 from npp_jax.physics.protocol import Stage
 from npp_jax.simulation.assemble import assemble
-from npp_jax.simulation.controls import Controls, coarser
+from npp_jax.simulation.controls import Controls, coarser, expect_controls
 from npp_jax.simulation.judge import judge, rated
 from npp_jax.simulation.numbers import numbers_of, solution_of
 from npp_jax.simulation.parts import Parts, in_parts
@@ -82,13 +82,14 @@ def simulate(experiment: Experiment, controls: Controls = ACCURATE, *, model: Mo
     Unsupported
         The experiment is outside what the engine simulates.
     TypeError, ValueError
-        What is given is no experiment, or one in half precision; the name is that of no model.
+        What is given is no experiment, or one in half precision; controls are none; the name is that of no model.
 
     References
     ----------
     Gunawan, Schäfer and Weitzel, Phys. Chem. Chem. Phys. 26 (2024) 14430, eqn (1) and Poisson's equation.
     """
     check_supported(experiment, model)
+    expect_controls(controls)
     experiment = _common_shape(experiment)
     if model == "full" and experiment.stages[0].temperature.dtype == jnp.float32:
         raise Unsupported(

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from npp_jax.physics.experiment import Experiment
-from npp_jax.simulation.controls import Controls, refined
+from npp_jax.simulation.controls import Controls, expect_controls, refined
 from npp_jax.simulation.simulate import ACCURATE, simulate
 from npp_jax.simulation.solution import Model, Solution
 from npp_jax.simulation.status import RESOLUTION, UNSOLVED
@@ -46,7 +46,10 @@ def simulate_to_target(
     ------
     Unsupported
         The experiment is outside what the engine simulates.
+    TypeError, ValueError
+        As of `simulate`.
     """
+    expect_controls(controls)
     best, best_status = None, None
     for level in range(levels + 1):
         settings = refined(controls, level)

@@ -112,15 +112,18 @@ def test_more_counts_are_worth_their_logarithm(designed: tuple[Path, str]) -> No
     ]
 
 
-def test_all_files_and_the_sentence(designed: tuple[Path, str]) -> None:
+def test_all_files_and_the_sentence(designed: tuple[Path, str], monkeypatch: pytest.MonkeyPatch) -> None:
     folder, output = designed
     for name in ("study_design.json", "study_design.png", "study_design_report.html"):
         assert (folder / name).stat().st_size > 500
     table = (folder / "study_design.csv").read_text(encoding="utf-8").splitlines()
     assert table[0].startswith("rank,experiment,gain / bit") and len(table) == 4
     assert table[-1].startswith("# ")
-    # Its own results are replaced.
+    # Its own results are replaced; its figure has the title of the study, which tells synthetic data.
+    above: list[str] = []
+    monkeypatch.setattr("matplotlib.figure.Figure.suptitle", lambda _, text, **__: above.append(text))
     assert run(folder / "study.toml", "--output", folder, "--quiet").exit_code == 0
+    assert above == ["two unknowns"]
     assert "Of 2 proposals 'K, counts_per_fraction 10000' tells most" in output
 
 

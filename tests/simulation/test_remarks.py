@@ -43,6 +43,19 @@ def test_a_current_that_needs_a_hopeless_potential_is_named(solution: Solution) 
     assert text.startswith("stages[0]: its current density needs 6e+06 V") and "60 times" in text
 
 
+def test_a_field_too_strong_for_linear_hops_is_named(solution: Solution) -> None:
+    strong = replace(solution, field=1e8 / jnp.max(jnp.abs(solution.field)) * solution.field)
+    (text,) = remarks(base(), strong)
+    assert text.startswith("the field reaches 1e+08 V/m") and "hop_length_nm" in text
+    # A hop length takes account of it, where all ions have one charge.
+    experiment = base()
+    hopping = replace(experiment.sample, hop_length=jnp.asarray(0.4e-9))
+    assert remarks(replace(experiment, sample=hopping), strong) == ()
+    divalent = (experiment.species[0], replace(experiment.species[1], charge=2))
+    (text,) = remarks(replace(experiment, species=divalent), strong)
+    assert "hop_length_nm" not in text
+
+
 def test_a_run_that_falls_short_names_its_steepest_law(solution: Solution) -> None:
     cold = base(temperature_K=100.0)
     assert remarks(cold, solution) == ()

@@ -119,6 +119,7 @@ def _figures(outcome: DesignOutcome) -> Iterator[Shown]:
 def _draw(outcome: DesignOutcome) -> "Figure":
     from matplotlib.figure import Figure
 
+    from npp_jax.figures.axes import headline
     from npp_jax.figures.plan import gains, shrinking
 
     figure = Figure(figsize=(12.0, 5.0), layout="constrained")
@@ -126,6 +127,7 @@ def _draw(outcome: DesignOutcome) -> "Figure":
     contrast = outcome.contrast is not None
     gains(left, outcome.plan, outcome.ranked, r"expected $\Delta\chi^2$, at least" if contrast else "gain / bit")
     shrinking(right, outcome.plan, outcome.chosen)
+    headline(figure, outcome.study.title)
     return figure
 
 
