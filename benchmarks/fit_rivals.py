@@ -5,11 +5,12 @@ Usage: python benchmarks/fit_rivals.py [gaussian] [immobile] [bimodal] [skewed] 
 `immobile`: 8 % of the Li never moves, so that the plateau is flat and no smooth Gaussian explains it. `bimodal` and
 `skewed`: sums of two Gaussians; the band of the free-form fit is compared with the true D(n). The data are simulated
 with the accurate setting and counted, anew for each seed; the fits use the fast one. `--save` writes
-benchmarks/results/fit_rivals.json.
+benchmarks/results/fit_rivals.json, beside what is there of other laws and seeds.
 """
 
 import argparse
 import dataclasses
+import json
 from pathlib import Path
 
 import equinox as eqx
@@ -145,7 +146,12 @@ def main() -> None:
         for seed in options.seeds:
             rows += compare(name, seed, run_fit(with_data(study, name, seed), quiet=True))
     if options.save:
-        record.save("fit_rivals", {"study": STUDY.name, "rows": rows})
+        stored = record.FOLDER / "fit_rivals.json"
+        before = json.loads(stored.read_text(encoding="utf-8"))["rows"] if stored.is_file() else []
+        new = {(row["truth"], row["seed"]) for row in rows}
+        kept = [row for row in before if (row["truth"], row["seed"]) not in new]
+        order = lambda row: (known.index(row["truth"]), row["seed"])  # noqa: E731
+        record.save("fit_rivals", {"study": STUDY.name, "rows": sorted(kept + rows, key=order)})
 
 
 if __name__ == "__main__":
