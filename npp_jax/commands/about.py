@@ -21,5 +21,8 @@ def info_lines() -> list[str]:
 def check_lines() -> tuple[list[str], bool]:
     """Known answers, one a line, and whether all are right."""
     found = [*check_operations(), *check_simulations()]
-    lines = [f"{'right' if one.right else 'WRONG'}  {one.name} (error {one.error:.1e})" for one in found]
+    lines = [
+        f"{'right' if one.right else 'WRONG'}  {one.name} (error {one.error:.1e}, right up to {one.tolerance:.0e})"
+        for one in found
+    ]
     return lines, all(one.right for one in found)
