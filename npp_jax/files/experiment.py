@@ -141,6 +141,10 @@ def _initial(table: InitialTable, folder: Path, number: int, thickness: float) -
             return read_initial(folder / required(table.table), table.species, thickness)
         except ConfigError as error:
             raise ConfigError(f"initial[{number}].table: {error}") from None
+    if table.position_um is not None and table.position_um * 1e-6 > thickness:
+        raise ConfigError(
+            f"initial[{number}].position_um = {table.position_um:g}: the sample ends at {thickness * 1e6:g} µm"
+        )
     width = 0.0 if table.width_um is None else table.width_um * 1e-6
     if table.form == "gaussian":
         position, peak = required(table.position_um) * 1e-6, required(table.peak_fraction)

@@ -4,7 +4,7 @@ from npp_jax.planning.contrast import expected_delta_chi2
 from npp_jax.planning.information import Information, information
 from npp_jax.planning.plan import Plan, evaluate, middle, plan, told, with_data, with_own
 from npp_jax.planning.proposal import Proposal, proposed, shared_parameters
-from npp_jax.planning.ranking import Ranked, choose, rank
+from npp_jax.planning.ranking import Ranked, choose, rank, worth
 
 __all__ = [
     "Information",
@@ -23,4 +23,5 @@ __all__ = [
     "told",
     "with_data",
     "with_own",
+    "worth",
 ]

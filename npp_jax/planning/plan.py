@@ -9,11 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
-from npp_jax.fitting import FitResult, LinearModel, Objective, Problem, draw, linear_model
+from npp_jax.fitting import FitResult, Objective, Problem, draw, linear_model
 from npp_jax.inference import NORMAL_95, Parameter, Parameters, ranges_of, to_scaled, to_theta
 from npp_jax.physics.checks import Several, expects
 from npp_jax.planning.information import Information, Matrix, by_share, information, known_before, widths_of
-from npp_jax.planning.proposal import Proposal, shared_parameters
+from npp_jax.planning.proposal import Proposal, known_exactly, shared_parameters
 from npp_jax.planning.ranking import Goal, Matrices, Ranked, choose, rank
 from npp_jax.simulation.controls import Controls
 from npp_jax.simulation.simulate import FAST
@@ -194,8 +194,7 @@ def evaluate(
     every = shared_parameters(parameters, proposals, own)
     problem = Problem(tuple(proposal.measurement for proposal in proposals), every)
     known = with_data(every, theta[0], jacobian)
-    expected = linear_model(problem, controls, model, chunk=max(1, min(len(theta), _TOGETHER // len(proposals))))
-    found = told(expected, theta)
+    found = told(problem, theta, controls, model, chunk=max(1, min(len(theta), _TOGETHER // len(proposals))))
     summary = jax.jit(Objective(problem, controls, model).evaluate)(jnp.asarray(theta[:1]))
     return Plan(
         proposals=tuple(proposals),
@@ -209,10 +208,32 @@ def evaluate(
     )
 
 
-def told(model: LinearModel, theta: Float[np.ndarray, "draw parameter"]) -> list[list[Information]]:
-    """What each measurement of a problem would tell, for each draw of the parameters."""
-    problem = model.objective.problem
-    expansion = model.expand(jnp.asarray(theta))
+def told(
+    problem: Problem,
+    theta: Float[np.ndarray, "draw parameter"],
+    controls: Controls = FAST,
+    model: Model = "electroneutral",
+    *,
+    chunk: int = 1,
+) -> list[list[Information]]:
+    """What each measurement of a problem would tell, for each draw of the parameters.
+
+    Parameters
+    ----------
+    problem
+        Measurements that could be made; the signals that they hold do not matter.
+    theta
+        Draws of the parameters. [units of the parameters]
+    controls, model
+        Numerical settings and equations.
+    chunk
+        Draws evaluated at once.
+    """
+    # Signals before sensitivities and backgrounds: those that are solved for would be fitted to data that nobody has.
+    seen = tuple(dataclasses.replace(m, nuisance=known_exactly()) for m in problem.measurements)
+    expansion = linear_model(dataclasses.replace(problem, measurements=seen), controls, model, chunk=chunk).expand(
+        jnp.asarray(theta)
+    )
     scales = np.stack([by_share(problem.parameters, row) for row in theta])
     return [
         [

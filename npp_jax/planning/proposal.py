@@ -40,6 +40,11 @@ class Proposal:
         return self.measurement.name
 
 
+def known_exactly() -> NuisancePrior:
+    """Sensitivities of one and backgrounds of zero, without doubt."""
+    return NuisancePrior(1.0, 0.0, 0.0, 0.0)
+
+
 @expects(experiment=Experiment, depth=FINITE, counts_per_fraction=optional(POSITIVE), sigma=POSITIVE)
 def proposed(
     name: str,
@@ -92,7 +97,7 @@ def proposed(
         jnp.full(len(names), counts_per_fraction) if counted else None,
     )
     law = (PoissonLikelihood() if counted else GaussianLikelihood()) if likelihood is None else likelihood
-    known = NuisancePrior(1.0, 0.0, 0.0, 0.0) if nuisance is None else nuisance
+    known = known_exactly() if nuisance is None else nuisance
     seen = Observation(NoResponse() if response is None else response)
     return Measurement(name, experiment, profile, seen, known, law, output)
 

@@ -86,11 +86,11 @@ def rank(
     for k, (matrices, cost) in enumerate(zip(gained, hours, strict=True)):
         gain = start - loss(goal, known + matrices, before, of)
         rows.append(Ranked(k, gain, gain / cost if cost > 0.0 else np.inf))
-    return sorted(rows, key=_worth(by_hour), reverse=True)
+    return sorted(rows, key=worth(by_hour), reverse=True)
 
 
-def _worth(by_hour: bool) -> Callable[[Ranked], float]:
-    # What cannot be predicted comes last.
+def worth(by_hour: bool) -> Callable[[Ranked], float]:
+    """By what proposals are sorted: the gain, or that for an hour; what cannot be predicted comes last."""
     return lambda row: value if np.isfinite(value := row.rate if by_hour else row.gain) else -np.inf
 
 

@@ -4,12 +4,25 @@ import functools
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from npp_jax.constants import NM
 from npp_jax.physics.experiment import Experiment
-from npp_jax.physics.initial import InitialStep
+from npp_jax.physics.initial import InitialGaussian, InitialStep, InitialTable
 from npp_jax.simulation.mesh.even_mesh import even_error_faces
+
+_THINNEST = 1e-7
+"""First face of those in constant ratio, over the thickness."""
+
+_WIDTHS, _ABOUT = 4.0, 33
+"""So many widths about a step or a maximum, and faces there."""
+
+_NEAR_ROW = 0.01
+"""Distance of faces from a row of a table, over the least between two rows."""
+
+_ROUNDED = 1e-9
+"""Least cell, over the thickness, that holds a fraction and no rounding."""
 
 _PASSES = 10
 """Meshes on which a profile is seen, each resolving what the one before has shown: from even cells to thin layers."""
@@ -50,6 +63,35 @@ def faces_at_start(experiment: Experiment, cells: int, thickness: Array) -> Floa
         return even_error_faces(faces, fractions_at_start(experiment, faces), bulk)
 
     return jax.lax.stop_gradient(jax.lax.fori_loop(0, _PASSES, seen, share * thickness))
+
+
+def faces_of_start(experiment: Experiment, cells: int) -> Float[np.ndarray, " face"]:
+    """Faces between which a start is looked at, whatever its scale [m]: even ones, such in constant ratio for thin
+    layers at the surface, and those about the steps, maxima and rows that are told. For numbers that are known.
+
+    Parameters
+    ----------
+    experiment
+        The experiment.
+    cells
+        How many even cells, and how many in constant ratio.
+    """
+    thickness = float(np.max(np.asarray(experiment.sample.thickness)))
+    found = [np.linspace(0.0, thickness, cells + 1), thickness * np.geomspace(_THINNEST, 1.0, cells)]
+    for form in (experiment.initial or {}).values():
+        if isinstance(form, InitialTable):
+            rows = np.unique(np.asarray(form.depth))
+            near = _NEAR_ROW * np.min(np.diff(rows), initial=thickness)
+            found += [rows - near, rows + near]
+        elif isinstance(form, InitialStep | InitialGaussian):
+            told = np.broadcast_arrays(np.asarray(form.position), np.asarray(form.width))
+            position, width = (values.reshape(-1, 1) for values in told)
+            found.append((position + width * np.linspace(-_WIDTHS, _WIDTHS, _ABOUT)).ravel())
+    faces = np.concatenate(found)
+    # Cells within the rounding of depths tell nothing.
+    least = thickness * max(_ROUNDED, 64.0 * float(jnp.finfo(jnp.result_type(float)).eps))
+    inside = np.round(faces[(faces >= 0.0) & (faces <= thickness - least)] / least)
+    return np.append(np.unique(inside) * least, thickness)
 
 
 def step_at_start(experiment: Experiment) -> Array | None:

@@ -15,7 +15,7 @@ from npp_jax.physics.experiment import Experiment, named_species, native_and_for
 from npp_jax.physics.inputs import wrong_input
 from npp_jax.physics.leaf import batch_shape
 from npp_jax.physics.protocol import Blocking, Closed, IonBeamCurrent, IonBeamPotential, Reservoir
-from npp_jax.simulation.at_start import fractions_at_start
+from npp_jax.simulation.at_start import faces_of_start, fractions_at_start
 from npp_jax.simulation.solution import Model
 
 
@@ -115,33 +115,41 @@ def check_supported(experiment: Experiment, model: Model = "electroneutral") -> 
 _NEUTRAL = 1e-5
 """Fraction or charge of a start, in units of the bulk, that is a rounding error."""
 
-_SEEN = 2000
-"""Cells in which a start is looked at."""
+_ROUNDINGS = 8.0
+"""Roundings of the integrals of a start, whose difference is what a cell holds."""
+
+_SEEN = 1000
+"""Cells in which a start is looked at: so many even ones, and as many in constant ratio from the surface on."""
 
 
 def _check_initial(experiment: Experiment) -> None:
     """Profiles at the start hold no less than no ions, and together the charge of the bulk."""
     if not concrete(experiment):
         return
-    thickness, shape = np.max(np.asarray(experiment.sample.thickness)), batch_shape(experiment)
-    faces = np.linspace(0.0, thickness, _SEEN + 1).reshape(-1, *(1,) * len(shape)) * np.ones(shape)
-    cells = np.asarray(fractions_at_start(experiment, jnp.asarray(faces / NM))).reshape(-1, _SEEN, max(1, prod(shape)))
-    middle = 0.5e6 * (faces[1:] + faces[:-1]).reshape(_SEEN, -1)[:, 0]
+    shape = batch_shape(experiment)
+    edges = faces_of_start(experiment, _SEEN)
+    count = len(edges) - 1
+    faces = edges.reshape(-1, *(1,) * len(shape)) * np.ones(shape)
+    cells = np.asarray(fractions_at_start(experiment, jnp.asarray(faces / NM))).reshape(-1, count, max(1, prod(shape)))
+    middle = 0.5e6 * (edges[1:] + edges[:-1])
     charges = np.array([ion.charge for ion in experiment.species])
     bulk = sum(ion.charge * np.broadcast_to(ion.bulk_fraction, shape).ravel() for ion in experiment.species)
-    # One candidate of a batch fails alone: what is told is that of the best.
+    # One candidate of a batch fails alone: what is told is that of the best. What a thin cell holds is a
+    # difference of integrals over the sample.
+    rounding = _ROUNDINGS * np.finfo(jnp.result_type(float)).eps * edges[-1] / np.diff(edges)
+    lost = rounding[:, None]
     excess = np.tensordot(charges, cells, axes=1) - bulk
-    wrong = np.maximum(np.max(np.abs(excess), axis=0), -np.min(cells, axis=(0, 1)))
+    wrong = np.maximum(np.max(np.abs(excess) - lost, axis=0), np.max(-cells - lost, axis=(0, 1)))
     best = int(np.argmin(wrong))
     if wrong[best] <= _NEUTRAL:
         return
     given, whole = ", ".join(experiment.initial or {}), float(np.broadcast_to(bulk, wrong.shape)[best])
-    k, row = (int(i) for i in np.unravel_index(np.argmin(cells[:, :, best]), cells.shape[:2]))
-    if cells[k, row, best] < -_NEUTRAL:
+    k, row = (int(i) for i in np.unravel_index(np.argmin(cells[:, :, best] + rounding), cells.shape[:2]))
+    if cells[k, row, best] + rounding[row] < -_NEUTRAL:
         name, least = experiment.species[k].name, cells[k, row, best]
         told = "is negative" if name in (experiment.initial or {}) else f"has no room beside {given}"
         raise Unsupported(f"initial: {name} {told}: {least:.4g} at {middle[row]:.4g} µm, of {whole:g} for all ions")
-    row = int(np.argmax(np.abs(excess[:, best])))
+    row = int(np.argmax(np.abs(excess[:, best]) - rounding))
     raise Unsupported(
         f"initial: the ions carry a charge of {whole + excess[row, best]:.6g} at {middle[row]:.4g} µm and not that of "
         f"the bulk, {whole:g}: leave the profile of one ion out, it takes what is left"

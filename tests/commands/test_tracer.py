@@ -293,6 +293,15 @@ def test_a_start_of_which_no_point_shows_anything_is_told(start: str, folder: Pa
     assert "start_D_m2_s: the fit starts from a length" in told and "points 100 µm apart over 6600 µm" in told
 
 
+def test_what_is_held_at_the_end_of_its_range_is_not_called_hardly_determined(folder: Path) -> None:
+    study = folder / "tracer_exchange.toml"
+    known = '[[known]]\nname = "D_m2_s"\nlow = 1e-11\nhigh = 1e-10\n[truth]'
+    study.write_text(study.read_text(encoding="utf-8").replace("[truth]", known), encoding="utf-8")
+    done = run(study, "--output", folder / "out")
+    assert "with D_m2_s at an end of the range" in done.output
+    assert "hardly determine" not in done.output
+
+
 def test_errors_that_are_too_large(folder: Path) -> None:
     """Points that lie closer to the law than their errors allow: said, and the interval is that of the errors."""
     profile = folder / "synthetic_tracer" / "cool0.csv"

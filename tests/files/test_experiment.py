@@ -45,6 +45,17 @@ def test_a_conductivity_is_that_of_its_reference_temperature():
     assert found[0] == pytest.approx(1e-7 * 1.380649e-23 * 300.0 / carriers, rel=1e-9)
 
 
+@pytest.mark.parametrize("form", ["step", "gaussian"])
+def test_a_start_behind_the_sample_is_refused(form: str):
+    table = copy.deepcopy(BASE)
+    depth = 2.0 * table["sample"]["thickness_um"]
+    entry = {"species": table["species"][1]["name"], "form": form, "position_um": depth, "width_um": 1.0}
+    own = {"step": {"surface_fraction": 0.1, "deep_fraction": 0.0}, "gaussian": {"peak_fraction": 0.1}}
+    table["initial"] = [entry | own[form]]
+    with pytest.raises(ConfigError, match=rf"initial\[0\]\.position_um = {depth:g}: the sample ends at {depth / 2:g}"):
+        parse_experiment(table)
+
+
 def test_a_reservoir_may_hold_more_ions_than_a_bulk_of_divalent_ones():
     table = copy.deepcopy(BASE)
     table["species"][0] |= {"charge": 2}

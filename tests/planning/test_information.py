@@ -1,5 +1,7 @@
 """Fisher information, contrast of models and ranking, against brute force on small linear problems."""
 
+import dataclasses
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -8,7 +10,16 @@ from scipy import optimize
 
 from npp_jax.inference import Parameter, Prior
 from npp_jax.observe import GaussianLikelihood, NuisancePrior, PoissonLikelihood, StudentLikelihood
-from npp_jax.planning import choose, expected_delta_chi2, information, proposed, rank, with_data
+from npp_jax.planning import (
+    Proposal,
+    choose,
+    evaluate,
+    expected_delta_chi2,
+    information,
+    proposed,
+    rank,
+    with_data,
+)
 from npp_jax.planning.information import Information
 
 DEPTH = np.linspace(1.0, 60.0, 6)
@@ -69,6 +80,23 @@ def test_points_of_no_weight_tell_nothing():
     found = information(measurement, SIGNAL[:1], SLOPE[:1])
     assert measurement.profile is not None
     assert found.matrix == pytest.approx(np.einsum("dp,dq->pq", SLOPE[0], SLOPE[0]) / 0.02**2)
+
+
+@pytest.mark.slow
+def test_a_plan_takes_signals_before_sensitivities_are_fitted_to_them():
+    prior = NuisancePrior(1.0, 0.3, 0.0, 0.0)
+    proposals = [
+        Proposal(dataclasses.replace(measured(sigma=0.02, nuisance=known), name=name))
+        for name, known in (("known", None), ("unknown", prior))
+    ]
+    foreign = Parameter("D", ("K.D_m2_s",), 1e-22, 1e-20, "log")
+    width = Parameter("w", ("Li.sed_fwhm_eV",), 0.15, 0.4)
+    known, unknown = evaluate(proposals, (width, foreign), np.array([[0.25, 1e-21]])).found
+    np.testing.assert_allclose(unknown[0].signal, known[0].signal, rtol=1e-12)
+    np.testing.assert_allclose(unknown[0].slope, known[0].slope, rtol=1e-12)
+    # What is not known takes information away, in every direction.
+    lost = np.linalg.eigvalsh(known[0].matrix - unknown[0].matrix)
+    assert lost[0] > -1e-9 * lost[-1] and lost[-1] > 0.0
 
 
 def told(signal: np.ndarray, slope: np.ndarray) -> Information:

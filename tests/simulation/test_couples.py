@@ -119,6 +119,10 @@ LAW = npp.ExponentialDiffusivity(1e-15, [1.0])
 @pytest.mark.parametrize(
     ("initial", "message"),
     [
+        # Layers far thinner than the sample, as an exchanged film and an implanted layer are.
+        ({"B": npp.InitialErfc(1.4, 0.0, 1e-8)}, "A has no room beside B: -0.39"),
+        ({"B": npp.InitialTable([0.0, 1e-8, 2e-8], [0.2, -0.1, 0.0])}, "B is negative: -0.09"),
+        ({"B": npp.InitialGaussian(1.2e-4, 1.3, 2e-9)}, "A has no room beside B: -0.2[89]"),
         ({"A": npp.InitialTable([0.0, 1e-4, 1.1e-4], [-0.1, -0.1, 1.0])}, "A is negative: -0.1 at"),
         ({"A": npp.InitialStep(1e-4, 0.1, 1.2)}, "B has no room beside A: -0.2 at"),
         (

@@ -10,7 +10,7 @@ from npp_jax.commands.fit.run import FitOutcome, Fitted, run_fit
 from npp_jax.commands.progress import progress
 from npp_jax.files.next_experiments import Next
 from npp_jax.files.study import Study
-from npp_jax.fitting import Problem, draw, linear_model
+from npp_jax.fitting import Problem, draw
 from npp_jax.inference import ParameterError, Parameters
 from npp_jax.planning import (
     Plan,
@@ -23,6 +23,7 @@ from npp_jax.planning import (
     told,
     with_data,
     with_own,
+    worth,
 )
 from npp_jax.simulation.controls import Controls
 from npp_jax.simulation.simulate import SETTINGS
@@ -177,7 +178,7 @@ def _contrast(
     every = shared_parameters(result.parameters, proposals, own)
     problem = Problem(tuple(proposal.measurement for proposal in proposals), every)
     theta = np.append(result.theta, made.theta[0, len(made.parameters) - len(own) :])
-    seen = told(linear_model(problem, controls, study.fit.model, chunk=1), theta[None])
+    seen = told(problem, theta[None], controls, study.fit.model)
     known = with_data(every, theta, np.asarray(result.expansion.jacobian[0]))
     pairs = [(own[0], other[0]) for own, other in zip(made.found, seen, strict=True)]
     return Contrast(
@@ -193,4 +194,4 @@ def _by_contrast(contrast: Contrast, hours: list[float], *, by_hour: bool) -> li
         Ranked(k, float(value), float(value) / cost if cost > 0.0 else np.inf)
         for k, (value, cost) in enumerate(zip(contrast.least, hours, strict=True))
     ]
-    return sorted(rows, key=lambda row: row.rate if by_hour else row.gain, reverse=True)
+    return sorted(rows, key=worth(by_hour), reverse=True)

@@ -125,7 +125,9 @@ def run_profile(
             found = fit[key]
             lines.append(quantity_row(name, found.value, found.interval, unit, key=key))
             arrays |= quantity(name.replace("/", "_over_"), found.value, found.interval, unit)
-            doubtful[name] = found.sigma / found.value
+            # What is held at an end of its range has no error; the status tells.
+            if not np.asarray(fit.refined.at_bound)[0][fit.names.index(key)]:
+                doubtful[name] = found.sigma / found.value
     first = fit[fit.names[0]]
     length, *ends = (2e6 * math.sqrt(value * seconds) for value in (first.value, *first.interval))
     lines.append(quantity_row("2√(Dt)", length, np.asarray(ends), "µm"))
