@@ -16,6 +16,10 @@ CHANCE = 6.63
 """Fall of χ² by one more parameter that chance exceeds in one of a hundred."""
 
 
+GRADIENT = 0.05
+"""Share of a derivative by which that of a held mesh may differ from a difference of runs."""
+
+
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """A table in Markdown."""
     cells = [head, ["---"] * len(head), *([str(cell).replace("|", "\\|") for cell in row] for row in rows)]
@@ -336,6 +340,37 @@ def fit_rivals(result: Result) -> tuple[str, str]:
 
     lines = [(truth, seed, *(told(found[truth, seed, model]) for model in models)) for truth, seed in data]
     return verdict, text + table(("true law", "seed", *models), lines)
+
+
+def input_gradients(result: Result) -> tuple[str, str]:
+    """Derivatives by every input: forward, reverse and differences, a row for each experiment."""
+    groups: dict[str, list[dict]] = {}
+    for row in result["rows"]:
+        groups.setdefault(row["experiment"], []).append(row)
+    seen = [row for row in result["rows"] if row["largest"] >= result["seen"]]
+    far = [row for row in seen if row["difference"] > GRADIENT]
+    apart = max(row["reverse"] for row in seen)
+    failed = apart > 1e-6 or len(far) > 0.05 * len(seen)
+    verdict = (
+        f"{'FAILED: ' if failed else ''}forward = reverse to {apart:.0e}; {len(seen) - len(far)} of {len(seen)} within "
+        f"{100 * GRADIENT:g} % of differences"
+    )
+    text = (
+        f"Of {len(result['rows'])} inputs of {len(groups)} experiments, {len(seen)} change a fraction by "
+        f"{result['seen']:g} or more when they change e-fold. In a derivative the mesh is held, in a difference of runs "
+        "it follows the input.\n\n"
+    )
+    lines = []
+    for name, rows in groups.items():
+        own = [row for row in rows if row["largest"] >= result["seen"]]
+        worst = max(own, key=lambda row: row["difference"])
+        middle = sorted(row["difference"] for row in own)[len(own) // 2]
+        lines.append(
+            (name, f"{len(own)} of {len(rows)}", f"{max(row['reverse'] for row in own):.0e}", f"{100 * middle:.2g} %",
+             f"{100 * worst['difference']:.2g} %", f"`{worst['input']}`")
+        )  # fmt: skip
+    head = ("experiment", "inputs with an effect", "forward - reverse", "- differences, median", "largest", "of")
+    return verdict, text + table(head, lines)
 
 
 def physics_rivals(result: Result) -> tuple[str, str]:
