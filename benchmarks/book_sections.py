@@ -357,8 +357,8 @@ def input_gradients(result: Result) -> tuple[str, str]:
     )
     text = (
         f"Of {len(result['rows'])} inputs of {len(groups)} experiments, {len(seen)} change a fraction by "
-        f"{result['seen']:g} or more when they change e-fold. In a derivative the mesh is held, in a difference of runs "
-        "it follows the input.\n\n"
+        f"{result['seen']:g} or more when they change e-fold. In a derivative the mesh is held, in a difference of "
+        "runs it follows the input.\n\n"
     )
     lines = []
     for name, rows in groups.items():

@@ -25,7 +25,7 @@ jax.config.update("jax_enable_x64", True)
 
 from npp_jax.files import ConfigError, load_experiment
 from npp_jax.files.study import load_study
-from npp_jax.fitting.parameters import known_keys, place, slots, value_of
+from npp_jax.fitting.parameters import place, slots, value_of
 from npp_jax.physics import Experiment
 from npp_jax.physics.protocol import Blocking
 from npp_jax.simulation.simulate import ACCURATE, simulate
@@ -64,6 +64,10 @@ def keys_of(experiment: Experiment) -> list[str]:
     return [name for k, name in enumerate(places) if places[name] not in list(places.values())[:k]]
 
 
+def _rms(values: np.ndarray) -> float:
+    return float(np.sqrt(np.mean(values**2)))
+
+
 def judged(experiment: Experiment) -> list[dict]:
     """One row for each input."""
     blocked = any(isinstance(stage.front, Blocking) for stage in experiment.stages)
@@ -90,15 +94,15 @@ def judged(experiment: Experiment) -> list[dict]:
     difference = (there[: len(names)] - there[len(names) :]).T / (2.0 * step)
     rows = []
     for k, name in enumerate(names):
-        size = np.sqrt(np.mean(forward[:, k] ** 2))
+        own = forward[:, k]
         rows.append(
             {
                 "input": name,
                 "largest": float(largest[k]),
-                "reverse": float(abs(reverse[k] - weights @ forward[:, k]) / max(np.sum(np.abs(forward[:, k])), 1e-300)),
-                "difference": float(np.sqrt(np.mean((forward[:, k] - difference[:, k]) ** 2)) / max(size, 1e-300)),
+                "reverse": float(abs(reverse[k] - weights @ own) / max(np.sum(np.abs(own)), 1e-300)),
+                "difference": float(_rms(own - difference[:, k]) / max(_rms(own), 1e-300)),
             }
-        )  # fmt: skip
+        )
     return rows
 
 
