@@ -138,11 +138,12 @@ def depth_axis(ax: "Axes", *, named: bool = True) -> "Axes":
     named
         Whether the axis has its label; of panels below each other the last one has.
     """
-    from matplotlib.ticker import FuncFormatter
+    from matplotlib.ticker import FuncFormatter, ScalarFormatter
 
+    # Also back to nm: the limits of an axis may have been set before, and deeper.
     deep = ax.get_xlim()[1] > _DEEP
-    if deep:
-        ax.xaxis.set_major_formatter(FuncFormatter(lambda depth, _: f"{1e-3 * depth:.5g}"))
+    in_um = FuncFormatter(lambda depth, _: f"{1e-3 * depth:.5g}")
+    ax.xaxis.set_major_formatter(in_um if deep else ScalarFormatter())
     if named:
         ax.set_xlabel("depth / µm" if deep else "depth / nm")
     return ax

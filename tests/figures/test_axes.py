@@ -163,3 +163,18 @@ def test_deep_profiles_are_drawn_in_micrometres():
     near.figure.draw_without_rendering()
     assert [text.get_text() for text in deep.get_xticklabels()][:2] == ["0", "50"]
     assert [text.get_text() for text in near.get_xticklabels()][:2] == ["0", "100"]
+
+
+def test_an_axis_of_depths_that_was_deeper_before_is_told_in_nm_again():
+    """Residuals are drawn to the last point, and then as deep as their profile."""
+    profile, residuals = Figure().subplots(2, 1)
+    depth = np.linspace(0.0, 12000.0, 7)
+    profile.set_xlim(0.0, 8000.0)
+    depth_axis(profile, named=False)
+    residuals.set_xlim(0.0, 12000.0)
+    depth_axis(residuals)
+    share_depths((profile, residuals), depth, np.zeros((1, 7)))
+    assert residuals.get_xlabel() == "depth / nm"
+    residuals.figure.draw_without_rendering()
+    ticks = [[text.get_text() for text in ax.get_xticklabels()] for ax in (profile, residuals)]
+    assert ticks[0] == ticks[1] and "2000" in ticks[1]

@@ -18,6 +18,7 @@ COMMANDS = {
     "tracer_coverage": ("--replicates", "2"),
     "ions_cost": ("--batch", "16", "--rounds", "1"),
     "gradients": ("--candidates", "2", "--models", "electroneutral", "--settings", "fast"),
+    "input_gradients": ("couple_exponential",),
     "outputs": ("record", "FOLDER/outputs.npz", "--only", "tracer"),
 }
 
