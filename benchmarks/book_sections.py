@@ -312,12 +312,15 @@ def tracer_coverage(result: Result) -> tuple[str, str]:
 def fit_rivals(result: Result) -> tuple[str, str]:
     """BIC of each law of the site energies on the data of each, and whether its band holds the true D(n)."""
     of_truth = {
-        "gaussian": "One site energy distribution, or others",
+        "gaussian": "one Gaussian",
         "immobile": "with immobile ions",
         "bimodal": "sum of two Gaussians",
         "skewed": "sum of two Gaussians",
     }
-    found = {(row["truth"], row["seed"], row["model"]): row for row in result["rows"]}
+    # The first model has the title of its study.
+    first = result["rows"][0]["model"]
+    names = {first: "one Gaussian"}
+    found = {(row["truth"], row["seed"], names.get(row["model"], row["model"])): row for row in result["rows"]}
     data = list(dict.fromkeys((truth, seed) for truth, seed, _ in found))
     models = list(dict.fromkeys(model for _, _, model in found))
     own = [found[truth, seed, of_truth[truth]] for truth, seed in data]

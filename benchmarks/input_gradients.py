@@ -2,11 +2,13 @@
 
 Usage: python benchmarks/input_gradients.py [NAME ...] [--save]
 
+NAME is a file of sweeps/ without its ending, or one of its rivals, as "rival_physics: ions drag one another".
 For each experiment the fractions at some forty depths of its last output are differentiated by every key that a
 parameter may have: forward, in reverse (a fixed sum of them), and by central differences of whole runs, whose mesh
-follows the input. Errors are relative to the derivative by that input: forward against reverse, and the RMS over the
-depths of forward against differences. An input whose e-fold (a unit, of one that is zero) changes no fraction by
-`SEEN` is counted as without effect. `--save` keeps each result as it comes, in place of an earlier one of its name.
+follows the input; from one side where it is zero. Errors are relative to the derivative by that input: forward against
+reverse, and the RMS over the depths of forward against differences. An input whose e-fold (a unit, of one that is zero)
+changes no fraction by `SEEN` is counted as without effect. `--save` keeps each result as it comes, in place of an
+earlier one of its name.
 """
 
 import argparse
@@ -89,9 +91,13 @@ def judged(experiment: Experiment) -> list[dict]:
     reverse = np.asarray(jax.jit(jax.grad(lambda change: weights @ profile(change)))(origin))
     largest = np.max(np.abs(forward), axis=0)
     step = np.clip(CHANGE / np.maximum(largest, 1e-300), SHORTEST, LONGEST)
-    moves = jnp.asarray(np.concatenate([np.diag(step), -np.diag(step)]))
+    # What is zero may be at the end of its range: from one side, of second order as well.
+    back = np.where(np.asarray(base) == 0.0, 2.0, -1.0)
+    moves = jnp.asarray(np.concatenate([np.diag(step), np.diag(back * step), np.zeros((1, len(names)))]))
     there = np.asarray(jax.jit(lambda moves: jax.lax.map(profile, moves))(moves))
-    difference = (there[: len(names)] - there[len(names) :]).T / (2.0 * step)
+    ahead, other, here = there[: len(names)].T, there[len(names) : -1].T, there[-1][:, None]
+    one_sided = (4.0 * ahead - other - 3.0 * here) / (2.0 * step)
+    difference = np.where(back > 0.0, one_sided, (ahead - other) / (2.0 * step))
     rows = []
     for k, name in enumerate(names):
         own = forward[:, k]
@@ -109,13 +115,15 @@ def judged(experiment: Experiment) -> list[dict]:
 def main() -> None:
     """Judge the experiments, print a line for each."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("names", nargs="*", help="files of sweeps/ without their ending; all by default")
+    parser.add_argument(
+        "names", nargs="*", help="files of sweeps/ without their ending, or `FILE: RIVAL`; all by default"
+    )
     parser.add_argument("--save", action="store_true", help="write benchmarks/results/input_gradients.json")
     options = parser.parse_args()
     stored = record.FOLDER / "input_gradients.json"
     kept = json.loads(stored.read_text(encoding="utf-8"))["rows"] if options.save and stored.is_file() else []
     for name, experiment in experiments():
-        if options.names and name.split(":")[0] not in options.names:
+        if options.names and not {name, name.split(":")[0]} & set(options.names):
             continue
         begin = time.perf_counter()
         rows = [{"experiment": name, **row} for row in judged(experiment)]
