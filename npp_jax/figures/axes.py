@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Colours of Okabe and Ito, which colour-blind readers can tell apart."""
 
+BELOW = {"marker": "v", "ms": 3.5, "ls": "none", "alpha": 0.6}
+"""Points that only tell that they are below where they are drawn."""
+
 _ELEMENTS = {"Li": 0, "K": 1, "Rb": 2, "Cs": 3, "Na": 4, "Ag": 5, "H": 6}
 """Numbers of the colours of the ions that are exchanged most."""
 _PLAIN_NAME = re.compile(r"^\d+|[+\d]+$")

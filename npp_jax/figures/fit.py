@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from npp_jax.figures.axes import (
+    BELOW,
     COLOURS,
     depth_axis,
     end_residuals,
@@ -31,7 +32,6 @@ _VISIBLE = 0.03
 """Share of an axis below which a shaded range cannot be seen."""
 
 _DATA = {"marker": ".", "ms": 3.5, "ls": "none", "alpha": 0.6}
-_BELOW = {"marker": "v", "ms": 3.5, "ls": "none", "alpha": 0.6}
 
 
 def data_and_fit(
@@ -58,7 +58,7 @@ def data_and_fit(
         told = used[k] & ~below
         ax.plot(depth[told], values[told], color=colour, label=f"{name} {points}", **_DATA)
         if below.any():
-            ax.plot(depth[below], values[below], color=colour, label=f"{name} below its limit", **_BELOW)
+            ax.plot(depth[below], values[below], color=colour, label=f"{name} below its limit", **BELOW)
         ax.plot(depth, signal[k], color=colour, lw=1.2, label=f"{name} fit")
         ax.fill_between(depth, signal[k] - half[k], signal[k] + half[k], color=colour, alpha=0.3, lw=0)
     ax.set(ylabel="$n_i/N$", xlim=(0.0, reach(depth, signal)))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Int
 
-from npp_jax.figures.axes import COLOURS, MAP, depth_axis, ion_colours, label_axis, legend_above, reach
+from npp_jax.figures.axes import BELOW, COLOURS, MAP, depth_axis, ion_colours, label_axis, legend_above, reach
 from npp_jax.figures.parameter_axes import scale_axis
 from npp_jax.simulation.status import Status
 from npp_jax.sweeping import SweepResult, best
@@ -33,6 +33,7 @@ _STATUS = {
     Status.MISSED_TIME: (COLOURS[3], "^", "missed its time"),
     Status.BEYOND_TRACE: (COLOURS[2], "v", "beyond its trace"),
     Status.NOT_FINITE: ("k", "+", "not finite"),
+    Status.IMPOSSIBLE: ("k", "1", "impossible"),
 }
 """Colour, marker and words of each status."""
 
@@ -164,6 +165,11 @@ def profile_spread(ax: "Axes", stored: StoredProfiles, *, logarithmic: bool = Fa
         colour = colours[name]
         if data is not None:
             used = np.asarray(data.weight[k]) > 0.0
+            below = used & (np.zeros_like(used) if data.censored is None else np.asarray(data.censored[k]) > 0.0)
+            if below.any():
+                at = np.asarray(data.depth)[below], np.asarray(data.fraction[k])[below]
+                ax.plot(*at, color=colour, label=f"{name} below its limit", **BELOW)
+            used = used & ~below
             ax.errorbar(
                 np.asarray(data.depth)[used], np.asarray(data.fraction[k])[used], np.asarray(data.sigma[k])[used],
                 fmt="o", ms=2.0, lw=0.6, color="0.45", mfc=colour, mec="none", zorder=1, label=f"{name} data",

@@ -76,7 +76,9 @@ def write_sweep_arrays(path: str | Path, result: SweepResult, target: str | Path
     `status` [candidate], 0 where the simulation is good, and `good`, false where a candidate failed;
     `profile_NAME` [candidate, species, depth] of each experiment with `species_NAME` and `depth_nm_NAME`, before
     sensitivity and background; `measured_NAME`, `sigma_NAME` and `weight_NAME` [species, depth] of what was measured
-    there, `depth_measured_nm_NAME` where these depths are others; `record_QUANTITY_NAME` [candidate, point]; `chi2`
+    there, `below_NAME` [species, depth] where the study has limits of detection, true at points that only tell that
+    they are below `measured_NAME`, and `depth_measured_nm_NAME` where these depths are others;
+    `record_QUANTITY_NAME` [candidate, point]; `chi2`
     [candidate], infinite where a candidate failed. `training_data` makes more of the same file: noise that is drawn.
 
     Parameters
@@ -125,6 +127,8 @@ def write_sweep_arrays(path: str | Path, result: SweepResult, target: str | Path
                         _add(archive, f"depth_measured_nm_{label}", reader.array(along, (along,)))
                     for name in ("measured", "sigma", "weight"):
                         _add(archive, f"{name}_{label}", reader.array(f"{name}_{label}", (species, along)))
+                    if (below := f"below_{label}") in reader:
+                        _add(archive, below, reader.array(below, (species, along)) > 0.0)
             for quantity, label in itertools.product(RECORDED, labels(result.experiments)):
                 name = f"record_{quantity}_{label}"
                 if name in reader:

@@ -34,7 +34,7 @@ from npp_jax.observe import (
 from npp_jax.simulation.controls import Controls
 from npp_jax.simulation.simulate import simulate
 from npp_jax.simulation.solution import Model, Solution
-from npp_jax.simulation.status import Status
+from npp_jax.simulation.status import FAILED
 from npp_jax.simulation.supported import check_supported
 
 _REFINE = 4
@@ -220,7 +220,7 @@ class Objective:
         compared = for_each(Comparison.residuals, list(self._comparisons(solutions, theta).values()))
         for measurement, solution in zip(self.problem.measurements, solutions, strict=True):
             compared += self._recorded(measurement, solution, theta)
-        finite = jnp.stack([s.report.status != Status.NOT_FINITE for s in solutions]).all(axis=0)
+        finite = jnp.stack([s.report.status < min(FAILED) for s in solutions]).all(axis=0)
         return Predicted([r for r, _ in compared], [seen for _, seen in compared], finite)
 
     def _recorded(self, measurement: Measurement, solution: Solution, theta: Array) -> list[tuple[Array, Array]]:

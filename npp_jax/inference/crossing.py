@@ -19,6 +19,12 @@ from npp_jax.inference.interval_end import Outcome
 
 CLOSE = 0.0025
 """Distance of Δχ² from the threshold at which the crossing is found, over the threshold."""
+_FAR = 100.0 * math.log(10.0)
+"""A hundred decades."""
+
+_LOST = 25.0
+"""Δχ² over the threshold beyond which a refit is not taken before all starts have been tried."""
+
 _NARROW = 1e-4  # bracket over its distance from the minimum, within which Δχ² jumps
 _ROUNDS = 40
 _EXPANSIONS = 15  # without a bracket, where the range is infinite
@@ -83,6 +89,13 @@ class Side(NamedTuple):
     def again_from(self, point: Point) -> "Side":
         """The same search from a point farther out that turned out to lie below the threshold."""
         return self._replace(inner=point, before=self.inner, outer=None, wall=None, refused=0, failures=0, ended=None)
+
+
+def followed(limit: float, at: float, sign: int) -> float:
+    """How far a logarithm is followed: to the end of its range, or, where that is its whole domain, farther than any
+    data tell.
+    """
+    return limit if math.isfinite(limit) else at + sign * _FAR
 
 
 def begin(parameter: int, sign: int, best: Point, limit: float, error: float, threshold: float) -> Side:
@@ -167,6 +180,9 @@ def advance(side: Side, point: Point, tries: int, threshold: float) -> Side:
         side = side._replace(inner=point, before=side.inner, refused=0, wall=None if passed else side.wall)
         if point.at == side.limit:
             return side._replace(ended=Outcome.RANGE)
+    elif point.converged and point.delta > _LOST * threshold and side.refused + 1 < tries:
+        # Another minimum, into which this start has led: another one may stay beside that of the others.
+        return side._replace(refused=side.refused + 1)
     elif point.converged and math.isfinite(point.delta):
         beyond = side.wall is None or side.sign * (point.at - side.wall) <= 0.0
         side = side._replace(outer=point, refused=0, wall=None if beyond else side.wall)

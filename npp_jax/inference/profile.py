@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import ArrayLike, Float
 
-from npp_jax.inference.crossing import CLOSE, Side, advance, begin, crossing, starts, trial
+from npp_jax.inference.crossing import CLOSE, Side, advance, begin, crossing, followed, starts, trial
 from npp_jax.inference.interval_end import End, Outcome
 from npp_jax.inference.parameter import Parameters
 from npp_jax.inference.refine import ResidualsAndJacobian
@@ -154,7 +154,8 @@ def profile_likelihood(
 
 def _begin(refits: Refits, covariance: Covariance | None, k: int, sign: int, threshold: float) -> Side:
     best = refits.minima[0]._replace(at=float(refits.centre[k]))
-    limit = float((refits.ranges.low, refits.ranges.high)[sign > 0][k])
+    end = float((refits.ranges.low, refits.ranges.high)[sign > 0][k])
+    limit = end if refits.parameters[k].scale == "linear" else followed(end, best.at, sign)
     error = 0.0 if covariance is None else float(covariance.standard_error_scaled[k])
     side = begin(k, sign, best, limit, error, threshold)
     # Another minimum that is as good belongs to the interval.

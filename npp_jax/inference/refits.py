@@ -32,6 +32,10 @@ class Refit(NamedTuple):
     reason: Reason
 
 
+_LARGEST = 745.0
+"""Logarithm, or logit, whose exponential is beyond all numbers, or zero."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Refits:
     """Residuals with a minimum, beside which they are refitted."""
@@ -111,7 +115,9 @@ def refits_at(
 
 
 def _points(ranges: Ranges, result: RefineResult, variance: float, chi2: float) -> list[Refit]:
+    # Where a range is a whole domain, a value may have become zero or infinite by rounding.
     scaled = np.asarray(to_scaled(ranges, result.theta), float)
+    scaled = np.where(np.isfinite(scaled), scaled, np.nan_to_num(np.sign(scaled)) * _LARGEST)
     side = np.where(np.asarray(result.insensitive), 0, np.asarray(result.at_bound))
     # The ends of the ranges themselves, not what they became on the way through θ.
     scaled = np.where(side < 0, ranges.low, np.where(side > 0, ranges.high, scaled))

@@ -12,6 +12,7 @@ from npp_jax.physics.initial import InitialTable
 from npp_jax.physics.keys import INITIAL, ION, LISTS, RESERVOIR, SAMPLE, STAGE, Key
 from npp_jax.physics.laws import SplineDiffusivity
 from npp_jax.physics.limits import Limits
+from npp_jax.physics.protocol import Stage
 from npp_jax.physics.sed import TabulatedSED
 from npp_jax.physics.species import Species
 
@@ -37,44 +38,52 @@ def wrong_input(experiment: Experiment) -> str | None:
 
 
 def _wrong(experiment: Experiment) -> Iterator[str]:
-    yield from _of("sample", experiment.sample, SAMPLE)
+    for what, value, limits in numbers_with_limits(experiment):
+        yield from _outside(what, value, limits)
     for ion in experiment.species:
-        given = {k: v for k, v in ION.items() if ion.name not in experiment.conductivities or k != "D_bulk_m2_s"}
-        yield from _of(ion.name, ion, given)
-        for name, key in LISTS.items():
-            yield from _entries(f"{ion.name}.{name}", key, ion)
         yield from _curves(ion)
     yield from _shares(experiment)
     for name, form in (experiment.initial or {}).items():
-        yield from _of(f"initial.{name}", form, INITIAL)
         if isinstance(form, InitialTable):
             yield from _rising(f"initial.{name}: depth", form.depth)
     for k, stage in enumerate(experiment.stages):
-        yield from _of(f"stages[{k}]", stage, STAGE)
-        fractions, key = getattr(stage.front, "fraction", {}), RESERVOIR["reservoir_fraction"]
-        for name, value in fractions.items():
-            yield from _outside(f"stages[{k}].reservoir_fraction.{name}", value, key.limits)
         for name in ("potential", "current_density"):
             drive = getattr(stage.front, name, None)
             if isinstance(drive, Drive) and drive.time is not None:
                 yield from _trace(f"stages[{k}]: {name}", drive, STAGE[_LEVEL[name]].limits)
 
 
-def _of(where: str, part: Any, table: dict[str, Key]) -> Iterator[str]:
-    """Numbers of a part, each against the limits of its key."""
+def numbers_with_limits(experiment: Experiment) -> Iterator[tuple[str, Any, Limits]]:
+    """Every number that a key sets, with its name, in the unit of the key, and its limits; traces apart."""
+    yield from _of("sample", experiment.sample, SAMPLE)
+    for ion in experiment.species:
+        yield from _of_ion(ion, experiment)
+    for name, form in (experiment.initial or {}).items():
+        yield from _of(f"initial.{name}", form, INITIAL)
+    for k, stage in enumerate(experiment.stages):
+        yield from _of_stage(f"stages[{k}]", stage)
+
+
+def _of_ion(ion: Species, experiment: Experiment) -> Iterator[tuple[str, Any, Limits]]:
+    given = {k: v for k, v in ION.items() if ion.name not in experiment.conductivities or k != "D_bulk_m2_s"}
+    yield from _of(ion.name, ion, given)
+    for name, key in LISTS.items():
+        for n, value in enumerate(key.leaf(ion) if key.of(ion) else ()):
+            yield f"{ion.name}.{name}.{n}", value, key.limits
+
+
+def _of_stage(where: str, stage: Stage) -> Iterator[tuple[str, Any, Limits]]:
+    yield from _of(where, stage, STAGE)
+    for name, value in getattr(stage.front, "fraction", {}).items():
+        yield f"{where}.reservoir_fraction.{name}", value, RESERVOIR["reservoir_fraction"].limits
+
+
+def _of(where: str, part: Any, table: dict[str, Key]) -> Iterator[tuple[str, Any, Limits]]:
+    """Numbers of a part, each with the limits of its key."""
     for name, key in table.items():
-        if name in _DERIVED or not key.of(part) or not concrete(key.leaf(part)):
-            continue
-        leaf = np.asarray(key.leaf(part))
-        value = leaf if key.entry is None else leaf[key.entry]
-        yield from _outside(f"{where}.{name}", value / key.unit, key.limits)
-
-
-def _entries(where: str, key: Key, ion: Species) -> Iterator[str]:
-    if not key.of(ion) or not concrete(key.leaf(ion)):
-        return
-    for n, value in enumerate(np.asarray(key.leaf(ion))):
-        yield from _outside(f"{where}.{n}", value, key.limits)
+        if name not in _DERIVED and key.of(part):
+            leaf = key.leaf(part)
+            yield f"{where}.{name}", (leaf if key.entry is None else leaf[key.entry]) / key.unit, key.limits
 
 
 def _outside(what: str, value: Any, limits: Limits) -> Iterator[str]:

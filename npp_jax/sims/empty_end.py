@@ -1,4 +1,4 @@
-"""Points at the end of a run that was stopped: the export goes on with zeros where nothing was measured any more."""
+"""Points at which nothing was measured: zeros behind the end of a run that was stopped, or in pauses of it."""
 
 import dataclasses
 
@@ -10,6 +10,8 @@ from npp_jax.sims.raw import AXIS_UNITS, MINIMUM_POINTS, RawProfile
 
 _LEVEL = 10.0
 """Signal before the zeros, summed over the channels, from which on they are no chance of counting."""
+_BESIDE = 3
+"""Points on each side of a pause at which signals stand at a level."""
 _DROP = 0.02
 """Share of the level before that the last point has at least: less is a front that runs out, not a run that stopped."""
 
@@ -45,6 +47,38 @@ def without_empty_end(raw: RawProfile) -> RawProfile:
     channels = tuple(
         dataclasses.replace(c, axis=c.axis[:end], values=c.values[:end], lines=c.lines[:end])
         for c, end in zip(raw.channels, ends, strict=True)
+    )
+    return dataclasses.replace(raw, channels=channels, warnings=(*raw.warnings, warning))
+
+
+def without_pauses(raw: RawProfile) -> RawProfile:
+    """The profile without points that are zero in all channels amid signals that stand at a level, or before them, and
+    with a warning that says so.
+    """
+    if len({len(channel.values) for channel in raw.channels}) != 1:
+        return raw
+    total = np.sum([np.abs(np.nan_to_num(c.values, posinf=0.0, neginf=0.0)) for c in raw.channels], axis=0)
+    # A rate of few counts is zero by chance: the step between its values is that of one count.
+    one = max((float(np.min(np.diff(np.unique(c.values)), initial=np.inf)) for c in raw.channels), default=np.inf)
+    level = _LEVEL * max(one, 1.0) if np.isfinite(one) else np.inf
+    kept = total != 0.0
+    counted = np.flatnonzero(kept)
+    for start in np.flatnonzero(~kept & np.append(True, kept[:-1])):
+        stop = int(counted[counted > start][0]) if np.any(counted > start) else len(total)
+        sides = [side for side in (total[max(start - _BESIDE, 0) : start], total[stop : stop + _BESIDE]) if side.size]
+        if stop == len(total) or min(float(side.min()) for side in sides) < level or len(sides[-1]) < _BESIDE:
+            kept[start:stop] = True
+    if kept.all() or np.count_nonzero(kept) < MINIMUM_POINTS:
+        return raw
+    lost = np.flatnonzero(~kept)
+    first = raw.channels[0]
+    unit = {"cycle": ""}.get(raw.axis, f" {AXIS_UNITS[raw.axis]}")
+    what = "a point has" if len(lost) == 1 else f"{len(lost)} points have"
+    where = f"from {float(first.axis[lost[0]]):.4g}{unit}, line {int(first.lines[lost[0]])}"
+    went_on = "" if raw.axis == "depth" else "; depths are right if the sputtering went on meanwhile"
+    warning = f"{what} no counts in any channel ({where}) amid others that have, left out{went_on}"
+    channels = tuple(
+        dataclasses.replace(c, axis=c.axis[kept], values=c.values[kept], lines=c.lines[kept]) for c in raw.channels
     )
     return dataclasses.replace(raw, channels=channels, warnings=(*raw.warnings, warning))
 

@@ -59,5 +59,17 @@ class SimsProfile:
         pair = (self.counts, self.counts_per_fraction) if np.all(known) else (None, None)
         taken_off = self.background if np.all(known) and np.any(self.background != 0.0) else None
         systematic = (self.depth_sigma, self.scale_sigma, np.mean(self.background_sigma, axis=1))
-        interval = np.gradient(self.depth_nm)
+        interval = _sputtered(self.depth_nm)
         return (self.depth_nm, self.species, self.fraction, self.sigma, *pair, None, taken_off, interval, systematic)
+
+
+_PAUSE = 3.0
+"""Distance of two points over that of the next two, from which on it is a pause and not sputtered by a point."""
+
+
+def _sputtered(depth: Float[np.ndarray, "point"]) -> Float[np.ndarray, "point"]:
+    """Depth that each point sputtered: half of the way to each neighbour, but not through a pause [nm]."""
+    step = np.diff(depth)
+    before, after = np.append(step[:1], step), np.append(step, step[-1:])
+    shorter, longer = np.minimum(before, after), np.maximum(before, after)
+    return np.where(longer > _PAUSE * shorter, shorter, np.gradient(depth))

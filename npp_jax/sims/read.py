@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from npp_jax.sims import cameca, surfacelab, table
-from npp_jax.sims.empty_end import without_empty_end
+from npp_jax.sims.empty_end import without_empty_end, without_pauses
 from npp_jax.sims.errors import SimsFileError, fault
 from npp_jax.sims.raw import RawProfile
 from npp_jax.text.decode import Text, read_text
@@ -49,7 +49,8 @@ def read_raw(path: str | Path, format: str = "auto") -> RawProfile:
         text = read_text(path, "a depth profile")
         # Numbers beyond the range of doubles are found as infinities by the checks.
         with np.errstate(all="ignore"):
-            raw = without_empty_end(FORMATS[find_format(text) if format == "auto" else format](text))
+            raw = FORMATS[find_format(text) if format == "auto" else format](text)
+            raw = without_pauses(without_empty_end(raw))
     except TextError as error:
         raise SimsFileError(str(error)) from None
     return dataclasses.replace(raw, warnings=raw.warnings + _odd_values(raw))

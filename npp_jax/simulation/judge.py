@@ -27,7 +27,7 @@ TRACE_SLACK = 0.01
 """Share of the length of a trace by which its stage may go beyond it."""
 
 
-def rated(solution: Solution, beyond: Array) -> Solution:
+def rated(solution: Solution, beyond: Array, impossible: Array) -> Solution:
     """Give a solution its status: the worst that befell the run, its error estimate apart.
 
     Parameters
@@ -36,6 +36,8 @@ def rated(solution: Solution, beyond: Array) -> Solution:
         What has been found.
     beyond
         Share of its length by which a trace has been left behind, at most. [1]
+    impossible
+        Candidates that no sample can be.
     """
     report = solution.report
     finite = jnp.isfinite(solution.fraction).all((0, 1, 2)) & jnp.isfinite(solution.potential).all((0, 1))
@@ -46,6 +48,7 @@ def rated(solution: Solution, beyond: Array) -> Solution:
         (Status.MISSED_TIME, ~(report.time_error <= TIME_TARGET)),
         (Status.BEYOND_TRACE, ~(beyond <= TRACE_SLACK)),
         (Status.NOT_FINITE, ~finite),
+        (Status.IMPOSSIBLE, impossible),
     )
     return replace(solution, report=replace(report, status=status))
 

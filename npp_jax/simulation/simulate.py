@@ -20,6 +20,7 @@ from npp_jax.simulation.numbers import numbers_of, solution_of
 from npp_jax.simulation.parts import Parts, in_parts
 from npp_jax.simulation.plan_mixture import MixturePlan, finer
 from npp_jax.simulation.plan_pair import PairPlan
+from npp_jax.simulation.possible import impossible
 from npp_jax.simulation.schemes import MIXTURE, PAIR, AbstractMixtureScheme
 from npp_jax.simulation.solution import Model, Solution
 from npp_jax.simulation.stages import Run, run_stages
@@ -110,14 +111,14 @@ def _simulated(experiment: Experiment, controls: Controls, model: Model) -> Solu
     if is_two_ions(experiment):
         plan, view = PairPlan(PAIR[model], held.experiment), PairView(PAIR[model], controls.observables)
         fine = run_stages(parts, controls, plan)
-        solution = rated(assemble(parts.experiment, fine, view, model), fine.beyond)
+        solution = rated(assemble(parts.experiment, fine, view, model), fine.beyond, impossible(held.experiment))
         if not controls.companion:
             return solution
         rough = run_stages(held, coarser(controls), plan)
     else:
         fine, rough = _mixture_runs(parts, held, controls, MIXTURE[model])
         view = MixtureView(MIXTURE[model])
-        solution = rated(assemble(parts.experiment, fine, view, model), fine.beyond)
+        solution = rated(assemble(parts.experiment, fine, view, model), fine.beyond, impossible(held.experiment))
         if not controls.companion:
             return solution
     whole = experiment.initial is not None

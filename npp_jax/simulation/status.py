@@ -13,10 +13,14 @@ class Status(IntEnum):
     MISSED_TIME = 4
     BEYOND_TRACE = 5
     NOT_FINITE = 6
+    IMPOSSIBLE = 7
 
 
 UNSOLVED = (Status.NOT_CONVERGED, Status.MISSED_TIME, Status.NOT_FINITE)
 """What an iteration that ends nowhere leaves."""
+
+FAILED = (Status.NOT_FINITE, Status.IMPOSSIBLE)
+"""Where numbers tell nothing, and a fit does not go."""
 
 RESOLUTION = (Status.COARSE, *UNSOLVED)
 """What more cells, steps and iterations may mend."""
@@ -31,5 +35,7 @@ STATUS_ADVICE = {
     Status.MISSED_TIME: "the stage did not end at its duration: check potential and duration, or end it at a charge",
     Status.BEYOND_TRACE: "a stage goes on after its trace has ended: a longer trace, or less charge, is needed",
     Status.NOT_FINITE: "numbers overflowed: the parameters are outside what the model can represent",
+    Status.IMPOSSIBLE: "no sample is like this: a number is outside of its limits, or an ion has less than none at the "
+    "start beside the others",
 }
 """What each status means and what to try."""

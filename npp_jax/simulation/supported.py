@@ -16,6 +16,7 @@ from npp_jax.physics.inputs import wrong_input
 from npp_jax.physics.leaf import batch_shape
 from npp_jax.physics.protocol import Blocking, Closed, IonBeamCurrent, IonBeamPotential, Reservoir
 from npp_jax.simulation.at_start import faces_of_start, fractions_at_start
+from npp_jax.simulation.possible import LEAST_FRACTION, ROUNDINGS
 from npp_jax.simulation.solution import Model
 
 
@@ -112,12 +113,6 @@ def check_supported(experiment: Experiment, model: Model = "electroneutral") -> 
     _check_charge(experiment)
 
 
-_NEUTRAL = 1e-5
-"""Fraction or charge of a start, in units of the bulk, that is a rounding error."""
-
-_ROUNDINGS = 8.0
-"""Roundings of the integrals of a start, whose difference is what a cell holds."""
-
 _SEEN = 1000
 """Cells in which a start is looked at: so many even ones, and as many in constant ratio from the surface on."""
 
@@ -136,16 +131,16 @@ def _check_initial(experiment: Experiment) -> None:
     bulk = sum(ion.charge * np.broadcast_to(ion.bulk_fraction, shape).ravel() for ion in experiment.species)
     # One candidate of a batch fails alone: what is told is that of the best. What a thin cell holds is a
     # difference of integrals over the sample.
-    rounding = _ROUNDINGS * np.finfo(jnp.result_type(float)).eps * edges[-1] / np.diff(edges)
+    rounding = ROUNDINGS * np.finfo(jnp.result_type(float)).eps * edges[-1] / np.diff(edges)
     lost = rounding[:, None]
     excess = np.tensordot(charges, cells, axes=1) - bulk
     wrong = np.maximum(np.max(np.abs(excess) - lost, axis=0), np.max(-cells - lost, axis=(0, 1)))
     best = int(np.argmin(wrong))
-    if wrong[best] <= _NEUTRAL:
+    if wrong[best] <= LEAST_FRACTION:
         return
     given, whole = ", ".join(experiment.initial or {}), float(np.broadcast_to(bulk, wrong.shape)[best])
     k, row = (int(i) for i in np.unravel_index(np.argmin(cells[:, :, best] + rounding), cells.shape[:2]))
-    if cells[k, row, best] + rounding[row] < -_NEUTRAL:
+    if cells[k, row, best] + rounding[row] < -LEAST_FRACTION:
         name, least = experiment.species[k].name, cells[k, row, best]
         told = "is negative" if name in (experiment.initial or {}) else f"has no room beside {given}"
         raise Unsupported(f"initial: {name} {told}: {least:.4g} at {middle[row]:.4g} µm, of {whole:g} for all ions")

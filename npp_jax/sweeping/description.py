@@ -89,6 +89,8 @@ def _measured(measurement: Measurement, label: str) -> dict[str, Coordinate]:
         "sigma": (profile.sigma, "standard deviation of the profile"),
         "weight": (profile.weight, "weight of the points of the profile"),
     }
+    if profile.censored is not None:
+        values["below"] = (profile.censored, "one where the profile only tells that it is below 'measured'")
     return {
         axes[0]: Coordinate(profile.species, "1", f"species of the profile {of}"),
         axes[1]: Coordinate(np.asarray(profile.depth), "nm", f"depth of the profile {of}"),

@@ -189,9 +189,12 @@ def read_profiles(path: str | Path, candidates: Int[np.ndarray, " chosen"]) -> l
                     for key in ("measured", "sigma", "weight")
                 )
                 fraction, sigma, weight = parts
+                below = f"below_{label}"
+                limited = reader.array(below, (f"species_{label}", along), finite=True) if below in reader else None
                 measured = DepthProfile(
-                    reader.array(along, (along,), finite=True), species, fraction, sigma, weight=weight
-                )
+                    reader.array(along, (along,), finite=True), species, fraction, sigma, weight=weight,
+                    censored=limited,
+                )  # fmt: skip
             found.append(StoredProfiles(name, species, depth, profile, "sensitivity" in chosen, measured))
     return found
 

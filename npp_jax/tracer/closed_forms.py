@@ -25,6 +25,8 @@ _EXCHANGE_MODES = 14
 _PLATE_SWITCH = 0.2
 _EXCHANGE_SWITCH = 0.03
 _ROOT_ITERATIONS = 6
+_AT_ONCE = 1e12
+"""k√(t/D), or kL/D, from which on a surface is in equilibrium at once: a larger k changes no digit."""
 
 Number: TypeAlias = Float[ArrayLike, "*#shape"]
 """A number or an array; all arguments of a function broadcast against each other."""
@@ -93,7 +95,7 @@ def surface_exchange(x: Number, t: Number, D: Number, k: Number) -> Float[Array,
     z = _scaled(x, t, D)
     positive = D * t > 0.0
     reach = k * jnp.sqrt(jnp.where(positive, t / jnp.where(positive, D, 1.0), 1.0))
-    return jnp.exp(-(z**2)) * erfcx_drop(z, jnp.where(positive, reach, 0.0))
+    return jnp.exp(-(z**2)) * erfcx_drop(z, jnp.where(positive, jnp.minimum(reach, _AT_ONCE), 0.0))
 
 
 @expects(x=FINITE, t=NOT_NEGATIVE, D=POSITIVE, width=NOT_NEGATIVE)
@@ -229,7 +231,7 @@ def plate_surface_exchange(x: Number, t: Number, D: Number, k: Number, thickness
     x, t, D, k, thickness = _arrays(x, t, D, k, thickness)
     age = D * t / thickness**2
     is_early, early, late = _split(age, _EXCHANGE_SWITCH)
-    depth, ratio = x / thickness, k * thickness / D
+    depth, ratio = x / thickness, jnp.minimum(k * thickness / D, _AT_ONCE)
     images = surface_exchange(jnp.stack([depth, 2.0 - depth]), early, 1.0, ratio)
     beta = exchange_roots(ratio, _EXCHANGE_MODES)
     sign = _orders((-1.0) ** np.arange(_EXCHANGE_MODES), age)

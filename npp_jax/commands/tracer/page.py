@@ -104,9 +104,7 @@ def _digits(quantity: Quantity) -> tuple[str, str]:
     (value, *limits), power = together((quantity.value, *ends), _error(quantity))
     if quantity.interval is None:
         return with_power(value, power), ""
-    rest = iter(limits)
-    low, high = (next(rest) if math.isfinite(end) else "open" for end in quantity.interval)
-    return with_power(value, power), with_power(f"{low} … {high}", power)
+    return with_power(value, power), with_power(quantity.ends(limits), power)
 
 
 def _error(quantity: Quantity) -> float:

@@ -14,7 +14,7 @@ from npp_jax.commands.tracer.report import (
     TracerReport,
     chi2_lines,
     ending,
-    quantity_row,
+    searched_row,
     vague,
 )
 from npp_jax.commands.tracer.stored import (
@@ -123,18 +123,17 @@ def run_profile(
     for key, (name, unit) in _LOGARITHMS.items():
         if key in fit.names:
             found = fit[key]
-            lines.append(quantity_row(name, found.value, found.interval, unit, key=key))
+            lines.append(searched_row(name, found, unit, key=key))
             arrays |= quantity(name.replace("/", "_over_"), found.value, found.interval, unit)
             # What is held at an end of its range has no error; the status tells.
             if not np.asarray(fit.refined.at_bound)[0][fit.names.index(key)]:
                 doubtful[name] = found.sigma / found.value
     first = fit[fit.names[0]]
-    length, *ends = (2e6 * math.sqrt(value * seconds) for value in (first.value, *first.interval))
-    lines.append(quantity_row("2√(Dt)", length, np.asarray(ends), "µm"))
+    lines.append(searched_row("2√(Dt)", first, "µm", of=lambda value: 2e6 * math.sqrt(value * seconds)))
     for key, name in (("surface", "C of the source"), ("base", "C of the untouched sample")):
         if key in fit.names:
             found = fit[key]
-            lines.append(quantity_row(name, found.value, found.interval, "1", key=key))
+            lines.append(searched_row(name, found, "1", key=key))
             arrays[key] = Array(np.asarray(found.value), "1", name)
             arrays[f"{key}_error"] = Array(np.asarray(found.sigma), "1", f"standard error of {name}")
     for key, name in (
@@ -142,11 +141,11 @@ def run_profile(
         ("D_slope", "ln D at the source less that of the untouched sample"),
     ):
         if key in fit.names:
-            lines.append(quantity_row(name, fit[key].value, fit[key].interval, "1", key=key))
+            lines.append(searched_row(name, fit[key], "1", key=key))
             arrays |= quantity(key, fit[key].value, fit[key].interval, "1")
     if "origin_m" in fit.names:
         found = fit["origin_m"]
-        lines.append(quantity_row("position of the surface", found.value / UM, np.asarray(found.interval) / UM, "µm"))
+        lines.append(searched_row("position of the surface", found, "µm", of=lambda value: value / UM))
         arrays["origin"] = Array(np.asarray(found.value), "m", "position of the surface")
         arrays["origin_error"] = Array(np.asarray(found.sigma), "m", "standard error of it")
     position = jnp.linspace(measured.position[0], measured.position[-1], CURVE_POINTS)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 
-from npp_jax.inference import NORMAL_95, REASON_ADVICE, UNLIKELY, Reason, too_close
+from npp_jax.inference import NORMAL_95, REASON_ADVICE, UNLIKELY, Estimate, Outcome, Reason, too_close
 from npp_jax.store.arrays import Array
 from npp_jax.tracer.mesh_error import mesh_error
 from npp_jax.tracer.tracer_fit import TracerFit
@@ -33,14 +33,21 @@ class Quantity(NamedTuple):
     """What synthetic data are told to be made with, in the table `[truth]` of a study."""
     group: str = ""
     """Of what it is, where there are several."""
+    words: tuple[str, str] = ("open", "open")
+    """What stands in the place of an end that is no number."""
+
+    def ends(self, numbers: Iterable[str]) -> str:
+        """The interval, of the numbers of its ends that have one."""
+        rest = iter(numbers)
+        parts = zip(self.interval or (), self.words, strict=False)
+        return " … ".join(next(rest) if math.isfinite(end) else word for end, word in parts)
 
     def text(self) -> str:
         """The line of a terminal."""
         head = f"{self.name:28s} {self.value:11.4g} {'' if self.unit == '1' else self.unit:8s} "
         if self.interval is None:
             return head + self.note
-        low, high = (f"{end:.4g}" if math.isfinite(end) else "open" for end in self.interval)
-        return f"{head}95 %: {low} … {high}"
+        return f"{head}95 %: {self.ends(f'{end:.4g}' for end in self.interval if math.isfinite(end))}"
 
 
 Line: TypeAlias = Quantity | str
@@ -78,6 +85,15 @@ def quantity_row(
     return Quantity(name, float(value), unit, (low, high), key=key, group=group)
 
 
+def searched_row(
+    name: str, found: Estimate, unit: str, *, key: str = "", of: Callable[[float], float] = float
+) -> Quantity:
+    """A quantity, or a function of it, whose ends were searched for: one that was not found is no open one."""
+    low, high = (of(end) for end in found.interval)
+    words = tuple("open" if end.outcome is Outcome.CLOSED else end.label() for end in found.ends)
+    return Quantity(name, of(found.value), unit, (low, high), key=key, words=(words[0], words[1]))
+
+
 def logarithmic_row(
     name: str, log_value: float, log_error: float, unit: str, *, key: str = "", group: str = ""
 ) -> Quantity:
@@ -112,13 +128,20 @@ def vague(names: list[str], log_errors: np.ndarray) -> list[str]:
 
 
 def chi2_lines(fit: TracerFit) -> tuple[list[str], list[str]]:
-    """Line about χ², and the warning that belongs to it, if any."""
+    """Line about χ², and the warnings that belong to it and to the intervals, if any."""
+    lost = [
+        f"The {side} end of {profile.name} is {end.text()}."
+        for profile in fit.profiles
+        for side, end in zip(("lower", "upper"), profile.ends, strict=True)
+        if end.outcome is Outcome.NOT_FOUND
+    ]
     line = f"χ² {fit.chi2:.1f} for {fit.degrees_of_freedom} degrees of freedom, probability {fit.p_value:.2g}"
     if fit.p_value >= UNLIKELY:
         close = too_close(fit.chi2, fit.degrees_of_freedom, fit.p_value)
-        return [line], [close] if close else []
+        return [line], [*([close] if close else []), *lost]
     return [line], [
-        "The model does not explain the data within their errors; the intervals hold only for a model that does."
+        "The model does not explain the data within their errors; the intervals hold only for a model that does.",
+        *lost,
     ]
 
 
