@@ -5,10 +5,11 @@ from collections.abc import Iterator
 import jax.numpy as jnp
 import numpy as np
 
+from npp_jax.physics.cuts import RESTING
 from npp_jax.physics.diffusivity import FULL, SEDDiffusivity
 from npp_jax.physics.experiment import Experiment, laws_of
 from npp_jax.physics.keys import STAGE
-from npp_jax.physics.protocol import IonBeamCurrent, Reservoir
+from npp_jax.physics.protocol import IonBeamCurrent, IonBeamPotential, Reservoir
 from npp_jax.simulation.solution import Solution
 from npp_jax.simulation.status import Status
 
@@ -39,6 +40,7 @@ def remarks(experiment: Experiment, solution: Solution) -> tuple[str, ...]:
         *_high_potentials(experiment, solution),
         *_strong_fields(experiment, solution),
         *_exchange_at_the_back(experiment, solution),
+        *_rests_before_its_charge(experiment, solution),
         *steep,
     )
 
@@ -162,3 +164,20 @@ def _steepest_law(experiment: Experiment) -> Iterator[str]:
             f"the diffusion coefficient of {name} falls by {decades:.0f} decades from its bulk to a hundredth of it at "
             f"{temperature:g} K (stages[{k}]): check the width of its distribution, vacancy_fraction and temperature_K"
         )
+
+
+def _rests_before_its_charge(experiment: Experiment, solution: Solution) -> Iterator[str]:
+    """Potentials that rest in stages whose clock is the charge, which stands still meanwhile."""
+    if not np.any(np.asarray(solution.report.status) == Status.NOT_FINITE):
+        return
+    for k, stage in enumerate(experiment.stages):
+        front = stage.front
+        if stage.duration is not None or not isinstance(front, IonBeamPotential) or front.potential.time is None:
+            continue
+        value = np.abs(np.asarray(front.potential.value))
+        off = value <= RESTING * np.max(value, axis=0)
+        if np.any(off[1:] & off[:-1]):
+            yield (
+                f"stages[{k}]: its potential rests, and no charge passes by which the end of a rest could be told: end "
+                "the stage at a duration"
+            )

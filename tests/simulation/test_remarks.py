@@ -6,7 +6,9 @@ import jax.numpy as jnp
 import pytest
 from cases import SMALL, base, simulated
 
+from npp_jax.physics.drive import Drive
 from npp_jax.physics.experiment import Experiment
+from npp_jax.physics.protocol import IonBeamPotential
 from npp_jax.physics.sed import GaussianSED
 from npp_jax.simulation.remarks import remarks
 from npp_jax.simulation.solution import Solution
@@ -54,6 +56,22 @@ def test_a_field_too_strong_for_linear_hops_is_named(solution: Solution) -> None
     divalent = (experiment.species[0], replace(experiment.species[1], charge=2))
     (text,) = remarks(replace(experiment, species=divalent), strong)
     assert "hop_length_nm" not in text
+
+
+def test_a_potential_that_rests_before_a_stage_has_its_charge_is_named(solution: Solution) -> None:
+    failed = replace(solution, report=replace(solution.report, status=jnp.asarray(Status.NOT_FINITE)))
+    experiment = base()
+    (stage,) = experiment.stages
+
+    def driven(potential: list[float]) -> Experiment:
+        drive = Drive(jnp.asarray(potential), 1e3 * jnp.arange(len(potential)))
+        return replace(experiment, stages=(replace(stage, front=IonBeamPotential("K", drive)),))
+
+    told = [text for text in remarks(driven([20.0, 0.0, 0.0, 20.0, 20.0]), failed) if "its potential rests" in text]
+    assert len(told) == 1 and told[0].endswith("end the stage at a duration")
+    for potential in ([0.0, 20.0, 20.0], [20.0, 0.0, 20.0, 20.0]):
+        assert not any("its potential rests" in text for text in remarks(driven(potential), failed))
+    assert not any("rests" in text for text in remarks(driven([20.0, 0.0, 0.0, 20.0]), solution))
 
 
 def test_a_run_that_falls_short_names_its_steepest_law(solution: Solution) -> None:
