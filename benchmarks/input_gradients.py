@@ -90,7 +90,9 @@ def judged(experiment: Experiment) -> list[dict]:
     weights = jnp.cos(jnp.arange(len(forward), dtype=forward.dtype))
     reverse = np.asarray(jax.jit(jax.grad(lambda change: weights @ profile(change)))(origin))
     largest = np.max(np.abs(forward), axis=0)
-    step = np.clip(CHANGE / np.maximum(largest, 1e-300), SHORTEST, LONGEST)
+    # From zero on the scale of an effect is not known, such as how much of a front is thinner than that.
+    longest = np.where(np.asarray(base) == 0.0, SHORTEST, LONGEST)
+    step = np.clip(CHANGE / np.maximum(largest, 1e-300), SHORTEST, longest)
     # What is zero may be at the end of its range: from one side, of second order as well.
     back = np.where(np.asarray(base) == 0.0, 2.0, -1.0)
     moves = jnp.asarray(np.concatenate([np.diag(step), np.diag(back * step), np.zeros((1, len(names)))]))
