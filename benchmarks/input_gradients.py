@@ -5,7 +5,8 @@ Usage: python benchmarks/input_gradients.py [NAME ...] [--save]
 NAME is a file of sweeps/ without its ending, or one of its rivals, as "rival_physics: ions drag one another".
 For each experiment the fractions at some forty depths of its last output are differentiated by every key that a
 parameter may have: forward, in reverse (a fixed sum of them), and by central differences of whole runs, whose mesh
-follows the input; from one side where it is zero. Errors are relative to the derivative by that input: forward against
+follows the input; from one side where it is zero. Of two steps the nearer one counts: a long step does not see how a
+profile bends, a short one sees how the mesh jumps. Errors are relative to the derivative by that input: forward against
 reverse, and the RMS over the depths of forward against differences. An input whose e-fold (a unit, of one that is zero)
 changes no fraction by `SEEN` is counted as without effect. `--save` keeps each result as it comes, in place of an
 earlier one of its name.
@@ -14,7 +15,7 @@ earlier one of its name.
 import argparse
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -70,6 +71,16 @@ def _rms(values: np.ndarray) -> float:
     return float(np.sqrt(np.mean(values**2)))
 
 
+def _differences(run: Callable[[jax.Array], jax.Array], step: np.ndarray, zero: np.ndarray) -> np.ndarray:
+    """Derivatives by central differences; of what is zero, which may be the end of its range, from one side."""
+    back = np.where(zero, 2.0, -1.0)
+    moves = np.concatenate([np.diag(step), np.diag(back * step), np.zeros((1, len(step)))])
+    there = np.asarray(run(jnp.asarray(moves)))
+    ahead, other, here = there[: len(step)].T, there[len(step) : -1].T, there[-1][:, None]
+    one_sided = (4.0 * ahead - other - 3.0 * here) / (2.0 * step)
+    return np.where(zero, one_sided, (ahead - other) / (2.0 * step))
+
+
 def judged(experiment: Experiment) -> list[dict]:
     """One row for each input."""
     blocked = any(isinstance(stage.front, Blocking) for stage in experiment.stages)
@@ -90,16 +101,10 @@ def judged(experiment: Experiment) -> list[dict]:
     weights = jnp.cos(jnp.arange(len(forward), dtype=forward.dtype))
     reverse = np.asarray(jax.jit(jax.grad(lambda change: weights @ profile(change)))(origin))
     largest = np.max(np.abs(forward), axis=0)
-    # From zero on the scale of an effect is not known, such as how much of a front is thinner than that.
-    longest = np.where(np.asarray(base) == 0.0, SHORTEST, LONGEST)
-    step = np.clip(CHANGE / np.maximum(largest, 1e-300), SHORTEST, longest)
-    # What is zero may be at the end of its range: from one side, of second order as well.
-    back = np.where(np.asarray(base) == 0.0, 2.0, -1.0)
-    moves = jnp.asarray(np.concatenate([np.diag(step), np.diag(back * step), np.zeros((1, len(names)))]))
-    there = np.asarray(jax.jit(lambda moves: jax.lax.map(profile, moves))(moves))
-    ahead, other, here = there[: len(names)].T, there[len(names) : -1].T, there[-1][:, None]
-    one_sided = (4.0 * ahead - other - 3.0 * here) / (2.0 * step)
-    difference = np.where(back > 0.0, one_sided, (ahead - other) / (2.0 * step))
+    step = np.clip(CHANGE / np.maximum(largest, 1e-300), SHORTEST, LONGEST)
+    run = jax.jit(lambda moves: jax.lax.map(profile, moves))
+    zero = np.asarray(base) == 0.0
+    differences = [_differences(run, length, zero) for length in (step, np.maximum(0.1 * step, SHORTEST))]
     rows = []
     for k, name in enumerate(names):
         own = forward[:, k]
@@ -108,7 +113,7 @@ def judged(experiment: Experiment) -> list[dict]:
                 "input": name,
                 "largest": float(largest[k]),
                 "reverse": float(abs(reverse[k] - weights @ own) / max(np.sum(np.abs(own)), 1e-300)),
-                "difference": float(_rms(own - difference[:, k]) / max(_rms(own), 1e-300)),
+                "difference": min(float(_rms(own - found[:, k]) / max(_rms(own), 1e-300)) for found in differences),
             }
         )
     return rows
