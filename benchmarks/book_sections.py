@@ -2,6 +2,7 @@
 
 import json
 import math
+import statistics
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -327,17 +328,19 @@ def fit_rivals(result: Result) -> tuple[str, str]:
     verdict = (
         f"{'FAILED: ' if failed else ''}the true law explains the data of all {len(data)} draws "
         f"(least probability {min(row['probability'] for row in own):.2g}); the free form holds D(n) at "
-        f"{100 * min(free):.0f} % of the compositions or more"
+        f"{100 * min(free):.1f} % of the compositions or more where no ion is immobile"
     )
     text = (
         "Difference of BIC from the lowest, and in brackets the share of the compositions at which the band of 95 % of "
         "the model holds the true D(n). Laws that look alike in the data, as on skewed data, are not told apart in "
-        "each draw, and the band of a wrong one is wrong. That of a model with a parameter at an end of its range "
-        "takes the parameter for known.\n\n"
+        "each draw, and the band of a wrong one is wrong. A free form is smooth and knows no immobile ions: on those "
+        "data it is not judged. A star marks a fit with a parameter at an end of its range, which its band takes for "
+        "known, so that it is too narrow; a circle one whose best start stalled.\n\n"
     )
 
     def told(row: dict) -> str:
-        return f"{row['delta_bic']:.0f} ({100 * row['share_of_D_in_band']:.0f} %)"
+        mark = {"AT_BOUND": " *", "STALLED": " °"}.get(row["reason"], "")
+        return f"{row['delta_bic']:.0f} ({100 * row['share_of_D_in_band']:.0f} %){mark}"
 
     lines = [(truth, seed, *(told(found[truth, seed, model]) for model in models)) for truth, seed in data]
     return verdict, text + table(("true law", "seed", *models), lines)
@@ -357,20 +360,27 @@ def input_gradients(result: Result) -> tuple[str, str]:
         f"{100 * GRADIENT:g} % of differences"
     )
     text = (
-        f"Of {len(result['rows'])} inputs of {len(groups)} experiments, {len(seen)} change a fraction by "
-        f"{result['seen']:g} or more when they change e-fold. In a derivative the mesh is held, in a difference of "
-        "runs it follows the input.\n\n"
+        f"Of {len(result['rows'])} inputs of {len(groups)} experiments (of a rival its first one), {len(seen)} change "
+        f"a fraction by {result['seen']:g} or more when they change e-fold (by one, if they are zero), by their "
+        "derivative. Errors are relative to the derivative by that input: against differences the RMS over some forty "
+        "depths, of two steps of the difference the nearer one. In a derivative the mesh is held, in a difference of "
+        f"runs it follows the input. Beyond {100 * GRADIENT:g} % are "
+        + (" and ".join(f"`{row['input']}` of {row['experiment']}" for row in far) or "none")
+        + ".\n\n"
     )
     lines = []
     for name, rows in groups.items():
         own = [row for row in rows if row["largest"] >= result["seen"]]
         worst = max(own, key=lambda row: row["difference"])
-        middle = sorted(row["difference"] for row in own)[len(own) // 2]
+        middle = statistics.median(row["difference"] for row in own)
         lines.append(
             (name, f"{len(own)} of {len(rows)}", f"{max(row['reverse'] for row in own):.0e}", f"{100 * middle:.2g} %",
              f"{100 * worst['difference']:.2g} %", f"`{worst['input']}`")
         )  # fmt: skip
-    head = ("experiment", "inputs with an effect", "forward - reverse", "- differences, median", "largest", "of")
+    head = (
+        "experiment", "inputs with an effect", "forward against reverse", "forward against differences, median",
+        "the same, largest", "input with the largest",
+    )  # fmt: skip
     return verdict, text + table(head, lines)
 
 

@@ -108,8 +108,8 @@ class FitTable(ConfigTable):
     method: Literal["levenberg-marquardt", "lbfgs", "adam"] = "levenberg-marquardt"
     """How starts are refined."""
     iterations: Annotated[int, Field(ge=1, le=10_000)] | None = None
-    """Most iterations of each start, the best of which may take four times as many more by Levenberg–Marquardt; what
-    suits the method, if not given."""
+    """Most iterations of each start; by Levenberg–Marquardt the best start may take up to four times as many more. If
+    not given, what suits the method."""
     profile_points: Annotated[int, Field(ge=0, le=101)] = 9
     """Points of each profile likelihood; 0 for none."""
     posterior: PosteriorTable | None = None
