@@ -23,7 +23,8 @@ PAGE = ROOT / "docs" / "verification.md"
 Result = dict[str, Any]
 
 EXCLUDED = ("0.10.2",)
-"""Releases of jax that gave stored results and that `pyproject.toml` does not allow any more."""
+"""Releases of jax that `pyproject.toml` does not allow, as they compute wrong values (jax issue 39103): results of them
+are marked."""
 
 HEAD = """\
 # Verification and validation book
@@ -36,9 +37,6 @@ from the results that the scripts in `benchmarks/` wrote. Short checks run anew 
 Verification asks whether the equations are solved rightly: against theory, converged solutions and other solvers.
 Validation asks whether they describe what was measured: against published numbers and measured profiles. No measured
 CAIT profile is among them; the one measured profile here, of a glass, has constant diffusion coefficients.
-
-Results of jax 0.10.2 are marked. That release is no longer allowed: it computes wrong values on a CPU in some
-products of large arrays (jax issue 39103). They have not been made again.
 """
 
 
