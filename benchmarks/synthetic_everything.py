@@ -13,13 +13,14 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
+from synthetic_table import write, write_profile
 
 jax.config.update("jax_enable_x64", True)
 
 from npp_jax.constants import BOLTZMANN_EV
 from npp_jax.files import load_experiment
 from npp_jax.fitting import synthetic_profile
-from npp_jax.observe import DepthProfile, MRIResponse, Observation
+from npp_jax.observe import MRIResponse, Observation
 from npp_jax.simulation.controls import refined
 from npp_jax.simulation.history import history
 from npp_jax.simulation.simulate import ACCURATE, simulate
@@ -31,19 +32,7 @@ COUNTS, SIGMA, LIMIT = 2000.0, 0.01, 0.01
 GAIN_SIGMA, CURRENT_SIGMA, POINTS = 0.02, 0.01, 120
 CONDUCTIVITY, ACTIVATION_eV, REFERENCE_K, CONDUCTIVITY_SIGMA = 1e-7, 0.70, 350.0, 0.03
 CHARGE_SIGMA = 1.0
-HEAD = "# synthetic: made by benchmarks/synthetic_everything.py of sweeps/lithium_borate_K_twice.toml"
-
-
-def write(file: Path, columns: str, rows: np.ndarray) -> None:
-    """Write a table."""
-    lines = [",".join(f"{value:.6g}" for value in row) for row in rows]
-    file.write_text("\n".join([HEAD, columns, *lines]) + "\n", encoding="utf-8")
-
-
-def counted(profile: DepthProfile) -> np.ndarray:
-    """Depths, and fraction and standard deviation of each ion, as columns."""
-    parts = (x for s in range(2) for x in (profile.fraction[s], profile.sigma[s]))
-    return np.column_stack([profile.depth, *parts])
+SAID = "made by benchmarks/synthetic_everything.py of sweeps/lithium_borate_K_twice.toml"
 
 
 def main() -> None:
@@ -59,17 +48,22 @@ def main() -> None:
     for k, scale in enumerate((1.0, DEPTH_SCALE)):
         observation = dataclasses.replace(seen, depth_scale=scale)
         profile = synthetic_profile(solution, observation, depth, COUNTS, seed=2027 + k, native=("Li",))
-        write(folder / f"crater_{k + 1}.csv", "depth_nm,Li,Li_sigma,K,K_sigma", counted(profile))
+        write_profile(folder / f"crater_{k + 1}.csv", SAID, profile)
     exact = synthetic_profile(solution, seen, depth[depth < 90.0], COUNTS, seed=None, output=0, native=("Li",))
     native, foreign = np.asarray(exact.fraction) + SIGMA * rng.normal(size=exact.fraction.shape)
     sigma = np.full_like(native, SIGMA)
     rows = np.column_stack([exact.depth, native, sigma, np.maximum(foreign, LIMIT), sigma])
-    write(folder / "half.csv", "depth_nm,Li,Li_sigma,K,K_sigma", rows)
+    write(folder / "half.csv", SAID, "depth_nm,Li,Li_sigma,K,K_sigma", rows)
     course = history(solution.trace)
     time = np.linspace(0.0, float(course.end[-1]), POINTS + 1)[1:]
     gain = 1.0 + GAIN_SIGMA * rng.standard_normal()
     current = gain * np.asarray(course.current_at(jnp.asarray(time))) * (1.0 + CURRENT_SIGMA * rng.normal(size=POINTS))
-    write(folder / "current.csv", "time [h],current density [nA/cm2]", np.column_stack([time / 3600.0, 1e5 * current]))
+    write(
+        folder / "current.csv",
+        SAID,
+        "time [h],current density [nA/cm2]",
+        np.column_stack([time / 3600.0, 1e5 * current]),
+    )
     print(f"gain of the current: {gain:.4f}")
     print(f"charge: {float(solution.charge[-1]) + CHARGE_SIGMA * rng.standard_normal():.1f} C/m2")
     for temperature in (330.0, 350.0, 370.0):

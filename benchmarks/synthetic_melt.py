@@ -8,6 +8,7 @@ from pathlib import Path
 
 import jax
 import numpy as np
+from synthetic_table import write_profile
 
 jax.config.update("jax_enable_x64", True)
 
@@ -31,17 +32,8 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     experiment = load_experiment(FILE)
     profile = npp.synthetic_profile(npp.simulate(experiment), SEEN, DEPTH, COUNTS, seed=SEED)
-    names = profile.species
-    head = [
-        f"# synthetic: simulated with sweeps/{FILE.name}, response of 20 nm, {COUNTS:g} counts at the bulk content",
-        ",".join(["depth_nm", *(f"{name},{name}_sigma" for name in names)]),
-    ]
-    fraction, sigma = np.asarray(profile.fraction), np.asarray(profile.sigma)
-    rows = [
-        ",".join([f"{depth:.6g}", *(f"{c:.6g},{s:.6g}" for c, s in zip(fraction[:, k], sigma[:, k], strict=True))])
-        for k, depth in enumerate(DEPTH)
-    ]
-    (folder / "K.csv").write_text("\n".join([*head, *rows]) + "\n", encoding="utf-8")
+    said = f"simulated with sweeps/{FILE.name}, response of 20 nm, {COUNTS:g} counts at the bulk content"
+    write_profile(folder / "K.csv", said, profile)
     native, stage = experiment.species[0], experiment.stages[0]
     density, temperature = float(experiment.sample.bulk_density), float(stage.temperature)
     true = float(nernst_einstein_conductivity(float(native.diffusivity.D), density, temperature))

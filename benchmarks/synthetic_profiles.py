@@ -11,7 +11,7 @@ from pathlib import Path
 
 import jax
 import jax.numpy as jnp
-import numpy as np
+from synthetic_table import write_profile
 
 jax.config.update("jax_enable_x64", True)
 
@@ -46,16 +46,10 @@ def main() -> None:
     truth = ["[truth]"]
     for k, ion in enumerate(("K", "Rb", "Cs")):
         profile = profile_of(ion, SEED + k)
-        columns = np.column_stack(
-            [profile.depth, *(x for s in range(2) for x in (profile.fraction[s], profile.sigma[s]))]
-        )
-        header = (
-            f"# synthetic: simulated with sweeps/lithium_borate_{ion}.toml, Dowsett response, {COUNTS:g} counts at "
-            f"the bulk content\ndepth_nm,Li,Li_sigma,{ion},{ion}_sigma\n"
-        )
-        body = "\n".join(",".join(f"{value:.6g}" for value in row) for row in columns)
-        (folder / f"{ion}.csv").write_text(header + body + "\n", encoding="utf-8")
-        experiment = load_experiment(SWEEPS / f"lithium_borate_{ion}.toml")
+        file = f"lithium_borate_{ion}.toml"
+        said = f"simulated with sweeps/{file}, Dowsett response, {COUNTS:g} counts at the bulk content"
+        write_profile(folder / f"{ion}.csv", said, profile)
+        experiment = load_experiment(SWEEPS / file)
         if k == 0:
             for key in ("sed_fwhm_eV", "vacancy_fraction"):
                 truth.append(f"{key} = {float(value_of(experiment, f'Li.{key}')):.6g}")
