@@ -9,9 +9,11 @@ and the counts
 
     done, inside   done, outside   flagged, outside   flagged, inside   not judged
 
-`not judged` are those that the library refuses, and those on which the error of the judge, a third of what its two
-meshes differ by, is above half of the target on its finest mesh, too. With `--save` each result is kept as it comes,
-beside those of other seeds, and a seed that is kept is not run again.
+The error of the judge is a third of what its two meshes differ by, as at second order. Where that is above half of
+the target, or the result is outside, a third mesh tells the order (behind a front that leaves immobile ions it is the
+first), the judge is what the three go to, and its error half of the last step to it. `not judged` are those that the
+library refuses, and those on which that error, too, is above half of the target. With `--save` each result is kept as
+it comes, beside those of other seeds, and a seed that is kept is not run again.
 """
 
 import argparse
@@ -154,10 +156,10 @@ def experiment(seed: int) -> tuple[dict[str, Any], float, float]:
     )
 
 
-def judged(file: Path, depth: float, front: float, level: int) -> Profiles:
-    """The independent solution on a mesh that is finer by two with every level."""
-    step = 2.0 * min(0.3, max(0.05, front / 5.0))
-    return solve(file, reach_nm=2.5 * depth, step_nm=step / 2**level, rtol=10.0 ** -(5 + level))
+def judged(file: Path, edges: list[float], front: float, level: int) -> Profiles:
+    """The independent solution on a mesh that is finer by two with every level; `edges` are about its depths [nm]."""
+    step = 2.0 * min(0.3, max(0.05, front / 5.0), min(edges) / 40.0)
+    return solve(file, reach_nm=2.0 * max(edges), step_nm=step / 2**level, rtol=1e-5 * 0.3**level)
 
 
 def edge(depth: np.ndarray, foreign: np.ndarray) -> float:
@@ -168,6 +170,13 @@ def edge(depth: np.ndarray, foreign: np.ndarray) -> float:
         return float(depth[-1])
     a, b = foreign[last], foreign[last + 1]
     return float(depth[last] + (depth[last + 1] - depth[last]) * (a - half) / (a - b))
+
+
+def depths(solution: npp.Solution, expected: float) -> list[float]:
+    """About how deep the foreign ion is at the outputs [nm], for the mesh of the judge; else what was expected."""
+    at = np.linspace(0.0, 4.0 * expected, 2000)
+    found = [edge(at, np.asarray(solution.profile(at * NM, k))[-1]) for k in range(len(solution.time))]
+    return [max(x, 1.0) if np.isfinite(x) else expected for x in found]
 
 
 def compare(file: Path, depth: float, front: float) -> tuple[str, str]:
@@ -185,10 +194,11 @@ def compare(file: Path, depth: float, front: float) -> tuple[str, str]:
     # A lack of neutrality is the physics of the model, not an error of its solution.
     flagged = status not in (Status.DONE, Status.NOT_NEUTRAL)
     try:
-        solutions = [judged(file, depth, front, level) for level in range(2)]
+        edges = depths(solution, depth)
+        solutions = [judged(file, edges, front, level) for level in range(2)]
         found = Comparison.of(solution, *solutions)
-        if found.unsure:
-            found = Comparison.of(solution, solutions[1], judged(file, depth, front, 2))
+        if found.unsure or not found.inside:
+            found = Comparison.of(solution, *solutions, judged(file, edges, front, 2))
     except NotCovered as error:
         return "not judged", f"judge: {error} ({status.name})"
     estimate = float(np.max(solution.report.profile_error))
@@ -202,7 +212,7 @@ def compare(file: Path, depth: float, front: float) -> tuple[str, str]:
 
 
 class Comparison(NamedTuple):
-    """How far a solution is from the judge, and the judge on two meshes from itself; the worst of all outputs."""
+    """How far a solution is from the judge, and the error of the judge; the worst of all outputs."""
 
     profile: float
     """RMSE of the profiles, of the ion for which it is largest."""
@@ -212,30 +222,49 @@ class Comparison(NamedTuple):
     front_doubt: float
 
     @staticmethod
-    def of(solution: npp.Solution, coarse: Profiles, fine: Profiles) -> "Comparison":
-        """Compare up to one and a half times the depth of the foreign ion."""
+    def of(solution: npp.Solution, *meshes: Profiles) -> "Comparison":
+        """Compare with two or three meshes, up to one and a half times the depth of the foreign ion."""
         rows = []
-        for k in range(len(fine.times)):
-            reach = 1.5 * edge(fine.depth, fine.fraction[k, -1])
+        for k in range(len(meshes[-1].times)):
+            reach = 1.5 * edge(meshes[-1].depth, meshes[-1].fraction[k, -1])
             at = np.linspace(0.0, reach, 600)[1:]
             mine = np.asarray(solution.profile(at * NM, k))
-            judge, rough = (np.stack([np.interp(at, p.depth, f) for f in p.fraction[k]]) for p in (fine, coarse))
-            off, doubt = (float(np.sqrt(np.max(np.mean((p - judge) ** 2, axis=1)))) for p in (mine, rough))
-            fronts = [edge(at, profile[-1]) for profile in (mine, judge, rough)]
-            limit = max(0.25, 2.5e-3 * fronts[1])
-            rows.append((off, doubt, abs(fronts[0] - fronts[1]) / limit, abs(fronts[2] - fronts[1]) / limit))
+            judges = [np.stack([np.interp(at, p.depth, f) for f in p.fraction[k]]) for p in meshes]
+            limit = max(0.25, 2.5e-3 * edge(at, judges[-1][-1]))
+            judge, doubt = limit_of(judges)
+            front, front_doubt = limit_of([np.array([edge(at, profile[-1])]) for profile in judges])
+            moved = abs(edge(at, mine[-1]) - front[0]) / limit
+            rows.append((rms(mine - judge), doubt, moved, front_doubt / limit))
         return Comparison(*np.max(rows, axis=0).tolist())
 
     @property
     def unsure(self) -> bool:
-        """Whether the error of the judge, a third of what its meshes differ by, is above half of the target."""
-        return self.profile_doubt > 1.5 * ACCURATE.profile_target or self.front_doubt > 1.5
+        """Whether the error of the judge is above half of the target."""
+        return self.profile_doubt > 0.5 * ACCURATE.profile_target or self.front_doubt > 0.5
 
     @property
     def inside(self) -> bool:
-        """Whether the solution is inside of the targets; at second order the finer mesh is off by a third."""
-        profile = self.profile <= ACCURATE.profile_target + self.profile_doubt / 3.0
-        return profile and self.front <= 1.0 + self.front_doubt / 3.0
+        """Whether the solution is inside of the targets, but for the error of the judge."""
+        return self.profile <= ACCURATE.profile_target + self.profile_doubt and self.front <= 1.0 + self.front_doubt
+
+
+def rms(difference: np.ndarray) -> float:
+    """Root of the mean square over the last axis, of the ion for which it is largest."""
+    return float(np.sqrt(np.max(np.mean(difference**2, axis=-1))))
+
+
+def limit_of(meshes: list[np.ndarray]) -> tuple[np.ndarray, float]:
+    """Best value of two or three meshes, each finer by two than the one before, and its error.
+
+    Of two it is the finer, whose error at second order is a third of their difference. Three tell by the ratio of
+    their differences, of which between 1.5 and 4 is believed, where they go to.
+    """
+    *_, coarse, fine = meshes
+    last = fine - coarse
+    if len(meshes) == 2 or not last.any():
+        return fine, rms(last) / 3.0
+    ratio = float(np.clip(rms(coarse - meshes[0]) / rms(last), 1.5, 4.0))
+    return fine + last / (ratio - 1.0), 0.5 * rms(last) / (ratio - 1.0)
 
 
 def main() -> None:

@@ -17,6 +17,9 @@ from npp_jax.physics.protocol import Blocking, Cut, IonBeamCurrent, IonBeamPoten
 MOST_PARTS = 24
 """Each part is a stage of its own to the compiler."""
 
+MOST_RESTS = (MOST_PARTS - 2) // 2
+"""Rests within a stage that are cut; a step cannot begin and end in one that is not."""
+
 RESTING = 1e-3
 """Share of the largest value below which a beam is off."""
 
@@ -154,8 +157,19 @@ def _place(trace: Trace, cut: Cut) -> float:
     return trace.time[a] + (last * (trace.time[b] - trace.time[a]) - area) / (last - first)
 
 
+def rests_of(stage: Stage) -> int:
+    """How often the trace of a stage pauses, the most of all candidates; 0 where its numbers are not known."""
+    drive = drive_of(stage)
+    if drive is None or drive.time is None or isinstance(stage.front, Blocking):
+        return 0
+    if not concrete(drive.time, drive.value, stage.duration, stage.charge):
+        return 0
+    traces = [trace for trace in _traces(stage, drive) if trace.end > 0.0]
+    return max((sum(cut.kind == "off" for cut in _all_cuts(trace, rests=True)) for trace in traces), default=0)
+
+
 def find_cuts(trace: Trace, *, rests: bool) -> tuple[Cut, ...]:
-    """Jumps of a trace and ends of its rests, in order.
+    """Jumps of a trace and ends of its rests, in order; of too many the largest.
 
     Parameters
     ----------
@@ -164,6 +178,11 @@ def find_cuts(trace: Trace, *, rests: bool) -> tuple[Cut, ...]:
     rests
         Whether a value near zero is a rest.
     """
+    return tuple(_fewer(trace, _all_cuts(trace, rests=rests)))
+
+
+def _all_cuts(trace: Trace, *, rests: bool) -> list[Cut]:
+    """Jumps and ends of rests, however many."""
     off = _runs(trace.value <= RESTING * np.max(trace.value)) if rests else []
     # An instant at zero is no rest.
     off = [(a, b) for a, b in off if b > a and trace.time[a] < trace.end]
@@ -174,7 +193,7 @@ def find_cuts(trace: Trace, *, rests: bool) -> tuple[Cut, ...]:
     cuts += [Cut(a, b, "jump") for a, b in _jumps(trace, taken)]
     late = trace.end * (1.0 - 1e-6)
     cuts = sorted(cut for cut in cuts if 0.0 < _place(trace, cut) < late)
-    return tuple(_fewer(trace, _without_glitches(trace, cuts)))
+    return _without_glitches(trace, cuts)
 
 
 def _runs(marked: np.ndarray) -> list[tuple[int, int]]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from npp_jax.physics import Blocking, Drive, IonBeamCurrent, IonBeamPotential, Stage
-from npp_jax.physics.cuts import MOST_PARTS, Trace, find_cuts, with_parts
+from npp_jax.physics.cuts import MOST_PARTS, MOST_RESTS, Trace, find_cuts, rests_of, with_parts
 
 HOUR = 3600.0
 
@@ -65,6 +65,19 @@ def test_no_more_parts_than_are_worth_it():
     time = np.cumsum(np.tile([1.0, 999.0], 40))
     value = np.where(np.arange(80) // 2 % 2 == 0, 10.0, 20.0)[np.r_[0:80]]
     assert len(cuts_of(np.r_[0.0, time], np.r_[value[0], value])) == MOST_PARTS - 1
+
+
+@pytest.mark.parametrize("count", [MOST_RESTS, MOST_RESTS + 1])
+def test_rests_are_counted_however_many(count):
+    period = np.array([1.0, 2999.0, 1.0, 599.0])
+    time = np.cumsum(np.r_[0.0, np.tile(period, count + 1)[:-2]])
+    value = np.r_[1.0, np.tile([1.0, 1.0, 0.0, 0.0], count + 1)[:-2]]
+    made = stage(time, value)
+    assert rests_of(made) == count
+    if count == MOST_RESTS:
+        assert len(made.parts) == 2 * count + 1
+        assert sum(part.resting for part in made.parts) == count
+    assert rests_of(stage(time, value + 1.0)) == 0
 
 
 def test_outputs_lie_in_their_parts():
