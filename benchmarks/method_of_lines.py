@@ -240,7 +240,8 @@ def _rates(time: float, y: np.ndarray, stage: _Stage) -> np.ndarray:
             length[0] += stage.distance[0]
         current = (stage.volts - (diffusion / conductance * length).sum()) / (length / conductance).sum()
     drop = np.minimum(np.maximum(z * ((current + diffusion) / conductance * distance), -500.0), 500.0)
-    flux = D / distance * (_bernoulli(-drop) * left - _bernoulli(drop) * right)
+    # B(-x) = B(x) + x
+    flux = D / distance * (_bernoulli(drop) * (left - right) + drop * left)
     # Neutrality asks for the given current through each face; the last bit of it is the quadrature of the flux.
     flux += share / conductance * (current - (z * flux).sum(axis=0))
     if stage.closed:
