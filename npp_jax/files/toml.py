@@ -5,7 +5,8 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar, get_args, get_origin
+from types import NoneType, UnionType
+from typing import Any, NamedTuple, TypeVar, Union, get_args, get_origin
 
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
@@ -149,17 +150,26 @@ def place_of(location: tuple[int | str, ...], root: type[ConfigTable]) -> _Place
     """Walk from the root to a location of pydantic: keys, and positions in lists."""
     name, table, inner = "", root, root
     field: FieldInfo | None = None
+    tagged = False
     for part in location:
         if isinstance(part, int):
             name += f"[{part}]"
+        elif tagged:
+            tagged = False
         elif inner is not None:
             table, field = inner, inner.model_fields.get(part)
             inner = None if field is None else next(tables_in(field.annotation), None)
+            tagged = field is not None and inner is None and _several(field.annotation)
             name += f".{part}"
         elif field is not None and any(get_origin(t) is dict for t in (field.annotation, *get_args(field.annotation))):
             name += f".{part}"
-        # Otherwise the name of a type out of several that the value may have, of which the file knows nothing.
     return _Place(name.removeprefix("."), table, field)
+
+
+def _several(annotation: Any) -> bool:
+    """Whether a value may have one of several types, whose name is then a part of a location that no file knows."""
+    parts = [part for part in get_args(annotation) if part is not NoneType]
+    return get_origin(annotation) in (Union, UnionType) and len(parts) > 1
 
 
 def tables_in(annotation: Any) -> Iterator[type[ConfigTable]]:
@@ -202,10 +212,10 @@ def _one_line(error: ValidationError, root: type[ConfigTable]) -> str:
 
 
 def _meant(problems: list[ErrorDetails], root: type[ConfigTable]) -> ErrorDetails:
-    """First problem; of a value that may be a number or a list, that of which it is."""
+    """First problem; of a value that may be a number, a list or a table, that of which it is."""
     name = place_of(problems[0]["loc"], root).name
     own = (p for p in problems if place_of(p["loc"], root).name.partition("[")[0] == name.partition("[")[0])
-    return next((p for p in own if p["type"] not in ("list_type", "float_type")), problems[0])
+    return next((p for p in own if p["type"] not in ("list_type", "float_type", "dict_type")), problems[0])
 
 
 def _nearest(key: str, names: Mapping[str, Any]) -> str:

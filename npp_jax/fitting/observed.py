@@ -5,10 +5,11 @@ from collections.abc import Callable, Sequence
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
 from npp_jax.inference.parameter import ParameterError
-from npp_jax.observe import DowsettResponse, GaussianResponse, MRIResponse, Observation, Record
+from npp_jax.observe import DowsettResponse, GaussianResponse, MRIResponse, NuisancePrior, Observation, Record
 from npp_jax.physics.keys import allowed_range
 from npp_jax.physics.limits import Limits, above, between
 
@@ -56,6 +57,31 @@ def gain_place(records: Sequence[Record], key: str) -> int:
     if records[place].solved:
         raise ParameterError(f"'{key}': the gain is solved for by its gain_sigma; leave one of the two out")
     return place
+
+
+def check_not_solved(nuisance: NuisancePrior, species: Sequence[str], key: str) -> None:
+    """Refuse a key of a sensitivity or a background that is solved for: the two would share one factor.
+
+    Parameters
+    ----------
+    nuisance
+        What is known of those that are solved for, of standard deviations above zero.
+    species
+        Names of the species of the profile, in order.
+    key
+        A key of the measurement.
+
+    Raises
+    ------
+    ParameterError
+        It is one of them.
+    """
+    ion, name = _ion(key), key.rpartition(".")[2]
+    if ion in species and name in ("sensitivity", "background"):
+        sigma = np.broadcast_to(np.asarray(getattr(nuisance, f"{name}_sigma")), len(species))
+        if sigma[list(species).index(ion)] > 0.0:
+            solved = f"the {name} is solved for by {name}_sigma of nuisance"
+            raise ParameterError(f"'{key}': {solved}; leave one of the two out")
 
 
 def changes_depth(key: str) -> bool:

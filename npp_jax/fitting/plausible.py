@@ -25,6 +25,9 @@ _RESOLUTION = 15.0
 _WRONG_NOISE = 5.0
 """Ratio of given standard deviations and those of counting beyond which one of the two is wrong."""
 
+_WIDE = 0.5
+"""Relative standard deviation beyond which per cent are likely, as nobody measures so badly."""
+
 
 @expects(problem=Problem)
 def data_warnings(problem: Problem) -> list[str]:
@@ -51,10 +54,31 @@ def data_warnings(problem: Problem) -> list[str]:
                 _slow(measurement, doubtful) + ([] if doubtful else _coarse(measurement)) + _beyond_sample(measurement)
             )
             found += [f"{measurement.name}: {sentence}" for sentence in sentences]
-        found += [f"{measurement.name}: {sentence}" for sentence in _recorded(measurement)]
+        found += [f"{measurement.name}: {sentence}" for sentence in [*_recorded(measurement), *_wide(measurement)]]
     if 0 < points <= len(problem.parameters):
         found.append(f"{points} points cannot determine {len(problem.parameters)} parameters")
     return found
+
+
+def _wide(measurement: Measurement) -> list[str]:
+    """Relative standard deviations that are those of per cent, likely: they take their weight from the data."""
+    told = {}
+    if measurement.profile is not None:
+        told["relative_sigma of the likelihood"] = getattr(measurement.likelihood, "relative_sigma", 0.0)
+        told["sensitivity_sigma"] = measurement.nuisance.sensitivity_sigma
+    for record in measurement.records:
+        told[f"gain_sigma of the {record.quantity}"] = record.gain_sigma
+        value = np.abs(np.asarray(record.value))
+        told[f"the standard deviation of the {record.quantity} over its value"] = float(
+            np.median(np.asarray(record.sigma) / np.where(value > 0.0, value, np.inf))
+        )
+    largest = {name: float(np.max(np.asarray(sigma))) for name, sigma in told.items()}
+    # One that is infinite is meant so: nothing is known.
+    return [
+        f"{name} is {sigma:.4g}: is that per cent? It is relative, 0.02 for 2 %"
+        for name, sigma in largest.items()
+        if _WIDE < sigma < np.inf
+    ]
 
 
 def _recorded(measurement: Measurement) -> list[str]:

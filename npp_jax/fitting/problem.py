@@ -13,6 +13,7 @@ from jaxtyping import Array, Float
 from npp_jax.fitting.observed import (
     SPUTTER_KEY,
     changes_depth,
+    check_not_solved,
     gain_place,
     is_gain,
     is_observed,
@@ -140,8 +141,8 @@ class Problem:
     Raises
     ------
     ParameterError
-        A parameter does not exist in an experiment, sets a number that another one sets, or leaves no room for the
-        fractions that it shares a sum with.
+        A parameter does not exist in an experiment, sets a number that another one sets or that is solved for, or
+        leaves no room for the fractions that it shares a sum with.
     ValueError
         Names are not unique, or a parameter names an unknown experiment.
     """
@@ -245,11 +246,13 @@ class Problem:
         return parameter.experiments is None or measurement.name in parameter.experiments
 
     def _check_there(self, measurement: Measurement) -> None:
-        """The experiment has every key of the parameters that enter it."""
+        """The experiment has every key of the parameters that enter it, and solves for none of them."""
         for parameter in self.parameters:
             for key in parameter.keys if self.enters(parameter, measurement) else ():
                 try:
                     measurement.value_of(key)
+                    if is_observed(key) and measurement.profile is not None:
+                        check_not_solved(measurement.nuisance, measurement.profile.species, key)
                 except ParameterError as error:
                     raise ParameterError(f"parameter '{parameter.name}', '{measurement.name}': {error}") from None
 

@@ -48,6 +48,8 @@ class Point(NamedTuple):
     converged: bool = True
     fixed: int = -1
     """Which parameter is fixed."""
+    flat: bool = False
+    """Whether others had no effect there: a plateau, which a start that comes onto it does not leave."""
 
     @property
     def height(self) -> float:
@@ -180,8 +182,8 @@ def advance(side: Side, point: Point, tries: int, threshold: float) -> Side:
         side = side._replace(inner=point, before=side.inner, refused=0, wall=None if passed else side.wall)
         if point.at == side.limit:
             return side._replace(ended=Outcome.RANGE)
-    elif point.converged and point.delta > _LOST * threshold and side.refused + 1 < tries:
-        # Another minimum, into which this start has led: another one may stay beside that of the others.
+    elif point.converged and (point.flat or point.delta > _LOST * threshold) and side.refused + 1 < tries:
+        # Another minimum, or a plateau, onto which this start has led: another one may stay beside that of the others.
         return side._replace(refused=side.refused + 1)
     elif point.converged and math.isfinite(point.delta):
         beyond = side.wall is None or side.sign * (point.at - side.wall) <= 0.0

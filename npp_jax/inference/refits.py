@@ -124,6 +124,12 @@ def _points(ranges: Ranges, result: RefineResult, variance: float, chi2: float) 
     delta = 2.0 * np.asarray(result.cost, float) / variance - chi2
     reasons = [Reason(int(reason)) for reason in np.asarray(result.reason)]
     return [
-        Refit(Point(0.0, float(delta[n]), scaled[n], tuple(int(s) for s in side[n]), reason in GOOD), reason)
+        Refit(
+            Point(
+                0.0, float(delta[n]), scaled[n], tuple(int(s) for s in side[n]), reason in GOOD,
+                flat=reason is Reason.INSENSITIVE,
+            ),
+            reason,
+        )
         for n, reason in enumerate(reasons)
-    ]
+    ]  # fmt: skip

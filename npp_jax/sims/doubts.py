@@ -101,6 +101,38 @@ def floor_of_bulk(
     )
 
 
+def below_none(
+    name: str,
+    depth: Float[np.ndarray, "point"],
+    fraction: Float[np.ndarray, "point"],
+    sigma: Float[np.ndarray, "point"],
+) -> str | None:
+    """Fractions that are less than none: more background was taken off than there is.
+
+    Parameters
+    ----------
+    name
+        The species.
+    depth
+        Depths that are kept. [nm]
+    fraction, sigma
+        Its fraction there and the standard deviation.
+    """
+    if len(depth) < _WINDOW:
+        return None
+    # Of some points together: the error of one that counted next to nothing is next to none.
+    kernel = np.full(_WINDOW, 1.0 / _WINDOW)
+    mean = np.convolve(fraction, kernel, "valid")
+    error = np.sqrt(np.convolve(sigma**2, kernel, "valid") / _WINDOW)
+    lowest = int(np.argmin(mean))
+    if mean[lowest] > -max(_CERTAIN * error[lowest], _OFF):
+        return None
+    return (
+        f"{name}: the fraction is {mean[lowest]:.2g} about {depth[lowest + _WINDOW // 2]:.4g} nm, less than none: is "
+        "the background right that was taken off, in ions a point or by depths at which there are no others?"
+    )
+
+
 def unused_signals(
     raw: RawProfile, used: Sequence[Channel], kept: Float[np.ndarray, "point"]
 ) -> dict[str, Float[np.ndarray, "_"]]:
@@ -173,5 +205,6 @@ def doubts(
     fraction, sigma = (np.stack(rows) for rows in zip(*fractions.values(), strict=True))
     found = [surface_of_sum(depth, fraction, sigma)] if summed else []
     found += [floor_of_bulk(name, depth, *fractions[name], inside) for name in floors]
+    found += [below_none(name, depth, *row) for name, row in fractions.items()]
     found += [drift_of_matrix(unused)]
     return [line for line in found if line is not None]

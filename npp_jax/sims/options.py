@@ -9,6 +9,9 @@ from npp_jax.text.names import fault_of_name
 METHODS = ("bulk", "uptake", "loss", "sum")
 """Ways to find the scale of a species."""
 
+_LARGE = 0.3
+"""Relative standard deviation above which per cent or another unit are likely."""
+
 
 @dataclasses.dataclass(frozen=True)
 class ImportOptions:
@@ -82,6 +85,10 @@ def check_options(options: ImportOptions) -> tuple[str, ...]:
         fault = fault_of_name(name)
         if fault is not None:
             raise ValueError(f"species {name!r}: {fault}")
+    for name, channel in options.species.items():
+        same = next(other for other in names if options.species[other] == channel)
+        if same != name:
+            raise ValueError(f"species: {same} and {name} are both of the channel {channel}; one channel is one ion")
     for field in ("normalise", "background", "sputter_rates"):
         unknown = [name for name in getattr(options, field) if name not in names]
         if unknown:
@@ -120,9 +127,18 @@ def check_options(options: ImportOptions) -> tuple[str, ...]:
 
 def _odd_units(options: ImportOptions) -> tuple[str, ...]:
     """Values far from those of glasses and craters."""
-    usual = {"crater_depth_nm": (5.0, 1e5), "density_m3": (1e26, 2e29), "charge_mC_cm2": (1e-2, 1e6)}
-    return tuple(
+    usual = {
+        "crater_depth_nm": (5.0, 1e5),
+        "density_m3": (1e26, 2e29),
+        "charge_mC_cm2": (1e-2, 1e6),
+        "sigma_relative": (0.0, _LARGE),
+    }
+    found = [
         f"{field} is {value:g}: is its unit right? usual are {low:g} to {high:g}"
         for field, (low, high) in usual.items()
         if (value := getattr(options, field)) is not None and not low <= value <= high
-    )
+    ]
+    depth, sigma = options.crater_depth_nm, options.crater_sigma_nm
+    if depth is not None and sigma > _LARGE * depth:
+        found.append(f"crater_sigma_nm is {sigma:g} of a crater of {depth:g} nm: is its unit right?")
+    return tuple(found)

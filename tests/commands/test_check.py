@@ -113,6 +113,11 @@ def test_where_a_start_is_far_from_the_data_is_told() -> None:
     assert "at the front, from 75.5 to 124.5 nm" in told(ones * 0.5 * (np.abs(depth - 110.0) < 10.0))
     assert "behind the front" in told(np.outer([0.05, -0.05], depth < 100.0))
     assert told(0.0 * model) == "see the figure"
+    # One point far below leaves nothing to fit below a transient.
+    deep = np.concatenate([depth, [6e5]])
+    more = np.concatenate([model, [[1.0], [0.0]]], axis=1)
+    chi2 = np.where(deep < 1e5, 30.0, 1.0)
+    assert "transient" not in cause(Seen(("Li", "K"), deep, more, more, chi2, (100.0, 4.0)))
 
 
 @pytest.mark.parametrize("name", ["profile", "evolution", "chain", "map"])

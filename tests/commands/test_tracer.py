@@ -314,3 +314,58 @@ def test_errors_that_are_too_large(folder: Path) -> None:
     assert "lie closer to the model than their standard errors allow" in done.output
     (a, b), (c, d) = interval("D", as_it_is.output), interval("D", done.output)
     assert d / c == pytest.approx((b / a) ** 5, rel=0.05)
+
+
+def moved(file: Path, by: float, times: float = 1.0) -> None:
+    """Fractions of a profile as other numbers."""
+    head, rows = file.read_text(encoding="utf-8").split("sigma\n")
+    table = np.array([[float(cell) for cell in row.split(",")] for row in rows.split()])
+    table[:, 1:] = table[:, 1:] * times + [by, 0.0]
+    lines = "\n".join(",".join(f"{cell:.6g}" for cell in row) for row in table)
+    file.write_text(f"{head}sigma\n{lines}\n", encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("by", "told"), [(0.3, "C of the source is 1.2"), (-0.3, "C of the untouched sample is -0.2"), (0.0, "")]
+)
+def test_fractions_beyond_those_of_isotopes_are_told(by: float, told: str, folder: Path) -> None:
+    """A wrong background, or a thickness of the source that is not its own, leaves χ² as it is."""
+    moved(folder / "synthetic_tracer" / "cool0.csv", by)
+    done = run(folder / "tracer_exchange.toml", "--output", folder / "out")
+    text = " ".join(done.output.split())
+    assert done.exit_code == 0
+    assert text.count("and no isotope fraction lies") == (1 if told else 0)
+    assert told in text
+
+
+@pytest.mark.slow
+def test_fractions_of_an_evolution_beyond_those_of_isotopes_are_told(folder: Path) -> None:
+    for file in (folder / "synthetic_tracer").glob("cool?.csv"):
+        moved(file, 0.3)
+    study = folder / "tracer_evolution.toml"
+    text = study.read_text(encoding="utf-8").replace("[fit]", "[fit]\ncells = 50\nsteps = 8")
+    study.write_text(text, encoding="utf-8")
+    done = run(study, "--output", folder / "out")
+    text = " ".join(done.output.split())
+    assert "22 C: C of the source is 1.2" in text and text.count("and no isotope fraction lies above one") == 1
+
+
+@pytest.mark.parametrize("study", ["tracer_exchange", "tracer_evolution"])
+def test_fractions_in_per_cent_without_a_word_of_it_are_refused(study: str, folder: Path) -> None:
+    moved(folder / "synthetic_tracer" / "cool0.csv", 0.0, 100.0)
+    done = run(folder / f"{study}.toml", "--output", folder / "out")
+    assert done.exit_code == 2
+    assert "cool0.csv: at -800 µm the fraction is 95.06, and no isotope fraction is above one" in done.output
+    assert "'fraction [%]'" in done.output
+
+
+def test_points_behind_a_plate_are_refused(folder: Path) -> None:
+    """Its solution there would be that of its back."""
+    study = folder / "tracer_exchange.toml"
+    text = study.read_text(encoding="utf-8")
+    study.write_text(text.replace("[model]", "[model]\nthickness_um = 5000"), encoding="utf-8")
+    done = run(study, "--output", folder / "out")
+    assert done.exit_code == 2
+    assert "model: the points go to 5800 µm, and a plate of thickness_um = 5000 has none behind its back" in done.output
+    study.write_text(text.replace("[model]", "[model]\nthickness_um = 5800"), encoding="utf-8")
+    assert run(study, "--output", folder / "out").exit_code == 0

@@ -79,7 +79,10 @@ def test_a_length_of_each_ion_is_read_varies_and_is_written_back(tmp_path: Path)
     [
         ("Li = 3.0", "Rb = 3.0", "glass: response: sigma_nm is told of K, Rb; the ions are Li, K"),
         ("K = 1.5, ", "", "glass: response: sigma_nm is told of Li; the ions are Li, K"),
-        ("Li = 3.0", "Li = -3.0", "response.sigma_nm"),
+        # A place has the keys of the file alone, not the types of which its value may be.
+        ("Li = 3.0", "Li = -3.0", "response.sigma_nm.Li = -3.0: must be greater than or equal to 0"),
+        ("{ K = 1.5, Li = 3.0 }", "-1.5", "response.sigma_nm = -1.5: must be greater than or equal to 0"),
+        ("{ K = 1.5, Li = 3.0 }", "[1.5]", "response.sigma_nm = a list: a finite number is needed, greater than or"),
         ("{ K = 1.5, Li = 3.0 }", "1.5", "did you mean 'observation.response.sigma_nm'?"),
         ("observation.K.", "observation.", "did you mean 'observation.K.response.sigma_nm'?"),
     ],

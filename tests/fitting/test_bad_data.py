@@ -226,6 +226,40 @@ def test_ions_of_the_beam_alone_tell_the_charge_where_they_are_seen_to_their_end
     assert any("the profile ends at 0.0595 nm" in t and "the depths are in µm" in t for t in told(60, 1e-3))
 
 
+POISSON = 'likelihood = { kind = "poisson" }\nresponse'
+NORMAL = 'likelihood = { kind = "gaussian" }\nresponse'
+CURRENT = (
+    'current = { file = "SWEEPS/synthetic_records/K_current.csv", relative_sigma = 0.01, gain_sigma = 0.02 }\nresponse'
+)
+
+
+@pytest.mark.parametrize(
+    ("entry", "old", "new", "words"),
+    [
+        (POISSON, '"poisson"', '"poisson", relative_sigma = 2.0', "relative_sigma of the likelihood is 2"),
+        (NORMAL, '"gaussian"', '"gaussian", relative_sigma = 2.0', "relative_sigma of the likelihood is 2"),
+        (NORMAL, "response", "nuisance = { sensitivity_sigma = 5.0 }\nresponse", "sensitivity_sigma is 5"),
+        (
+            CURRENT,
+            "relative_sigma = 0.01",
+            "relative_sigma = 1.0",
+            "the standard deviation of the current over its value is 1",
+        ),
+        (CURRENT, "gain_sigma = 0.02", "gain_sigma = 2.0", "gain_sigma of the current is 2"),
+    ],
+)
+def test_relative_errors_in_per_cent_are_told(tmp_path: Path, entry: str, old: str, new: str, words: str):
+    """They would take its weight from the data, and the fit would say that these determine nothing."""
+
+    def found(text: str) -> list[str]:
+        path = written(tmp_path, lambda rows: rows, POISSON, text.replace("SWEEPS", str(SWEEPS)))
+        return [line for line in data_warnings(load_study(path).problem) if "is that per cent" in line]
+
+    assert found(entry) == []
+    line = found(entry.replace(old, new))[0]
+    assert line == f"K: {words}: is that per cent? It is relative, 0.02 for 2 %"
+
+
 def test_more_parameters_than_points(tmp_path: Path):
     problem: Study = load_study(written(tmp_path, lambda rows: rows[:5]))
     one = dataclasses.replace(problem.problem, measurements=problem.problem.measurements[:1], parameters=())

@@ -14,6 +14,7 @@ from npp_jax.files.sims_profile import write_profile
 from npp_jax.fitting import LinearModel, Measurement, Objective, Problem, with_systematic
 from npp_jax.fitting.systematic import extended
 from npp_jax.inference import Parameter, Prior
+from npp_jax.inference.parameter import ParameterError
 from npp_jax.observe import DepthProfile, DowsettResponse, NuisancePrior, Observation, PoissonLikelihood
 from npp_jax.sims import ImportOptions, import_sims
 from npp_jax.sweeping.screening import SCREENING
@@ -70,6 +71,19 @@ def test_a_study_that_knows_better_is_left_alone(tmp_path: Path):
     assert with_systematic(given) is given
     exact = problem(dataclasses.replace(profile, systematic=None))
     assert with_systematic(exact) is exact
+
+
+@pytest.mark.parametrize("name", ["sensitivity", "background"])
+def test_what_is_solved_for_is_no_parameter(tmp_path: Path, name: str):
+    """Both would set one number: its interval would be that of their product, or of their sum."""
+    profile = read_profile(imported(tmp_path))
+    own = Parameter("own", (f"observation.K.{name}",), 0.0, 2.0)
+    sigma = {f"{n}_sigma": 0.05 if n == name else 0.0 for n in ("sensitivity", "background")}
+    with pytest.raises(ParameterError, match=f"'K': 'observation.K.{name}': the {name} is solved for by {name}_sigma"):
+        problem(profile, own, nuisance=NuisancePrior(1.0, background=0.0, **sigma))
+    # One ion may have a parameter where the others are solved for.
+    others = sigma | {f"{name}_sigma": [0.05 if ion != "K" else 0.0 for ion in profile.species]}
+    assert problem(profile, own, nuisance=NuisancePrior(1.0, background=0.0, **others)).parameters[1] is own
 
 
 def test_two_profiles_have_parameters_of_their_own(tmp_path: Path):

@@ -133,7 +133,8 @@ def _entry(choice: dict[str, str], name: str) -> dict[str, Any]:
     solved = choice["nuisance"] if choice["likelihood"] == "gaussian" else "none"
     if solved != "none":
         entry["nuisance"] = {"sensitivity_sigma": 0.05}
-    if solved == "both":
+    # A background that is a parameter is not solved for too.
+    if solved == "both" and choice["seen"] != "background":
         entry["nuisance"]["background_sigma"] = 0.01
     if choice["limit"] == "given" and choice["likelihood"] == "gaussian" and solved == "none":
         entry["detection_limits"] = {"K": 0.03}

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from npp_jax.sims import ImportOptions, convert
+from npp_jax.sims.options import check_options
 from npp_jax.sims.raw import Channel, RawProfile
 
 DEPTH = np.arange(250) * 1.2 + 0.6
@@ -67,6 +68,18 @@ def test_a_background_of_the_bulk_is_told_with_the_depths_that_take_it_off(rng: 
     assert abs(np.mean(deep)) < 2e-5 < np.mean(convert(file, OPTIONS).fraction[1, DEPTH > 200.0])
 
 
+@pytest.mark.parametrize("background", [5000.0, (0.0, 60.0)])
+def test_more_background_than_there_is_is_told(background: float | tuple[float, float], rng: np.random.Generator):
+    """A number of another unit, or depths at which the ion itself is: fractions fall below none."""
+    options = dataclasses.replace(OPTIONS, normalise={"Rb": str(1.0 / WORTH["Rb"])}, background={"Rb": background})
+    (line,) = told(raw(rng), "less than none", options)
+    assert line.startswith("Rb: the fraction is -0.")
+    # Noise about none is no such fraction, whatever the background.
+    right = dataclasses.replace(options, background={"Rb": (200.0, 290.0)})
+    assert told(raw(rng, floor=4.0), "less than none", right) == []
+    assert told(raw(rng, floor=400.0), "less than none", right) == []
+
+
 @pytest.mark.parametrize("tail", [2.0, 25.0])
 def test_neither_an_empty_bulk_nor_a_tail_is_a_background(tail: float, rng: np.random.Generator):
     assert told(raw(rng, tail=tail), "--background") == []
@@ -91,3 +104,21 @@ def test_a_drift_that_the_matrix_shows_is_told_with_the_reference_that_divides_i
     (line,) = told(drifting, "--reference")
     assert re.match(r"B falls by (2|3|4)\.\d% ± 0\.\d% .* --reference B divides that out", line)
     assert told(drifting, "--reference", dataclasses.replace(OPTIONS, reference="B")) == []
+
+
+def test_one_channel_is_one_ion(rng: np.random.Generator):
+    with pytest.raises(ValueError, match="species: Li and Rb are both of the channel Li; one channel is one ion"):
+        convert(raw(rng), dataclasses.replace(OPTIONS, species={"Li": "Li", "Rb": "Li"}))
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "line"),
+    [
+        ("sigma_relative", 5.0, "sigma_relative is 5: is its unit right? usual are 0 to 0.3"),
+        ("crater_sigma_nm", 200.0, "crater_sigma_nm is 200 of a crater of 300 nm: is its unit right?"),
+    ],
+)
+def test_errors_of_another_unit_are_told(field: str, value: float, line: str):
+    options = ImportOptions(species={"Li": "Li"}, crater_depth_nm=300.0)
+    assert check_options(options) == ()
+    assert check_options(dataclasses.replace(options, **{field: value})) == (line,)

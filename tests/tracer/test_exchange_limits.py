@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from scipy.optimize import minimize
+from scipy.optimize import least_squares, minimize
 from scipy.special import erfc, erfcx
 
 from npp_jax.inference import DELTA_CHI2_95, Outcome
@@ -70,3 +70,26 @@ def test_an_exchange_however_fast_is_a_constant_surface():
         found = surface_exchange(DEPTH, TIME, 1e-14, k)
         np.testing.assert_allclose(found, erfc(DEPTH / (2.0 * np.sqrt(1e-14 * TIME))), rtol=1e-9)
         assert np.isfinite(np.asarray(plate_surface_exchange(DEPTH, TIME, jnp.asarray(1e-12), k, 60e-6))).all()
+
+
+@pytest.mark.parametrize("seed", [9, 20])
+def test_an_end_where_the_exchange_becomes_fast_is_found(seed: int):
+    """Refits that start from a k without effect stay there; one from beside the minimum finds the way."""
+    depth, D, k, sigma = np.linspace(0.0, 536e-6, 50), 8e-13, 3e-8, 0.01
+
+    def law(log_D: float, log_k: float, surface: float, base: float) -> np.ndarray:
+        z, b = depth / (2.0 * np.sqrt(np.exp(log_D) * TIME)), np.exp(min(log_k, 0.0)) * np.sqrt(TIME / np.exp(log_D))
+        return base + (surface - base) * np.exp(-z * z) * (erfcx(z) - erfcx(z + b))
+
+    measured = law(np.log(D), np.log(k), 0.95, 0.0759) + sigma * np.random.default_rng(seed).normal(size=50)
+    profile = MeasuredProfile(depth, measured, np.full(50, sigma))
+    fit = fit_profile(profile, TIME, start=D, source="surface-exchange", k=k)
+    end = fit["surface"].ends[0]
+    assert end.outcome is Outcome.CLOSED
+
+    def residual(part: np.ndarray) -> np.ndarray:
+        return (law(part[0], part[1], end.value, part[2]) - measured) / sigma
+
+    starts = [(np.log(D), log_k, 0.08) for log_k in (np.log(k), -14.0, -9.0)]
+    refitted = min(2.0 * least_squares(residual, start, x_scale=(0.1, 1.0, 0.01)).cost for start in starts)
+    assert refitted - fit.chi2 == pytest.approx(DELTA_CHI2_95, abs=0.02)

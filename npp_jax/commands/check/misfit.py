@@ -5,6 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from npp_jax.observe import MINIMUM_POINTS
+
 _MOST = 0.5
 """Share of χ² that is most of it."""
 _TRANSIENT = 0.12
@@ -56,7 +58,10 @@ def _transient(seen: Seen, first: float, span: float, total: float) -> str:
         return ""
     # What is left of it is no more than points beside it have.
     end = int(np.flatnonzero(near & (seen.chi2 > 5.0 * np.median(seen.chi2[~near])))[-1])
-    below = float(seen.depth[min(end + 1, len(held) - 1)])
+    if end + MINIMUM_POINTS >= len(held):
+        # A transient leaves a profile below it.
+        return ""
+    below = float(seen.depth[end + 1])
     return (
         f"{held[end]:.0%} of it above {below:.4g} nm: a transient of sputtering? first_depth_nm = {below:.4g} leaves "
         "it out (--first-depth-nm of npp-jax new)"

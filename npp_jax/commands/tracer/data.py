@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 from npp_jax.files import ConfigError
 from npp_jax.files.cells import column_of, numbers_of, read_cells, refuse, wrong_titles
 from npp_jax.files.sims_profile import read_profile
+from npp_jax.observe import FAR
 from npp_jax.sims.errors import SimsFileError
 from npp_jax.text.errors import shorten
 from npp_jax.text.opened import open_file
@@ -93,6 +94,12 @@ def read_isotope_profile(
         raise ConfigError(
             f"{path}: fractions must be finite numbers, their standard deviations positive ones: at "
             f"{position[k] * 1e6:g} µm they are {fraction[k]:g} and {error[k]:g}"
+        )
+    if path.suffix != ".h5" and float(np.max(fraction)) > FAR:
+        k = int(np.argmax(fraction > FAR))
+        raise ConfigError(
+            f"{path}: at {position[k] * 1e6:g} µm the fraction is {fraction[k]:.4g}, and no isotope fraction is above "
+            f"one: of per cent the title says so, as '{_FRACTION[0]} [%]'"
         )
     moved = eqx.tree_at(lambda profile: profile.position, kept, kept.position - zero)
     return moved if isinstance(moved, MeasuredProfile) else MeasuredProfile(*moved)

@@ -16,6 +16,7 @@ from npp_jax.commands.tracer.report import (
     ending,
     logarithmic_row,
     mesh_lines,
+    no_fractions,
     quantity_row,
     vague,
 )
@@ -30,6 +31,7 @@ from npp_jax.commands.tracer.stored import (
 from npp_jax.commands.tracer.study import EvolutionStudy
 from npp_jax.figures.tracer import Activated, arrhenius, isotope_profiles, isotope_residuals
 from npp_jax.files import ConfigError
+from npp_jax.inference import Estimate
 from npp_jax.store.arrays import Array
 from npp_jax.tracer.fit import (
     Anneal,
@@ -104,10 +106,15 @@ def run_evolution(study: EvolutionStudy, folder: Path, on_iteration: OnIteration
         ("parameter", "parameter2"),
     )
     arrays["parameter"] = Array(np.asarray(fit.names), "1", "name of a parameter", ("parameter",))
+    found: list[tuple[str, Estimate]] = []
     panels: list[tuple[str, Sequence[MeasuredProfile], list[str], jax.Array, jax.Array]] = []
     for k, (entry, specimen) in enumerate(zip(study.specimens, specimens, strict=True)):
         if table.start_profile == "exchange":
             surface, area = fit[f"surface[{k + 1}]"], fit[f"area_m2[{k + 1}]"]
+            if entry.exchanged.species is None:
+                found.append((f"{entry.name}: C of the source", surface))
+                if table.base is None:
+                    found.append((f"{entry.name}: C of the untouched sample", fit[f"base[{k + 1}]"]))
             lines.append(
                 f"{entry.name}: C of the source {surface.value:.4f} ± {surface.sigma:.4f}, "
                 f"Dt of the exchange {area.value:.4g} m² ± {area.sigma / area.value:.1%}"
@@ -135,5 +142,5 @@ def run_evolution(study: EvolutionStudy, folder: Path, on_iteration: OnIteration
 
     told, doubt = chi2_lines(fit)
     status, code = ending(fit)
-    doubtful = vague([f"D at {T:g} K" for T in temperatures], error)
-    return TracerReport([*lines, *told], arrays, draw, [*mesh_lines(fit), *doubt, *doubtful], status, code, fit)
+    doubt += [*vague([f"D at {T:g} K" for T in temperatures], error), *no_fractions(found)]
+    return TracerReport([*lines, *told], arrays, draw, [*mesh_lines(fit), *doubt], status, code, fit)

@@ -78,7 +78,7 @@ class ModelTable(ConfigTable):
     start_k_m_s: Positive | None = None
     """Surface exchange coefficient to start from."""
     source_um: Positive | None = None
-    """Thickness of a finite source."""
+    """Thickness of a finite source, which diffuses as the sample does; depths count from its outer, closed surface."""
     thickness_um: Positive | None = None
     """Thickness of a plate with a closed back, half of one exchanged from both sides; half infinite, if not given."""
     transport: Transport = "one-path"

@@ -14,6 +14,7 @@ from npp_jax.commands.tracer.report import (
     TracerReport,
     chi2_lines,
     ending,
+    no_fractions,
     searched_row,
     vague,
 )
@@ -103,6 +104,12 @@ def run_profile(
     width = None if table.source_um is None else table.source_um * UM
     thickness = None if table.thickness_um is None else table.thickness_um * UM
     origin = 0.0 if table.find_origin else None
+    deepest = float(measured.position[-1])
+    if thickness is not None and origin is None and deepest > thickness * (1.0 + 1e-6):
+        raise ConfigError(
+            f"model: the points go to {deepest / UM:g} µm, and a plate of thickness_um = {table.thickness_um:g} has "
+            "none behind its back: is it the whole plate or half of it? last_um of the profile leaves points out"
+        )
     known = _known(study.known)
 
     def fitted(transport: Transport) -> TracerFit:
@@ -130,9 +137,10 @@ def run_profile(
                 doubtful[name] = found.sigma / found.value
     first = fit[fit.names[0]]
     lines.append(searched_row("2√(Dt)", first, "µm", of=lambda value: 2e6 * math.sqrt(value * seconds)))
+    fractions = {}
     for key, name in (("surface", "C of the source"), ("base", "C of the untouched sample")):
         if key in fit.names:
-            found = fit[key]
+            found = fractions[name] = fit[key]
             lines.append(searched_row(name, found, "1", key=key))
             arrays[key] = Array(np.asarray(found.value), "1", name)
             arrays[f"{key}_error"] = Array(np.asarray(found.sigma), "1", f"standard error of {name}")
@@ -166,6 +174,8 @@ def run_profile(
         told += compared([(table.transport, fit), *((rival, fitted(rival)) for rival in table.rivals)])
     status, code = ending(fit)
     doubt += vague(list(doubtful), np.asarray(list(doubtful.values())))
+    # Of one species the fraction may be that of any other level.
+    doubt += [] if study.profile.species is not None else no_fractions(fractions.items())
     if code:
         key = "start_length_um" if table.start_D_m2_s is None else "start_D_m2_s"
         doubt += _unseen(key, 2.0 * math.sqrt(start * seconds), np.asarray(measured.position))

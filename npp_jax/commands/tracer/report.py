@@ -73,6 +73,9 @@ class TracerReport:
     """The fit, where there was one."""
 
 
+_BEYOND = 3.0
+"""By how many standard errors a fraction may lie beyond 0 to 1 without a word."""
+
 _MOVED = 0.3
 """How far a mesh may move a parameter without a word, in standard errors."""
 
@@ -124,6 +127,17 @@ def vague(names: list[str], log_errors: np.ndarray) -> list[str]:
         f"The data hardly determine {name}: its 95 % interval is wider than a factor of {math.exp(2 * NORMAL_95):.0f}."
         for name, error in zip(names, np.ravel(log_errors), strict=True)
         if not error < _VAGUE
+    ]
+
+
+def no_fractions(found: Iterable[tuple[str, Estimate]]) -> list[str]:
+    """Warnings for isotope fractions that were found beyond 0 or 1 by more than their errors, with their names."""
+    return [
+        f"{name} is {estimate.value:.4g} ± {estimate.sigma:.2g}, and no isotope fraction lies "
+        f"{'above one' if estimate.value > 1.0 else 'below zero'}: are the fractions of the file right, and what the "
+        "model is told of source, sample and zero of the positions?"
+        for name, estimate in found
+        if max(estimate.value - 1.0, -estimate.value) > _BEYOND * estimate.sigma
     ]
 
 
