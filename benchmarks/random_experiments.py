@@ -11,9 +11,9 @@ and the counts
 
 The error of the judge is a third of what its two meshes differ by, as at second order. Where that is above half of
 the target, or the result is outside, a third mesh tells the order (behind a front that leaves immobile ions it is the
-first), the judge is what the three go to, and its error half of the last step to it. `not judged` are those that the
-library refuses, and those on which that error, too, is above half of the target. With `--save` each result is kept as
-it comes, beside those of other seeds, and a seed that is kept is not run again.
+first), the judge is what the three go to, and its error half of the last step to it; finer meshes follow within a
+minute. `not judged` are those that the library refuses, and those on which that error stays above half of the target.
+With `--save` each result is kept as it comes, beside those of other seeds, and a seed that is kept is not run again.
 """
 
 import argparse
@@ -42,6 +42,8 @@ from toml_text import dumps
 RESULT = record.FOLDER / "random_experiments.json"
 NM = 1e-9
 KT = 8.617333e-5
+PATIENCE = 60.0
+"""Time after which no finer mesh of the judge is begun [s]."""
 
 
 class Drawn:
@@ -158,8 +160,8 @@ def experiment(seed: int) -> tuple[dict[str, Any], float, float]:
 
 def judged(file: Path, edges: list[float], front: float, level: int) -> Profiles:
     """The independent solution on a mesh that is finer by two with every level; `edges` are about its depths [nm]."""
-    step = 2.0 * min(0.3, max(0.05, front / 5.0), min(edges) / 40.0)
-    return solve(file, reach_nm=2.0 * max(edges), step_nm=step / 2**level, rtol=1e-5 * 0.3**level)
+    step = 2.0 * min(max(0.3, max(edges) / 400.0), max(0.05, front / 5.0), min(edges) / 40.0)
+    return solve(file, reach_nm=1.7 * max(edges), step_nm=step / 2**level, rtol=1e-5 * 0.3**level)
 
 
 def edge(depth: np.ndarray, foreign: np.ndarray) -> float:
@@ -195,10 +197,13 @@ def compare(file: Path, depth: float, front: float) -> tuple[str, str]:
     flagged = status not in (Status.DONE, Status.NOT_NEUTRAL)
     try:
         edges = depths(solution, depth)
-        solutions = [judged(file, edges, front, level) for level in range(2)]
+        level = 1
+        solutions = [judged(file, edges, front, k) for k in (0, level)]
         found = Comparison.of(solution, *solutions)
-        if found.unsure or not found.inside:
-            found = Comparison.of(solution, *solutions, judged(file, edges, front, 2))
+        third = time.perf_counter()
+        while (found.unsure or not found.inside) and time.perf_counter() - third < PATIENCE:
+            solutions = [*solutions[-2:], judged(file, edges, front, level := level + 1)]
+            found = Comparison.of(solution, *solutions)
     except NotCovered as error:
         return "not judged", f"judge: {error} ({status.name})"
     estimate = float(np.max(solution.report.profile_error))

@@ -47,7 +47,7 @@ def _read_imported(path: Path, *, first_depth: float = 0.0) -> DepthProfile:
     try:
         stored = sims_profile.read_profile(path)
         used = np.where(stored.depth_nm >= first_depth, 1.0, 0.0)
-        *given, _, background, interval, systematic = stored.as_arguments()
+        *given, _, background, interval, systematic = stored.as_arguments(first_depth)
         return DepthProfile(*given, weight=used, background=background, interval=interval, systematic=systematic)
     except SimsFileError as error:
         # It names the file.

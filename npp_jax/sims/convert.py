@@ -18,7 +18,7 @@ from npp_jax.sims.normalise import (
     sum_scales,
     uptake_scale,
 )
-from npp_jax.sims.options import ImportOptions, check_options, scale_factor
+from npp_jax.sims.options import ImportOptions, bulk_range, check_options, scale_factor
 from npp_jax.sims.profile import SimsProfile
 from npp_jax.sims.raw import MINIMUM_POINTS, RawProfile
 from npp_jax.sims.signal import Signal
@@ -65,7 +65,7 @@ def _converted(raw: RawProfile, options: ImportOptions, odd: tuple[str, ...]) ->
     check_dwell(raw, everything, options)
     duration, crater = _crater(raw, options, float(max(c.axis[-1] for c in raw.channels)), warnings)
     rough = channels[0].axis * crater / duration
-    bulk = _bulk_range(rough[_kept(rough, options)], options)
+    bulk = bulk_range(rough[_kept(rough, options)], options)
     axis, signals, saturated = aligned(
         everything, options, (bulk[0] * duration / crater, bulk[1] * duration / crater), warnings
     )
@@ -104,7 +104,7 @@ def _converted(raw: RawProfile, options: ImportOptions, odd: tuple[str, ...]) ->
     warnings += doubts(
         depth[keep],
         {name: (scaled.fraction[k, keep], scaled.sigma[k, keep]) for k, name in enumerate(names)},
-        depth_range(depth[keep], *_bulk_range(depth[keep], options)),
+        depth_range(depth[keep], *bulk_range(depth[keep], options)),
         summed="sum" in methods.values() and not options.close_sum,
         floors=[name for name in names if methods[name] != "bulk" and name not in options.background],
         unused={} if reference else unused_signals(raw, channels, depth[keep] * duration / crater),
@@ -187,7 +187,7 @@ def _scaled(
     """Fractions at given depths: divided by the matrix, less the background, times the scale."""
     keep = _kept(depth, options, free)
     inside = np.zeros_like(keep)
-    inside[keep] = depth_range(depth[keep], *_bulk_range(depth[keep], options))
+    inside[keep] = depth_range(depth[keep], *bulk_range(depth[keep], options))
     matrix, matrix_variance = _matrix(depth, reference, inside, keep)
     ions, variance, own, dispersion, counts = (
         np.stack([getattr(s, field) for s in signals])
@@ -226,11 +226,6 @@ def _scaled(
         background_sigma=gain * level_sigma[:, None],
         scale_sigma=scale_sigma,
     )
-
-
-def _bulk_range(depth: np.ndarray, options: ImportOptions) -> tuple[float, float]:
-    """Depths of the bulk: as given, or the deepest fifth."""
-    return options.bulk_nm or (float(depth[0] + 0.8 * (depth[-1] - depth[0])), float(depth[-1]))
 
 
 def _matrix(

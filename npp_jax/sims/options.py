@@ -4,6 +4,9 @@ import dataclasses
 import math
 from collections.abc import Mapping
 
+import numpy as np
+from jaxtyping import Float
+
 from npp_jax.text.names import fault_of_name
 
 METHODS = ("bulk", "uptake", "loss", "sum")
@@ -59,6 +62,11 @@ class ImportOptions:
     trust_counting: bool = False
     """Keep the statistics of counting even where the scatter of the signal is not that of counting, or a counter
     stands at its ceiling."""
+
+
+def bulk_range(depth: Float[np.ndarray, "point"], options: ImportOptions) -> tuple[float, float]:
+    """Depths of the bulk: as given, or the deepest fifth [nm]."""
+    return options.bulk_nm or (float(depth[0] + 0.8 * (depth[-1] - depth[0])), float(depth[-1]))
 
 
 def scale_factor(method: str) -> float | None:

@@ -1,12 +1,13 @@
 """The depth profile that a SIMS file becomes, and the choices that make it."""
 
 import dataclasses
+import math
 from collections.abc import Mapping
 
 import numpy as np
 from jaxtyping import Float
 
-from npp_jax.sims.options import ImportOptions
+from npp_jax.sims.options import ImportOptions, bulk_range
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -49,8 +50,11 @@ class SimsProfile:
     metadata: Mapping[str, str]
     """What else the file said."""
 
-    def as_arguments(self) -> tuple:
+    def as_arguments(self, first_depth_nm: float = 0.0) -> tuple:
         """Arguments of `DepthProfile` in order, from the depths to the systematic errors; no weight.
+
+        Points above the first depth are not fitted. The others tell a scale or a background that was found from them
+        once more, so that what is known of it beforehand is what was found from points above.
 
         Counts and background are None where there are no counting statistics, or no Poisson distribution after
         `close_sum`; then `sigma` is to be used.
@@ -58,10 +62,38 @@ class SimsProfile:
         known = np.isfinite(self.counts) & np.isfinite(self.counts_per_fraction)
         pair = (self.counts, self.counts_per_fraction) if np.all(known) else (None, None)
         taken_off = self.background if np.all(known) and np.any(self.background != 0.0) else None
-        systematic = (self.depth_sigma, self.scale_sigma, np.mean(self.background_sigma, axis=1))
+        scale, background = self._found_elsewhere(first_depth_nm)
+        systematic = (
+            self.depth_sigma, scale * self.scale_sigma, background * np.mean(self.background_sigma, axis=1)
+        )  # fmt: skip
         interval = _sputtered(self.depth_nm)
         return (self.depth_nm, self.species, self.fraction, self.sigma, *pair, None, taken_off, interval, systematic)
 
+    def _found_elsewhere(self, first_depth: float) -> tuple[Float[np.ndarray, "species"], Float[np.ndarray, "species"]]:
+        """Errors of scales and backgrounds from points above a depth alone, over those from all points.
+
+        The other ways to a scale are from what points do not tell: a charge, or a sum of one.
+        """
+        options, deep = self.options, bulk_range(self.depth_nm, self.options)
+        methods = [options.normalise.get(name, "bulk") for name in self.species]
+        levels = [options.background.get(name) for name in self.species]
+        return (
+            np.array([self._lost(deep, first_depth) if method == "bulk" else 1.0 for method in methods]),
+            np.array([self._lost(level, first_depth) if isinstance(level, tuple) else 1.0 for level in levels]),
+        )
+
+    def _lost(self, found_from: tuple[float, float], first_depth: float) -> float:
+        """How many times larger the error of a mean over a range of depths is without the points that are fitted."""
+        inside = (self.depth_nm >= found_from[0]) & (self.depth_nm <= found_from[1])
+        above = inside & (self.depth_nm < first_depth)
+        if not inside.any():
+            # Points that the profile does not hold are not fitted.
+            return 1.0
+        return min(_UNKNOWN, math.sqrt(inside.sum() / above.sum())) if above.any() else _UNKNOWN
+
+
+_UNKNOWN = 10.0
+"""Error over that of the points themselves beyond which nothing is known beforehand."""
 
 _PAUSE = 3.0
 """Distance of two points over that of the next two, from which on it is a pause and not sputtered by a point."""

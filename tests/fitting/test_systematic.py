@@ -56,11 +56,30 @@ def test_errors_of_an_import_are_parameters_with_priors(tmp_path: Path):
     ]
     _, depth, lithium, background = (p.prior for p in found.parameters)
     assert depth is not None and (depth.mean, depth.sigma) == pytest.approx((1.05, 0.05))
+    # The points that tell the level are fitted: before, next to nothing is known of it.
     level = 1.0 / np.sqrt(32 * 2000)
-    assert lithium is not None and (lithium.mean, lithium.sigma) == pytest.approx((1.0, level), rel=0.1)
-    assert background is not None and background.sigma == pytest.approx(np.sqrt(4.0 / 30.0) / 2000.0, rel=0.3)
+    assert lithium is not None and (lithium.mean, lithium.sigma) == pytest.approx((1.0, 10.0 * level), rel=0.1)
+    assert background is not None and background.sigma == pytest.approx(10.0 * np.sqrt(4.0 / 30.0) / 2000.0, rel=0.3)
     starts = extended(np.array([[1e-21], [2e-21]]), found)
     np.testing.assert_allclose(starts[:, 1:], [[1.05, 1.0, 0.0]] * 2)
+
+
+def test_points_that_tell_a_level_count_once(tmp_path: Path):
+    """What is known beforehand of a level is what points tell that the fit does not use."""
+    path = imported(tmp_path, bulk_nm=(120.0, 150.0), background={"K": (110.0, 155.0)})
+    alone = read_profile(path, first_depth_nm=151.0).systematic
+    part = read_profile(path, first_depth_nm=135.0).systematic
+    none = read_profile(path).systematic
+    assert alone is not None and part is not None and none is not None
+    level = 1.0 / np.sqrt(30 * 2000)
+    assert alone.sensitivity[0] == pytest.approx(level, rel=0.05)
+    np.testing.assert_allclose(part.sensitivity[0], 2.0**0.5 * alone.sensitivity[0])
+    np.testing.assert_allclose(none.sensitivity[0], 10.0 * alone.sensitivity[0])
+    # A mean over n points and what m of them tell by themselves.
+    ratio = np.sqrt(45 / 41) / np.sqrt(45 / 25)
+    assert alone.background[1] / part.background[1] == pytest.approx(ratio)
+    # A number of the user is no mean of points.
+    assert none.sensitivity[1] == 0.0
 
 
 def test_a_study_that_knows_better_is_left_alone(tmp_path: Path):
