@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from npp_jax.files.toml_out import text_of
-from npp_jax.fitting.couple import PRIOR, RANGE, CoupleFit
+from npp_jax.fitting.couple import CoupleFit
+from npp_jax.fitting.couple_start import PRIOR, RANGE
 from npp_jax.physics.boltzmann_matano import Interdiffusion
 from npp_jax.physics.couple_profile import spline_of
 

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+_LEAST_D = 1e-100
+"""Least D that is drawn; the greatest is its reciprocal. [m²/s]"""
+
 
 def _of_law(law: AbstractDiffusivity, temperature: Float[Array, ""], x: Float[Array, " point"]) -> Array:
     return law.at(temperature)(x)
@@ -121,7 +124,8 @@ def diffusivities(ax: "Axes", experiment: Experiment) -> "Axes":
         told[names[i] if own else f"{names[i]} over {over}"] = (i, known)
     for label, (i, known) in told.items():
         D = np.asarray(_of_law(known.law, temperature, jnp.asarray(x)))
-        ax.semilogy(x, D, color=colours[names[i]], label=label)
+        # A law that leaves all numbers would take the axis with it.
+        ax.semilogy(x, np.where((D > _LEAST_D) & (D < 1.0 / _LEAST_D), D, np.nan), color=colours[names[i]], label=label)
     over = "of the ion itself" if all(k.seen in ((i,), tuple(range(len(names)))) for i, k in told.values()) else ""
     if len(told) == 1:
         ((_, known),) = told.values()
@@ -169,7 +173,8 @@ def _over_time(ax: "Axes", solution: Solution, values: np.ndarray, name: str, co
     """A line from zero on, with room above it; a current may flow the other way."""
     ax.plot(np.asarray(solution.trace.time) / 3600.0, values, color=colour, marker=".")
     ax.set_ylabel(name, color=colour)
-    low, high = min(0.0, float(np.nanmin(values))), max(0.0, float(np.nanmax(values)))
+    known = values[np.isfinite(values)]
+    low, high = float(np.min(known, initial=0.0)), float(np.max(known, initial=0.0))
     if high > low:
         ax.set_ylim(1.05 * low, 1.05 * high)
 

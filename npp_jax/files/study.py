@@ -4,6 +4,7 @@ A wrong file ends in a `ConfigError` of one line, like that of an experiment fil
 """
 
 import dataclasses
+import itertools
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,6 +22,7 @@ from npp_jax.files.writing import readable
 from npp_jax.fitting import Problem
 from npp_jax.fitting.observed import key_range
 from npp_jax.inference import Parameters
+from npp_jax.simulation.solution import Model
 from npp_jax.simulation.supported import Unsupported, check_supported
 from npp_jax.sweeping import (
     OBSERVABLES,
@@ -90,6 +92,7 @@ def load_study(path: str | Path) -> Study:
         proposals = None
         if table.next is not None:
             proposals = make_next(table.next, table.experiments, main, table.fit.rivals, path.parent)
+            _check_proposals(proposals, table.fit.model)
         for hypothesis in (main, *rivals):
             _check_limits(hypothesis.parameters)
             for measurement in hypothesis.problem.measurements:
@@ -112,6 +115,15 @@ def load_study(path: str | Path) -> Study:
         truth=table.truth,
         next=proposals,
     )
+
+
+def _check_proposals(found: Next, model: Model) -> None:
+    """Each can be simulated, as every model sees it: it would be refused after the fit only."""
+    for proposal in itertools.chain(found.proposals, *found.rivals):
+        try:
+            check_supported(proposal.measurement.experiment, model)
+        except (Unsupported, ValueError) as error:
+            raise ValueError(f"next.experiments: '{proposal.name}': {error}") from None
 
 
 def _check_truth(truth: Mapping[str, float], main: Hypothesis) -> None:

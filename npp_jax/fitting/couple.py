@@ -16,10 +16,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from npp_jax.fitting.couple_start import starts_of
 from npp_jax.inference import (
     Covariance,
-    Parameter,
-    Prior,
     Ranges,
     Reason,
     covariance,
@@ -38,22 +37,11 @@ POINTS_A_KNOT = 20
 
 _MOST_KNOTS = 10
 
-RANGE = 30.0
-"""How far D at a knot may be from what Boltzmann and Matano tell, as a factor."""
-
-PRIOR = 2.0
-"""Standard deviation of ln D at a knot: it holds D where the profile tells nothing."""
-
-ENDS = 0.005
-"""Standard deviation of the fractions of the ends: that of the scale of a probe, which moves them together with all
-points between, and of a profile that stops short of them."""
-
 LEAST_SIGMA = 1e-3
 """Standard deviation of a mole fraction that is taken where the data scatter less about their smoothed curve."""
 
-_SCATTERS, _SHARE = 8.0, 0.45
-"""How far the end of a phase may lie on its own side of its last point, in standard deviations, and beyond it, as a
-share of the jump."""
+_FAR_OFF = 4.0
+"""Standard deviations of χ² from which a fit is tried from another start."""
 
 _BAND, _DRAWS = 60, 4000
 """Compositions of a phase at which the band is told, and draws from which its width is taken."""
@@ -133,6 +121,17 @@ def fit_couple(
     parameters, start = starts_of(found, sigma, counts)
     posterior = with_priors(lambda theta: _linearised(theta, data, counts), parameters)
     refined = refine(posterior, parameters, np.asarray(start)[None])
+    if not 2.0 * float(refined.cost[0]) < len(sigma) + _FAR_OFF * math.sqrt(2.0 * len(sigma)):
+        # D of noisy ends is no start: one D for all knots.
+        inner = float(np.exp(np.nanmedian(np.log(found.D))))
+        level = [float(np.clip(inner, p.low, p.high)) for p in parameters[: sum(counts)]]
+        other = refine(posterior, parameters, np.asarray([*level, *start[sum(counts) :]])[None])
+        refined = other if float(other.cost[0]) < float(refined.cost[0]) else refined
+    if not np.isfinite(float(refined.cost[0])):
+        raise ValueError(
+            f"the free form, of {len(counts)} phases with {sum(counts)} knots, has no profile near these points: more "
+            "of them in the steep part, or --ends, may help"
+        )
     theta, ranges = refined.theta[0], ranges_of(parameters)
     residual, jacobian = (np.asarray(part[0]) for part in posterior(theta[None]))
     own = residual[: len(sigma)]
@@ -143,6 +142,9 @@ def fit_couple(
     curve = jnp.linspace(limits[:, 0], limits[:, 1], _BAND, axis=1)
     slope, value = (np.asarray(part) for part in _law(to_scaled(ranges, theta), ranges, curve, counts))
     half = _half_width(slope, np.asarray(known.scaled))
+    with np.errstate(over="ignore"):
+        # Where the points tell nothing of D, the band has no end that is a number.
+        band = np.exp(np.stack([value, value - half, value + half], axis=1))
     return CoupleFit(
         limits=np.asarray(limits),
         knots=tuple(np.exp(np.asarray(part)) for part in knots),
@@ -153,7 +155,7 @@ def fit_couple(
         reason=Reason(int(refined.reason[0])),
         covariance=known,
         curve=np.asarray(curve).ravel(),
-        D=np.exp(np.stack([value, value - half, value + half], axis=1)),
+        D=band,
     )
 
 
@@ -237,51 +239,3 @@ def _alike(residual: np.ndarray, phase: np.ndarray) -> float:
             break
         total += 2.0 * rho
     return total
-
-
-def _limits(found: Interdiffusion, sigma: np.ndarray) -> list[tuple[float, float, float]]:
-    """Fractions at which phases end, in the order of the depth, with their ranges: each goes on straight half way to
-    the next point.
-    """
-    told = list[tuple[float, float, float]]()
-    for last in np.flatnonzero(np.diff(found.phase)).tolist():
-        jump = float(found.fraction[last + 1] - found.fraction[last])
-        half = 0.5 * float(found.depth[last + 1] - found.depth[last])
-        for at, sign in ((last, math.copysign(1.0, jump)), (last + 1, math.copysign(1.0, -jump))):
-            own = np.flatnonzero(found.phase == found.phase[at])
-            near = own[np.argsort(np.abs(own - at), kind="stable")[:5]]
-            beyond = _SHARE * abs(jump)
-            # A phase keeps its own half.
-            inside = min(_SCATTERS * float(sigma[at]), max(0.45 * float(np.ptp(found.fraction[own])), 0.1 * beyond))
-            value = float(found.fraction[at])
-            slope = float(np.polyfit(found.depth[near], found.fraction[near], 1)[0]) if len(near) > 2 else 0.0
-            rise = min(max(slope * math.copysign(half, jump), 0.0), 0.5 * beyond)
-            low, high = sorted((value - sign * inside, value + sign * beyond))
-            told.append((low, value + sign * rise, high))
-    return told
-
-
-def starts_of(
-    found: Interdiffusion, sigma: Float[np.ndarray, " point"], counts: tuple[int, ...]
-) -> tuple[tuple[Parameter, ...], list[float]]:
-    """What is fitted, and where it starts."""
-    limits = _limits(found, sigma)
-    edges = np.array([found.ends[0], *(start for _, start, _ in limits), found.ends[1]]).reshape(-1, 2)
-    made, start = list[Parameter](), list[float]()
-    for k, (edge, count) in enumerate(zip(edges, counts, strict=True)):
-        known = np.isfinite(found.D) & (found.phase == k)
-        known = known if known.any() else np.isfinite(found.D)
-        for n, place in enumerate(np.linspace(edge[0], edge[1], count)):
-            near = np.argsort(np.abs(found.fraction[known] - place), kind="stable")[:5]
-            D = float(np.median(found.D[known][near]))
-            made.append(Parameter(f"D_{k}_{n}", (), D / RANGE, D * RANGE, "log", prior=Prior(D, PRIOR)))
-            start.append(D)
-    for n, (low, at, high) in enumerate(limits):
-        made.append(Parameter(f"limit_{n}", (), low, high))
-        start.append(at)
-    place, span = 1e6 * found.matano, 1e6 * float(found.depth[-1] - found.depth[0])
-    for name, end in zip(("first_end", "second_end"), found.ends, strict=True):
-        made.append(Parameter(name, (), end - 4.0 * ENDS, end + 4.0 * ENDS, prior=Prior(end, ENDS)))
-        start.append(end)
-    made.append(Parameter("position_um", (), place - 0.1 * span, place + 0.1 * span))
-    return tuple(made), [*start, place]

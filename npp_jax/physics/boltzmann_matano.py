@@ -22,6 +22,9 @@ _ENDS = 3
 _JUMP = (0.03, 5.0)
 """A jump is larger than this share of the whole rise, and than so many times the steps on either side of it."""
 
+_NOISE = 4.0
+"""How many standard deviations of the difference of two points a jump is beyond, too."""
+
 _FEW = 6
 """Points below which the scatter of a phase is not told on its own."""
 
@@ -90,7 +93,7 @@ def boltzmann_matano(
     if first == last:
         raise ValueError(f"both ends have the fraction {first:g}: nothing has diffused")
     width = 2.0 * float(np.median(np.diff(x))) if smoothing is None else smoothing
-    phase = _phases((c - first) / (last - first))
+    phase = _phases(x, (c - first) / (last - first))
     value, slope = _parabolas(x, (c - first) / (last - first), width, phase)
     steps = np.diff(x)
     before = np.concatenate([[0.0], np.cumsum(0.5 * steps * (value[1:] + value[:-1]))])
@@ -112,10 +115,15 @@ def _scatters(x: np.ndarray, c: np.ndarray, phase: np.ndarray, otherwise: float)
         at, y = x[phase == k], c[phase == k]
         if len(y) < _FEW:
             continue
-        share = (at[1:-1] - at[:-2]) / (at[2:] - at[:-2])
-        away = y[1:-1] - (1.0 - share) * y[:-2] - share * y[2:]
-        found[k] = np.sqrt(np.mean(away**2 / (1.0 + share**2 + (1.0 - share) ** 2)))
+        found[k] = np.sqrt(np.mean(_off_line(at, y) ** 2))
     return found
+
+
+def _off_line(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """How far each inner point lies from the line through its neighbours, over the errors of all three."""
+    share = (x[1:-1] - x[:-2]) / (x[2:] - x[:-2])
+    away = y[1:-1] - (1.0 - share) * y[:-2] - share * y[2:]
+    return away / np.sqrt(1.0 + share**2 + (1.0 - share) ** 2)
 
 
 def _parabolas(x: np.ndarray, y: np.ndarray, width: float, phase: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -134,10 +142,13 @@ def _parabolas(x: np.ndarray, y: np.ndarray, width: float, phase: np.ndarray) ->
     return values, slopes
 
 
-def _phases(y: np.ndarray) -> np.ndarray:
+def _phases(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Number of the phase of each point: it grows where the composition jumps."""
+    off = np.abs(_off_line(x, y))
+    # Most points of a couple lie in its flat ends or where it is smooth.
+    noise = 1.4826 * float(np.median(off))
     step = np.abs(np.diff(y))
     padded = np.concatenate([[0.0], step, [0.0]])
     beside = np.maximum(padded[:-2], padded[2:])
-    jumps = (step > _JUMP[0]) & (step > _JUMP[1] * beside)
+    jumps = (step > max(_JUMP[0], _NOISE * np.sqrt(2.0) * noise)) & (step > _JUMP[1] * beside)
     return np.concatenate([[0], np.cumsum(jumps)])

@@ -157,11 +157,14 @@ def _steepest_law(experiment: Experiment) -> Iterator[str]:
         for ion, known in zip(experiment.species, laws_of(experiment), strict=True):
             D = known.law.at(stage.temperature)
             full, thin = (np.asarray(D(jnp.full((1, *np.shape(stage.temperature)), x))) for x in (1.0, 0.01))
-            found.append((float(np.max(np.log10(full / thin))), ion.name, k, float(np.min(stage.temperature))))
+            with np.errstate(divide="ignore", invalid="ignore"):
+                falls = np.nan_to_num(np.log10(full) - np.log10(thin), nan=0.0, posinf=np.inf, neginf=-np.inf)
+            found.append((float(np.max(falls)), ion.name, k, float(np.min(stage.temperature))))
     decades, name, k, temperature = max(found)
     if decades >= _STEEP:
+        far = f"by {decades:.0f} decades" if np.isfinite(decades) else "beyond all numbers"
         yield (
-            f"the diffusion coefficient of {name} falls by {decades:.0f} decades from its bulk to a hundredth of it at "
+            f"the diffusion coefficient of {name} falls {far} from its bulk to a hundredth of it at "
             f"{temperature:g} K (stages[{k}]): check the width of its distribution, vacancy_fraction and temperature_K"
         )
 

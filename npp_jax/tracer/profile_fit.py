@@ -19,6 +19,7 @@ from npp_jax.tracer import closed_forms as cf
 from npp_jax.tracer.evolution import exchange_profile
 from npp_jax.tracer.fractions import AbstractFractions
 from npp_jax.tracer.measured import MeasuredProfile
+from npp_jax.tracer.second_start import scanned_start
 from npp_jax.tracer.tracer_fit import AbstractTracerModel, OnEnds, OnIteration, TracerFit, fit_tracer
 from npp_jax.tracer.unknowns import Unknown
 
@@ -142,10 +143,12 @@ def fit_profile(
         unknowns.append(Unknown("origin_m", as_leaf(origin)))
     unknowns = [_with_known(unknown, (known or {}).get(unknown.name)) for unknown in unknowns]
     optional = [as_optional_leaf(value) for value in (duration, source_width, thickness, base)]
+    model = ProfileModel(profile, source, transport, *optional)
     return fit_tracer(
-        ProfileModel(profile, source, transport, *optional),
+        model,
         tuple(unknowns),
         profile_points=profile_points,
+        second=scanned_start(profile, unknowns, model.shape, duration, base),
         on_iteration=on_iteration,
         on_ends=on_ends,
     )
@@ -190,7 +193,7 @@ class ProfileModel(AbstractTracerModel):
     def at(self, p: dict[str, Array], position: Array) -> Array:
         """Fractions at positions [m]."""
         low = p["base"] if self.base is None else self.base
-        return low + (p["surface"] - low) * self._shape(p, position - p.get("origin_m", 0.0))
+        return low + (p["surface"] - low) * self.shape(p, position)
 
     def _rival(self, p: dict[str, Array], x: Array, area: Array) -> Array:
         """Constant surface, for an area D t [m²]."""
@@ -205,7 +208,9 @@ class ProfileModel(AbstractTracerModel):
                 places, share = surface_profile(jnp.log(area) + p["D_slope"] * line)
                 return jnp.interp(jnp.maximum(x, 0.0), places, share)
 
-    def _shape(self, p: dict[str, Array], x: Array) -> Array:
+    def shape(self, p: dict[str, Array], position: Array) -> Array:
+        """From 0 in the untouched sample to 1 at the source, at positions [m]."""
+        x = position - p.get("origin_m", 0.0)
         depth = jnp.maximum(x, 0.0)
         if self.duration is None:
             D, t, k = p["Dt_m2"], 1.0, p.get("kt_m", 0.0)

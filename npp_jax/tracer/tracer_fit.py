@@ -33,6 +33,7 @@ from npp_jax.inference import (
     with_priors,
 )
 from npp_jax.tracer.fractions import AbstractFractions
+from npp_jax.tracer.second_start import better_of
 from npp_jax.tracer.unknowns import Layout, Unknown, layout_of, place, start_of
 
 OnIteration: TypeAlias = Callable[[Iteration], Any] | None
@@ -181,6 +182,7 @@ def fit_tracer(
     unknowns: tuple[Unknown, ...],
     *,
     profile_points: int = 0,
+    second: Float[Array, " parameter"] | None = None,
     batch: int | None = None,
     options: RefineOptions | None = None,
     on_iteration: OnIteration = None,
@@ -196,6 +198,8 @@ def fit_tracer(
         What varies, and where it starts.
     profile_points
         Points of the curve of each profile likelihood, which do not change its interval; no profile for zero.
+    second
+        Where to start too, if the fit from the start ends badly or above it. [units of the parameters]
     batch
         Number of sensitivities computed at once; None for all.
     options
@@ -229,6 +233,8 @@ def fit_tracer(
         found = refine(posterior, parameters, start[None], fixed=waiting, options=settled, on_iteration=on_iteration)
         start = found.theta[0]
     refined = refine(posterior, parameters, start[None], options=options, on_iteration=on_iteration)
+    if second is not None:
+        refined = better_of(posterior, parameters, refined, second, options, on_iteration)
     theta = refined.theta[0]
     held = refined.at_bound[0] != 0
     residual = informed(theta[None])[0][0]

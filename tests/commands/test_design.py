@@ -136,6 +136,8 @@ def test_all_files_and_the_sentence(designed: tuple[Path, str], monkeypatch: pyt
         ({"more": 'ions = ["Na"]'}, "ions = 'Na'; known are Li, K"),
         ({"more": "first_depth_nm = 150.0"}, "must be less than depth_nm = 150"),
         ({"more": 'output = 4'}, "output = 4"),
+        # Told when the file is read: it came after the fit, without the name of the proposal.
+        ({"more": 'set = { "stages.0.charge_C_m2" = 1e8 }'}, "'K, counts_per_fraction 1000': stages[0]: 1e+08 C/m²"),
         ({"more": 'sigma = 0.1'}, "counts_per_fraction or sigma is needed"),
         ({"more": 'likes = "K"'}, "did you mean 'like'"),
         ({"more": '[[next.experiments]]\nname = "Rb"\ndepth_nm = 100.0\nsigma = 0.1'}, "like or file is needed"),

@@ -284,9 +284,14 @@ def test_grains_that_are_none_are_one_line(name: str, content: bytes, told: str,
 
 @pytest.mark.parametrize("start", ["1e-60", "1e-20"])
 def test_a_start_of_which_no_point_shows_anything_is_told(start: str, folder: Path) -> None:
+    """One path is found from anywhere; of two paths the data tell too little."""
     study = folder / "tracer_exchange.toml"
-    text = study.read_text(encoding="utf-8")
-    study.write_text(text.replace("start_D_m2_s = 2e-12", f"start_D_m2_s = {start}"), encoding="utf-8")
+    text = study.read_text(encoding="utf-8").replace("start_D_m2_s = 2e-12", f"start_D_m2_s = {start}")
+    study.write_text(text, encoding="utf-8")
+    assert run(study, "--output", folder, "--quiet").exit_code == 0
+    with h5py.File(folder / "tracer_exchange.h5") as file:
+        np.testing.assert_allclose(file["D"][()], 8.0e-13, rtol=0.05)
+    study.write_text(text.replace("[model]", '[model]\ntransport = "two-path"'), encoding="utf-8")
     done = run(study, "--output", folder, "--quiet")
     assert done.exit_code == 3
     told = " ".join(done.output.split())

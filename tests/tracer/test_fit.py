@@ -7,12 +7,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.special import erf
 
 from npp_jax.constants import BOLTZMANN_EV
 from npp_jax.inference import Reason, RefineOptions
 from npp_jax.tracer.boundaries import chain_of_grains
 from npp_jax.tracer.chain_fit import fit_boundaries
-from npp_jax.tracer.closed_forms import plate_slab_source
+from npp_jax.tracer.closed_forms import plate_slab_source, surface_exchange
 from npp_jax.tracer.diffusion import Closed, ConstantSurface, DiffusionStage, diffuse, profile_at
 from npp_jax.tracer.evolution import evolve_exchange_profile, exchange_profile
 from npp_jax.tracer.fit import Anneal, Specimen, activation, fit_evolution
@@ -190,3 +191,40 @@ def test_each_boundary_of_a_resolved_profile(fit_bulk: bool, rng: np.random.Gene
     if fit_bulk:
         bulk = fit.fitted("D_bulk_m2_s")
         assert abs(pulls(np.log(bulk.value), np.log(D_bulk), bulk.sigma_scaled)) < 3.0
+
+
+@pytest.mark.parametrize("known_base", [None, BASE])
+@pytest.mark.parametrize("factor", [0.01, 0.1, 10.0, 1000.0])
+def test_a_finite_source_is_found_from_any_start(known_base: float | None, factor: float):
+    """A layer of a quarter of the distance of the points: a start ten times too high ended lost, far above."""
+    x, D, time, width = np.linspace(0.05e-6, 20e-6, 60), 6.25e-19, 10 * HOUR, 0.1e-6
+    length = 2.0 * np.sqrt(D * time)
+    layer = 0.5 * (erf((width - x) / length) + erf((width + x) / length))
+    drawn = BASE + (SURFACE - BASE) * layer + 0.003 * np.random.default_rng(2).normal(size=60)
+    fit = fit_profile(
+        MeasuredProfile(x, drawn, 0.003), time, start=factor * D, source="finite-source", source_width=width,
+        base=known_base, profile_points=0,
+    )  # fmt: skip
+    found = fit["D_m2_s"]
+    assert fit.converged
+    assert abs(np.log(found.value / D)) < 3.0 * found.sigma / found.value
+    assert fit.chi2 < 60 + 4.0 * np.sqrt(120.0)
+
+
+@pytest.mark.parametrize("factor", [1e-3, 1e3])
+def test_an_exchange_is_found_from_any_start(factor: float):
+    """Counts below a surface that exchanges slowly, D started a thousand times off."""
+    x, D, k, time = np.linspace(0.05e-6, 20e-6, 60), 2e-16, 3e-11, 10 * HOUR
+    exact = BASE + (SURFACE - BASE) * np.asarray(surface_exchange(x, time, D, k))
+    draws = np.random.default_rng(4)
+    counts = draws.poisson(3000.0 * exact), draws.poisson(3000.0 * (1.0 - exact))
+    fit = fit_profile(
+        MeasuredProfile.of_counts(x, *counts), time, start=factor * D, k=k / factor, source="surface-exchange",
+        profile_points=0,
+    )  # fmt: skip
+    near = fit_profile(
+        MeasuredProfile.of_counts(x, *counts), time, start=D, k=k, source="surface-exchange", profile_points=0
+    )
+    assert near.converged == fit.converged
+    np.testing.assert_allclose(fit.chi2, near.chi2, rtol=1e-3)
+    assert fit.chi2 < 60 + 4.0 * np.sqrt(120.0)

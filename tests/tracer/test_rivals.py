@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import h5py
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -158,3 +159,25 @@ def test_a_range_that_counts_cannot_reach_is_cut_or_refused(rng: np.random.Gener
     assert fit["base"].value == pytest.approx(BASE, abs=4.0 * fit["base"].sigma)
     with pytest.raises(ValueError, match="surface: no possible value lies in the range"):
         fit_profile(profile, 3600.0 * HOURS, start=D, known={"surface": Known((2.0, 4.0))})
+
+
+@pytest.mark.parametrize("ranged", [True, False])
+def test_isotope_fractions_stay_those_of_something(ranged: bool, tmp_path: Path) -> None:
+    """Of a surface in front of all points the fraction came out as 1.12; a range that is given may hold that."""
+    x = np.linspace(0.5, 20.0, 50)
+    exact = 0.0759 + 0.8741 * erfc(x / 2.0 / np.sqrt(7.2))
+    drawn = exact + 0.01 * np.random.default_rng(3).normal(size=50)
+    rows = "\n".join(f"{a:.4f},{b:.5f},0.01" for a, b in zip(x, drawn, strict=True))
+    (tmp_path / "measured.csv").write_text(f"position_um,fraction,fraction_sigma\n{rows}\n")
+    study = tmp_path / "study.toml"
+    known = "" if ranged else '[[known]]\nname = "surface"\nlow = 0.5\nhigh = 2.0\n'
+    study.write_text(
+        'schema_version = 1\nkind = "profile"\n[profile]\nfile = "measured.csv"\n[model]\nduration_h = 10.0\n'
+        f"start_D_m2_s = 3e-16\nfind_origin = true\n{known}"
+    )
+    done = CliRunner().invoke(app, ["tracer", str(study), "--output", str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    with h5py.File(tmp_path / "study.h5") as file:
+        surface = float(file["surface"][()])
+    assert (surface <= 1.0) == ranged
+    assert ("an end of the range" in done.output) == ranged

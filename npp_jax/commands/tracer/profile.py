@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import jax.numpy as jnp
 import numpy as np
 
-from npp_jax.commands.tracer.model_tables import KnownTable
+from npp_jax.commands.tracer.model_tables import FRACTIONS, KnownTable
 from npp_jax.commands.tracer.report import (
     Line,
     TracerReport,
@@ -63,6 +63,16 @@ def _known(tables: list[KnownTable]) -> dict[str, Known]:
     return found
 
 
+def _within_fractions(known: dict[str, Known], fraction: np.ndarray) -> dict[str, Known]:
+    """Ranges of what no range is known of, where isotope fractions were measured: 0 to 1, or as far as the data go."""
+    fraction = fraction[np.isfinite(fraction)]
+    widest = float(np.min(fraction, initial=0.0)), float(np.max(fraction, initial=1.0))
+    for name in FRACTIONS:
+        limits, prior = known.get(name, Known())
+        known = known | {name: Known(limits or widest, prior)}
+    return known
+
+
 def compared(rivals: Sequence[tuple[Transport, TracerFit]]) -> list[str]:
     """Rivals by χ², AIC and BIC, and which is preferred."""
     rows, criteria = list[str](), dict[str, tuple[float, float]]()
@@ -111,6 +121,8 @@ def run_profile(
             "none behind its back: is it the whole plate or half of it? last_um of the profile leaves points out"
         )
     known = _known(study.known)
+    if study.profile.species is None and measured.counts is None:
+        known = _within_fractions(known, np.asarray(measured.fraction))
 
     def fitted(transport: Transport) -> TracerFit:
         main = transport == table.transport
