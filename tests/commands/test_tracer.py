@@ -303,7 +303,7 @@ def test_what_is_held_at_the_end_of_its_range_is_not_called_hardly_determined(fo
     known = '[[known]]\nname = "D_m2_s"\nlow = 1e-11\nhigh = 1e-10\n[truth]'
     study.write_text(study.read_text(encoding="utf-8").replace("[truth]", known), encoding="utf-8")
     done = run(study, "--output", folder / "out")
-    assert "with D_m2_s at an end of the range" in done.output
+    assert "with D_m2_s, base at an end of the range" in done.output
     assert "hardly determine" not in done.output
 
 
