@@ -19,7 +19,7 @@ from npp_jax.files.study_tables import DesignTable, FitTable, StudyTable, SweepT
 from npp_jax.files.sweep_export import observable_columns
 from npp_jax.files.toml import read_toml, toml_text
 from npp_jax.files.writing import readable
-from npp_jax.fitting import Problem
+from npp_jax.fitting import Measurement, Problem
 from npp_jax.fitting.observed import key_range
 from npp_jax.inference import Parameters
 from npp_jax.simulation.solution import Model
@@ -92,11 +92,13 @@ def load_study(path: str | Path) -> Study:
         proposals = None
         if table.next is not None:
             proposals = make_next(table.next, table.experiments, main, table.fit.rivals, path.parent)
-            _check_proposals(proposals, table.fit.model)
+            # What cannot be simulated would be refused after the fit only.
+            for proposal in itertools.chain(proposals.proposals, *proposals.rivals):
+                _check_supported(proposal.measurement, table.fit.model, "next.experiments", proposal.name)
         for hypothesis in (main, *rivals):
             _check_limits(hypothesis.parameters)
             for measurement in hypothesis.problem.measurements:
-                check_supported(measurement.experiment, table.sweep.model)
+                _check_supported(measurement, table.sweep.model, "experiments", measurement.name)
     except ConfigError:
         # It names the file that it is about.
         raise
@@ -117,13 +119,12 @@ def load_study(path: str | Path) -> Study:
     )
 
 
-def _check_proposals(found: Next, model: Model) -> None:
-    """Each can be simulated, as every model sees it: it would be refused after the fit only."""
-    for proposal in itertools.chain(found.proposals, *found.rivals):
-        try:
-            check_supported(proposal.measurement.experiment, model)
-        except (Unsupported, ValueError) as error:
-            raise ValueError(f"next.experiments: '{proposal.name}': {error}") from None
+def _check_supported(measurement: Measurement, model: Model, table: str, name: str) -> None:
+    """An experiment can be simulated; if not, it is told which."""
+    try:
+        check_supported(measurement.experiment, model)
+    except (Unsupported, ValueError) as error:
+        raise ValueError(f"{table}: '{name}': {error}") from None
 
 
 def _check_truth(truth: Mapping[str, float], main: Hypothesis) -> None:
