@@ -271,11 +271,11 @@ def test_wrong_studies_end_in_one_line(tmp_path: Path, old: str, new: str, messa
 def test_what_cannot_be_simulated_is_told_by_name(tmp_path: Path):
     text = _absolute((SWEEPS / "one_distribution.toml").read_text(encoding="utf-8"))
     wrong = (SWEEPS / "lithium_borate_Rb.toml").read_text(encoding="utf-8")
-    wrong = re.sub(r"charge_mC_cm2 = [\d.]+", "charge_mC_cm2 = 1e9", wrong)
+    wrong = re.sub(r"charge_mC_cm2 = [\d.]+", "charge_mC_cm2 = 1e7", wrong)
     (tmp_path / "Rb.toml").write_text(wrong, encoding="utf-8")
     text = text.replace(f'"{SWEEPS}/lithium_borate_Rb.toml"', '"Rb.toml"')
     (tmp_path / "study.toml").write_text(text, encoding="utf-8")
-    with pytest.raises(ConfigError, match=r"study\.toml: experiments: 'Rb': stages\[0\]: 1e\+10 C/m² are passed"):
+    with pytest.raises(ConfigError, match=r"study\.toml: experiments: 'Rb': stages\[0\]: 1e\+08 C/m² are passed"):
         load_study(tmp_path / "study.toml")
 
 
