@@ -1,10 +1,9 @@
 """What was measured in an experiment of a study, and how it was seen."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
-import equinox as eqx
-import jax.numpy as jnp
 import numpy as np
 
 from npp_jax.files import load_experiment
@@ -36,11 +35,11 @@ def make_measurement(entry: ExperimentEntry, folder: Path) -> Measurement:
     if entry.profile is None:
         return Measurement(entry.name, experiment, output=entry.output, records=make_records(entry, folder))
     profile = read_profile(
-        folder / entry.profile, first_depth_nm=entry.first_depth_nm, counts_per_fraction=entry.counts_per_fraction
+        folder / entry.profile,
+        first_depth_nm=entry.first_depth_nm,
+        last_depth_nm=math.inf if entry.last_depth_nm is None else entry.last_depth_nm,
+        counts_per_fraction=entry.counts_per_fraction,
     )
-    if entry.last_depth_nm is not None:
-        shallow = jnp.where(profile.depth <= entry.last_depth_nm, profile.weight, 0.0)
-        profile = eqx.tree_at(lambda p: p.weight, profile, shallow)
     if entry.detection_limits:
         try:
             profile = below_limits(profile, entry.detection_limits)

@@ -1,8 +1,11 @@
 """Measured depth profiles as text tables and as files of `npp-jax import-sims`."""
 
+import math
 import re
 from pathlib import Path
 
+import equinox as eqx
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
@@ -16,7 +19,11 @@ from npp_jax.text.titles import fractions, nanometres, read_title, with_unit
 
 
 def read_profile(
-    path: str | Path, *, first_depth_nm: float = 0.0, counts_per_fraction: float | None = None
+    path: str | Path,
+    *,
+    first_depth_nm: float = 0.0,
+    last_depth_nm: float = math.inf,
+    counts_per_fraction: float | None = None,
 ) -> DepthProfile:
     """Read a measured profile: `.h5` of `npp-jax import-sims`, or a table.
 
@@ -26,6 +33,8 @@ def read_profile(
         The file.
     first_depth_nm
         Points above are masked: the transient at the surface. [nm]
+    last_depth_nm
+        Points below are masked. [nm]
     counts_per_fraction
         Counts of the detector at fraction one, for a table; the counts then are the fractions times this.
 
@@ -36,18 +45,20 @@ def read_profile(
     """
     path = Path(path)
     if path.suffix != ".h5":
-        return read_profile_table(path, first_depth=first_depth_nm, counts_per_fraction=counts_per_fraction)
-    if counts_per_fraction is not None:
+        found = read_profile_table(path, first_depth=first_depth_nm, counts_per_fraction=counts_per_fraction)
+    elif counts_per_fraction is not None:
         raise ConfigError(f"{path}: counts_per_fraction belongs to a table; leave it out, this file tells its counts")
-    return _read_imported(path, first_depth=first_depth_nm)
+    else:
+        found = _read_imported(path, first_depth_nm, last_depth_nm)
+    return eqx.tree_at(lambda p: p.weight, found, jnp.where(found.depth <= last_depth_nm, found.weight, 0.0))
 
 
-def _read_imported(path: Path, *, first_depth: float = 0.0) -> DepthProfile:
+def _read_imported(path: Path, first_depth: float, last_depth: float) -> DepthProfile:
     """Profile written by `npp-jax import-sims`."""
     try:
         stored = sims_profile.read_profile(path)
         used = np.where(stored.depth_nm >= first_depth, 1.0, 0.0)
-        *given, _, background, interval, systematic = stored.as_arguments(first_depth)
+        *given, _, background, interval, systematic = stored.as_arguments(first_depth, last_depth)
         return DepthProfile(*given, weight=used, background=background, interval=interval, systematic=systematic)
     except SimsFileError as error:
         # It names the file.

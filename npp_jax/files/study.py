@@ -97,8 +97,9 @@ def load_study(path: str | Path) -> Study:
                 _check_supported(proposal.measurement, table.fit.model, "next.experiments", proposal.name)
         for hypothesis in (main, *rivals):
             _check_limits(hypothesis.parameters)
+            of = "experiments" if hypothesis is main else f"fit.rivals: '{hypothesis.name}'"
             for measurement in hypothesis.problem.measurements:
-                _check_supported(measurement, table.sweep.model, "experiments", measurement.name)
+                _check_supported(measurement, table.sweep.model, of, measurement.name)
     except ConfigError:
         # It names the file that it is about.
         raise

@@ -68,9 +68,11 @@ def _wide(measurement: Measurement) -> list[str]:
         told["sensitivity_sigma"] = measurement.nuisance.sensitivity_sigma
     for record in measurement.records:
         told[f"gain_sigma of the {record.quantity}"] = record.gain_sigma
+        # Where a current has decayed into its noise, or rests, an error is larger than the value.
         value = np.abs(np.asarray(record.value))
-        told[f"the standard deviation of the {record.quantity} over its value"] = float(
-            np.median(np.asarray(record.sigma) / np.where(value > 0.0, value, np.inf))
+        high = (value >= 0.5 * np.max(value)) & (value > 0.0)
+        told[f"the standard deviation of the {record.quantity} over its value"] = (
+            float(np.median(np.asarray(record.sigma)[high] / value[high])) if high.any() else 0.0
         )
     largest = {name: float(np.max(np.asarray(sigma))) for name, sigma in told.items()}
     # One that is infinite is meant so: nothing is known.

@@ -23,7 +23,10 @@ _JUMP = (0.03, 5.0)
 """A jump is larger than this share of the whole rise, and than so many times the steps on either side of it."""
 
 _NOISE = 4.0
-"""How many standard deviations of the difference of two points a jump is beyond, too."""
+"""How many standard deviations of the difference of two points a jump is beyond its steps nearby, too."""
+
+_NEARBY = 3
+"""Steps on either side of a jump that tell what the profile rises there without it."""
 
 _FEW = 6
 """Points below which the scatter of a phase is not told on its own."""
@@ -142,6 +145,13 @@ def _parabolas(x: np.ndarray, y: np.ndarray, width: float, phase: np.ndarray) ->
     return values, slopes
 
 
+def _slope_nearby(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Slope at each step: the median of those on both sides of it, without its own."""
+    padded = np.pad(np.diff(y) / np.diff(x), _NEARBY, constant_values=np.nan)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * _NEARBY + 1)
+    return np.nanmedian(np.delete(windows, _NEARBY, axis=1), axis=1)
+
+
 def _phases(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Number of the phase of each point: it grows where the composition jumps."""
     off = np.abs(_off_line(x, y))
@@ -150,5 +160,6 @@ def _phases(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     step = np.abs(np.diff(y))
     padded = np.concatenate([[0.0], step, [0.0]])
     beside = np.maximum(padded[:-2], padded[2:])
-    jumps = (step > max(_JUMP[0], _NOISE * np.sqrt(2.0) * noise)) & (step > _JUMP[1] * beside)
+    sudden = np.abs(np.diff(y) - _slope_nearby(x, y) * np.diff(x)) > _NOISE * np.sqrt(2.0) * noise
+    jumps = (step > _JUMP[0]) & (step > _JUMP[1] * beside) & sudden
     return np.concatenate([[0], np.cumsum(jumps)])

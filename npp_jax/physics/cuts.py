@@ -262,9 +262,11 @@ def _fewer(trace: Trace, cuts: list[Cut]) -> list[Cut]:
     room = MOST_PARTS - 1
     if len(cuts) <= room:
         return cuts
-    switches = [cut for cut in cuts if cut.kind != "jump"]
-    # A rest that begins is a rest that ends, unless the stage does.
-    switches = switches[: room - room % 2]
+    rests = [cut for cut in cuts if cut.kind != "jump"]
+    switches = rests[:room]
+    if len(rests) > room and switches[-1].kind == "off":
+        # A rest that begins is a rest that ends, unless the stage does.
+        switches = switches[:-1]
     jumps = [cut for cut in cuts if cut.kind == "jump"]
     by_size = sorted(jumps, key=lambda cut: -abs(trace.value[cut.right] - trace.value[cut.left]))
     return sorted(switches + by_size[: room - len(switches)])

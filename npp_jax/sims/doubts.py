@@ -11,6 +11,7 @@ from npp_jax.sims.raw import Channel, RawProfile
 from npp_jax.sims.table import GUESSED
 
 _WINDOW = 5  # points over which a sum is looked at
+_AROUND = 5  # such windows over which errors are averaged
 _OFF = 0.02  # of one, by which a sum may be off beside its errors: what normalisation itself leaves
 _SURFACE = 0.25  # of the points, within which a sum that is off is that of the surface
 _FLOOR = 0.01  # fraction in the bulk above which an ion is part of the glass
@@ -120,10 +121,12 @@ def below_none(
     """
     if len(depth) < _WINDOW:
         return None
-    # Of some points together: the error of one that counted next to nothing is next to none.
-    kernel = np.full(_WINDOW, 1.0 / _WINDOW)
+    # Of some points together, and the error of many: what counted little by chance has a small error, too.
+    kernel, half = np.full(_WINDOW, 1.0 / _WINDOW), _AROUND * _WINDOW // 2
     mean = np.convolve(fraction, kernel, "valid")
-    error = np.sqrt(np.convolve(sigma**2, kernel, "valid") / _WINDOW)
+    around = np.pad(sigma**2, half, mode="reflect" if len(sigma) > half else "edge")
+    error = np.sqrt(np.convolve(around, np.full(2 * half + 1, 1.0 / (2 * half + 1)), "valid") / _WINDOW)
+    error = error[_WINDOW // 2 : _WINDOW // 2 + len(mean)]
     lowest = int(np.argmin(mean))
     if mean[lowest] > -max(_CERTAIN * error[lowest], _OFF):
         return None

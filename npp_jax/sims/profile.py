@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from npp_jax.sims.options import ImportOptions, bulk_range
 
@@ -50,11 +50,11 @@ class SimsProfile:
     metadata: Mapping[str, str]
     """What else the file said."""
 
-    def as_arguments(self, first_depth_nm: float = 0.0) -> tuple:
+    def as_arguments(self, first_depth_nm: float = 0.0, last_depth_nm: float = math.inf) -> tuple:
         """Arguments of `DepthProfile` in order, from the depths to the systematic errors; no weight.
 
-        Points above the first depth are not fitted. The others tell a scale or a background that was found from them
-        once more, so that what is known of it beforehand is what was found from points above.
+        Points from the first depth to the last are fitted. They tell a scale or a background that was found from them
+        once more, so that what is known of it beforehand is what was found from the other points.
 
         Counts and background are None where there are no counting statistics, or no Poisson distribution after
         `close_sum`; then `sigma` is to be used.
@@ -62,34 +62,41 @@ class SimsProfile:
         known = np.isfinite(self.counts) & np.isfinite(self.counts_per_fraction)
         pair = (self.counts, self.counts_per_fraction) if np.all(known) else (None, None)
         taken_off = self.background if np.all(known) and np.any(self.background != 0.0) else None
-        scale, background = self._found_elsewhere(first_depth_nm)
+        fitted = (self.depth_nm >= first_depth_nm) & (self.depth_nm <= last_depth_nm)
+        scale, background = self._found_elsewhere(fitted)
         systematic = (
             self.depth_sigma, scale * self.scale_sigma, background * np.mean(self.background_sigma, axis=1)
         )  # fmt: skip
         interval = _sputtered(self.depth_nm)
         return (self.depth_nm, self.species, self.fraction, self.sigma, *pair, None, taken_off, interval, systematic)
 
-    def _found_elsewhere(self, first_depth: float) -> tuple[Float[np.ndarray, "species"], Float[np.ndarray, "species"]]:
-        """Errors of scales and backgrounds from points above a depth alone, over those from all points.
+    def _found_elsewhere(
+        self, fitted: Bool[np.ndarray, "point"]
+    ) -> tuple[Float[np.ndarray, "species"], Float[np.ndarray, "species"]]:
+        """Errors of scales and backgrounds from the points that are not fitted alone, over those from all points.
 
-        The other ways to a scale are from what points do not tell: a charge, or a sum of one.
+        A charge and a sum of one are those of the model as well: the scale that they give to the points of a profile is
+        the one that its fit would find.
         """
         options, deep = self.options, bulk_range(self.depth_nm, self.options)
         methods = [options.normalise.get(name, "bulk") for name in self.species]
         levels = [options.background.get(name) for name in self.species]
         return (
-            np.array([self._lost(deep, first_depth) if method == "bulk" else 1.0 for method in methods]),
-            np.array([self._lost(level, first_depth) if isinstance(level, tuple) else 1.0 for level in levels]),
+            np.array([_lost(self.depth_nm, deep if m == "bulk" else (0.0, math.inf), fitted) for m in methods]),
+            np.array([_lost(self.depth_nm, u, fitted) if isinstance(u, tuple) else 1.0 for u in levels]),
         )
 
-    def _lost(self, found_from: tuple[float, float], first_depth: float) -> float:
-        """How many times larger the error of a mean over a range of depths is without the points that are fitted."""
-        inside = (self.depth_nm >= found_from[0]) & (self.depth_nm <= found_from[1])
-        above = inside & (self.depth_nm < first_depth)
-        if not inside.any():
-            # Points that the profile does not hold are not fitted.
-            return 1.0
-        return min(_UNKNOWN, math.sqrt(inside.sum() / above.sum())) if above.any() else _UNKNOWN
+
+def _lost(
+    depth: Float[np.ndarray, "point"], found_from: tuple[float, float], fitted: Bool[np.ndarray, "point"]
+) -> float:
+    """How many times larger the error of a mean over a range of depths is without the points that are fitted."""
+    inside = (depth >= found_from[0]) & (depth <= found_from[1])
+    others = inside & ~fitted
+    if not inside.any():
+        # Points that the profile does not hold are not fitted.
+        return 1.0
+    return min(_UNKNOWN, math.sqrt(inside.sum() / others.sum())) if others.any() else _UNKNOWN
 
 
 _UNKNOWN = 10.0

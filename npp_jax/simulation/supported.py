@@ -9,7 +9,7 @@ import numpy as np
 from npp_jax._compile import concrete
 from npp_jax.constants import ELEMENTARY_CHARGE, NM
 from npp_jax.physics.checks import expect
-from npp_jax.physics.cuts import MOST_RESTS, rests_of
+from npp_jax.physics.cuts import MOST_RESTS, rests_of, with_parts
 from npp_jax.physics.diffusivity import SEDDiffusivity, intermixed
 from npp_jax.physics.drive import drive_integral
 from npp_jax.physics.experiment import Experiment, named_species, native_and_foreign
@@ -62,8 +62,8 @@ def check_supported(experiment: Experiment, model: Model = "electroneutral") -> 
         What is given is no experiment, has a number or a table that no sample has, or the name is no model.
     Unsupported
         For blocking fronts without space charge, a single species under another front, a rest of the untouched sample,
-        a trace of too many pauses, a charged or incomplete reservoir, a current that no ion carries out at the back,
-        or, where there are two ions, a bulk of both or more charge than it carries.
+        a trace of too many pauses or of others than its batch, a charged or incomplete reservoir, a current that no ion
+        carries out at the back, or, where there are two ions, a bulk of both or more charge than it carries.
     """
     hint = "load_experiment reads one from a file"
     expect(experiment, Experiment, "what is simulated", hint, placeholders=False)
@@ -98,6 +98,11 @@ def check_supported(experiment: Experiment, model: Model = "electroneutral") -> 
             raise Unsupported(
                 f"stages[{k}]: the trace pauses {rests} times, and at most {MOST_RESTS} of a stage are simulated: make "
                 "several stages of it, or give the mean over each period"
+            )
+        if rests and not with_parts(stage).parts:
+            raise Unsupported(
+                f"stages[{k}]: the traces of the candidates do not pause and jump at the same samples, and one program "
+                "serves them all: simulate those together that do"
             )
     if experiment.initial is not None:
         _check_initial(experiment)

@@ -17,7 +17,7 @@ from npp_jax._compile import jit_small
 from npp_jax.inference import Iteration, Parameters, Reason, RefineOptions, RefineResult, refine
 from npp_jax.physics.leaf import LeafLike, as_leaf, as_optional_leaf
 from npp_jax.tracer.measured import MeasuredProfile
-from npp_jax.tracer.unknowns import Unknown
+from npp_jax.tracer.unknowns import Unknown, start_of
 
 _LENGTHS = 64
 _SHORTEST, _LONGEST = 0.25, 8.0  # over the least distance of two points, and over the length of the profile
@@ -57,8 +57,11 @@ def scanned_start(
         Fraction of the untouched sample, if known. [1]
     """
     position = np.unique(np.asarray(profile.position))
-    apart, along = np.min(np.diff(position), initial=np.inf), np.ptp(position)
-    lengths = np.geomspace(_SHORTEST * min(apart, along), _LONGEST * along, _LENGTHS)
+    if len(position) < 2:
+        # Points of one place show no length.
+        return start_of(tuple(unknowns))
+    apart, along = np.min(np.diff(position)), np.ptp(position)
+    lengths = np.geomspace(_SHORTEST * apart, _LONGEST * along, _LENGTHS)
     name, values = unknowns[0].name, {unknown.name: unknown.start for unknown in unknowns}
     areas, seconds = 0.25 * lengths**2, 1.0 if time is None else as_leaf(time)
     if rate := next((known.name for known in unknowns if known.name in ("k_m_s", "kt_m")), None):

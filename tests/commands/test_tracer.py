@@ -343,6 +343,23 @@ def test_fractions_beyond_those_of_isotopes_are_told(by: float, told: str, folde
     assert told in text
 
 
+def test_few_points_beyond_one_do_not_hold_the_source_where_they_are(folder: Path) -> None:
+    """Held at the largest of them, it had no error, and no word was said."""
+    x = np.linspace(0.5, 30.0, 60)
+    fraction = 0.5 + 0.7 * special.erfc(x / 5.0) + np.where(np.arange(60) % 2, 0.009, -0.009)
+    (folder / "beyond.csv").write_text(
+        "position_um,fraction,fraction_sigma\n" + "".join(f"{a},{b},0.01\n" for a, b in zip(x, fraction, strict=True)),
+        encoding="utf-8",
+    )
+    study = folder / "tracer_exchange.toml"
+    text = study.read_text(encoding="utf-8").split("[truth]")[0].replace("synthetic_tracer/cool0.csv", "beyond.csv")
+    study.write_text(text, encoding="utf-8")
+    done = run(study, "--output", folder / "out")
+    low, high = interval("C of the source", done.output)
+    assert low < 1.2 < high
+    assert "no isotope fraction lies above one" in " ".join(done.output.split())
+
+
 @pytest.mark.slow
 def test_fractions_of_an_evolution_beyond_those_of_isotopes_are_told(folder: Path) -> None:
     for file in (folder / "synthetic_tracer").glob("cool?.csv"):

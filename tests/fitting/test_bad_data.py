@@ -15,7 +15,7 @@ from npp_jax.files.sims_profile import write_profile
 from npp_jax.files.study import Study, load_study
 from npp_jax.fitting import Problem, data_warnings, known_keys, replaced_depth
 from npp_jax.inference import Parameter
-from npp_jax.observe import DepthProfile, GaussianLikelihood
+from npp_jax.observe import DepthProfile, GaussianLikelihood, Record
 from npp_jax.physics import Drive, IonBeamCurrent, IonBeamPotential, Reservoir
 from npp_jax.sims import ImportOptions, import_sims
 from npp_jax.sweeping.screening import NoCandidate
@@ -289,3 +289,14 @@ def test_replaced_depth_in_closed_form():
     potential = IonBeamPotential("K", Drive.constant(10.0))
     assert depth(front=potential, charge=None, duration=3600.0) == (pytest.approx(ohmic, rel=1e-6), True)
     assert depth(front=Reservoir({"K": np.asarray(1.0)}), charge=None, duration=3600.0) is None
+
+
+def test_a_current_that_decays_into_its_noise_is_not_in_per_cent(tmp_path: Path):
+    """An error that is one number exceeds most values, and is right."""
+    path = written(tmp_path, lambda rows: rows, POISSON, CURRENT.replace("SWEEPS", str(SWEEPS)))
+    problem = load_study(path).problem
+    measurement, *others = problem.measurements
+    time = np.linspace(0.0, 1e4, 50)
+    current = Record("current", time, 1e-3 * np.exp(-time / 1e3), 5e-5)
+    decayed = dataclasses.replace(problem, measurements=(dataclasses.replace(measurement, records=(current,)), *others))
+    assert not any("is that per cent" in line for line in data_warnings(decayed))

@@ -279,6 +279,17 @@ def test_what_cannot_be_simulated_is_told_by_name(tmp_path: Path):
         load_study(tmp_path / "study.toml")
 
 
+def test_a_rival_that_cannot_be_simulated_is_told_by_its_name(tmp_path: Path):
+    """Its experiments are those of the study, of which nothing is wrong."""
+    text = _absolute((SWEEPS / "rival_physics.toml").read_text(encoding="utf-8"))
+    beyond = 'set = { "stages.0.charge_mC_cm2" = 4e7 }'
+    text = text.replace('set = { "Li.diffusion_term" = "thermodynamic" }', beyond)
+    text = text.replace('file = "synthetic', f'file = "{SWEEPS}/synthetic')
+    (tmp_path / "study.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"fit\.rivals: 'thermodynamic factor': 'K': stages\[0\]: 4e\+08 C/m² are"):
+        load_study(tmp_path / "study.toml")
+
+
 def test_a_study_without_profiles_is_refused(tmp_path: Path):
     text = _absolute((SWEEPS / "one_distribution.toml").read_text(encoding="utf-8"))
     kept = [line for line in text.splitlines() if not line.startswith(("profile =", "counts_per", "likelihood"))]

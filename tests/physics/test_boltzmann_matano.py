@@ -35,6 +35,17 @@ def test_noise_is_smoothed(rng: np.random.Generator):
     assert 2e-3 < found.scatter < 4e-3
 
 
+def test_noise_on_a_steep_part_is_no_phase(rng: np.random.Generator):
+    """A point beside the curve makes one step larger and the next one vanish: one of nine such profiles had a phase."""
+    depth = np.linspace(-5.0, 5.0, 200)
+    clean = 1.0 - 0.5 * erfc(depth)
+    smooth = [boltzmann_matano(depth, clean + rng.normal(0.0, 0.008, 200), 1.0) for _ in range(200)]
+    assert sum(int(one.phase[-1]) > 0 for one in smooth) <= 8
+    jump = clean + 0.3 * (depth > 0.0)
+    seen = [boltzmann_matano(depth, jump + rng.normal(0.0, 0.005, 200), 1.0) for _ in range(20)]
+    assert sum(list(np.bincount(one.phase)) == [100, 100] for one in seen) >= 17
+
+
 def test_phases_are_smoothed_apart():
     c = np.where(DEPTH < 100e-6, 0.1 + 5e2 * DEPTH, 0.6 + 5e2 * DEPTH)
     found = boltzmann_matano(DEPTH, c, TIME)

@@ -80,6 +80,19 @@ def test_rests_are_counted_however_many(count):
     assert rests_of(stage(time, value + 1.0)) == 0
 
 
+def test_a_rest_at_the_start_takes_no_end_from_the_others():
+    """Twelve ends of rests are cut, and no jump instead of one of them."""
+    time, value = [0.0, 100.0], [0.0, 0.0]
+    for height in [1.0, 50.0] * 6:
+        time += [time[-1] + s for s in (1.0, 1000.0, 1001.0, 1300.0)]
+        value += [height, height, 0.0, 0.0]
+    time, value = time[:-2], value[:-2]
+    time += [time[-1] + 1.0, time[-1] + 1000.0]
+    value += [300.0, 300.0]
+    kinds = [kind for *_, kind in cuts_of(time, value)]
+    assert (kinds.count("on"), kinds.count("off"), len(kinds)) == (MOST_RESTS + 1, MOST_RESTS, MOST_PARTS - 1)
+
+
 def test_outputs_lie_in_their_parts():
     time = [0.0, 8 * HOUR, 8 * HOUR + 2, 16 * HOUR]
     made = stage(time, [1e-3, 1e-3, 2e-3, 2e-3], duration=16 * HOUR, outputs=(0.25, 0.75, 1.0))

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from npp_jax.sims import ImportOptions, convert
+from npp_jax.sims.doubts import below_none
 from npp_jax.sims.options import check_options
 from npp_jax.sims.raw import Channel, RawProfile
 
@@ -122,3 +123,15 @@ def test_errors_of_another_unit_are_told(field: str, value: float, line: str):
     options = ImportOptions(species={"Li": "Li"}, crater_depth_nm=300.0)
     assert check_options(options) == ()
     assert check_options(dataclasses.replace(options, **{field: value})) == (line,)
+
+
+def test_few_counts_about_a_background_are_not_less_than_none():
+    """Points that counted little by chance have a small error: one of a hundred sound profiles was told of."""
+    depth, found = np.arange(300) + 0.5, 0
+    for seed in range(300):
+        rng = np.random.default_rng(seed)
+        counts = rng.poisson(20.0 * 0.5 * (1.0 - np.tanh((depth - 95.0) / 6.0)) + 3.0)
+        fraction, sigma = (counts - np.mean(counts[200:280])) / 20.0, np.sqrt(np.maximum(counts, 1)) / 20.0
+        found += below_none("K", depth, fraction, sigma) is not None
+        assert below_none("K", depth, fraction - 0.3, sigma) is not None
+    assert found == 0

@@ -14,6 +14,7 @@ from npp_jax.physics import Closed, Drive, Experiment, IonBeamCurrent, IonBeamPo
 from npp_jax.simulation.simulate import simulate
 from npp_jax.simulation.solution import Solution
 from npp_jax.simulation.status import Status
+from npp_jax.simulation.supported import Unsupported, check_supported
 
 HOUR = 3600.0
 DEPTH = jnp.linspace(1e-9, 100e-9, 40)
@@ -128,6 +129,18 @@ def test_end_by_charge_is_end_by_duration_under_a_potential():
 
 
 @pytest.mark.slow
+def test_candidates_that_pause_elsewhere_are_refused():
+    """What is not common to all is not cut, and a pause that is not cut has no voltage: "numbers overflowed"."""
+    alike = trace((0, 10), (8, 10), (8 + MOMENT, 0), (9, 0), (9 + MOMENT, 10), (16, 10))
+    once, never = alike.value, jnp.full_like(alike.value, 10.0)
+    check_supported(replace(base(), stages=(potential(replace(alike, value=jnp.stack([once, 2 * once], 1)), 16),)))
+    check_supported(replace(base(), stages=(potential(replace(alike, value=jnp.stack([never, 2 * never], 1)), 16),)))
+    with pytest.raises(
+        Unsupported, match=r"stages\[0\]: the traces of the candidates do not pause and jump at the same"
+    ):
+        check_supported(replace(base(), stages=(potential(replace(alike, value=jnp.stack([once, never], 1)), 16),)))
+
+
 def test_candidates_and_derivatives():
     steps = trace((0, 10), (8, 20), (8 + MOMENT, 30), (16, 10))
 

@@ -64,6 +64,12 @@ def test_least_squares_of_a_straight_line(rng: np.random.Generator):
     np.testing.assert_allclose(fit.chi2, np.sum(((offset + slope * x - y) / 0.1) ** 2), rtol=1e-9)
 
 
+def test_points_of_one_place_show_no_length_to_start_from():
+    fit = fit_profile(MeasuredProfile(np.full(6, 1e-6), np.linspace(0.3, 0.4, 6), 0.01), HOUR, start=1e-16)
+    assert fit.reason is Reason.INSENSITIVE
+    assert not fit.converged
+
+
 def test_a_fit_that_is_given_up_says_so():
     rosenbrock = lambda p: jnp.stack([1.0 - p["x"][0], 10.0 * (p["x"][1] - p["x"][0] ** 2), p["x"][0] * 0.0])  # noqa: E731
     valley, start = Formula((Fractions(jnp.zeros(3), 1.0),), rosenbrock), (Unknown("x", jnp.asarray([-1.2, 1.0])),)

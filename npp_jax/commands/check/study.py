@@ -179,7 +179,9 @@ def _known_errors(study: Study) -> Iterator[str]:
         prior = parameter.prior
         if prior is not None:
             error = f"{prior.sigma:.2%}" if parameter.scale == "log" else f"{prior.sigma:.2g}"
-            yield f"  a fit varies {parameter.name} as well, {prior.mean:.5g} ± {error} by the import"
+            # Where the fit uses the points that a level is of, its error is wider than the import printed.
+            apart = "" if parameter.name.endswith("depth_scale") else " without the points that are fitted"
+            yield f"  a fit varies {parameter.name} as well, {prior.mean:.5g} ± {error} by the import{apart}"
 
 
 def _parameters(study: Study, theta: np.ndarray) -> Iterator[str]:

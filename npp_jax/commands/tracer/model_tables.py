@@ -15,7 +15,7 @@ LOGARITHMIC = ("D_m2_s", "Dt_m2", "k_m_s", "kt_m", "fast_ratio")
 FRACTIONS = ("surface", "base")
 """Isotope fractions; noise may lead their ranges out of 0 to 1."""
 
-_FAR = 10.0
+FAR = 10.0
 """Modulus that no isotope fraction has, whatever its noise."""
 
 
@@ -60,7 +60,7 @@ def _allowed(name: str) -> Limits:
     if name in LIMITS:
         return between(*LIMITS[name])
     if name in FRACTIONS:
-        return between(-_FAR, _FAR)
+        return between(-FAR, FAR)
     return above(0.0) if name in LOGARITHMIC else Limits()
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import jax.numpy as jnp
 import numpy as np
 
-from npp_jax.commands.tracer.model_tables import FRACTIONS, KnownTable
+from npp_jax.commands.tracer.model_tables import FAR, FRACTIONS, KnownTable
 from npp_jax.commands.tracer.report import (
     Line,
     TracerReport,
@@ -48,6 +48,9 @@ _LOGARITHMS = {
 """Parameters on a logarithmic scale: how they are called where they are printed, and their unit."""
 
 
+_BEYOND_NOISE = 4.0
+"""Standard errors of a point beyond 0 or 1 that are not its noise."""
+
 _DECISIVE = 6.0
 """Difference of a criterion from which one model is told to be preferred: a likelihood ratio of 20."""
 
@@ -63,10 +66,15 @@ def _known(tables: list[KnownTable]) -> dict[str, Known]:
     return found
 
 
-def _within_fractions(known: dict[str, Known], fraction: np.ndarray) -> dict[str, Known]:
-    """Ranges of what no range is known of, where isotope fractions were measured: 0 to 1, or as far as the data go."""
-    fraction = fraction[np.isfinite(fraction)]
-    widest = float(np.min(fraction, initial=0.0)), float(np.max(fraction, initial=1.0))
+def _within_fractions(known: dict[str, Known], fraction: np.ndarray, error: np.ndarray) -> dict[str, Known]:
+    """Ranges of what no range is known of, where isotope fractions were measured: 0 to 1, or as far as the data go.
+
+    An end that points lie beyond by more than their noise is far off: what is found is told then, and not held there.
+    """
+    fraction, noise = fraction[np.isfinite(fraction)], _BEYOND_NOISE * error[np.isfinite(fraction)]
+    low = -FAR if np.any(fraction < -noise) else float(np.min(fraction, initial=0.0))
+    high = FAR if np.any(fraction > 1.0 + noise) else float(np.max(fraction, initial=1.0))
+    widest = low, high
     for name in FRACTIONS:
         limits, prior = known.get(name, Known())
         known = known | {name: Known(limits or widest, prior)}
@@ -122,7 +130,7 @@ def run_profile(
         )
     known = _known(study.known)
     if study.profile.species is None and measured.counts is None:
-        known = _within_fractions(known, np.asarray(measured.fraction))
+        known = _within_fractions(known, np.asarray(measured.fraction), np.asarray(measured.error))
 
     def fitted(transport: Transport) -> TracerFit:
         main = transport == table.transport
