@@ -164,10 +164,13 @@ def judged(file: Path, edges: list[float], front: float, level: int) -> Profiles
     return solve(file, reach_nm=1.7 * max(edges), step_nm=step / 2**level, rtol=1e-5 * 0.3**level)
 
 
-def edge(depth: np.ndarray, foreign: np.ndarray) -> float:
-    """Depth at which the foreign ion falls to half of its largest fraction for the last time [nm]."""
-    half = 0.5 * foreign.max()
-    last = np.flatnonzero(foreign >= half)[-1]
+def edge(depth: np.ndarray, foreign: np.ndarray, half: float | None = None) -> float:
+    """Depth at which the foreign ion falls for the last time to half of its largest fraction, or to `half` [nm]."""
+    half = 0.5 * foreign.max() if half is None else half
+    reached = np.flatnonzero(foreign >= half)
+    if not len(reached):
+        return 0.0
+    last = reached[-1]
     if last + 1 >= len(depth):
         return float(depth[-1])
     a, b = foreign[last], foreign[last + 1]
@@ -235,10 +238,12 @@ class Comparison(NamedTuple):
             at = np.linspace(0.0, reach, 600)[1:]
             mine = np.asarray(solution.profile(at * NM, k))
             judges = [np.stack([np.interp(at, p.depth, f) for f in p.fraction[k]]) for p in meshes]
-            limit = max(0.25, 2.5e-3 * edge(at, judges[-1][-1]))
             judge, doubt = limit_of(judges)
-            front, front_doubt = limit_of([np.array([edge(at, profile[-1])]) for profile in judges])
-            moved = abs(edge(at, mine[-1]) - front[0]) / limit
+            # One level for all: a thin layer at the surface may hold the largest fraction, which no mesh resolves.
+            half = 0.5 * judges[-1][-1].max()
+            front, front_doubt = limit_of([np.array([edge(at, profile[-1], half)]) for profile in judges])
+            limit = max(0.25, 2.5e-3 * front[0])
+            moved = abs(edge(at, mine[-1], half) - front[0]) / limit
             rows.append((rms(mine - judge), doubt, moved, front_doubt / limit))
         return Comparison(*np.max(rows, axis=0).tolist())
 
