@@ -9,6 +9,12 @@ from jaxtyping import Bool, Float
 
 from npp_jax.sims.options import ImportOptions, bulk_range
 
+_UNKNOWN = 10.0
+"""Error over that of the points themselves beyond which nothing is known beforehand."""
+
+_PAUSE = 3.0
+"""Distance of two points over that of the next two, from which on it is a pause and not sputtered by a point."""
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class SimsProfile:
@@ -97,13 +103,6 @@ def _lost(
         # Points that the profile does not hold are not fitted.
         return 1.0
     return min(_UNKNOWN, math.sqrt(inside.sum() / others.sum())) if others.any() else _UNKNOWN
-
-
-_UNKNOWN = 10.0
-"""Error over that of the points themselves beyond which nothing is known beforehand."""
-
-_PAUSE = 3.0
-"""Distance of two points over that of the next two, from which on it is a pause and not sputtered by a point."""
 
 
 def _sputtered(depth: Float[np.ndarray, "point"]) -> Float[np.ndarray, "point"]:
