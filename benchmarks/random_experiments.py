@@ -1,6 +1,6 @@
 """Random legal experiments, each judged by an independent solver.
 
-Usage: python benchmarks/random_experiments.py [--count 60] [--seed 100] [--keep FOLDER] [--save]
+Usage: python benchmarks/random_experiments.py [--count 60] [--seed 100] [--keep FOLDER] [--patience 60] [--save]
 
 Is what is called done inside the target? Every experiment is written to a file, simulated as `npp-jax simulate` does,
 and solved by `method_of_lines` on two meshes, whose difference is the error of the judge. Profiles are compared up to
@@ -11,9 +11,11 @@ and the counts
 
 The error of the judge is a third of what its two meshes differ by, as at second order. Where that is above half of
 the target, or the result is outside, a third mesh tells the order (behind a front that leaves immobile ions it is the
-first), the judge is what the three go to, and its error half of the last step to it; finer meshes follow within a
-minute. `not judged` are those that the library refuses, and those on which that error stays above half of the target.
-With `--save` each result is kept as it comes, beside those of other seeds, and a seed that is kept is not run again.
+first), the judge is what the three go to, and its error half of the last step to it; finer meshes follow within
+`--patience` seconds. `not judged` are those that the library refuses, and those on which that error stays above half
+of the target.
+With `--save` each result is kept as it comes, beside those of other seeds, and a seed that is kept is not run again,
+unless the judge was not sure of it and has more patience now.
 """
 
 import argparse
@@ -43,7 +45,7 @@ RESULT = record.FOLDER / "random_experiments.json"
 NM = 1e-9
 KT = 8.617333e-5
 PATIENCE = 60.0
-"""Time after which no finer mesh of the judge is begun [s]."""
+"""Time after which no finer mesh of the judge is begun, by default [s]."""
 
 
 class Drawn:
@@ -184,8 +186,8 @@ def depths(solution: npp.Solution, expected: float) -> list[float]:
     return [max(x, 1.0) if np.isfinite(x) else expected for x in found]
 
 
-def compare(file: Path, depth: float, front: float) -> tuple[str, str]:
-    """Verdict and a line about it."""
+def compare(file: Path, depth: float, front: float, patience: float = PATIENCE) -> tuple[str, str]:
+    """Verdict and a line about it; no finer mesh of the judge is begun after `patience` seconds."""
     begin = time.perf_counter()
     try:
         built = npp.load_experiment(file)
@@ -204,7 +206,7 @@ def compare(file: Path, depth: float, front: float) -> tuple[str, str]:
         solutions = [judged(file, edges, front, k) for k in (0, level)]
         found = Comparison.of(solution, *solutions)
         third = time.perf_counter()
-        while (found.unsure or not found.inside) and time.perf_counter() - third < PATIENCE:
+        while (found.unsure or not found.inside) and time.perf_counter() - third < patience:
             solutions = [*solutions[-2:], judged(file, edges, front, level := level + 1)]
             found = Comparison.of(solution, *solutions)
     except NotCovered as error:
@@ -283,18 +285,20 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=60)
     parser.add_argument("--seed", type=int, default=100)
     parser.add_argument("--keep", type=Path, default=Path(tempfile.mkdtemp()))
+    parser.add_argument("--patience", type=float, default=PATIENCE, help="seconds for finer meshes of the judge")
     parser.add_argument("--save", action="store_true", help="write benchmarks/results/random_experiments.json")
     arguments = parser.parse_args()
     jax.config.update("jax_enable_x64", True)
     kept = json.loads(RESULT.read_text("utf-8"))["rows"] if arguments.save and RESULT.exists() else {}
     for number in range(arguments.seed, arguments.seed + arguments.count):
-        if str(number) in kept:
+        unsure = "judge unsure" in kept.get(str(number), "")
+        if str(number) in kept and not (unsure and arguments.patience > PATIENCE):
             continue
         table, depth, front = experiment(number)
         file = arguments.keep / f"r{number}.toml"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(dumps(table), encoding="utf-8")
-        verdict, line = compare(file, depth, front)
+        verdict, line = compare(file, depth, front, arguments.patience)
         kept[str(number)] = f"{verdict}: {line} [{table['title']}]"
         print(f"{number:4d} {verdict:17} {line} [{table['title']}]", flush=True)
         if arguments.save:
