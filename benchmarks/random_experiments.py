@@ -180,9 +180,14 @@ def edge(depth: np.ndarray, foreign: np.ndarray, half: float | None = None) -> f
 
 
 def depths(solution: npp.Solution, expected: float) -> list[float]:
-    """About how deep the foreign ion is at the outputs [nm], for the mesh of the judge; else what was expected."""
+    """About how deep the foreign ion is at the outputs [nm], for the mesh of the judge; else what was expected.
+
+    That is where a tenth of its largest fraction is left: of ions that pile up at the surface less than half may reach
+    the front.
+    """
     at = np.linspace(0.0, 4.0 * expected, 2000)
-    found = [edge(at, np.asarray(solution.profile(at * NM, k))[-1]) for k in range(len(solution.time))]
+    ends = [np.asarray(solution.profile(at * NM, k))[-1] for k in range(len(solution.time))]
+    found = [edge(at, foreign, 0.1 * foreign.max()) for foreign in ends]
     return [max(x, 1.0) if np.isfinite(x) else expected for x in found]
 
 
