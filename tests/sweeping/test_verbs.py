@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import jax
 import jaxtyping
@@ -118,8 +119,9 @@ def test_candidates_may_be_lists():
     ],
 )
 def test_wrong_arguments_of_a_fit_end_in_one_line(problem: npp.Problem, wrong: dict, message: str):
+    given: dict[str, Any] = {"starts": np.array([[0.2, 1e-21]])} | wrong
     with pytest.raises(ValueError, match=message):
-        npp.fit(problem, **({"starts": np.array([[0.2, 1e-21]])} | wrong))
+        npp.fit(problem, **given)
 
 
 def test_a_fit_of_nothing_is_refused(problem: npp.Problem):
