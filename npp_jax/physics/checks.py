@@ -32,6 +32,7 @@ class Numbers(NamedTuple):
 FINITE = Numbers("finite")
 POSITIVE = Numbers("positive and finite", 0.0, strict=True)
 NOT_NEGATIVE = Numbers("finite and not negative", 0.0)
+COUNT = Numbers("finite, and at least 1", 1.0)
 ERRORS = Numbers("positive", 0.0, strict=True, endless=True)
 """Standard errors, infinite where a datum is left out."""
 PERMEABILITY = ERRORS

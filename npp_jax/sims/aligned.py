@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 from npp_jax.sims.errors import fault
 from npp_jax.sims.options import ImportOptions, scale_factor
 from npp_jax.sims.raw import MINIMUM_POINTS, Channel, RawProfile
-from npp_jax.sims.scatter import Scatter, causes, ceiling, scatter_of
+from npp_jax.sims.scatter import Scatter, causes, ceiling, dispersion_of, scatter_of
 from npp_jax.sims.signal import SATURATED, Signal, counted_signal, interpolated
 from npp_jax.text.errors import shorten
 from npp_jax.text.titles import by_weight
@@ -90,8 +90,8 @@ def _tested(
     free = ~saturated & (channel.values <= SATURATED * (channel.pulses or np.inf))
     if not signal.counted and channel.kind == "rate":
         # Ions were counted, though it is not known for how long: the variance goes with the signal.
-        found = scatter_of(signal.ions, np.ones_like(signal.ions), inside)
-        return signal if found is None else Signal(signal.ions, np.full_like(signal.ions, found.factor), trusted=False)
+        factor = dispersion_of(signal.ions)
+        return signal if factor is None else Signal(signal.ions, np.full_like(signal.ions, factor), trusted=False)
     if not signal.counted or np.sum(free) < MINIMUM_POINTS:
         return signal
     found = scatter_of(signal.ions[free], signal.dispersion[free], inside[free], options.sigma_relative)

@@ -17,6 +17,12 @@ _ALIKE = 0.7
 about one where points are independent."""
 _SURE = 1e-6
 """Probability of the scatter, were it that of counting, below which it is none."""
+_ROUNDS = 4
+"""Rounds in which a dispersion and the points with enough counts are found of each other."""
+_FEWEST_WINDOWS = 5
+"""Windows with counts that tell a dispersion where third differences do not."""
+_CLEARLY = 1e-3
+"""Probability of the scatter of third differences, were it that of windows, below which these hold layers."""
 SPAN = (0.5, 2.0)
 """χ² per degree of freedom within which counting is the law of the noise; good files have 0.8 to 1.1."""
 
@@ -83,6 +89,48 @@ def scatter_of(
         return None if medians[0].factor > 1.0 else medians[0]
     least = min([medians[0], calm, _scatter(whole, 0.25) or calm], key=_factor)
     return least if least.counting else Scatter(medians[0].factor, least.probability)
+
+
+def dispersion_of(ions: Float[np.ndarray, "point"]) -> float | None:
+    """Variance over mean of a signal of ions that were counted, it is not known for how long.
+
+    The median of the windows, or, where layers and fronts are in most of them, that of third differences or of the
+    calmest quarter of the windows. It goes with the unit of the signal. What tests a signal against counting,
+    `scatter_of`, takes the least of several numbers, which is too small for a measure of the noise.
+
+    Parameters
+    ----------
+    ions
+        Signal, in any unit.
+
+    Returns
+    -------
+    In the unit of the signal; None where there are too few counts to tell, or no scatter.
+    """
+    ones, rounding = np.ones(len(ions)), 1e-12 * float(np.max(ions))
+    calmest = 1e6 * rounding
+    for _ in range(_ROUNDS):
+        found = _scatter(_windows(ions / calmest, ones, 0.0), 0.25) if calmest > rounding else None
+        if found is None:
+            return None
+        calmest *= found.factor
+    windows = _windows(ions / calmest, ones, 0.0) if calmest > rounding else []
+    found = _scatter(windows, 0.5)
+    if found is None:
+        return None
+    typical = calmest * found.factor
+    calm = _calm(ions / typical, ones, 0.0)
+    if calm is None and len(windows) < _FEWEST_WINDOWS:
+        return None  # A thin layer: its shape cannot be told from scatter.
+    if calm is not None and _less(calm):
+        return typical * calm.factor if typical * calm.factor > rounding else None
+    quarter = _scatter(_windows(ions / typical, ones, 0.0), 0.25)
+    return typical if quarter is None or not _less(quarter) else calmest
+
+
+def _less(scatter: Scatter) -> bool:
+    """Whether the calmest parts of a signal scatter clearly less than what is typical of it."""
+    return scatter.factor < 1.0 and scatter.probability < _CLEARLY
 
 
 def _factor(scatter: Scatter) -> float:

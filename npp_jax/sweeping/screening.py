@@ -18,7 +18,7 @@ from npp_jax.fitting.sampling import linear_model
 from npp_jax.fitting.systematic import extended, with_systematic
 from npp_jax.inference import Iteration, RefineOptions
 from npp_jax.physics import Experiment
-from npp_jax.physics.checks import expects
+from npp_jax.physics.checks import COUNT, NOT_NEGATIVE, expect_word, expects, optional
 from npp_jax.simulation.controls import Controls
 from npp_jax.simulation.simulate import FAST
 from npp_jax.simulation.solution import Model
@@ -171,7 +171,7 @@ def starts_of(sweep: SweepResult, count: int) -> Float[np.ndarray, "start parame
 
 
 @own_promotion
-@expects(problem=Problem)
+@expects(problem=Problem, count=COUNT, iterations=optional(COUNT), profile_points=NOT_NEGATIVE)
 def fit(
     problem: Problem,
     starts: SweepResult | AbstractDesign | Float[np.ndarray, "start parameter"] | None = None,
@@ -220,8 +220,12 @@ def fit(
     NoCandidate
         There is no candidate to start from.
     ValueError
-        Nothing was measured, a start is outside of its range, or a sweep is of other parameters, data or ranges.
+        Nothing was measured or nothing varies, a start is outside of its range, a sweep is of other parameters, data or
+        ranges, or another argument is none that is known.
     """
+    expect_word(method, FitMethod, "method")
+    if not problem.parameters:
+        raise ValueError("the problem has no parameters; there is nothing to fit")
     if not problem.data:
         raise ValueError("no experiment has a profile or a record; there is nothing to fit to")
     full = with_systematic(problem)
@@ -232,6 +236,8 @@ def fit(
     if isinstance(starts, SweepResult):
         starts = starts_of(of_problem(starts, problem), count)
     starts = np.asarray(starts)
+    if starts.ndim != 2 or not len(starts):
+        raise ValueError(f"starts have the shape {starts.shape}; [start, {len(problem.parameters)}] is needed")
     if starts.shape[1] < len(full.parameters):
         starts = extended(starts, full)
     options = RefineOptions(iterations=iterations or ITERATIONS[method], offset=OFFSET, further=FURTHER)

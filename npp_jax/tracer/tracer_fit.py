@@ -44,6 +44,7 @@ OnEnds: TypeAlias = Callable[[int, int], Any] | None
 _BLOCK = 16
 """Starts that are evaluated together."""
 
+_ROUNDING = 1e-9  # Misfit of a datum that is none.
 _SETTLED = 1.0
 """Distance to their minimum, in standard errors, at which parameters that others wait for have settled."""
 
@@ -122,16 +123,21 @@ class TracerFit:
         return self.points - len(self.parameters)
 
     @cached_property
+    def expected_chi2(self) -> tuple[float, float]:
+        """Mean and variance of χ² over repeated measurements; none for counts of a fraction of zero or of one alone."""
+        pairs = zip(self.model.data, self.modelled(), strict=True)
+        moments = np.sum([data.expected_chi2(fraction) for data, fraction in pairs], axis=0)
+        return tuple(np.where(moments > _ROUNDING * self.points, moments, 0.0).tolist())
+
+    @cached_property
     def p_value(self) -> float:
         """Probability of a larger misfit if model and noise are right.
 
-        The misfit of counts is taken for a scaled χ² distribution of the mean and the variance that it has at the best
-        parameters, less those of as many data as there are parameters.
+        That of counts is taken for a scaled χ² distribution of `expected_chi2`, less as many data as parameters.
         """
-        pairs = zip(self.model.data, self.modelled(), strict=True)
-        mean, variance = np.sum([data.expected_chi2(fraction) for data, fraction in pairs], axis=0)
+        mean, variance = self.expected_chi2
         if not (mean > 0.0 and variance > 0.0):
-            return 1.0 if self.chi2 <= mean else 0.0
+            return 1.0 if self.chi2 <= mean + _ROUNDING * self.points else 0.0
         left, scale = max(self.degrees_of_freedom, 1) / max(self.points, 1), variance / (2.0 * mean)
         return float(chdtrc(mean * left / scale, self.chi2 / scale))
 

@@ -7,7 +7,7 @@ import pytest
 
 from npp_jax.sims import ImportOptions, SimsFileError, SimsProfile, import_sims
 from npp_jax.sims.dwell import counting_times
-from npp_jax.sims.scatter import ceiling, scatter_of
+from npp_jax.sims.scatter import ceiling, dispersion_of, scatter_of
 
 DWELL = 0.5
 
@@ -151,3 +151,20 @@ def test_times_that_differ_are_told():
     found = counting_times({"Acquisition time": "2 s", "Dwell time": "0.5 s"}, [], 2.0)
     assert found.common == 0.5
     assert "not 'Acquisition time: 2 s'" in found.warnings[0]
+
+
+@pytest.mark.parametrize("points", [100, 300])
+@pytest.mark.parametrize("dwell", [1e-3, 0.5, 1.0, 20.0])
+def test_the_noise_of_a_rate_is_neither_too_small_nor_one_of_its_unit(points: int, dwell: float):
+    """Counts over an unknown time: the dispersion is one over that time, in the mean of many profiles."""
+    for signal in (front(points), np.full(points, 400.0), 3.0 * np.ones(points)):
+        found = [dispersion_of(np.random.default_rng(seed).poisson(signal) / dwell) for seed in range(60)]
+        known = [dwell * one for one in found if one is not None]
+        assert np.median(known) == pytest.approx(1.0, abs=0.12)
+
+
+def test_no_dispersion_of_what_has_no_scatter_or_is_a_thin_layer():
+    assert dispersion_of(np.zeros(100)) is None
+    assert dispersion_of(np.full(100, 7.0)) is None
+    layer = 3000.0 * np.exp(-(((np.arange(100) - 30.0) / 3.0) ** 2)) + 1.0
+    assert dispersion_of(np.random.default_rng(0).poisson(layer).astype(float)) is None

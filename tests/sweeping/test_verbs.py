@@ -1,8 +1,11 @@
 """Sweeps and fits from Python: in memory, in a store, from a design, from starts."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import jax
+import jaxtyping
 import numpy as np
 import pytest
 
@@ -86,3 +89,41 @@ def test_a_profile_without_observation_is_the_composition(problem: npp.Problem):
     assert isinstance(plain.observation.response, npp.NoResponse)
     again = jax.tree.map(lambda leaf: leaf, plain)
     assert jax.tree.structure(again) == jax.tree.structure(plain)
+
+
+@pytest.fixture
+def unchecked() -> Iterator[None]:
+    """As users call functions: without the types that tests check."""
+    before = jaxtyping.config.jaxtyping_disable
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", before)
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_candidates_may_be_lists():
+    rows = [[0.2, 1e-21], [0.3, 1e-21]]
+    assert np.array_equal(npp.Table(("sed_fwhm_eV", "D_K_m2_s"), rows).values, np.array(rows))  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"starts": np.zeros((0, 2))}, r"starts have the shape \(0, 2\); \[start, 2\] is needed"),
+        ({"starts": np.array([0.2, 1e-21])}, r"starts have the shape \(2,\)"),
+        ({"method": "newton"}, "method = 'newton' is not known; known are levenberg-marquardt, lbfgs, adam"),
+        ({"count": 0}, "count"),
+        ({"iterations": 0}, "iterations"),
+        ({"profile_points": -1}, "profile_points"),
+    ],
+)
+def test_wrong_arguments_of_a_fit_end_in_one_line(problem: npp.Problem, wrong: dict, message: str):
+    given: dict[str, Any] = {"starts": np.array([[0.2, 1e-21]])} | wrong
+    with pytest.raises(ValueError, match=message):
+        npp.fit(problem, **given)
+
+
+def test_a_fit_of_nothing_is_refused(problem: npp.Problem):
+    with pytest.raises(ValueError, match="no parameters"):
+        npp.fit(npp.Problem(problem.measurements, ()), np.zeros((1, 0)))

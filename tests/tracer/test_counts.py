@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import special
 
+from npp_jax.commands.tracer.report import chi2_lines
 from npp_jax.tracer.counts import IsotopeCounts
 from npp_jax.tracer.evolution import exchange_profile
 from npp_jax.tracer.measured import MeasuredProfile
@@ -107,3 +108,14 @@ def test_negative_counts_are_refused(wrong: tuple[float, float]):
 def test_errors_that_weigh_nothing_are_refused(error: float):
     with pytest.raises(ValueError, match="standard errors must be positive"):
         MeasuredProfile(np.linspace(0.0, 1e-3, 8), np.linspace(0.9, 0.1, 8), error)
+
+
+@pytest.mark.parametrize("light", [True, False])
+def test_counts_of_one_isotope_alone_are_explained(light: bool, rng: np.random.Generator):
+    """No light count in a profile, or no heavy one: a fraction of zero or one, which no datum contradicts."""
+    counts, none = rng.poisson(200.0, 31).astype(float), np.zeros(31)
+    pair = (counts, none) if light else (none, counts)
+    found = fit_profile(MeasuredProfile.of_counts(np.linspace(0.0, 3e-3, 31), *pair), 4e5, start=2e-12)
+    assert found.p_value == 1.0
+    assert not found.converged
+    assert chi2_lines(found)[1] == []

@@ -151,7 +151,8 @@ def chi2_lines(fit: TracerFit) -> tuple[list[str], list[str]]:
     ]
     line = f"χ² {fit.chi2:.1f} for {fit.degrees_of_freedom} degrees of freedom, probability {fit.p_value:.2g}"
     if fit.p_value >= UNLIKELY:
-        close = too_close(fit.chi2, fit.degrees_of_freedom, fit.p_value)
+        scatters = fit.expected_chi2[1] > 0.0  # Counts of a fraction of zero or one lie where they must.
+        close = too_close(fit.chi2, fit.degrees_of_freedom, fit.p_value) if scatters else None
         return [line], [*([close] if close else []), *lost]
     return [line], [
         "The model does not explain the data within their errors; the intervals hold only for a model that does.",

@@ -33,6 +33,7 @@ class Table(AbstractDesign):
     """One row a candidate."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "values", np.asarray(self.values, np.float64))
         twice = repeated(self.columns)
         if twice is not None:
             raise DesignError(f"the column '{twice}' is there twice")
