@@ -21,21 +21,6 @@ def test_the_melt_is_found(tmp_path: Path):
         assert low < truth < high and high - low < 0.2 * truth
 
 
-@pytest.mark.slow
-def test_points_below_a_limit_do_not_lie_too_close(tmp_path: Path):
-    """More than half of the points are below it: χ² is that of the others."""
-    for file in MELT.iterdir():
-        text = file.read_text(encoding="utf-8").replace(
-            '"profile.csv"', '"profile.csv"\ndetection_limits = { K = 0.1, Li = 0.1 }'
-        )
-        (tmp_path / file.name).write_text(text, encoding="utf-8")
-    result = CliRunner().invoke(app, ["fit", str(tmp_path / "study.toml"), "--output", str(tmp_path / "out")])
-    assert result.exit_code == 0, result.output
-    assert "lie closer" not in result.output
-    found = json.loads((tmp_path / "out" / "study_fit.json").read_text(encoding="utf-8"))["fit"]
-    assert 1e-3 < found["probability"] < 0.999
-
-
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
