@@ -7,9 +7,9 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from scipy.special import chdtrc
 
 from npp_jax.commands.couple_study import CoupleStudy, law_of, study_of_couple
+from npp_jax.commands.couple_words import told_of
 from npp_jax.figures.couple import figure_couple
 from npp_jax.files import ConfigError
 from npp_jax.files.couple_table import CoupleTable, read_couple
@@ -17,7 +17,6 @@ from npp_jax.files.origin import Origin, check_targets
 from npp_jax.files.study import load_study
 from npp_jax.files.writing import draw, readable, told_earlier, write_text, written_together
 from npp_jax.fitting.couple import CoupleFit, fit_couple, sigma_of
-from npp_jax.inference import GOOD, REASON_ADVICE, UNLIKELY
 from npp_jax.physics.boltzmann_matano import Interdiffusion, boltzmann_matano
 from npp_jax.physics.keys import SAMPLE
 from npp_jax.text.errors import shorten
@@ -35,12 +34,6 @@ _MARK_LINE = "# "
 
 _ROWS = 60
 """Rows of the table of D of each phase."""
-
-_ALIKE = 1.2
-"""Factor by neighbours that are alike from which a warning is given."""
-
-_FLAT = 8
-"""Points at each end that must be flat."""
 
 
 def analyse_couple(
@@ -138,7 +131,7 @@ def analyse_couple(
             picture = draw(
                 picture[0], lambda: figure_couple(table.fraction, found, fit, species, title), lost, origin=origin
             )
-    lines = _told(table, found, fit)
+    lines = told_of(table, found, fit)
     if study.before_um > 0.0:
         lines.append(
             f"depths of the profile are from the end of the couple, those of the file and {study.before_um:g} µm"
@@ -240,55 +233,3 @@ def _rising(fit: CoupleFit) -> list[tuple[float, np.ndarray]]:
     """Fractions, increasing, with D and the ends of its band."""
     order = np.argsort(fit.curve, kind="stable")
     return list(zip(fit.curve[order].tolist(), fit.D[order], strict=True))
-
-
-def _told(table: CoupleTable, found: Interdiffusion, fit: CoupleFit) -> list[str]:
-    """What was found, line by line."""
-    known = np.isfinite(found.D)
-    free = sum(len(part) for part in fit.knots)
-    lines = [
-        *table.told,
-        f"{len(table.depth_um)} points from {table.depth_um[0]:.6g} to {table.depth_um[-1]:.6g} µm; ends "
-        f"{found.ends[0]:.4g} and {found.ends[1]:.4g}; scatter {found.scatter:.2g}",
-        f"plane of Matano at {found.matano * 1e6:.5g} µm, first contact at {fit.position * 1e6:.5g} µm",
-        f"free form: ln D at {free} knots; χ² {fit.chi2:.1f} for {len(fit.fraction)} points",
-        "fraction  D / m² s⁻¹  band of the whole curve, 95 %   by Sauer and Freise",
-    ]
-    for limits, begin in zip(fit.limits, range(0, len(fit.curve), len(fit.curve) // len(fit.knots)), strict=True):
-        own = slice(begin, begin + len(fit.curve) // len(fit.knots))
-        inside = known & (found.fraction >= limits.min()) & (found.fraction <= limits.max())
-        for k in np.linspace(own.start, own.stop - 1, 6 if len(fit.knots) > 1 else 9).round().astype(int):
-            near = np.argsort(np.abs(found.fraction[inside] - fit.curve[k]), kind="stable")[:5]
-            direct = f"{np.median(found.D[inside][near]):.3e}" if len(near) else "-"
-            D, low, high = fit.D[k]
-            lines.append(f"{fit.curve[k]:8.4f}  {D:.3e}   {low:.3e} … {high:.3e}          {direct}")
-    if len(fit.knots) > 1:
-        meet = ", ".join(f"{a:.4f} and {b:.4f}" for a, b in zip(fit.limits[:-1, 1], fit.limits[1:, 0], strict=True))
-        lines.append(f"phases end at the fractions {meet}")
-    return lines + [f"warning: {text}" for text in _doubts(table, found, fit)]
-
-
-def _doubts(table: CoupleTable, found: Interdiffusion, fit: CoupleFit) -> list[str]:
-    """What a reader should know before the numbers are used."""
-    doubts = list[str]()
-    if fit.reason not in GOOD:
-        doubts.append(f"the free form: {REASON_ADVICE[fit.reason]}")
-    excess = fit.chi2 / max(fit.degrees_of_freedom, 1)
-    if chdtrc(max(fit.degrees_of_freedom, 1), fit.chi2) < UNLIKELY:
-        doubts.append(
-            f"the free form misses the points by more than they scatter; its band is {excess**0.5:.2g} × wider"
-        )
-    if fit.alike > _ALIKE:
-        doubts.append(f"neighbouring points err alike; the band is {fit.alike**0.5:.2g} × wider than if they did not")
-    spread = found.sigma[found.phase] if table.sigma is None else table.sigma
-    for name, side, end in (("first", slice(_FLAT), 0), ("last", slice(-_FLAT, None), 1)):
-        x, c = table.depth_um[side], table.fraction[side]
-        slope = np.polyfit(x - x.mean(), c, 1)[0]
-        error = max(float(np.median(spread[side])), 1e-12) / np.sqrt(np.sum((x - x.mean()) ** 2))
-        told = np.median(c[:3] if end == 0 else c[-3:]) == found.ends[end]
-        if told and abs(slope) > 4.0 * error:
-            doubts.append(
-                f"the profile is not flat at its {name} points: if the couple goes on, give the fractions of its ends "
-                "by --ends"
-            )
-    return doubts

@@ -49,7 +49,7 @@ _TIMES = {
 }
 _MORE = ("charge_C_m2", "charge_mC_cm2", "current_density_A_m2", "duration_s", "duration_h")
 """Keys that make the charge larger."""
-_LESS = ("bulk_density_m3", "depth_scale")
+_LESS = ("bulk_density_m3", "depth_scale", "sputter_ratio")
 """Keys that make the charge of the profile larger."""
 
 

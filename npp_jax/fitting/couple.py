@@ -7,6 +7,7 @@ between the last point of one phase and the first of the next.
 """
 
 import dataclasses
+import functools
 import math
 from typing import NamedTuple
 
@@ -15,9 +16,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
+from scipy.special import fdtrc
 
 from npp_jax.fitting.couple_start import starts_of
 from npp_jax.inference import (
+    GOOD,
     Covariance,
     Ranges,
     Reason,
@@ -36,6 +39,10 @@ POINTS_A_KNOT = 20
 """Measured points of a phase for each knot that it has beside two."""
 
 _MOST_KNOTS = 10
+
+_POINTS_DENSER, _CHANCE = 2, 1e-3
+"""Points of a phase for each of its knots, at least, where these are twice as dense, and the probability of χ² falling
+as much by chance below which they are told."""
 
 LEAST_SIGMA = 1e-3
 """Standard deviation of a mole fraction that is taken where the data scatter less about their smoothed curve."""
@@ -70,6 +77,9 @@ class CoupleFit:
     D: Float[np.ndarray, "composition three"]
     """D at these, and the ends of the band in which the whole curve lies with a probability of 95 % [m²/s]."""
 
+    finer: "CoupleFit | None" = None
+    """The fit with knots twice as dense, where χ² falls by more than chance allows: D(c) bends more than these do."""
+
     @property
     def degrees_of_freedom(self) -> int:
         """Points less what was fitted."""
@@ -100,6 +110,9 @@ def fit_couple(
 ) -> CoupleFit:
     """Fit D(c) in free form.
 
+    Where knots twice as dense lower χ² by more than chance allows, by Fisher's test of a ratio of variances, that fit
+    is `finer`, and so on. How large the standard deviations are said to be does not matter to it.
+
     Parameters
     ----------
     found
@@ -117,7 +130,36 @@ def fit_couple(
     sigma = sigma_of(found, sigma, least)
     between = np.stack([found.depth[lasts], found.depth[lasts + 1]], axis=1)
     data = _Data(*map(jnp.asarray, (found.depth, fraction, sigma, found.phase, between, math.sqrt(time))))
-    counts = tuple(knots_of(int(np.sum(found.phase == k))) for k in range(len(lasts) + 1))
+    points = tuple(int(np.sum(found.phase == k)) for k in range(len(lasts) + 1))
+    counts = tuple(map(knots_of, points))
+    fits = [_fitted(found, data, counts)]
+    noise = float(np.mean((least / sigma) ** 2))
+    while (denser := _denser(counts, points)) != counts:
+        other = _fitted(found, data, denser)
+        if _by_chance(fits[-1], other, noise) > _CHANCE:
+            break
+        fits, counts = [*fits, other], denser
+    return functools.reduce(lambda finer, fit: dataclasses.replace(fit, finer=finer), reversed(fits))
+
+
+def _denser(counts: tuple[int, ...], points: tuple[int, ...]) -> tuple[int, ...]:
+    """Knots twice as dense in the phases that have points enough for them."""
+    twice = ((2 * count - 1, count, own) for count, own in zip(counts, points, strict=True))
+    return tuple(more if _POINTS_DENSER * more <= own else count for more, count, own in twice)
+
+
+def _by_chance(fit: CoupleFit, finer: CoupleFit, noise: float) -> float:
+    """Probability that χ² falls as much to the finer fit where the first is right; `noise` is the least variance."""
+    knots, left = fit.degrees_of_freedom - finer.degrees_of_freedom, finer.degrees_of_freedom
+    if left < 1 or finer.reason not in GOOD:
+        return 1.0
+    variance = max(finer.chi2 / left, noise)
+    return float(fdtrc(knots, left, max(fit.chi2 - finer.chi2, 0.0) / knots / variance))
+
+
+def _fitted(found: Interdiffusion, data: _Data, counts: tuple[int, ...]) -> CoupleFit:
+    """Fit with so many knots in each phase."""
+    fraction, sigma = np.asarray(data.fraction), np.asarray(data.sigma)
     parameters, start = starts_of(found, sigma, counts)
     posterior = with_priors(lambda theta: _linearised(theta, data, counts), parameters)
     refined = refine(posterior, parameters, np.asarray(start)[None])

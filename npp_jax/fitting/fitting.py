@@ -227,14 +227,17 @@ def _result(
     by_scaled = np.asarray(expansion.jacobian[0] * theta_slope(ranges, theta))
     # Trace of the matrix that maps data to fitted data.
     effective = float(np.einsum("rp,pq,rq->", by_scaled, np.asarray(found.scaled), by_scaled))
-    used = int(np.sum(np.asarray(jnp.any(expansion.jacobian[0] != 0.0, axis=1)) | (residual != 0.0)))
+    tells = np.asarray(jnp.any(expansion.jacobian[0] != 0.0, axis=1)) | (residual != 0.0)
+    used = int(np.sum(tells))
+    # A point below its limit scatters no more than it misses.
+    scatter = float(np.sum(np.where(model.objective.problem.below_limit(), np.minimum(residual**2, 1.0), tells)))
     return FitResult(
         parameters=parameters,
         theta=np.asarray(theta),
         chi2=chi2,
         chi2_of=_by_data(model, residual),
         points=used,
-        p_value=float(chdtrc(max(used - effective, 1.0), chi2)),
+        p_value=float(chdtrc(max(scatter - effective, 1.0), chi2)),
         effective=effective,
         criteria=information_criteria(chi2, used, effective),
         covariance=found,

@@ -36,8 +36,26 @@ def measured_row(measurement: Measurement, name: str) -> Row | None:
         return None
     row = profile.species.index(name)
     used = np.asarray(profile.weight)[row] > 0.0
-    depth = np.asarray(measurement.observation.true_depth(profile.depth))[used]
+    depth = _true_depths(measurement)[used]
     return Row(depth, np.asarray(profile.fraction)[row][used]) if used.any() else None
+
+
+def _true_depths(measurement: Measurement) -> Float[np.ndarray, "depth"]:
+    """True depths of all points; where the exchanged material sputters at another rate, by the measured fractions."""
+    profile, seen = measurement.profile, measurement.observation
+    assert profile is not None and seen is not None
+    depth, faster = np.asarray(seen.true_depth(profile.depth)), float(np.asarray(seen.sputter_ratio)) - 1.0
+    if faster == 0.0:
+        return depth
+    bulk = {ion.name: float(np.max(np.asarray(ion.bulk_fraction))) for ion in measurement.experiment.species}
+    native = {name for name, share in bulk.items() if share > 0.0}
+    rows = dict(zip(profile.species, np.asarray(profile.fraction), strict=True))
+    told = [fraction for name, fraction in rows.items() if name in native]
+    # Ions that were not measured are those that the others leave room for.
+    replaced = 1.0 - sum(told) if native <= set(rows) else sum(rows[name] for name in rows if name not in native)
+    rate = 1.0 + faster * np.clip(replaced, 0.0, 1.0)
+    steps = np.diff(depth) * 0.5 * (rate[1:] + rate[:-1])
+    return depth[0] * rate[0] + np.concatenate([[0.0], np.cumsum(steps)])
 
 
 def beams_of(experiment: Experiment) -> list[Species]:

@@ -261,3 +261,19 @@ def test_standard_deviations_of_the_file_are_used(tmp_path: Path):
     ):
         refused = CliRunner().invoke(app, ["couple", str(table(head, sigma=sigma)), *options])
         assert refused.exit_code == 2 and message in refused.output and refused.output.count("\n") == 1, refused.output
+
+
+def test_a_d_that_bends_more_than_its_knots_follow_is_told_in_a_line(tmp_path: Path):
+    """Two slopes that meet within three knots; the smooth couple beside it says nothing."""
+    told = []
+    for name, c in (
+        ("kink", np.where(FRACTION < 0.5, 0.5 * erfc((100.0 - DEPTH) / 20.0), FRACTION)),
+        ("plain", FRACTION),
+    ):
+        rows = [f"{x:.6g},{a:.6f}" for x, a in zip(DEPTH[::4], c[::4], strict=True)]
+        (tmp_path / f"{name}.csv").write_text("\n".join(["depth_um,X", *rows]) + "\n", encoding="utf-8")
+        options = ["--time-h", "100", "--species", "Mo", "--output", str(tmp_path / name), "--no-figures"]
+        done = CliRunner().invoke(app, ["couple", str(tmp_path / f"{name}.csv"), *options])
+        assert done.exit_code == 0, done.output
+        told.append("bends more than its knots follow" in " ".join(done.output.split()))
+    assert told == [True, False]

@@ -191,6 +191,24 @@ def test_depths_in_another_unit_with_their_scale_are_good(tmp_path: Path):
     assert any(text.startswith("Rb: ") and "charge" in text for text in found)
 
 
+def test_a_known_sputter_ratio_belongs_to_the_charge_of_a_profile():
+    """The exchanged zone sputters up to 1.3 times as fast: seen on the clock of the bulk it is thinner."""
+    first = load_study(SWEEPS / "one_distribution.toml").problem.measurements[0]
+    profile, seen = first.profile, first.observation
+    assert profile is not None and seen is not None
+    depth, li = np.asarray(profile.depth), np.asarray(profile.fraction)[profile.species.index("Li")]
+    rate = 1.0 + 0.3 * np.clip(1.0 - li, 0.0, 1.0)
+    clock = np.cumsum(np.gradient(depth) / rate)
+    thinner = dataclasses.replace(first, profile=dataclasses.replace(profile, depth=clock))
+    told = [t for t in data_warnings(Problem((thinner,), ())) if "were passed" in t]
+    assert len(told) == 1
+    known = dataclasses.replace(thinner, observation=dataclasses.replace(seen, sputter_ratio=np.array(1.3)))
+    assert [t for t in data_warnings(Problem((known,), ())) if "were passed" in t] == []
+    # As a parameter it may find the charge.
+    free = Parameter("sputter_ratio", ("observation.sputter_ratio",), low=1.0, high=1.5)
+    assert [t for t in data_warnings(Problem((thinner,), (free,))) if "were passed" in t] == []
+
+
 @pytest.mark.parametrize(
     ("factor", "words"),
     [(1e3, "µC/cm² and not in mC/cm²"), (10.0, "C/m² and not in mC/cm²"), (1e-3, "C/cm² and not in mC/cm²")],
@@ -300,3 +318,16 @@ def test_a_current_that_decays_into_its_noise_is_not_in_per_cent(tmp_path: Path)
     current = Record("current", time, 1e-3 * np.exp(-time / 1e3), 5e-5)
     decayed = dataclasses.replace(problem, measurements=(dataclasses.replace(measurement, records=(current,)), *others))
     assert not any("is that per cent" in line for line in data_warnings(decayed))
+
+
+def test_points_below_a_limit_are_known_among_the_residuals(tmp_path: Path):
+    """Profiles come first, then records; those below count by what they miss in the probability of χ²."""
+    study = written(tmp_path, lambda rows: rows)
+    text = study.read_text(encoding="utf-8").replace('{ kind = "poisson" }', '{ kind = "gaussian" }')
+    text = text.replace("counts_per", "detection_limits = { K = 0.05 }\ncounts_per", 1)
+    study.write_text(text, encoding="utf-8")
+    problem = load_study(study).problem
+    below = problem.below_limit()
+    first = problem.measurements[0].profile
+    assert first is not None and below.sum() == np.sum(np.asarray(first.fraction)[1] <= 0.05) > 10
+    assert below.size == sum(data.size for data in problem.data) and not below[first.fraction.size :].any()

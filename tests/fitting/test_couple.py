@@ -9,7 +9,7 @@ import pytest
 from couple_theory import DEPTH, TIME, similarity
 from scipy.linalg import solve_banded
 
-from npp_jax.fitting.couple import fit_couple
+from npp_jax.fitting.couple import CoupleFit, fit_couple
 from npp_jax.inference import Reason
 from npp_jax.physics.boltzmann_matano import boltzmann_matano
 from npp_jax.physics.couple_profile import couple_profile
@@ -113,3 +113,27 @@ def test_few_noisy_points_of_uneven_ends_are_fitted(
     inner = np.abs(fit.curve - np.mean(ends)) < 0.3 * abs(ends[1] - ends[0])
     true = law(fit.curve[inner])
     assert np.sum((fit.D[inner, 1] <= true) & (true <= fit.D[inner, 2])) >= 0.8 * np.sum(inner)
+
+
+@pytest.mark.parametrize("bends", [False, True])
+def test_a_d_that_bends_more_than_its_knots_follow_is_told(*, bends: bool, rng: np.random.Generator) -> None:
+    """A hump by a factor of 5 in few points, whose curvature passes for scatter: the finest band holds it."""
+
+    def law(c: np.ndarray) -> np.ndarray:
+        return 2e-15 * np.exp(np.log(5.0) * np.exp(-(((c - 0.5) / 0.12) ** 2)) * bends)
+
+    depth, c = volumes(law, (0.0, 1.0))
+    places = np.linspace(depth[np.searchsorted(c, 0.002)] - 25e-6, depth[np.searchsorted(c, 0.998)] + 25e-6, 22)
+    seen = np.interp(places, depth, c) + rng.normal(0.0, 2e-3, len(places))
+    fit = fit_couple(boltzmann_matano(places, seen, 50 * 3600.0), seen, 50 * 3600.0)
+    inner = (fit.curve > 0.03) & (fit.curve < 0.97)
+
+    def held(fit: CoupleFit) -> float:
+        return float(np.mean((fit.D[inner, 1] < law(fit.curve[inner])) & (law(fit.curve[inner]) < fit.D[inner, 2])))
+
+    assert (fit.finer is not None) == bends
+    assert held(fit) < 0.7 if bends else held(fit) == 1.0
+    finest = fit
+    while finest.finer is not None:
+        finest = finest.finer
+    assert held(finest) > 0.9
