@@ -11,8 +11,8 @@ from npp_jax.physics.boltzmann_matano import Interdiffusion
 _ALIKE = 1.2
 """Factor by neighbours that are alike from which a warning is given."""
 
-_FLAT = 8
-"""Points at each end that must be flat."""
+_FEWEST, _MOST, _PART = 3, 8, 8
+"""Points at each end that must be flat: one of so many, within these bounds."""
 
 
 def told_of(table: CoupleTable, found: Interdiffusion, fit: CoupleFit) -> list[str]:
@@ -52,9 +52,9 @@ def _bends(fit: CoupleFit, finer: CoupleFit) -> str:
     ratio = finer.D[:, 0] / fit.D[:, 0]
     k = int(np.argmax(np.abs(np.log(ratio)) / np.log(fit.D[:, 2] / fit.D[:, 0])))
     return (
-        f"D(c) bends more than its knots follow, and its band may miss it: with {sum(map(len, finer.knots))} knots χ² "
-        f"is {finer.chi2:.3g} in place of {fit.chi2:.3g}, and D {ratio[k]:.2g} × that of the table at the fraction "
-        f"{fit.curve[k]:.3g}"
+        "D(c) bends more than its knots follow, or two phases meet, and its band may miss it: with "
+        f"{sum(map(len, finer.knots))} knots χ² is {finer.chi2:.3g} in place of {fit.chi2:.3g}, and D {ratio[k]:.2g} × "
+        f"that of the table at the fraction {fit.curve[k]:.3g}"
     )
 
 
@@ -73,7 +73,8 @@ def _doubts(table: CoupleTable, found: Interdiffusion, fit: CoupleFit) -> list[s
     if fit.alike > _ALIKE:
         doubts.append(f"neighbouring points err alike; the band is {fit.alike**0.5:.2g} × wider than if they did not")
     spread = found.sigma[found.phase] if table.sigma is None else table.sigma
-    for name, side, end in (("first", slice(_FLAT), 0), ("last", slice(-_FLAT, None), 1)):
+    flat = min(max(len(table.fraction) // _PART, _FEWEST), _MOST)
+    for name, side, end in (("first", slice(flat), 0), ("last", slice(-flat, None), 1)):
         x, c = table.depth_um[side], table.fraction[side]
         slope = np.polyfit(x - x.mean(), c, 1)[0]
         error = max(float(np.median(spread[side])), 1e-12) / np.sqrt(np.sum((x - x.mean()) ** 2))

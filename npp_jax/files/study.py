@@ -96,7 +96,6 @@ def load_study(path: str | Path) -> Study:
             for proposal in itertools.chain(proposals.proposals, *proposals.rivals):
                 _check_supported(proposal.measurement, table.fit.model, "next.experiments", proposal.name)
         for hypothesis in (main, *rivals):
-            _check_limits(hypothesis.parameters)
             of = "experiments" if hypothesis is main else f"fit.rivals: '{hypothesis.name}'"
             for measurement in hypothesis.problem.measurements:
                 _check_supported(measurement, table.sweep.model, of, measurement.name)
@@ -134,16 +133,6 @@ def _check_truth(truth: Mapping[str, float], main: Hypothesis) -> None:
     for name in truth:
         if name not in known:
             raise ValueError(f"truth: '{name}' is no parameter; known are {', '.join(known)}")
-
-
-def _check_limits(parameters: Parameters) -> None:
-    """Ranges of the parameters within those of their keys; an end may be where the key has an open one."""
-    for parameter in parameters:
-        for key in parameter.keys:
-            limits = key_range(key)
-            for name, value in (("low", parameter.low), ("high", parameter.high)):
-                if not limits.low <= value <= limits.high:
-                    raise ValueError(f"{parameter.name}: {name} = {value:g}: {key} must be {limits}")
 
 
 _EDGE = 1e-9

@@ -1,14 +1,14 @@
 """Keys of how an experiment is seen: `observation.depth_scale`, `observation.K.sensitivity`, gains of records."""
 
 import difflib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
-from npp_jax.inference.parameter import ParameterError
+from npp_jax.inference.parameter import ParameterError, Parameters
 from npp_jax.observe import DowsettResponse, GaussianResponse, MRIResponse, NuisancePrior, Observation, Record
 from npp_jax.physics.keys import allowed_range
 from npp_jax.physics.limits import Limits, above, between
@@ -33,6 +33,29 @@ def key_range(key: str) -> Limits:
     if name == "sensitivity" or ".response." in key:
         return between(0.0)
     return Limits()
+
+
+def check_limits(parameters: Parameters, ranges: Mapping[str, tuple[float, float]]) -> None:
+    """Refuse ranges beyond those of their keys; an end may be where the key has an open one.
+
+    Parameters
+    ----------
+    parameters
+        Those that vary.
+    ranges
+        Least and greatest value of each parameter, by its name.
+
+    Raises
+    ------
+    ParameterError
+        In one line, with the key and its range.
+    """
+    for parameter in parameters:
+        for key in parameter.keys:
+            limits = key_range(key)
+            for which, value in zip(("low", "high"), ranges[parameter.name], strict=True):
+                if not limits.low <= value <= limits.high:
+                    raise ParameterError(f"{parameter.name}: {which} = {value:g}: {key} must be {limits}")
 
 
 def is_gain(key: str) -> bool:

@@ -13,6 +13,7 @@ from jaxtyping import Array, Bool, Float
 from npp_jax.fitting.observed import (
     SPUTTER_KEY,
     changes_depth,
+    check_limits,
     check_not_solved,
     gain_place,
     is_gain,
@@ -276,7 +277,7 @@ class Problem:
                     raise ParameterError(f"{former} and {setter} set the same number of '{measurement.name}': keep one")
 
     def check_ranges(self, ranges: Mapping[str, tuple[float, float]]) -> None:
-        """Refuse ranges of fractions that leave no room for those with which they share a sum.
+        """Refuse ranges beyond those of their keys, and of fractions that leave no room for those of the same sum.
 
         Parameters
         ----------
@@ -286,10 +287,11 @@ class Problem:
         Raises
         ------
         ParameterError
-            In one line, with the keys and the sum.
+            In one line, with the keys and their limits.
         """
+        check_limits(self.parameters, ranges)
         for measurement in self.measurements:
-            entering = [parameter for parameter in self.parameters if self.enters(parameter, measurement)]
+            entering = [p for p in self.parameters if self.enters(p, measurement)]
             check_shares(measurement.experiment, {key: ranges[p.name] for p in entering for key in p.keys})
 
     def _keys_of(self, measurement: Measurement, theta: Array) -> Iterator[tuple[str, Array]]:

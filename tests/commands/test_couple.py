@@ -277,3 +277,16 @@ def test_a_d_that_bends_more_than_its_knots_follow_is_told_in_a_line(tmp_path: P
         assert done.exit_code == 0, done.output
         told.append("bends more than its knots follow" in " ".join(done.output.split()))
     assert told == [True, False]
+
+
+@pytest.mark.parametrize(("end", "flat"), [(4.0, True), (1.2, False)])
+def test_ends_of_few_points_are_called_flat_where_they_are(tmp_path: Path, end: float, flat: bool):
+    """Error functions of 22 points: one in eight of them at each end tells, not most of the profile."""
+    scaled = np.linspace(-end, end, 22)
+    noise = 0.002 * np.random.default_rng(3).standard_normal(22)
+    rows = [f"{100.0 + 20.0 * x:.6g},{c:.6f}" for x, c in zip(scaled, 0.5 * erfc(-scaled) + noise, strict=True)]
+    (tmp_path / "few.csv").write_text("\n".join(["depth_um,X", *rows]) + "\n", encoding="utf-8")
+    options = ["--time-h", "100", "--species", "Mo", "--output", str(tmp_path / "out"), "--no-figures"]
+    done = CliRunner().invoke(app, ["couple", str(tmp_path / "few.csv"), *options])
+    assert done.exit_code == 0, done.output
+    assert ("is not flat" in " ".join(done.output.split())) != flat

@@ -14,6 +14,7 @@ from npp_jax.files import load_experiment
 from npp_jax.files.sims_profile import write_profile
 from npp_jax.files.study import Study, load_study
 from npp_jax.fitting import Problem, data_warnings, known_keys, replaced_depth
+from npp_jax.fitting.observed import key_range
 from npp_jax.inference import Parameter
 from npp_jax.observe import DepthProfile, GaussianLikelihood, Record
 from npp_jax.physics import Drive, IonBeamCurrent, IonBeamPotential, Reservoir
@@ -284,10 +285,10 @@ def test_more_parameters_than_points(tmp_path: Path):
     assert not any("determine" in text for text in data_warnings(one))
     aliases = ("conductivity_S_m", "duration_h", "charge_mC_cm2")
     keys = [key for key in known_keys(one.measurements[0].experiment) if not key.endswith(aliases)][:10]
-    many = dataclasses.replace(
-        one,
-        parameters=tuple(Parameter(f"p{k}", (key,), low=1e-30, high=1e30) for k, key in enumerate(keys)),
-    )
+    ranges = [key_range(key) for key in keys]
+    ends = [(limits.low, limits.low + 0.4 * (limits.high - limits.low)) for limits in ranges]
+    parameters = tuple(Parameter(f"p{k}", (key,), *ends[k]) for k, key in enumerate(keys))
+    many = dataclasses.replace(one, parameters=parameters)
     assert "10 points cannot determine 10 parameters" in data_warnings(many)
 
 

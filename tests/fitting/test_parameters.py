@@ -82,3 +82,5 @@ def test_problem_refuses_what_does_not_fit(glass):
         Problem((measurement,), (Parameter("x", ("K.D_m2_s",), 1e-22, 1e-20, experiments=("Rb",)),))
     with pytest.raises(ValueError, match="must differ"):
         Problem((measurement, measurement), ())
+    with pytest.raises(ParameterError, match=r"v: high = 1\.4: Li\.vacancy_fraction must be .* less than 1"):
+        Problem((measurement,), (Parameter("v", ("Li.vacancy_fraction",), 0.1, 1.4),))
