@@ -215,16 +215,15 @@ class Problem:
                 size = profile.fraction.size + (2 * len(profile.species) if solved else 0)
                 profiles.append(DataSet(k, None, measurement.name, size))
             for number, record in enumerate(measurement.records):
-                name = f"{measurement.name}, {RECORDED[record.quantity][0]}"
-                records.append(DataSet(k, number, name, record.size))
+                records.append(DataSet(k, number, f"{measurement.name}, {RECORDED[record.quantity][0]}", record.size))
         return (*profiles, *records)
 
     def below_limit(self) -> Bool[np.ndarray, " residual"]:
         """Which residuals are those of points that only tell that they are below a limit of detection."""
         below = []
         for data in self.data:
-            profile = self.measurements[data.experiment].profile if data.record is None else None
-            told = None if profile is None else profile.censored
+            profile = self.measurements[data.experiment].profile
+            told = profile.censored if profile is not None and data.record is None else None
             below.append(np.zeros(data.size, bool) if told is None else np.asarray(told).ravel() > 0.0)
         return np.concatenate(below)
 
@@ -291,7 +290,7 @@ class Problem:
         """
         check_limits(self.parameters, ranges)
         for measurement in self.measurements:
-            entering = [p for p in self.parameters if self.enters(p, measurement)]
+            entering = (p for p in self.parameters if self.enters(p, measurement))
             check_shares(measurement.experiment, {key: ranges[p.name] for p in entering for key in p.keys})
 
     def _keys_of(self, measurement: Measurement, theta: Array) -> Iterator[tuple[str, Array]]:
