@@ -94,8 +94,9 @@ def covariance_ends(parameters: Parameters, errors: Covariance, place: int) -> t
     error = float(errors.standard_error_scaled[place])
     found = []
     for limit, room, bound in zip(limits, rooms, errors.interval[place], strict=True):
-        if room <= NORMAL_95 * error:
-            found.append(End(Outcome.RANGE, limit, (room / error) ** 2 if math.isfinite(error) else 0.0))
+        # What has become zero or infinite by rounding is the end of a whole domain.
+        if room <= NORMAL_95 * error or float(bound) == limit:
+            found.append(End(Outcome.RANGE, limit, min(room / error, NORMAL_95) ** 2 if math.isfinite(error) else 0.0))
         else:
             found.append(End(Outcome.CLOSED, float(bound)))
     return found[0], found[1]

@@ -115,12 +115,12 @@ def refits_at(
 
 
 def _points(ranges: Ranges, result: RefineResult, variance: float, chi2: float) -> list[Refit]:
-    # Where a range is a whole domain, a value may have become zero or infinite by rounding.
     scaled = np.asarray(to_scaled(ranges, result.theta), float)
-    scaled = np.where(np.isfinite(scaled), scaled, np.nan_to_num(np.sign(scaled)) * _LARGEST)
     side = np.where(np.asarray(result.insensitive), 0, np.asarray(result.at_bound))
     # The ends of the ranges themselves, not what they became on the way through θ.
     scaled = np.where(side < 0, ranges.low, np.where(side > 0, ranges.high, scaled))
+    # Where a range is a whole domain, a value may have become zero or infinite by rounding.
+    scaled = np.where(np.isfinite(scaled), scaled, np.nan_to_num(np.sign(scaled)) * _LARGEST)
     delta = 2.0 * np.asarray(result.cost, float) / variance - chi2
     reasons = [Reason(int(reason)) for reason in np.asarray(result.reason)]
     return [

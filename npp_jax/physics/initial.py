@@ -16,7 +16,7 @@ from npp_jax.physics.interpolation import align, locate, take
 from npp_jax.physics.leaf import TABLE, as_leaf, expect_as_long
 
 _SHARP = 1e-12
-"""Least width of a step [m]: far below every cell."""
+"""Least width of a step or a layer [m]: far below every cell."""
 
 
 class AbstractInitial(eqx.Module):
@@ -79,7 +79,8 @@ class InitialGaussian(AbstractInitial):
 
     def integral(self, depth: Float[Array, "*#shape"]) -> Float[Array, "*shape"]:
         """c_deep x + c_peak w √(2π) Φ[(x - x₀)/w]."""
-        share = 0.5 * jax.scipy.special.erf((depth - self.position) / (self.width * math.sqrt(2.0)))
+        safe = jnp.maximum(self.width, _SHARP)
+        share = 0.5 * jax.scipy.special.erf((depth - self.position) / (safe * math.sqrt(2.0)))
         return self.deep_fraction * depth + self.peak_fraction * self.width * math.sqrt(2.0 * math.pi) * share
 
 

@@ -40,7 +40,7 @@ def remarks(experiment: Experiment, solution: Solution) -> tuple[str, ...]:
         *_high_potentials(experiment, solution),
         *_strong_fields(experiment, solution),
         *_exchange_at_the_back(experiment, solution),
-        *_rests_before_its_charge(experiment, solution),
+        *causes(experiment, solution),
         *steep,
     )
 
@@ -169,8 +169,10 @@ def _steepest_law(experiment: Experiment) -> Iterator[str]:
         )
 
 
-def _rests_before_its_charge(experiment: Experiment, solution: Solution) -> Iterator[str]:
-    """Potentials that rest in stages whose clock is the charge, which stands still meanwhile."""
+def causes(experiment: Experiment, solution: Solution) -> Iterator[str]:
+    """Why a solution has no numbers, where the experiment itself tells: a potential that rests in a stage whose clock
+    is the charge, which stands still meanwhile.
+    """
     if not np.any(np.asarray(solution.report.status) == Status.NOT_FINITE):
         return
     for k, stage in enumerate(experiment.stages):

@@ -22,7 +22,7 @@ from npp_jax.physics.checks import COUNT, NOT_NEGATIVE, expect_word, expects, op
 from npp_jax.simulation.controls import Controls
 from npp_jax.simulation.simulate import FAST
 from npp_jax.simulation.solution import Model
-from npp_jax.simulation.status import Status
+from npp_jax.simulation.status import STATUS_ADVICE, Status
 from npp_jax.sweeping.description import data_checksum
 from npp_jax.sweeping.design.designs import AbstractDesign, Sobol
 from npp_jax.sweeping.ranking import SweepResult, best
@@ -166,7 +166,8 @@ def starts_of(sweep: SweepResult, count: int) -> Float[np.ndarray, "start parame
     if not len(chosen):
         chosen = np.flatnonzero(sweep.worst == Status.NOT_CONVERGED)[:count]
     if not len(chosen):
-        raise NoCandidate("no candidate of the sweep could be evaluated")
+        why = STATUS_ADVICE[Status(int(np.bincount(sweep.worst).argmax()))]
+        raise NoCandidate(f"no candidate of the sweep could be evaluated; of most, {why}")
     return sweep.theta[chosen]
 
 

@@ -141,3 +141,17 @@ def test_a_couple_is_told_nothing_of_the_bulk_of_a_glass() -> None:
     entry = ExperimentEntry(name="couple", file="couple_exponential.toml", profile="couple.csv")
     assert not list(measured_warnings(problem, measurement, entry))
     assert not any("mC/cm²" in line for line in measured_lines(measurement, entry))
+
+
+def test_a_start_without_numbers_names_its_cause(run: Run, tmp_path: Path):
+    """A pause of the beam in a stage whose clock is the charge, of an experiment and of a study of it."""
+    glass = (SWEEPS / "lithium_borate_K.toml").read_text(encoding="utf-8")
+    paused = glass.replace("potential_V = 10.0", 'potential_trace = "trace.csv"')
+    (tmp_path / "glass.toml").write_text(paused, encoding="utf-8")
+    rows = ["time_s,potential_V", "0,10", "20000,10", "20001,0", "40000,0", "40001,10", "1e7,10"]
+    (tmp_path / "trace.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    text = STUDY.replace("GLASS", "glass.toml").replace("PROFILE", (SWEEPS / "synthetic" / "K.csv").as_posix())
+    (tmp_path / "study.toml").write_text(text, encoding="utf-8")
+    for file in ("glass.toml", "study.toml"):
+        code, told = run("check", tmp_path / file, "--output", tmp_path, "--no-figures")
+        assert code == 4 and "its potential rests" in told

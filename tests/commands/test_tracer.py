@@ -391,3 +391,19 @@ def test_points_behind_a_plate_are_refused(folder: Path) -> None:
     assert "model: the points go to 5800 µm, and a plate of thickness_um = 5000 has none behind its back" in done.output
     study.write_text(text.replace("[model]", "[model]\nthickness_um = 5800"), encoding="utf-8")
     assert run(study, "--output", folder / "out").exit_code == 0
+
+
+@pytest.mark.parametrize("seed", [1, 13])
+def test_counts_of_no_exchange_set_no_limit_to_D(seed: int, tmp_path: Path) -> None:
+    """The source cannot be told from the sample: D goes to zero and to infinity, and neither is an end."""
+    rng, depth = np.random.default_rng(seed), np.linspace(5.0, 500.0, 40)
+    light, heavy = rng.poisson(4.0, 40), rng.poisson(46.0, 40)
+    table = "\n".join(f"{x:g},{a},{b}" for x, a, b in zip(depth, light, heavy, strict=True))
+    (tmp_path / "none.csv").write_text(f"depth_um,6Li,7Li\n{table}\n")
+    (tmp_path / "none.toml").write_text(
+        'schema_version = 1\nkind = "profile"\n[profile]\nfile = "none.csv"\nlight = "6Li"\nheavy = "7Li"\n'
+        "[model]\nduration_h = 1.0\nstart_D_m2_s = 1e-12\nbase = 0.0759\n"
+    )
+    result = CliRunner().invoke(app, ["tracer", str(tmp_path / "none.toml"), "--output", str(tmp_path)])
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    assert re.search(r"^D .* 95 %: open … open$", result.output, re.MULTILINE)

@@ -280,3 +280,15 @@ def test_a_search_among_refits_that_do_not_converge_gives_up_soon(rng: np.random
         assert side.ended is Outcome.NOT_FOUND
         lengths.append(side.rounds)
     assert max(lengths) <= 15
+
+
+@pytest.mark.parametrize("sign", [-1.0, 1.0])
+def test_an_end_that_rounds_to_that_of_a_whole_domain_is_no_limit(sign: float):
+    """A logarithm of no range, known to ± 1000: neither zero nor infinity is an end that the data set."""
+    residual = lambda t: jnp.stack([(jnp.log(t[0]) - sign * 50.0) / 1000.0, 5.0 * (t[1] - 1.0)])  # noqa: E731
+    bounds = (Parameter("D", (), 0.0, np.inf, "log"), Parameter("x", (), 0.0, 2.0))
+    best = jnp.array([np.exp(sign * 50.0), 1.0])
+    errors = covariance(jax.jacfwd(residual)(best), best, ranges_of(bounds))
+    D, x = (estimate(bounds, errors, (), k) for k in range(2))
+    assert D.interval_text() == "not determined" and np.isnan(D.interval).all()
+    assert np.isfinite(x.interval).all()

@@ -146,3 +146,15 @@ def test_partners_and_ions_that_are_not_there_are_refused():
         npp.Experiment(SAMPLE, (npp.Species("A", LAW, bulk_fraction=1.0, fraction_of="C"),), (stage,))
     with pytest.raises(ValueError, match="initial names the ion 'C'"):
         npp.Experiment(SAMPLE, (npp.Species("A", LAW, bulk_fraction=1.0),), (stage,), initial={"C": STEP})
+
+
+def test_a_layer_of_no_width_is_the_limit_of_thin_ones():
+    """Where a range of a fit begins: no layer is left, and all derivatives are numbers."""
+    faces = jnp.linspace(0.0, 1e-6, 11)
+
+    def cells(numbers: jax.Array) -> jax.Array:
+        return npp.InitialGaussian(5e-7, numbers[0], numbers[1], numbers[2]).average(faces)
+
+    none, thin = jnp.array([0.02, 0.0, 0.001]), jnp.array([0.02, 1e-11, 0.001])
+    np.testing.assert_allclose(cells(none), 0.001, rtol=1e-12)
+    np.testing.assert_allclose(jax.jacfwd(cells)(none), jax.jacfwd(cells)(thin), atol=1e-3)

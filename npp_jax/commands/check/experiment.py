@@ -22,6 +22,7 @@ from npp_jax.physics.keys import allowed_range, name_of, unit_at_end
 from npp_jax.physics.limits import Limits
 from npp_jax.physics.protocol import IonBeamCurrent, IonBeamPotential, Reservoir, Stage
 from npp_jax.simulation.describe import line
+from npp_jax.simulation.remarks import causes
 from npp_jax.simulation.simulate import Model
 from npp_jax.simulation.status import STATUS_ADVICE, Status
 from npp_jax.simulation.supported import Unsupported, check_supported
@@ -54,7 +55,7 @@ def check_experiment(path: Path) -> Checked:
     warnings = list(experiment_warnings(experiment))
     code = 0
     if status is not Status.DONE:
-        warnings.append(f"the simulation with the setting fast: {STATUS_ADVICE[status]}")
+        warnings += [f"the simulation with the setting fast: {STATUS_ADVICE[status]}", *causes(experiment, solution)]
         code = 4 if status is Status.NOT_FINITE else 3
 
     def draw() -> "Figure":

@@ -20,6 +20,7 @@ from npp_jax.files.toml import read_toml
 from npp_jax.fitting import Measurement, Objective, with_systematic
 from npp_jax.fitting.units import split_unit
 from npp_jax.inference import Parameter
+from npp_jax.simulation.remarks import causes
 from npp_jax.simulation.simulate import FAST
 from npp_jax.simulation.solution import Solution
 from npp_jax.simulation.status import STATUS_ADVICE, Status
@@ -90,8 +91,9 @@ class _Started(NamedTuple):
         return f"{told}; χ² {self.chi2[k]:.4g} for {measurement.points} points"
 
     def warnings(self, k: int, measurement: Measurement) -> Iterator[str]:
-        """A start that the data cannot show, or that is far from them."""
+        """A start that has no numbers, that the data cannot show, or that is far from them."""
         profile, points = measurement.profile, measurement.points
+        yield from causes(measurement.experiment, self.solutions[k])
         if points and np.isfinite(self.chi2[k]) and self.chi2[k] > _POOR * points:
             why = cause(self._seen(k, measurement)) if k in self.signals else "see the figure"
             yield f"the start is far from the data, χ² {self.chi2[k] / points:.3g} a point: {why}"

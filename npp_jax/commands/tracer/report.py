@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 _VAGUE = 1.0
 """Standard error of a logarithm above which a quantity is said to be hardly determined: a factor of e."""
 
+_ENDLESS = 300.0
+"""Standard error of a logarithm from which it is not determined at all."""
+
 
 class Quantity(NamedTuple):
     """A number that a study found, or that follows from what it found."""
@@ -101,8 +104,8 @@ def logarithmic_row(
     name: str, log_value: float, log_error: float, unit: str, *, key: str = "", group: str = ""
 ) -> Quantity:
     """A quantity that was fitted as a logarithm, with its 95 % interval."""
-    value, factor = math.exp(log_value), _factor(log_error)
-    return quantity_row(name, value, (value / factor, value * factor), unit, key=key, group=group)
+    ends = intervals(np.asarray(log_value), np.asarray(log_error))
+    return quantity_row(name, math.exp(log_value), ends, unit, key=key, group=group)
 
 
 def linear_row(name: str, value: float, error: float, unit: str, *, key: str = "", group: str = "") -> Quantity:
@@ -110,15 +113,12 @@ def linear_row(name: str, value: float, error: float, unit: str, *, key: str = "
     return quantity_row(name, value, (value - NORMAL_95 * error, value + NORMAL_95 * error), unit, key=key, group=group)
 
 
-def _factor(log_error: float) -> float:
-    return math.exp(NORMAL_95 * log_error) if log_error < 300.0 else math.inf
-
-
 def intervals(log_value: np.ndarray, log_error: np.ndarray) -> np.ndarray:
-    """Ends of the 95 % intervals of quantities that were fitted as logarithms, along a new last axis."""
-    factor = np.asarray([_factor(float(error)) for error in np.ravel(log_error)]).reshape(np.shape(log_error))
-    value = np.exp(log_value)
-    return np.stack([value / factor, value * factor], axis=-1)
+    """Ends of the 95 % intervals of quantities that were fitted as logarithms, along a new last axis; NaN where the
+    data set none.
+    """
+    half = np.where(log_error < _ENDLESS, NORMAL_95 * log_error, np.nan)
+    return np.exp(np.stack([log_value - half, log_value + half], axis=-1))
 
 
 def vague(names: list[str], log_errors: np.ndarray) -> list[str]:
