@@ -22,6 +22,8 @@ TIME_TARGET = 1e-4
 FRONT_CAUTION = 0.75
 """Share of the target of the front above which its estimate is too large."""
 
+PROFILE_CAUTION = 0.5
+"""The same of the profiles, where an iteration that goes on until it converges has stopped short of their target."""
 
 TRACE_SLACK = 0.01
 """Share of the length of a trace by which its stage may go beyond it."""
@@ -66,7 +68,8 @@ def judge(solution: Solution, coarse: Solution, controls: Controls, *, whole: bo
     The difference of the two runs is as a rule more than the profile error of the finer one: 1.8 times by the theory of
     order two for half the cells and 0.6 of the steps. It is the root of its mean square over the cells of the finer run
     up to one and a half front depths, each by its width; beyond its mesh lies bulk alone. Errors of the front may
-    cancel in the difference: three quarters of the target count as all of it. Where the `whole` sample counts, as its
+    cancel in the difference: three quarters of the target count as all of it. What an unfinished iteration leaves is
+    much alike in both runs: half of the target of the profiles counts then. Where the `whole` sample counts, as its
     profiles begin anywhere, all points of the finer run count alike, which lie where the profile changes.
     """
     profile_error, front_error = [], []
@@ -84,8 +87,10 @@ def judge(solution: Solution, coarse: Solution, controls: Controls, *, whole: bo
     profile_error, front_error = jnp.stack(profile_error), jnp.stack(front_error)
     length, share = controls.front_target
     limit = FRONT_CAUTION * jnp.maximum(length, share * solution.front_depth)
-    poor = ~jnp.all(profile_error <= controls.profile_target, axis=0) | ~jnp.all(front_error <= limit, axis=0)
-    report = solution.report
+    report, target = solution.report, controls.profile_target
+    if controls.tolerance > 0.0:
+        target = jnp.where(report.newton_update <= target, target, PROFILE_CAUTION * target)
+    poor = ~jnp.all(profile_error <= target, axis=0) | ~jnp.all(front_error <= limit, axis=0)
     status = jnp.maximum(report.status, jnp.where(poor, jnp.int32(Status.COARSE), 0))
     return replace(
         solution,

@@ -9,7 +9,7 @@ import pytest
 from cases import base
 
 from npp_jax.simulation.judge import judge
-from npp_jax.simulation.simulate import FAST, simulate
+from npp_jax.simulation.simulate import ACCURATE, FAST, simulate
 from npp_jax.simulation.solution import Solution
 from npp_jax.simulation.status import Status
 
@@ -34,3 +34,16 @@ def test_without_a_front_runs_that_are_alike_have_no_error(solution: Solution, f
     report = judge(flat, flat, FAST).report
     assert float(report.profile_error[-1]) == pytest.approx(0.0, abs=1e-12)
     assert int(report.status) == Status.DONE
+
+
+@pytest.mark.parametrize(("update", "status"), [(1e-9, Status.DONE), (3e-3, Status.COARSE)])
+def test_an_unfinished_iteration_leaves_half_of_the_target(solution: Solution, update: float, status: Status):
+    """Two runs that end short of convergence are alike in what they miss: their difference is less than the error."""
+    report = dataclasses.replace(solution.report, newton_update=jnp.asarray(update))
+    found = dataclasses.replace(solution, report=report)
+    reach = np.asarray(found.faces[-1]) <= 1.4 * float(found.front_depth[-1])
+    off = 0.75 * ACCURATE.profile_target * np.sqrt(1.5 / 1.4) * reach[:-1]
+    moved = dataclasses.replace(found, fraction=found.fraction.at[-1, 0, 1:-1].add(off))
+    judged = judge(found, moved, ACCURATE).report
+    assert 0.5 * ACCURATE.profile_target < float(judged.profile_error[-1]) < ACCURATE.profile_target
+    assert int(judged.status) == status
