@@ -28,7 +28,7 @@ _UNITS |= {"C m-2": "C/m²", "A m-2": "A/m²"}
 
 _COLUMNS: dict[str, list[tuple[str, str, str, str, str]]] = {
     "Trace: `potential_trace`, `current_density_trace` of a stage": [
-        ("`time_s`", "s, or another in its title", "increasing, over the whole stage to 1 %", "`0.0`", "time from its start"),
+        ("`time_s`", "s, or another in its title", "increasing, over the stage to 1 %", "`0.0`", "time from its start"),
         ("`potential_V`", "V, or another", "{potential_V}; 0 where the beam is off", "`10.0`", "surface potential"),
         ("`current_density_A_m2`", "A/m², or another", "{current_density_A_m2}; 0 at rest", "`0.002`", "of the beam"),
     ],
