@@ -68,10 +68,7 @@ def coarser(controls: Controls) -> Controls:
 
 
 def refined(controls: Controls, level: int = 1) -> Controls:
-    """Settings of a run that is to be more accurate: twice the cells and steps for each level, and more iterations.
-
-    What two levels leave is more often a want of iterations than of cells.
-    """
+    """Settings of a run that is to be more accurate: twice the cells and steps for each level, and more iterations."""
     return replace(
         controls,
         cells_behind=controls.cells_behind * 2**level,
