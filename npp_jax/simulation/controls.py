@@ -24,6 +24,9 @@ class Controls:
     robust: bool = False
     """Whether mixtures are solved for convergence before accuracy, for what ends `NOT_CONVERGED` otherwise: fluxes
     upwinded in full, and laws of D held as long as an iteration is far from the solution."""
+    guarded: bool = False
+    """Whether corrections are halved until the residual falls, for an iteration that goes round in circles: about one
+    and a half times the time."""
     tolerance: float = 1e-9
     """Change of the native fraction below which the iteration stops."""
     landings: int = 3

@@ -139,7 +139,7 @@ def march(
             counted = controls.tolerance == 0.0
             first, guessed = guess, begin
             trend = _trend(course, step.now, step.before, base.clock, clock, gamma) if counted else None
-        options = StepOptions(gamma, cap, controls.tolerance)
+        options = StepOptions(gamma, cap, controls.tolerance, controls.guarded)
         return take_step(
             scheme, actual, still, step.now, clock, faces, options, guess=first, guessed=guessed, trend=trend
         )

@@ -69,7 +69,7 @@ def seek(
         begin, gamma, cap, rough_cap = row
         base, clock = step.base, step.clock
         predicted = jnp.where(begin, base.faces, advected_faces(course, base.faces, base.clock, clock, exchanged))
-        options = StepOptions(gamma, rough_cap, controls.tolerance, euler=True)
+        options = StepOptions(gamma, rough_cap, controls.tolerance, controls.guarded, euler=True)
         rough, _ = take_step(
             scheme, rough_course, base, step.now, clock, predicted, options, guess=guess, guessed=begin
         )
@@ -80,7 +80,7 @@ def seek(
             jnp.stack([jnp.where(begin, m, a + gamma * (b - a)), b])
             for m, a, b in zip(middle, base.y, end, strict=True)
         )
-        options = StepOptions(gamma, cap, controls.tolerance)
+        options = StepOptions(gamma, cap, controls.tolerance, controls.guarded)
         return take_step(scheme, course, base, rough, clock, faces, options, guess=guesses, guessed=jnp.bool_(True))
 
     extra = np.zeros(len(schedule.cap), int)
@@ -108,6 +108,7 @@ def first_faces(
         jnp.asarray(schedule.gamma[0], state.clock.dtype),
         jnp.asarray(schedule.cap[0] + _rough_iterations(course.medium, controls), jnp.int32),
         controls.tolerance,
+        controls.guarded,
         euler=True,
     )
     rough, _ = take_step(

@@ -45,6 +45,8 @@ class StepOptions(NamedTuple):
     cap: Array
     """As `tolerance`, see `newton`."""
     tolerance: float
+    guarded: bool = False
+    """Whether corrections are halved until the residual falls, whatever the laws."""
     euler: bool = False
     """One step of backward Euler instead of the two stages."""
 
@@ -162,7 +164,7 @@ def take_step(
         change=lambda y, change: scheme.change(medium, y, change),
         # Where the clock is time, nothing keeps a current from changing its sign.
         positive=not rest,
-        guarded=scheme.guarded(medium),
+        guarded=options.guarded or scheme.guarded(medium),
     )
     result = sdirk_step(
         system,

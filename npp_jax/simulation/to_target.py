@@ -50,13 +50,18 @@ def simulate_to_target(
         As of `simulate`.
     """
     expect_controls(controls)
-    best, best_status = None, None
+    best, best_status, settled = None, None, True
     for level in range(levels + 1):
-        settings = refined(controls, level)
-        if best_status in UNSOLVED:
-            settings = replace(settings, robust=True)
+        # What neither finer steps nor held laws have brought to converge goes round in circles.
+        circling = 0 < level == levels and not settled
+        settings = replace(
+            refined(controls, level),
+            robust=controls.robust or circling or best_status in UNSOLVED,
+            guarded=controls.guarded or circling,
+        )
         solution = jax.block_until_ready(simulate(experiment, settings, model=model))
         status = int(jnp.max(solution.report.status))
+        settled = controls.tolerance == 0.0 or bool(jnp.all(solution.report.newton_update <= controls.profile_target))
         if best_status is None or status <= best_status:
             best, best_status = solution, status
         if status not in RESOLUTION:

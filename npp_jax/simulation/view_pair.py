@@ -55,8 +55,8 @@ def _profile(experiment: Experiment, stage: Stage, state: State, view: "PairView
     potential = last + jnp.concatenate([jnp.cumsum(weighted[::-1], axis=0)[::-1], jnp.zeros_like(weighted[:1])])
     depth = ends(zero, centre, medium.thickness) * NM
     scale = medium.thermal_potential / NM
-    # Gauss's law in both models: in the neutral one a correction of the order that it neglects.
-    foreign = 1.0 - native + charge
+    # A neutral sample has none; what Gauss's law tells of it there is a measure of the model.
+    foreign = 1.0 - native + charge if view.scheme.poisson else 1.0 - native
     return _Profile(
         depth=depth,
         faces=state.faces * NM,
@@ -98,7 +98,7 @@ class PairView(AbstractView):
     """Whether the front is read off the profiles."""
 
     def __call__(self, experiment: Experiment, run: Run) -> Viewed:
-        """See all states; the excess charge counts as foreign ions where the model has it."""
+        """See all states; the excess charge counts as foreign ions in the full model."""
         native, _ = native_and_foreign(experiment)
         unit = medium_of(experiment, experiment.stages[0]).charge_density * NM
         traces, columns = [], []
@@ -113,8 +113,7 @@ class PairView(AbstractView):
                 front_depth=seen.observables.depth,
                 start=jnp.broadcast_to(record.start, states.time.shape),
             )
-            foreign = seen.foreign[:, 1:-1] - (0.0 if self.scheme.poisson else seen.excess[:, 1:-1])
-            taken_up = jnp.sum(jnp.diff(states.faces, axis=1) * foreign, axis=1)
+            taken_up = jnp.sum(jnp.diff(states.faces, axis=1) * seen.foreign[:, 1:-1], axis=1)
             balance = jnp.abs(taken_up / record.charge - 1.0)
             rows = np.asarray(record.outputs, int)
             columns.append(jax.tree.map(lambda leaf, r=rows: leaf[r], (trace, seen, balance)))
