@@ -1,6 +1,6 @@
 """Random legal experiments, each judged by an independent solver.
 
-Usage: python benchmarks/random_experiments.py [--count 60] [--seed 100] [--keep FOLDER] [--patience 60] [--save]
+Usage: python benchmarks/random_experiments.py [--count 60] [--seed 100] [--keep FOLDER] [--patience 60] [--deadline 900] [--save]
 
 Is what is called done inside the target? Every experiment is written to a file, simulated as `npp-jax simulate` does,
 and solved by `method_of_lines` on two meshes, whose difference is the error of the judge. Profiles are compared up to
@@ -12,18 +12,21 @@ and the counts
 The error of the judge is a third of what its two meshes differ by, as at second order. Where that is above half of
 the target, or the result is outside, a third mesh tells the order (behind a front that leaves immobile ions it is the
 first), the judge is what the three go to, and its error half of the last step to it; finer meshes follow within
-`--patience` seconds. `not judged` are those that the library refuses, and those on which that error stays above half
-of the target.
+`--patience` seconds. `not judged` are those that the library refuses, those that the judge has not solved within
+`--deadline` seconds, and those on which that error stays above half of the target.
 With `--save` each result is kept as it comes, beside those of other seeds, and a seed that is kept is not run again,
 unless the judge was not sure of it and has more patience now.
 """
 
 import argparse
 import json
+import signal
 import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -46,6 +49,8 @@ NM = 1e-9
 KT = 8.617333e-5
 PATIENCE = 60.0
 """Time after which no finer mesh of the judge is begun, by default [s]."""
+DEADLINE = 900
+"""Time that all meshes of the judge have together, by default [s]."""
 
 
 class Drawn:
@@ -191,7 +196,25 @@ def depths(solution: npp.Solution, expected: float) -> list[float]:
     return [max(x, 1.0) if np.isfinite(x) else expected for x in found]
 
 
-def compare(file: Path, depth: float, front: float, patience: float = PATIENCE) -> tuple[str, str]:
+@contextmanager
+def within(seconds: int) -> Iterator[None]:
+    """Raise `TimeoutError` where what is done takes longer."""
+
+    def late(*_: object) -> None:
+        raise TimeoutError(f"no end within {seconds} s")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def compare(
+    file: Path, depth: float, front: float, patience: float = PATIENCE, deadline: int = DEADLINE
+) -> tuple[str, str]:
     """Verdict and a line about it; no finer mesh of the judge is begun after `patience` seconds."""
     begin = time.perf_counter()
     try:
@@ -206,15 +229,9 @@ def compare(file: Path, depth: float, front: float, patience: float = PATIENCE) 
     # A lack of neutrality is the physics of the model, not an error of its solution.
     flagged = status not in (Status.DONE, Status.NOT_NEUTRAL)
     try:
-        edges = depths(solution, depth)
-        level = 1
-        solutions = [judged(file, edges, front, k) for k in (0, level)]
-        found = Comparison.of(solution, *solutions)
-        third = time.perf_counter()
-        while (found.unsure or not found.inside) and time.perf_counter() - third < patience:
-            solutions = [*solutions[-2:], judged(file, edges, front, level := level + 1)]
-            found = Comparison.of(solution, *solutions)
-    except NotCovered as error:
+        with within(deadline):
+            found = _judge(file, solution, depths(solution, depth), front, patience)
+    except (NotCovered, TimeoutError) as error:
         return "not judged", f"judge: {error} ({status.name})"
     estimate = float(np.max(solution.report.profile_error))
     line = (
@@ -224,6 +241,18 @@ def compare(file: Path, depth: float, front: float, patience: float = PATIENCE) 
     if found.unsure:
         return "not judged", f"judge unsure; {line}"
     return ("flagged" if flagged else "done") + (", inside" if found.inside else ", outside"), line
+
+
+def _judge(file: Path, solution: npp.Solution, edges: list[float], front: float, patience: float) -> "Comparison":
+    """Compare with two meshes, and with finer ones where these are unsure or the solution is outside."""
+    level = 1
+    solutions = [judged(file, edges, front, k) for k in (0, level)]
+    found = Comparison.of(solution, *solutions)
+    third = time.perf_counter()
+    while (found.unsure or not found.inside) and time.perf_counter() - third < patience:
+        solutions = [*solutions[-2:], judged(file, edges, front, level := level + 1)]
+        found = Comparison.of(solution, *solutions)
+    return found
 
 
 class Comparison(NamedTuple):
@@ -291,6 +320,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=100)
     parser.add_argument("--keep", type=Path, default=Path(tempfile.mkdtemp()))
     parser.add_argument("--patience", type=float, default=PATIENCE, help="seconds for finer meshes of the judge")
+    parser.add_argument("--deadline", type=int, default=DEADLINE, help="seconds for all meshes of the judge")
     parser.add_argument("--save", action="store_true", help="write benchmarks/results/random_experiments.json")
     arguments = parser.parse_args()
     jax.config.update("jax_enable_x64", True)
@@ -303,7 +333,7 @@ def main() -> None:
         file = arguments.keep / f"r{number}.toml"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(dumps(table), encoding="utf-8")
-        verdict, line = compare(file, depth, front, arguments.patience)
+        verdict, line = compare(file, depth, front, arguments.patience, arguments.deadline)
         kept[str(number)] = f"{verdict}: {line} [{table['title']}]"
         print(f"{number:4d} {verdict:17} {line} [{table['title']}]", flush=True)
         if arguments.save:
