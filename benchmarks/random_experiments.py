@@ -1,7 +1,7 @@
 """Random legal experiments, each judged by an independent solver.
 
-Usage: python benchmarks/random_experiments.py [--count 60] [--seed 100] [--keep FOLDER] [--patience 60] [--deadline 900]
-       [--save]
+Usage: python benchmarks/random_experiments.py [--count 60] [--seed 100] [--keep FOLDER] [--patience 60]
+       [--deadline 900] [--save]
 
 Is what is called done inside the target? Every experiment is written to a file, simulated as `npp-jax simulate` does,
 and solved by `method_of_lines` on two meshes, whose difference is the error of the judge. Profiles are compared up to
