@@ -75,7 +75,8 @@ class CoupleFit:
     curve: Float[np.ndarray, " composition"]
     """Fractions at which the band is told, phase by phase in the order of the depth [1]."""
     D: Float[np.ndarray, "composition three"]
-    """D at these, and the ends of the band in which the whole curve lies with a probability of 95 % [m²/s]."""
+    """D at these, and the ends of the band in which the whole curve lies with a probability of 95 % [m²/s]: with a
+    `finer` fit, wider by what the two differ at most in a phase, squares added."""
 
     finer: "CoupleFit | None" = None
     """The fit with knots twice as dense, where χ² falls by more than chance allows: D(c) bends more than these do."""
@@ -139,7 +140,19 @@ def fit_couple(
         if _by_chance(fits[-1], other, noise) > _CHANCE:
             break
         fits, counts = [*fits, other], denser
-    return functools.reduce(lambda finer, fit: dataclasses.replace(fit, finer=finer), reversed(fits))
+    return functools.reduce(_beside, reversed(fits))
+
+
+def _beside(finer: CoupleFit, fit: CoupleFit) -> CoupleFit:
+    """A fit whose knots follow too little, with its finer one: by what they differ at most in a phase it may be
+    wrong anywhere in it.
+    """
+    middle = fit.D[:, :1]
+    off = np.abs(np.log(finer.D[:, :1] / middle)).reshape(len(fit.knots), -1)
+    apart = np.repeat(np.max(off, axis=1), off.shape[1])[:, None]
+    with np.errstate(over="ignore", invalid="ignore"):
+        half = np.hypot(np.log(fit.D[:, 2:] / middle), apart)
+        return dataclasses.replace(fit, D=middle * np.exp(half * np.array([0.0, -1.0, 1.0])), finer=finer)
 
 
 def _denser(counts: tuple[int, ...], points: tuple[int, ...]) -> tuple[int, ...]:

@@ -62,10 +62,8 @@ def test_the_published_d_of_nickel_and_molybdenum_lies_in_the_band(
     assert fit.reason == Reason.CONVERGED and fit.chi2 < 1.3 * fit.degrees_of_freedom
     published = np.exp(np.interp(fit.curve, told["X"], np.log(told["DC"])))
     inside = (fit.D[:, 1] < published) & (published < fit.D[:, 2])
-    # The published phases end within 0.003 of those that are found; one of them is so far outside of its end.
-    for part in np.split(np.arange(len(fit.curve)), 3):
-        assert inside[part].mean() > 0.8
-    assert inside.mean() > 0.9
+    # Twice as many knots fit better, by which the band is wider.
+    assert fit.finer is not None and inside.all()
     np.testing.assert_allclose(fit.limits.ravel()[1:-1], [0.2473, 0.4921, 0.5260, 0.9727], atol=4e-3)
 
 
@@ -117,7 +115,9 @@ def test_few_noisy_points_of_uneven_ends_are_fitted(
 
 @pytest.mark.parametrize("bends", [False, True])
 def test_a_d_that_bends_more_than_its_knots_follow_is_told(*, bends: bool, rng: np.random.Generator) -> None:
-    """A hump by a factor of 5 in few points, whose curvature passes for scatter: the finest band holds it."""
+    """A hump by a factor of 5 in few points, whose curvature passes for scatter: knots too few for it, and a band that
+    is wider by what more of them say.
+    """
 
     def law(c: np.ndarray) -> np.ndarray:
         return 2e-15 * np.exp(np.log(5.0) * np.exp(-(((c - 0.5) / 0.12) ** 2)) * bends)
@@ -132,7 +132,7 @@ def test_a_d_that_bends_more_than_its_knots_follow_is_told(*, bends: bool, rng: 
         return float(np.mean((fit.D[inner, 1] < law(fit.curve[inner])) & (law(fit.curve[inner]) < fit.D[inner, 2])))
 
     assert (fit.finer is not None) == bends
-    assert held(fit) < 0.7 if bends else held(fit) == 1.0
+    assert held(fit) == 1.0
     finest = fit
     while finest.finer is not None:
         finest = finest.finer
