@@ -80,7 +80,8 @@ def _ellipse(found: Refined, pair: tuple[int, int]) -> np.ndarray | None:
     circle = np.sqrt(_DELTA_CHI2_OF_TWO) * np.linalg.cholesky(inner) @ np.stack([np.cos(turn), np.sin(turn)])
     forth = {"log": np.log, "logit": lambda p: np.log(p / (1.0 - p)), "linear": np.asarray}
     back = {"log": np.exp, "logit": lambda s: 1.0 / (1.0 + np.exp(-s)), "linear": np.asarray}
-    ends = [back[p.scale](forth[p.scale](found.theta[k]) + c) for p, k, c in zip(chosen, pair, circle, strict=True)]
+    with np.errstate(over="ignore"):
+        ends = [back[p.scale](forth[p.scale](found.theta[k]) + c) for p, k, c in zip(chosen, pair, circle, strict=True)]
     return np.clip(np.stack(ends), [[float(p.low)] for p in chosen], [[float(p.high)] for p in chosen])
 
 

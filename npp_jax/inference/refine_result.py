@@ -26,7 +26,7 @@ REASON_ADVICE = {
     Reason.INSENSITIVE: "residuals do not depend on some parameters here: fix them or start elsewhere",
     Reason.STALLED: "no step lowers chi2 although it is not at a minimum: derivatives or residuals are too rough",
     Reason.FAILURE_WALL: "steps towards a lower chi2 fail: the model cannot be evaluated there, change the ranges",
-    Reason.ITERATION_LIMIT: "still improving: raise the iterations",
+    Reason.ITERATION_LIMIT: "still improving at the last iteration: more are needed",
 }
 """What each reason means and what to try."""
 
