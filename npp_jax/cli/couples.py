@@ -26,6 +26,10 @@ def couple(
         tuple[float, float] | None,
         typer.Option(help="Mole fractions of the ends, if the profile stops short of them."),
     ] = None,
+    gap: Annotated[
+        list[str] | None,
+        typer.Option(help="Fractions between which no phase lives, as 0.3:0.55; once for each boundary of two phases."),
+    ] = None,
     output: Annotated[Path, typer.Option(help="Folder of the results.")] = Path(),
     figures: Annotated[bool, typer.Option(help="Draw profile and D(c).")] = True,
     force: Annotated[bool, typer.Option(help="Replace what other inputs, columns or programs wrote there.")] = False,
@@ -47,6 +51,7 @@ def couple(
             percent=percent,
             smoothing_um=smoothing_um,
             ends=ends,
+            gaps=gap or (),
             figures=figures,
             force=force,
         )

@@ -1,9 +1,11 @@
 """`npp-jax couple`: D(c) of a measured diffusion couple in free form, and a study that fits it by simulation."""
 
 import hashlib
+import math
 import os
 import re
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +50,7 @@ def analyse_couple(
     percent: bool = False,
     smoothing_um: float | None = None,
     ends: tuple[float, float] | None = None,
+    gaps: Sequence[str] = (),
     figures: bool = True,
     force: bool = False,
 ) -> tuple[list[str], list[Path]]:
@@ -69,6 +72,8 @@ def analyse_couple(
         As of `boltzmann_matano`. [µm]
     ends
         Mole fractions of the two ends; medians of the outermost points if not given.
+    gaps
+        Mole fractions between which no phase lives, as "0.3:0.55"; jumps of the profile if none are given.
     figures
         Whether a figure is drawn.
     force
@@ -87,13 +92,16 @@ def analyse_couple(
     _check_length(file, table)
     _check_smoothing(table, smoothing_um)
     _check_ends(table, ends)
+    apart = [_gap(text) for text in gaps]
     if not 0.0 < 3600.0 * time_h <= LONGEST_S:
         raise ConfigError(f"--time-h {time_h:g}: must be greater than 0 and at most {LONGEST_S / 3600.0:.3g}")
     if _NAME.fullmatch(species) is None:
         raise ConfigError(f"--species '{shorten(species)}': must be letters, digits and _, as Mo")
     try:
         smoothing = None if smoothing_um is None else smoothing_um * 1e-6
-        found = boltzmann_matano(table.depth_um * 1e-6, table.fraction, 3600.0 * time_h, smoothing=smoothing, ends=ends)
+        found = boltzmann_matano(
+            table.depth_um * 1e-6, table.fraction, 3600.0 * time_h, smoothing=smoothing, ends=ends, gaps=apart
+        )
         if np.sum(np.isfinite(found.D)) < 2:
             raise ValueError("the profile rises nowhere from one end to the other: is it that of a couple?")
         fit = fit_couple(found, table.fraction, 3600.0 * time_h, sigma=table.sigma)
@@ -105,6 +113,7 @@ def analyse_couple(
     smoothed = "" if smoothing_um is None else f", smoothed over {smoothing_um!r} µm"
     between = "" if ends is None else f", ends {ends[0]!r} and {ends[1]!r}"
     scale = f"{f', in {depth_unit}' if depth_unit else ''}{', per cent' if percent else ''}"
+    between += "".join(f", gap {low!r} to {high!r}" for low, high in apart)
     detail = f"{table.columns}{scale}; {species}, {time_h!r} h{smoothed}{between}"
     origin = Origin("couple", file, detail, (file,))
     picture = [targets["couple.png"]] if figures else []
@@ -181,6 +190,17 @@ def _check_smoothing(table: CoupleTable, smoothing_um: float | None) -> None:
             f"--smoothing-um {smoothing_um:g}: must be from {least:.3g}, a hundredth of the distance of the points, "
             f"to {most:.3g}, the length of the profile"
         )
+
+
+def _gap(text: str) -> tuple[float, float]:
+    """Two fractions of --gap."""
+    try:
+        low, high = (float(part) for part in text.split(":"))
+    except ValueError:
+        low = high = math.nan
+    if not 0.0 <= low < high <= 1.0:
+        raise ConfigError(f"--gap '{shorten(text)}': must be two mole fractions, the lower one first, as 0.3:0.55")
+    return low, high
 
 
 def _check_ends(table: CoupleTable, ends: tuple[float, float] | None) -> None:

@@ -52,8 +52,8 @@ def _bends(fit: CoupleFit, finer: CoupleFit) -> str:
     ratio = finer.D[:, 0] / fit.D[:, 0]
     k = int(np.argmax(np.abs(np.log(ratio))))
     return (
-        "D(c) bends more than its knots follow, or two phases meet, and its band is wider by as much: with "
-        f"{sum(map(len, finer.knots))} knots χ² is {finer.chi2:.3g} in place of {fit.chi2:.3g}, and D {ratio[k]:.2g} × "
+        "D(c) bends more than its knots follow, or two phases meet (--gap tells where), and its band is as much wider: "
+        f"with {sum(map(len, finer.knots))} knots χ² is {finer.chi2:.3g} in place of {fit.chi2:.3g}, and D {ratio[k]:.2g} × "
         f"that of the table at the fraction {fit.curve[k]:.3g}"
     )
 

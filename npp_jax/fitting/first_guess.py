@@ -219,11 +219,14 @@ def _smooth(u: np.ndarray) -> np.ndarray:
 
 
 def _crossing(depth: np.ndarray, u: np.ndarray, level: float) -> float:
-    """Deepest place at which a profile rises through a level."""
-    below = np.flatnonzero(u < level)
-    if not len(below):
+    """Place at which a profile rises through a level: the one, the deepest of several, with the fewest points on its
+    wrong sides. The last point below the level may be one of a noisy bulk.
+    """
+    below = u < level
+    if not below.any():
         return float(depth[0])
-    k = min(int(below[-1]), len(u) - 2)
+    wrong = np.cumsum(~below)[:-1] + np.cumsum(below[::-1])[::-1][1:]
+    k = len(wrong) - 1 - int(np.argmin(wrong[::-1]))
     rise = u[k + 1] - u[k]
     share = 0.5 if rise <= 0.0 else float(np.clip((level - u[k]) / rise, 0.0, 1.0))
     return float(depth[k] + share * (depth[k + 1] - depth[k]))

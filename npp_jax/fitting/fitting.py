@@ -8,9 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
-from scipy.special import chdtrc
 
 from npp_jax.fitting import words
+from npp_jax.fitting.chance import probability
 from npp_jax.fitting.jacobian import Expansion, LinearModel
 from npp_jax.fitting.minima import Minimum, distinct_minima
 from npp_jax.fitting.systematic import is_systematic
@@ -229,15 +229,14 @@ def _result(
     effective = float(np.einsum("rp,pq,rq->", by_scaled, np.asarray(found.scaled), by_scaled))
     tells = np.asarray(jnp.any(expansion.jacobian[0] != 0.0, axis=1)) | (residual != 0.0)
     used = int(np.sum(tells))
-    # A point below its limit scatters no more than it misses.
-    scatter = float(np.sum(np.where(model.objective.problem.below_limit(), np.minimum(residual**2, 1.0), tells)))
+    signals = [signal[0] for signal in expansion.signals]
     return FitResult(
         parameters=parameters,
         theta=np.asarray(theta),
         chi2=chi2,
         chi2_of=_by_data(model, residual),
         points=used,
-        p_value=float(chdtrc(max(scatter - effective, 1.0), chi2)),
+        p_value=probability(model.objective.problem, signals, tells, chi2, effective),
         effective=effective,
         criteria=information_criteria(chi2, used, effective),
         covariance=found,

@@ -8,7 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 
 from npp_jax.fitting.observed import (
     SPUTTER_KEY,
@@ -217,15 +217,6 @@ class Problem:
             for number, record in enumerate(measurement.records):
                 records.append(DataSet(k, number, f"{measurement.name}, {RECORDED[record.quantity][0]}", record.size))
         return (*profiles, *records)
-
-    def below_limit(self) -> Bool[np.ndarray, " residual"]:
-        """Which residuals are those of points that only tell that they are below a limit of detection."""
-        below = []
-        for data in self.data:
-            profile = self.measurements[data.experiment].profile
-            told = profile.censored if profile is not None and data.record is None else None
-            below.append(np.zeros(data.size, bool) if told is None else np.asarray(told).ravel() > 0.0)
-        return np.concatenate(below)
 
     def seen_anew(self, measurement: Measurement) -> bool:
         """Whether no response can be prepared: depth scale or resolution vary, or the latter from ion to ion."""

@@ -9,6 +9,7 @@ are still as they were, from a sharp step at the start. Slopes of noisy data are
 neighbours of the same phase: where the composition jumps from one point to the next, nothing is smoothed.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -64,6 +65,7 @@ def boltzmann_matano(
     *,
     smoothing: float | None = None,
     ends: tuple[float, float] | None = None,
+    gaps: Sequence[tuple[float, float]] = (),
 ) -> Interdiffusion:
     """D(c) of a diffusion couple from its profile.
 
@@ -79,11 +81,15 @@ def boltzmann_matano(
         Standard deviation of the weights of the neighbours of a point; two of their median distances if not given. [m]
     ends
         Fractions of the two ends, that at the first depth first; medians of the outermost points if not given.
+    gaps
+        Fractions between which no phase lives, a pair for each boundary of two phases [1]; jumps from one point to the
+        next if none are given.
 
     Raises
     ------
     ValueError
-        Too few points, depths that do not increase, ends that are equal, a time that is not positive.
+        Too few points, depths that do not increase, ends that are equal, a time that is not positive, a gap that the
+        profile does not cross.
     """
     x, c = np.asarray(depth, float), np.asarray(fraction, float)
     if x.ndim != 1 or x.shape != c.shape or len(x) < 2 * _ENDS + 2:
@@ -96,7 +102,7 @@ def boltzmann_matano(
     if first == last:
         raise ValueError(f"both ends have the fraction {first:g}: nothing has diffused")
     width = 2.0 * float(np.median(np.diff(x))) if smoothing is None else smoothing
-    phase = _phases(x, (c - first) / (last - first))
+    phase = _phases(x, (c - first) / (last - first)) if not gaps else _apart(c, gaps)
     value, slope = _parabolas(x, (c - first) / (last - first), width, phase)
     steps = np.diff(x)
     before = np.concatenate([[0.0], np.cumsum(0.5 * steps * (value[1:] + value[:-1]))])
@@ -150,6 +156,20 @@ def _slope_nearby(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     padded = np.pad(np.diff(y) / np.diff(x), _NEARBY, constant_values=np.nan)
     windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * _NEARBY + 1)
     return np.nanmedian(np.delete(windows, _NEARBY, axis=1), axis=1)
+
+
+def _apart(c: np.ndarray, gaps: Sequence[tuple[float, float]]) -> np.ndarray:
+    """Number of the phase of each point, from the fractions that no phase has."""
+    phase = np.zeros(len(c), int)
+    rising = np.median(c[-_ENDS:]) > np.median(c[:_ENDS])
+    for low, high in gaps:
+        before = int(np.sum((c < 0.5 * (low + high)) == rising))
+        if not low < high or before in (0, len(c)):
+            raise ValueError(f"gap {low:g} to {high:g}: the profile has no points on both sides of it")
+        phase[before:] += 1
+    if phase[-1] > len(np.unique(phase)) - 1:
+        raise ValueError("gaps: there are no points between two of them")
+    return phase
 
 
 def _phases(x: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -144,7 +144,8 @@ def with_own(
     # Half a second of start that a plan without such parameters does not pay for.
     from scipy.stats import qmc
 
-    shares = qmc.Sobol(len(own), rng=seed).random(len(theta))
+    # SciPy warns where the number of points is no power of two.
+    shares = qmc.Sobol(len(own), rng=seed).random_base2((len(theta) - 1).bit_length())[: len(theta)]
     columns = np.stack([parameter.at(share) for parameter, share in zip(own, shares.T, strict=True)], axis=1)
     columns[0] = [middle(parameter) for parameter in own]
     return np.concatenate([theta, columns], axis=1)

@@ -6,6 +6,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from scipy.optimize import brentq
 from scipy.special import erfc
 from typer.testing import CliRunner
 
@@ -290,3 +291,42 @@ def test_ends_of_few_points_are_called_flat_where_they_are(tmp_path: Path, end: 
     done = CliRunner().invoke(app, ["couple", str(tmp_path / "few.csv"), *options])
     assert done.exit_code == 0, done.output
     assert ("is not flat" in " ".join(done.output.split())) != flat
+
+
+def test_two_phases_beside_a_steep_one_are_found_by_their_gap(tmp_path: Path):
+    """D of both phases, 3e-15 and 8e-16 m²/s, from the exact solution by error functions: the band holds them."""
+    gap, D = (0.3, 0.55), (3e-15, 8e-16)
+    time, depth = 3.6e5, np.linspace(-150e-6, 150e-6, 76)
+
+    def profile(k: float) -> np.ndarray:
+        first = gap[0] * erfc(-depth / np.sqrt(4.0 * D[0] * time)) / erfc(-k / np.sqrt(D[0]))
+        last = 1.0 - (1.0 - gap[1]) * erfc(depth / np.sqrt(4.0 * D[1] * time)) / erfc(k / np.sqrt(D[1]))
+        return np.where(depth < 2.0 * k * np.sqrt(time), first, last)
+
+    def flux(k: float) -> float:
+        one = gap[0] * np.sqrt(D[0] / np.pi) * np.exp(-k * k / D[0]) / erfc(-k / np.sqrt(D[0]))
+        two = (1.0 - gap[1]) * np.sqrt(D[1] / np.pi) * np.exp(-k * k / D[1]) / erfc(k / np.sqrt(D[1]))
+        return k * (gap[0] - gap[1]) - (two - one)
+
+    at = brentq(flux, -2e-8, 2e-8)
+    c = profile(at) + np.random.default_rng(4).normal(0.0, 0.004, len(depth))
+    rows = "".join(f"{x * 1e6:.6g},{y:.6f}\n" for x, y in zip(depth, c, strict=True))
+    (tmp_path / "a.csv").write_text("distance_um,A\n" + rows, encoding="utf-8")
+    options = [str(tmp_path / "a.csv"), "--time-h", "100", "--output", str(tmp_path), "--no-figures"]
+    alone = CliRunner().invoke(app, ["couple", *options])
+    assert alone.exit_code == 0 and "phases end at" not in alone.output, alone.output
+    assert "or two phases meet (--gap tells where)" in " ".join(alone.output.split())
+    done = CliRunner().invoke(app, ["couple", *options, "--gap", "0.3:0.55", "--force"])
+    assert done.exit_code == 0 and "phases end at the fractions" in done.output, done.output
+    assert "warning" not in done.output
+    band = np.genfromtxt(tmp_path / "a_band.csv", delimiter=",", names=True)
+    low, high = (band[name] for name in band.dtype.names[-2:])
+    for own, value in ((band["fraction"] < 0.29, D[0]), (band["fraction"] > 0.56, D[1])):
+        assert own.sum() > 20 and np.all((low[own] < value) & (value < high[own]))
+
+
+@pytest.mark.parametrize("gap", ["0.3", "0.5:0.3", "a:b", "0.3:1.5", "0.2:0.3:0.4"])
+def test_a_gap_that_is_none_ends_in_one_line(tmp_path: Path, gap: str):
+    file = write(tmp_path / "a.csv", "X,dis")
+    done = CliRunner().invoke(app, ["couple", str(file), "--time-h", "100", "--output", str(tmp_path), "--gap", gap])
+    assert done.exit_code == 2 and "--gap" in done.output and "two mole fractions" in " ".join(done.output.split())

@@ -319,16 +319,3 @@ def test_a_current_that_decays_into_its_noise_is_not_in_per_cent(tmp_path: Path)
     current = Record("current", time, 1e-3 * np.exp(-time / 1e3), 5e-5)
     decayed = dataclasses.replace(problem, measurements=(dataclasses.replace(measurement, records=(current,)), *others))
     assert not any("is that per cent" in line for line in data_warnings(decayed))
-
-
-def test_points_below_a_limit_are_known_among_the_residuals(tmp_path: Path):
-    """Profiles come first, then records; those below count by what they miss in the probability of χ²."""
-    study = written(tmp_path, lambda rows: rows)
-    text = study.read_text(encoding="utf-8").replace('{ kind = "poisson" }', '{ kind = "gaussian" }')
-    text = text.replace("counts_per", "detection_limits = { K = 0.05 }\ncounts_per", 1)
-    study.write_text(text, encoding="utf-8")
-    problem = load_study(study).problem
-    below = problem.below_limit()
-    first = problem.measurements[0].profile
-    assert first is not None and below.sum() == np.sum(np.asarray(first.fraction)[1] <= 0.05) > 10
-    assert below.size == sum(data.size for data in problem.data) and not below[first.fraction.size :].any()

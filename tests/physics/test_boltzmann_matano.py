@@ -46,6 +46,32 @@ def test_noise_on_a_steep_part_is_no_phase(rng: np.random.Generator):
     assert sum(list(np.bincount(one.phase)) == [100, 100] for one in seen) >= 17
 
 
+def test_a_gap_that_is_named_is_a_boundary_beside_a_steep_phase(rng: np.random.Generator):
+    """A jump of 0.3 beside steps of 0.07 and more is none by itself; falling profiles as well as rising ones."""
+    depth = np.linspace(0.0, 200e-6, 61)
+    c = np.where(depth < 99e-6, 0.3 * np.exp((depth - 99e-6) / 40e-6), 1.0 - 0.45 * np.exp((99e-6 - depth) / 15e-6))
+    c = c + rng.normal(0.0, 0.004, len(c))
+    rising, falling = ((0.3, 0.55), [30, 31]), ((0.45, 0.7), [30, 31])
+    for profile, (gap, counts) in ((c, rising), (1.0 - c, falling), (c[::-1], (rising[0], [31, 30]))):
+        assert boltzmann_matano(depth, profile, 1.0).phase[-1] == 0
+        found = boltzmann_matano(depth, profile, 1.0, gaps=[gap])
+        assert list(np.bincount(found.phase)) == counts
+        assert np.all(found.sigma < 0.008)
+
+
+@pytest.mark.parametrize(
+    ("gaps", "told"),
+    [
+        ([(0.55, 0.3)], "gap 0.55 to 0.3: the profile has no points on both sides"),
+        ([(1.2, 1.4)], "gap 1.2 to 1.4: the profile has no points on both sides"),
+        ([(0.4, 0.5), (0.41, 0.51)], "no points between two of them"),
+    ],
+)
+def test_gaps_that_cannot_be(gaps: list[tuple[float, float]], told: str):
+    with pytest.raises(ValueError, match=told):
+        boltzmann_matano(DEPTH, np.where(DEPTH > 100e-6, 1.0, 0.0), TIME, gaps=gaps)
+
+
 def test_phases_are_smoothed_apart():
     c = np.where(DEPTH < 100e-6, 0.1 + 5e2 * DEPTH, 0.6 + 5e2 * DEPTH)
     found = boltzmann_matano(DEPTH, c, TIME)

@@ -63,10 +63,8 @@ def write_design(
 def _page(outcome: DesignOutcome, figures: list[Drawn], lost: list[str], begun: Begun) -> Page:
     study, plan = outcome.study, outcome.plan
     draws = len(plan.theta)
-    how = (
-        f"{study.fit.model.capitalize()} model, setting {study.fit.setting}. Gains are averaged over {draws} sets of "
-        "parameters."
-    )
+    drawn = f"averaged over {draws} sets of parameters" if draws > 1 else "those at the best parameters alone"
+    how = f"{study.fit.model.capitalize()} model, setting {study.fit.setting}. Gains are {drawn}."
     counted = {Status(int(value)).name.lower(): int(np.sum(plan.status == value)) for value in np.unique(plan.status)}
     ended = TextTable("Simulations", ("status", "proposals"), tuple((k, str(v)) for k, v in counted.items()))
     several = f"The best {len(outcome.chosen)}, each after those before it"

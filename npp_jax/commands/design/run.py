@@ -106,7 +106,9 @@ def run_design(study: Study, found: Next, *, quiet: bool = False) -> DesignOutco
     parameters = study.main.parameters if fitted is None else fitted.main.result.parameters
     theta = _draws(study, fitted, found)
     jacobian = None if fitted is None else np.asarray(fitted.main.result.expansion.jacobian[0])
-    with progress(f"{len(found.proposals)} proposals, {len(theta)} sets of parameters", quiet=quiet):
+    with progress(
+        f"{len(found.proposals)} proposals, {len(theta)} set{'s' * (len(theta) > 1)} of parameters", quiet=quiet
+    ):
         made = evaluate(
             found.proposals,
             parameters,

@@ -1,0 +1,95 @@
+"""Probability of a larger χ² where some points only tell that they are below a limit of detection.
+
+Whether such a point is seen is chance, too: its squared residual is (prediction - data)²/σ² above the limit and
+-2 ln Φ(a) below, a = (limit - prediction)/σ, which is no χ² of one degree of freedom. Its mean and its variance follow
+from those of a normal number cut off at a (as in N. L. Johnson, S. Kotz, N. Balakrishnan, Continuous Univariate
+Distributions 1, 1994, section 13.10). The law of the sum is taken for a χ² stretched to the same mean and variance
+(F. E. Satterthwaite, Biometrics Bulletin 2 (1946) 110).
+"""
+
+import numpy as np
+from jaxtyping import ArrayLike, Bool, Float
+from scipy.special import chdtrc, log_ndtr, ndtr
+
+from npp_jax.fitting.problem import Problem
+
+Moments = tuple[Float[np.ndarray, " residual"], Float[np.ndarray, " residual"]]
+
+
+def probability(
+    problem: Problem,
+    signals: list[Float[ArrayLike, "..."]],
+    tells: Bool[np.ndarray, " residual"],
+    chi2: float,
+    effective: float,
+) -> float:
+    """Probability of a larger χ² if model and noise are right [1].
+
+    Parameters
+    ----------
+    problem
+        What was measured.
+    signals
+        Expected signals, for each profile and record in the order of `Problem.data`.
+    tells
+        Which residuals say something.
+    chi2
+        Sum of their squares. [1]
+    effective
+        Number of parameters that the data determine. [1]
+    """
+    means, variances = expected_squares(problem, signals)
+    mean, variance = float(means[tells].sum()), float(variances[tells].sum())
+    # Each parameter that is found takes one square of the mean one and the variance two away.
+    left = max(mean - effective, 1.0)
+    spread = max(variance - 2.0 * effective, 2.0) if mean - effective > 1.0 else 2.0
+    stretch = spread / (2.0 * left)
+    return float(chdtrc(left / stretch, chi2 / stretch))
+
+
+def expected_squares(problem: Problem, signals: list[Float[ArrayLike, "..."]]) -> Moments:
+    """Mean and variance of the square of each residual, if model and noise are right [1].
+
+    Parameters
+    ----------
+    problem
+        What was measured.
+    signals
+        Expected signals, for each profile and record in the order of `Problem.data`.
+    """
+    means, variances = list[np.ndarray](), list[np.ndarray]()
+    for data, signal in zip(problem.data, signals, strict=True):
+        mean, variance = np.ones(data.size), np.full(data.size, 2.0)
+        measurement = problem.measurements[data.experiment]
+        profile = measurement.profile
+        if data.record is None and profile is not None and profile.censored is not None:
+            below, measured = np.asarray(profile.censored) > 0.0, np.asarray(profile.fraction)
+            # One limit for each ion; an ion of which no point is below it needs none.
+            limit = np.where(below, measured, -np.inf).max(axis=1, keepdims=True)
+            drift = np.asarray(getattr(measurement.likelihood, "relative_sigma", 0.0))
+            sigma = np.sqrt(np.asarray(profile.sigma) ** 2 + (drift * measured) ** 2)
+            told = censored_squares((limit - np.asarray(signal).reshape(measured.shape)) / sigma)
+            mean, variance = (part.ravel() for part in told)
+        means.append(mean)
+        variances.append(variance)
+    return np.concatenate(means), np.concatenate(variances)
+
+
+def censored_squares(distance: Float[np.ndarray, "*point"]) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and variance of the squared residuals of points that may fall below their limit, each [*point] [1].
+
+    With q = Φ(a) and φ the normal density, the mean is -2 q ln q + (1 - q) + a φ(a), the mean square
+    4 q ln² q + 3 (1 - q) + (a³ + 3a) φ(a).
+
+    Parameters
+    ----------
+    distance
+        The limit less the prediction, over the standard deviation, a; -∞ where there is no limit. [1]
+    """
+    # Beyond forty standard deviations nothing is left to chance.
+    a = np.clip(distance, -40.0, 40.0)
+    q, above, loss = ndtr(a), ndtr(-a), -2.0 * log_ndtr(a)
+    density = np.exp(-0.5 * a * a) / np.sqrt(2.0 * np.pi)
+    mean = q * loss + above + a * density
+    square = q * loss**2 + 3.0 * above + (a**3 + 3.0 * a) * density
+    return mean, np.maximum(square - mean**2, 0.0)

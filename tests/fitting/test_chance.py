@@ -1,0 +1,105 @@
+"""Probability of χ² with points below a limit of detection: moments by quadrature, uniform in right models."""
+
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import integrate, stats
+
+import npp_jax as npp
+from npp_jax.fitting.chance import censored_squares, expected_squares, probability
+from npp_jax.observe import DepthProfile, GaussianLikelihood, Record, below_limits
+
+SWEEPS = Path(__file__).resolve().parents[2] / "sweeps"
+DEPTH = np.linspace(1.0, 150.0, 150)
+SIGMA = 0.01
+FRONT = 1.0 / (1.0 + np.exp((DEPTH - 100.0) / 2.0))
+FADING = np.exp(-DEPTH / 20.0)
+
+
+def problem_of(measured: np.ndarray, limit: float | None, *records: Record) -> npp.Problem:
+    """A profile of Li and K, of which K has a limit of detection."""
+    experiment = npp.load_experiment(SWEEPS / "lithium_borate_K.toml")
+    profile = DepthProfile(DEPTH, ["Li", "K"], measured, SIGMA)
+    profile = profile if limit is None else below_limits(profile, {"K": limit})
+    parameter = npp.Parameter("D_K_m2_s", ("K.D_m2_s",), 3e-22, 3e-21, "log")
+    seen = npp.Observation(npp.GaussianResponse(2.0))
+    return npp.Problem((npp.Measurement("K", experiment, profile, seen, records=records),), (parameter,))
+
+
+@pytest.mark.parametrize("distance", [-3.0, -1.0, 0.0, 0.7, 2.0, 5.0])
+def test_moments_of_points_that_may_be_below(distance: float):
+    lost = -2.0 * stats.norm.logcdf(distance)
+    moments = []
+    for power in (1, 2):
+        seen, _ = integrate.quad(lambda z, p=power: z ** (2 * p) * stats.norm.pdf(z), distance, 40.0, limit=200)
+        moments.append(seen + stats.norm.cdf(distance) * lost**power)
+    mean, variance = (float(part[0]) for part in censored_squares(np.array([distance])))
+    assert mean == pytest.approx(moments[0], rel=1e-8, abs=1e-12)
+    assert variance == pytest.approx(moments[1] - moments[0] ** 2, rel=1e-6, abs=1e-12)
+
+
+def test_far_from_the_limit_points_count_one_or_nothing():
+    mean, variance = censored_squares(np.array([-np.inf, -50.0, 50.0, np.inf]))
+    assert mean == pytest.approx([1.0, 1.0, 0.0, 0.0], abs=1e-12)
+    assert variance == pytest.approx([2.0, 2.0, 0.0, 0.0], abs=1e-9)
+
+
+def test_without_a_limit_it_is_that_of_chi_squared():
+    record = Record("current", np.arange(1.0, 9.0), np.ones(8), 0.1)
+    problem = problem_of(np.stack([1.0 - FRONT, FRONT]), None, record)
+    signals = [np.stack([1.0 - FRONT, FRONT]), np.ones(8)]
+    tells = np.arange(308) % 7 > 0
+    left = int(tells.sum()) - 1.5
+    assert probability(problem, signals, tells, 240.0, 1.5) == pytest.approx(stats.chi2.sf(240.0, left), rel=1e-12)
+    # Records have no limits, and come after the profiles.
+    limited = problem_of(np.stack([1.0 - FRONT, FRONT]), 0.03, record)
+    mean, variance = expected_squares(limited, signals)
+    assert mean[:150] == pytest.approx(np.ones(150)) and mean[300:] == pytest.approx(np.ones(8))
+    assert mean[295] < 0.02 and variance[300:] == pytest.approx(np.full(8, 2.0))
+
+
+@pytest.mark.parametrize("shape", [FRONT, FADING], ids=["front", "fading"])
+@pytest.mark.parametrize("limit", [1.0, 2.0, 4.0])
+def test_it_is_uniform_where_model_and_noise_are_right(shape: np.ndarray, limit: float):
+    """Some 23 to 75 % of the points of K are below; each left out, or counted as one, fails here."""
+    signal = np.stack([1.0 - shape, shape])
+    rng, found, below = np.random.default_rng(7), [], []
+    law = GaussianLikelihood()
+    for _ in range(400):
+        problem = problem_of(signal + SIGMA * rng.standard_normal(signal.shape), limit * SIGMA)
+        profile = problem.measurements[0].profile
+        assert profile is not None
+        residual = np.asarray(law.residuals(jnp.asarray(signal), profile)).ravel()
+        found.append(probability(problem, [signal], np.ones(300, bool), float(residual @ residual), 0.0))
+        below.append(float(np.mean(np.asarray(profile.censored)[1])))
+    assert np.mean(below) > 0.22
+    # 1.63 over the root of the draws: what chance exceeds once in a hundred.
+    assert stats.kstest(found, "uniform").statistic < 1.63 / np.sqrt(400)
+    assert 0.02 < np.mean(np.array(found) < 0.05) < 0.09
+
+
+@pytest.mark.slow
+def test_a_fit_tells_it():
+    """D of K found from a profile whose tail is below the limit: p by hand from the signals of the best fit."""
+    experiment = npp.load_experiment(SWEEPS / "lithium_borate_K.toml")
+    depth, limit = np.linspace(1.0, 150.0, 60), 0.012
+    seen = npp.Observation(npp.GaussianResponse(2.0))
+    parameter = npp.Parameter("D_K_m2_s", ("K.D_m2_s",), 3e-22, 3e-21, "log")
+    clean = npp.synthetic_profile(npp.simulate(experiment, npp.FAST), seen, depth, 1e6, seed=None)
+    noise = SIGMA * np.random.default_rng(3).standard_normal((2, 60))
+    made = DepthProfile(depth, ["Li", "K"], np.asarray(clean.fraction) + noise, SIGMA)
+    profile = below_limits(made, {"K": limit})
+    problem = npp.Problem((npp.Measurement("K", experiment, profile, seen),), (parameter,))
+    result = npp.fit(problem, npp.Sobol(8, seed=0), npp.FAST, count=2, profile_points=0)
+    signal = np.asarray(result.expansion.signals[0][0])
+    told = signal - np.asarray(made.fraction)
+    below = np.asarray(profile.censored) > 0.0
+    squares = np.where(below, -2.0 * stats.norm.logcdf((limit - signal) / SIGMA), (told / SIGMA) ** 2)
+    a = np.array([(limit - signal[1]) / SIGMA])
+    mean, variance = (float(part.sum()) for part in censored_squares(a))
+    mean, variance = mean + 60.0 - result.effective, variance + 120.0 - 2.0 * result.effective
+    expected = stats.gamma.sf(squares.sum(), mean**2 / variance, scale=variance / mean)
+    assert below.sum() >= 15 and result.chi2 == pytest.approx(squares.sum(), rel=1e-9)
+    assert result.p_value == pytest.approx(expected, rel=1e-3)
