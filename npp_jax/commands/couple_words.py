@@ -53,8 +53,8 @@ def _bends(fit: CoupleFit, finer: CoupleFit) -> str:
     k = int(np.argmax(np.abs(np.log(ratio))))
     return (
         "D(c) bends more than its knots follow, or two phases meet (--gap tells where), and its band is as much wider: "
-        f"with {sum(map(len, finer.knots))} knots χ² is {finer.chi2:.3g} in place of {fit.chi2:.3g}, and D {ratio[k]:.2g} × "
-        f"that of the table at the fraction {fit.curve[k]:.3g}"
+        f"with {sum(map(len, finer.knots))} knots χ² is {finer.chi2:.3g} in place of {fit.chi2:.3g}, and D "
+        f"{ratio[k]:.2g} × that of the table at the fraction {fit.curve[k]:.3g}"
     )
 
 
