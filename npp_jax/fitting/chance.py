@@ -64,8 +64,7 @@ def expected_squares(problem: Problem, signals: list[Float[ArrayLike, "..."]]) -
         profile = measurement.profile
         if data.record is None and profile is not None and profile.censored is not None:
             below, measured = np.asarray(profile.censored) > 0.0, np.asarray(profile.fraction)
-            # One limit for each ion; an ion of which no point is below it needs none.
-            limit = np.where(below, measured, -np.inf).max(axis=1, keepdims=True)
+            limit = _limits(np.asarray(profile.depth), measured, below)
             drift = np.asarray(getattr(measurement.likelihood, "relative_sigma", 0.0))
             sigma = np.sqrt(np.asarray(profile.sigma) ** 2 + (drift * measured) ** 2)
             told = censored_squares((limit - np.asarray(signal).reshape(measured.shape)) / sigma)
@@ -73,6 +72,19 @@ def expected_squares(problem: Problem, signals: list[Float[ArrayLike, "..."]]) -
         means.append(mean)
         variances.append(variance)
     return np.concatenate(means), np.concatenate(variances)
+
+
+def _limits(depth: np.ndarray, measured: np.ndarray, below: np.ndarray) -> np.ndarray:
+    """Limit of each point: what a point below it tells, or, of a point that is seen, that of those about it in depth.
+
+    What is seen below these has none that matters; an ion of which no point is below a limit has none.
+    """
+    limit = np.full(measured.shape, -np.inf)
+    for row, seen, lost in zip(limit, measured, below, strict=True):
+        if lost.any():
+            around = np.interp(depth, depth[lost], seen[lost])
+            row[:] = np.where(lost | (seen > around), around, -np.inf)
+    return limit
 
 
 def censored_squares(distance: Float[np.ndarray, "*point"]) -> tuple[np.ndarray, np.ndarray]:

@@ -77,7 +77,6 @@ class CoupleFit:
     D: Float[np.ndarray, "composition three"]
     """D at these, and the ends of the band in which the whole curve lies with a probability of 95 % [m²/s]: with a
     `finer` fit, wider by what the two differ at most in a phase, squares added."""
-
     finer: "CoupleFit | None" = None
     """The fit with knots twice as dense, where χ² falls by more than chance allows: D(c) bends more than these do."""
 
@@ -126,6 +125,11 @@ def fit_couple(
         Standard deviation where points scatter less. [1]
     sigma
         Standard deviations of the points; those of the scatter of their phases if not given. [1]
+
+    Raises
+    ------
+    ValueError
+        A phase has no room beside an end, or the free form has no profile near the points.
     """
     lasts = np.flatnonzero(np.diff(found.phase))
     sigma = sigma_of(found, sigma, least)

@@ -67,6 +67,11 @@ def _ordered(limits: list[tuple[float, float, float]], ends: tuple[float, float]
     # So does the whole range of what bounds the first and the last phase.
     least, most = sorted((ends[0] + _LEAST_PHASE * rise, ends[1] - _LEAST_PHASE * rise))
     kept = [(max(low, least), min(high, most)) for low, _, high in limits]
+    if any(min(low, at) >= max(high, at) for (low, high), at in zip(kept, moved.tolist(), strict=True)):
+        raise ValueError(
+            f"no room for a phase beside the ends {ends[0]:.3g} and {ends[1]:.3g}: the profile shows too little of "
+            "one, or a gap lies in the noise of an end"
+        )
     return [(min(low, at), at, max(high, at)) for (low, high), at in zip(kept, moved.tolist(), strict=True)]
 
 

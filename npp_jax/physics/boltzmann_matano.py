@@ -9,6 +9,7 @@ are still as they were, from a sharp step at the start. Slopes of noisy data are
 neighbours of the same phase: where the composition jumps from one point to the next, nothing is smoothed.
 """
 
+import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -89,7 +90,7 @@ def boltzmann_matano(
     ------
     ValueError
         Too few points, depths that do not increase, ends that are equal, a time that is not positive, a gap that the
-        profile does not cross.
+        profile does not cross, gaps that overlap.
     """
     x, c = np.asarray(depth, float), np.asarray(fraction, float)
     if x.ndim != 1 or x.shape != c.shape or len(x) < 2 * _ENDS + 2:
@@ -160,6 +161,9 @@ def _slope_nearby(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 def _apart(c: np.ndarray, gaps: Sequence[tuple[float, float]]) -> np.ndarray:
     """Number of the phase of each point, from the fractions that no phase has."""
+    for (low, high), (start, end) in itertools.pairwise(sorted(gaps)):
+        if start < high:
+            raise ValueError(f"gap {low:g} to {high:g} overlaps that of {start:g} to {end:g}")
     phase = np.zeros(len(c), int)
     rising = np.median(c[-_ENDS:]) > np.median(c[:_ENDS])
     for low, high in gaps:

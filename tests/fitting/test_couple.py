@@ -49,6 +49,13 @@ def test_a_jump_is_a_boundary_and_phases_end_where_they_do(rng: np.random.Genera
     assert np.all((fit.D[:, 1] < truth) & (truth < fit.D[:, 2]))
 
 
+def test_a_gap_within_the_noise_of_an_end_leaves_no_room_for_a_phase(rng: np.random.Generator) -> None:
+    depth, c = DEPTH[::8], similarity(1.5)[1][::8] + rng.normal(0.0, 2e-3, len(DEPTH[::8]))
+    found = boltzmann_matano(depth, c, TIME, gaps=[(0.999, 1.001)])
+    with pytest.raises(ValueError, match="no room for a phase beside the ends"):
+        fit_couple(found, c, TIME)
+
+
 @pytest.mark.parametrize("ends", [(0.0, 1.0), None])
 def test_the_published_d_of_nickel_and_molybdenum_lies_in_the_band(
     project_root: Path, ends: tuple[float, float] | None

@@ -64,7 +64,8 @@ def test_a_gap_that_is_named_is_a_boundary_beside_a_steep_phase(rng: np.random.G
     [
         ([(0.55, 0.3)], "gap 0.55 to 0.3: the profile has no points on both sides"),
         ([(1.2, 1.4)], "gap 1.2 to 1.4: the profile has no points on both sides"),
-        ([(0.4, 0.5), (0.41, 0.51)], "no points between two of them"),
+        ([(0.4, 0.5), (0.51, 0.61)], "no points between two of them"),
+        ([(0.4, 0.6), (0.2, 0.45)], "gap 0.2 to 0.45 overlaps that of 0.4 to 0.6"),
     ],
 )
 def test_gaps_that_cannot_be(gaps: list[tuple[float, float]], told: str):
