@@ -7,6 +7,8 @@ Distributions 1, 1994, section 13.10). The law of the sum is taken for a χ² st
 (F. E. Satterthwaite, Biometrics Bulletin 2 (1946) 110).
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from jaxtyping import ArrayLike, Bool, Float
 from scipy.special import chdtrc, log_ndtr, ndtr
@@ -18,7 +20,7 @@ Moments = tuple[Float[np.ndarray, " residual"], Float[np.ndarray, " residual"]]
 
 def probability(
     problem: Problem,
-    signals: list[Float[ArrayLike, "..."]],
+    signals: Sequence[Float[ArrayLike, "..."]],
     tells: Bool[np.ndarray, " residual"],
     chi2: float,
     effective: float,
@@ -47,7 +49,7 @@ def probability(
     return float(chdtrc(left / stretch, chi2 / stretch))
 
 
-def expected_squares(problem: Problem, signals: list[Float[ArrayLike, "..."]]) -> Moments:
+def expected_squares(problem: Problem, signals: Sequence[Float[ArrayLike, "..."]]) -> Moments:
     """Mean and variance of the square of each residual, if model and noise are right [1].
 
     Parameters

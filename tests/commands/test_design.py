@@ -113,17 +113,16 @@ def test_more_counts_are_worth_their_logarithm(designed: tuple[Path, str]) -> No
 
 
 def test_one_set_of_parameters_is_no_average(tmp_path: Path) -> None:
-    report = {}
-    for draws in (1, 3):
-        study = STUDY.replace("draws = 2", f"draws = {draws}")
-        assert run(written(tmp_path, study=study), "--output", tmp_path, "--quiet").exit_code == 0
-        report[draws] = (tmp_path / "study_design_report.md").read_text(encoding="utf-8")
-    assert "Gains are those at the best parameters alone." in report[1]
-    assert "Gains are averaged over 3 sets of parameters." in report[3]
+    study = STUDY.replace("draws = 2", "draws = 1")
+    assert run(written(tmp_path, study=study), "--output", tmp_path, "--quiet").exit_code == 0
+    report = (tmp_path / "study_design_report.md").read_text(encoding="utf-8")
+    assert "Gains are those at the best parameters alone." in report
 
 
 def test_all_files_and_the_sentence(designed: tuple[Path, str], monkeypatch: pytest.MonkeyPatch) -> None:
     folder, output = designed
+    report = (folder / "study_design_report.md").read_text(encoding="utf-8")
+    assert "Gains are averaged over 2 sets of parameters." in report
     for name in ("study_design.json", "study_design.png", "study_design_report.html"):
         assert (folder / name).stat().st_size > 500
     table = (folder / "study_design.csv").read_text(encoding="utf-8").splitlines()

@@ -51,7 +51,7 @@ def test_a_law_that_leaves_all_numbers_is_drawn_where_it_is_one(coefficient: flo
     np.testing.assert_allclose(np.log10(D[drawn]), exact[drawn])
 
 
-@pytest.mark.parametrize("coefficient", [900.0, -900.0])
+@pytest.mark.parametrize("coefficient", [pytest.param(900.0, marks=pytest.mark.slow), -900.0])
 def test_a_run_that_overflows_ends_with_its_figure(coefficient: float, tmp_path: Path):
     text = (SWEEPS / "lithium_borate_K.toml").read_text(encoding="utf-8")
     begin, end = text.index('law = "sed"'), text.index("# Puts the composition")
