@@ -112,8 +112,8 @@ def analyse_couple(
     targets = {name: output / f"{stem}_{name}" for name in names}
     smoothed = "" if smoothing_um is None else f", smoothed over {smoothing_um!r} µm"
     between = "" if ends is None else f", ends {ends[0]!r} and {ends[1]!r}"
-    scale = f"{f', in {depth_unit}' if depth_unit else ''}{', per cent' if percent else ''}"
     between += "".join(f", gap {low!r} to {high!r}" for low, high in apart)
+    scale = f"{f', in {depth_unit}' if depth_unit else ''}{', per cent' if percent else ''}"
     detail = f"{table.columns}{scale}; {species}, {time_h!r} h{smoothed}{between}"
     origin = Origin("couple", file, detail, (file,))
     picture = [targets["couple.png"]] if figures else []

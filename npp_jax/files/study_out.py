@@ -230,7 +230,11 @@ def _measured(
 def _limits(profile: DepthProfile) -> dict[str, float]:
     """Limits of detection, of the species of which points lie below."""
     below, fraction = np.asarray(profile.censored) > 0.0, np.asarray(profile.fraction)
-    return {name: float(fraction[k][below[k]][0]) for k, name in enumerate(profile.species) if below[k].any()}
+    limits = {name: np.unique(fraction[k][below[k]]) for k, name in enumerate(profile.species) if below[k].any()}
+    for name, told in limits.items():
+        if len(told) > 1:
+            raise ConfigError(f"{name}: study files have one limit of detection of an ion, and its points {len(told)}")
+    return {name: float(told[0]) for name, told in limits.items()}
 
 
 def _counted(profile: DepthProfile) -> float | None:

@@ -14,6 +14,7 @@ from jaxtyping import ArrayLike, Bool, Float
 from scipy.special import chdtrc, log_ndtr, ndtr
 
 from npp_jax.fitting.problem import Problem
+from npp_jax.observe import GaussianLikelihood, detection_limits
 
 Moments = tuple[Float[np.ndarray, " residual"], Float[np.ndarray, " residual"]]
 
@@ -54,10 +55,8 @@ def expected_squares(problem: Problem, signals: Sequence[Float[ArrayLike, "..."]
 
     Parameters
     ----------
-    problem
-        What was measured.
-    signals
-        Expected signals, for each profile and record in the order of `Problem.data`.
+    problem, signals
+        As of `probability`.
     """
     means, variances = list[np.ndarray](), list[np.ndarray]()
     for data, signal in zip(problem.data, signals, strict=True):
@@ -65,28 +64,14 @@ def expected_squares(problem: Problem, signals: Sequence[Float[ArrayLike, "..."]
         measurement = problem.measurements[data.experiment]
         profile = measurement.profile
         if data.record is None and profile is not None and profile.censored is not None:
-            below, measured = np.asarray(profile.censored) > 0.0, np.asarray(profile.fraction)
-            limit = _limits(np.asarray(profile.depth), measured, below)
-            drift = np.asarray(getattr(measurement.likelihood, "relative_sigma", 0.0))
-            sigma = np.sqrt(np.asarray(profile.sigma) ** 2 + (drift * measured) ** 2)
-            told = censored_squares((limit - np.asarray(signal).reshape(measured.shape)) / sigma)
+            # With limits `Problem` takes no other law.
+            assert isinstance(measurement.likelihood, GaussianLikelihood)
+            distance = detection_limits(profile) - np.asarray(signal).reshape(profile.fraction.shape)
+            told = censored_squares(distance / measurement.likelihood.sigma(profile))
             mean, variance = (part.ravel() for part in told)
         means.append(mean)
         variances.append(variance)
     return np.concatenate(means), np.concatenate(variances)
-
-
-def _limits(depth: np.ndarray, measured: np.ndarray, below: np.ndarray) -> np.ndarray:
-    """Limit of each point: what a point below it tells, or, of a point that is seen, that of those about it in depth.
-
-    What is seen below these has none that matters; an ion of which no point is below a limit has none.
-    """
-    limit = np.full(measured.shape, -np.inf)
-    for row, seen, lost in zip(limit, measured, below, strict=True):
-        if lost.any():
-            around = np.interp(depth, depth[lost], seen[lost])
-            row[:] = np.where(lost | (seen > around), around, -np.inf)
-    return limit
 
 
 def censored_squares(distance: Float[np.ndarray, "*point"]) -> tuple[np.ndarray, np.ndarray]:

@@ -7,6 +7,7 @@ profile is a list of cells with their averages.
 
 from npp_jax.observe.by_ion import broadest, differs_by_ion, of_each_ion
 from npp_jax.observe.convolution import SampledResponse, average, convolve, sample_response
+from npp_jax.observe.detection import detection_limits
 from npp_jax.observe.likelihood import AbstractLikelihood, GaussianLikelihood, PoissonLikelihood, StudentLikelihood
 from npp_jax.observe.noise import measure
 from npp_jax.observe.observation import (
@@ -46,6 +47,7 @@ __all__ = [
     "broadest",
     "check",
     "convolve",
+    "detection_limits",
     "differs_by_ion",
     "gathered",
     "measure",

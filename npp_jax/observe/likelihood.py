@@ -17,6 +17,7 @@ from jaxtyping import Array, Float
 
 from npp_jax._compile import concrete
 from npp_jax.observe.arrays import as_leaf
+from npp_jax.observe.detection import detection_limits
 from npp_jax.observe.profile import DepthProfile
 
 _NO_COUNTS = "a Poisson likelihood needs a profile with counts and counts_per_fraction"
@@ -106,13 +107,13 @@ class GaussianLikelihood(AbstractLikelihood):
     def draw(
         self, rng: np.random.Generator, prediction: Float[np.ndarray, "*batch species depth"], profile: DepthProfile
     ) -> Float[np.ndarray, "*batch species depth"]:
-        """Normal numbers about the prediction; those below the limit of their species are at it."""
-        width = np.asarray(_width(profile, self.relative_sigma))
-        drawn = prediction + width * rng.standard_normal(prediction.shape)
-        if profile.censored is None:
-            return drawn
-        limits = np.where(np.asarray(profile.censored) > 0.0, np.asarray(profile.fraction), -np.inf)
-        return np.maximum(drawn, limits.max(axis=1, keepdims=True))
+        """Normal numbers about the prediction; those below their limit are at it."""
+        drawn = prediction + self.sigma(profile) * rng.standard_normal(prediction.shape)
+        return drawn if profile.censored is None else np.maximum(drawn, detection_limits(profile))
+
+    def sigma(self, profile: DepthProfile) -> Float[np.ndarray, "species depth"]:
+        """Standard deviations of the points, √(σ² + (ε d)²) [1]."""
+        return np.asarray(_width(profile, self.relative_sigma))
 
 
 class StudentLikelihood(AbstractLikelihood):

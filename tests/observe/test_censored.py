@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from npp_jax.observe import DepthProfile, GaussianLikelihood, below_limits
+from npp_jax.observe import DepthProfile, GaussianLikelihood, below_limits, detection_limits
 
 DEPTH = np.arange(1.0, 7.0)
 SIGMA = 0.01
@@ -53,3 +53,16 @@ def test_far_from_the_limit_nothing_breaks():
 def test_limits_that_cannot_be(limits: dict[str, float], told: str):
     with pytest.raises(ValueError, match=told):
         below_limits(DepthProfile(DEPTH, ["K"], np.ones((1, 6)), SIGMA), limits)
+
+
+def test_each_point_has_its_own_limit():
+    """Limits of points below, and between them for those seen above; none for an ion that is seen everywhere."""
+    measured = np.array([[0.5, 0.02, 0.3, 0.04, 0.06, 0.01], [0.1] * 6])
+    censored = np.zeros((2, 6))
+    censored[0, [1, 3]] = 1.0
+    profile = DepthProfile(DEPTH, ["K", "Na"], measured, np.full((2, 6), SIGMA), censored=censored)
+    expected = np.array([[0.02, 0.02, 0.03, 0.04, 0.04, -np.inf], [-np.inf] * 6])
+    np.testing.assert_allclose(detection_limits(profile), expected)
+    drawn = GaussianLikelihood().draw(np.random.default_rng(0), np.zeros((200, 2, 6)), profile)
+    np.testing.assert_allclose(drawn[:, 0, :5].min(axis=0), expected[0, :5])
+    assert drawn[:, 1].min() < 0.0
