@@ -10,9 +10,9 @@ from npp_jax.observe import DepthProfile
 
 @pytest.mark.parametrize("second", [0.02, 0.04])
 def test_limits_of_an_ion(second: float):
-    fraction, censored = np.array([[0.5, 0.02, second], [0.5, 0.9, 1.0]]), np.zeros((2, 3))
-    censored[0, 1:] = 1.0
-    profile = DepthProfile(np.arange(1.0, 4.0), ["K", "Li"], fraction, np.full((2, 3), 0.01), censored=censored)
+    fraction, censored = np.array([[0.5, 0.3, 0.1, 0.02, second], [0.5, 0.7, 0.9, 1.0, 1.0]]), np.zeros((2, 5))
+    censored[0, 3:] = 1.0
+    profile = DepthProfile(np.arange(1.0, 6.0), ["K", "Li"], fraction, np.full((2, 5), 0.01), censored=censored)
     if second == 0.02:
         assert _limits(profile) == {"K": 0.02}
     else:
