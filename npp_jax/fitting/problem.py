@@ -128,6 +128,13 @@ class Measurement(eqx.Module):
         return counted + sum(record.at.size for record in self.records)
 
     @property
+    def censored(self) -> int:
+        """Those of the points that count that only tell that they are below a limit of detection."""
+        if self.profile is None or self.profile.censored is None:
+            return 0
+        return int(np.sum((np.asarray(self.profile.censored) > 0.0) & (np.asarray(self.profile.weight) > 0.0)))
+
+    @property
     def solved(self) -> bool:
         """Whether sensitivities or backgrounds are solved for."""
         # In NumPy: inside a compiled function an operation of JAX makes a symbol even of a number at hand.

@@ -16,6 +16,7 @@ from npp_jax.simulation.status import Status
 from npp_jax.store.reading import Reader
 from npp_jax.store.stored import observable, reading_sweep
 from npp_jax.sweeping import words
+from npp_jax.sweeping.profiles import labels
 
 if TYPE_CHECKING:
     import xarray
@@ -36,6 +37,8 @@ class SweepResult:
     """Names of the experiments."""
     points: Int[np.ndarray, " experiment"]
     """Measured points with a weight; zero where nothing was measured [1]."""
+    censored: Int[np.ndarray, " experiment"]
+    """Those of them that only tell that they are below a limit of detection [1]."""
     theta: Float64[np.ndarray, "candidate parameter"]
     """Parameters, in the units of their names."""
     chi2: Float[np.ndarray, "candidate experiment"]
@@ -115,11 +118,13 @@ def read_sweep(path: str | Path) -> SweepResult:
             raise reader.fault("'status' holds numbers of no outcome")
         data = reader.attribute("measurements_sha256")
         parameters = tuple(_parameter(reader, name) for name in names)
+        experiments = reader.names("experiment", ("experiment",))
         return SweepResult(
             title=reader.text("study"),
             parameters=parameters,
-            experiments=reader.names("experiment", ("experiment",)),
+            experiments=experiments,
             points=reader.array("points", ("experiment",), kinds="iu"),
+            censored=np.array([_censored(reader, label) for label in labels(experiments)]),
             theta=np.stack([_values(reader, parameter) for parameter in parameters], axis=1),
             chi2=np.asarray(observable(reader, "chi2", ("experiment",))),
             status=status,
@@ -208,6 +213,14 @@ def weights(result: SweepResult) -> Float64[np.ndarray, " candidate"]:
         return np.zeros(len(result.total))
     likelihood = np.exp(-0.5 * (result.total - lowest))
     return likelihood / likelihood.sum()
+
+
+def _censored(reader: Reader, label: str) -> int:
+    if f"below_{label}" not in reader:
+        return 0
+    axes = (f"species_{label}", f"depth_{label}")
+    below, weight = (reader.array(f"{name}_{label}", axes, finite=True) for name in ("below", "weight"))
+    return int(np.sum((below > 0.0) & (weight > 0.0)))
 
 
 def _parameter(reader: Reader, name: str) -> Parameter:

@@ -211,6 +211,7 @@ def in_memory(problem: Problem, parts: list[tuple[np.ndarray, Arrays]], title: s
         parameters=problem.parameters,
         experiments=tuple(m.name for m in problem.measurements),
         points=np.asarray(shared_values(problem)["points"].values),
+        censored=np.array([m.censored for m in problem.measurements]),
         data=data_checksum(problem),
         theta=np.concatenate([theta for theta, _ in parts]),
         chi2=joined["chi2"],

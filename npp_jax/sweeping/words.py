@@ -37,18 +37,39 @@ def sentence(result: "SweepResult", within: int, limit: float) -> str:
         return f"None of {count} candidates could be evaluated: there is no result."
     if not points:
         return f"{count} candidates were simulated, {words}; nothing was measured that they could be compared with."
+    limits = int(result.censored.sum())
     best = int(np.argmin(result.total))
     chi2 = float(result.total[best])
-    p_value = float(chdtrc(max(points - len(result.parameters), 1), chi2))
+    p_value = _probability(result, chi2)
     pairs = zip(result.parameters, result.theta[best], strict=True)
     place = ", ".join(f"{p.name} = {_number(float(value))}{_after(unit_of(p))}" for p, value in pairs)
-    fits = f"χ² {chi2:.1f} for {points} points, probability {p_value:.2g}"
+    fits = f"χ² {chi2:.1f} for {points} points"
     best_of = f"The best of {count} candidates" if count > 1 else "The candidate"
     near = f"{within} candidate{'s are' if within > 1 else ' is'} within Δχ² = {limit:.3g} of it (95 %)"
-    found = f"{best_of} {agrees(p_value)} with the data ({fits}): {place}. {near}; {words}."
+    further = "A sweep tells where to look; npp-jax fit finds values with errors."
     if p_value < UNLIKELY:
-        found = f"None of {count} candidates agrees with the data within errors; {words}. The best ({fits}): {place}."
-    return f"{found} A sweep tells where to look; npp-jax fit finds values with errors."
+        fits += f", probability below {UNLIKELY:g}" if limits else f", probability {p_value:.2g}"
+        none = f"None of {count} candidates agrees with the data within errors; {words}."
+        return f"{none} The best ({fits}): {place}. {further}"
+    if limits:
+        only = f"{limits} points only tell" if limits > 1 else "1 point only tells"
+        return (
+            f"{best_of} has a {fits}: {place}. {near}; {words}. {only} of a limit of detection: whether a right model "
+            f"would have such a χ² depends on what it predicts there, and npp-jax fit tells it. {further}"
+        )
+    fits += f", probability {p_value:.2g}"
+    return f"{best_of} {agrees(p_value)} with the data ({fits}): {place}. {near}; {words}. {further}"
+
+
+def _probability(result: "SweepResult", chi2: float) -> float:
+    """Probability of a larger χ²; where points are below a limit of detection one that is too large.
+
+    What such points add to the χ² that is expected depends on the prediction, which a sweep does not keep
+    (`npp_jax.fitting.chance`): less than others where the limit is far above it, up to a quarter more where it is near,
+    and many are lost. Each of those that are lost counts as two here.
+    """
+    count = int(result.points.sum() + result.censored.sum()) - len(result.parameters)
+    return float(chdtrc(max(count, 1), chi2))
 
 
 def _number(value: float) -> str:

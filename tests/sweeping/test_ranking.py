@@ -1,11 +1,13 @@
 """Ranking of a sweep: failed candidates last, the best ones apart from each other, weights of the likelihood."""
 
 import dataclasses
+import re
 
 import h5py
 import numpy as np
 import pytest
 from scipy import stats
+from scipy.special import ndtr
 
 from npp_jax.fitting import Measurement, Problem
 from npp_jax.inference import Parameter
@@ -35,6 +37,7 @@ def result(rng) -> SweepResult:
         parameters=AXES,
         experiments=("K", "Rb", "Cs"),
         points=np.array([50, 50, 0]),
+        censored=np.zeros(3, int),
         theta=theta,
         chi2=np.stack([0.3 * chi + 40.0, 0.7 * chi + 60.0, np.full(4000, np.nan)], axis=1),
         status=np.zeros((4000, 3), np.int32),
@@ -49,6 +52,42 @@ def test_shares_are_the_inverse_of_the_scales(result):
     middle = np.array([2.0, 1e-21, 0.5])
     assert [float(axis.share(middle[k : k + 1])[0]) for k, axis in enumerate(AXES)] == pytest.approx([0.5] * 3)
     assert ((result.share >= -1e-12) & (result.share <= 1.0 + 1e-12)).all()
+
+
+@pytest.mark.parametrize("place", [-2.5, -1.0, -0.4, 0.0, 1.0, 4.0])
+def test_with_limits_of_detection_no_right_model_is_called_wrong_and_none_right(result, rng, place):
+    """Of 60 points in two profiles; in one the limit is so many standard deviations above the prediction."""
+    drawn = rng.normal(size=(3000, 60))
+    lost = drawn[:, 30:] < place
+    squares = drawn**2
+    squares[:, 30:][lost] = -2.0 * np.log(ndtr(place))
+    refused = 0
+    for chi2, below in zip(squares.sum(axis=1), lost.sum(axis=1), strict=True):
+        seen = dataclasses.replace(
+            result,
+            parameters=(),
+            theta=result.theta[:1, :0],
+            chi2=np.array([[chi2, 0.0, np.nan]]),
+            status=result.status[:1],
+            reevaluated_with=result.reevaluated_with[:1],
+            points=np.array([30, 30, 0]),
+            censored=np.array([0, below, 0]),
+        )
+        sentence = seen.sentence()
+        refused += "None of 1 candidates agrees" in sentence
+        told = "only tell" in sentence
+        assert told == (below > 0 and "None of" not in sentence)
+        assert ("agrees" in sentence) == (not told)
+    # One of a thousand is expected where no point has a limit; four standard deviations above it.
+    assert refused <= 10
+
+
+def test_what_no_points_below_a_limit_could_explain_is_refused(result):
+    wrong = dataclasses.replace(result, chi2=result.chi2 + 200.0, censored=np.array([10, 0, 0]))
+    assert re.search(r"None of 4000 candidates agrees .*probability below ", wrong.sentence())
+    for censored, told in ((0, "probability 0.3"), (10, "10 points only tell of a limit of detection")):
+        right = dataclasses.replace(result, censored=np.array([censored, 0, 0]))
+        assert told in right.sentence()
 
 
 def test_failed_candidates_are_last(result):

@@ -1,5 +1,6 @@
 """Sweeps and fits from Python: in memory, in a store, from a design, from starts."""
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 import npp_jax as npp
+from npp_jax.observe import below_limits
 
 SWEEPS = Path(__file__).parents[2] / "sweeps"
 
@@ -48,6 +50,22 @@ def test_store_and_memory_agree_and_a_store_resumes(problem: npp.Problem, swept:
             np.testing.assert_array_equal(getattr(stored, name), getattr(swept, name))
         assert stored.parameters == problem.parameters
     assert seen == [(16, 0), 16, (16, 16)]
+
+
+def test_points_below_a_limit_are_counted_alike_in_memory_and_in_a_file(problem: npp.Problem, tmp_path: Path):
+    limited = below_limits(problem.measurements[0].profile, {"K": 0.05})
+    weight = np.asarray(limited.weight).copy()
+    weight[:, -3:] = 0.0
+    measurement = dataclasses.replace(
+        problem.measurements[0],
+        profile=dataclasses.replace(limited, weight=weight),
+        likelihood=npp.GaussianLikelihood(),
+    )
+    problem = dataclasses.replace(problem, measurements=(measurement,))
+    expected = int(np.sum(np.asarray(limited.fraction)[1, :-3] <= 0.05))
+    stored = npp.sweep(problem, npp.Sobol(2, seed=0), npp.FAST, store=tmp_path / "k.h5")
+    counted = npp.sweep(problem, npp.Sobol(2, seed=0), npp.FAST).censored
+    assert list(stored.censored) == list(counted) == [expected] and expected > 5
 
 
 def test_words_of_a_sweep(swept: npp.SweepResult):
