@@ -20,7 +20,7 @@ help:
 	@echo "make verify   errors against the reference solutions, of which three of nine are published with the package"
 	@echo "make book     verification book, docs/verification.md: short checks anew, long ones from benchmarks/results/"
 	@echo "make notebooks  execute all notebooks in full, with their figures, into site/notebooks/"
-	@echo "make pairs    every pair of options of the files through the command line, about an hour"
+	@echo "make pairs    every pair of options of the files through the command line, hours"
 	@echo "make faults   kills, interrupts and full disks in every phase of the commands, ten minutes"
 	@echo "make fuzz     100 000 broken files for each reader, about two hours"
 	@echo "make bench    throughput benchmark"

@@ -1,6 +1,8 @@
-"""Commands run in this process, and what may come of them."""
+"""Commands run in this process or in one of their own, and what may come of them."""
 
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import NamedTuple
@@ -21,19 +23,32 @@ class Outcome(NamedTuple):
 
 
 def run(*arguments: object) -> Outcome:
-    """Run a command; a fault is a traceback, another exit code than the four, or a refusal of more than a line."""
+    """Run a command in this process; a fault is what `judged` says, or a traceback."""
     done = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    lines = [line for line in done.output.splitlines() if line.strip()]
+    outcome = judged(done.exit_code, done.output)
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        return outcome._replace(fault=f"{type(done.exception).__name__}: {done.exception}")
+    return outcome
+
+
+def run_apart(*arguments: object) -> Outcome:
+    """Run a command in a process of its own, as a user does: what it has compiled goes with it."""
+    command = [sys.executable, "-m", "npp_jax", *(str(argument) for argument in arguments)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return judged(done.returncode, done.stdout)
+
+
+def judged(code: int, output: str) -> Outcome:
+    """What came of a command; a fault is another exit code than the four, or a refusal of more than a line."""
+    lines = [line for line in output.splitlines() if line.strip()]
     told = [line for line in lines if line.startswith(("status:", "npp-jax:"))]
     text = told[-1] if told else (lines[-1] if lines else "")
-    if done.exception is not None and not isinstance(done.exception, SystemExit):
-        return Outcome(done.exit_code, text, f"{type(done.exception).__name__}: {done.exception}")
-    if done.exit_code not in (0, 2, 3, 4):
-        return Outcome(done.exit_code, text, f"exit code {done.exit_code}: {text}")
+    if code not in (0, 2, 3, 4):
+        return Outcome(code, text, f"exit code {code}: {text}")
     refusals = [line for line in lines if line.startswith("npp-jax:")]
-    if done.exit_code == 2 and len(refusals) != 1:
-        return Outcome(2, text, f"a refusal of {len(refusals)} lines: {done.output}")
-    return Outcome(done.exit_code, text, "")
+    if code == 2 and len(refusals) != 1:
+        return Outcome(2, text, f"a refusal of {len(refusals)} lines: {output}")
+    return Outcome(code, text, "")
 
 
 def command_of(file: Path) -> str:
