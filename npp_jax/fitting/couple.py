@@ -196,7 +196,9 @@ def _fitted(found: Interdiffusion, data: _Data, counts: tuple[int, ...]) -> Coup
     own = residual[: len(sigma)]
     chi2, alike = float(own @ own), _alike(own, found.phase)
     variance = alike * max(1.0, chi2 / max(len(own) - len(parameters), 1))
-    known = covariance(jnp.asarray(jacobian), theta, ranges, variance=variance, held=refined.at_bound[0] != 0)
+    # The range of D at a knot is that of a start: at its end D is no better known, the prior holds it.
+    held = (refined.at_bound[0] != 0) & (jnp.arange(len(parameters)) >= sum(counts))
+    known = covariance(jnp.asarray(jacobian), theta, ranges, variance=variance, held=held)
     limits, knots = _parts(theta, counts)
     curve = jnp.linspace(limits[:, 0], limits[:, 1], _BAND, axis=1)
     slope, value = (np.asarray(part) for part in _law(to_scaled(ranges, theta), ranges, curve, counts))
