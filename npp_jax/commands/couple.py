@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from npp_jax.commands.couple_study import CoupleStudy, law_of, study_of_couple
-from npp_jax.commands.couple_words import told_of
+from npp_jax.commands.couple_words import check_apart, told_of
 from npp_jax.figures.couple import figure_couple
 from npp_jax.files import ConfigError
 from npp_jax.files.couple_table import CoupleTable, read_couple
@@ -105,6 +105,7 @@ def analyse_couple(
         if np.sum(np.isfinite(found.D)) < 2:
             raise ValueError("the profile rises nowhere from one end to the other: is it that of a couple?")
         fit = fit_couple(found, table.fraction, 3600.0 * time_h, sigma=table.sigma)
+        check_apart(fit.limits)
     except ValueError as error:
         raise ConfigError(f"{file}: {error}") from None
     stem, lost = file.stem, list[str]()
@@ -140,7 +141,7 @@ def analyse_couple(
             picture = draw(
                 picture[0], lambda: figure_couple(table.fraction, found, fit, species, title), lost, origin=origin
             )
-    lines = told_of(table, found, fit)
+    lines = told_of(table, found, fit, apart)
     if study.before_um > 0.0:
         lines.append(
             f"depths of the profile are from the end of the couple, those of the file and {study.before_um:g} µm"

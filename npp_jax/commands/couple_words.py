@@ -1,27 +1,58 @@
 """D(c) of a couple in words: lines of a table, and what a reader should know before its numbers are used."""
 
+from collections.abc import Sequence
+
 import numpy as np
+from jaxtyping import Float
 from scipy.special import chdtrc
 
 from npp_jax.files.couple_table import CoupleTable
 from npp_jax.fitting.couple import CoupleFit
 from npp_jax.inference import GOOD, REASON_ADVICE, UNLIKELY
-from npp_jax.physics.boltzmann_matano import Interdiffusion
+from npp_jax.physics.boltzmann_matano import Interdiffusion, phases_of
 
 _ALIKE = 1.2
 """Factor by neighbours that are alike from which a warning is given."""
+
+_OUTSIDE, _BLURRED = 3.0, 2
+"""Standard deviations by which a point in a gap is away from its ends, and how many a probe may blur into one."""
 
 _FEWEST, _MOST, _PART = 3, 8, 8
 """Points at each end that must be flat: one of so many, within these bounds."""
 
 
-def told_of(table: CoupleTable, found: Interdiffusion, fit: CoupleFit) -> list[str]:
+def check_apart(limits: Float[np.ndarray, "phase two"]) -> None:
+    """Refuse phases that have fractions in common.
+
+    Parameters
+    ----------
+    limits
+        Fractions between which each phase lives, in the order of the depth [1].
+
+    Raises
+    ------
+    ValueError
+        In one line.
+    """
+    for end, start in zip(limits[:-1, 1], limits[1:, 0], strict=True):
+        if (start - end) * (limits[-1, 1] - limits[0, 0]) <= 0.0:
+            raise ValueError(
+                f"two phases would end at the fractions {end:.3g} and {start:.3g}, and have those between in common: "
+                "no gap lies there"
+            )
+
+
+def told_of(
+    table: CoupleTable, found: Interdiffusion, fit: CoupleFit, gaps: Sequence[tuple[float, float]] = ()
+) -> list[str]:
     """What was found, line by line, warnings last.
 
     Parameters
     ----------
     table, found, fit
         The profile as read, and what was found of it.
+    gaps
+        Fractions between which no phase lives, as they were given [1].
     """
     known = np.isfinite(found.D)
     free = sum(len(part) for part in fit.knots)
@@ -44,7 +75,27 @@ def told_of(table: CoupleTable, found: Interdiffusion, fit: CoupleFit) -> list[s
     if len(fit.knots) > 1:
         meet = ", ".join(f"{a:.4f} and {b:.4f}" for a, b in zip(fit.limits[:-1, 1], fit.limits[1:, 0], strict=True))
         lines.append(f"phases end at the fractions {meet}")
-    return lines + [f"warning: {text}" for text in _doubts(table, found, fit)]
+    doubts = [*_doubts(table, found, fit), *_doubts_of_gaps(table, found, gaps)]
+    return lines + [f"warning: {text}" for text in doubts]
+
+
+def _doubts_of_gaps(table: CoupleTable, found: Interdiffusion, gaps: Sequence[tuple[float, float]]) -> list[str]:
+    """Points in a gap, and jumps for which none was given."""
+    c = table.fraction
+    noise = np.abs(c - found.fraction) if table.sigma is None else table.sigma
+    margin = _OUTSIDE * (1.4826 * float(np.median(noise)) if table.sigma is None else noise)
+    doubts = list[str]()
+    for low, high in gaps:
+        inside = int(np.sum((c > low + margin) & (c < high - margin)))
+        if inside > _BLURRED:
+            doubts.append(
+                f"{inside} points lie in the gap {low:g} to {high:g}: they are taken for those of the phases beside it"
+            )
+    share = (c - found.ends[0]) / (found.ends[1] - found.ends[0])
+    jumps = np.diff(phases_of(found.depth, share)) * (np.diff(found.phase) == 0)
+    for k in np.flatnonzero(jumps) if gaps else ():
+        doubts.append(f"the profile jumps from {c[k]:.3g} to {c[k + 1]:.3g}, too, where no --gap is given")
+    return doubts
 
 
 def _bends(fit: CoupleFit, finer: CoupleFit) -> str:

@@ -43,15 +43,18 @@ def probability(
     """
     means, variances = expected_squares(problem, signals)
     mean, variance = float(means[tells].sum()), float(variances[tells].sum())
-    # Each parameter that is found takes one square of the mean one and the variance two away.
-    left = max(mean - effective, 1.0)
-    spread = max(variance - 2.0 * effective, 2.0) if mean - effective > 1.0 else 2.0
+    # Each parameter that is found takes one square of the mean one and the variance two away, with the weight of the
+    # points that it is found from.
+    weight = _weights(problem)[tells]
+    share = float(np.sum(weight**2) / np.sum(weight)) if weight.any() else 1.0
+    left = max(mean - share * effective, share)
+    spread = max(variance - 2.0 * share**2 * effective, 2.0 * share**2) if left > share else 2.0 * share**2
     stretch = spread / (2.0 * left)
     return float(chdtrc(left / stretch, chi2 / stretch))
 
 
 def expected_squares(problem: Problem, signals: Sequence[Float[ArrayLike, "..."]]) -> Moments:
-    """Mean and variance of the square of each residual, if model and noise are right [1].
+    """Mean and variance of the square of each residual, with its weight, if model and noise are right [1].
 
     Parameters
     ----------
@@ -71,7 +74,20 @@ def expected_squares(problem: Problem, signals: Sequence[Float[ArrayLike, "..."]
             mean, variance = (part.ravel() for part in told)
         means.append(mean)
         variances.append(variance)
-    return np.concatenate(means), np.concatenate(variances)
+    weight = _weights(problem)
+    return weight * np.concatenate(means), weight**2 * np.concatenate(variances)
+
+
+def _weights(problem: Problem) -> Float[np.ndarray, " residual"]:
+    """Weights of all residuals: of the points of profiles, one of records and of what is solved for."""
+    found = list[np.ndarray]()
+    for data in problem.data:
+        weight = np.ones(data.size)
+        profile = problem.measurements[data.experiment].profile
+        if data.record is None and profile is not None:
+            weight[: profile.weight.size] = np.asarray(profile.weight).ravel()
+        found.append(weight)
+    return np.concatenate(found)
 
 
 def censored_squares(distance: Float[np.ndarray, "*point"]) -> tuple[np.ndarray, np.ndarray]:

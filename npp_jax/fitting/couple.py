@@ -41,8 +41,7 @@ POINTS_A_KNOT = 20
 _MOST_KNOTS = 10
 
 _POINTS_DENSER, _CHANCE = 2, 1e-3
-"""Points of a phase for each of its knots, at least, where these are twice as dense, and the probability of χ² falling
-as much by chance below which they are told."""
+"""Least points of a phase for each knot where these are twice as dense; chance of such a fall of χ² that is told."""
 
 LEAST_SIGMA = 1e-3
 """Standard deviation of a mole fraction that is taken where the data scatter less about their smoothed curve."""
@@ -196,13 +195,14 @@ def _fitted(found: Interdiffusion, data: _Data, counts: tuple[int, ...]) -> Coup
     own = residual[: len(sigma)]
     chi2, alike = float(own @ own), _alike(own, found.phase)
     variance = alike * max(1.0, chi2 / max(len(own) - len(parameters), 1))
-    known = covariance(jnp.asarray(jacobian), theta, ranges, variance=variance, held=refined.at_bound[0] != 0)
+    # D at a knot that is at an end of its range, which is about a start, is no better known.
+    held = (refined.at_bound[0] != 0) & (np.arange(len(theta)) >= sum(counts))
+    known = covariance(jnp.asarray(jacobian), theta, ranges, variance=variance, held=held)
     limits, knots = _parts(theta, counts)
     curve = jnp.linspace(limits[:, 0], limits[:, 1], _BAND, axis=1)
     slope, value = (np.asarray(part) for part in _law(to_scaled(ranges, theta), ranges, curve, counts))
     half = _half_width(slope, np.asarray(known.scaled))
-    with np.errstate(over="ignore"):
-        # Where the points tell nothing of D, the band has no end that is a number.
+    with np.errstate(over="ignore"):  # Where the points tell nothing of D, an end of the band is no number.
         band = np.exp(np.stack([value, value - half, value + half], axis=1))
     return CoupleFit(
         limits=np.asarray(limits),

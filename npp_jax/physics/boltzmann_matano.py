@@ -103,7 +103,7 @@ def boltzmann_matano(
     if first == last:
         raise ValueError(f"both ends have the fraction {first:g}: nothing has diffused")
     width = 2.0 * float(np.median(np.diff(x))) if smoothing is None else smoothing
-    phase = _phases(x, (c - first) / (last - first)) if not gaps else _apart(c, gaps)
+    phase = phases_of(x, (c - first) / (last - first)) if not gaps else _apart(c, gaps)
     value, slope = _parabolas(x, (c - first) / (last - first), width, phase)
     steps = np.diff(x)
     before = np.concatenate([[0.0], np.cumsum(0.5 * steps * (value[1:] + value[:-1]))])
@@ -176,8 +176,16 @@ def _apart(c: np.ndarray, gaps: Sequence[tuple[float, float]]) -> np.ndarray:
     return phase
 
 
-def _phases(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Number of the phase of each point: it grows where the composition jumps."""
+def phases_of(x: Float[np.ndarray, " point"], y: Float[np.ndarray, " point"]) -> Int[np.ndarray, " point"]:
+    """Number of the phase of each point: it grows where the composition jumps.
+
+    Parameters
+    ----------
+    x
+        Depths, increasing. [m]
+    y
+        Composition, as a share of that from one end to the other. [1]
+    """
     off = np.abs(_off_line(x, y))
     # Most points of a couple lie in its flat ends or where it is smooth.
     noise = 1.4826 * float(np.median(off))

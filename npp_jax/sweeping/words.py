@@ -65,10 +65,11 @@ def _probability(result: "SweepResult", chi2: float) -> float:
     """Probability of a larger χ²; where points are below a limit of detection one that is too large.
 
     What such points add to the χ² that is expected depends on the prediction, which a sweep does not keep
-    (`npp_jax.fitting.chance`): less than others where the limit is far above it, up to a quarter more where it is near,
-    and many are lost. Each of those that are lost counts as two here.
+    (`npp_jax.fitting.chance`): less than others where the limit is far above it, up to a quarter more where it is near.
+    Where it is one or two standard deviations below the prediction few are lost, and each of them counts for two to
+    three. Here each counts for three.
     """
-    count = int(result.points.sum() + result.censored.sum()) - len(result.parameters)
+    count = int(result.points.sum() + 2 * result.censored.sum()) - len(result.parameters)
     return float(chdtrc(max(count, 1), chi2))
 
 

@@ -11,6 +11,7 @@ from scipy.special import erfc
 from typer.testing import CliRunner
 
 from npp_jax.cli import app
+from npp_jax.commands.couple_words import check_apart
 from npp_jax.files.couple_table import read_couple
 from npp_jax.files.curves import read_initial, read_law
 from npp_jax.files.study import load_study
@@ -323,6 +324,40 @@ def test_two_phases_beside_a_steep_one_are_found_by_their_gap(tmp_path: Path):
     low, high = (band[name] for name in band.dtype.names[-2:])
     for own, value in ((band["fraction"] < 0.29, D[0]), (band["fraction"] > 0.56, D[1])):
         assert own.sum() > 20 and np.all((low[own] < value) & (value < high[own]))
+
+
+def couple_of_two_phases(path: Path) -> None:
+    """D is the same in both, and the boundary stays where it was: 0 to 0.3 and 0.6 to 0.9, about the plane 0."""
+    x = np.linspace(-150.0, 150.0, 91)
+    c = np.where(x < 0.0, 0.3 * erfc(-x / 40.0), 0.6 + 0.3 * (1.0 - erfc(x / 40.0)))
+    c += np.random.default_rng(4).normal(0.0, 0.003, len(x))
+    rows = "".join(f"{x:.6g},{y:.6f}\n" for x, y in zip(x, c, strict=True))
+    path.write_text("distance_um,A\n" + rows, encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("gap", "code", "told"),
+    [
+        ("0.3:0.6", 0, None),
+        ("0.0:0.9", 0, "points lie in the gap 0 to 0.9: they are taken for those of the phases beside it"),
+        ("0.7:0.72", 0, "too, where no --gap is given"),
+    ],
+)
+def test_a_gap_where_none_lies_is_told(tmp_path: Path, gap: str, code: int, told: str | None):
+    couple_of_two_phases(tmp_path / "a.csv")
+    options = ["couple", str(tmp_path / "a.csv"), "--time-h", "100", "--output", str(tmp_path), "--no-figures"]
+    done = CliRunner().invoke(app, [*options, "--gap", gap])
+    assert done.exit_code == code, done.output
+    assert ("warning" in done.output) == (told is not None)
+    assert told is None or told in " ".join(done.output.split())
+
+
+def test_phases_with_fractions_in_common_are_refused():
+    limits = np.array([[0.0, 0.657], [0.637, 1.0]])
+    with pytest.raises(ValueError, match=r"0\.657 and 0\.637, and have those between in common"):
+        check_apart(limits)
+    for right in (np.array([[0.0, 0.3], [0.6, 1.0]]), np.array([[1.0, 0.6], [0.3, 0.0]])):
+        check_apart(right)
 
 
 @pytest.mark.parametrize("gap", ["0.3", "0.5:0.3", "a:b", "0.3:1.5", "0.2:0.3:0.4"])

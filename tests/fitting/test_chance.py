@@ -104,6 +104,24 @@ def test_limits_that_differ_from_point_to_point(limit: np.ndarray):
     assert 0.02 < np.mean(np.array(found) < 0.05) < 0.09
 
 
+@pytest.mark.parametrize("weight", [np.full(150, 0.25), np.where(np.arange(150) % 3, 0.4, 1.0)])
+def test_a_weight_is_that_of_the_expected_square_too(weight: np.ndarray):
+    """A height that is found by weighted least squares takes one square away, with its weight."""
+    signal = np.stack([1.0 - FADING, FADING])
+    rng, found = np.random.default_rng(7), []
+    clean, both = problem_of(signal, None), np.stack([weight, weight])
+    for _ in range(400):
+        drawn = signal + SIGMA * rng.standard_normal(signal.shape)
+        drawn -= np.sum(both * (drawn - signal)) / np.sum(both)
+        below = np.stack([np.zeros(150, bool), drawn[1] < 2.0 * SIGMA])
+        held = np.where(below, 2.0 * SIGMA, drawn)
+        profile = DepthProfile(DEPTH, ["Li", "K"], held, SIGMA, weight=both, censored=below)
+        problem = npp.Problem((dataclasses.replace(clean.measurements[0], profile=profile),), clean.parameters)
+        residual = np.asarray(GaussianLikelihood().residuals(jnp.asarray(signal), profile)).ravel()
+        found.append(probability(problem, [signal], np.ones(300, bool), float(residual @ residual), 1.0))
+    assert stats.kstest(found, "uniform").statistic < 1.63 / np.sqrt(400)
+
+
 @pytest.mark.slow
 def test_a_fit_tells_it():
     """D of K found from a profile whose tail is below the limit: p by hand from the signals of the best fit."""

@@ -120,6 +120,18 @@ def test_few_noisy_points_of_uneven_ends_are_fitted(
     assert np.sum((fit.D[inner, 1] <= true) & (true <= fit.D[inner, 2])) >= 0.8 * np.sum(inner)
 
 
+def test_d_at_the_end_of_its_range_is_not_known_without_error(rng: np.random.Generator) -> None:
+    """A start that is a hundred times too small at one end, which D of its knot cannot leave: the band had no width."""
+    depth, c = volumes(lambda c: np.full_like(c, 1e-15), (0.0, 1.0))
+    places = np.linspace(100e-6, 400e-6, 60)
+    seen = np.interp(places, depth, c) + rng.normal(0.0, 0.01, 60)
+    found = boltzmann_matano(places, seen, 50 * 3600.0)
+    found = found._replace(D=np.where(seen < 0.4, 0.01, 1.0) * found.D)
+    fit = fit_couple(found, seen, 50 * 3600.0)
+    assert fit.knots[0][0] < 9e-16
+    assert np.log(fit.D[0, 2] / fit.D[0, 1]) > 0.2
+
+
 @pytest.mark.parametrize("bends", [False, True])
 def test_a_d_that_bends_more_than_its_knots_follow_is_told(*, bends: bool, rng: np.random.Generator) -> None:
     """A hump by a factor of 5 in few points, whose curvature passes for scatter: knots too few for it, and a band that

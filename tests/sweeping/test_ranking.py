@@ -82,6 +82,26 @@ def test_with_limits_of_detection_no_right_model_is_called_wrong_and_none_right(
     assert refused <= 10
 
 
+def test_many_points_a_little_above_their_limit_refuse_no_right_model(result, rng):
+    """Few are lost, each with a χ² of five and more: of 3000 points some 200."""
+    refused, place = 0, -1.5
+    for _ in range(1000):
+        drawn = rng.normal(size=3000)
+        lost = drawn < place
+        chi2 = float(np.sum(np.where(lost, -2.0 * np.log(ndtr(place)), drawn**2)))
+        seen = dataclasses.replace(
+            result,
+            theta=result.theta[:1],
+            chi2=np.array([[chi2, 0.0, np.nan]]),
+            status=result.status[:1],
+            reevaluated_with=result.reevaluated_with[:1],
+            points=np.array([3000, 0, 0]),
+            censored=np.array([lost.sum(), 0, 0]),
+        )
+        refused += "None of 1 candidates agrees" in seen.sentence()
+    assert refused <= 5
+
+
 def test_what_no_points_below_a_limit_could_explain_is_refused(result):
     wrong = dataclasses.replace(result, chi2=result.chi2 + 200.0, censored=np.array([10, 0, 0]))
     assert re.search(r"None of 4000 candidates agrees .*probability below ", wrong.sentence())
