@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 from scipy.special import fdtrc
 
+from npp_jax.fitting.couple_band import BY_NOISE, half_width, neighbours_alike
 from npp_jax.fitting.couple_start import starts_of
 from npp_jax.inference import (
     GOOD,
@@ -49,8 +50,8 @@ LEAST_SIGMA = 1e-3
 _FAR_OFF = 4.0
 """Standard deviations of χ² from which a fit is tried from another start."""
 
-_BAND, _DRAWS = 60, 4000
-"""Compositions of a phase at which the band is told, and draws from which its width is taken."""
+_BAND = 60
+"""Compositions of a phase at which the band is told."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,8 +75,8 @@ class CoupleFit:
     curve: Float[np.ndarray, " composition"]
     """Fractions at which the band is told, phase by phase in the order of the depth [1]."""
     D: Float[np.ndarray, "composition three"]
-    """D at these, and the ends of the band in which the whole curve lies with a probability of 95 % [m²/s]: with a
-    `finer` fit, wider by what the two differ at most in a phase, squares added."""
+    """D at these, and the ends of the band in which the whole curve lies with a probability of 95 % [m²/s]: that of
+    these knots, wider by what knots twice as dense differ at most in a phase beyond noise, squares added."""
     finer: "CoupleFit | None" = None
     """The fit with knots twice as dense, where χ² falls by more than chance allows: D(c) bends more than these do."""
 
@@ -110,7 +111,8 @@ def fit_couple(
     """Fit D(c) in free form.
 
     Where knots twice as dense lower χ² by more than chance allows, by Fisher's test of a ratio of variances, that fit
-    is `finer`, and so on. How large the standard deviations are said to be does not matter to it.
+    is `finer`, and so on. How large the standard deviations are said to be does not matter to it. The next denser fit
+    widens the band by what it differs beyond noise: a bend that the test does not see may put D far off.
 
     Parameters
     ----------
@@ -141,20 +143,23 @@ def fit_couple(
     while (denser := _denser(counts, points)) != counts:
         other = _fitted(found, data, denser)
         if _by_chance(fits[-1], other, noise) > _CHANCE:
+            fits[-1] = dataclasses.replace(_beside(other, fits[-1], BY_NOISE), finer=None)
             break
         fits, counts = [*fits, other], denser
     return functools.reduce(_beside, reversed(fits))
 
 
-def _beside(finer: CoupleFit, fit: CoupleFit) -> CoupleFit:
-    """A fit whose knots follow too little, with its finer one: by what they differ at most in a phase it may be
-    wrong anywhere in it.
+def _beside(finer: CoupleFit, fit: CoupleFit, by_noise: float = 0.0) -> CoupleFit:
+    """A fit with its finer one: by what they differ at most in a phase it may be wrong anywhere in it.
+
+    Of that difference noise makes such a share of the half width of its band, whose square is what the finer fit adds.
     """
     middle = fit.D[:, :1]
-    off = np.abs(np.log(finer.D[:, :1] / middle)).reshape(len(fit.knots), -1)
-    apart = np.repeat(np.max(off, axis=1), off.shape[1])[:, None]
     with np.errstate(over="ignore", invalid="ignore"):
-        half = np.hypot(np.log(fit.D[:, 2:] / middle), apart)
+        own, other = (np.log(one.D[:, 2:] / one.D[:, :1]) for one in (fit, finer))
+        noise = by_noise**2 * np.maximum(other**2 - own**2, 0.0)
+        square = np.maximum(np.log(finer.D[:, :1] / middle) ** 2 - noise, 0.0).reshape(len(fit.knots), -1)
+        half = np.hypot(own, np.sqrt(np.repeat(np.max(square, axis=1), square.shape[1])[:, None]))
         return dataclasses.replace(fit, D=middle * np.exp(half * np.array([0.0, -1.0, 1.0])), finer=finer)
 
 
@@ -193,7 +198,7 @@ def _fitted(found: Interdiffusion, data: _Data, counts: tuple[int, ...]) -> Coup
     theta, ranges = refined.theta[0], ranges_of(parameters)
     residual, jacobian = (np.asarray(part[0]) for part in posterior(theta[None]))
     own = residual[: len(sigma)]
-    chi2, alike = float(own @ own), _alike(own, found.phase)
+    chi2, alike = float(own @ own), neighbours_alike(own, found.phase)
     variance = alike * max(1.0, chi2 / max(len(own) - len(parameters), 1))
     # D at a knot that is at an end of its range, which is about a start, is no better known.
     held = (refined.at_bound[0] != 0) & (np.arange(len(theta)) >= sum(counts))
@@ -201,7 +206,7 @@ def _fitted(found: Interdiffusion, data: _Data, counts: tuple[int, ...]) -> Coup
     limits, knots = _parts(theta, counts)
     curve = jnp.linspace(limits[:, 0], limits[:, 1], _BAND, axis=1)
     slope, value = (np.asarray(part) for part in _law(to_scaled(ranges, theta), ranges, curve, counts))
-    half = _half_width(slope, np.asarray(known.scaled))
+    half = half_width(slope, np.asarray(known.scaled))
     with np.errstate(over="ignore"):  # Where the points tell nothing of D, an end of the band is no number.
         band = np.exp(np.stack([value, value - half, value + half], axis=1))
     return CoupleFit(
@@ -270,31 +275,6 @@ def _law(
     return slope, value
 
 
-def _half_width(slope: np.ndarray, matrix: np.ndarray) -> Float[np.ndarray, " composition"]:
-    """Half the width of a band in which the whole curve lies with 95 %: that of the largest deviation anywhere."""
-    values, vectors = np.linalg.eigh(matrix)
-    root = slope @ (vectors * np.sqrt(np.maximum(values, 0.0)))
-    error = np.linalg.norm(root, axis=1)
-    drawn = np.random.default_rng(0).standard_normal((_DRAWS, len(values)))
-    largest = np.max(np.abs(drawn @ root.T) / np.where(error > 0.0, error, 1.0), axis=1)
-    return float(np.quantile(largest, 0.95)) * error
-
-
 def knots_of(points: int) -> int:
     """Knots of a phase of so many points."""
     return min(2 + points // POINTS_A_KNOT, _MOST_KNOTS)
-
-
-def _alike(residual: np.ndarray, phase: np.ndarray) -> float:
-    """1 + 2 Σ ρ over the lags of neighbours in a phase whose residuals are alike."""
-    total, whole = 1.0, float(np.mean(residual**2))
-    for lag in range(1, len(residual) // 3):
-        same = phase[lag:] == phase[:-lag]
-        if not same.any():
-            break
-        rho = float(np.mean((residual[lag:] * residual[:-lag])[same])) / whole
-        # What chance makes of as many points without any likeness is none.
-        if rho <= 1.0 / math.sqrt(float(np.sum(same))):
-            break
-        total += 2.0 * rho
-    return total
