@@ -1,4 +1,4 @@
-"""Run every pair of options through the command line: `make pairs`, two to three hours on two cores.
+"""Run every pair of options through the command line: `make pairs`, one to two hours on two cores.
 
 Prints one line for each command; ends with exit code 1 if one ended in a traceback or in more than one line.
 """
