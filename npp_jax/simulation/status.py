@@ -31,8 +31,8 @@ STATUS_ADVICE = {
     Status.COARSE: "error estimate above the target: the fronts are too thin or the law too steep for the mesh; take "
     "the setting accurate if this was fast, a lower potential, or the numbers with the errors given",
     Status.NOT_CONVERGED: "Newton iteration did not converge: a diffusion coefficient is too steep in composition; "
-    "take the setting accurate if this was fast, a narrower distribution with more vacancies, or the full model if this "
-    "was the electroneutral one",
+    "take the setting accurate if this was fast, a narrower distribution with more vacancies, or the full model if "
+    "this was the electroneutral one",
     Status.MISSED_TIME: "the stage did not end at its duration: check potential and duration, or end it at a charge",
     Status.BEYOND_TRACE: "a stage goes on after its trace has ended: a longer trace, or less charge, is needed",
     Status.NOT_FINITE: "numbers overflowed: the parameters are outside what the model can represent",
