@@ -24,7 +24,7 @@ def probability(
     signals: Sequence[Float[ArrayLike, "..."]],
     tells: Bool[np.ndarray, " residual"],
     chi2: float,
-    effective: float,
+    leverage: Float[np.ndarray, " residual"],
 ) -> float:
     """Probability of a larger χ² if model and noise are right [1].
 
@@ -38,17 +38,18 @@ def probability(
         Which residuals say something.
     chi2
         Sum of their squares. [1]
-    effective
-        Number of parameters that the data determine. [1]
+    leverage
+        How much of each residual the parameters that were found take away; the sum is the number of parameters that
+        the data determine. [1]
     """
     means, variances = expected_squares(problem, signals)
     mean, variance = float(means[tells].sum()), float(variances[tells].sum())
-    # Each parameter that is found takes one square of the mean one and the variance two away, with the weight of the
+    # Each parameter that is found takes one square of the mean one and the variance two away, with the weights of the
     # points that it is found from.
-    weight = _weights(problem)[tells]
+    weight, taken = _weights(problem)[tells], leverage[tells]
     share = float(np.sum(weight**2) / np.sum(weight)) if weight.any() else 1.0
-    left = max(mean - share * effective, share)
-    spread = max(variance - 2.0 * share**2 * effective, 2.0 * share**2) if left > share else 2.0 * share**2
+    left = max(mean - float(weight @ taken), share)
+    spread = max(variance - 2.0 * float(weight**2 @ taken), 2.0 * share**2) if left > share else 2.0 * share**2
     stretch = spread / (2.0 * left)
     return float(chdtrc(left / stretch, chi2 / stretch))
 

@@ -157,10 +157,13 @@ def _beside(finer: CoupleFit, fit: CoupleFit, by_noise: float = 0.0) -> CoupleFi
     middle = fit.D[:, :1]
     with np.errstate(over="ignore", invalid="ignore"):
         own, other = (np.log(one.D[:, 2:] / one.D[:, :1]) for one in (fit, finer))
-        noise = by_noise**2 * np.maximum(other**2 - own**2, 0.0)
+        # Where the points tell nothing of D the widths are no numbers, and noise may make any difference.
+        more = np.nan_to_num(np.maximum(other**2 - own**2, 0.0), nan=np.finfo(float).max)
+        noise = by_noise**2 * more
         square = np.maximum(np.log(finer.D[:, :1] / middle) ** 2 - noise, 0.0).reshape(len(fit.knots), -1)
         half = np.hypot(own, np.sqrt(np.repeat(np.max(square, axis=1), square.shape[1])[:, None]))
-        return dataclasses.replace(fit, D=middle * np.exp(half * np.array([0.0, -1.0, 1.0])), finer=finer)
+        band = np.concatenate([middle, middle * np.exp(-half), middle * np.exp(half)], axis=1)
+        return dataclasses.replace(fit, D=band, finer=finer)
 
 
 def _denser(counts: tuple[int, ...], points: tuple[int, ...]) -> tuple[int, ...]:

@@ -225,8 +225,9 @@ def _result(
     residual = np.asarray(expansion.residual[0])
     chi2 = float(residual @ residual)
     by_scaled = np.asarray(expansion.jacobian[0] * theta_slope(ranges, theta))
-    # Trace of the matrix that maps data to fitted data.
-    effective = float(np.einsum("rp,pq,rq->", by_scaled, np.asarray(found.scaled), by_scaled))
+    # Diagonal and trace of the matrix that maps data to fitted data.
+    leverage = np.einsum("rp,pq,rq->r", by_scaled, np.asarray(found.scaled), by_scaled)
+    effective = float(np.sum(leverage))
     tells = np.asarray(jnp.any(expansion.jacobian[0] != 0.0, axis=1)) | (residual != 0.0)
     used = int(np.sum(tells))
     signals = [signal[0] for signal in expansion.signals]
@@ -236,7 +237,7 @@ def _result(
         chi2=chi2,
         chi2_of=_by_data(model, residual),
         points=used,
-        p_value=probability(model.objective.problem, signals, tells, chi2, effective),
+        p_value=probability(model.objective.problem, signals, tells, chi2, leverage),
         effective=effective,
         criteria=information_criteria(chi2, used, effective),
         covariance=found,

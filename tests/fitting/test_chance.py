@@ -53,7 +53,9 @@ def test_without_a_limit_it_is_that_of_chi_squared():
     signals = [np.stack([1.0 - FRONT, FRONT]), np.ones(8)]
     tells = np.arange(308) % 7 > 0
     left = int(tells.sum()) - 1.5
-    assert probability(problem, signals, tells, 240.0, 1.5) == pytest.approx(stats.chi2.sf(240.0, left), rel=1e-12)
+    assert probability(problem, signals, tells, 240.0, np.where(tells, 1.5 / tells.sum(), 0.0)) == pytest.approx(
+        stats.chi2.sf(240.0, left), rel=1e-12
+    )
     # Records have no limits, and come after the profiles.
     limited = problem_of(np.stack([1.0 - FRONT, FRONT]), 0.03, record)
     mean, variance = expected_squares(limited, signals)
@@ -72,7 +74,7 @@ def test_it_is_uniform_where_model_and_noise_are_right(shape: np.ndarray, limit:
         profile = problem.measurements[0].profile
         assert profile is not None
         residual = np.asarray(law.residuals(jnp.asarray(signal), profile)).ravel()
-        found.append(probability(problem, [signal], np.ones(300, bool), float(residual @ residual), 0.0))
+        found.append(probability(problem, [signal], np.ones(300, bool), float(residual @ residual), np.zeros(300)))
         below.append(float(np.mean(np.asarray(profile.censored)[1])))
     assert np.mean(below) > 0.22
     # 1.63 over the root of the draws: what chance exceeds once in a hundred.
@@ -99,7 +101,7 @@ def test_limits_that_differ_from_point_to_point(limit: np.ndarray):
         profile = DepthProfile(DEPTH, ["Li", "K"], np.where(below, limit, drawn), SIGMA, censored=below)
         problem = npp.Problem((dataclasses.replace(clean.measurements[0], profile=profile),), clean.parameters)
         residual = np.asarray(GaussianLikelihood().residuals(jnp.asarray(signal), profile)).ravel()
-        found.append(probability(problem, [signal], np.ones(300, bool), float(residual @ residual), 0.0))
+        found.append(probability(problem, [signal], np.ones(300, bool), float(residual @ residual), np.zeros(300)))
     assert stats.kstest(found, "uniform").statistic < 1.63 / np.sqrt(400)
     assert 0.02 < np.mean(np.array(found) < 0.05) < 0.09
 
@@ -118,7 +120,9 @@ def test_a_weight_is_that_of_the_expected_square_too(weight: np.ndarray):
         profile = DepthProfile(DEPTH, ["Li", "K"], held, SIGMA, weight=both, censored=below)
         problem = npp.Problem((dataclasses.replace(clean.measurements[0], profile=profile),), clean.parameters)
         residual = np.asarray(GaussianLikelihood().residuals(jnp.asarray(signal), profile)).ravel()
-        found.append(probability(problem, [signal], np.ones(300, bool), float(residual @ residual), 1.0))
+        found.append(
+            probability(problem, [signal], np.ones(300, bool), float(residual @ residual), (both / both.sum()).ravel())
+        )
     assert stats.kstest(found, "uniform").statistic < 1.63 / np.sqrt(400)
 
 
@@ -145,3 +149,26 @@ def test_a_fit_tells_it():
     expected = stats.gamma.sf(squares.sum(), mean**2 / variance, scale=variance / mean)
     assert below.sum() >= 15 and result.chi2 == pytest.approx(squares.sum(), rel=1e-9)
     assert result.p_value == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.parametrize("light", [True, False])
+def test_a_parameter_takes_away_the_weight_of_the_points_that_see_it(*, light: bool):
+    """Four numbers found from the points of a weight of a quarter alone, or from those of the weight two: with the mean
+    of all weights 15 % of right models have a probability below 0.05.
+    """
+    ten = slice(0, 150, 10)
+    weight = np.where(np.arange(15) < 7, 0.25, 2.0) * np.ones((2, 1))
+    root, sees = np.sqrt(weight).ravel(), ((weight < 1.0) == light).ravel()
+    design = root[:, None] * np.vander(np.tile(np.linspace(-1.0, 1.0, 15), 2), 4) * sees[:, None]
+    onto = design @ np.linalg.pinv(design)
+    signal = np.stack([1.0 - FADING, FADING])[:, ten]
+    clean = problem_of(np.stack([1.0 - FADING, FADING]), None)
+    profile = DepthProfile(DEPTH[ten], ["Li", "K"], signal, SIGMA, weight=weight)
+    problem = npp.Problem((dataclasses.replace(clean.measurements[0], profile=profile),), clean.parameters)
+    rng, found = np.random.default_rng(7), []
+    for _ in range(400):
+        residual = root * rng.standard_normal(30)
+        residual -= onto @ residual
+        found.append(probability(problem, [signal], np.ones(30, bool), float(residual @ residual), np.diag(onto)))
+    assert stats.kstest(found, "uniform").statistic < 1.63 / np.sqrt(400)
+    assert 0.02 < np.mean(np.array(found) < 0.05) < 0.09

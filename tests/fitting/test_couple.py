@@ -1,5 +1,6 @@
 """D(c) of couples in free form: the truth of synthetic ones, and a published couple of three phases."""
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from couple_theory import DEPTH, TIME, similarity
 from scipy.linalg import solve_banded
 
-from npp_jax.fitting.couple import CoupleFit, fit_couple
+from npp_jax.fitting.couple import BY_NOISE, CoupleFit, _beside, fit_couple
 from npp_jax.inference import Reason
 from npp_jax.physics.boltzmann_matano import boltzmann_matano
 from npp_jax.physics.couple_profile import couple_profile
@@ -150,6 +151,22 @@ def test_a_bend_that_no_test_sees_widens_the_band() -> None:
         shares.append(np.mean((fit.D[:, 1] < true) & (true < fit.D[:, 2])))
         assert fit.finer is None
     assert np.mean(shares) > 0.93
+
+
+@pytest.mark.parametrize("by_noise", [0.0, BY_NOISE])
+@pytest.mark.parametrize(("own", "other"), [(False, True), (True, True), (True, False)])
+def test_a_band_without_an_end_leaves_that_of_other_compositions(
+    *, by_noise: float, own: bool, other: bool, rng: np.random.Generator
+) -> None:
+    """Where points miss the free form by far, an end of a band is no number; the whole phase had none."""
+    depth, c = DEPTH[::8], similarity(1.5)[1][::8] + rng.normal(0.0, 2e-3, len(DEPTH[::8]))
+    fit = fit_couple(boltzmann_matano(depth, c, TIME), c, TIME)
+    endless = fit.D.copy()
+    endless[0, 1:] = 0.0, np.inf
+    fits = [dataclasses.replace(fit, D=endless if wide else fit.D) for wide in (other, own)]
+    band = _beside(*fits, by_noise).D
+    np.testing.assert_allclose(band[1:], fit.D[1:], rtol=1e-12)
+    np.testing.assert_allclose(band[0], endless[0] if own else fit.D[0], rtol=1e-12)
 
 
 @pytest.mark.parametrize("bends", [False, True])
