@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+_ROOM = 0.35
+"""Height below D for the names of what is shown, over that of D."""
+
 
 def profile(
     ax: "Axes", fraction: Float[np.ndarray, " point"], found: Interdiffusion, fit: CoupleFit, species: str
@@ -43,9 +46,11 @@ def mutual(ax: "Axes", found: Interdiffusion, fit: CoupleFit, species: str) -> "
         ax.plot(fit.curve[part], fit.D[part, 0], color=COLOURS[0], lw=1.4, label="free form" if first else None)
     # A band without end would take the axis.
     shown = np.concatenate([fit.D[:, 0], found.D[known]])
-    ax.set_ylim(max(fit.D[:, 1].min(), shown.min() / 5.0), min(fit.D[:, 2].max(), shown.max() * 5.0))
+    low, high = max(fit.D[:, 1].min(), shown.min() / 5.0), min(fit.D[:, 2].max(), shown.max() * 5.0)
+    # The names stand below all of it.
+    ax.set_ylim(low / (high / low) ** _ROOM, high * (high / low) ** 0.03)
     ax.set(xlabel=f"mole fraction of {species}", ylabel="$D$ / (m$^2$ s$^{-1}$)")
-    ax.legend(frameon=False, fontsize="small")
+    ax.legend(frameon=False, fontsize="small", loc="lower right")
     return ax
 
 
