@@ -52,7 +52,8 @@ def _compile_quickly() -> None:
     if platform.machine() not in ("x86_64", "AMD64") or not library.is_file():
         return
     with library.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as code:
-        if code.find(b"xla_cpu_use_fusion_emitters") >= 0 and code.find(b"xla_cpu_max_isa") >= 0:
+        # A flag stands there as a text of its own; newer versions name flags that they know no more within others.
+        if all(code.find(b"\0" + name + b"\0") >= 0 for name in (b"xla_cpu_use_fusion_emitters", b"xla_cpu_max_isa")):
             os.environ["XLA_FLAGS"] += " --xla_cpu_use_fusion_emitters=false --xla_cpu_max_isa=AVX"
 
 
