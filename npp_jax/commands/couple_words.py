@@ -81,6 +81,8 @@ def told_of(
 
 def _doubts_of_gaps(table: CoupleTable, found: Interdiffusion, gaps: Sequence[tuple[float, float]]) -> list[str]:
     """Points in a gap, and jumps for which none was given."""
+    if not gaps:
+        return []
     c = table.fraction
     noise = np.abs(c - found.fraction) if table.sigma is None else table.sigma
     margin = _OUTSIDE * (1.4826 * float(np.median(noise)) if table.sigma is None else noise)
@@ -93,7 +95,7 @@ def _doubts_of_gaps(table: CoupleTable, found: Interdiffusion, gaps: Sequence[tu
             )
     share = (c - found.ends[0]) / (found.ends[1] - found.ends[0])
     jumps = np.diff(phases_of(found.depth, share)) * (np.diff(found.phase) == 0)
-    for k in np.flatnonzero(jumps) if gaps else ():
+    for k in np.flatnonzero(jumps):
         doubts.append(f"the profile jumps from {c[k]:.3g} to {c[k + 1]:.3g}, too, where no --gap is given")
     return doubts
 

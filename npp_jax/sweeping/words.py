@@ -54,7 +54,7 @@ def sentence(result: "SweepResult", within: int, limit: float) -> str:
     if limits:
         only = f"{limits} points only tell" if limits > 1 else "1 point only tells"
         return (
-            f"{best_of} has a {fits}: {place}. {near}; {words}. {only} of a limit of detection: whether a right model "
+            f"{best_of} has {fits}: {place}. {near}; {words}. {only} of a limit of detection: whether a right model "
             f"would have such a χ² depends on what it predicts there, and npp-jax fit tells it. {further}"
         )
     fits += f", probability {p_value:.2g}"
