@@ -4,9 +4,11 @@ Exit codes: 0 done, 2 wrong input (one line on standard error), 3 the result car
 finite result, 130 interrupted.
 """
 
-from typing import Annotated
+from itertools import pairwise, takewhile
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from npp_jax._version import __version__
 from npp_jax.cli.about import info, schema
@@ -41,6 +43,17 @@ def _main(
     """Nernst–Planck–Poisson simulation of ion exchange."""
 
 
+class _Command(TyperCommand):
+    """A command that does not take an option for the value of the option before it."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        taking = {name: not getattr(option, "is_flag", False) for option in self.params for name in option.opts}
+        for name, value in pairwise(takewhile(lambda given: given != "--", args)):
+            if taking.get(name) and value.startswith("--"):
+                ctx.fail(f"option '{name}' has no value: after it comes '{value}'")
+        return super().parse_args(ctx, args)
+
+
 _EXAMPLES = {
     new: "npp-jax new cait --profile K.csv --output first",
     check: "npp-jax check first/cait_K_study.toml --output first",
@@ -60,4 +73,4 @@ _EXAMPLES = {
 """Commands in the order of the help, each with a line to copy."""
 
 for _command, _example in _EXAMPLES.items():
-    app.command(epilog=f"Example: {_example}")(_command)
+    app.command(cls=_Command, epilog=f"Example: {_example}")(_command)

@@ -233,3 +233,16 @@ def test_help_shows_a_line_that_the_command_takes(name: str) -> None:
     command.make_context(name, words[1:])
     shown = CliRunner().invoke(app, [name, "--help"], env={"COLUMNS": "200"})
     assert " ".join(words) in " ".join(Text.from_ansi(shown.output).plain.split())
+
+
+@pytest.mark.parametrize(
+    ("words", "option", "after"),
+    [
+        (["export", "study.h5", "--csv", "--npz", "arrays.npz"], "--csv", "--npz"),
+        (["sweep", "--output", "--resume", "study.toml"], "--output", "--resume"),
+    ],
+)
+def test_an_option_is_not_the_value_of_another(words: list[str], option: str, after: str) -> None:
+    done = CliRunner().invoke(app, words, env={"COLUMNS": "200"})
+    assert done.exit_code == 2
+    assert f"option '{option}' has no value: after it comes '{after}'" in done.stderr
