@@ -155,7 +155,8 @@ def newton(
 
     def body(state: tuple) -> tuple:
         y, v, update, count, turn, _ = state
-        last = (turn >= cap) | jnp.all(update <= tolerance)
+        # What is no number any more stays none, however many iterations follow.
+        last = (turn >= cap) | jnp.all(~(update > tolerance))
         whole, new_v = correct(y, v, update)
         step = shorter(y, whole, new_v) if guarded else whole
         # Near the solution the last step is the plain one, which conserves exactly what the rates conserve.

@@ -24,19 +24,21 @@ def test_mean_between_two_fractions_is_the_integral() -> None:
 
 @pytest.mark.slow
 def test_front_of_a_foreign_ion_with_a_distribution_of_its_own() -> None:
-    """By the D of the middle the iteration ends nowhere; by the mean it does, and what is told is the excess charge."""
+    """By the D of the middle the iteration ends nowhere; by the mean it does as cells and steps are refined, and what
+    is told is the excess charge.
+    """
     native = npp.SEDDiffusivity(1.3e-18, npp.GaussianSED(0.25), 0.1)
     found = {}
-    for averaging in ("middle", "integral"):
+    for averaging, run in (("middle", npp.simulate), ("integral", npp.simulate_to_target)):
         foreign = npp.SEDDiffusivity(1e-20, npp.GaussianSED(0.25), 0.1, averaging=averaging)
         experiment = npp.Experiment(
             npp.Sample(500e-6, 9.0, 1.4e28),
             (npp.Species("Li", native, bulk_fraction=1.0), npp.Species("K", foreign)),
             (npp.Stage(npp.IonBeamPotential("K", 10.0), 350.0, charge=200.0),),
         )
-        found[averaging] = npp.simulate(experiment, npp.FAST).report
+        found[averaging] = run(experiment).report
     assert int(found["middle"].status) == npp.Status.NOT_CONVERGED
+    assert float(found["middle"].newton_update) > 1.0
     assert int(found["integral"].status) == npp.Status.NOT_NEUTRAL
-    assert float(np.max(found["integral"].profile_error)) < npp.FAST.profile_target
-    assert float(found["integral"].newton_update) < 1e-3
-    assert float(found["integral"].ion_balance) < 3e-3
+    assert float(np.max(found["integral"].profile_error)) < npp.ACCURATE.profile_target
+    assert float(found["integral"].ion_balance) < 1e-4

@@ -183,3 +183,13 @@ def test_what_limits_cut_off_is_no_convergence() -> None:
         jnp.asarray(1.0), prescribed=True, cap=jnp.asarray(20), tolerance=1e-12,
     )  # fmt: skip
     assert float(found.update) == pytest.approx(1.5)
+
+
+def test_what_is_no_number_ends_the_iteration() -> None:
+    """It would not come back, and a batch would wait for it."""
+    both = jnp.stack([SOURCE, SOURCE.at[0].set(jnp.nan)], axis=1)
+    coupling = jnp.stack([COUPLING, COUPLING])
+    found = find(both, TOTAL, coupling, prescribed=True, cap=1000)
+    assert float(found.iterations[1]) < 20.0
+    np.testing.assert_allclose(found.y[0][:, 0], ROOT, rtol=1e-12)
+    assert bool(jnp.all(jnp.isnan(found.y[0][:, 1])))
