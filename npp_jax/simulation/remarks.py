@@ -10,6 +10,7 @@ from npp_jax.physics.diffusivity import FULL, SEDDiffusivity
 from npp_jax.physics.experiment import Experiment, laws_of
 from npp_jax.physics.keys import STAGE
 from npp_jax.physics.protocol import IonBeamCurrent, IonBeamPotential, Reservoir
+from npp_jax.simulation.judge import NEUTRALITY
 from npp_jax.simulation.solution import Solution
 from npp_jax.simulation.status import Status
 
@@ -35,6 +36,7 @@ def remarks(experiment: Experiment, solution: Solution) -> tuple[str, ...]:
     """Sentences on a solution, in words of the experiment; none where all is usual. Not for use inside of `jit`."""
     steep = _steepest_law(experiment) if np.isin(solution.report.status, _UNRESOLVED).any() else ()
     return (
+        *_excess_charge(solution),
         *_full_sites(experiment, solution),
         *_not_held(experiment, solution),
         *_high_potentials(experiment, solution),
@@ -43,6 +45,17 @@ def remarks(experiment: Experiment, solution: Solution) -> tuple[str, ...]:
         *causes(experiment, solution),
         *steep,
     )
+
+
+def _excess_charge(solution: Solution) -> Iterator[str]:
+    """An excess charge that the model leaves out, where a worse status has the word: no error estimate counts it."""
+    excess = np.abs(np.asarray(solution.report.excess_charge))
+    hidden = (excess > NEUTRALITY) & (np.asarray(solution.report.status) > Status.NOT_NEUTRAL)
+    if solution.model == "electroneutral" and hidden.any():
+        yield (
+            f"an excess charge of {np.max(excess, where=hidden, initial=0.0):.2g} of the bulk is left out by the "
+            "electroneutral model, and by the error estimate: run the full model"
+        )
 
 
 def _full_sites(experiment: Experiment, solution: Solution) -> Iterator[str]:

@@ -94,3 +94,14 @@ def test_immobile_ions_that_move_are_named() -> None:
     assert remarks(with_width(0.25), simulated(SMALL)(with_width(0.25))) == ()
     (text,) = remarks(with_width(0.08), simulated(SMALL)(with_width(0.08)))
     assert text.startswith("Li falls below its immobile fraction: with so narrow a distribution")
+
+
+@pytest.mark.parametrize("status", list(Status))
+def test_an_excess_charge_behind_a_worse_status_is_told(solution: Solution, status: Status) -> None:
+    report = replace(solution.report, status=jnp.asarray(status, jnp.int32))
+    small = replace(solution, report=replace(report, excess_charge=jnp.asarray(-0.005)))
+    assert not any("excess charge" in text for text in remarks(base(), small))
+    charged = replace(solution, report=replace(report, excess_charge=jnp.asarray(-2.3)))
+    told = [text for text in remarks(base(), charged) if "excess charge of 2.3 of the bulk" in text]
+    assert len(told) == (status > Status.NOT_NEUTRAL)
+    assert not any("excess charge" in text for text in remarks(base(), replace(charged, model="full")))
