@@ -4,7 +4,7 @@ Exit codes: 0 done, 2 wrong input (one line on standard error), 3 the result car
 finite result, 130 interrupted.
 """
 
-from itertools import pairwise, takewhile
+from itertools import pairwise
 from typing import Annotated, Any
 
 import typer
@@ -48,7 +48,9 @@ class _Command(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         taking = {name: not getattr(option, "is_flag", False) for option in self.params for name in option.opts}
-        for name, value in pairwise(takewhile(lambda given: given != "--", args)):
+        for name, value in pairwise(args):
+            if name == "--":
+                break
             if taking.get(name) and value.startswith("--"):
                 ctx.fail(f"option '{name}' has no value: after it comes '{value}'")
         return super().parse_args(ctx, args)

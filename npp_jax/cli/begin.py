@@ -7,6 +7,7 @@ import typer
 
 from npp_jax.cli.terminal import exit_codes, make_folder, say, start_jax, tell_written
 from npp_jax.text.formats import FigureFormat
+from npp_jax.text.shell import shell_line
 
 
 def new(
@@ -71,7 +72,7 @@ def new(
         say(line)
     tell_written(written)
     last = next(path for path in reversed(written) if path.suffix == ".toml")
-    say(f"next: npp-jax check {last}")
+    say(f"next: {shell_line('check', last)}")
 
 
 def check(

@@ -1,6 +1,7 @@
 """Experiment and study that fit D(c) to a measured couple, made from the free form of its profile."""
 
 import math
+from pathlib import Path
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -11,6 +12,7 @@ from npp_jax.fitting.couple import CoupleFit
 from npp_jax.fitting.couple_start import PRIOR, RANGE
 from npp_jax.physics.boltzmann_matano import Interdiffusion
 from npp_jax.physics.couple_profile import spline_of
+from npp_jax.text.shell import shell_line
 
 _REACH = 3.0
 """Least length of each half, in 2√(Dt): nothing has come to the ends of the couple."""
@@ -115,8 +117,9 @@ duration_h = {time_h:.9g}
     parameters.append(
         _parameter("position_um", f"initial.{species}.position_um", max(start - off, 0.0), min(start + off, whole))
     )
+    file = Path(f"{stem}_study.toml")
     study = f"""# D(c) of {stem} with its band: ln D at knots, and the place of the first contact.
-# Look first: npp-jax check {stem}_study.toml      Then: npp-jax fit {stem}_study.toml --output results
+# Look first: {shell_line("check", file)}      Then: {shell_line("fit", file, "--output", "results")}
 # What each key means: npp-jax schema study --markdown
 schema_version = 1
 title = "D(c) of a diffusion couple"

@@ -1,7 +1,6 @@
 """`npp-jax import-sims`: from the words of the command line to a profile, its file and its figure."""
 
 import re
-import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from npp_jax.sims.profile import SimsProfile
 from npp_jax.sims.raw import RawProfile
 from npp_jax.sims.read import read_raw
 from npp_jax.text.errors import OneLineError
+from npp_jax.text.shell import shell_line
 
 _TRANSIENT = 5
 """Points at the surface whose signal may be larger than that of the glass."""
@@ -194,14 +194,12 @@ def example_command(file: Path, raw: RawProfile, format: str = "auto") -> str:
         if len(set(named)) == 1 and channel.name not in found.values():
             found.setdefault(named[0], channel.name)
     ions = sorted(found, key=_MOBILE.index)[:2] or [channel.name for channel in raw.channels[:2]]
-    words = ["npp-jax", "import-sims", str(file)] + ([] if format == "auto" else ["--format", format])
+    words: list[str | Path] = ["import-sims", file] + ([] if format == "auto" else ["--format", format])
     for ion in ions:
         words += ["--species", ion if found.get(ion, ion) == ion else f"{ion}={found[ion]}"]
     normalise = _first_right(raw, {ion: found.get(ion, ion) for ion in ions})
-    command = shlex.join(
-        [*words, *(part for ion, way in normalise.items() for part in ("--normalise", f"{ion}={way}"))]
-    )
-    return command if raw.axis == "depth" else f"{command} --crater-depth-nm DEPTH --crater-sigma-nm SIGMA"
+    order = shell_line(*words, *(part for ion, way in normalise.items() for part in ("--normalise", f"{ion}={way}")))
+    return order if raw.axis == "depth" else f"{order} --crater-depth-nm DEPTH --crater-sigma-nm SIGMA"
 
 
 _NAMED = re.compile(rf"(?<![A-Za-z])({'|'.join(_MOBILE)})(?![A-Za-z0-9])")

@@ -240,6 +240,7 @@ def test_help_shows_a_line_that_the_command_takes(name: str) -> None:
     [
         (["export", "study.h5", "--csv", "--npz", "arrays.npz"], "--csv", "--npz"),
         (["sweep", "--output", "--resume", "study.toml"], "--output", "--resume"),
+        (["plot", "study.h5", "--output", "--"], "--output", "--"),
     ],
 )
 def test_an_option_is_not_the_value_of_another(words: list[str], option: str, after: str) -> None:

@@ -54,7 +54,7 @@ def test_derivative_by_the_mixing_time() -> None:
     """Forward, reverse and central differences, of the charge that passes."""
 
     def charge(tau: jax.Array) -> jax.Array:
-        return npp.simulate(half_exchanged(tau), SMALL).trace.charge[-1]
+        return npp.simulate(half_exchanged(tau), npp.FAST).trace.charge[-1]
 
     @jax.jit
     def both(tau: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -64,9 +64,9 @@ def test_derivative_by_the_mixing_time() -> None:
 
     at, step = 1500.0, 15.0
     forward, reverse = both(jnp.asarray(at))
-    less, _, more = np.asarray(RUN(half_exchanged(jnp.asarray([at - step, at, at + step]))).trace.charge[-1])
+    less, more = jax.jit(jax.vmap(charge))(jnp.asarray([at - step, at + step]))
     assert float(forward) == pytest.approx(float(reverse), rel=1e-8)
-    assert float(forward) == pytest.approx((more - less) / (2.0 * step), rel=0.01)
+    assert float(forward) == pytest.approx(float(more - less) / (2.0 * step), rel=0.002)
 
 
 def test_mixing_time_where_it_does_not_belong() -> None:

@@ -1,7 +1,6 @@
 """A measured profile in the files that `npp-jax new` writes: its ions, its counts, and the lines that name it."""
 
 import re
-import shlex
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +11,7 @@ from npp_jax.files import ConfigError
 from npp_jax.files.profile_table import read_profile
 from npp_jax.fitting.first_guess import SeenFront, counts_at_one, native_fraction, see_front
 from npp_jax.observe import FAR, MINIMUM_POINTS, DepthProfile
+from npp_jax.text.shell import shell_line
 
 _CERTAIN = 4.0
 """Standard deviations by which the one ion must rise against the other."""
@@ -74,7 +74,7 @@ def _read(path: Path, counts: float | None, first_depth: float) -> Measured:
         if not any(text in str(error) for text in ("columns must be", "needs the columns", "has the unit")):
             raise
         # A file of the instrument, or of counts: the command lists its channels, and what to type then.
-        raise ConfigError(f"{error}; begin with: {shlex.join(['npp-jax', 'import-sims', str(path)])}") from None
+        raise ConfigError(f"{error}; begin with: {shell_line('import-sims', path)}") from None
     counts = counts_at_one(profile) if counts is None else counts
     if counts is not None and np.any(np.asarray(profile.fraction) < 0.0):
         raise ConfigError(f"{path}: counts per fraction were given, but fractions below zero are no counts")
