@@ -108,23 +108,25 @@ def command(
         say(*describe(raw), *(f"warning: {line}" for line in raw.warnings))
         say(f"to import: {example_command(file, raw, format)}")
         return told
-    channels = dict(_pair(file, "--species", item, item) for item in species)
-    if len(channels) != len(species):
-        raise fault(file, f"--species: {', '.join(species)} names a species twice")
+    channels = _named(file, "--species", [item if "=" in item else f"{item}={item}" for item in species])
     everywhere = [item for item in normalise if "=" not in item]
-    ways = {name: everywhere[-1] for name in channels} if everywhere else {}
+    if len(everywhere) > 1:
+        raise fault(file, f"--normalise: {' and '.join(everywhere)} are given for all species; name one, as K=sum")
+    ways = {name: everywhere[0] for name in channels} if everywhere else {}
     options = ImportOptions(
         species=channels,
-        normalise={**ways, **dict(_pair(file, "--normalise", item) for item in normalise if "=" in item)},
+        normalise={**ways, **_named(file, "--normalise", [item for item in normalise if "=" in item])},
         bulk_nm=_range(file, "--bulk-nm", bulk_nm) if bulk_nm else None,
         crater_depth_nm=crater_depth_nm,
         crater_sigma_nm=crater_sigma_nm,
         duration_s=duration_s,
-        sputter_rates={k: _float(file, "--sputter-rate", v) for k, v in _pairs(file, "--sputter-rate", sputter_rate)},
+        sputter_rates={
+            k: _float(file, "--sputter-rate", v) for k, v in _named(file, "--sputter-rate", sputter_rate).items()
+        },
         reference=reference,
         background={
             k: _range(file, "--background", v) if ":" in v else _float(file, "--background", v)
-            for k, v in _pairs(file, "--background", background)
+            for k, v in _named(file, "--background", background).items()
         },
         close_sum=close_sum,
         surface_nm=surface_nm,
@@ -268,18 +270,17 @@ def _summary(profile: SimsProfile) -> list[str]:
     return lines + [f"warning: {line}" for line in profile.warnings]
 
 
-def _pair(file: Path, option: str, text: str, alone: str | None = None) -> tuple[str, str]:
-    """Both sides of `K=39K+`; without the sign, `alone` stands for both."""
-    name, sign, value = text.partition("=")
-    if not sign and alone:
-        return alone, alone
-    if not name.strip() or not value.strip():
-        raise fault(file, f"{option}: {text!r}; NAME=VALUE was expected")
-    return name.strip(), value.strip()
-
-
-def _pairs(file: Path, option: str, texts: Sequence[str]) -> list[tuple[str, str]]:
-    return [_pair(file, option, text) for text in texts]
+def _named(file: Path, option: str, texts: Sequence[str]) -> dict[str, str]:
+    """Values by name of all that was given as `K=39K+` to one option."""
+    found: dict[str, str] = {}
+    for text in texts:
+        name, _, value = (part.strip() for part in text.partition("="))
+        if not name or not value:
+            raise fault(file, f"{option}: {text!r}; NAME=VALUE was expected")
+        if name in found:
+            raise fault(file, f"{option}: {name} is given twice, as {found[name]} and as {value}")
+        found[name] = value
+    return found
 
 
 def _float(file: Path, option: str, text: str) -> float:

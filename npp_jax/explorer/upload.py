@@ -181,8 +181,8 @@ class Upload:
 
     def _imported(self, path: Path) -> Path:
         """Profile of a SIMS file, by the options of the page."""
-        channels = dict(_pair("SIMS channels", item) for item in self._channels.value.split(",") if item.strip())
-        normalise = dict(_pair("normalise", item) for item in self._normalise.value.split(",") if item.strip())
+        channels = _named("SIMS channels", self._channels.value)
+        normalise = _named("normalise", self._normalise.value)
         low, _, high = self._bulk.value.partition(":")
         bulk = (_number("bulk", low), _number("bulk", high)) if self._bulk.value.strip() else None
         crater = _number("crater depth", self._crater.value) if self._crater.value.strip() else None
@@ -218,7 +218,7 @@ def told_of_sliders(before: set[str], after: set[str], name: str) -> str:
 def backgrounds(text: str) -> dict[str, tuple[float, float] | float]:
     """Backgrounds by species of `K=800:1000, Li=0.4`: depths in nm over which it is the mean, or ions a point."""
     found: dict[str, tuple[float, float] | float] = {}
-    for name, value in (_pair("background", item) for item in text.split(",") if item.strip()):
+    for name, value in _named("background", text).items():
         low, sign, high = value.partition(":")
         found[name] = (_number("background", low), _number("background", high)) if sign else _number("background", low)
     return found
@@ -248,8 +248,16 @@ def _number(name: str, text: str) -> float:
         raise ConfigError(f"{name}: '{text[:40]}' is not a number") from None
 
 
-def _pair(name: str, text: str) -> tuple[str, str]:
-    left, sign, right = (part.strip() for part in text.partition("="))
-    if not sign or not left or not right:
-        raise ConfigError(f"{name}: '{text[:40]}'; NAME=VALUE is needed")
-    return left, right
+def _named(field: str, text: str) -> dict[str, str]:
+    """Values by name of `K=39K+, Li=7Li+`."""
+    found: dict[str, str] = {}
+    for item in text.split(","):
+        if not item.strip():
+            continue
+        name, _, value = (part.strip() for part in item.partition("="))
+        if not name or not value:
+            raise ConfigError(f"{field}: '{item.strip()[:40]}'; NAME=VALUE is needed")
+        if name in found:
+            raise ConfigError(f"{field}: {name} is given twice, as {found[name]} and as {value}")
+        found[name] = value
+    return found

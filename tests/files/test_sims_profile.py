@@ -258,7 +258,11 @@ def test_ions_are_found_in_longer_titles(tmp_path: Path):
     ("fields", "message"),
     [
         ({"species": ["K="]}, "--species: 'K='; NAME=VALUE was expected"),
-        ({"species": ["K=39K+", "K=7Li+"]}, "names a species twice"),
+        ({"species": ["K=39K+", "K=7Li+"]}, "--species: K is given twice, as 39K+ and as 7Li+"),
+        ({"normalise": ["K=sum", "K=bulk"]}, "--normalise: K is given twice, as sum and as bulk"),
+        ({"normalise": ["sum", "bulk"]}, "--normalise: sum and bulk are given for all species"),
+        ({"background": ["K=1", "K=2"]}, "--background: K is given twice"),
+        ({"sputter_rate": ["K=1", "K=2"]}, "--sputter-rate: K is given twice"),
         ({"bulk_nm": "200"}, "--bulk-nm: '200'; two depths such as 800:1000"),
         ({"bulk_nm": "a:300"}, "--bulk-nm: 'a' is not a number"),
         ({"background": ["3"]}, "--background: '3'; NAME=VALUE"),

@@ -1,4 +1,4 @@
-"""Run every pair of options through the command line: `make pairs`, one to two hours on two cores.
+"""Run every pair of options through the command line: `make pairs`, some 80 minutes of one core.
 
 Prints one line for each command; ends with exit code 1 if one ended in a traceback or in more than one line.
 """
