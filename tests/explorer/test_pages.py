@@ -212,7 +212,7 @@ def test_a_raw_file_is_imported_with_the_options_and_the_warnings_of_the_command
     with pytest.raises(ValueError, match="background: 'K'; NAME=VALUE"):
         upload.backgrounds(form._background.value)
     assert upload.backgrounds("K=800:1000, Li=0.4") == {"K": (800.0, 1000.0), "Li": 0.4}
-    with pytest.raises(ConfigError, match="K is given twice, as 1 and as 2"):
+    with pytest.raises(ValueError, match="K is given twice, as 1 and as 2"):
         upload.backgrounds("K=1, Li=0.4, K=2")
 
 
