@@ -48,9 +48,11 @@ class _Command(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         taking = {name: not getattr(option, "is_flag", False) for option in self.params for name in option.opts}
-        for name, value in pairwise(args):
+        for name, value in pairwise([*args, ""]):
             if name == "--":
                 break
+            if taking.get(name.removesuffix("=")) and (name.endswith("=") or not value):
+                ctx.fail(f"option '{name.removesuffix('=')}' has no value")
             if taking.get(name) and value.startswith("--"):
                 ctx.fail(f"option '{name}' has no value: after it comes '{value}'")
         return super().parse_args(ctx, args)

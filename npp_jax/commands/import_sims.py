@@ -19,6 +19,7 @@ from npp_jax.sims.profile import SimsProfile
 from npp_jax.sims.raw import RawProfile
 from npp_jax.sims.read import read_raw
 from npp_jax.text.errors import OneLineError
+from npp_jax.text.pairs import values_by_name
 from npp_jax.text.shell import shell_line
 
 _TRANSIENT = 5
@@ -271,16 +272,11 @@ def _summary(profile: SimsProfile) -> list[str]:
 
 
 def _named(file: Path, option: str, texts: Sequence[str]) -> dict[str, str]:
-    """Values by name of all that was given as `K=39K+` to one option."""
-    found: dict[str, str] = {}
-    for text in texts:
-        name, _, value = (part.strip() for part in text.partition("="))
-        if not name or not value:
-            raise fault(file, f"{option}: {text!r}; NAME=VALUE was expected")
-        if name in found:
-            raise fault(file, f"{option}: {name} is given twice, as {found[name]} and as {value}")
-        found[name] = value
-    return found
+    """Values by name of all that was given to one option."""
+    try:
+        return values_by_name(option, texts)
+    except ValueError as error:
+        raise fault(file, str(error)) from None
 
 
 def _float(file: Path, option: str, text: str) -> float:

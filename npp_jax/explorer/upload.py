@@ -31,6 +31,7 @@ from npp_jax.sims import ImportOptions, import_sims
 from npp_jax.sims.errors import SimsFileError
 from npp_jax.sims.importing import describe
 from npp_jax.sims.read import read_raw
+from npp_jax.text.pairs import values_by_name
 
 if TYPE_CHECKING:
     from npp_jax.explorer.page import Page
@@ -250,14 +251,7 @@ def _number(name: str, text: str) -> float:
 
 def _named(field: str, text: str) -> dict[str, str]:
     """Values by name of `K=39K+, Li=7Li+`."""
-    found: dict[str, str] = {}
-    for item in text.split(","):
-        if not item.strip():
-            continue
-        name, _, value = (part.strip() for part in item.partition("="))
-        if not name or not value:
-            raise ConfigError(f"{field}: '{item.strip()[:40]}'; NAME=VALUE is needed")
-        if name in found:
-            raise ConfigError(f"{field}: {name} is given twice, as {found[name]} and as {value}")
-        found[name] = value
-    return found
+    try:
+        return values_by_name(field, (item for item in text.split(",") if item.strip()))
+    except ValueError as error:
+        raise ConfigError(str(error)) from None

@@ -175,7 +175,7 @@ class SEDDiffusivity(AbstractDiffusivity):
 
         def mean(a: Array, b: Array) -> Array:
             middle, half = 0.5 * (a + b), 0.5 * (b - a)
-            # The points are an axis of the arrays: written out one by one, they are most of a program to compile.
+            # The points are an axis of the arrays, so that D is compiled once and not for each.
             points, weights = (jnp.asarray(v, half.dtype) for v in _GAUSS)
             parts = jax.vmap(lambda point, weight: weight * D(middle + point * half))(points, weights)
             return 0.5 * jnp.sum(parts, axis=0)

@@ -247,3 +247,9 @@ def test_an_option_is_not_the_value_of_another(words: list[str], option: str, af
     done = CliRunner().invoke(app, words, env={"COLUMNS": "200"})
     assert done.exit_code == 2
     assert f"option '{option}' has no value: after it comes '{after}'" in done.stderr
+
+
+@pytest.mark.parametrize("words", [["--output="], ["--output", ""], ["--output"]])
+def test_an_empty_value_is_none(words: list[str]) -> None:
+    done = CliRunner().invoke(app, ["plot", "study.h5", *words], env={"COLUMNS": "200"})
+    assert done.exit_code == 2 and "option '--output' has no value" in done.stderr

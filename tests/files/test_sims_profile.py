@@ -257,7 +257,7 @@ def test_ions_are_found_in_longer_titles(tmp_path: Path):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"species": ["K="]}, "--species: 'K='; NAME=VALUE was expected"),
+        ({"species": ["K="]}, "--species: 'K='; NAME=VALUE is needed"),
         ({"species": ["K=39K+", "K=7Li+"]}, "--species: K is given twice, as 39K+ and as 7Li+"),
         ({"normalise": ["K=sum", "K=bulk"]}, "--normalise: K is given twice, as sum and as bulk"),
         ({"normalise": ["sum", "bulk"]}, "--normalise: sum and bulk are given for all species"),
