@@ -114,7 +114,7 @@ def _tested(
 
 def _words(channel: Channel, signal: Signal, found: Scatter, options: ImportOptions) -> str:
     """How the signal scatters, and why that may be."""
-    dwell = (channel.dwell or options.dwell_s) if channel.kind == "rate" else None
+    dwell = (options.dwell_s or channel.dwell) if channel.kind == "rate" else None
     why = causes(found, float(np.mean(signal.ions)), dwell)
     return f"{channel.name}: the variance is {found.factor:.2g} times that of counting, likely by {why}"
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from npp_jax.sims.aligned import aligned, check_dwell, left_out, usable
 from npp_jax.sims.depth import depth_of_time, mixed_rate
-from npp_jax.sims.doubts import doubts, unused_signals, warnings_of
+from npp_jax.sims.doubts import doubts, unused_options, unused_signals, warnings_of
 from npp_jax.sims.errors import SimsFileError, fault
 from npp_jax.sims.normalise import (
     bulk_scale,
@@ -62,6 +62,7 @@ def _converted(raw: RawProfile, options: ImportOptions, odd: tuple[str, ...]) ->
     reference = usable(raw, raw.channel(options.reference)) if options.reference else None
     everything = [*channels, *([reference] if reference else [])]
     warnings = [*warnings_of(raw, {channel.name for channel in everything}, as_counts=options.as_counts), *odd]
+    warnings += unused_options(raw, everything, options)
     check_dwell(raw, everything, options)
     duration, crater = _crater(raw, options, float(max(c.axis[-1] for c in raw.channels)), warnings)
     rough = channels[0].axis * crater / duration

@@ -2,11 +2,12 @@
 
 import math
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from jaxtyping import Bool, Float
 
+from npp_jax.sims.options import ImportOptions
 from npp_jax.sims.raw import Channel, RawProfile
 from npp_jax.sims.table import GUESSED
 
@@ -134,6 +135,36 @@ def below_none(
         f"{name}: the fraction is {mean[lowest]:.2g} about {depth[lowest + _WINDOW // 2]:.4g} nm, less than none: is "
         "the background right that was taken off, in ions a point or by depths at which there are no others?"
     )
+
+
+def unused_options(raw: RawProfile, channels: list[Channel], options: ImportOptions) -> Iterator[str]:
+    """A line for each option that was given and changes nothing, and for a counting time that differs from the file's.
+
+    Parameters
+    ----------
+    raw
+        File that is imported.
+    channels
+        Those of its channels that are used.
+    options
+        What was chosen.
+    """
+    charges = [field for field in ("charge_mC_cm2", "density_m3") if getattr(options, field) is not None]
+    if charges and not {"uptake", "loss"} & set(options.normalise.values()):
+        verb = "are" if len(charges) > 1 else "is"
+        yield f"{' and '.join(charges)} {verb} not used: no species is normalised by uptake or loss"
+    if options.duration_s is not None and raw.axis == "depth":
+        yield "duration_s is not used: the file has depths"
+    given = options.dwell_s
+    if given is None:
+        return
+    rates = [channel for channel in channels if channel.kind == "rate"]
+    if not rates:
+        yield "dwell_s is not used: no signal is a rate"
+    for channel in rates:
+        if channel.dwell is not None and channel.dwell != given:
+            taken = f"a counting time of {given:g} s is taken"
+            yield f"{channel.name}: {taken}, in place of {channel.dwell:g} s of the file"
 
 
 def unused_signals(

@@ -54,7 +54,7 @@ class ImportOptions:
     density_m3: float | None = None
     """Number density of the mobile ions of the bulk, for `uptake` and `loss`."""
     dwell_s: float | None = None
-    """Counting time of a point, for rates of files that do not tell it."""
+    """Counting time of a point, of rates; it goes before what the file tells."""
     as_counts: bool = False
     """Take signals whose unit is not known for counted ions."""
     sigma_relative: float = 0.0

@@ -67,11 +67,14 @@ def counted_signal(channel: Channel, dwell: float | None = None, as_counts: bool
     channel
         Signals, finite and not negative.
     dwell
-        Counting time of a point, for rates of files that do not tell it. [s]
+        Counting time of a point, of rates; it goes before what the file tells. [s]
     as_counts
         Whether a signal of unknown unit is one of counted ions.
     """
-    per_count = channel.per_count or (1.0 / dwell if dwell and channel.kind == "rate" else None)
+    per_count = channel.per_count
+    if dwell and channel.kind == "rate":
+        # A file may hold the yield of the detector beside its counting time.
+        per_count = per_count * channel.dwell / dwell if per_count and channel.dwell else 1.0 / dwell
     if per_count is None and as_counts and channel.kind in {"counts", "other"}:
         per_count = 1.0
     if per_count is None:

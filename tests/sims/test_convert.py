@@ -255,6 +255,28 @@ def test_choices_that_do_not_fit_are_refused_in_one_line(fields: dict, message: 
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("fields", "warning"),
+    [
+        ({"density_m3": DENSITY}, "density_m3 is not used: no species is normalised by uptake or loss"),
+        (
+            {"charge_mC_cm2": CHARGE_MC_CM2, "density_m3": DENSITY, "normalise": {"K": "sum"}},
+            "charge_mC_cm2 and density_m3 are not used: no species is normalised by uptake or loss",
+        ),
+        ({"duration_s": 90.0}, "duration_s is not used: the file has depths"),
+        ({"dwell_s": 0.5}, "dwell_s is not used: no signal is a rate"),
+    ],
+)
+def test_a_choice_without_effect_is_told(fields: dict, warning: str):
+    fields = {"normalise": {"K": "sum"}, **fields}
+    plain, told = (
+        convert(simulated(np.random.default_rng(5)), options(**more))
+        for more in ({"normalise": fields["normalise"]}, fields)
+    )
+    assert set(told.warnings) - set(plain.warnings) == {warning}
+    np.testing.assert_array_equal(told.fraction, plain.fraction)
+
+
 def test_times_need_a_crater(rng: np.random.Generator):
     with pytest.raises(SimsFileError, match="sputter times, no depths: give the crater depth"):
         convert(simulated(rng, "time"), options())

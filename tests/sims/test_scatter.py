@@ -91,6 +91,17 @@ def test_an_impossible_counting_time_is_refused(tmp_path: Path, rng: np.random.G
         imported(rates(tmp_path / "r.txt", rng), dwell_s=600.0)
 
 
+def test_a_counting_time_that_is_given_goes_before_that_of_the_file(tmp_path: Path, rng: np.random.Generator):
+    """The file calls its milliseconds seconds, or is right: the warning stands only in the first."""
+    wrong, right = (rates(tmp_path / f"{k}.txt", np.random.default_rng(3), f"Dwell time: {k} s") for k in (1.9, 0.5))
+    told, plain = imported(wrong, dwell_s=0.5), imported(right, dwell_s=0.5)
+    for profile in (told, plain):
+        np.testing.assert_allclose(profile.counts, imported(right).counts)
+        assert not any("times that of counting" in line for line in profile.warnings)
+    said = "7Li+: a counting time of 0.5 s is taken, in place of 1.9 s of the file"
+    assert said in told.warnings and not any("in place of" in line for line in plain.warnings)
+
+
 def test_counted_signals_pass(rng: np.random.Generator):
     """Of many profiles none is refused, whatever its level, front and length."""
     for level in (1.0, 10.0, 1e3, 1e5):

@@ -49,6 +49,9 @@ def test_rates_become_ions_by_the_worth_of_one():
     np.testing.assert_allclose(signal.ions, [4.0, 8.0, 0.0, 2.0, 6.0])
     by_dwell = counted_signal(channel([2.0, 4.0, 0.0, 1.0, 3.0], kind="rate", per_count=None), dwell=2.0)
     np.testing.assert_allclose(by_dwell.ions, signal.ions)
+    # A detector that sees half of the ions: its yield stays where another counting time goes before that of the file.
+    half = channel([2.0, 4.0, 0.0, 1.0, 3.0], kind="rate", per_count=2.0, dwell=1.0)
+    np.testing.assert_allclose(counted_signal(half, dwell=4.0).ions, signal.ions)
 
 
 def test_unknown_units_are_counts_only_if_told():
