@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 from npp_jax.fitting import words
 from npp_jax.fitting.chance import probability
 from npp_jax.fitting.jacobian import Expansion, LinearModel
+from npp_jax.fitting.mesh_error import with_mesh
 from npp_jax.fitting.minima import Minimum, distinct_minima
 from npp_jax.fitting.systematic import is_systematic
 from npp_jax.inference.descent import Method, descend, with_rows
@@ -58,6 +59,8 @@ class FitResult:
     """How each start ended; the last may be one that a profile likelihood found."""
     expansion: Expansion
     """Residuals, signals and their slopes at the best parameters, with a first axis of one."""
+    mesh: Float[np.ndarray, " parameter"]
+    """How far each parameter would move without errors of cells and steps, in standard errors; zero if `far_off`."""
     path: Float[np.ndarray, "step parameter"]
     """Where the best start came along, from its start to the minimum."""
 
@@ -194,7 +197,7 @@ def fit(
         )
     result = _result(model, posterior, refined, visited, len(starts))
     if not profile_points or result.far_off:
-        return result
+        return with_mesh(model, result)
     if on_refined is not None:
         on_refined(result)
     profiles = _profiles(posterior, result, profile_points, options, on_ends)
@@ -205,7 +208,7 @@ def fit(
         refined = jax.tree.map(lambda *parts: jnp.concatenate(parts), refined, more)
         result = _result(model, posterior, refined, visited, len(starts))
         profiles = _profiles(posterior, result, profile_points, options, on_ends)
-    return dataclasses.replace(result, profiles=profiles)
+    return with_mesh(model, dataclasses.replace(result, profiles=profiles))
 
 
 def _result(
@@ -245,6 +248,7 @@ def _result(
         identifiability=identifiability(expansion.jacobian[0], theta, parameters),
         refined=refined,
         expansion=expansion,
+        mesh=np.zeros(len(parameters)),
         path=_path(visited, best, starts, np.asarray(theta)),
     )
 
@@ -287,11 +291,7 @@ def _profiles(
 
 def _path(visited: list[np.ndarray], best: int, starts: int, end: np.ndarray) -> np.ndarray:
     """Trial points of the best start without repetitions, up to the end."""
-    own = (
-        [theta[best] for theta in visited if len(theta) == starts]
-        if best < starts
-        else [theta[0] for theta in visited[-1:]]
-    )
-    table = np.stack(own)
+    rows, row = ([theta for theta in visited if len(theta) == starts], best) if best < starts else (visited[-1:], 0)
+    table = np.stack([theta[row] for theta in rows])
     moved = np.concatenate([[True], np.any(np.diff(table, axis=0) != 0.0, axis=1)])
     return np.concatenate([table[moved], end[None]])

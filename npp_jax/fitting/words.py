@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _TOLD = 3
 """Parameters in the sentence of a fit."""
+_MOVED = 0.3
+"""How far the mesh may move a parameter without a word, in standard errors."""
 _PULLED = 2.0
 """Standard deviations of a prior beyond which the data and what was known do not agree."""
 
@@ -51,6 +53,8 @@ def warnings(result: "FitResult") -> list[str]:
     held = given_text(result.parameters, result.covariance)
     if held:
         found.append(f"Standard errors are{held}, the end of the range.")
+    # Before χ², which the errors of a mesh raise too.
+    found += _moved(result)
     freedom = round(result.points - result.effective)
     if result.p_value < UNLIKELY:
         how = "; these are of the covariance, as profile likelihoods are not sought so far off" * result.far_off
@@ -84,6 +88,19 @@ def _pulled(result: "FitResult") -> Iterator[str]:
         if parameter.prior is not None and abs(distance) > _PULLED * parameter.prior.sigma:
             errors = f"{abs(distance) / parameter.prior.sigma:.1f} standard deviations"
             yield f"{parameter.name} ended {errors} from what was known of it, {parameter.prior.mean:.5g}."
+
+
+def _moved(result: "FitResult") -> Iterator[str]:
+    """A mesh that is too coarse for data as exact as these."""
+    worst = int(np.argmax(np.abs(result.mesh)))
+    moved = result.mesh[worst]
+    if abs(moved) > _MOVED:
+        more = "lower" if moved < 0.0 else "higher"
+        yield (
+            f"Cells and steps are too coarse for data as exact: without their errors {result.names[worst]} would be "
+            f"some {abs(moved):.1f} standard errors {more}. Take setting = 'accurate' if this was fast; from Python, "
+            "controls with more cells and steps."
+        )
 
 
 def sentence(result: "FitResult") -> str:
