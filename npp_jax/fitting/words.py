@@ -11,6 +11,7 @@ from npp_jax.fitting.unit_words import unit_of
 from npp_jax.inference.agreement import POOR, UNLIKELY, agrees, too_close
 from npp_jax.inference.digits import estimate_texts, further
 from npp_jax.inference.estimate import NOT_DETERMINED, given_text
+from npp_jax.inference.finer import NOTICEABLE
 from npp_jax.inference.interval_end import Outcome
 from npp_jax.inference.parameter import Parameter
 from npp_jax.inference.refine_result import GOOD, REASON_ADVICE, Reason
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
 _TOLD = 3
 """Parameters in the sentence of a fit."""
-_MOVED = 0.3
-"""How far the mesh may move a parameter without a word, in standard errors."""
 _PULLED = 2.0
 """Standard deviations of a prior beyond which the data and what was known do not agree."""
 
@@ -94,7 +93,7 @@ def _moved(result: "FitResult") -> Iterator[str]:
     """A mesh that is too coarse for data as exact as these."""
     worst = int(np.argmax(np.abs(result.mesh)))
     moved = result.mesh[worst]
-    if abs(moved) > _MOVED:
+    if abs(moved) > NOTICEABLE:
         more = "lower" if moved < 0.0 else "higher"
         yield (
             f"Cells and steps are too coarse for data as exact: without their errors {result.names[worst]} would be "

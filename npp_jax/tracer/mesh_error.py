@@ -1,14 +1,12 @@
-"""What a fit owes to its mesh: how far its parameters would move on a finer one."""
+"""What a fit owes to its mesh: how far its parameters would move without the errors of cells and steps."""
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from npp_jax.inference import ranges_of, theta_slope
+from npp_jax.inference import ranges_of
+from npp_jax.inference.finer import shift_without_mesh
 from npp_jax.tracer.tracer_fit import TracerFit, linearised, modelled
-
-_SECOND_ORDER = 4.0 / 3.0
-"""Error of a mesh over its difference to one of half the cell size, where errors fall with its square."""
 
 
 def mesh_error(fit: TracerFit) -> Float[np.ndarray, " parameter"]:
@@ -21,11 +19,6 @@ def mesh_error(fit: TracerFit) -> Float[np.ndarray, " parameter"]:
         return np.zeros(len(fit.theta))
     theta = jnp.asarray(fit.theta)
     pairs = zip(fit.model.data, fit.modelled(), modelled(finer, fit.layout, theta), strict=True)
-    off = [np.ravel(data.sharpness(here) * (better - here)) for data, here, better in pairs]
-    slope = np.asarray(linearised(fit.model, fit.layout, theta[None], None)[2][0])
-    slope = slope * np.asarray(theta_slope(ranges_of(fit.parameters), theta))
-    pulled = np.asarray(fit.covariance.scaled) @ slope.T @ np.concatenate(off)
-    sigma = np.asarray(fit.covariance.standard_error_scaled)
-    # What is held at an end of its range has no error, what the data do not determine an infinite one.
-    known = np.isfinite(sigma) & (sigma > 0.0)
-    return np.where(known, _SECOND_ORDER * pulled / np.where(known, sigma, 1.0), 0.0)
+    change = np.concatenate([np.ravel(data.sharpness(here) * (better - here)) for data, here, better in pairs])
+    slope = linearised(fit.model, fit.layout, theta[None], None)[2][0]
+    return -shift_without_mesh(change, slope, fit.covariance, ranges_of(fit.parameters))

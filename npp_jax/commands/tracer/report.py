@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 import numpy as np
 
 from npp_jax.inference import NORMAL_95, REASON_ADVICE, UNLIKELY, Estimate, Outcome, Reason, too_close
+from npp_jax.inference.finer import NOTICEABLE
 from npp_jax.store.arrays import Array
 from npp_jax.tracer.mesh_error import mesh_error
 from npp_jax.tracer.tracer_fit import TracerFit
@@ -78,9 +79,6 @@ class TracerReport:
 
 _BEYOND = 3.0
 """By how many standard errors a fraction may lie beyond 0 to 1 without a word."""
-
-_MOVED = 0.3
-"""How far a mesh may move a parameter without a word, in standard errors."""
 
 
 def quantity_row(
@@ -166,7 +164,7 @@ def mesh_lines(fit: TracerFit) -> list[str]:
         return []
     moved = mesh_error(fit)
     worst = int(np.argmax(np.abs(moved)))
-    if not abs(moved[worst]) > _MOVED:
+    if not abs(moved[worst]) > NOTICEABLE:
         return []
     return [
         f"Cells and steps are too coarse: they move {fit.names[worst]} by {moved[worst]:+.1f} standard errors or so; "
