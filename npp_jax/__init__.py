@@ -71,7 +71,7 @@ if TYPE_CHECKING:
     from npp_jax.planning import Plan, Proposal, plan, proposed
     from npp_jax.sims import ImportOptions, SimsProfile, import_sims
     from npp_jax.simulation.controls import Controls
-    from npp_jax.simulation.simulate import ACCURATE, FAST, simulate
+    from npp_jax.simulation.simulate import ACCURATE, FAST, FINE, FINEST, simulate
     from npp_jax.simulation.solution import Report, Solution, Trace
     from npp_jax.simulation.status import STATUS_ADVICE, Status
     from npp_jax.simulation.supported import Unsupported
@@ -107,7 +107,7 @@ _NAMES = {
     """,
     "npp_jax.physics.boltzmann_matano": "Interdiffusion boltzmann_matano",
     "npp_jax.simulation.controls": "Controls",
-    "npp_jax.simulation.simulate": "ACCURATE FAST simulate",
+    "npp_jax.simulation.simulate": "ACCURATE FAST FINE FINEST simulate",
     "npp_jax.simulation.solution": "Report Solution Trace",
     "npp_jax.simulation.status": "STATUS_ADVICE Status",
     "npp_jax.simulation.supported": "Unsupported",
@@ -143,6 +143,8 @@ _PARTS = ("figures", "tracer")
 __all__ = [
     "ACCURATE",
     "FAST",
+    "FINE",
+    "FINEST",
     "STATUS_ADVICE",
     "Arrhenius",
     "Blocking",

@@ -263,7 +263,8 @@ def _summary(profile: SimsProfile) -> list[str]:
     for k, name in enumerate(profile.species):
         top = int(np.argmax(profile.fraction[k]))
         counts = profile.counts[k]
-        counted = f"{np.min(counts):.4g} to {np.max(counts):.4g} counts" if np.all(np.isfinite(counts)) else "no counts"
+        kept = np.all(np.isfinite(counts) & np.isfinite(profile.counts_per_fraction[k]))
+        counted = f"{np.min(counts):.4g} to {np.max(counts):.4g} counts" if kept else "no counts, sigma alone"
         lines.append(
             f"  {name}: fraction up to {profile.fraction[k, top]:.4g} ± {profile.sigma[k, top]:.2g} "
             f"(scale ± {profile.scale_sigma[k]:.2%}), {counted}"

@@ -80,7 +80,8 @@ def of_study(study: Study) -> Subject:
     entries = read_toml(study.path, StudyTable).experiments
     records = {entry.name: source for entry in entries if (source := record_source(entry, study.path.parent))}
     # A study of one candidate is what the page saves, with the setting of its picture.
-    release = "full" if study.fit.model == "full" else "accurate" if one is None else study.fit.setting
+    rough = one is not None and study.fit.setting == "fast"
+    release = "full" if study.fit.model == "full" else "fast" if rough else "accurate"
     return dataclasses.replace(made, profiles=files, records=records, release=release)
 
 

@@ -101,8 +101,9 @@ class FitTable(ConfigTable):
 
     starts: Annotated[int, Field(ge=1, le=4096)] = 16
     """Best candidates of the sweep that are refined."""
-    setting: Literal["accurate", "fast"] = "accurate"
-    """Cells, steps and iterations of the simulations."""
+    setting: Literal["fast", "accurate", "fine", "finest"] = "accurate"
+    """Cells, steps and iterations of the simulations; the last two for data of so many counts that a warning asks for
+    them."""
     model: Literal["electroneutral", "full"] = "electroneutral"
     """Equations."""
     method: Literal["levenberg-marquardt", "lbfgs", "adam"] = "levenberg-marquardt"

@@ -7,6 +7,7 @@ in the batch, so that three glasses cost one compilation.
 import copy
 import dataclasses
 import functools
+import math
 from collections.abc import Callable, Sequence
 
 import equinox as eqx
@@ -24,21 +25,16 @@ from npp_jax.fitting.observed import is_observed
 from npp_jax.fitting.parameters import spread
 from npp_jax.fitting.problem import Measurement, Problem
 from npp_jax.fitting.recorded import needs_trace, of_material, predicted
-from npp_jax.observe import (
-    IN_TIME,
-    Observation,
-    Record,
-    SampledResponse,
-    sample_response,
-)
+from npp_jax.observe import IN_TIME, Observation, Record, SampledResponse, parts_resolved, sample_response
 from npp_jax.simulation.controls import Controls
 from npp_jax.simulation.simulate import simulate
 from npp_jax.simulation.solution import Model, Solution
 from npp_jax.simulation.status import FAILED
 from npp_jax.simulation.supported import check_supported
 
-_REFINE = 4
-"""Intervals for each measured point over which profiles are averaged before they are seen."""
+_REFINE = (4, 16)
+"""Intervals for each measured point over which profiles are averaged before they are seen: at least, and at most, where
+a response is narrow beside the distance of the points. Beyond, it is seen exactly, which is cheaper than more."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -194,17 +190,18 @@ class Objective:
     @functools.cached_property
     def _responses(self) -> list[SampledResponse | None]:
         """Responses at the depths of the profiles, as matrices, where they are fixed."""
-        return [
-            None
-            if m.profile is None or m.observation is None or not self.sampled or self._anew(m)
-            else sample_response(
-                m.observation.response,
-                m.observation.true_depth(m.profile.depth),
-                interval=None if m.profile.interval is None else m.observation.depth_scale * m.profile.interval,
-                refine=_REFINE,
-            )
-            for m in self.problem.measurements
-        ]
+        return [self._response(measurement) for measurement in self.problem.measurements]
+
+    def _response(self, measurement: Measurement) -> SampledResponse | None:
+        profile, seen = measurement.profile, measurement.observation
+        if profile is None or seen is None or not self.sampled or self._anew(measurement):
+            return None
+        depth, (least, most) = seen.true_depth(profile.depth), _REFINE
+        parts = math.ceil(parts_resolved(seen.response, depth))
+        if parts > most:
+            return None
+        interval = None if profile.interval is None else seen.depth_scale * profile.interval
+        return sample_response(seen.response, depth, interval=interval, refine=max(parts, least))
 
     def _anew(self, measurement: Measurement) -> bool:
         return self.problem.seen_anew(measurement) or self.problem.resolved(measurement)

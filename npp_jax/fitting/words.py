@@ -97,8 +97,7 @@ def _moved(result: "FitResult") -> Iterator[str]:
         more = "lower" if moved < 0.0 else "higher"
         yield (
             f"Cells and steps are too coarse for data as exact: without their errors {result.names[worst]} would be "
-            f"some {abs(moved):.1f} standard errors {more}. Take setting = 'accurate' if this was fast; from Python, "
-            "controls with more cells and steps."
+            f"some {abs(moved):.1f} standard errors {more}. Take the next finer setting: fast, accurate, fine, finest."
         )
 
 

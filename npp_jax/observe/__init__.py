@@ -6,7 +6,7 @@ profile is a list of cells with their averages.
 """
 
 from npp_jax.observe.by_ion import broadest, differs_by_ion, of_each_ion
-from npp_jax.observe.convolution import SampledResponse, average, convolve, sample_response
+from npp_jax.observe.convolution import convolve
 from npp_jax.observe.detection import detection_limits
 from npp_jax.observe.likelihood import AbstractLikelihood, GaussianLikelihood, PoissonLikelihood, StudentLikelihood
 from npp_jax.observe.noise import measure
@@ -19,6 +19,7 @@ from npp_jax.observe.observation import (
 from npp_jax.observe.profile import FAR, MINIMUM_POINTS, DepthProfile, Systematic, below_limits, check, within
 from npp_jax.observe.record import IN_TIME, RECORDED, Record, Recorded, gathered, scatter
 from npp_jax.observe.response import AbstractResponse, DowsettResponse, GaussianResponse, MRIResponse, NoResponse
+from npp_jax.observe.sampled import SampledResponse, average, parts_resolved, sample_response
 
 __all__ = [
     "FAR",
@@ -52,6 +53,7 @@ __all__ = [
     "gathered",
     "measure",
     "of_each_ion",
+    "parts_resolved",
     "sample_response",
     "scatter",
     "solve_linear_nuisance",

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
+from npp_jax.sims.counting import signal_of_one
 from npp_jax.sims.errors import fault
 from npp_jax.sims.options import ImportOptions, scale_factor
 from npp_jax.sims.raw import MINIMUM_POINTS, Channel, RawProfile
@@ -13,6 +14,9 @@ from npp_jax.sims.scatter import Scatter, causes, ceiling, dispersion_of, scatte
 from npp_jax.sims.signal import SATURATED, Signal, counted_signal, interpolated
 from npp_jax.text.errors import shorten
 from npp_jax.text.titles import by_weight
+
+_ROUNDED = 0.05
+"""Share by which a counting time may be off: those of files are rounded."""
 
 
 class Aligned(NamedTuple):
@@ -64,7 +68,7 @@ def aligned(channels: list[Channel], options: ImportOptions, bulk: tuple[float, 
     for channel in channels:
         counted = counted_signal(channel, options.dwell_s, options.as_counts)
         stuck = _saturated(channel, counted)
-        warnings += _doubts(channel, counted)
+        warnings += _doubts(channel, counted, options)
         inside = (channel.axis >= bulk[0]) & (channel.axis <= bulk[1])
         tested = _tested(channel, counted, stuck, inside, options, warnings)
         signals.append(interpolated(tested, channel.axis, axis))
@@ -119,12 +123,24 @@ def _words(channel: Channel, signal: Signal, found: Scatter, options: ImportOpti
     return f"{channel.name}: the variance is {found.factor:.2g} times that of counting, likely by {why}"
 
 
-def _doubts(channel: Channel, signal: Signal) -> list[str]:
+def _doubts(channel: Channel, signal: Signal, options: ImportOptions) -> list[str]:
     """What limits the counting statistics of a channel that is used."""
     found = []
+    dwell = (options.dwell_s or channel.dwell) if channel.kind == "rate" else None
+    one = signal_of_one(channel.values) if channel.kind == "rate" and channel.pulses is None else None
+    whole = "" if one is None else f"all rates are whole multiples of {one:.4g} counts/s"
     if not signal.counted:
-        hint = "; dwell_s would give them" if channel.kind == "rate" else ""
+        as_of = f" (of {1.0 / one:.4g} s, if the unit is right: {whole})" if one else ""
+        hint = f"; dwell_s would give them{as_of}" if channel.kind == "rate" else ""
         found.append(f"{channel.name}: no counting statistics{hint}; sigma is the scatter of neighbouring points")
+    elif one and dwell:
+        # With what the file says of its detector: the rates alone do not have it.
+        each = one * float(np.max(signal.ions)) / float(np.max(channel.values))
+        if abs(each - 1.0) > _ROUNDED:
+            found.append(
+                f"{channel.name}: {whole}, which is counting for {dwell / each:.4g} s a point; {dwell:.4g} s make "
+                f"{each:.3g} times as many counts, and {each**-0.5:.3g} times the error of counting"
+            )
     if channel.summed:
         found.append(
             f"{channel.name}: a sum of peaks, whose dead time is not known; near saturation sigma is too small"

@@ -46,6 +46,9 @@ def convert(raw: RawProfile, options: ImportOptions) -> SimsProfile:
     """
     try:
         odd = check_options(options)
+    except ValueError as error:
+        raise fault(raw.path, str(error)) from None
+    try:
         with np.errstate(over="raise", invalid="raise", divide="raise"):
             return _converted(raw, options, odd)
     except SimsFileError:
@@ -53,7 +56,9 @@ def convert(raw: RawProfile, options: ImportOptions) -> SimsProfile:
     except FloatingPointError as error:
         raise fault(raw.path, f"the numbers are too large or too small ({error})") from None
     except ValueError as error:
-        raise fault(raw.path, str(error)) from None
+        # What was odd in reading may be the cause.
+        read = warnings_of(raw, set(options.species.values()), as_counts=options.as_counts)
+        raise fault(raw.path, "; ".join([str(error), *read])) from None
 
 
 def _converted(raw: RawProfile, options: ImportOptions, odd: tuple[str, ...]) -> SimsProfile:

@@ -1,5 +1,7 @@
 """What one ion counts for in a file, found from the numbers of the file itself."""
 
+import math
+
 import numpy as np
 from jaxtyping import Float
 
@@ -33,6 +35,81 @@ def counting_quantum(values: Float[np.ndarray, "point"], guess: float, tolerance
     factor = float(integers @ small / (integers @ integers))
     residual = np.abs(small / factor - integers).max()
     return factor if residual < 0.01 else None
+
+
+_FRACTIONS = 30
+"""Parts of the least step between two signals that are tried for that of one ion."""
+_SURE = 1e-9
+"""Chance that numbers of any size are multiples, below which they are."""
+_EXACT = 12
+"""Digits up to which numbers are those of the file, and not what a division left."""
+_TELLS = 0.5
+"""Width of a number over the unit above which it is a multiple of anything."""
+
+
+def signal_of_one(values: Float[np.ndarray, "point"]) -> float | None:
+    """Largest number of which all signals are whole multiples, as far as their digits go.
+
+    Whole numbers divided by a counting time are, whatever the time; a mean over unequal times or a signal that was
+    corrected or smoothed is not.
+
+    Parameters
+    ----------
+    values
+        Signals as the file wrote them.
+
+    Returns
+    -------
+    None where there is no such number, or too few digits to tell.
+    """
+    signals = np.unique(values[values > 0.0])
+    if len(signals) < 3:
+        return None
+    decimals, digits = _written(signals)
+    places = np.floor(np.log10(signals)) + 1.0
+    if places[-1] + decimals <= digits <= _EXACT:
+        common = math.gcd(*(round(value) for value in (signals * 10.0**decimals).tolist()))
+        # Numbers that were rounded to tens are multiples of ten, too.
+        if common ** -float(len(signals)) < _SURE and not math.log10(common).is_integer():
+            return common * 10.0**-decimals
+    width = 0.5 * np.maximum(10.0**-decimals, 10.0 ** (places - digits))
+    width = np.maximum(width, 4.0 * np.finfo(float).eps * signals)
+    steps = np.diff(signals)
+    # Steps are few multiples of it: they tell it well enough to divide the signals.
+    numbers = np.concatenate([steps, signals])
+    widths = np.concatenate([width[1:] + width[:-1], width])
+    order = np.argsort(numbers)
+    numbers, widths = numbers[order], widths[order]
+    for parts in range(1, _FRACTIONS + 1):
+        unit = _fitting(numbers, widths, parts)
+        if unit is not None:
+            return unit
+    return None
+
+
+def _fitting(numbers: np.ndarray, widths: np.ndarray, parts: int) -> float | None:
+    """The unit of which the least number has that many and all others whole ones, or None."""
+    low, high = (numbers[0] - widths[0]) / parts, (numbers[0] + widths[0]) / parts
+    if low <= 0.0:
+        return None
+    chance = 1.0
+    for number, width in zip(numbers[1:], widths[1:], strict=True):
+        least, most = (number - width) / high, (number + width) / low
+        if most - least > _TELLS:
+            continue  # It is a multiple of anything.
+        multiple = np.floor(most)
+        if multiple < least:
+            return None
+        chance *= most - least
+        low, high = max(low, (number - width) / multiple), min(high, (number + width) / multiple)
+    return 0.5 * (low + high) if chance < _SURE else None
+
+
+def _written(signals: np.ndarray) -> tuple[int, int]:
+    """Decimals and digits with which the numbers were written, at most."""
+    words = [np.format_float_positional(value, trim="-") for value in signals]
+    decimals = max(len(word.partition(".")[2]) for word in words)
+    return decimals, max(len(word.replace(".", "").strip("0")) for word in words)
 
 
 def pulses_per_point(values: Float[np.ndarray, "..."]) -> float | None:

@@ -121,10 +121,11 @@ def check_options(options: ImportOptions) -> tuple[str, ...]:
             raise ValueError(f"{field}: {value[0]:g}:{value[1]:g}; two increasing depths in nm are needed")
         if isinstance(value, float | int) and not 0.0 <= value < math.inf:
             raise ValueError(f"{field}: {value:g}; zero or a positive number of ions a point is needed")
-    if options.sputter_rates and (
-        set(options.sputter_rates) != set(names) or not all(0.0 < v < math.inf for v in options.sputter_rates.values())
-    ):
-        raise ValueError(f"sputter_rates: a positive number for each of {', '.join(names)} is needed")
+    for name in names if options.sputter_rates else ():
+        value = options.sputter_rates.get(name)
+        if value is None or not 0.0 < value < math.inf:
+            said = "none" if value is None else f"{value:g}"
+            raise ValueError(f"sputter_rates: {said} for {name}; each of {', '.join(names)} needs a positive number")
     if options.close_sum and len(names) < 2:
         raise ValueError("close_sum: at least two species are needed")
     charged = [f"{name}={m}" for name, m in options.normalise.items() if m in {"uptake", "loss"}]

@@ -13,6 +13,7 @@ _MISSING = frozenset(
 _INFINITE = frozenset({"inf", "+inf", "-inf", "infinity", "1.#inf", "-1.#inf", "∞"})
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:[.,][0-9]*)?|[.,][0-9]+)(?:[eEdD][+-]?[0-9]{1,4})?")
+_MARKED = re.compile(r"[+-]?[0-9]+([.,'][0-9]+)+")
 _PLAIN = re.compile(r"[-+0-9.eE]+")
 
 
@@ -35,7 +36,11 @@ def number(cell: str, path: str | Path, line: int, column: int | str, decimal: s
         return -math.inf if word.startswith("-") else math.inf
     wrong = "," if decimal == "." else "."
     if not _NUMBER.fullmatch(word) or wrong in word:
-        raise fault(path, f"{shorten(cell.strip())!r} is not a number", line=line, column=column)
+        said = f"{shorten(cell.strip())!r} is not a number"
+        if _MARKED.fullmatch(word):
+            mark = "comma" if decimal == "," else "point"
+            said += f" where others have a decimal {mark}; a mark of thousands is not read"
+        raise fault(path, said, line=line, column=column)
     value = _float(word)
     if abs(value) > LARGEST:
         raise fault(path, f"{shorten(word)!r} is too large a number", line=line, column=column)
@@ -68,14 +73,31 @@ def is_number(cell: str) -> bool:
 
 def decimal_mark(rows: Sequence[Sequence[str]]) -> tuple[str, tuple[str, ...]]:
     """Decimal mark that most numbers have, and what is odd about it."""
-    comma = [cell.strip() for row in rows for cell in row if "," in cell and is_number(cell)]
-    if not comma or len(comma) <= sum("." in cell and is_number(cell) for row in rows for cell in row):
-        return ".", ()
-    if all(re.fullmatch(r"[1-9][0-9]{0,2},[0-9]{3}", cell) for cell in comma):
-        return ",", (
-            "all commas have three digits behind them: read as decimal commas, a factor of 1000 if they are not",
-        )
-    return ",", ()
+    comma, point = ([c.strip() for row in rows for c in row if mark in c and is_number(c)] for mark in ",.")
+    mark = "," if len(comma) > len(point) else "."
+    # Marks of thousands beside decimal ones are the majority where counts are many.
+    if mark == "." and comma and _grouped(point) and not _grouped(comma):
+        mark = ","
+    if mark == "," and not _grouped(comma):
+        return mark, ()
+    if mark == "." and not any(_grouped_counts(column) for column in zip(*rows, strict=False)):
+        return mark, ()
+    word = "commas" if mark == "," else "points"
+    return mark, (
+        f"all {word} have three digits behind them: read as decimal {word}, a factor of 1000 if they are not",
+    )
+
+
+def _grouped(cells: Sequence[str]) -> bool:
+    """Whether all marks may be those of thousands."""
+    return all(re.fullmatch(r"[1-9][0-9]{0,2}[.,][0-9]{3}", cell) for cell in cells)
+
+
+def _grouped_counts(column: Sequence[str]) -> bool:
+    """Whether the whole numbers of a column look as if only those from a thousand on had a point."""
+    cells = [cell.strip() for cell in column]
+    marked = [cell for cell in cells if "." in cell]
+    return len(marked) >= 3 and _grouped(marked) and any(re.fullmatch("[0-9]{1,3}", cell) for cell in cells)
 
 
 def positive_number(cell: str | None) -> float | None:

@@ -54,6 +54,43 @@ def interval(name: str, text: str) -> tuple[float, float]:
     return float(found[1]), float(found[2])
 
 
+def test_an_end_that_is_due_to_the_range_of_another_is_told(tmp_path: Path) -> None:
+    """A layer that has spread: D is wider where the layer may hold more, up to a fraction of one, and no further."""
+    x = np.linspace(0.2, 60.0, 40)
+
+    def layer(D: float) -> np.ndarray:
+        length = 2e6 * np.sqrt(D * 72000.0)
+        return 0.5 * (special.erf((2.0 - x) / length) + special.erf((2.0 + x) / length))
+
+    drawn = 0.1 + 0.8 * layer(3e-15) + 0.004 * np.random.default_rng(21).normal(size=40)
+    table = np.column_stack([x, drawn, np.full(40, 0.004)])
+    np.savetxt(tmp_path / "f.csv", table, delimiter=",", header="depth_um,fraction,fraction_sigma", comments="")
+    study = """schema_version = 1
+kind = "profile"
+title = "a layer"
+profile = { file = "f.csv" }
+model = { source = "finite-source", source_um = 2.0, duration_h = 20, start_D_m2_s = 1e-15 }
+"""
+    (tmp_path / "f.toml").write_text(study, encoding="utf-8")
+    done = run(tmp_path / "f.toml", "--output", tmp_path)
+    assert done.exit_code == 0, done.output
+    assert re.search("C of the source .* … open", done.output)
+    told = re.findall("The upper end of D_m2_s is closed, with surface at 1, the end of the range", done.output)
+    assert len(told) == 1
+
+    def misfit(D: float, surface: float) -> float:
+        base = np.clip(
+            np.sum((drawn - surface * layer(D)) * (1.0 - layer(D))) / np.sum((1.0 - layer(D)) ** 2), 0.0, 1.0
+        )
+        return float(np.sum((drawn - base - (surface - base) * layer(D)) ** 2)) / 0.004**2
+
+    tried = 1e-15 * np.linspace(1.5, 5.0, 701)
+    misfits = np.array([[misfit(D, surface) for surface in np.linspace(0.6, 1.0, 161)] for D in tried])
+    within = tried[misfits.min(axis=1) < misfits.min() + 3.841]
+    assert interval("D", done.output) == pytest.approx((within[0], within[-1]), rel=0.01)
+    assert np.argmin(misfits[tried == within[-1]]) == 160
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("study", "truth"),

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.flatten_util import ravel_pytree
+from scipy import special
 
 from npp_jax.observe import (
     AbstractResponse,
@@ -179,7 +180,10 @@ def test_cheap_path_is_exact_for_its_own_intervals():
     depth = np.linspace(4.0, 60.0, 29)
     sampled = sample_response(RESPONSE, depth)
     values = np.random.default_rng(5).uniform(size=(2, sampled.edges.size - 1))
-    exact = seen(RESPONSE, sampled.edges, jnp.asarray(values), jnp.asarray(depth))
+    # Within an interval the averages of its neighbours tell the slope.
+    middle = 0.5 * np.asarray(sampled.edges[1:] + sampled.edges[:-1])
+    slopes = jnp.asarray(np.gradient(values, middle, axis=1))
+    exact = convolve(RESPONSE, sampled.edges, jnp.asarray(values), jnp.asarray(depth), slopes)
     np.testing.assert_allclose(sampled(sampled.edges, jnp.asarray(values)), exact, atol=1e-12)
     assert float(sampled.edges[0]) == 0.0
     assert float(sampled.edges[-1]) > 61.0
@@ -202,6 +206,20 @@ def test_cheap_path_converges_with_second_order():
         assert worst < 0.9 * width**2 / 8.0 * slope * 1.01
     rates = np.log2(np.array(errors[:-1]) / errors[1:])
     np.testing.assert_allclose(rates, 2.0, atol=0.15)
+
+
+@pytest.mark.parametrize("width", [0.6, 1.5, 6.0])
+def test_cheap_path_of_a_front_wider_than_its_intervals(width: float):
+    """Points 2 nm apart in four parts each; without slopes the narrow one is off by 1e-3."""
+    depth, fine = np.arange(20.0, 90.0, 2.0), np.linspace(10.0, 100.0, 9001)
+    sampled = sample_response(GaussianResponse(2.0), depth, refine=4)
+    x = np.concatenate([[0.0], fine, [200.0]])
+    for at in (50.0, 50.3, 51.1):
+        middle = 0.5 * (x[1:] + x[:-1])
+        values = jnp.asarray(0.15 + 0.85 * special.ndtr((middle - at) / width)[None])
+        cheap = sampled(jnp.asarray(x), values)
+        exact = 0.15 + 0.85 * special.ndtr((depth - at) / np.hypot(2.0, width))
+        np.testing.assert_allclose(cheap[0], exact, atol=5e-5)
 
 
 def test_cheap_path_of_a_simulated_front():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from npp_jax.sims import ImportOptions, SimsFileError, SimsProfile, import_sims
+from npp_jax.sims.counting import signal_of_one
 from npp_jax.sims.dwell import counting_times
 from npp_jax.sims.scatter import ceiling, dispersion_of, scatter_of
 
@@ -84,6 +85,43 @@ def test_a_wrong_counting_time_makes_no_counts(tmp_path: Path, rng: np.random.Ge
     kept = imported(path, trust_counting=True)
     assert np.all(np.isfinite(kept.counts))
     assert any("times that of counting" in line for line in kept.warnings)
+
+
+@pytest.mark.parametrize("format", ["{!r}", "{:.2f}", "{:.6g}"])
+@pytest.mark.parametrize("dwell", [0.5, 0.52, 1.5, 3.0, 20.0])
+def test_the_counting_time_of_rates_is_told_by_their_digits(rng: np.random.Generator, dwell: float, format: str):
+    counts = rng.poisson(front(60))
+    written = np.array([float(format.format(float(count) / dwell)) for count in counts])
+    one = signal_of_one(written)
+    assert one is not None and 1.0 / one == pytest.approx(dwell, rel=1e-3)
+
+
+def test_numbers_that_no_time_makes_whole_tell_none(rng: np.random.Generator):
+    """Rounded to tens, whole by rounding, smoothed, corrected for a dead time, and of any size."""
+    counts = rng.poisson(front(60)).astype(float)
+    mean = np.convolve(counts, np.full(3, 1.0 / 3.0), "valid")
+    corrected = counts / (1.0 - 3e-8 * counts)
+    for values in (10.0 * counts, np.round(counts / 1.7), mean / 1.5 + 1e-3 * rng.random(58), corrected / 1.5):
+        assert signal_of_one(values) is None
+    for decimals in range(4):
+        for _ in range(50):
+            assert signal_of_one(np.round(rng.gamma(2.0, 1000.0 * rng.random(), 60), decimals)) is None
+
+
+@pytest.mark.parametrize("factor", [0.4, 0.8, 1.5, 3.9])
+def test_a_wrong_counting_time_is_told_though_the_scatter_does_not(tmp_path: Path, factor: float):
+    """Few points: the scatter alone lets factors up to six pass."""
+    counts = np.random.default_rng(5).poisson(front(30) / 20.0)
+    rows = "".join(f"{2.0 * k}\t{n / 1.5:.2f}\n" for k, n in enumerate(counts))
+    path = tmp_path / "r.txt"
+    path.write_text(f"Time (s)\t7Li+ (c/s)\n{rows}")
+    wrong, right, none = (imported(path, dwell_s=dwell) for dwell in (min(1.5 * factor, 2.0), 1.5, None))
+    said = [line for line in wrong.warnings if "whole multiples of 0.6667 counts/s" in line]
+    assert len(said) == 1 and "counting for 1.5 s a point" in said[0]
+    ratio = min(1.5 * factor, 2.0) / 1.5
+    assert f"{ratio:.3g} times as many counts, and {ratio**-0.5:.3g} times the error of counting" in said[0]
+    assert not any("whole multiples" in line for line in right.warnings)
+    assert any("dwell_s would give them (of 1.5 s" in line for line in none.warnings)
 
 
 def test_an_impossible_counting_time_is_refused(tmp_path: Path, rng: np.random.Generator):

@@ -7,6 +7,7 @@ import pytest
 
 from npp_jax.sims import ImportOptions, SimsFileError, convert, read_raw
 from npp_jax.sims.table import GUESSED
+from npp_jax.text.errors import OneLineError
 from npp_jax.text.titles import axis_factor, read_title
 
 ROWS = [(0.5 * k + 0.25, 3 * k, 1.5 * k) for k in range(8)]
@@ -226,3 +227,24 @@ def test_a_real_table_of_another_instrument(project_root: Path):
     ]
     assert raw.channels[0].axis[2] == pytest.approx(193.333333333333)
     assert raw.channel("K2O").values[2] == 3.1945305161229274
+
+
+def counts_with_points(time: str) -> str:
+    """A table of counts in which points stand after thousands."""
+    rows = [(f"{n:,}".replace(",", ".")) for n in (5256, 5113, 4987, 2210, 800, 31, 0, 0)]
+    return "Zeit (s);Cs (cts)\n" + "".join(f"{time.format(k + 1)};{row}\n" for k, row in enumerate(rows))
+
+
+def test_points_after_thousands_are_told(tmp_path: Path):
+    raw = read(tmp_path, counts_with_points("{}"))
+    assert any("all points have three digits behind them" in line for line in raw.warnings)
+    with pytest.raises(SimsFileError, match=r"no bulk level.*; all points have three digits behind them"):
+        convert(raw, ImportOptions({"Cs": "Cs"}, crater_depth_nm=100.0))
+    # Decimal points of a column that has them throughout are none.
+    plain = read(tmp_path, "Depth (nm);Cs (cts)\n" + "".join(f"{k + 1.25:.3f};{900 - k}\n" for k in range(9)))
+    assert not any("three digits" in line for line in plain.warnings)
+
+
+def test_points_after_thousands_beside_decimal_commas_are_refused(tmp_path: Path):
+    with pytest.raises(OneLineError, match=r"'5\.256' is not a number where others have a decimal comma"):
+        read(tmp_path, counts_with_points("{},5"))

@@ -140,19 +140,20 @@ def no_fractions(found: Iterable[tuple[str, Estimate]]) -> list[str]:
 
 
 def chi2_lines(fit: TracerFit) -> tuple[list[str], list[str]]:
-    """Line about χ², and the warnings that belong to it and to the intervals, if any."""
-    lost = [
-        f"The {side} end of {profile.name} is {end.text()}."
+    """Lines about χ² and what intervals owe to ranges, and the warnings that belong to them, if any."""
+    ends = [
+        (f"The {side} end of {profile.name} is {end.text()}.", end)
         for profile in fit.profiles
         for side, end in zip(("lower", "upper"), profile.ends, strict=True)
-        if end.outcome is Outcome.NOT_FOUND
     ]
+    lost = [words for words, end in ends if end.outcome is Outcome.NOT_FOUND]
+    owed = [words for words, end in ends if end.outcome is Outcome.CLOSED and end.others]
     line = f"χ² {fit.chi2:.1f} for {fit.degrees_of_freedom} degrees of freedom, probability {fit.p_value:.2g}"
     if fit.p_value >= UNLIKELY:
         scatters = fit.expected_chi2[1] > 0.0  # Counts of a fraction of zero or one lie where they must.
         close = too_close(fit.chi2, fit.degrees_of_freedom, fit.p_value) if scatters else None
-        return [line], [*([close] if close else []), *lost]
-    return [line], [
+        return [line, *owed], [*([close] if close else []), *lost]
+    return [line, *owed], [
         "The model does not explain the data within their errors; the intervals hold only for a model that does.",
         *lost,
     ]
