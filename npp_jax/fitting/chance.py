@@ -1,20 +1,18 @@
-"""Probability of a larger χ² where some points only tell that they are below a limit of detection.
+"""Probability of a larger χ², of which each point may tell more or less than one of normal noise.
 
-Whether such a point is seen is chance, too: its squared residual is (prediction - data)²/σ² above the limit and
--2 ln Φ(a) below, a = (limit - prediction)/σ, which is no χ² of one degree of freedom. Its mean and its variance follow
-from those of a normal number cut off at a (as in N. L. Johnson, S. Kotz, N. Balakrishnan, Continuous Univariate
-Distributions 1, 1994, section 13.10). The law of the sum is taken for a χ² stretched to the same mean and variance
-(F. E. Satterthwaite, Biometrics Bulletin 2 (1946) 110).
+The squared residuals of counts, of noise with outliers and of points below a limit of detection are no χ² of one degree
+of freedom. The law of their sum is taken for a χ² stretched to the same mean and variance (F. E. Satterthwaite,
+Biometrics Bulletin 2 (1946) 110).
 """
 
 from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import ArrayLike, Bool, Float
-from scipy.special import chdtrc, log_ndtr, ndtr
+from scipy.special import chdtrc
 
 from npp_jax.fitting.problem import Problem
-from npp_jax.observe import GaussianLikelihood, detection_limits
+from npp_jax.observe import expected_squares as of_points
 
 Moments = tuple[Float[np.ndarray, " residual"], Float[np.ndarray, " residual"]]
 
@@ -64,15 +62,14 @@ def expected_squares(problem: Problem, signals: Sequence[Float[ArrayLike, "..."]
     """
     means, variances = list[np.ndarray](), list[np.ndarray]()
     for data, signal in zip(problem.data, signals, strict=True):
+        # What is solved for is pulled by normal errors, which come after the points.
         mean, variance = np.ones(data.size), np.full(data.size, 2.0)
         measurement = problem.measurements[data.experiment]
         profile = measurement.profile
-        if data.record is None and profile is not None and profile.censored is not None:
-            # With limits `Problem` takes no other law.
-            assert isinstance(measurement.likelihood, GaussianLikelihood)
-            distance = detection_limits(profile) - np.asarray(signal).reshape(profile.fraction.shape)
-            told = censored_squares(distance / measurement.likelihood.sigma(profile))
-            mean, variance = (part.ravel() for part in told)
+        if data.record is None and profile is not None:
+            told = of_points(measurement.likelihood, profile, np.reshape(signal, profile.fraction.shape))
+            for known, part in zip((mean, variance), told, strict=True):
+                known[: part.size] = part.ravel()
         means.append(mean)
         variances.append(variance)
     weight = _weights(problem)
@@ -89,23 +86,3 @@ def _weights(problem: Problem) -> Float[np.ndarray, " residual"]:
             weight[: profile.weight.size] = np.asarray(profile.weight).ravel()
         found.append(weight)
     return np.concatenate(found)
-
-
-def censored_squares(distance: Float[np.ndarray, "*point"]) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and variance of the squared residuals of points that may fall below their limit, each [*point] [1].
-
-    With q = Φ(a) and φ the normal density, the mean is -2 q ln q + (1 - q) + a φ(a), the mean square
-    4 q ln² q + 3 (1 - q) + (a³ + 3a) φ(a).
-
-    Parameters
-    ----------
-    distance
-        The limit less the prediction, over the standard deviation, a; -∞ where there is no limit. [1]
-    """
-    # Beyond forty standard deviations nothing is left to chance.
-    a = np.clip(distance, -40.0, 40.0)
-    q, above, loss = ndtr(a), ndtr(-a), -2.0 * log_ndtr(a)
-    density = np.exp(-0.5 * a * a) / np.sqrt(2.0 * np.pi)
-    mean = q * loss + above + a * density
-    square = q * loss**2 + 3.0 * above + (a**3 + 3.0 * a) * density
-    return mean, np.maximum(square - mean**2, 0.0)

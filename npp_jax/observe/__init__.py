@@ -20,6 +20,7 @@ from npp_jax.observe.profile import FAR, MINIMUM_POINTS, DepthProfile, Systemati
 from npp_jax.observe.record import IN_TIME, RECORDED, Record, Recorded, gathered, scatter
 from npp_jax.observe.response import AbstractResponse, DowsettResponse, GaussianResponse, MRIResponse, NoResponse
 from npp_jax.observe.sampled import SampledResponse, average, parts_resolved, sample_response
+from npp_jax.observe.squares import expected_squares
 
 __all__ = [
     "FAR",
@@ -50,6 +51,7 @@ __all__ = [
     "convolve",
     "detection_limits",
     "differs_by_ion",
+    "expected_squares",
     "gathered",
     "measure",
     "of_each_ion",

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import log_ndtr
-from jaxtyping import Array, Float
+from jaxtyping import Array, ArrayLike, Float
 
 from npp_jax._compile import concrete
 from npp_jax.observe.arrays import as_leaf
@@ -212,6 +212,12 @@ class PoissonLikelihood(AbstractLikelihood):
         if drift > 0.0:
             mean = mean * rng.gamma(drift**-2, drift**2, mean.shape)
         return rng.poisson(mean) / exposure - background
+
+    def mean_counts(
+        self, prediction: Float[ArrayLike, "species depth"], profile: DepthProfile
+    ) -> Float[np.ndarray, "species depth"]:
+        """Mean counts of a prediction, those seen where the weight is zero [1]."""
+        return np.asarray(self._mean_and_counts(jnp.asarray(prediction), profile)[0])
 
     def _mean_and_counts(self, prediction: Array, profile: DepthProfile) -> tuple[Array, Array]:
         exposure = profile.exposure

@@ -10,11 +10,14 @@ import numpy as np
 from npp_jax.fitting import Measurement, Problem
 from npp_jax.fitting.units import split_unit
 from npp_jax.inference import Parameter
+from npp_jax.observe import expected_squares
 from npp_jax.simulation.status import Status
 from npp_jax.store.assemble import Coordinate, Variable
 from npp_jax.sweeping.profiles import labels
 
 _EACH = ("experiment",)
+_NEIGHBOURS = 5
+"""Points over which counts are averaged for what is expected at each: few counts tell little of their mean."""
 
 OBSERVABLES = {
     "front_depth": Variable("m", "depth of the front", _EACH),
@@ -61,6 +64,12 @@ def shared_values(problem: Problem) -> dict[str, Coordinate]:
     shared = {
         "experiment": Coordinate(tuple(m.name for m in measurements), "1", "experiment"),
         "points": Coordinate(np.array(points), "1", "measured points that count", _EACH),
+        "expected_chi2": Coordinate(
+            np.array([expected_of(measurement) for measurement in measurements]),
+            "1",
+            "mean and variance of χ² if model and noise are right",
+            (*_EACH, "moment"),
+        ),
     }
     for measurement, label in zip(measurements, labels(m.name for m in measurements), strict=True):
         if measurement.profile is not None:
@@ -77,6 +86,19 @@ def data_checksum(problem: Problem) -> str:
         values = np.asarray(leaf)
         digest.update(f"{values.dtype}{values.shape}".encode() + values.tobytes())
     return digest.hexdigest()
+
+
+def expected_of(measurement: Measurement) -> tuple[float, float]:
+    """Mean and variance of χ² of an experiment with a right model, whose signal is taken for the data of neighbours."""
+    mean, variance, profile = float(measurement.points), 2.0 * measurement.points, measurement.profile
+    if profile is not None and profile.censored is None:
+        near = np.ones(min(_NEIGHBOURS, len(profile.depth)))
+        number = np.convolve(np.ones(len(profile.depth)), near, "same")
+        signal = np.stack([np.convolve(row, near, "same") / number for row in np.asarray(profile.fraction)])
+        means, variances = expected_squares(measurement.likelihood, profile, signal)
+        told = np.asarray(profile.weight) > 0.0
+        mean, variance = mean + np.sum(means[told] - 1.0), variance + np.sum(variances[told] - 2.0)
+    return float(mean), float(variance)
 
 
 def _measured(measurement: Measurement, label: str) -> dict[str, Coordinate]:

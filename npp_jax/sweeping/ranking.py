@@ -39,6 +39,8 @@ class SweepResult:
     """Measured points with a weight; zero where nothing was measured [1]."""
     censored: Int[np.ndarray, " experiment"]
     """Those of them that only tell that they are below a limit of detection [1]."""
+    expected: Float[np.ndarray, "experiment moment"]
+    """Mean and variance of χ² with a right model, those points counted as others [1]."""
     theta: Float64[np.ndarray, "candidate parameter"]
     """Parameters, in the units of their names."""
     chi2: Float[np.ndarray, "candidate experiment"]
@@ -125,6 +127,7 @@ def read_sweep(path: str | Path) -> SweepResult:
             experiments=experiments,
             points=reader.array("points", ("experiment",), kinds="iu"),
             censored=np.array([_censored(reader, label) for label in labels(experiments)]),
+            expected=_expected(reader),
             theta=np.stack([_values(reader, parameter) for parameter in parameters], axis=1),
             chi2=np.asarray(observable(reader, "chi2", ("experiment",))),
             status=status,
@@ -221,6 +224,14 @@ def _censored(reader: Reader, label: str) -> int:
     axes = (f"species_{label}", f"depth_{label}")
     below, weight = (reader.array(f"{name}_{label}", axes, finite=True) for name in ("below", "weight"))
     return int(np.sum((below > 0.0) & (weight > 0.0)))
+
+
+def _expected(reader: Reader) -> Float[np.ndarray, "experiment moment"]:
+    if "expected_chi2" in reader:
+        return reader.array("expected_chi2", ("experiment", "moment"), finite=True)
+    # A file of an older version has what holds for normal noise.
+    points = np.asarray(reader.array("points", ("experiment",), kinds="iu"), float)
+    return np.stack([points, 2.0 * points], axis=1)
 
 
 def _parameter(reader: Reader, name: str) -> Parameter:

@@ -206,12 +206,14 @@ def in_memory(problem: Problem, parts: list[tuple[np.ndarray, Arrays]], title: s
     joined = {
         name: np.concatenate([found[name] for _, found in parts]) for name in ("chi2", "status", "reevaluated_with")
     }
+    shared = shared_values(problem)
     return SweepResult(
         title=title,
         parameters=problem.parameters,
         experiments=tuple(m.name for m in problem.measurements),
-        points=np.asarray(shared_values(problem)["points"].values),
+        points=np.asarray(shared["points"].values),
         censored=np.array([m.censored for m in problem.measurements]),
+        expected=np.asarray(shared["expected_chi2"].values),
         data=data_checksum(problem),
         theta=np.concatenate([theta for theta, _ in parts]),
         chi2=joined["chi2"],

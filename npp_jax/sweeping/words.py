@@ -69,8 +69,10 @@ def _probability(result: "SweepResult", chi2: float) -> float:
     Where it is one or two standard deviations below the prediction few are lost, and each of them counts for two to
     three. Here each counts for three.
     """
-    count = int(result.points.sum() + 2 * result.censored.sum()) - len(result.parameters)
-    return float(chdtrc(max(count, 1), chi2))
+    mean, variance = result.expected.sum(axis=0) + 2.0 * result.censored.sum() * np.array([1.0, 2.0])
+    stretch = variance / (2.0 * mean)
+    left = max(mean - len(result.parameters), 1.0)
+    return float(chdtrc(left / stretch, chi2 / stretch))
 
 
 def _number(value: float) -> str:

@@ -121,6 +121,8 @@ def line_scan(
     distance = (row - start[0]) * down + (column - start[1]) * right
     offset = (column - start[1]) * down - (row - start[0]) * right
     inside = (np.abs(offset) <= 0.5 * width) & (np.abs(distance - 0.5 * length) <= (0.5 + 1e-9) * length)
+    if not np.any(inside):
+        raise ValueError(f"no centre of a pixel lies within half of the width of {width:g} m beside the line")
     bins = max(int(np.ceil(length / interval - 1e-9)), 1)
     # Rounding shall not move a pixel that lies on an edge.
     index = np.clip((distance[inside] / interval + 1e-9).astype(int), 0, bins - 1)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float
+from scipy.special import stdtrit
 
 from npp_jax._compile import concrete
 from npp_jax.constants import BOLTZMANN_EV
@@ -42,6 +43,13 @@ class ArrheniusFit(NamedTuple):
     """Data less parameters."""
 
     @property
+    def quantile(self) -> float:
+        """Half width of a 95 % interval in standard errors that are those of the scatter: Student's t; NaN of two
+        points, which do not scatter [1].
+        """
+        return float(stdtrit(self.degrees_of_freedom, 0.975)) if self.degrees_of_freedom > 0 else float("nan")
+
+    @property
     def prefactor(self) -> Uncertain:
         """D₀ and its error, of first order in ln D₀."""
         value = jnp.exp(self.log_prefactor)
@@ -69,7 +77,7 @@ def fit_arrhenius(
     """Weighted straight line through ln D against 1/(kT).
 
     With errors the covariance is that of the errors; without, equal errors are estimated from the scatter, which takes
-    three points at least.
+    three points at least: intervals are then of `quantile` standard errors.
 
     Parameters
     ----------

@@ -9,9 +9,11 @@ import pytest
 from npp_jax.commands.check.experiment import experiment_warnings
 from npp_jax.commands.check.measured import measured_lines, measured_warnings
 from npp_jax.commands.check.misfit import Seen, cause
+from npp_jax.commands.check.study import _far_record
 from npp_jax.files import load_experiment
 from npp_jax.files.study import load_study
 from npp_jax.files.study_tables import ExperimentEntry
+from npp_jax.observe import Record
 
 SWEEPS = Path(__file__).parents[2] / "sweeps"
 
@@ -155,3 +157,22 @@ def test_a_start_without_numbers_names_its_cause(run: Run, tmp_path: Path):
     for file in ("glass.toml", "study.toml"):
         code, told = run("check", tmp_path / file, "--output", tmp_path, "--no-figures")
         assert code == 4 and "its potential rests" in told
+
+
+@pytest.mark.parametrize(("factor", "told"), [(1.0, False), (1e3, True), (1e-3, True)])
+def test_a_record_in_another_unit_is_told(factor: float, told: bool):
+    record = Record("conductivity", [300.0], [4.6e-8 * factor], 0.05 * 4.6e-8 * factor)
+    words = _far_record(record, np.array([4.6e-8]))
+    assert (words is not None) == told
+    if told:
+        assert words is not None and "a factor of 1e+03: is the unit right?" in words
+
+
+def test_swapped_columns_are_told():
+    depth = np.arange(1.0, 200.0, 4.0)
+    native = 1.0 - 0.9 / (1.0 + np.exp((depth - 100.0) / 4.0))
+    signal = np.stack([native, 1.0 - native])
+    chi2 = np.sum((signal[::-1] - signal) ** 2, axis=0) / 0.01**2
+    assert cause(Seen(("Li", "K"), depth, signal[::-1], signal, chi2, (100.0, 9.0))) == (
+        "each ion looks as the other should: are the columns of Li and K swapped?"
+    )

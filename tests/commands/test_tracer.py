@@ -5,17 +5,20 @@ import shutil
 from pathlib import Path
 
 import h5py
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from described import check_described
-from scipy import special
+from scipy import special, stats
 from typer.testing import CliRunner, Result
 
 from npp_jax.cli import app
 from npp_jax.commands.plot_tracer import TRACER, tracer_figure
-from npp_jax.commands.tracer.data import read_labels
+from npp_jax.commands.tracer.images import read_labels
+from npp_jax.commands.tracer.map import _effective
 from npp_jax.constants import BOLTZMANN_EV
 from npp_jax.files import ConfigError
+from npp_jax.tracer.grain_map import grain_map
 
 SWEEPS = Path(__file__).parents[2] / "sweeps"
 OSLO = Path(__file__).parents[3] / "shared/data/zno-izo-li-sims-oslo/160112d.dp_rpc_asc"
@@ -202,6 +205,72 @@ def test_diffusion_of_charge_is_twice_that_of_the_tracer(tmp_path: Path) -> None
     done = run(study, "--output", tmp_path)
     assert done.exit_code == 0, done.output
     assert "CAIT: D* 1.5 × 10⁻²⁰ m²/s at 350 K" in done.output
+
+
+def arrhenius(folder: Path, temperatures: list[float], D: list[float], more: str = "") -> Result:
+    study = ["schema_version = 1", 'kind = "arrhenius"', "[[lines]]", 'name = "tracer"']
+    study += [f"temperature_K = {temperatures}", f"D_m2_s = {D}", more]
+    (folder / "line.toml").write_text("\n".join(study), encoding="utf-8")
+    return run(folder / "line.toml", "--output", folder)
+
+
+def test_an_interval_from_the_scatter_of_few_points_is_that_of_student(tmp_path: Path) -> None:
+    """Three points leave one degree of freedom: 12.7 standard errors. With 1.96 of them 70 of 100 held the truth."""
+    temperatures, D = np.array([300.0, 400.0, 500.0]), np.array([2.0e-17, 3.1e-15, 6.6e-14])
+    done = arrhenius(tmp_path, temperatures.tolist(), D.tolist())
+    assert done.exit_code == 0, done.output
+    line = stats.linregress(1.0 / (BOLTZMANN_EV * temperatures), np.log(D))
+    half = stats.t.ppf(0.975, 1) * line.stderr
+    assert interval("E_a", done.output) == pytest.approx((-line.slope - half, -line.slope + half), rel=1e-3)
+    told = interval("D₀", done.output)
+    assert np.log(told[1] / told[0]) == pytest.approx(2.0 * stats.t.ppf(0.975, 1) * line.intercept_stderr, rel=2e-3)
+    assert "errors are those of the scatter of 3 points; its 95 % intervals are of 12.7 standard errors" in done.output
+    # Errors that are given are known.
+    given = arrhenius(tmp_path, temperatures.tolist(), D.tolist(), "relative_error = 0.1")
+    assert given.exit_code == 0 and "Student" not in given.output
+
+
+def test_points_at_one_temperature_give_no_line_and_no_traceback(tmp_path: Path) -> None:
+    law = '[[lines]]\nname = "law"\nprefactor_m2_s = 1e-7\nenergy_eV = 0.5\n'
+    law += '[[haven]]\ntracer = "tracer"\nconductivity = "law"\ntemperature_K = [350.0, 400.0]\n'
+    done = arrhenius(tmp_path, [350.0, 350.0], [1e-15, 1.1e-15], law)
+    assert done.exit_code == 0, done.output
+    assert "all points are at 350 K, which give no line" in done.output
+    ratio = 1e-15 / (1e-7 * np.exp(-0.5 / (BOLTZMANN_EV * 350.0)))
+    assert f"at 350 K: {ratio:.4g} (error not known)" in done.output and "at 400 K: not known" in done.output
+
+
+GRAINS = """schema_version = 1
+kind = "map"
+map = { labels = "l.npy", pixel_um = 1.0, D_bulk_m2_s = 2e-12, permeability_m_s = 8e-8, boundaries = "each" }
+stages = [{ duration_h = 0.25, source = 0.9 }]
+"""
+
+
+def test_a_map_of_one_grain_has_no_boundary(tmp_path: Path) -> None:
+    """Its D is that of the grain; with counts there is nothing to find, which is one line, here and by `check`."""
+    np.save(tmp_path / "l.npy", np.zeros((8, 24), int))
+    np.save(tmp_path / "n.npy", np.full((8, 24), 50.0))
+    (tmp_path / "one.toml").write_text(GRAINS, encoding="utf-8")
+    done = run(tmp_path / "one.toml", "--output", tmp_path)
+    assert done.exit_code == 0 and re.search(r"D_eff +2e-12 m²/s +that of the grain", done.output), done.output
+    counted = GRAINS + 'counts = { light = "n.npy", heavy = "n.npy" }\n'
+    (tmp_path / "counted.toml").write_text(counted, encoding="utf-8")
+    for command in ("tracer", "check"):
+        wrong = CliRunner().invoke(app, [command, str(tmp_path / "counted.toml"), "--output", str(tmp_path)])
+        assert wrong.exit_code == 2 and "one grain alone; D_gb/δ is found of a boundary" in wrong.output
+    cut = "cuts = [{ start_um = [9.6, 0.0], end_um = [9.6, 20.0], width_um = 0.5, interval_um = 2.0 }]\n"
+    (tmp_path / "cut.toml").write_text(GRAINS.replace("pixel_um = 1.0", "pixel_um = 7.0") + cut, encoding="utf-8")
+    empty = run(tmp_path / "cut.toml", "--output", tmp_path)
+    assert empty.exit_code == 2 and "no centre of a pixel lies within half of the width" in empty.output
+
+
+def test_boundaries_in_series_add_their_resistances() -> None:
+    """Not the geometric mean of D_gb/δ, by which D_eff was 22 % too high."""
+    labels = np.repeat(np.arange(3), 8)[None].repeat(8, axis=0)
+    permeability, D, size = jnp.asarray([1e-8, 4e-8]), jnp.asarray(2e-12), 8e-6
+    found = _effective(grain_map(labels, 1e-6, classes="each"), D, permeability, size)
+    assert found.value == pytest.approx(size / (size / 2e-12 + 0.5 * (1e8 + 0.25e8)))
 
 
 def test_published_lines(tmp_path: Path) -> None:

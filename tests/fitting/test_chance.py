@@ -1,4 +1,4 @@
-"""Probability of χ² with points below a limit of detection: moments by quadrature, uniform in right models."""
+"""Probability of χ² of each law of the noise: moments by quadrature, uniform in right models."""
 
 import dataclasses
 from pathlib import Path
@@ -9,8 +9,19 @@ import pytest
 from scipy import integrate, stats
 
 import npp_jax as npp
-from npp_jax.fitting.chance import censored_squares, expected_squares, probability
-from npp_jax.observe import DepthProfile, GaussianLikelihood, Record, below_limits
+from npp_jax.fitting.chance import expected_squares, probability
+from npp_jax.observe import (
+    AbstractLikelihood,
+    DepthProfile,
+    GaussianLikelihood,
+    PoissonLikelihood,
+    Record,
+    StudentLikelihood,
+    below_limits,
+)
+from npp_jax.observe import expected_squares as of_points
+from npp_jax.observe.squares import censored_squares, counted_squares, student_squares
+from npp_jax.sweeping.description import expected_of
 
 SWEEPS = Path(__file__).resolve().parents[2] / "sweeps"
 DEPTH = np.linspace(1.0, 150.0, 150)
@@ -172,3 +183,73 @@ def test_a_parameter_takes_away_the_weight_of_the_points_that_see_it(*, light: b
         found.append(probability(problem, [signal], np.ones(30, bool), float(residual @ residual), np.diag(onto)))
     assert stats.kstest(found, "uniform").statistic < 1.63 / np.sqrt(400)
     assert 0.02 < np.mean(np.array(found) < 0.05) < 0.09
+
+
+@pytest.mark.parametrize("degrees", [1.0, 2.5, 4.0, 30.0])
+def test_moments_of_noise_with_outliers(degrees: float):
+    def moment(power: int) -> float:
+        square = lambda t: (degrees + 1.0) * np.log1p(t * t / degrees)  # noqa: E731
+        return 2.0 * integrate.quad(lambda t: square(t) ** power * stats.t.pdf(t, degrees), 0.0, np.inf, limit=400)[0]
+
+    mean, variance = student_squares(degrees)
+    assert mean == pytest.approx(moment(1), rel=1e-6)
+    assert variance == pytest.approx(moment(2) - moment(1) ** 2, rel=1e-5)
+
+
+@pytest.mark.parametrize("drift", [0.0, 0.03])
+def test_moments_of_counts(drift: float):
+    """Against draws, and one and two where there are many."""
+    rng, means = np.random.default_rng(3), np.array([0.01, 0.4, 1.5, 6.0, 40.0, 190.0])
+    mean, variance = counted_squares(means, drift**2)
+    for k, mu in enumerate(means):
+        scattered = mu * rng.gamma(drift**-2, drift**2, 400_000) if drift else np.full(400_000, mu)
+        counts = rng.poisson(scattered).astype(float)
+        depth = np.arange(counts.size) + 1.0
+        profile = DepthProfile(depth, ["K"], counts[None], 1.0, counts=counts[None], counts_per_fraction=[1.0])
+        law = PoissonLikelihood(relative_sigma=drift, floor=1e-9)
+        squares = np.asarray(law.residuals(jnp.full((1, counts.size), mu), profile)) ** 2
+        assert mean[k] == pytest.approx(squares.mean(), abs=5.0 * squares.std() / 632.0)
+        assert variance[k] == pytest.approx(squares.var(), rel=0.05)
+    assert counted_squares(np.array([199.0]))[0] == pytest.approx(1.0, abs=2e-3)
+    assert counted_squares(np.array([1e5]))[1] == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize(
+    ("law", "counts"),
+    [
+        (StudentLikelihood(4.0), None),
+        (StudentLikelihood(2.0), None),
+        (PoissonLikelihood(), 3.0),
+        (PoissonLikelihood(relative_sigma=0.1), 30.0),
+    ],
+)
+def test_chi_squared_is_expected_by_the_noise_of_each_law(law: AbstractLikelihood, counts: float | None):
+    """Noise with outliers was said to refute right models, as were few counts."""
+    signal = np.stack([1.0 - 0.5 * FRONT, 0.5 * FRONT])
+    rng, found, swept = np.random.default_rng(11), [], []
+    problem = problem_of(signal, None)
+
+    def profile_of(fraction: np.ndarray) -> DepthProfile:
+        told = {} if counts is None else {"counts": fraction * counts, "counts_per_fraction": [counts] * 2}
+        return DepthProfile(DEPTH, ["Li", "K"], fraction, SIGMA, **told)
+
+    plain = profile_of(signal)
+    measurement = dataclasses.replace(problem.measurements[0], profile=plain, likelihood=law)
+    for _ in range(400):
+        drawn = profile_of(law.draw(rng, signal, plain))
+        residual = np.asarray(law.residuals(jnp.asarray(signal), drawn)).ravel()
+        found.append(float(residual @ residual))
+        if len(swept) < 40:
+            swept.append(expected_of(dataclasses.replace(measurement, profile=drawn)))
+    means, variances = of_points(law, plain, signal)
+    mean, variance = float(np.sum(means)), float(np.sum(variances))
+    assert np.mean(found) == pytest.approx(mean, abs=4.0 * np.sqrt(variance / 400.0))
+    assert np.var(found) == pytest.approx(variance, rel=0.3)
+    # A sweep, which does not keep predictions, takes the data for them.
+    assert np.mean(swept, axis=0) == pytest.approx([mean, variance], rel=0.1)
+    assert np.mean(swept, axis=0)[0] == pytest.approx(mean, rel=0.03)
+    of_law = dataclasses.replace(problem, measurements=(measurement,))
+    stretch = variance / (2.0 * mean)
+    assert probability(of_law, [signal], np.ones(300, bool), found[0], np.zeros(300)) == pytest.approx(
+        stats.chi2.sf(found[0] / stretch, mean / stretch)
+    )

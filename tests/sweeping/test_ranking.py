@@ -38,6 +38,7 @@ def result(rng) -> SweepResult:
         experiments=("K", "Rb", "Cs"),
         points=np.array([50, 50, 0]),
         censored=np.zeros(3, int),
+        expected=np.array([[50.0, 100.0], [50.0, 100.0], [0.0, 0.0]]),
         theta=theta,
         chi2=np.stack([0.3 * chi + 40.0, 0.7 * chi + 60.0, np.full(4000, np.nan)], axis=1),
         status=np.zeros((4000, 3), np.int32),
@@ -71,6 +72,7 @@ def test_with_limits_of_detection_no_right_model_is_called_wrong_and_none_right(
             status=result.status[:1],
             reevaluated_with=result.reevaluated_with[:1],
             points=np.array([30, 30, 0]),
+            expected=np.array([[30.0, 60.0], [30.0, 60.0], [0.0, 0.0]]),
             censored=np.array([0, below, 0]),
         )
         sentence = seen.sentence()
@@ -96,6 +98,7 @@ def test_many_points_a_little_above_their_limit_refuse_no_right_model(result, rn
             status=result.status[:1],
             reevaluated_with=result.reevaluated_with[:1],
             points=np.array([3000, 0, 0]),
+            expected=np.array([[3000.0, 6000.0], [0.0, 0.0], [0.0, 0.0]]),
             censored=np.array([lost.sum(), 0, 0]),
         )
         refused += "None of 1 candidates agrees" in seen.sentence()

@@ -15,6 +15,8 @@ _BULK = 0.2
 """Share of the depths at the end that are those of the untouched glass."""
 _ABOUT = 0.25
 """Share of the depth of the front by which one that lies elsewhere may be off."""
+_MUCH_LESS = 0.2
+"""Share of the squared deviations that two ions may have the other way round, beyond which they are not swapped."""
 _LEVEL = 0.05
 """Relative difference of levels that is told of."""
 
@@ -44,11 +46,24 @@ def cause(seen: Seen) -> str:
         return "see the figure"
     first, span = float(depth[used[0]]), float(depth[used[-1]] - depth[used[0]])
     return (
-        _transient(seen, first, span, total)
+        _swapped(seen)
+        or _transient(seen, first, span, total)
         or _bulk(seen, first + (1.0 - _BULK) * span, total)
         or _front(seen, total)
         or "see the figure"
     )
+
+
+def _swapped(seen: Seen) -> str:
+    if len(seen.species) != 2:
+        return ""
+    used = seen.chi2 > 0.0
+    given, other = (
+        float(np.sum((rows[:, used] - seen.signal[:, used]) ** 2)) for rows in (seen.fraction, seen.fraction[::-1])
+    )
+    if other > _MUCH_LESS * given:
+        return ""
+    return f"each ion looks as the other should: are the columns of {' and '.join(seen.species)} swapped?"
 
 
 def _transient(seen: Seen, first: float, span: float, total: float) -> str:

@@ -20,6 +20,7 @@ from npp_jax.files.toml import read_toml
 from npp_jax.fitting import Measurement, Objective, with_systematic
 from npp_jax.fitting.units import split_unit
 from npp_jax.inference import Parameter
+from npp_jax.observe import RECORDED, Record
 from npp_jax.simulation.remarks import causes
 from npp_jax.simulation.simulate import FAST
 from npp_jax.simulation.solution import Solution
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 _WIDE = 30.0
 """Ratio of the ends of a linear range beyond which its lower part is hardly looked at."""
+_FAR_RECORD = 30.0
+"""Ratio of a record and the start beyond which its unit is asked for."""
 _POOR = 10.0
 """χ² of a point beyond which the start is said to be far from the data."""
 
@@ -76,6 +79,8 @@ class _Started(NamedTuple):
     solutions: list[Solution]
     signals: dict[int, np.ndarray]
     residuals: dict[int, np.ndarray]
+    records: dict[int, list[tuple[Record, np.ndarray]]]
+    """Those of each experiment with their courses at the start."""
     chi2: np.ndarray
     status: np.ndarray
 
@@ -93,6 +98,7 @@ class _Started(NamedTuple):
     def warnings(self, k: int, measurement: Measurement) -> Iterator[str]:
         """A start that has no numbers, that the data cannot show, or that is far from them."""
         profile, points = measurement.profile, measurement.points
+        yield from (text for record, course in self.records.get(k, []) if (text := _far_record(record, course)))
         yield from causes(measurement.experiment, self.solutions[k])
         if points and np.isfinite(self.chi2[k]) and self.chi2[k] > _POOR * points:
             why = cause(self._seen(k, measurement)) if k in self.signals else "see the figure"
@@ -152,7 +158,24 @@ def _simulate(study: Study) -> _Started:
         {k: np.asarray(rows[0]) for k, rows in zip(measured, of[: len(measured)], strict=True)}
         for of in (signals, residuals)
     )
-    return _Started(theta, solutions, drawn, rest, np.asarray(found.chi2[0]), np.asarray(found.status[0]))
+    records = dict[int, list[tuple[Record, np.ndarray]]]()
+    for data, course in zip(problem.data[len(measured) :], signals[len(measured) :], strict=True):
+        record = problem.measurements[data.experiment].records[data.record]
+        records.setdefault(data.experiment, []).append((record, np.asarray(course[0])))
+    return _Started(theta, solutions, drawn, rest, records, np.asarray(found.chi2[0]), np.asarray(found.status[0]))
+
+
+def _far_record(record: Record, course: np.ndarray) -> str | None:
+    """A record that is far from the start as a whole, as by its unit."""
+    name, unit = RECORDED[record.quantity]
+    measured, modelled = (float(np.median(np.abs(values))) for values in (np.asarray(record.value), course))
+    if not (measured > 0.0 and modelled > 0.0) or 1.0 / _FAR_RECORD < measured / modelled < _FAR_RECORD:
+        return None
+    factor = max(measured / modelled, modelled / measured)
+    return (
+        f"{name}: {measured:.4g} {unit} was measured, {modelled:.4g} is that of the start, a factor of {factor:.3g}: "
+        "is the unit right?"
+    )
 
 
 def _in_files(study: Study, parameter: Parameter) -> float:

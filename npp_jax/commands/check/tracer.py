@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import erfc
 
 from npp_jax.commands.check.checked import Checked
-from npp_jax.commands.tracer.data import read_counts, read_labels
+from npp_jax.commands.tracer.images import read_counts, read_grains, read_labels
 from npp_jax.commands.tracer.stored import HOUR, UM, read_profile_of
 from npp_jax.commands.tracer.study import (
     ArrheniusStudy,
@@ -77,7 +77,7 @@ def check_tracer(path: Path) -> Checked:
                     found = read.profile(stage.profile, f"stage {k}")
                     panels.append(_Panel(f"stage {k}", [found], ["measured"], np.zeros(0), None))
         case MapStudy():
-            labels = read_labels(path.parent / study.map.labels)
+            labels = read_grains(study.map, path.parent, fitted=study.counts is not None)
             lines.append(f"  {study.map.labels}: {labels.shape} pixels of {study.map.pixel_um:g} µm")
             lines.append(f"  {len(np.unique(labels))} labels of grains")
             if study.counts is not None:

@@ -20,7 +20,9 @@ def sentence(outcome: DesignOutcome) -> str:
             f"'{outcome.contrast.name}' by {best.gain:.3g} at least"
         )
     else:
-        told = f"it is expected to bring {best.gain:.2g} bit of {outcome.goal}; one bit halves an error"
+        number = len(plan.parameters) if outcome.next.table.goal == "D" else 1
+        told = f"it is expected to bring {best.gain:.2g} bit of {outcome.goal}"
+        told += "; one bit halves an error" if number == 1 else f"; {number} bits halve all errors, one each"
     return f"Of {len(plan.proposals)} proposals '{name}' tells most: {told}, in {cost:.3g} h."
 
 

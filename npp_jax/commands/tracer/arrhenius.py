@@ -10,7 +10,7 @@ from npp_jax.commands.tracer.report import Line, TracerReport, linear_row, logar
 from npp_jax.commands.tracer.study import ArrheniusStudy
 from npp_jax.commands.tracer.tables import LineTable
 from npp_jax.figures.tracer import Activated, arrhenius
-from npp_jax.inference import Uncertain
+from npp_jax.inference import NORMAL_95, Uncertain
 from npp_jax.inference.digits import together, with_power
 from npp_jax.physics.nernst_einstein import nernst_einstein, tracer_from_cait
 from npp_jax.store.arrays import Array
@@ -54,7 +54,7 @@ def run_arrhenius(study: ArrheniusStudy) -> TracerReport:
         with_errors = line.relative_error is not None
         if len(set(temperature.tolist())) >= 2:
             fit = fits[line.name] = fit_arrhenius(temperature, D, relative if with_errors else None)
-            lines += _fit_lines(line.name, fit)
+            lines += _fit_lines(line.name, fit, fit.quantile if not with_errors else NORMAL_95)
             arrays |= _law_arrays(k, line.name, temperature, fit)
             arrays[f"{head}covariance"] = Array(
                 np.asarray(fit.covariance),
@@ -64,6 +64,13 @@ def run_arrhenius(study: ArrheniusStudy) -> TracerReport:
             )
             if not bool(jnp.all(jnp.isfinite(fit.covariance))):
                 warnings.append(f"{line.name}: two points without relative_error give a line, and no error of it.")
+            elif not with_errors:
+                lines.append(
+                    f"{line.name}: errors are those of the scatter of {len(D)} points; its 95 % intervals are of "
+                    f"{fit.quantile:.3g} standard errors, by Student's t"
+                )
+        else:
+            warnings.append(f"{line.name}: all points are at {temperature[0]:g} K, which give no line.")
         drawn[line.name] = Activated(
             jnp.asarray(temperature),
             jnp.asarray(D),
@@ -72,16 +79,25 @@ def run_arrhenius(study: ArrheniusStudy) -> TracerReport:
         )
     for k, pair in enumerate(study.haven):
         at = np.asarray(pair.temperature_K)
-        ratio = haven_ratio(*(_at(name, at, fits, points) for name in (pair.tracer, pair.conductivity)))
-        value, error = np.asarray(ratio.value), np.asarray(ratio.sigma)
+        pairs = [_at(name, at, fits, points) for name in (pair.tracer, pair.conductivity)]
+        known = np.all([np.isfinite(found.value) for found in pairs], axis=0)
+        value, error = np.full((2, len(at)), np.nan)
+        if np.any(known):
+            ratio = haven_ratio(*(Uncertain(found.value[known], found.sigma[known]) for found in pairs))
+            value[known], error[known] = ratio
         axis = f"haven{k + 1}_temperature"
         arrays[axis] = Array(at, "K", "temperature", (axis,))
         named = f"Haven ratio, {pair.tracer} over {pair.conductivity}"
         arrays[f"haven{k + 1}"] = Array(value, "1", named, (axis,))
         arrays[f"haven{k + 1}_error"] = Array(error, "1", f"standard error of it, {named}", (axis,))
         for T, v, e in zip(at, value, error, strict=True):
-            known = f" ± {e:.2g}" if np.isfinite(e) else " (error not known)"
-            lines.append(f"{named}, at {T:g} K: {v:.4g}{known if np.isfinite(v) else ''}")
+            error_told = f" ± {e:.2g}" if np.isfinite(e) else " (error not known)"
+            lines.append(f"{named}, at {T:g} K: {f'{v:.4g}{error_told}' if np.isfinite(v) else 'not known'}")
+            reach = [points[name][0] for name in (pair.tracer, pair.conductivity) if name in points]
+            if any(not one.min() <= T <= one.max() for one in reach) and np.isfinite(v):
+                warnings.append(f"{named}, at {T:g} K: beyond the temperatures that were measured.")
+        if np.any(value > 1.0 + 3.0 * np.nan_to_num(error)):
+            warnings.append(f"{named}: a ratio above one; are number density and charge those of the mobile ions?")
         if not np.all(np.isfinite(value)):
             warnings.append(f"{named}: a line without a fit has a value only at its own temperatures.")
 
@@ -144,14 +160,14 @@ def _told(value: float) -> str:
     return with_power(digits.rstrip("0").rstrip(".") if "." in digits else digits, power)
 
 
-def _fit_lines(name: str, fit: ArrheniusFit) -> list[Line]:
+def _fit_lines(name: str, fit: ArrheniusFit, quantile: float) -> list[Line]:
     error = np.sqrt(np.diag(np.asarray(fit.covariance)))
     if not np.all(np.isfinite(error)):
         prefactor = _told(math.exp(float(fit.log_prefactor)))
         return [f"{name}: D₀ {prefactor} m²/s, E_a {float(fit.energy):.4f} eV, errors not known"]
     return [
-        logarithmic_row("D₀", float(fit.log_prefactor), float(error[0]), "m²/s", group=name),
-        linear_row("E_a", float(fit.energy), float(error[1]), "eV", group=name),
+        logarithmic_row("D₀", float(fit.log_prefactor), float(error[0]), "m²/s", group=name, quantile=quantile),
+        linear_row("E_a", float(fit.energy), float(error[1]), "eV", group=name, quantile=quantile),
     ]
 
 

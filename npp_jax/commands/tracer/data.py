@@ -7,7 +7,6 @@ from typing import NamedTuple
 import equinox as eqx
 import jax
 import numpy as np
-from jaxtyping import Float, Int
 
 from npp_jax.files import ConfigError
 from npp_jax.files.cells import column_of, numbers_of, read_cells, refuse, wrong_titles
@@ -15,7 +14,6 @@ from npp_jax.files.sims_profile import read_profile
 from npp_jax.observe import FAR
 from npp_jax.sims.errors import SimsFileError
 from npp_jax.text.errors import shorten
-from npp_jax.text.opened import open_file
 from npp_jax.text.table import Table
 from npp_jax.text.titles import fractions, nanometres, read_title, with_unit
 from npp_jax.tracer.measured import MeasuredProfile
@@ -25,14 +23,8 @@ _FRACTION = ("fraction", "fraction_sigma")
 MINIMUM_POINTS = 5
 """Fewest points of a profile."""
 
-_NPY = b"\x93NUMPY"
-"""How an array begins."""
-
 _SAME = 1e-4
 """Relative difference up to which sums of two isotopes are one number, as those of fractions or per cent are."""
-
-FEWEST_PIXELS = 4
-"""Fewest pixels of a grain in the mean over an image; photographs and smoothed edges have fewer a colour."""
 
 
 def read_isotope_profile(
@@ -227,64 +219,3 @@ def _counted(
     if above < MINIMUM_POINTS:
         raise ConfigError(f"{path}: {above} points with counts above the background; {MINIMUM_POINTS} are needed")
     return MeasuredProfile.of_counts(position, light, heavy, background=background, mass_bias=mass_bias)
-
-
-def read_labels(path: Path) -> Int[np.ndarray, "row column"]:
-    """Read the grain of each pixel: an array of integers (.npy), or an image with one grey level or colour a grain.
-
-    Raises
-    ------
-    ConfigError
-        One line: file, what is wrong.
-    """
-    if path.suffix == ".npy":
-        labels = _array(path)
-        if labels.ndim != 2 or labels.dtype.kind not in "iu":
-            raise ConfigError(f"{path}: {labels.dtype} of shape {labels.shape}; integers [row, column] are needed")
-        return labels.astype(int)
-    import matplotlib.image
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with open_file(path) as file:
-            image = matplotlib.image.imread(file, format=path.suffix[1:].lower())
-    except UnidentifiedImageError:
-        raise ConfigError(f"{path}: not an image of a format that is known") from None
-    except (OSError, ValueError, SyntaxError, MemoryError, Image.DecompressionBombError) as error:
-        raise ConfigError(f"{path}: not an image ({getattr(error, 'strerror', None) or error})") from None
-    flat = image.reshape(image.shape[0] * image.shape[1], -1)
-    colours, labels = np.unique(flat, axis=0, return_inverse=True)
-    if len(colours) > len(flat) // FEWEST_PIXELS:
-        raise ConfigError(
-            f"{path}: {len(colours)} colours in {len(flat)} pixels; a grain needs one colour, without smoothed edges"
-        )
-    return labels.reshape(image.shape[:2])
-
-
-def read_counts(path: Path, shape: tuple[int, int]) -> Float[np.ndarray, "row column"]:
-    """Read the counts of one channel (.npy), of the shape of the image of grains.
-
-    Raises
-    ------
-    ConfigError
-        One line: file, what is wrong.
-    """
-    counts = _array(path)
-    if counts.shape != shape:
-        raise ConfigError(f"{path}: shape {counts.shape}; the image of grains has {shape}")
-    if not (counts.dtype.kind in "iuf" and np.all(np.isfinite(counts)) and np.all(counts >= 0)):
-        raise ConfigError(f"{path}: counts must be zero or positive numbers")
-    return counts.astype(float)
-
-
-def _array(path: Path) -> np.ndarray:
-    try:
-        with open_file(path) as file:
-            if not file.peek(len(_NPY)).startswith(_NPY):
-                raise ConfigError(f"{path}: not an array (.npy), as numpy.save writes it")
-            loaded = np.load(file, allow_pickle=False)
-    except MemoryError:
-        raise ConfigError(f"{path}: not an array (it claims more numbers than there is room for)") from None
-    except (OSError, ValueError, EOFError) as error:
-        raise ConfigError(f"{path}: not an array ({getattr(error, 'strerror', None) or error})") from None
-    return loaded

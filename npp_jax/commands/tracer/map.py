@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from npp_jax.commands.tracer.data import read_counts, read_labels
+from npp_jax.commands.tracer.images import read_counts, read_grains
 from npp_jax.commands.tracer.report import (
     Line,
     Quantity,
@@ -47,7 +47,7 @@ _EVEN = 1e6
 def run_map(study: MapStudy, folder: Path, on_iteration: OnIteration = None) -> TracerReport:
     """Simulate the isotope map; fit D_gb/δ first where counts were measured."""
     table = study.map
-    labels = read_labels(folder / table.labels)
+    labels = read_grains(table, folder, fitted=study.counts is not None)
     try:
         grains = grain_map(labels, table.pixel_um * UM, classes=table.boundaries)
     except ValueError as error:
@@ -83,10 +83,7 @@ def run_map(study: MapStudy, folder: Path, on_iteration: OnIteration = None) -> 
     if not np.all(np.isfinite(modelled)):
         status, code = "no finite result: check the values of the study", 4
     size = float(np.sqrt(labels.size / grains.grains)) * grains.pixel_size
-    effective = float(series_diffusivity(D, jnp.exp(jnp.mean(jnp.log(permeability))), size))
-    lines.append(
-        Quantity("D_eff", effective, "m²/s", note=f"in series, grains of {size / UM:.1f} µm (root of the mean area)")
-    )
+    lines.append(_effective(grains, D, permeability, size))
     arrays |= {
         "time": Array(np.cumsum([s.duration_h * HOUR for s in study.stages]), "s", "time from the start", ("time",)),
         "fraction": Array(modelled, "1", "isotope fraction of the model", ("time", "row", "column")),
@@ -122,6 +119,16 @@ def _rows(study: MapStudy, grains: GrainMap, fit: TracerFit) -> list[Line]:
         bulk = fit["D_bulk_m2_s"]
         lines.append(quantity_row("D of the grains", bulk.value, bulk.interval, "m²/s", key="D_bulk_m2_s"))
     return lines
+
+
+def _effective(grains: GrainMap, D: jax.Array, permeability: jax.Array, size: float) -> Quantity:
+    """D over many grains, of which the resistances of boundaries add up: their mean is that of 1/P."""
+    note = f"in series, grains of {size / UM:.1f} µm (root of the mean area)"
+    if not any(grains.pairs):
+        return Quantity("D_eff", float(D), "m²/s", note="that of the grain: there is no boundary")
+    if grains.classes > 1:
+        note += ", mean resistance of the boundaries"
+    return Quantity("D_eff", float(series_diffusivity(D, 1.0 / jnp.mean(1.0 / permeability), size)), "m²/s", note=note)
 
 
 def _names(grains: GrainMap) -> list[str]:
@@ -199,8 +206,6 @@ def _scans(
             scan = None if counts is None else scanned(*counts)
         except ValueError as error:
             raise ConfigError(f"cuts[{k}]: {error}") from None
-        if not smooth.position.size:
-            raise ConfigError(f"cuts[{k}]: no pixel lies in it")
         found.append((smooth, scan))
         line = f"cut{k + 1}_position"
         arrays[line] = Array(np.asarray(smooth.position), "m", "position along the cut", (line,))

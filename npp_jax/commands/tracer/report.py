@@ -99,23 +99,32 @@ def searched_row(
 
 
 def logarithmic_row(
-    name: str, log_value: float, log_error: float, unit: str, *, key: str = "", group: str = ""
+    name: str,
+    log_value: float,
+    log_error: float,
+    unit: str,
+    *,
+    key: str = "",
+    group: str = "",
+    quantile: float = NORMAL_95,
 ) -> Quantity:
-    """A quantity that was fitted as a logarithm, with its 95 % interval."""
-    ends = intervals(np.asarray(log_value), np.asarray(log_error))
+    """A quantity that was fitted as a logarithm, with its 95 % interval, of so many standard errors to each side."""
+    ends = intervals(np.asarray(log_value), np.asarray(log_error), quantile)
     return quantity_row(name, math.exp(log_value), ends, unit, key=key, group=group)
 
 
-def linear_row(name: str, value: float, error: float, unit: str, *, key: str = "", group: str = "") -> Quantity:
-    """A quantity with its standard error, as a 95 % interval."""
-    return quantity_row(name, value, (value - NORMAL_95 * error, value + NORMAL_95 * error), unit, key=key, group=group)
+def linear_row(
+    name: str, value: float, error: float, unit: str, *, key: str = "", group: str = "", quantile: float = NORMAL_95
+) -> Quantity:
+    """A quantity with its standard error, as a 95 % interval of so many of them to each side."""
+    return quantity_row(name, value, (value - quantile * error, value + quantile * error), unit, key=key, group=group)
 
 
-def intervals(log_value: np.ndarray, log_error: np.ndarray) -> np.ndarray:
+def intervals(log_value: np.ndarray, log_error: np.ndarray, quantile: float = NORMAL_95) -> np.ndarray:
     """Ends of the 95 % intervals of quantities that were fitted as logarithms, along a new last axis; NaN where the
     data set none.
     """
-    half = np.where(log_error < _ENDLESS, NORMAL_95 * log_error, np.nan)
+    half = np.where(log_error < _ENDLESS, quantile * log_error, np.nan)
     return np.exp(np.stack([log_value - half, log_value + half], axis=-1))
 
 
