@@ -1,6 +1,7 @@
 """Probability of χ² of each law of the noise: moments by quadrature, uniform in right models."""
 
 import dataclasses
+import functools
 from pathlib import Path
 
 import jax.numpy as jnp
@@ -30,14 +31,18 @@ FRONT = 1.0 / (1.0 + np.exp((DEPTH - 100.0) / 2.0))
 FADING = np.exp(-DEPTH / 20.0)
 
 
+@functools.cache
+def glass() -> npp.Experiment:
+    return npp.load_experiment(SWEEPS / "lithium_borate_K.toml")
+
+
 def problem_of(measured: np.ndarray, limit: float | None, *records: Record) -> npp.Problem:
     """A profile of Li and K, of which K has a limit of detection."""
-    experiment = npp.load_experiment(SWEEPS / "lithium_borate_K.toml")
     profile = DepthProfile(DEPTH, ["Li", "K"], measured, SIGMA)
     profile = profile if limit is None else below_limits(profile, {"K": limit})
     parameter = npp.Parameter("D_K_m2_s", ("K.D_m2_s",), 3e-22, 3e-21, "log")
     seen = npp.Observation(npp.GaussianResponse(2.0))
-    return npp.Problem((npp.Measurement("K", experiment, profile, seen, records=records),), (parameter,))
+    return npp.Problem((npp.Measurement("K", glass(), profile, seen, records=records),), (parameter,))
 
 
 @pytest.mark.parametrize("distance", [-3.0, -1.0, 0.0, 0.7, 2.0, 5.0])

@@ -109,7 +109,7 @@ def test_a_good_profile_gives_no_warning():
     ("changes", "words"),
     [
         ({"depth": 1e-3 * DEPTH}, "micrometres"),
-        ({"depth": 1e4 * DEPTH}, "picometres"),
+        ({"depth": 1e4 * DEPTH}, "is their unit right"),
         ({"depth": DEPTH - 2.0}, "before the surface"),
         ({"depth": np.append(DEPTH[:-1], 5000.0)}, "gap between 45 and 5000 nm"),
         ({"fraction": 0.0 * PAIR}, "the fractions of Li are all zero"),

@@ -69,7 +69,7 @@ def run_arrhenius(study: ArrheniusStudy) -> TracerReport:
                     f"{line.name}: errors are those of the scatter of {len(D)} points; its 95 % intervals are of "
                     f"{fit.quantile:.3g} standard errors, by Student's t"
                 )
-        else:
+        elif len(temperature) > 1:
             warnings.append(f"{line.name}: all points are at {temperature[0]:g} K, which give no line.")
         drawn[line.name] = Activated(
             jnp.asarray(temperature),
