@@ -229,7 +229,10 @@ def check(profile: DepthProfile, *, shallowest: float = 1.0, deepest: float = 1e
     if span < shallowest:
         warnings.append(f"the depths span {span:.3g} nm: are they in micrometres?")
     if span > deepest:
-        warnings.append(f"the depths span {span:.3g} nm: is their unit right (nanometres that are called micrometres, or ångströms nanometres)?")
+        warnings.append(
+            f"the depths span {span:.3g} nm: is their unit right? Nanometres called micrometres, and ångströms called "
+            "nanometres, span as much"
+        )
     if depth[0] < 0.0:
         warnings.append(f"the first depth, {depth[0]:.3g} nm, lies before the surface")
     steps = np.diff(depth)
