@@ -4,7 +4,6 @@ Experiments whose data are of one form are compared in a loop, so that three gla
 """
 
 import functools
-import math
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -20,6 +19,7 @@ from npp_jax.observe import (
     Observation,
     SampledResponse,
     convolve,
+    mean_over,
     solve_linear_nuisance,
 )
 from npp_jax.physics.interpolation import hermite, hermite_slopes
@@ -195,9 +195,8 @@ def over_intervals(
     depth = observation.true_depth(measured)
     if interval is None:
         return signal(depth)
-    # No point lies before the surface; Gauss' two points are right to the third order.
-    half = jnp.minimum(0.5 * observation.depth_scale * interval, jnp.maximum(depth, 0.0)) / math.sqrt(3.0)
-    return 0.5 * (signal(depth - half) + signal(depth + half))
+    # No point lies before the surface.
+    return mean_over(signal, depth, jnp.minimum(0.5 * observation.depth_scale * interval, jnp.maximum(depth, 0.0)))
 
 
 def for_each(function: Callable[[Comparison], Found], comparisons: Sequence[Comparison]) -> list[Found]:

@@ -6,7 +6,7 @@ profile is a list of cells with their averages.
 """
 
 from npp_jax.observe.by_ion import broadest, differs_by_ion, of_each_ion
-from npp_jax.observe.convolution import convolve
+from npp_jax.observe.convolution import convolve, mean_over
 from npp_jax.observe.detection import detection_limits
 from npp_jax.observe.likelihood import AbstractLikelihood, GaussianLikelihood, PoissonLikelihood, StudentLikelihood
 from npp_jax.observe.noise import measure
@@ -20,7 +20,7 @@ from npp_jax.observe.profile import FAR, MINIMUM_POINTS, DepthProfile, Systemati
 from npp_jax.observe.record import IN_TIME, RECORDED, Record, Recorded, gathered, scatter
 from npp_jax.observe.response import AbstractResponse, DowsettResponse, GaussianResponse, MRIResponse, NoResponse
 from npp_jax.observe.sampled import SampledResponse, average, parts_resolved, sample_response
-from npp_jax.observe.squares import expected_squares
+from npp_jax.observe.squares import expected_by_data, expected_squares
 
 __all__ = [
     "FAR",
@@ -51,8 +51,10 @@ __all__ = [
     "convolve",
     "detection_limits",
     "differs_by_ion",
+    "expected_by_data",
     "expected_squares",
     "gathered",
+    "mean_over",
     "measure",
     "of_each_ion",
     "parts_resolved",

@@ -6,8 +6,12 @@ Behind the last face the value of the last cell goes on; before the first there 
 nanometres.
 """
 
+import functools
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from npp_jax.observe.by_ion import differs_by_ion, of_each_ion
@@ -70,6 +74,26 @@ def convolve(
     if slopes is None or perfect:
         return signal
     return signal + product(jnp.diff(slopes, axis=1, prepend=0.0), response.tail_integral(z))
+
+
+def mean_over(
+    signal: Callable[[Array], Array], depth: Float[Array, " depth"], half: Float[Array, " depth"]
+) -> Float[Array, "species depth"]:
+    """Mean of a signal from `half` before each depth to as much behind, by Gauss' points [that of the signal].
+
+    Parameters
+    ----------
+    signal
+        Signal at depths, as a function of these.
+    depth, half
+        Middle of each interval, and half of it. [nm]
+    """
+    parts = [share * signal(depth + place * half) for place, share in GAUSS]
+    return functools.reduce(jnp.add, parts)
+
+
+GAUSS = [(float(x), 0.5 * float(w)) for x, w in zip(*np.polynomial.legendre.leggauss(8), strict=True)]
+"""Places in an interval from -1 to 1 and their shares in its mean: a response may be several times narrower."""
 
 
 def product(values: Array, weights: Array) -> Array:

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 
 from npp_jax._compile import jit_small
 from npp_jax.observe.arrays import as_leaf
-from npp_jax.observe.convolution import convolve, product
+from npp_jax.observe.convolution import GAUSS, convolve, product
 from npp_jax.observe.response import AbstractResponse, NoResponse
 
 _REACH_TOLERANCE = 1e-5
@@ -39,6 +39,8 @@ class SampledResponse(eqx.Module):
     """Share of each interval in the signal at each node [1]; the nodes are the depths if `position` is None."""
     position: Float[Array, "depth way"] | None = None
     """Where depths lie in between nodes of equal distance, counted by nodes; their signal is the mean over the ways."""
+    shares: tuple[float, ...] = eqx.field(static=True, default=(1.0,))
+    """Share of each way in it [1]."""
 
     def __call__(
         self,
@@ -58,7 +60,10 @@ class SampledResponse(eqx.Module):
             Slopes within the cells; none without. [1/nm]
         """
         signal = product(average(self.edges, faces, values, slopes), self.matrix)
-        return signal if self.position is None else _between(signal, self.position)
+        if self.position is None:
+            return signal
+        shares = jnp.asarray(self.shares, signal.dtype)
+        return _between(signal, self.position) @ shares
 
 
 def sample_response(
@@ -104,20 +109,21 @@ def sample_response(
         raise ValueError(f"depth must be at least two increasing depths that end below the surface at {surface:g} nm")
     if refine < 1:
         raise ValueError(f"refine = {refine}: at least 1 is needed")
-    seen = points[:, None]
+    seen, shares = points[:, None], (1.0,)
     if interval is not None:
-        # Gauss' two points are right to the third order; none lies before the surface.
-        half = np.minimum(0.5 * np.asarray(as_leaf(interval)), np.maximum(points - surface, 0.0)) / np.sqrt(3.0)
-        seen = points[:, None] + np.stack([-half, half], axis=1)
+        # No point lies before the surface.
+        half = np.minimum(0.5 * np.asarray(as_leaf(interval)), np.maximum(points - surface, 0.0))
+        seen = points[:, None] + half[:, None] * np.array([place for place, _ in GAUSS])
+        shares = tuple(share for _, share in GAUSS)
     nodes = _nodes(response, seen, float(min(steps[0], steps[-1])))
     if nodes is not None:
         edges = _edges(response, nodes, surface, min(refine, _REFINE_NODES)).astype(points.dtype)
         position = (seen - nodes[0]) / (nodes[1] - nodes[0])
         matrix = _weights(response, jnp.asarray(edges), jnp.asarray(nodes, points.dtype))
-        return SampledResponse(jnp.asarray(edges), matrix, jnp.asarray(position, points.dtype))
+        return SampledResponse(jnp.asarray(edges), matrix, jnp.asarray(position, points.dtype), shares)
     edges = jnp.asarray(_edges(response, points, surface, refine), points.dtype)
     weights = [_weights(response, edges, jnp.asarray(way, points.dtype)) for way in seen.T]
-    return SampledResponse(edges, weights[0] if len(weights) == 1 else 0.5 * (weights[0] + weights[1]))
+    return SampledResponse(edges, sum(share * way for share, way in zip(shares, weights, strict=True)))
 
 
 def parts_resolved(response: AbstractResponse, depth: ArrayLike) -> float:
@@ -177,8 +183,8 @@ def _edges(response: AbstractResponse, points: np.ndarray, surface: float, refin
 
 def _between(
     signal: Float[Array, "species node"], position: Float[Array, "depth way"]
-) -> Float[Array, "species depth"]:
-    """Cubic polynomials through four nodes each, at positions counted by nodes; the mean over the ways."""
+) -> Float[Array, "species depth way"]:
+    """Cubic polynomials through four nodes each, at positions counted by nodes."""
     first = jnp.clip(jnp.floor(position) - 1.0, 0.0, signal.shape[1] - 4.0)
     t = position - first
     shares = (
@@ -188,7 +194,7 @@ def _between(
         t * (t - 1.0) * (t - 2.0) / 6.0,
     )
     place = first.astype(int)
-    return jnp.mean(sum(share * signal[:, place + k] for k, share in enumerate(shares)), axis=-1)
+    return sum(share * signal[:, place + k] for k, share in enumerate(shares))
 
 
 @jit_small

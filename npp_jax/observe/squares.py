@@ -2,7 +2,7 @@
 
 import numpy as np
 from jaxtyping import ArrayLike, Float
-from scipy.special import digamma, gammaln, log_ndtr, ndtr, polygamma, xlogy
+from scipy.special import digamma, gammaincinv, gammaln, log_ndtr, ndtr, polygamma, xlogy
 
 from npp_jax.observe.detection import detection_limits
 from npp_jax.observe.likelihood import AbstractLikelihood, GaussianLikelihood, PoissonLikelihood, StudentLikelihood
@@ -12,6 +12,10 @@ Moments = tuple[Float[np.ndarray, "*point"], Float[np.ndarray, "*point"]]
 
 _MANY = 200.0
 """Mean counts from which on a deviance has the moments of normal noise, to a thousandth."""
+_NEIGHBOURS = 5
+"""Points whose counts tell the mean of that in their middle."""
+_LEVELS = (np.arange(6) + 0.5) / 6
+"""Quantiles of that mean over which is averaged."""
 _CHUNK = 512
 """Points whose counts are summed over together."""
 
@@ -39,6 +43,30 @@ def expected_squares(
     if isinstance(likelihood, GaussianLikelihood) and profile.censored is not None:
         return censored_squares((detection_limits(profile) - signal) / likelihood.sigma(profile))
     return np.ones(signal.shape), np.full(signal.shape, 2.0)
+
+
+def expected_by_data(likelihood: AbstractLikelihood, profile: DepthProfile) -> Moments:
+    """The same where no signal is known: of counts the average over the means that those of the neighbours allow.
+
+    n points of k counts together have a mean of the gamma distribution of k + ½ over n (Jeffreys' prior): their own
+    mean in the place of it would make what is expected too small, and refute right models.
+
+    Parameters
+    ----------
+    likelihood
+        Law of the noise.
+    profile
+        What was measured.
+    """
+    if not isinstance(likelihood, PoissonLikelihood) or profile.counts is None:
+        return expected_squares(likelihood, profile, np.asarray(profile.fraction))
+    used, window = np.asarray(profile.weight) > 0.0, np.ones(min(_NEIGHBOURS, len(profile.depth)))
+    counts = np.where(used, np.asarray(profile.counts), 0.0)
+    total, number = (np.stack([np.convolve(row, window, "same") for row in rows]) for rows in (counts, 1.0 * used))
+    means = [gammaincinv(total + 0.5, level) / np.maximum(number, 1.0) for level in _LEVELS]
+    found = [counted_squares(mean, float(likelihood.relative_sigma) ** 2) for mean in means]
+    mean, variance = (np.mean(parts, axis=0) for parts in zip(*found, strict=True))
+    return mean, variance
 
 
 def student_squares(degrees: float) -> tuple[float, float]:

@@ -127,7 +127,8 @@ def _doubts(channel: Channel, signal: Signal, options: ImportOptions) -> list[st
     """What limits the counting statistics of a channel that is used."""
     found = []
     dwell = (options.dwell_s or channel.dwell) if channel.kind == "rate" else None
-    one = signal_of_one(channel.values) if channel.kind == "rate" and channel.pulses is None else None
+    told = channel.kind == "rate" and channel.pulses is None and channel.as_written
+    one = signal_of_one(channel.values) if told else None
     whole = "" if one is None else f"all rates are whole multiples of {one:.4g} counts/s"
     if not signal.counted:
         as_of = f" (of {1.0 / one:.4g} s, if the unit is right: {whole})" if one else ""
@@ -138,8 +139,9 @@ def _doubts(channel: Channel, signal: Signal, options: ImportOptions) -> list[st
         each = one * float(np.max(signal.ions)) / float(np.max(channel.values))
         if abs(each - 1.0) > _ROUNDED:
             found.append(
-                f"{channel.name}: {whole}, which is counting for {dwell / each:.4g} s a point; {dwell:.4g} s make "
-                f"{each:.3g} times as many counts, and {each**-0.5:.3g} times the error of counting"
+                f"{channel.name}: {whole}, which is counting for {dwell / each:.4g} s a point (or a mean of "
+                f"neighbours); {dwell:.4g} s make {each:.3g} times as many counts, and {each**-0.5:.3g} times the "
+                "error of counting"
             )
     if channel.summed:
         found.append(

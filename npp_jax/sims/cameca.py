@@ -17,7 +17,7 @@ from npp_jax.sims.raw import MINIMUM_POINTS, Channel, RawProfile, number_repeate
 from npp_jax.text.decode import Text
 from npp_jax.text.errors import shorten
 from npp_jax.text.numbers import decimal_mark, number, positive_number
-from npp_jax.text.titles import LENGTHS, TIMES, Axis, Kind, Title
+from npp_jax.text.titles import LENGTHS, TIMES, Axis, Kind, rate_factor
 
 FORMAT = "cameca"
 NO_COUNT = 1e-3
@@ -179,7 +179,7 @@ def _channel(
     values = (depth if axis == "depth" else time) * factor_of_axis
     check_axis(values, lines, path, f"{axis} of {name}", MINIMUM_POINTS)
     other: Kind = "concentration" if parts[2][1] == "C" else "other"
-    kind: Kind = "rate" if Title("", unit or "", None).kind == "rate" else other
+    kind: Kind = "rate" if rate_factor(unit or "") == 1.0 else other
     shown = {"rate": "counts/s"}.get(kind, unit or "1")
     signal = np.where(np.isfinite(signal), signal, np.nan)
     return axis, Channel(name=name, axis=values, values=signal, unit=shown, kind=kind, lines=lines)

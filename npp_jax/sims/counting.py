@@ -41,6 +41,12 @@ _FRACTIONS = 30
 """Parts of the least step between two signals that are tried for that of one ion."""
 _SURE = 1e-9
 """Chance that numbers of any size are multiples, below which they are."""
+_FEWEST = 12
+"""Signals of which fewer share a factor by chance too often."""
+_ROUNDED_BY_PROGRAM = 1e-6
+"""Share of the largest signal below which a common unit is that of single precision: no counter counts so many."""
+_SLACK = 1.001
+"""Half digits that a number may be off: those that lie half-way are rounded up or down."""
 _EXACT = 12
 """Digits up to which numbers are those of the file, and not what a division left."""
 _TELLS = 0.5
@@ -50,8 +56,8 @@ _TELLS = 0.5
 def signal_of_one(values: Float[np.ndarray, "point"]) -> float | None:
     """Largest number of which all signals are whole multiples, as far as their digits go.
 
-    Whole numbers divided by a counting time are, whatever the time; a mean over unequal times or a signal that was
-    corrected or smoothed is not.
+    Whole numbers divided by a counting time are, whatever the time, and means of them: one ion is then its share in the
+    mean. A mean over unequal times, or a signal that was corrected or smoothed otherwise, is not.
 
     Parameters
     ----------
@@ -63,8 +69,13 @@ def signal_of_one(values: Float[np.ndarray, "point"]) -> float | None:
     None where there is no such number, or too few digits to tell.
     """
     signals = np.unique(values[values > 0.0])
-    if len(signals) < 3:
+    if len(signals) < _FEWEST:
         return None
+    unit = _common(signals)
+    return unit if unit is not None and unit > _ROUNDED_BY_PROGRAM * signals[-1] else None
+
+
+def _common(signals: np.ndarray) -> float | None:
     decimals, digits = _written(signals)
     places = np.floor(np.log10(signals)) + 1.0
     if places[-1] + decimals <= digits <= _EXACT:
@@ -72,7 +83,7 @@ def signal_of_one(values: Float[np.ndarray, "point"]) -> float | None:
         # Numbers that were rounded to tens are multiples of ten, too.
         if common ** -float(len(signals)) < _SURE and not math.log10(common).is_integer():
             return common * 10.0**-decimals
-    width = 0.5 * np.maximum(10.0**-decimals, 10.0 ** (places - digits))
+    width = 0.5 * _SLACK * np.maximum(10.0**-decimals, 10.0 ** (places - digits))
     width = np.maximum(width, 4.0 * np.finfo(float).eps * signals)
     steps = np.diff(signals)
     # Steps are few multiples of it: they tell it well enough to divide the signals.

@@ -42,6 +42,8 @@ class Channel:
     """Counting time of a point [s]."""
     mass: float | None = None
     """Mass over charge [u]."""
+    as_written: bool = True
+    """Whether the signals have the digits of the file, and were not converted to another unit."""
     summed: bool = False
     """Whether it is a sum of peaks of a counter with dead time."""
 

@@ -12,7 +12,7 @@ from npp_jax.sims.raw import AXIS_UNITS, MINIMUM_POINTS, Channel, RawProfile, nu
 from npp_jax.text import table as text_table
 from npp_jax.text.decode import Text
 from npp_jax.text.errors import shorten
-from npp_jax.text.titles import LENGTHS, TIMES, Axis, Kind, Title, axis_factor, read_title
+from npp_jax.text.titles import LENGTHS, TIMES, Axis, Kind, Title, axis_factor, rate_factor, read_title
 
 FORMAT = "table"
 
@@ -64,17 +64,20 @@ def read_table(text: Text) -> RawProfile:
         for k in signals:
             signal = table[:stop, k]
             kind = _kind(titles[k], signal, warnings)
+            rate = rate_factor(titles[k].unit) or 1.0
+            unit = titles[k].unit or ("counts" if kind == "counts" else "1")
             dwell = dwells.of(names[len(channels)])
             channels.append(
                 Channel(
                     name=names[len(channels)],
                     axis=values,
-                    values=np.where(np.isfinite(signal), signal, np.nan),
-                    unit=titles[k].unit or ("counts" if kind == "counts" else "1"),
+                    values=np.where(np.isfinite(signal), signal * rate, np.nan),
+                    unit="counts/s" if rate != 1.0 else unit,
                     kind=kind,
                     lines=line_numbers[:stop],
                     per_count=1.0 if kind == "counts" else (1.0 / dwell if kind == "rate" and dwell else None),
                     dwell=dwell,
+                    as_written=rate == 1.0,
                 )
             )
     if dwells and any(c.kind == "rate" for c in channels):

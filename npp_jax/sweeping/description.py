@@ -10,14 +10,12 @@ import numpy as np
 from npp_jax.fitting import Measurement, Problem
 from npp_jax.fitting.units import split_unit
 from npp_jax.inference import Parameter
-from npp_jax.observe import expected_squares
+from npp_jax.observe import expected_by_data
 from npp_jax.simulation.status import Status
 from npp_jax.store.assemble import Coordinate, Variable
 from npp_jax.sweeping.profiles import labels
 
 _EACH = ("experiment",)
-_NEIGHBOURS = 5
-"""Points over which counts are averaged for what is expected at each: few counts tell little of their mean."""
 
 OBSERVABLES = {
     "front_depth": Variable("m", "depth of the front", _EACH),
@@ -89,13 +87,10 @@ def data_checksum(problem: Problem) -> str:
 
 
 def expected_of(measurement: Measurement) -> tuple[float, float]:
-    """Mean and variance of χ² of an experiment with a right model, whose signal is taken for the data of neighbours."""
+    """Mean and variance of χ² of an experiment with a right model, as far as its data tell them."""
     mean, variance, profile = float(measurement.points), 2.0 * measurement.points, measurement.profile
     if profile is not None and profile.censored is None:
-        near = np.ones(min(_NEIGHBOURS, len(profile.depth)))
-        number = np.convolve(np.ones(len(profile.depth)), near, "same")
-        signal = np.stack([np.convolve(row, near, "same") / number for row in np.asarray(profile.fraction)])
-        means, variances = expected_squares(measurement.likelihood, profile, signal)
+        means, variances = expected_by_data(measurement.likelihood, profile)
         told = np.asarray(profile.weight) > 0.0
         mean, variance = mean + np.sum(means[told] - 1.0), variance + np.sum(variances[told] - 2.0)
     return float(mean), float(variance)

@@ -18,7 +18,14 @@ TIMES |= {"min": 60.0, "mn": 60.0, "minute": 60.0, "minutes": 60.0, "minuten": 6
 TIMES |= {"ms": 1e-3, "msec": 1e-3, "milliseconds": 1e-3, "us": 1e-6, "µs": 1e-6, "μs": 1e-6}
 COUNTS = {"counts", "count", "cts", "ct", "cnt", "cnts", "ions"}
 _PER_SECOND = r"(?:/s|/sec|persecond|s-1|s\^-1|·s-1)"
-_RATE = re.compile(rf"(?:counts?|cts?|cnts?|c|ions?){_PER_SECOND}|cps")
+_PER_MINUTE = r"(?:/min|/minute|perminute|min-1|min\^-1|·min-1)"
+_COUNTED = r"(?:counts?|cts?|cnts?|c|ions?)"
+_RATES = (
+    (re.compile(rf"{_COUNTED}{_PER_SECOND}|cps"), 1.0),
+    (re.compile(rf"k{_COUNTED}{_PER_SECOND}|kcps"), 1e3),
+    (re.compile(rf"m{_COUNTED}{_PER_SECOND}|mcps"), 1e6),
+    (re.compile(rf"{_COUNTED}{_PER_MINUTE}|cpm"), 1.0 / 60.0),
+)
 _CONCENTRATION = re.compile(r"at(?:oms?)?(?:/|\s?per\s?)?(?:cm\^?-?3|cc|ccm)|(?:cm|m)\^?-3|1/cm\^?3")
 _FRACTIONS = {"1", "-", "fraction", "%", "at%", "at.%", "mol%", "molpct", "wt%", "pct", "atpct", "wtpct"}
 
@@ -68,11 +75,17 @@ class Title:
         unit = self.unit.lower().replace(" ", "")
         if unit in COUNTS:
             return "counts"
-        if _RATE.fullmatch(unit):
+        if rate_factor(unit) is not None:
             return "rate"
         if _CONCENTRATION.fullmatch(unit):
             return "concentration"
         return "ratio" if unit in _FRACTIONS else "other"
+
+
+def rate_factor(unit: str) -> float | None:
+    """Factor of a unit of counts in time to counts a second; None of others."""
+    plain = unit.lower().replace(" ", "")
+    return next((factor for pattern, factor in _RATES if pattern.fullmatch(plain)), None)
 
 
 def known_unit(word: str) -> bool:

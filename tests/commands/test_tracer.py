@@ -207,6 +207,17 @@ def test_diffusion_of_charge_is_twice_that_of_the_tracer(tmp_path: Path) -> None
     assert "CAIT: D* 1.5 × 10⁻²⁰ m²/s at 350 K" in done.output
 
 
+def test_a_haven_ratio_has_the_error_of_all_points_at_its_temperature(tmp_path: Path) -> None:
+    law = '[[lines]]\nname = "law"\nprefactor_m2_s = 1e-7\nenergy_eV = 0.5\n'
+    law += '[[haven]]\ntracer = "tracer"\nconductivity = "law"\ntemperature_K = [350.0]\n'
+    done = arrhenius(tmp_path, [350.0, 350.0, 350.0], [4e-16, 9e-16, 9e-16], "relative_error = [0.1, 0.2, 0.2]\n" + law)
+    weight = np.array([0.1, 0.2, 0.2]) ** -2.0
+    mean = np.exp(weight @ np.log([4e-16, 9e-16, 9e-16]) / weight.sum())
+    with h5py.File(tmp_path / "line.h5") as file:
+        assert file["haven1"][0] == pytest.approx(mean / (1e-7 * np.exp(-0.5 / (BOLTZMANN_EV * 350.0))), rel=1e-6)
+    assert done.exit_code == 0
+
+
 def arrhenius(folder: Path, temperatures: list[float], D: list[float], more: str = "") -> Result:
     study = ["schema_version = 1", 'kind = "arrhenius"', "[[lines]]", 'name = "tracer"']
     study += [f"temperature_K = {temperatures}", f"D_m2_s = {D}", more]
@@ -236,7 +247,8 @@ def test_points_at_one_temperature_give_no_line_and_no_traceback(tmp_path: Path)
     done = arrhenius(tmp_path, [350.0, 350.0], [1e-15, 1.1e-15], law)
     assert done.exit_code == 0, done.output
     assert "all points are at 350 K, which give no line" in done.output
-    ratio = 1e-15 / (1e-7 * np.exp(-0.5 / (BOLTZMANN_EV * 350.0)))
+    # The mean of the logarithms of both, and not the first.
+    ratio = np.sqrt(1e-15 * 1.1e-15) / (1e-7 * np.exp(-0.5 / (BOLTZMANN_EV * 350.0)))
     assert f"at 350 K: {ratio:.4g} (error not known)" in done.output and "at 400 K: not known" in done.output
 
 

@@ -96,6 +96,15 @@ def test_the_counting_time_of_rates_is_told_by_their_digits(rng: np.random.Gener
     assert one is not None and 1.0 / one == pytest.approx(dwell, rel=1e-3)
 
 
+@pytest.mark.parametrize(("dwell", "format"), [(0.96, "{:.2f}"), (1.92, "{:.6g}"), (8.0, "{:.2f}"), (0.16, "{:.2f}")])
+def test_numbers_half_way_between_two_digits_are_rounded_to_either(dwell: float, format: str):
+    """3/0.96 = 3.125 is written 3.12: a third of the right unit was taken."""
+    for seed in range(8):
+        counts = np.random.default_rng(seed).poisson(front(60))
+        one = signal_of_one(np.array([float(format.format(float(count) / dwell)) for count in counts]))
+        assert one is None or 1.0 / one == pytest.approx(dwell, rel=1e-3)
+
+
 def test_numbers_that_no_time_makes_whole_tell_none(rng: np.random.Generator):
     """Rounded to tens, whole by rounding, smoothed, corrected for a dead time, and of any size."""
     counts = rng.poisson(front(60)).astype(float)
@@ -103,6 +112,8 @@ def test_numbers_that_no_time_makes_whole_tell_none(rng: np.random.Generator):
     corrected = counts / (1.0 - 3e-8 * counts)
     for values in (10.0 * counts, np.round(counts / 1.7), mean / 1.5 + 1e-3 * rng.random(58), corrected / 1.5):
         assert signal_of_one(values) is None
+    # In single precision large numbers are multiples of its last bit.
+    assert signal_of_one(np.float32(rng.poisson(3e5 * 0.3, 60) / 0.3).astype(float)) is None
     for decimals in range(4):
         for _ in range(50):
             assert signal_of_one(np.round(rng.gamma(2.0, 1000.0 * rng.random(), 60), decimals)) is None
@@ -122,6 +133,16 @@ def test_a_wrong_counting_time_is_told_though_the_scatter_does_not(tmp_path: Pat
     assert f"{ratio:.3g} times as many counts, and {ratio**-0.5:.3g} times the error of counting" in said[0]
     assert not any("whole multiples" in line for line in right.warnings)
     assert any("dwell_s would give them (of 1.5 s" in line for line in none.warnings)
+
+
+@pytest.mark.parametrize(("unit", "factor"), [("kcps", 1e-3), ("counts/min", 60.0), ("Mcps", 1e-6), ("cts/s", 1.0)])
+def test_units_of_rates(tmp_path: Path, rng: np.random.Generator, unit: str, factor: float):
+    counts = rng.poisson(front(60))
+    rows = "".join(f"{2.0 * k}\t{n / 1.5 * factor:.9g}\n" for k, n in enumerate(counts))
+    (tmp_path / "r.txt").write_text(f"Time (s)\t7Li+ ({unit})\n{rows}")
+    profile = imported(tmp_path / "r.txt", dwell_s=1.5)
+    np.testing.assert_allclose(profile.counts[0], counts, rtol=1e-6, atol=1e-5)
+    assert not any("multiples" in line for line in profile.warnings)
 
 
 def test_an_impossible_counting_time_is_refused(tmp_path: Path, rng: np.random.Generator):

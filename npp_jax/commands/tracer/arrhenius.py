@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+_SAME_K = 0.5
+"""Difference of temperatures that are one."""
+
+
 def run_arrhenius(study: ArrheniusStudy) -> TracerReport:
     """Diffusion coefficients from conductivities, Arrhenius lines, Haven ratios."""
     given = [T for line in study.lines for T in line.temperature_K or ()]
@@ -31,6 +35,7 @@ def run_arrhenius(study: ArrheniusStudy) -> TracerReport:
     fits: dict[str, ArrheniusFit] = {}
     points: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
     drawn: dict[str, Activated] = {}
+    scattered: set[str] = set()
     for k, line in enumerate(study.lines):
         if line.prefactor_m2_s is not None:
             fits[line.name] = _law(line)
@@ -65,6 +70,7 @@ def run_arrhenius(study: ArrheniusStudy) -> TracerReport:
             if not bool(jnp.all(jnp.isfinite(fit.covariance))):
                 warnings.append(f"{line.name}: two points without relative_error give a line, and no error of it.")
             elif not with_errors:
+                scattered.add(line.name)
                 lines.append(
                     f"{line.name}: errors are those of the scatter of {len(D)} points; its 95 % intervals are of "
                     f"{fit.quantile:.3g} standard errors, by Student's t"
@@ -96,6 +102,9 @@ def run_arrhenius(study: ArrheniusStudy) -> TracerReport:
             reach = [points[name][0] for name in (pair.tracer, pair.conductivity) if name in points]
             if any(not one.min() <= T <= one.max() for one in reach) and np.isfinite(v):
                 warnings.append(f"{named}, at {T:g} K: beyond the temperatures that were measured.")
+        few = [f"{name} of {len(points[name][1])}" for name in (pair.tracer, pair.conductivity) if name in scattered]
+        if few and np.any(np.isfinite(error)):
+            lines.append(f"{named}: ± is a standard error, by the scatter of points ({', '.join(few)})")
         if np.any(value > 1.0 + 3.0 * np.nan_to_num(error)):
             warnings.append(f"{named}: a ratio above one; are number density and charge those of the mobile ions?")
         if not np.all(np.isfinite(value)):
@@ -177,11 +186,15 @@ def _at(
     fits: dict[str, ArrheniusFit],
     points: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]],
 ) -> Uncertain:
-    """D of a line at temperatures [K]: of its fit, or of a point at that temperature; else NaN."""
+    """D of a line at temperatures [K]: of its fit, or the mean of ln D of its points there; else NaN."""
     if name in fits:
         return fits[name].at(jnp.asarray(temperature))
     known, D, relative = points[name]
-    same = np.isclose(known[None], temperature[:, None], rtol=0.0, atol=0.5)
-    index = same.argmax(axis=1)
-    value = np.where(same.any(axis=1), D[index], np.nan)
-    return Uncertain(jnp.asarray(value), jnp.asarray(value * relative[index]))
+    weight = np.where(np.abs(known - temperature[:, None]) <= _SAME_K, 1.0, 0.0)
+    weight = weight / relative**2 if np.all(np.isfinite(relative)) else weight
+    total = weight.sum(axis=1)
+    value = np.where(total > 0.0, np.exp(weight @ np.log(D) / np.where(total > 0.0, total, 1.0)), np.nan)
+    error = np.full_like(value, np.nan)
+    if np.all(np.isfinite(relative)):
+        error = value / np.sqrt(np.where(total > 0.0, total, 1.0))
+    return Uncertain(jnp.asarray(value), jnp.asarray(error))
