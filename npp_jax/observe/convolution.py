@@ -6,7 +6,6 @@ Behind the last face the value of the last cell goes on; before the first there 
 nanometres.
 """
 
-import functools
 from collections.abc import Callable
 
 import jax
@@ -16,6 +15,9 @@ from jaxtyping import Array, Float
 
 from npp_jax.observe.by_ion import differs_by_ion, of_each_ion
 from npp_jax.observe.response import AbstractResponse, NoResponse
+
+GAUSS = [(float(x), 0.5 * float(w)) for x, w in zip(*np.polynomial.legendre.leggauss(8), strict=True)]
+"""Places in an interval from -1 to 1 and their shares in its mean: a response may be several times narrower."""
 
 
 def convolve(
@@ -88,12 +90,9 @@ def mean_over(
     depth, half
         Middle of each interval, and half of it. [nm]
     """
-    parts = [share * signal(depth + place * half) for place, share in GAUSS]
-    return functools.reduce(jnp.add, parts)
-
-
-GAUSS = [(float(x), 0.5 * float(w)) for x, w in zip(*np.polynomial.legendre.leggauss(8), strict=True)]
-"""Places in an interval from -1 to 1 and their shares in its mean: a response may be several times narrower."""
+    place, share = (jnp.asarray(part, depth.dtype) for part in zip(*GAUSS, strict=True))
+    seen = signal((depth + place[:, None] * half).ravel())
+    return jnp.sum(share[:, None] * seen.reshape(-1, len(GAUSS), depth.size), axis=1)
 
 
 def product(values: Array, weights: Array) -> Array:

@@ -134,6 +134,8 @@ def test_all_files_and_the_sentence(designed: tuple[Path, str], monkeypatch: pyt
     assert run(folder / "study.toml", "--output", folder, "--quiet").exit_code == 0
     assert above == ["two unknowns"]
     assert "Of 2 proposals 'K, counts_per_fraction 10000' tells most" in output
+    # The D-criterion is of the volume: each of two errors needs a bit of its own.
+    assert "2 bits halve all errors, one each" in output
 
 
 @pytest.mark.parametrize(

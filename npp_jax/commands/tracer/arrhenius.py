@@ -1,14 +1,15 @@
 """`npp-jax tracer` for Arrhenius lines and Haven ratios."""
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import jax.numpy as jnp
 import numpy as np
 
 from npp_jax.commands.tracer.report import Line, TracerReport, linear_row, logarithmic_row
 from npp_jax.commands.tracer.study import ArrheniusStudy
-from npp_jax.commands.tracer.tables import LineTable
+from npp_jax.commands.tracer.tables import HavenTable, LineTable
 from npp_jax.figures.tracer import Activated, arrhenius
 from npp_jax.inference import NORMAL_95, Uncertain
 from npp_jax.inference.digits import together, with_power
@@ -19,6 +20,9 @@ from npp_jax.tracer.transport import ArrheniusFit, fit_arrhenius, haven_ratio
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+
+_PointsOf: TypeAlias = dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]
+"""Temperatures [K], D [m²/s] and relative errors of lines by their names."""
 
 _SAME_K = 0.5
 """Difference of temperatures that are one."""
@@ -33,7 +37,7 @@ def run_arrhenius(study: ArrheniusStudy) -> TracerReport:
     warnings: list[str] = []
     arrays: dict[str, Array] = {}
     fits: dict[str, ArrheniusFit] = {}
-    points: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
+    points: _PointsOf = {}
     drawn: dict[str, Activated] = {}
     scattered: set[str] = set()
     for k, line in enumerate(study.lines):
@@ -84,31 +88,10 @@ def run_arrhenius(study: ArrheniusStudy) -> TracerReport:
             fits.get(line.name),
         )
     for k, pair in enumerate(study.haven):
-        at = np.asarray(pair.temperature_K)
-        pairs = [_at(name, at, fits, points) for name in (pair.tracer, pair.conductivity)]
-        known = np.all([np.isfinite(found.value) for found in pairs], axis=0)
-        value, error = np.full((2, len(at)), np.nan)
-        if np.any(known):
-            ratio = haven_ratio(*(Uncertain(found.value[known], found.sigma[known]) for found in pairs))
-            value[known], error[known] = ratio
-        axis = f"haven{k + 1}_temperature"
-        arrays[axis] = Array(at, "K", "temperature", (axis,))
-        named = f"Haven ratio, {pair.tracer} over {pair.conductivity}"
-        arrays[f"haven{k + 1}"] = Array(value, "1", named, (axis,))
-        arrays[f"haven{k + 1}_error"] = Array(error, "1", f"standard error of it, {named}", (axis,))
-        for T, v, e in zip(at, value, error, strict=True):
-            error_told = f" ± {e:.2g}" if np.isfinite(e) else " (error not known)"
-            lines.append(f"{named}, at {T:g} K: {f'{v:.4g}{error_told}' if np.isfinite(v) else 'not known'}")
-            reach = [points[name][0] for name in (pair.tracer, pair.conductivity) if name in points]
-            if any(not one.min() <= T <= one.max() for one in reach) and np.isfinite(v):
-                warnings.append(f"{named}, at {T:g} K: beyond the temperatures that were measured.")
-        few = [f"{name} of {len(points[name][1])}" for name in (pair.tracer, pair.conductivity) if name in scattered]
-        if few and np.any(np.isfinite(error)):
-            lines.append(f"{named}: ± is a standard error, by the scatter of points ({', '.join(few)})")
-        if np.any(value > 1.0 + 3.0 * np.nan_to_num(error)):
-            warnings.append(f"{named}: a ratio above one; are number density and charge those of the mobile ions?")
-        if not np.all(np.isfinite(value)):
-            warnings.append(f"{named}: a line without a fit has a value only at its own temperatures.")
+        ratio = _Ratio.of(pair, fits, points)
+        arrays |= ratio.arrays(k)
+        lines += ratio.lines(scattered)
+        warnings += ratio.warnings()
 
     def draw() -> "Figure":
         from matplotlib.figure import Figure
@@ -121,6 +104,58 @@ def run_arrhenius(study: ArrheniusStudy) -> TracerReport:
     return TracerReport(
         lines, arrays, draw, warnings, "done" if finite else "no finite result: check the values", 0 if finite else 4
     )
+
+
+class _Ratio(NamedTuple):
+    """A Haven ratio at some temperatures, NaN where a line without a fit has no point."""
+
+    named: str
+    temperature: np.ndarray
+    value: np.ndarray
+    error: np.ndarray
+    measured: dict[str, np.ndarray]
+    """Temperatures of the points of both lines, of those that have some [K]."""
+
+    @classmethod
+    def of(cls, pair: HavenTable, fits: dict[str, ArrheniusFit], points: _PointsOf) -> "_Ratio":
+        """Of two lines by their names."""
+        at, names = np.asarray(pair.temperature_K), (pair.tracer, pair.conductivity)
+        found = [_at(name, at, fits, points) for name in names]
+        known = np.all([np.isfinite(one.value) for one in found], axis=0)
+        value, error = np.full((2, len(at)), np.nan)
+        if np.any(known):
+            value[known], error[known] = haven_ratio(*(Uncertain(one.value[known], one.sigma[known]) for one in found))
+        measured = {name: points[name][0] for name in names if name in points}
+        return cls(f"Haven ratio, {pair.tracer} over {pair.conductivity}", at, value, error, measured)
+
+    def arrays(self, k: int) -> dict[str, Array]:
+        """What is stored of the k-th ratio."""
+        axis = f"haven{k + 1}_temperature"
+        return {
+            axis: Array(self.temperature, "K", "temperature", (axis,)),
+            f"haven{k + 1}": Array(self.value, "1", self.named, (axis,)),
+            f"haven{k + 1}_error": Array(self.error, "1", f"standard error of it, {self.named}", (axis,)),
+        }
+
+    def lines(self, scattered: set[str]) -> Iterator[str]:
+        """The ratio at each temperature; what its error is where lines have that of their scatter."""
+        for T, value, error in zip(self.temperature, self.value, self.error, strict=True):
+            known = f" ± {error:.2g}" if np.isfinite(error) else " (error not known)"
+            yield f"{self.named}, at {T:g} K: {f'{value:.4g}{known}' if np.isfinite(value) else 'not known'}"
+        few = [f"{name} of {len(at)}" for name, at in self.measured.items() if name in scattered]
+        if few and np.any(np.isfinite(self.error)):
+            yield f"{self.named}: ± is a standard error, by the scatter of points ({', '.join(few)})"
+
+    def warnings(self) -> Iterator[str]:
+        """What is extrapolated, above one, or not known."""
+        ends = [(at.min(), at.max()) for at in self.measured.values()]
+        for T in self.temperature[np.isfinite(self.value)]:
+            if any(not low - _SAME_K <= T <= high + _SAME_K for low, high in ends):
+                yield f"{self.named}, at {T:g} K: beyond the temperatures that were measured."
+        if np.any(self.value > 1.0 + 3.0 * np.nan_to_num(self.error)):
+            yield f"{self.named}: a ratio above one; are number density and charge those of the mobile ions?"
+        if not np.all(np.isfinite(self.value)):
+            yield f"{self.named}: a line without a fit has a value only at its own temperatures."
 
 
 def _law_arrays(k: int, name: str, temperature: np.ndarray, fit: ArrheniusFit) -> dict[str, Array]:
@@ -184,17 +219,15 @@ def _at(
     name: str,
     temperature: np.ndarray,
     fits: dict[str, ArrheniusFit],
-    points: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]],
+    points: _PointsOf,
 ) -> Uncertain:
     """D of a line at temperatures [K]: of its fit, or the mean of ln D of its points there; else NaN."""
     if name in fits:
         return fits[name].at(jnp.asarray(temperature))
     known, D, relative = points[name]
-    weight = np.where(np.abs(known - temperature[:, None]) <= _SAME_K, 1.0, 0.0)
-    weight = weight / relative**2 if np.all(np.isfinite(relative)) else weight
-    total = weight.sum(axis=1)
-    value = np.where(total > 0.0, np.exp(weight @ np.log(D) / np.where(total > 0.0, total, 1.0)), np.nan)
-    error = np.full_like(value, np.nan)
-    if np.all(np.isfinite(relative)):
-        error = value / np.sqrt(np.where(total > 0.0, total, 1.0))
-    return Uncertain(jnp.asarray(value), jnp.asarray(error))
+    same = np.abs(known - temperature[:, None]) <= _SAME_K
+    with_errors = bool(np.all(np.isfinite(relative)))
+    weight = same / relative**2 if with_errors else 1.0 * same
+    total = np.where(same.any(axis=1), weight.sum(axis=1), np.nan)
+    value = np.exp(weight @ np.log(D) / total)
+    return Uncertain(jnp.asarray(value), jnp.asarray(value / np.sqrt(total) if with_errors else value * np.nan))
