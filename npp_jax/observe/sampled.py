@@ -4,6 +4,7 @@ The profile is averaged over fixed intervals, of which the matrix knows what eac
 in nanometres.
 """
 
+import functools
 import math
 from typing import Any
 
@@ -123,7 +124,7 @@ def sample_response(
         return SampledResponse(jnp.asarray(edges), matrix, jnp.asarray(position, points.dtype), shares)
     edges = jnp.asarray(_edges(response, points, surface, refine), points.dtype)
     weights = [_weights(response, edges, jnp.asarray(way, points.dtype)) for way in seen.T]
-    return SampledResponse(edges, sum(share * way for share, way in zip(shares, weights, strict=True)))
+    return SampledResponse(edges, _total([share * way for share, way in zip(shares, weights, strict=True)]))
 
 
 def parts_resolved(response: AbstractResponse, depth: ArrayLike) -> float:
@@ -194,7 +195,11 @@ def _between(
         t * (t - 1.0) * (t - 2.0) / 6.0,
     )
     place = first.astype(int)
-    return sum(share * signal[:, place + k] for k, share in enumerate(shares))
+    return _total([share * signal[:, place + k] for k, share in enumerate(shares)])
+
+
+def _total(parts: list[Array]) -> Array:
+    return functools.reduce(jnp.add, parts)
 
 
 @jit_small

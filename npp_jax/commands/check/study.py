@@ -159,9 +159,9 @@ def _simulate(study: Study) -> _Started:
         for of in (signals, residuals)
     )
     records = dict[int, list[tuple[Record, np.ndarray]]]()
-    for data, course in zip(problem.data[len(measured) :], signals[len(measured) :], strict=True):
-        record = problem.measurements[data.experiment].records[data.record]
-        records.setdefault(data.experiment, []).append((record, np.asarray(course[0])))
+    each = [(k, record) for k, m in enumerate(problem.measurements) for record in m.records]
+    for (k, record), course in zip(each, signals[len(measured) :], strict=True):
+        records.setdefault(k, []).append((record, np.asarray(course[0])))
     return _Started(theta, solutions, drawn, rest, records, np.asarray(found.chi2[0]), np.asarray(found.status[0]))
 
 
