@@ -19,7 +19,7 @@ from npp_jax.tracer import closed_forms as cf
 from npp_jax.tracer.evolution import exchange_profile
 from npp_jax.tracer.fractions import AbstractFractions
 from npp_jax.tracer.measured import MeasuredProfile
-from npp_jax.tracer.second_start import scanned_start
+from npp_jax.tracer.second_start import range_of_kt, scanned_start
 from npp_jax.tracer.tracer_fit import AbstractTracerModel, OnEnds, OnIteration, TracerFit, fit_tracer
 from npp_jax.tracer.unknowns import Unknown
 
@@ -127,10 +127,9 @@ def fit_profile(
     if transport != "one-path" and (source != "constant-surface" or thickness is not None):
         raise ValueError(f"transport = '{transport}' needs the source 'constant-surface' and a sample without end")
     first, last = profile.ends()
-    timed = duration is not None
-    unknowns = [Unknown("D_m2_s" if timed else "Dt_m2", as_leaf(start), "log")]
+    unknowns = [Unknown("D_m2_s" if duration is not None else "Dt_m2", as_leaf(start), "log")]
     if k is not None:
-        unknowns.append(Unknown("k_m_s" if timed else "kt_m", as_leaf(k), "log"))
+        unknowns.append(_exchange(profile, duration, as_leaf(k), known or {}))
     if transport == "two-path":
         unknowns.append(Unknown("fast_ratio", as_leaf(_FAST_RATIO), "log", limits=LIMITS["fast_ratio"]))
         unknowns.append(Unknown("fast_share", as_leaf(_FAST_SHARE), limits=LIMITS["fast_share"]))
@@ -163,11 +162,18 @@ def _with_known(unknown: Unknown, known: Known | None) -> Unknown:
         low, high = max(low, known.limits[0]), min(high, known.limits[1])
         if not low < high:
             raise ValueError(f"{unknown.name}: no possible value lies in the range {known.limits}")
-    # An end of the range is no place to start from.
-    inside = (low + 0.01 * (high - low), high - 0.01 * (high - low)) if np.isfinite(high - low) else (low, high)
-    start = jnp.clip(unknown.start, *inside)
-    limits = unknown.limits if known.limits is None else (low, high)
-    return unknown._replace(start=start, limits=limits, prior=known.prior)
+        unknown = unknown._replace(limits=(low, high))
+    return unknown._replace(start=jnp.clip(unknown.start, *unknown.inner(0.01)), prior=known.prior)
+
+
+def _exchange(profile: MeasuredProfile, duration: LeafLike | None, k: Array, known: Mapping[str, Known]) -> Unknown:
+    """The exchange coefficient k, or k t, as far as data tell it from none and from one without end."""
+    name, seconds = ("kt_m", 1.0) if duration is None else ("k_m_s", float(as_leaf(duration)))
+    ends = range_of_kt(profile)
+    if ends is None or (name in known and known[name].limits is not None):
+        return Unknown(name, k, "log")
+    rate = Unknown(name, k, "log", limits=(ends[0] / seconds, ends[1] / seconds))
+    return rate._replace(start=jnp.clip(k, *rate.inner(0.01)))
 
 
 class ProfileModel(AbstractTracerModel):

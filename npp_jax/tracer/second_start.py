@@ -22,6 +22,9 @@ from npp_jax.tracer.unknowns import Unknown, start_of
 _LENGTHS = 64
 _SHORTEST, _LONGEST = 0.25, 8.0  # over the least distance of two points, and over the length of the profile
 _RATES = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)  # k t over √(D t)
+_SLOWEST, _FASTEST = 1e-12, 1e7
+"""k t over the length of the profile, beyond which an exchange is not followed: to any data none at all, or a constant
+surface."""
 
 _FOUND = (Reason.CONVERGED, Reason.AT_BOUND)
 
@@ -109,12 +112,16 @@ def better_of(
     return other if float(refined.cost[0] - other.cost[0]) > least else refined
 
 
+def range_of_kt(profile: MeasuredProfile) -> tuple[float, float] | None:
+    """Values of k t that a fit follows [m]; None for all, where the points show no length."""
+    along = float(np.ptp(np.asarray(profile.position)))
+    return (_SLOWEST * along, _FASTEST * along) if along > 0.0 else None
+
+
 def _inside(unknowns: Sequence[Unknown], name: str, value: Array) -> Array:
     """The value within the range of its unknown."""
     known = next(unknown for unknown in unknowns if unknown.name == name)
-    low, high = known.limits or (-np.inf, np.inf)
-    margin = 1e-3 * (high - low) if np.isfinite(high - low) else 0.0
-    return jnp.clip(value, low + margin, high - margin)
+    return jnp.clip(value, *known.inner(1e-3))
 
 
 @eqx.filter_jit

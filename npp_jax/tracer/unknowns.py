@@ -35,6 +35,15 @@ class Unknown(NamedTuple):
         names = [f"{self.name}[{k + 1}]" for k in range(size)] if jnp.ndim(self.start) else [self.name]
         return tuple(Parameter(name, (), low, high, self.scale, prior=self.prior) for name in names)
 
+    def inner(self, share: float) -> tuple[float, float]:
+        """Its range without a share of the width at both ends, on its scale: an end is no place to start from."""
+        low, high = self.limits or ((0.0, np.inf) if self.scale == "log" else (-np.inf, np.inf))
+        if self.scale == "log" and low > 0.0 and np.isfinite(high):
+            factor = (high / low) ** share
+            return low * factor, high / factor
+        margin = share * (high - low) if np.isfinite(high - low) else 0.0
+        return low + margin, high - margin
+
 
 def layout_of(unknowns: tuple[Unknown, ...]) -> Layout:
     """Names and shapes."""

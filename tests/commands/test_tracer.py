@@ -94,6 +94,37 @@ model = { source = "finite-source", source_um = 2.0, duration_h = 20, start_D_m2
     assert np.argmin(misfits[tried == within[-1]]) == 160
 
 
+def test_an_exchange_at_equilibrium_is_told_and_what_is_known_is_not_called_unknown(tmp_path: Path) -> None:
+    """The fractions of an erfc do not tell a fast exchange from one without end; D is known within some per cent."""
+    x = np.linspace(1.0, 400.0, 50)
+    clean = 0.1 + 0.8 * special.erfc(x / (2e6 * np.sqrt(3e-13 * 14400.0)))
+    drawn = clean + 0.005 * np.random.default_rng(4).normal(size=50)
+    table = np.column_stack([x, drawn, np.full(50, 0.005)])
+    np.savetxt(tmp_path / "f.csv", table, delimiter=",", header="depth_um,fraction,fraction_sigma", comments="")
+    study = """schema_version = 1
+kind = "profile"
+title = "at equilibrium"
+profile = { file = "f.csv" }
+model = { source = "surface-exchange", duration_h = 4, start_D_m2_s = 1e-13, start_k_m_s = 1e-9 }
+"""
+    (tmp_path / "f.toml").write_text(study, encoding="utf-8")
+    done = run(tmp_path / "f.toml", "--output", tmp_path)
+    assert done.exit_code == 0, done.output
+    assert (
+        "To these data the surface is at equilibrium at once: k_m_s is at the end of what a fit follows." in done.output
+    )
+    assert "k_m_s at an end of the range" in done.output
+    assert re.search(r"^k .*95 %: \S+e-\S+ … held$", done.output, re.MULTILINE)
+    low, high = interval("D", done.output)
+    assert low < 3e-13 < high < 1.2 * low and "hardly" not in done.output
+
+    # A range that is given holds in place of what a fit follows, and its end is no equilibrium.
+    (tmp_path / "g.toml").write_text(study + '[[known]]\nname = "k_m_s"\nlow = 1e-9\nhigh = 1e-6\n', encoding="utf-8")
+    done = run(tmp_path / "g.toml", "--output", tmp_path)
+    assert done.exit_code == 0 and "equilibrium" not in done.output
+    assert "k_m_s at an end of the range" in done.output
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("study", "truth"),

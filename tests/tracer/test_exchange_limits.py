@@ -9,7 +9,7 @@ from scipy.special import erfc, erfcx
 from npp_jax.inference import DELTA_CHI2_95, Outcome
 from npp_jax.tracer.closed_forms import plate_surface_exchange, surface_exchange
 from npp_jax.tracer.measured import MeasuredProfile
-from npp_jax.tracer.profile_fit import fit_profile
+from npp_jax.tracer.profile_fit import Known, fit_profile
 
 TIME = 14400.0
 DEPTH = np.linspace(0.5e-6, 60e-6, 60)
@@ -93,3 +93,60 @@ def test_an_end_where_the_exchange_becomes_fast_is_found(seed: int):
     starts = [(np.log(D), log_k, 0.08) for log_k in (np.log(k), -14.0, -9.0)]
     refitted = min(2.0 * least_squares(residual, start, x_scale=(0.1, 1.0, 0.01)).cost for start in starts)
     assert refitted - fit.chi2 == pytest.approx(DELTA_CHI2_95, abs=0.02)
+
+
+LENGTH = 100e-6
+PLATE = np.linspace(1e-6, 99e-6, 60)
+
+
+def in_a_plate(log_D: float, log_k: float, surface: float, base: float) -> np.ndarray:
+    """J. Crank, The Mathematics of Diffusion (1975), eqn 4.50, with the roots of its eqn 4.51 by bisection."""
+    ratio = np.clip(np.exp(log_k - log_D) * LENGTH, 1e-8, 1e10)
+    low = np.arange(12.0) * np.pi
+    high = low + 0.5 * np.pi
+    for _ in range(45):
+        middle = 0.5 * (low + high)
+        # q sin q - L cos q has one root in each interval, and changes sign with every other of them.
+        beyond = (middle * np.sin(middle) - ratio * np.cos(middle)) * np.cos(0.5 * (low + high) // np.pi * np.pi) > 0.0
+        low, high = np.where(beyond, low, middle), np.where(beyond, middle, high)
+    q = low[:, None]
+    terms = 2.0 * ratio * np.cos(q * (1.0 - PLATE / LENGTH)) / ((q * q + ratio * ratio + ratio) * np.cos(q))
+    shape = 1.0 - np.sum(terms * np.exp(-q * q * np.exp(log_D) * TIME / LENGTH**2), axis=0)
+    return base + (surface - base) * shape
+
+
+@pytest.mark.parametrize("start", [pytest.param(1e-12, marks=pytest.mark.slow), 1e-14])
+def test_an_exchange_without_effect_at_the_minimum_hides_no_other_fit(start: float):
+    """The best exchange has no end; a slow one, with a quarter of the fraction deep inside, is as good."""
+    sigma = 0.006
+    measured = in_a_plate(np.log(3e-13), np.log(2e-8), 0.95, 0.0759)
+    measured = measured + sigma * np.random.default_rng(9).normal(size=60)
+    profile = MeasuredProfile(PLATE, measured, np.full(60, sigma))
+    known = {name: Known((0.0, 1.0)) for name in ("surface", "base")}
+    fit = fit_profile(profile, TIME, start=start, k=1e-9, source="surface-exchange", thickness=LENGTH, known=known)
+
+    def refitted(held: int, value: float) -> float:
+        free = [n for n in range(4) if n != held]
+        low, high = np.array([-40.0, -25.0, 0.0, 0.0]), np.array([-20.0, 0.0, 1.0, 1.0])
+        found = []
+        for row in ((-29.6, -2.3, 0.85, 0.35), (-28.9, -17.4, 0.92, 0.1), (-28.7, -18.0, 0.99, 0.02)):
+            whole = np.array(row)
+            whole[held] = value
+
+            def residual(part: np.ndarray, whole: np.ndarray = whole) -> np.ndarray:
+                whole[free] = part
+                return (in_a_plate(*whole) - measured) / sigma
+
+            options = {"x_scale": np.array([0.1, 1.0, 0.01, 0.01])[free], "diff_step": 1e-4}
+            found.append(2.0 * least_squares(residual, whole[free], bounds=(low[free], high[free]), **options).cost)
+        return min(found)
+
+    assert fit.chi2 == pytest.approx(refitted(1, 0.0), abs=2e-3)
+    D, k_ends, surface, base = (fit[name].ends for name in ("D_m2_s", "k_m_s", "surface", "base"))
+    assert k_ends[0].outcome is Outcome.CLOSED and k_ends[1].outcome is not Outcome.CLOSED
+    assert base[0].outcome is Outcome.RANGE and refitted(3, 0.0) - fit.chi2 < DELTA_CHI2_95
+    ends = [(0, D[0]), (0, D[1]), (1, k_ends[0]), (2, surface[0]), (2, surface[1]), (3, base[1])]
+    for place, end in ends:
+        assert end.outcome is Outcome.CLOSED
+        value = np.log(end.value) if place < 2 else end.value
+        assert refitted(place, value) - fit.chi2 == pytest.approx(DELTA_CHI2_95, abs=0.05)

@@ -30,7 +30,16 @@ from npp_jax.commands.tracer.stored import (
 from npp_jax.commands.tracer.study import ProfileStudy
 from npp_jax.figures.tracer import isotope_profiles, isotope_residuals
 from npp_jax.files import ConfigError
-from npp_jax.inference import GOOD, REASON_ADVICE, ParameterError, Prior, information_criteria
+from npp_jax.inference import (
+    GOOD,
+    NORMAL_95,
+    REASON_ADVICE,
+    Estimate,
+    Outcome,
+    ParameterError,
+    Prior,
+    information_criteria,
+)
 from npp_jax.store.arrays import Array
 from npp_jax.tracer.profile_fit import Known, ProfileModel, Transport, fit_profile
 from npp_jax.tracer.tracer_fit import OnEnds, OnIteration, TracerFit
@@ -98,6 +107,22 @@ def compared(rivals: Sequence[tuple[Transport, TracerFit]]) -> list[str]:
     return rows
 
 
+def _relative_error(found: Estimate) -> float:
+    """That of the interval where it is closed: where the model is far from a line the standard error is another."""
+    if all(end.outcome is Outcome.CLOSED for end in found.ends):
+        return math.log(found.interval[1] / found.interval[0]) / (2.0 * NORMAL_95)
+    return found.sigma / found.value
+
+
+def _endless(fit: TracerFit, known: dict[str, Known]) -> list[str]:
+    """What is told of an exchange that is as fast, or as slow, as one that is followed."""
+    for name, side in zip(fit.names, np.asarray(fit.refined.at_bound)[0], strict=True):
+        if name in ("k_m_s", "kt_m") and side and (name not in known or known[name].limits is None):
+            seen = "at equilibrium at once" if side > 0 else "closed"
+            return [f"To these data the surface is {seen}: {name} is at the end of what a fit follows."]
+    return []
+
+
 def _unseen(key: str, length: float, position: np.ndarray) -> list[str]:
     """Why a fit could not begin, where its points tell nothing of the length that it starts from [m]."""
     apart, along = float(np.median(np.diff(position))), float(np.ptp(position))
@@ -154,7 +179,7 @@ def run_profile(
             arrays |= quantity(name.replace("/", "_over_"), found.value, found.interval, unit)
             # What is held at an end of its range has no error; the status tells.
             if not np.asarray(fit.refined.at_bound)[0][fit.names.index(key)]:
-                doubtful[name] = found.sigma / found.value
+                doubtful[name] = _relative_error(found)
     first = fit[fit.names[0]]
     lines.append(searched_row("2√(Dt)", first, "µm", of=lambda value: 2e6 * math.sqrt(value * seconds)))
     fractions = {}
@@ -190,6 +215,7 @@ def run_profile(
     if duration is None:
         lines.append("D alone is not determined: without duration_h a profile gives Dt.")
     told, doubt = chi2_lines(fit)
+    told += _endless(fit, known)
     if table.rivals:
         told += compared([(table.transport, fit), *((rival, fitted(rival)) for rival in table.rivals)])
     status, code = ending(fit)
