@@ -1,6 +1,5 @@
 """A fit in words, as a table, and as labelled arrays."""
 
-import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -149,8 +148,7 @@ def line(result: "FitResult") -> str:
 def in_short(result: "FitResult") -> str:
     """Parameters with their standard errors, and χ²."""
     found = (result[name] for name in result.names)
-    error = lambda e: f"± {e.sigma:.2g}" if math.isfinite(e.sigma) else f"({NOT_DETERMINED})"  # noqa: E731
-    numbers = ", ".join(f"{name} = {e.value:.5g} {error(e)}" for name, e in zip(result.names, found, strict=True))
+    numbers = ", ".join(f"{name} = {e.value:.5g} {e.error_text()}" for name, e in zip(result.names, found, strict=True))
     return f"{numbers}; χ² {result.chi2:.1f} for {result.points} points"
 
 

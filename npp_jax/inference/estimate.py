@@ -34,8 +34,14 @@ class Estimate(NamedTuple):
     """How each end of the interval was found."""
 
     def sigma_text(self) -> str:
-        """The standard error, or "not determined"."""
-        return f"{self.sigma:.2g}" if math.isfinite(self.sigma) else NOT_DETERMINED
+        """The standard error; "held" at an end of the range, which has none; or "not determined"."""
+        if math.isfinite(self.sigma):
+            return f"{self.sigma:.2g}"
+        return "held" if any(end.outcome is Outcome.HELD for end in self.ends) else NOT_DETERMINED
+
+    def error_text(self) -> str:
+        """The standard error as it follows the value in a sentence: "± 0.1", or "(not determined)"."""
+        return f"± {self.sigma_text()}" if math.isfinite(self.sigma) else f"({self.sigma_text()})"
 
     def interval_text(self) -> str:
         """The interval, with a word in place of an end that is no limit."""

@@ -179,7 +179,7 @@ class TracerFit:
 
     def __repr__(self) -> str:
         found = (self[name] for name in self.names)
-        numbers = ", ".join(f"{n} = {e.value:.5g} ± {e.sigma:.2g}" for n, e in zip(self.names, found, strict=True))
+        numbers = ", ".join(f"{n} = {e.value:.5g} {e.error_text()}" for n, e in zip(self.names, found, strict=True))
         return f"TracerFit: {numbers}; χ² {self.chi2:.1f} for {self.points} points; {self.reason.name.lower()}"
 
 

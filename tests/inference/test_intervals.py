@@ -247,7 +247,7 @@ def test_errors_say_what_they_are_given():
         ((), "not determined", "covariance given x held at 1"),
     ):
         x, y, none = (estimate(bounds, errors, searched, k) for k in range(3))
-        assert x.sigma_text() == none.sigma_text() == none.interval_text() == "not determined"
+        assert x.sigma_text() == "held" and none.sigma_text() == none.interval_text() == "not determined"
         assert x.interval_text().endswith(x_text) and np.isnan(x.interval[1])
         assert y.how == y_source and y.sigma == pytest.approx(0.1, rel=1e-6)
         assert np.isnan([*none.interval, none.sigma, x.sigma]).all()
