@@ -17,6 +17,9 @@ from npp_jax.physics.diffusivity import Arrhenius
 from npp_jax.physics.leaf import LeafLike, as_leaf
 from npp_jax.tracer.diffusion import TracerMedium
 
+_CLOSED, _NONE = 1e-12, 1e7
+"""D_gb/δ over D/l, with l the size of a grain, of a boundary that is closed, or none, to any data."""
+
 
 @expects(sizes=POSITIVE, permeability=PERMEABILITY, D_bulk=POSITIVE, cells=POSITIVE, start=FINITE)
 def chain_of_grains(
@@ -58,6 +61,15 @@ def chain_of_grains(
         arrhenius,
         boundary_arrhenius,
     )
+
+
+def followed_permeabilities(D_bulk: float, size: float) -> tuple[float, float]:
+    """Least and greatest D_gb/δ that a fit follows, between grains of a size [m] and with D of the grains [m²/s].
+
+    To any data a boundary beyond them is closed, or none. Without an end a fit would come to where D_gb/δ has no effect
+    at all. [m/s]
+    """
+    return _CLOSED * D_bulk / size, _NONE * D_bulk / size
 
 
 @expects(D_bulk=POSITIVE, permeability=PERMEABILITY, grain_size=POSITIVE, thickness=NOT_NEGATIVE)

@@ -10,11 +10,12 @@ from jaxtyping import Array
 from npp_jax.inference import RefineOptions
 from npp_jax.physics.checks import FINITE, POSITIVE, Several, expects
 from npp_jax.physics.leaf import LeafLike, as_leaf
-from npp_jax.tracer.boundaries import chain_of_grains
+from npp_jax.tracer.boundaries import chain_of_grains, followed_permeabilities
 from npp_jax.tracer.diffusion import DiffusionStage, diffuse, profile_at
 from npp_jax.tracer.fractions import AbstractFractions
 from npp_jax.tracer.measured import MeasuredProfile
-from npp_jax.tracer.tracer_fit import AbstractTracerModel, OnIteration, TracerFit, fit_tracer
+from npp_jax.tracer.model import AbstractTracerModel
+from npp_jax.tracer.tracer_fit import OnEnds, OnIteration, TracerFit, fit_tracer
 from npp_jax.tracer.unknowns import Unknown
 
 _LARGEST_STEP = 1.5
@@ -47,6 +48,7 @@ def fit_boundaries(
     cells: int = 8,
     steps: int = 32,
     on_iteration: OnIteration = None,
+    on_ends: OnEnds = None,
 ) -> TracerFit:
     """D_gb/δ of each boundary of a chain of grains from profiles that resolve the steps.
 
@@ -73,18 +75,21 @@ def fit_boundaries(
         Position of the first face. [m]
     cells, steps
         Finite volumes of a grain and time steps of a stage.
-    on_iteration
-        Is told after each iteration how far it is.
+    on_iteration, on_ends
+        Are told how far the fit is, and the profile likelihoods after it, where there are any.
     """
     sizes = as_leaf(sizes)
     first = jnp.broadcast_to(as_leaf(permeability), (sizes.shape[0] - 1,))
-    unknowns = [Unknown("permeability_m_s", first, "log")]
+    limits = followed_permeabilities(float(as_leaf(D_bulk)), float(jnp.min(sizes)))
+    unknowns = [Unknown("permeability_m_s", jnp.clip(first, *limits), "log", limits=limits)]
     if fit_bulk:
         unknowns.append(Unknown("D_bulk_m2_s", as_leaf(D_bulk), "log"))
     fraction = jnp.repeat(jnp.broadcast_to(as_leaf(initial), sizes.shape), cells)
     model = ChainModel(sizes, fraction, tuple(stages), tuple(profiles), as_leaf(D_bulk), as_leaf(start), cells, steps)
     options = RefineOptions(largest_step=_LARGEST_STEP)
-    return fit_tracer(model, tuple(unknowns), options=options, on_iteration=on_iteration)
+    return fit_tracer(
+        model, tuple(unknowns), searched=True, options=options, on_iteration=on_iteration, on_ends=on_ends
+    )
 
 
 class ChainModel(AbstractTracerModel):

@@ -28,7 +28,8 @@ from npp_jax.physics.leaf import LeafLike, as_leaf, as_optional_leaf
 from npp_jax.tracer.evolution import evolve_exchange_profile, evolve_measured_profile, exchange_profile, measured_start
 from npp_jax.tracer.fractions import AbstractFractions
 from npp_jax.tracer.measured import MeasuredProfile
-from npp_jax.tracer.tracer_fit import AbstractTracerModel, OnIteration, TracerFit, fit_tracer
+from npp_jax.tracer.model import AbstractTracerModel
+from npp_jax.tracer.tracer_fit import OnIteration, TracerFit, fit_tracer
 from npp_jax.tracer.transport import ArrheniusFit
 from npp_jax.tracer.unknowns import Unknown
 

@@ -9,10 +9,12 @@ from jaxtyping import Array
 from npp_jax.inference import Prior, RefineOptions
 from npp_jax.physics.checks import FINITE, POSITIVE, Several, expects, optional
 from npp_jax.physics.leaf import LeafLike, as_leaf
+from npp_jax.tracer.boundaries import followed_permeabilities
 from npp_jax.tracer.fractions import AbstractFractions
 from npp_jax.tracer.grain_map import GrainMap
 from npp_jax.tracer.isotope_map import MapStage, simulate_map
-from npp_jax.tracer.tracer_fit import AbstractTracerModel, OnIteration, TracerFit, fit_tracer
+from npp_jax.tracer.model import AbstractTracerModel
+from npp_jax.tracer.tracer_fit import OnIteration, TracerFit, fit_tracer
 from npp_jax.tracer.unknowns import Unknown
 
 _LARGEST_STEP = 1.5
@@ -89,7 +91,9 @@ def fit_permeability(
     on_iteration
         Is told after each iteration how far it is.
     """
-    unknowns = [Unknown("permeability_m_s", jnp.broadcast_to(as_leaf(guess), (grains.classes,)), "log")]
+    limits = followed_permeabilities(D_bulk, grains.pixel_size)
+    first = jnp.clip(jnp.broadcast_to(as_leaf(guess), (grains.classes,)), *limits)
+    unknowns = [Unknown("permeability_m_s", first, "log", limits=limits)]
     if D_bulk_error is not None:
         unknowns.append(Unknown("D_bulk_m2_s", as_leaf(D_bulk), "log", prior=Prior(D_bulk, D_bulk_error), waits=True))
     options = RefineOptions(

@@ -6,7 +6,8 @@ from jaxtyping import Float
 
 from npp_jax.inference import ranges_of
 from npp_jax.inference.finer import shift_without_mesh
-from npp_jax.tracer.tracer_fit import TracerFit, linearised, modelled
+from npp_jax.tracer.model import linearised, modelled
+from npp_jax.tracer.tracer_fit import TracerFit
 
 
 def mesh_error(fit: TracerFit) -> Float[np.ndarray, " parameter"]:

@@ -19,8 +19,9 @@ from npp_jax.tracer import closed_forms as cf
 from npp_jax.tracer.evolution import exchange_profile
 from npp_jax.tracer.fractions import AbstractFractions
 from npp_jax.tracer.measured import MeasuredProfile
+from npp_jax.tracer.model import AbstractTracerModel
 from npp_jax.tracer.second_start import range_of_kt, scanned_start
-from npp_jax.tracer.tracer_fit import AbstractTracerModel, OnEnds, OnIteration, TracerFit, fit_tracer
+from npp_jax.tracer.tracer_fit import OnEnds, OnIteration, TracerFit, fit_tracer
 from npp_jax.tracer.unknowns import Unknown
 
 Source: TypeAlias = Literal["constant-surface", "surface-exchange", "finite-source"]

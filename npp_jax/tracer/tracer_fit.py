@@ -1,12 +1,10 @@
 """A fit of isotope data from its start to what it says: least squares, covariance, profile likelihoods."""
 
 import dataclasses
-from abc import abstractmethod
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any, NamedTuple, TypeAlias
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -32,7 +30,7 @@ from npp_jax.inference import (
     theta_slope,
     with_priors,
 )
-from npp_jax.tracer.fractions import AbstractFractions
+from npp_jax.tracer.model import AbstractTracerModel, linearised, modelled
 from npp_jax.tracer.second_start import better_of
 from npp_jax.tracer.unknowns import Layout, Unknown, layout_of, place, start_of
 
@@ -45,25 +43,9 @@ _BLOCK = 16
 """Starts that are evaluated together."""
 
 _ROUNDING = 1e-9  # Misfit of a datum that is none.
+_WEAK = 0.3  # Standard error of a logarithm.
 _SETTLED = 1.0
 """Distance to their minimum, in standard errors, at which parameters that others wait for have settled."""
-
-
-class AbstractTracerModel(eqx.Module):
-    """Fractions of all data as functions of what is fitted; compiled once for all data of the same shapes."""
-
-    @property
-    @abstractmethod
-    def data(self) -> tuple[AbstractFractions, ...]:
-        """What was measured."""
-
-    @abstractmethod
-    def fractions(self, p: dict[str, Array]) -> tuple[Array, ...]:
-        """Modelled fractions of each of the data, of the values by name."""
-
-    def finer(self) -> "AbstractTracerModel | None":
-        """The model on half the cells and half the time steps; None where it is exact."""
-        return None
 
 
 class Fitted(NamedTuple):
@@ -72,7 +54,7 @@ class Fitted(NamedTuple):
     value: Float[np.ndarray, "*shape"]
     """Best value. [unit of the name]"""
     sigma: Float[np.ndarray, "*shape"]
-    """Standard error; infinite where the data do not determine it. [unit of the name]"""
+    """Standard error; infinite where there is none: not determined, or at an end of the range. [unit of the name]"""
     sigma_scaled: Float[np.ndarray, "*shape"]
     """Standard error on the scale: for a logarithm the relative one."""
     interval: Float[np.ndarray, "*shape 2"]
@@ -156,10 +138,10 @@ class TracerFit:
         shape = self.layout[first][1]
         part = slice(begin, begin + int(np.prod(shape)))
         ends = np.asarray([self[known].interval for known in self.names[part]])
+        errors = self.covariance.standard_error, self.covariance.standard_error_scaled
         return Fitted(
             self.theta[part].reshape(shape),
-            np.asarray(self.covariance.standard_error[part]).reshape(shape),
-            np.asarray(self.covariance.standard_error_scaled[part]).reshape(shape),
+            *(np.where(self.covariance.held, np.inf, error)[part].reshape(shape) for error in errors),
             ends.reshape(*shape, 2),
         )
 
@@ -188,6 +170,7 @@ def fit_tracer(
     unknowns: tuple[Unknown, ...],
     *,
     profile_points: int = 0,
+    searched: bool = False,
     second: Float[Array, " parameter"] | None = None,
     batch: int | None = None,
     options: RefineOptions | None = None,
@@ -204,6 +187,9 @@ def fit_tracer(
         What varies, and where it starts.
     profile_points
         Points of the curve of each profile likelihood, which do not change its interval; no profile for zero.
+    searched
+        Whether there are profile likelihoods even so where a parameter has come to an end of its range, or is known to
+        no better than a third: there the covariance sets no limit, or not the right one.
     second
         Where to start too, if the fit from the start ends badly or above it. [units of the parameters]
     batch
@@ -245,8 +231,9 @@ def fit_tracer(
     held = refined.at_bound[0] != 0
     residual = informed(theta[None])[0][0]
     known = covariance(with_priors(informed, parameters)(theta[None])[1][0], theta, ranges, held=held)
+    weak = bool(jnp.any(held | (known.standard_error_scaled > _WEAK)))
     profiles: tuple[Profile, ...] = ()
-    if profile_points and int(refined.reason[0]) in (Reason.CONVERGED, Reason.AT_BOUND):
+    if (profile_points or (searched and weak)) and int(refined.reason[0]) in (Reason.CONVERGED, Reason.AT_BOUND):
         names = [p.name for p, determined in zip(parameters, known.determined, strict=True) if determined]
         profiles = profile_likelihood(
             posterior, parameters, theta, names, points=profile_points, covariance=known, options=options,
@@ -263,38 +250,3 @@ def fit_tracer(
         model=model,
         layout=layout,
     )
-
-
-def _fractions(model: AbstractTracerModel, layout: Layout, theta: Array) -> tuple[Array, ...]:
-    return model.fractions(place(layout, theta))
-
-
-modelled = eqx.filter_jit(_fractions)
-
-
-@eqx.filter_jit
-def linearised(
-    model: AbstractTracerModel, layout: Layout, theta: Float[Array, "start parameter"], batch: int | None
-) -> tuple[Array, Array, Array]:
-    """Residuals, their Jacobian, and the one whose square is the expected information; forward mode."""
-
-    def one(theta: Array) -> tuple[Array, Array, Array]:
-        values, push = jax.linearize(lambda theta: _fractions(model, layout, theta), theta)
-        basis = jnp.eye(theta.size, dtype=theta.dtype)
-        # Fewer parameters than data, so that forward mode is the shorter way.
-        size = theta.size if batch is None else min(batch, theta.size)
-        changes = jax.vmap(push)(basis) if size == theta.size else jax.lax.map(push, basis, batch_size=size)
-        residuals, slopes, sharp = [], [], []
-        for data, value, change in zip(model.data, values, changes, strict=True):
-            residual, slope = jax.jvp(data.residual, (value,), (jnp.ones_like(value),))
-            flat = change.reshape(theta.size, -1).T
-            residuals.append(residual.ravel())
-            slopes.append(slope.reshape(-1, 1) * flat)
-            sharp.append(data.sharpness(value).reshape(-1, 1) * flat)
-        return jnp.concatenate(residuals), jnp.concatenate(slopes), jnp.concatenate(sharp)
-
-    if len(theta) > 1:
-        return jax.vmap(one)(theta)
-    # Not mapped, as the linear systems of a map then stop where each is solved.
-    residual, jacobian, expected = one(theta[0])
-    return residual[None], jacobian[None], expected[None]

@@ -312,8 +312,13 @@ def test_boundaries_in_series_add_their_resistances() -> None:
     """Not the geometric mean of D_gb/δ, by which D_eff was 22 % too high."""
     labels = np.repeat(np.arange(3), 8)[None].repeat(8, axis=0)
     permeability, D, size = jnp.asarray([1e-8, 4e-8]), jnp.asarray(2e-12), 8e-6
-    found = _effective(grain_map(labels, 1e-6, classes="each"), D, permeability, size)
+    grains = grain_map(labels, 1e-6, classes="each")
+    found = _effective(grains, D, permeability, size, np.array([True, True]))
     assert found.value == pytest.approx(size / (size / 2e-12 + 0.5 * (1e8 + 0.25e8)))
+    # Of a boundary that the data do not determine the fit may have found anything.
+    found = _effective(grains, D, permeability.at[0].set(1e-19), size, np.array([False, True]))
+    assert found.value == pytest.approx(size / (size / 2e-12 + 0.25e8)) and "1 of 2 boundaries" in found.note
+    assert "not known" in _effective(grains, D, permeability, size, np.array([False, False]))
 
 
 def test_published_lines(tmp_path: Path) -> None:

@@ -19,8 +19,9 @@ from npp_jax.tracer.evolution import evolve_exchange_profile, exchange_profile
 from npp_jax.tracer.fit import Anneal, Specimen, activation, fit_evolution
 from npp_jax.tracer.fractions import Fractions
 from npp_jax.tracer.measured import MeasuredProfile
+from npp_jax.tracer.model import AbstractTracerModel
 from npp_jax.tracer.profile_fit import fit_profile
-from npp_jax.tracer.tracer_fit import AbstractTracerModel, fit_tracer
+from npp_jax.tracer.tracer_fit import fit_tracer
 from npp_jax.tracer.unknowns import Unknown
 
 HOUR, DAY = 3600.0, 86400.0

@@ -15,7 +15,7 @@ from npp_jax.commands.tracer.report import (
     chi2_lines,
     ending,
     mesh_lines,
-    quantity_row,
+    searched_row,
     vague,
 )
 from npp_jax.commands.tracer.stored import HOUR, UM, profile_figure, quantity, read_profile_of
@@ -23,7 +23,7 @@ from npp_jax.commands.tracer.study import ChainStudy
 from npp_jax.commands.tracer.tables import StageTable
 from npp_jax.figures.tracer import boundary_steps, step_residuals
 from npp_jax.files import ConfigError
-from npp_jax.inference import Uncertain
+from npp_jax.inference import Estimate, Outcome, Uncertain
 from npp_jax.store.arrays import Array
 from npp_jax.tracer.boundaries import chain_diffusivity, chain_of_grains, measure_step, permeability_of_step
 from npp_jax.tracer.chain_fit import fit_boundaries
@@ -38,7 +38,7 @@ from npp_jax.tracer.diffusion import (
     profile_at,
 )
 from npp_jax.tracer.measured import MeasuredProfile
-from npp_jax.tracer.tracer_fit import OnIteration, TracerFit
+from npp_jax.tracer.tracer_fit import OnEnds, OnIteration, TracerFit
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -47,7 +47,9 @@ _STEP_POINTS = 8
 """Fewest points on either side of a boundary for a step and a gradient."""
 
 
-def run_chain(study: ChainStudy, folder: Path, on_iteration: OnIteration = None) -> TracerReport:
+def run_chain(
+    study: ChainStudy, folder: Path, on_iteration: OnIteration = None, on_ends: OnEnds = None
+) -> TracerReport:
     """Simulate a chain of grains; fit each D_gb/δ where a profile was measured."""
     table = study.chain
     sizes, edges = (
@@ -71,15 +73,16 @@ def run_chain(study: ChainStudy, folder: Path, on_iteration: OnIteration = None)
     warnings: list[str] = []
     arrays: dict[str, Array] = {}
     status, code, fit = "simulated; no profile to fit to", 0, None
+    ends: list[Estimate] = []
     if any(profile is not None for profile in profiles):
         fit = fit_boundaries(
             sizes, table.initial, stages, profiles, D_bulk=D, permeability=permeability, fit_bulk=table.fit_bulk,
-            start=table.start_um * UM, cells=table.cells, steps=steps, on_iteration=on_iteration,
+            start=table.start_um * UM, cells=table.cells, steps=steps, on_iteration=on_iteration, on_ends=on_ends,
         )  # fmt: skip
         found = fit.fitted("permeability_m_s")
         permeability = jnp.asarray(found.value)
-        each = zip(names, found.value, found.interval, strict=True)
-        lines += [quantity_row(*one, "m/s", key="permeability_m_s") for one in each]
+        ends = [fit[name] for name in fit.names[:count]]
+        lines += [searched_row(name, one, "m/s", key="permeability_m_s") for name, one in zip(names, ends, strict=True)]
         arrays |= quantity("permeability", found.value, found.interval, "m/s", ("boundary",))
         if table.boundary_nm is not None:
             arrays["D_gb"] = Array(
@@ -92,11 +95,11 @@ def run_chain(study: ChainStudy, folder: Path, on_iteration: OnIteration = None)
         if table.fit_bulk:
             bulk = fit["D_bulk_m2_s"]
             D = jnp.asarray(bulk.value)
-            lines.append(quantity_row("D of the grains", bulk.value, bulk.interval, "m²/s", key="D_bulk_m2_s"))
+            lines.append(searched_row("D of the grains", bulk, "m²/s", key="D_bulk_m2_s"))
             arrays |= quantity("D_bulk", bulk.value, bulk.interval, "m²/s")
             warnings += vague(["D of the grains"], np.asarray(bulk.sigma / bulk.value))
         told, doubt = chi2_lines(fit)
-        lines, warnings = [*lines, *told], [*mesh_lines(fit), *doubt, *warnings]
+        lines, warnings = [*lines, *told, *_one_sided(names, ends)], [*mesh_lines(fit), *doubt, *warnings]
         lines += _steps(fit, profiles, np.asarray(edges), table.sizes_um, D, arrays)
         status, code = ending(fit)
     else:
@@ -104,10 +107,10 @@ def run_chain(study: ChainStudy, folder: Path, on_iteration: OnIteration = None)
     if table.boundary_nm is not None:
         thick = table.boundary_nm * 1e-9
         assumed = f"δ {table.boundary_nm:g} nm assumed"
-        lines += [
-            Quantity(f"D_gb of boundary {j + 1}", float(value) * thick, "m²/s", note=assumed)
-            for j, value in enumerate(np.asarray(permeability))
-        ]
+        for j, value in enumerate(np.asarray(permeability)):
+            limit, side = _limit(ends[j]) if ends else (None, "")
+            known, note = (float(value), assumed) if limit is None else (limit, f"at {side}, {assumed}")
+            lines.append(Quantity(f"D_gb of boundary {j + 1}", known * thick, "m²/s", note=note))
     effective = float(chain_diffusivity(sizes, permeability, D))
     lines.append(Quantity("D_eff of the chain", effective, "m²/s", note="grains and boundaries in series"))
     medium = chain_of_grains(sizes, permeability, D, cells=table.cells, start=table.start_um * UM)
@@ -138,6 +141,27 @@ def run_chain(study: ChainStudy, folder: Path, on_iteration: OnIteration = None)
     if not np.all(np.isfinite(np.asarray(solution.fraction))):
         status, code = "no finite result: check the values of the study", 4
     return TracerReport(lines, arrays, draw, warnings, status, code, fit)
+
+
+def _limit(found: Estimate) -> tuple[float | None, str]:
+    """The only limit that the data set to a D_gb/δ at an end of its range, and of which side."""
+    low, high = found.ends
+    if high.outcome is Outcome.HELD and low.outcome is Outcome.CLOSED:
+        return low.value, "least"
+    if low.outcome is Outcome.HELD and high.outcome is Outcome.CLOSED:
+        return high.value, "most"
+    return None, ""
+
+
+def _one_sided(names: Sequence[str], found: Sequence[Estimate]) -> list[str]:
+    """Sentences about boundaries of which the data tell one limit."""
+    seen = {"least": "no step", "most": "no flux"}
+    limits = [(name, *_limit(one)) for name, one in zip(names, found, strict=True)]
+    return [
+        f"{name} is {limit:.4g} m/s at {side}: to these data there is {seen[side]}."
+        for name, limit, side in limits
+        if limit is not None
+    ]
 
 
 def _measured_arrays(k: int, profile: MeasuredProfile, medium: TracerMedium, fraction: jax.Array) -> dict[str, Array]:

@@ -83,7 +83,8 @@ def run_map(study: MapStudy, folder: Path, on_iteration: OnIteration = None) -> 
     if not np.all(np.isfinite(modelled)):
         status, code = "no finite result: check the values of the study", 4
     size = float(np.sqrt(labels.size / grains.grains)) * grains.pixel_size
-    lines.append(_effective(grains, D, permeability, size))
+    known = np.ones(grains.classes, bool) if fit is None else fit.fitted("permeability_m_s").sigma_scaled < 1.0
+    lines.append(_effective(grains, D, permeability, size, known))
     arrays |= {
         "time": Array(np.cumsum([s.duration_h * HOUR for s in study.stages]), "s", "time from the start", ("time",)),
         "fraction": Array(modelled, "1", "isotope fraction of the model", ("time", "row", "column")),
@@ -121,14 +122,23 @@ def _rows(study: MapStudy, grains: GrainMap, fit: TracerFit) -> list[Line]:
     return lines
 
 
-def _effective(grains: GrainMap, D: jax.Array, permeability: jax.Array, size: float) -> Quantity:
-    """D over many grains, of which the resistances of boundaries add up: their mean is that of 1/P."""
+def _effective(
+    grains: GrainMap, D: jax.Array, permeability: jax.Array, size: float, known: np.ndarray
+) -> Quantity | str:
+    """D over many grains, of which the resistances of boundaries add up: their mean is that of 1/P.
+
+    A boundary of which the data tell nothing may have any resistance.
+    """
     note = f"in series, grains of {size / UM:.1f} µm (root of the mean area)"
     if not any(grains.pairs):
         return Quantity("D_eff", float(D), "m²/s", note="that of the grain: there is no boundary")
+    if not known.any():
+        return "D_eff is not known: the data do not determine D_gb/δ."
     if grains.classes > 1:
-        note += ", mean resistance of the boundaries"
-    return Quantity("D_eff", float(series_diffusivity(D, 1.0 / jnp.mean(1.0 / permeability), size)), "m²/s", note=note)
+        of = "" if known.all() else f" {known.sum()} of {known.size}"
+        note += f", mean resistance of{of or ' the'} boundaries{' that are known to a factor of e' if of else ''}"
+    seen = jnp.broadcast_to(permeability, known.shape)[known]
+    return Quantity("D_eff", float(series_diffusivity(D, 1.0 / jnp.mean(1.0 / seen), size)), "m²/s", note=note)
 
 
 def _names(grains: GrainMap) -> list[str]:

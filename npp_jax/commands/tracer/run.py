@@ -53,7 +53,7 @@ def run_tracer(
         case EvolutionStudy():
             return run_evolution(study, folder, on_iteration)
         case ChainStudy():
-            return run_chain(study, folder, on_iteration)
+            return run_chain(study, folder, on_iteration, on_ends)
         case MapStudy():
             return run_map(study, folder, on_iteration)
         case ArrheniusStudy():
