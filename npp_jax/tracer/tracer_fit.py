@@ -139,11 +139,8 @@ class TracerFit:
         part = slice(begin, begin + int(np.prod(shape)))
         ends = np.asarray([self[known].interval for known in self.names[part]])
         errors = self.covariance.standard_error, self.covariance.standard_error_scaled
-        return Fitted(
-            self.theta[part].reshape(shape),
-            *(np.where(self.covariance.held, np.inf, error)[part].reshape(shape) for error in errors),
-            ends.reshape(*shape, 2),
-        )
+        sigma, scaled = (np.where(self.covariance.held, np.inf, error)[part].reshape(shape) for error in errors)
+        return Fitted(self.theta[part].reshape(shape), sigma, scaled, ends.reshape(*shape, 2))
 
     def derived(self, function: Callable[[dict[str, Array]], Array]) -> Uncertain:
         """Value and standard error of a function of the values by name, from their full covariance."""
