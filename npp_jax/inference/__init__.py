@@ -2,7 +2,7 @@
 
 from npp_jax.inference.agreement import UNLIKELY, agrees, too_close
 from npp_jax.inference.descent import descend
-from npp_jax.inference.digits import estimate_texts, further, misfit, together, with_power
+from npp_jax.inference.digits import estimate_texts, further, interval_text, misfit, together, with_power
 from npp_jax.inference.estimate import Estimate, Uncertain, covariance_ends, estimate, given, given_text, propagate
 from npp_jax.inference.identifiability import Combination, Group, Identifiability, identifiability
 from npp_jax.inference.interval_end import End, Outcome, between, meanings
@@ -79,6 +79,7 @@ __all__ = [
     "given_text",
     "identifiability",
     "information_criteria",
+    "interval_text",
     "likelihood_ratio",
     "meanings",
     "misfit",

@@ -53,12 +53,41 @@ def with_power(number: str, power: str) -> str:
     return f"({number}){power}" if power and " " in number else f"{number}{power}"
 
 
-def _limit(shared: str, power: str, limit: float) -> str:
-    """A one-sided limit: decades below the best value, which may be the end of a range, it has digits of its own."""
-    if limit == 0.0 or len(shared.replace(".", "").lstrip("-0")) >= _OF_ERROR:
-        return f"{shared}{power}"
-    (own,), power = together((limit,), 0.1 * abs(limit))
-    return f"{own}{power}"
+def interval_text(ends: Sequence[float], words: Sequence[str], shared: Sequence[str], power: str) -> str:
+    """An interval, a word in place of an end that is no number.
+
+    Parameters
+    ----------
+    ends, words
+        Both ends, and what stands in their place where they are not finite.
+    shared
+        The finite ones with the digits and the power of ten of the best value.
+    power
+        That power.
+    """
+    rest = iter(shared)
+    texts = [next(rest) if math.isfinite(end) else "" for end in ends]
+    plain = len(shared) == len(ends)
+    # Decades away from the best value an end would be no number any more; where the other one is a word, which has no
+    # power of ten, it stands alone, as that of a range may be far from the best value.
+    lost = [end != 0.0 and _figures(text) < (1 if plain else _OF_ERROR) for end, text in zip(ends, texts, strict=True)]
+    if plain and not any(lost):
+        return with_power(" … ".join(texts), power)
+    told = []
+    for end, text, word, own in zip(ends, texts, words, lost, strict=True):
+        if not math.isfinite(end):
+            told.append(word)
+        elif own:
+            (digits,), factor = together((end,), 0.1 * abs(end))
+            told.append(f"{digits}{factor}")
+        else:
+            told.append(f"{text}{power}")
+    return " … ".join(told)
+
+
+def _figures(text: str) -> int:
+    """Digits of a number from the first that is not zero on."""
+    return len(text.replace(".", "").lstrip("-0"))
 
 
 def estimate_texts(found: "Estimate") -> tuple[str, str, str]:
@@ -69,15 +98,7 @@ def estimate_texts(found: "Estimate") -> tuple[str, str, str]:
     (best, spread, *ends), power = together((found.value, found.sigma, *limits), error)
     interval = found.interval_text()
     if " … " in interval:
-        told = iter(ends)
-        if len(limits) == len(found.ends):
-            interval = with_power(" … ".join(ends), power)
-        else:
-            # A word has no power of ten.
-            sides = [
-                _limit(next(told), power, end.limit) if math.isfinite(end.limit) else end.label() for end in found.ends
-            ]
-            interval = " … ".join(sides)
+        interval = interval_text(found.interval, [end.label() for end in found.ends], ends, power)
     sigma = found.sigma_text() if not math.isfinite(found.sigma) else with_power(spread, power)
     return with_power(best, power), sigma, interval
 

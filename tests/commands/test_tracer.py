@@ -117,6 +117,8 @@ model = { source = "surface-exchange", duration_h = 4, start_D_m2_s = 1e-13, sta
     assert re.search(r"^k .*95 %: \S+e-\S+ … held$", done.output, re.MULTILINE)
     low, high = interval("D", done.output)
     assert low < 3e-13 < high < 1.2 * low and "hardly" not in done.output
+    (row,) = re.findall(r"^\| k \| .*$", (tmp_path / "f_report.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert re.search(r"\| [1-9]\.\d+ × 10⁻\S+ … held \|", row), row
 
     # A range that is given holds in place of what a fit follows, and its end is no equilibrium.
     (tmp_path / "g.toml").write_text(study + '[[known]]\nname = "k_m_s"\nlow = 1e-9\nhigh = 1e-6\n', encoding="utf-8")

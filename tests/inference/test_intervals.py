@@ -25,6 +25,7 @@ from npp_jax.inference import (
     estimate,
     estimate_texts,
     given,
+    interval_text,
     profile_likelihood,
     ranges_of,
     refine,
@@ -251,6 +252,22 @@ def test_errors_say_what_they_are_given():
         assert x.interval_text().endswith(x_text) and np.isnan(x.interval[1])
         assert y.how == y_source and y.sigma == pytest.approx(0.1, rel=1e-6)
         assert np.isnan([*none.interval, none.sigma, x.sigma]).all()
+
+
+@pytest.mark.parametrize(
+    ("ends", "shared", "power", "text"),
+    [
+        ((1.06e-13, 3.51e-13), ["1.06", "3.51"], " × 10⁻¹³", "(1.06 … 3.51) × 10⁻¹³"),
+        ((2.958e-19, 3.068e-13), ["0.00", "3.07"], " × 10⁻¹³", "2.96 × 10⁻¹⁹ … 3.07 × 10⁻¹³"),
+        ((0.02, 0.53), ["0.02", "0.53"], "", "0.02 … 0.53"),
+        ((0.0, 0.53), ["0.00", "0.53"], "", "0.00 … 0.53"),
+        ((9.06e-9, np.nan), ["0.000"], "", "9.06 × 10⁻⁹ … held"),
+        ((-np.inf, 0.401), ["0.401"], "", "open … 0.401"),
+        ((np.nan, np.nan), [], " × 10⁻¹³", "open … held"),
+    ],
+)
+def test_no_end_of_an_interval_is_rounded_away(ends: tuple[float, float], shared: list[str], power: str, text: str):
+    assert interval_text(ends, ("open", "held"), shared, power) == text
 
 
 @pytest.mark.parametrize(

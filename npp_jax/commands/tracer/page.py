@@ -14,7 +14,7 @@ from npp_jax.commands.tracer.report import Quantity, TracerReport
 from npp_jax.commands.tracer.study import ArrheniusStudy, TracerStudy
 from npp_jax.commands.tracer.truth_table import TruthTable
 from npp_jax.figures.axes import headline
-from npp_jax.inference import NORMAL_95, UNLIKELY, agrees, further, together, with_power
+from npp_jax.inference import NORMAL_95, UNLIKELY, agrees, further, interval_text, together, with_power
 from npp_jax.simulation.text_table import TextTable
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def _digits(quantity: Quantity) -> tuple[str, str]:
     (value, *limits), power = together((quantity.value, *ends), _error(quantity))
     if quantity.interval is None:
         return with_power(value, power), ""
-    return with_power(value, power), with_power(quantity.ends(limits), power)
+    return with_power(value, power), interval_text(quantity.interval, quantity.words, limits, power)
 
 
 def _error(quantity: Quantity) -> float:
