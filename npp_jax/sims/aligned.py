@@ -127,8 +127,9 @@ def _doubts(channel: Channel, signal: Signal, options: ImportOptions) -> list[st
     """What limits the counting statistics of a channel that is used."""
     found = []
     dwell = (options.dwell_s or channel.dwell) if channel.kind == "rate" else None
-    told = channel.kind == "rate" and channel.pulses is None and channel.as_written
-    one = signal_of_one(channel.values) if told else None
+    told = channel.kind == "rate" and channel.pulses is None
+    one = signal_of_one(channel.written()) if told else None
+    one = None if one is None else one * channel.converted
     whole = "" if one is None else f"all rates are whole multiples of {one:.4g} counts/s"
     if not signal.counted:
         as_of = f" (of {1.0 / one:.4g} s, if the unit is right: {whole})" if one else ""

@@ -85,6 +85,10 @@ def _common(signals: np.ndarray) -> float | None:
             return common * 10.0**-decimals
     width = 0.5 * _SLACK * np.maximum(10.0**-decimals, 10.0 ** (places - digits))
     width = np.maximum(width, 4.0 * np.finfo(float).eps * signals)
+    single = np.abs(signals.astype(np.float32) - signals)
+    if np.all(single <= width):
+        # They were rounded to single precision before they were written with more digits.
+        width = width + 0.5 * _SLACK * np.spacing(signals.astype(np.float32)).astype(float)
     steps = np.diff(signals)
     # Steps are few multiples of it: they tell it well enough to divide the signals.
     numbers = np.concatenate([steps, signals])

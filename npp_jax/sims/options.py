@@ -129,6 +129,13 @@ def check_options(options: ImportOptions) -> tuple[str, ...]:
     if options.close_sum and len(names) < 2:
         raise ValueError("close_sum: at least two species are needed")
     charged = [f"{name}={m}" for name, m in options.normalise.items() if m in {"uptake", "loss"}]
+    for method in ("uptake", "loss"):
+        several = [name for name, m in options.normalise.items() if m == method]
+        if len(several) > 1:
+            raise ValueError(
+                f"normalise: {method} of {' and of '.join(several)}; one charge is the {method} of one ion, which is "
+                f"named, as {several[-1]}={method}; bulk or sum are for the others"
+            )
     if charged and (options.charge_mC_cm2 is None or options.density_m3 is None):
         raise ValueError(f"normalise: {charged[0]} needs charge_mC_cm2 and density_m3")
     return _odd_units(options)

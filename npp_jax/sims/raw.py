@@ -14,6 +14,8 @@ from npp_jax.text.titles import Axis, Kind
 AXIS_UNITS: dict[Axis, str] = {"depth": "nm", "time": "s", "cycle": "1"}
 MINIMUM_POINTS = 5
 """Fewest points of a depth profile."""
+_DIGITS = 15
+"""Digits of a number of a file that a conversion and back leave as they are."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -42,10 +44,16 @@ class Channel:
     """Counting time of a point [s]."""
     mass: float | None = None
     """Mass over charge [u]."""
-    as_written: bool = True
-    """Whether the signals have the digits of the file, and were not converted to another unit."""
+    converted: float = 1.0
+    """Factor by which the numbers of the file were converted to `unit`."""
     summed: bool = False
     """Whether it is a sum of peaks of a counter with dead time."""
+
+    def written(self) -> Float[np.ndarray, "point"]:
+        """Signals with the digits of the file, in its own unit."""
+        if self.converted == 1.0:
+            return self.values
+        return np.array([float(f"{value:.{_DIGITS}g}") for value in self.values / self.converted])
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

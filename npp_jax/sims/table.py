@@ -77,7 +77,7 @@ def read_table(text: Text) -> RawProfile:
                     lines=line_numbers[:stop],
                     per_count=1.0 if kind == "counts" else (1.0 / dwell if kind == "rate" and dwell else None),
                     dwell=dwell,
-                    as_written=rate == 1.0,
+                    converted=rate,
                 )
             )
     if dwells and any(c.kind == "rate" for c in channels):

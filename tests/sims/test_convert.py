@@ -235,6 +235,7 @@ def test_sputter_rates_that_depend_on_composition():
         ({"normalise": {"K": "best"}}, "normalise: K=best; bulk, uptake, loss, sum or a positive number"),
         ({"normalise": {"K": "-3"}}, "normalise: K=-3"),
         ({"normalise": {"K": "uptake"}}, "K=uptake needs charge_mC_cm2 and density_m3"),
+        ({"normalise": {"Li": "uptake", "K": "uptake"}}, "uptake of Li and of K; one charge is the uptake of one ion"),
         ({}, "K: no bulk level"),
         ({"bulk_nm": (300.0, 250.0)}, "bulk_nm: 300:250; two increasing depths"),
         ({"bulk_nm": (900.0, 950.0)}, "0 points between 900 and 950 nm"),

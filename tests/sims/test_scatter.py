@@ -143,6 +143,17 @@ def test_units_of_rates(tmp_path: Path, rng: np.random.Generator, unit: str, fac
     profile = imported(tmp_path / "r.txt", dwell_s=1.5)
     np.testing.assert_allclose(profile.counts[0], counts, rtol=1e-6, atol=1e-5)
     assert not any("multiples" in line for line in profile.warnings)
+    wrong = imported(tmp_path / "r.txt", dwell_s=0.6)
+    assert any("all rates are whole multiples of 0.6667 counts/s" in line for line in wrong.warnings)
+
+
+@pytest.mark.parametrize("dwell", [0.25, 0.3, 0.37, 1.5])
+def test_rates_of_a_program_that_counts_in_single_precision_tell_their_time(dwell: float):
+    """Written with nine digits they are off by more than half of the last one."""
+    for seed in range(8):
+        counts = np.random.default_rng(seed).poisson(front(60))
+        one = signal_of_one(np.array([float(f"{np.float32(n / dwell):.9g}") for n in counts]))
+        assert one is not None and 1.0 / one == pytest.approx(dwell, rel=1e-3)
 
 
 def test_an_impossible_counting_time_is_refused(tmp_path: Path, rng: np.random.Generator):
