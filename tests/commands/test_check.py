@@ -168,6 +168,18 @@ def test_a_record_in_another_unit_is_told(factor: float, told: bool):
         assert words is not None and "a factor of 1e+03: is the unit right?" in words
 
 
+def test_where_the_misfit_is_that_of_a_record_the_profile_is_not_blamed(run: Run, tmp_path: Path) -> None:
+    """A charge in mC/cm² that was written as one in C/m²."""
+    glass, profile = (SWEEPS / name for name in ("lithium_borate_K.toml", "synthetic/K.csv"))
+    text = STUDY.replace("GLASS", glass.as_posix()).replace("PROFILE", profile.as_posix())
+    counts = "counts_per_fraction = 2000.0"
+    text = text.replace(counts, f"{counts}\ncharge = {{ value_C_m2 = 20.1, sigma_C_m2 = 0.2 }}")
+    (tmp_path / "study.toml").write_text(text, encoding="utf-8")
+    _, told = run("check", tmp_path / "study.toml", "--output", tmp_path, "--no-figures")
+    assert "charge passed: 20.1 C m-2 was measured" in told and "is the unit right?" in told
+    assert "of it in charge passed; are units and values right?" in told and "behind the front, where" not in told
+
+
 def test_swapped_columns_are_told():
     depth = np.arange(1.0, 200.0, 4.0)
     native = 1.0 - 0.9 / (1.0 + np.exp((depth - 100.0) / 4.0))

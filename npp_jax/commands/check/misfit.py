@@ -7,7 +7,7 @@ from jaxtyping import Float
 
 from npp_jax.observe import MINIMUM_POINTS
 
-_MOST = 0.5
+MOST = 0.5
 """Share of χ² that is most of it."""
 _TRANSIENT = 0.12
 """Share of the depths in which the transient of sputtering lies, if there is one."""
@@ -69,7 +69,7 @@ def _swapped(seen: Seen) -> str:
 def _transient(seen: Seen, first: float, span: float, total: float) -> str:
     near = seen.depth <= first + _TRANSIENT * span
     held = np.cumsum(np.where(near, seen.chi2, 0.0)) / total
-    if held[-1] <= _MOST:
+    if held[-1] <= MOST:
         return ""
     # What is left of it is no more than points beside it have.
     end = int(np.flatnonzero(near & (seen.chi2 > 5.0 * np.median(seen.chi2[~near])))[-1])
@@ -105,12 +105,12 @@ def _front(seen: Seen, total: float) -> str:
         return ""
     about = np.abs(seen.depth - place) < half
     at, behind = (float(seen.chi2[where].sum()) / total for where in (about, seen.depth <= place - half))
-    if at > _MOST:
+    if at > MOST:
         ends = f"from {seen.depth[about][0]:.4g} to {seen.depth[about][-1]:.4g} nm"
         return (
             f"{at:.0%} of it at the front, {ends}: its place is that of charge and depth scale, its width that of "
             "depth resolution and potential"
         )
-    if behind > _MOST:
+    if behind > MOST:
         return f"{behind:.0%} of it behind the front, where fractions are those of the laws of D, which a fit finds"
     return ""

@@ -11,7 +11,7 @@ import numpy as np
 from npp_jax.commands.check.checked import Checked, unit_shown
 from npp_jax.commands.check.experiment import describe_experiment, experiment_warnings
 from npp_jax.commands.check.measured import measured_lines, measured_warnings
-from npp_jax.commands.check.misfit import Seen, cause
+from npp_jax.commands.check.misfit import MOST, Seen, cause
 from npp_jax.commands.warnings import study_warnings
 from npp_jax.figures.check import Start, figure_starts, in_measured_depth
 from npp_jax.files.study import Study, load_study
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _WIDE = 30.0
 """Ratio of the ends of a linear range beyond which its lower part is hardly looked at."""
-_FAR_RECORD = 30.0
+_FAR_RECORD, _FAR_CHARGE = 30.0, 8.0
 """Ratio of a record and the start beyond which its unit is asked for."""
 _POOR = 10.0
 """χ² of a point beyond which the start is said to be far from the data."""
@@ -101,7 +101,7 @@ class _Started(NamedTuple):
         yield from (text for record, course in self.records.get(k, []) if (text := _far_record(record, course)))
         yield from causes(measurement.experiment, self.solutions[k])
         if points and np.isfinite(self.chi2[k]) and self.chi2[k] > _POOR * points:
-            why = cause(self._seen(k, measurement)) if k in self.signals else "see the figure"
+            why = self._cause(k, measurement)
             yield f"the start is far from the data, χ² {self.chi2[k] / points:.3g} a point: {why}"
         if profile is None:
             return
@@ -113,6 +113,15 @@ class _Started(NamedTuple):
                 f"the front of the start lies at {front:.4g} nm, the points from {first:.4g} to {last:.4g} nm: the "
                 "data cannot show it; are charge, density and depth scale right?"
             )
+
+    def _cause(self, k: int, measurement: Measurement) -> str:
+        """Where most of χ² lies: in what was recorded, or where in the profile."""
+        seen = self._seen(k, measurement) if k in self.signals else None
+        recorded = 1.0 - (0.0 if seen is None else float(np.sum(seen.chi2))) / self.chi2[k]
+        if recorded > MOST:
+            names = dict.fromkeys(RECORDED[record.quantity][0] for record, _ in self.records.get(k, []))
+            return f"{recorded:.0%} of it in {' and '.join(names)}; are units and values right?"
+        return "see the figure" if seen is None else cause(seen)
 
     def _seen(self, k: int, measurement: Measurement) -> Seen:
         profile, solution, at = measurement.profile, self.solutions[k], (measurement.output, 0)
@@ -169,7 +178,8 @@ def _far_record(record: Record, course: np.ndarray) -> str | None:
     """A record that is far from the start as a whole, as by its unit."""
     name, unit = RECORDED[record.quantity]
     measured, modelled = (float(np.median(np.abs(values))) for values in (np.asarray(record.value), course))
-    if not (measured > 0.0 and modelled > 0.0) or 1.0 / _FAR_RECORD < measured / modelled < _FAR_RECORD:
+    most = _FAR_CHARGE if record.quantity == "charge" else _FAR_RECORD
+    if not (measured > 0.0 and modelled > 0.0) or 1.0 / most < measured / modelled < most:
         return None
     factor = max(measured / modelled, modelled / measured)
     return (
