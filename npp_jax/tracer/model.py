@@ -24,7 +24,7 @@ class AbstractTracerModel(eqx.Module):
         """Modelled fractions of each of the data, of the values by name."""
 
     def finer(self) -> "AbstractTracerModel | None":
-        """The model on half the cells and half the time steps; None where it is exact."""
+        """The model on twice as many cells and time steps; None where it is exact."""
         return None
 
 

@@ -118,7 +118,7 @@ class _Started(NamedTuple):
         """Where most of χ² lies: in what was recorded, or where in the profile."""
         seen = self._seen(k, measurement) if k in self.signals else None
         recorded = 1.0 - (0.0 if seen is None else float(np.sum(seen.chi2))) / self.chi2[k]
-        if recorded > MOST:
+        if recorded > MOST and k in self.records:
             names = dict.fromkeys(RECORDED[record.quantity][0] for record, _ in self.records.get(k, []))
             return f"{recorded:.0%} of it in {' and '.join(names)}; are units and values right?"
         return "see the figure" if seen is None else cause(seen)

@@ -15,6 +15,7 @@ from npp_jax.commands.tracer.report import (
     chi2_lines,
     ending,
     mesh_lines,
+    relative_error,
     searched_row,
     vague,
 )
@@ -91,13 +92,13 @@ def run_chain(
                 "D of a boundary of the assumed thickness",
                 ("boundary",),
             )
-        warnings = vague(names, found.sigma_scaled)
+        warnings = vague(names, np.array([relative_error(one) for one in ends]))
         if table.fit_bulk:
             bulk = fit["D_bulk_m2_s"]
             D = jnp.asarray(bulk.value)
             lines.append(searched_row("D of the grains", bulk, "m²/s", key="D_bulk_m2_s"))
             arrays |= quantity("D_bulk", bulk.value, bulk.interval, "m²/s")
-            warnings += vague(["D of the grains"], np.asarray(bulk.sigma / bulk.value))
+            warnings += vague(["D of the grains"], np.asarray(relative_error(bulk)))
         told, doubt = chi2_lines(fit)
         lines, warnings = [*lines, *told, *_one_sided(names, ends)], [*mesh_lines(fit), *doubt, *warnings]
         lines += _steps(fit, profiles, np.asarray(edges), table.sizes_um, D, arrays)

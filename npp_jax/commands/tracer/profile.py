@@ -15,6 +15,7 @@ from npp_jax.commands.tracer.report import (
     chi2_lines,
     ending,
     no_fractions,
+    relative_error,
     searched_row,
     vague,
 )
@@ -32,10 +33,7 @@ from npp_jax.figures.tracer import isotope_profiles, isotope_residuals
 from npp_jax.files import ConfigError
 from npp_jax.inference import (
     GOOD,
-    NORMAL_95,
     REASON_ADVICE,
-    Estimate,
-    Outcome,
     ParameterError,
     Prior,
     information_criteria,
@@ -107,13 +105,6 @@ def compared(rivals: Sequence[tuple[Transport, TracerFit]]) -> list[str]:
     return rows
 
 
-def _relative_error(found: Estimate) -> float:
-    """That of the interval where it is closed: where the model is far from a line the standard error is another."""
-    if all(end.outcome is Outcome.CLOSED for end in found.ends):
-        return math.log(found.interval[1] / found.interval[0]) / (2.0 * NORMAL_95)
-    return found.sigma / found.value
-
-
 def _endless(fit: TracerFit, known: dict[str, Known]) -> list[str]:
     """What is told of an exchange that is as fast, or as slow, as one that is followed."""
     for name, side in zip(fit.names, np.asarray(fit.refined.at_bound)[0], strict=True):
@@ -179,7 +170,7 @@ def run_profile(
             arrays |= quantity(name.replace("/", "_over_"), found.value, found.interval, unit)
             # What is held at an end of its range has no error; the status tells.
             if not np.asarray(fit.refined.at_bound)[0][fit.names.index(key)]:
-                doubtful[name] = _relative_error(found)
+                doubtful[name] = relative_error(found)
     first = fit[fit.names[0]]
     lines.append(searched_row("2√(Dt)", first, "µm", of=lambda value: 2e6 * math.sqrt(value * seconds)))
     fractions = {}

@@ -128,6 +128,13 @@ def intervals(log_value: np.ndarray, log_error: np.ndarray, quantile: float = NO
     return np.exp(np.stack([log_value - half, log_value + half], axis=-1))
 
 
+def relative_error(found: Estimate) -> float:
+    """That of the interval where it is closed: where the model is far from a line the standard error is another."""
+    if all(end.outcome is Outcome.CLOSED for end in found.ends):
+        return math.log(found.interval[1] / found.interval[0]) / (2.0 * NORMAL_95)
+    return found.sigma / found.value
+
+
 def vague(names: list[str], log_errors: np.ndarray) -> list[str]:
     """Warnings for quantities that the data hardly determine."""
     return [
