@@ -24,7 +24,10 @@ def import_sims(
     bulk_nm: Annotated[str | None, typer.Option(help="Depths of the untouched bulk, 800:1000.")] = None,
     reference: Annotated[str | None, typer.Option(help="Channel of the matrix.")] = None,
     background: Annotated[list[str] | None, typer.Option(help="K=800:1000 in nm, or K=0.4 ions a point.")] = None,
-    sputter_rate: Annotated[list[str] | None, typer.Option(help="K=1.3, relative, for each species.")] = None,
+    sputter_rate: Annotated[
+        list[str] | None,
+        typer.Option(help="K=1.3 and, once more, Li=1: relative, one for each species."),
+    ] = None,
     close_sum: Annotated[bool, typer.Option(help="Scale so that all species add up to one.")] = False,
     surface_nm: Annotated[float, typer.Option(help="Points above are cut: the surface transient.")] = 0.0,
     deepest_nm: Annotated[float | None, typer.Option(help="Points below are cut.")] = None,

@@ -15,7 +15,14 @@ def say(text: str, *, err: bool = False) -> None:
     """Print a line, with a mark for what no terminal shows: odd bytes in the name of a file."""
     from npp_jax.files.writing import readable
 
-    typer.echo(readable(text), err=err)
+    try:
+        typer.echo(readable(text), err=err)
+    except BrokenPipeError:
+        # What reads the lines has ended, as `head` does: that costs no result, like a stream that is closed.
+        stream = sys.stderr if err else sys.stdout
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
 
 
 def typed() -> str:

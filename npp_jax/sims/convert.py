@@ -7,7 +7,7 @@ import numpy as np
 
 from npp_jax.sims.aligned import aligned, check_dwell, left_out, usable
 from npp_jax.sims.depth import depth_of_time, mixed_rate
-from npp_jax.sims.doubts import doubts, unused_options, unused_signals, warnings_of
+from npp_jax.sims.doubts import doubts, ranges_beyond, unused_options, unused_signals, warnings_of
 from npp_jax.sims.errors import SimsFileError, fault
 from npp_jax.sims.normalise import (
     bulk_scale,
@@ -115,6 +115,7 @@ def _converted(raw: RawProfile, options: ImportOptions, odd: tuple[str, ...]) ->
         floors=[name for name in names if methods[name] != "bulk" and name not in options.background],
         unused={} if reference else unused_signals(raw, channels, depth[keep] * duration / crater),
     )
+    warnings += ranges_beyond(depth, options)
     if raw.axis != "depth" and not options.crater_sigma_nm:
         warnings.append("the depth scale is taken as exact; --crater-sigma-nm tells a fit how well the crater is known")
     certain = np.any(scaled.sigma[:, keep] <= 0.0, axis=1)
@@ -255,7 +256,8 @@ def _backgrounds(
     for k, name in enumerate(names):
         given = options.background.get(name, 0.0)
         if isinstance(given, tuple):
-            levels.append(mean_level(ions[k], variance[k], depth_range(depth, *given)))
+            inside = depth_range(depth, *given, f"background of {name}")
+            levels.append(mean_level(ions[k], variance[k], inside))
         else:
             levels.append((float(given), 0.0))
     level, sigma = np.array(levels).T

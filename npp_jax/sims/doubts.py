@@ -137,6 +137,22 @@ def below_none(
     )
 
 
+def ranges_beyond(depth: Float[np.ndarray, "point"], options: ImportOptions) -> Iterator[str]:
+    """Ranges of depths that go on where the file has ended.
+
+    Parameters
+    ----------
+    depth
+        All depths of the file. [nm]
+    options
+        What was chosen.
+    """
+    ranges = {"bulk_nm": options.bulk_nm, **{f"background of {k}": v for k, v in options.background.items()}}
+    for name, given in ranges.items():
+        if isinstance(given, tuple) and given[1] > depth[-1] + float(np.median(np.diff(depth))):
+            yield f"{name}: {given[0]:g}:{given[1]:g} nm is cut at {depth[-1]:.4g} nm, where the points end"
+
+
 def unused_options(raw: RawProfile, channels: list[Channel], options: ImportOptions) -> Iterator[str]:
     """A line for each option that was given and changes nothing, and for a counting time that differs from the file's.
 

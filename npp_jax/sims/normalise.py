@@ -10,12 +10,14 @@ from jaxtyping import Bool, Float
 from npp_jax.constants import ELEMENTARY_CHARGE
 
 
-def depth_range(depth: Float[np.ndarray, "point"], start: float, stop: float) -> Bool[np.ndarray, "point"]:
-    """Points from `start` to `stop` [nm], at least two of them."""
+def depth_range(
+    depth: Float[np.ndarray, "point"], start: float, stop: float, name: str = "bulk"
+) -> Bool[np.ndarray, "point"]:
+    """Points from `start` to `stop` [nm], at least two of them; `name` is what they are of."""
     inside = (depth >= start) & (depth <= stop)
     if np.sum(inside) < 2:
         raise ValueError(
-            f"{int(np.sum(inside))} points between {start:g} and {stop:g} nm, at least 2 are needed; "
+            f"{name}: {int(np.sum(inside))} points between {start:g} and {stop:g} nm, at least 2 are needed; "
             f"the depths go from {depth[0]:g} to {depth[-1]:g} nm"
         )
     return inside
@@ -127,7 +129,10 @@ def sum_scales(
     inverse = np.linalg.inv(scaled) / np.outer(unit, unit)
     scale = inverse @ (values @ rest)
     if not np.all(scale > 0.0):
-        raise ValueError("sum: a scale came out negative; the species given do not add up to the mobile ions")
+        raise ValueError(
+            "sum: a scale came out negative; the species given do not add up to the mobile ions: is one missing, a "
+            "column another than it says, or more background taken off than there is?"
+        )
     spread = scale**2 @ variance + rest_variance
     covariance = inverse @ (values * spread @ values.T) @ inverse
     return scale, np.sqrt(np.diag(covariance)) / scale

@@ -84,7 +84,8 @@ def decimal_mark(rows: Sequence[Sequence[str]]) -> tuple[str, tuple[str, ...]]:
         return mark, ()
     word = "commas" if mark == "," else "points"
     return mark, (
-        f"all {word} have three digits behind them: read as decimal {word}, a factor of 1000 if they are not",
+        f"all {word} have three digits behind them and are read as decimal {word}; if they mark thousands, the numbers "
+        "that have one are 1000 times too small: write all without them",
     )
 
 

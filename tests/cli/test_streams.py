@@ -41,6 +41,17 @@ def test_a_closed_stream_costs_no_result(tmp_path: Path, closed: str) -> None:
     assert len(list(tmp_path.iterdir())) == 2
 
 
+def test_a_reader_that_ends_costs_no_result(tmp_path: Path) -> None:
+    """As `head` does; the lines go where nobody reads them."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    arguments = ["new", "melt", "--native", "Na", "--foreign", "K", "--output", str(tmp_path)]
+    done = subprocess.run([*NPP, *arguments], stdout=writer, stderr=subprocess.PIPE, timeout=300, check=False)
+    os.close(writer)
+    assert done.returncode == 0 and not done.stderr
+    assert len(list(tmp_path.iterdir())) == 2
+
+
 def test_no_file_takes_the_number_of_a_closed_stream(tmp_path: Path) -> None:
     """Lines for people, and those of libraries, would go into it."""
     look = "import os, npp_jax.__main__ as m; m._open_streams(); os._exit(os.open(os.devnull, os.O_RDONLY))"

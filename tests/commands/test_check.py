@@ -168,6 +168,19 @@ def test_a_record_in_another_unit_is_told(factor: float, told: bool):
         assert words is not None and "a factor of 1e+03: is the unit right?" in words
 
 
+@pytest.mark.parametrize(
+    ("right", "wrong", "told"),
+    [
+        ("temperature_K = ", "temperature_K = 77.0  # ", "colder than ice: is that 77 °C, which is 350.15 K?"),
+        ("potential_V = 10.0", "potential_V = 10000.0", "stage 0 has 10000 V: is that 10000 mV, which is 10 V?"),
+    ],
+)  # fmt: skip
+def test_a_stage_in_another_unit_is_told(right: str, wrong: str, told: str, run: Run, tmp_path: Path) -> None:
+    glass = (SWEEPS / "lithium_borate_K.toml").read_text(encoding="utf-8")
+    (tmp_path / "glass.toml").write_text(glass.replace(right, wrong), encoding="utf-8")
+    assert told in " ".join(run("check", tmp_path / "glass.toml", "--output", tmp_path, "--no-figures")[1].split())
+
+
 def test_where_the_misfit_is_that_of_a_record_the_profile_is_not_blamed(run: Run, tmp_path: Path) -> None:
     """A charge in mC/cm² that was written as one in C/m²."""
     glass, profile = (SWEEPS / name for name in ("lithium_borate_K.toml", "synthetic/K.csv"))
@@ -176,7 +189,7 @@ def test_where_the_misfit_is_that_of_a_record_the_profile_is_not_blamed(run: Run
     text = text.replace(counts, f"{counts}\ncharge = {{ value_C_m2 = 20.1, sigma_C_m2 = 0.2 }}")
     (tmp_path / "study.toml").write_text(text, encoding="utf-8")
     _, told = run("check", tmp_path / "study.toml", "--output", tmp_path, "--no-figures")
-    assert "charge passed: 20.1 C m-2 was measured" in told and "is the unit right?" in told
+    assert "charge passed: 20.1 C m-2 (2.01 mC/cm²) was measured" in told and "is the unit right?" in told
     assert "of it in charge passed; are units and values right?" in told and "behind the front, where" not in told
 
 

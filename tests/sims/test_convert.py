@@ -131,6 +131,20 @@ def test_a_weak_matrix_signal_widens_sigma(rng: np.random.Generator):
     assert np.var(profile.fraction[1, deep]) == pytest.approx(1 / 80 + 1 / 60, rel=0.4)
 
 
+def test_ranges_beyond_the_points_are_told_or_refused(rng: np.random.Generator):
+    raw, sums = simulated(rng), {"normalise": {"K": "sum"}}
+    told = convert(raw, options(bulk_nm=(250.0, 1e3), background={"K": (300.0, 500.0)}, **sums)).warnings
+    (bulk,), (background,) = ([line for line in told if line.startswith(of)] for of in ("bulk_nm", "background of K"))
+    assert bulk == "bulk_nm: 250:1000 nm is cut at 399.5 nm, where the points end" and "300:500 nm is cut" in background
+    # Up to the last point, and to the end of its cell, is all that there is.
+    whole = convert(raw, options(background={"K": (300.0, 400.0)}, **sums))
+    assert not [line for line in whole.warnings if "is cut at" in line]
+    with pytest.raises(SimsFileError, match="background of K: 0 points between 500 and 600 nm"):
+        convert(raw, options(background={"K": (500.0, 600.0)}, **sums))
+    with pytest.raises(SimsFileError, match="or more background taken off than there is"):
+        convert(raw, options(background={"K": (0.0, 60.0)}, **sums))
+
+
 def test_background_from_a_range_of_depths(rng: np.random.Generator):
     charge = {"charge_mC_cm2": CHARGE_MC_CM2, "density_m3": DENSITY}
     raw = simulated(rng, floor=2.0)

@@ -196,7 +196,7 @@ def test_a_missing_file_and_an_unknown_format(tmp_path: Path):
         (table(head="time_ms{0}Li (counts){0}K [cps]"), "the sputter times end at 0.00375 s: is their unit right"),
         (table().replace("2.25,12", "2.25,-12"), "Li: 1 points negative, the first in line 6"),
         (table().replace("2.25,12", "2.25,nan"), "Li: 1 points without a number, the first in line 6"),
-        ("depth_nm;Li\n" + "".join(f"{k};1,{k}00\n" for k in range(6)), "a factor of 1000 if they are not"),
+        ("depth_nm;Li\n" + "".join(f"{k};1,{k}00\n" for k in range(6)), "that have one are 1000 times too small"),
     ],
 )  # fmt: skip
 def test_what_is_odd_but_readable_is_told(tmp_path: Path, text: str, warning: str):

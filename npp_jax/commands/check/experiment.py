@@ -31,6 +31,11 @@ from npp_jax.simulation.text_table import TextTable
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_FREEZING = 273.15
+"""Zero of the Celsius scale [K]; ions hardly move in a glass below."""
+_HIGHEST = 5e3
+"""Highest potential of a beam or of thermal poling that is usual [V]."""
+
 MODELS: tuple[Model, ...] = ("electroneutral", "full")
 
 
@@ -155,6 +160,7 @@ def experiment_warnings(experiment: Experiment, recorded: Collection[float] = ()
         if law is not None and temperatures == {float(law.reference_temperature)}:
             told = f"every stage is at its reference temperature, {float(law.reference_temperature):g} K"
             yield f"activation_energy_eV of {ion.name} has no effect: {told}"
+    yield from _odd_stages(experiment)
     found = replaced_depth(experiment)
     thickness = float(experiment.sample.thickness)
     if found is not None and not found[1] and found[0] > thickness:
@@ -162,6 +168,21 @@ def experiment_warnings(experiment: Experiment, recorded: Collection[float] = ()
             f"the charge passed would replace {found[0] * 1e6:.3g} µm, the sample has {thickness * 1e6:.3g} µm: "
             "are charge, density and thickness right?"
         )
+
+
+def _odd_stages(experiment: Experiment) -> Iterator[str]:
+    """Temperatures and potentials that look like numbers of another unit."""
+    for k, stage in enumerate(experiment.stages):
+        temperature = float(stage.temperature)
+        if temperature < _FREEZING:
+            yield (
+                f"stage {k} is at {temperature:g} K, colder than ice: is that {temperature:g} °C, which is "
+                f"{temperature + _FREEZING:g} K?"
+            )
+        drive = getattr(stage.front, "potential", None)
+        highest = 0.0 if drive is None else float(np.max(np.abs(np.asarray(drive.value))))
+        if highest > _HIGHEST:
+            yield f"stage {k} has {highest:g} V: is that {highest:g} mV, which is {1e-3 * highest:g} V?"
 
 
 def _refusal(experiment: Experiment, model: Model) -> str | None:

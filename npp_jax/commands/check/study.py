@@ -182,9 +182,11 @@ def _far_record(record: Record, course: np.ndarray) -> str | None:
     if not (measured > 0.0 and modelled > 0.0) or 1.0 / most < measured / modelled < most:
         return None
     factor = max(measured / modelled, modelled / measured)
+    # Files may give a charge in both units.
+    also = f" ({0.1 * measured:.4g} mC/cm²)" if record.quantity == "charge" else ""
     return (
-        f"{name}: {measured:.4g} {unit} was measured, {modelled:.4g} is that of the start, a factor of {factor:.3g}: "
-        "is the unit right?"
+        f"{name}: {measured:.4g} {unit}{also} was measured, {modelled:.4g} is that of the start, a factor of "
+        f"{factor:.3g}: is the unit right?"
     )
 
 
