@@ -9,15 +9,18 @@ import pytest
 from matplotlib.figure import Figure
 from pages import check_page
 
+from npp_jax.commands.fit.report import from_elsewhere
 from npp_jax.commands.report.blocks import Code, Drawn, Folded, Items, Page, Section, Text
 from npp_jax.commands.report.html import html_text
 from npp_jax.commands.report.markdown import markdown_text
 from npp_jax.commands.report.numbers import columns
 from npp_jax.commands.report.svg import svg_text
+from npp_jax.files import load_experiment
 from npp_jax.inference.digits import further, together, with_power
 from npp_jax.simulation.text_table import TextTable
 
 Run = Callable[..., tuple[int, str]]
+SWEEPS = Path(__file__).parents[2] / "sweeps"
 EVIL = "<script>alert(1)"
 
 
@@ -148,3 +151,19 @@ def test_one_more_interval_is_told_as_one():
         "; 1 more parameter has an interval",
         "; 3 more parameters have intervals",
     ]
+
+
+@pytest.mark.parametrize(
+    ("file", "keys", "first_words"),
+    [
+        ("lithium_borate_K", ["K.D_m2_s"], ["D of Li in the bulk is taken", "the temperature is taken"]),
+        ("lithium_borate_K", ["Li.sed_fwhm_eV", "Li.D_bulk_m2_s"], ["the temperature", "the vacancy fraction"]),
+        ("melt_potassium", ["K.D_m2_s", "Li.D_m2_s"], []),
+        ("melt_potassium", ["K.D_m2_s"], ["D of Li in the bulk is taken"]),
+        ("couple_exponential", ["A.D_m2_s"], []),
+    ],
+)
+def test_what_a_fit_takes_from_elsewhere(file: str, keys: list[str], first_words: list[str]) -> None:
+    experiment = load_experiment(SWEEPS / f"{file}.toml")
+    told = list(from_elsewhere([experiment], keys))
+    assert [text.startswith(words) for text, words in zip(told, first_words, strict=True)] == [True] * len(told)

@@ -1,6 +1,6 @@
 """The report of a fit: what was found and how sure it is, and all that belongs to it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from npp_jax.commands.fit.parts import minima_section, posterior_section, provenance_section, rivals_section
 from npp_jax.commands.fit.records import fitted_records, records_section
@@ -11,11 +11,16 @@ from npp_jax.commands.report.provenance import Begun
 from npp_jax.commands.report.study import data_section
 from npp_jax.commands.report.truth import truth_sentence, with_truth
 from npp_jax.fitting import phrases
+from npp_jax.fitting.replaced import native_ion
 from npp_jax.fitting.unit_words import units_of
 from npp_jax.fitting.words import capital, table
 from npp_jax.inference import REASON_ADVICE, Reason, given, meanings
+from npp_jax.physics import Experiment
+from npp_jax.physics.diffusivity import MutualDiffusivity, SEDDiffusivity
 
 _METHODS = {"levenberg-marquardt": "Levenberg–Marquardt least squares", "lbfgs": "L-BFGS", "adam": "Adam"}
+_SCALES = ("D_m2_s", "D_bulk_m2_s", "conductivity_S_m", "knot_D_m2_s")
+"""Keys of an ion that set the size of its diffusion coefficient."""
 
 
 def fit_page(outcome: FitOutcome, figures: Sequence[Drawn], lost: Sequence[str], begun: Begun) -> Page:
@@ -73,16 +78,32 @@ def _determined(main: Fitted) -> Section:
     held, blocks = given(result.parameters, result.covariance), list[Block]()
     if held:
         blocks.append(Text(f"With {' and '.join(held)} free, beyond the end of the range too, to first order:"))
-    told = [*result.identifiability.lines(phrases(result.parameters), units_of(result.parameters)), *_outside(main)]
+    problem = main.hypothesis.problem
+    keys = [key for parameter in problem.parameters for key in parameter.keys]
+    elsewhere = from_elsewhere((m.experiment for m in problem.measurements), keys)
+    told = [*result.identifiability.lines(phrases(result.parameters), units_of(result.parameters)), *elsewhere]
     return Section("What the data determine", [*blocks, Items(tuple(f"{capital(text)}." for text in told))])
 
 
-def _outside(fitted: Fitted) -> Iterator[str]:
-    """What has to be known from elsewhere."""
-    keys = {key.rpartition(".")[2] for p in fitted.hypothesis.problem.parameters for key in p.keys}
-    if not keys & {"D_bulk_m2_s", "conductivity_S_m"}:
-        yield "D_bulk of the native ion is taken from the files; profiles fix ratios of diffusivities"
-    if "temperature_K" not in keys:
+def from_elsewhere(experiments: Iterable[Experiment], keys: Iterable[str]) -> Iterator[str]:
+    """What has to be known from elsewhere, a sentence each.
+
+    Parameters
+    ----------
+    experiments
+        Those that are fitted.
+    keys
+        Keys of all parameters.
+    """
+    experiments, parts = list(experiments), [key.split(".") for key in keys]
+    named, varied = {tuple(part[:2]) for part in parts}, {part[-1] for part in parts}
+    for ion in {native.name: native for native in map(native_ion, experiments)}.values():
+        law = ion.diffusivity
+        name = law.partner if isinstance(law, MutualDiffusivity) else ion.name
+        if not any((name, key) in named for key in _SCALES):
+            yield f"D of {name} in the bulk is taken from the files; other diffusion coefficients depend on it"
+    sites = any(isinstance(ion.diffusivity, SEDDiffusivity) for e in experiments for ion in e.species)
+    if sites and "temperature_K" not in varied:
         yield "the temperature is taken from the files; the width of the distribution is proportional to it"
-    if "sed_fwhm_eV" in keys and "vacancy_fraction" not in keys:
+    if "sed_fwhm_eV" in varied and "vacancy_fraction" not in varied:
         yield "the vacancy fraction is taken from the files; the width that is found depends on it"
