@@ -127,23 +127,28 @@ def _doubts(channel: Channel, signal: Signal, options: ImportOptions) -> list[st
     """What limits the counting statistics of a channel that is used."""
     found = []
     dwell = (options.dwell_s or channel.dwell) if channel.kind == "rate" else None
-    told = channel.kind == "rate" and channel.pulses is None
+    rate = channel.kind == "rate"
+    told = channel.pulses is None and (rate or signal.counted)
     one = signal_of_one(channel.written()) if told else None
     one = None if one is None else one * channel.converted
-    whole = "" if one is None else f"all rates are whole multiples of {one:.4g} counts/s"
+    each = 1.0 if one is None else one * float(np.max(signal.ions)) / float(np.max(channel.values))
+    whole = f"all {'rates' if rate else 'counts'} are whole multiples of {one or 1.0:.4g}{' counts/s' if rate else ''}"
     if not signal.counted:
         as_of = f" (of {1.0 / one:.4g} s, if the unit is right: {whole})" if one else ""
-        hint = f"; dwell_s would give them{as_of}" if channel.kind == "rate" else ""
+        hint = f"; dwell_s would give them{as_of}" if rate else ""
         found.append(f"{channel.name}: no counting statistics{hint}; sigma is the scatter of neighbouring points")
-    elif one and dwell:
-        # With what the file says of its detector: the rates alone do not have it.
-        each = one * float(np.max(signal.ions)) / float(np.max(channel.values))
-        if abs(each - 1.0) > _ROUNDED:
-            found.append(
-                f"{channel.name}: {whole}, which is counting for {dwell / each:.4g} s a point (or a mean of "
-                f"neighbours); {dwell:.4g} s make {each:.3g} times as many counts, and {each**-0.5:.3g} times the "
-                "error of counting"
-            )
+    # With what the file says of its detector: the rates alone do not have it.
+    elif abs(each - 1.0) > _ROUNDED and dwell:
+        found.append(
+            f"{channel.name}: {whole}, which is counting for {dwell / each:.4g} s a point (or a mean of "
+            f"neighbours); {dwell:.4g} s make {each:.3g} times as many counts, and {each**-0.5:.3g} times the "
+            "error of counting"
+        )
+    elif abs(each - 1.0) > _ROUNDED and not rate:
+        found.append(
+            f"{channel.name}: {whole}: were they multiplied, as rates are, or averaged? Then {1.0 / each:.3g} times "
+            f"as many ions were counted, which have {each**0.5:.3g} times the error"
+        )
     if channel.summed:
         found.append(
             f"{channel.name}: a sum of peaks, whose dead time is not known; near saturation sigma is too small"

@@ -6,7 +6,7 @@ import math
 import numpy as np
 
 from npp_jax.sims.aligned import aligned, check_dwell, left_out, usable
-from npp_jax.sims.depth import depth_of_time, mixed_rate
+from npp_jax.sims.depth import depth_of_time, end_of_crater, mixed_rate
 from npp_jax.sims.doubts import doubts, ranges_beyond, unused_options, unused_signals, warnings_of
 from npp_jax.sims.errors import SimsFileError, fault
 from npp_jax.sims.normalise import (
@@ -69,7 +69,7 @@ def _converted(raw: RawProfile, options: ImportOptions, odd: tuple[str, ...]) ->
     warnings = [*warnings_of(raw, {channel.name for channel in everything}, as_counts=options.as_counts), *odd]
     warnings += unused_options(raw, everything, options)
     check_dwell(raw, everything, options)
-    duration, crater = _crater(raw, options, float(max(c.axis[-1] for c in raw.channels)), warnings)
+    duration, crater = end_of_crater(raw, options, float(max(c.axis[-1] for c in raw.channels)), warnings)
     rough = channels[0].axis * crater / duration
     bulk = bulk_range(rough[_kept(rough, options)], options)
     axis, signals, saturated = aligned(
@@ -137,28 +137,6 @@ def _converted(raw: RawProfile, options: ImportOptions, odd: tuple[str, ...]) ->
         warnings=tuple(warnings),
         metadata=raw.metadata,
     )
-
-
-def _crater(raw: RawProfile, options: ImportOptions, last: float, warnings: list[str]) -> tuple[float, float]:
-    """End of the axis at the bottom of the crater, in its unit, and depth there [nm]."""
-    given = options.crater_depth_nm
-    if raw.axis == "depth":
-        by_rate = raw.sputter_rate * raw.duration if raw.sputter_rate and raw.duration else None
-        if given is not None and by_rate is None:
-            raise ValueError("the file has depths but tells of no crater: leave the crater depth out")
-        if given is not None and by_rate is not None:
-            warnings.append(f"depths of the file (crater {by_rate:.5g} nm) were scaled to a crater of {given:.5g} nm")
-        bottom = by_rate or last
-        return bottom, given if given is not None else bottom
-    if given is None:
-        what = "sputter times" if raw.axis == "time" else "cycles"
-        raise ValueError(f"the file has {what}, no depths: give the crater depth")
-    duration = options.duration_s or raw.duration or last
-    if duration < last:
-        raise ValueError(f"the duration {duration:g} ends before the last point at {last:g}")
-    if raw.axis == "time" and not 1e-3 <= given / duration <= 30.0:
-        warnings.append(f"sputter rate {given / duration:.3g} nm/s: are the units right (factor 1000)?")
-    return duration, given
 
 
 def _kept(depth: np.ndarray, options: ImportOptions, free: np.ndarray | None = None) -> np.ndarray:

@@ -16,7 +16,7 @@ from npp_jax.text.titles import LENGTHS, TIMES, Axis, Kind, Title, axis_factor, 
 
 FORMAT = "table"
 
-GUESSED = ("no unit; whole numbers are taken for counts", "no unit; not taken for counts")
+GUESSED = ("no known unit; whole numbers are taken for counts", "no known unit; not taken for counts")
 """What is said of a signal whose title does not tell what it is; who says that it is counts needs to hear neither."""
 
 

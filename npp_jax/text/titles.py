@@ -21,10 +21,10 @@ _PER_SECOND = r"(?:/s|/sec|persecond|s-1|s\^-1|·s-1)"
 _PER_MINUTE = r"(?:/min|/minute|perminute|min-1|min\^-1|·min-1)"
 _COUNTED = r"(?:counts?|cts?|cnts?|c|ions?)"
 _RATES = (
-    (re.compile(rf"{_COUNTED}{_PER_SECOND}|cps"), 1.0),
-    (re.compile(rf"k{_COUNTED}{_PER_SECOND}|kcps"), 1e3),
-    (re.compile(rf"m{_COUNTED}{_PER_SECOND}|mcps"), 1e6),
-    (re.compile(rf"{_COUNTED}{_PER_MINUTE}|cpm"), 1.0 / 60.0),
+    (re.compile(rf"{_COUNTED}{_PER_SECOND}|cps|1?{_PER_SECOND}|hz"), 1.0),
+    (re.compile(rf"k{_COUNTED}{_PER_SECOND}|kcps|khz"), 1e3),
+    (re.compile(rf"m{_COUNTED}{_PER_SECOND}|mcps|mhz"), 1e6),
+    (re.compile(rf"{_COUNTED}{_PER_MINUTE}|cpm|1?{_PER_MINUTE}"), 1.0 / 60.0),
 )
 _CONCENTRATION = re.compile(r"at(?:oms?)?(?:/|\s?per\s?)?(?:cm\^?-?3|cc|ccm)|(?:cm|m)\^?-3|1/cm\^?3")
 _FRACTIONS = {"1", "-", "fraction", "%", "at%", "at.%", "mol%", "molpct", "wt%", "pct", "atpct", "wtpct"}
@@ -121,6 +121,9 @@ def read_title(cell: str, unit: str = "") -> Title:
             if behind_axis or (pattern not in _LOOSE and known_unit(found[2])):
                 name, unit = found[1].strip(), found[2].strip()
                 break
+    if not unit and (rate_factor(name) is not None or name.lower() in COUNTS):
+        # A column may be called by its unit alone.
+        unit = name
     return Title(name.rstrip(",:"), unit.strip(" ()[]"), _axis(name))
 
 

@@ -129,6 +129,20 @@ def test_tracer_studies_are_told_and_drawn(name: str, tmp_path: Path, run: Run) 
     assert "nothing looks wrong" in text and len(list(tmp_path.glob("*_check.png"))) == 1
 
 
+@pytest.mark.parametrize("swapped", [False, True])
+def test_a_base_that_is_that_of_the_other_isotope_is_told(swapped: bool, tmp_path: Path, run: Run) -> None:
+    x = np.linspace(0.5, 100.0, 50)
+    light = np.round(2000.0 * (0.08 + 0.5 * np.exp(-x / 20.0)))
+    pairs = (2000.0 - light, light) if swapped else (light, 2000.0 - light)
+    rows = "".join(f"{at},{a:g},{b:g}\n" for at, a, b in zip(x, *pairs, strict=True))
+    (tmp_path / "p.csv").write_text(f"depth_um,light_counts,heavy_counts\n{rows}", encoding="utf-8")
+    text = 'schema_version = 1\nkind = "profile"\n[profile]\nfile = "p.csv"\n[model]\nduration_h = 10.0\n'
+    (tmp_path / "study.toml").write_text(f"{text}start_D_m2_s = 3e-15\nbase = 0.08\n", encoding="utf-8")
+    _, told = run("check", tmp_path / "study.toml", "--output", tmp_path, "--no-figures")
+    assert ("and light and heavy not swapped?" in told) == swapped, told
+    assert ("nothing looks wrong" in told) != swapped
+
+
 def test_wrong_files_are_one_line(tmp_path: Path, run: Run) -> None:
     path = tmp_path / "study.toml"
     for content, told in (("kind = 3", "kind"), ("experiments = 3", "missing key"), ("x = ", "not a TOML file")):

@@ -135,7 +135,10 @@ def test_a_wrong_counting_time_is_told_though_the_scatter_does_not(tmp_path: Pat
     assert any("dwell_s would give them (of 1.5 s" in line for line in none.warnings)
 
 
-@pytest.mark.parametrize(("unit", "factor"), [("kcps", 1e-3), ("counts/min", 60.0), ("Mcps", 1e-6), ("cts/s", 1.0)])
+@pytest.mark.parametrize(
+    ("unit", "factor"),
+    [("kcps", 1e-3), ("counts/min", 60.0), ("Mcps", 1e-6), ("cts/s", 1.0), ("1/s", 1.0), ("kHz", 1e-3)],
+)
 def test_units_of_rates(tmp_path: Path, rng: np.random.Generator, unit: str, factor: float):
     counts = rng.poisson(front(60))
     rows = "".join(f"{2.0 * k}\t{n / 1.5 * factor:.9g}\n" for k, n in enumerate(counts))
@@ -249,3 +252,37 @@ def test_no_dispersion_of_what_has_no_scatter_or_is_a_thin_layer():
     assert dispersion_of(np.full(100, 7.0)) is None
     layer = 3000.0 * np.exp(-(((np.arange(100) - 30.0) / 3.0) ** 2)) + 1.0
     assert dispersion_of(np.random.default_rng(0).poisson(layer).astype(float)) is None
+
+
+@pytest.mark.parametrize(
+    ("factor", "each", "error"), [(2.0, "0.5", "1.41"), (3.0, "0.333", "1.73"), (0.25, "4", "0.5")]
+)
+def test_counts_that_were_multiplied_or_averaged_are_told(
+    tmp_path: Path, rng: np.random.Generator, factor: float, each: str, error: str
+):
+    counts = rng.poisson(front(60)).astype(float)
+    path = tmp_path / "n.txt"
+    for given in (factor, 1.0):
+        rows = "".join(f"{2.0 * k}\t{given * n:g}\n" for k, n in enumerate(counts))
+        path.write_text(f"depth_nm\t7Li+ (counts)\n{rows}")
+        said = [line for line in imported(path).warnings if "are whole multiples of" in line]
+        assert len(said) == (given != 1.0)
+        if said:
+            assert f"{each} times as many ions were counted, which have {error} times the error" in said[0]
+
+
+@pytest.mark.parametrize(("points", "told"), [(20, True), (800, False)])
+def test_a_first_point_at_zero_tells_that_the_crater_may_be_longer(
+    tmp_path: Path, rng: np.random.Generator, points: int, told: bool
+):
+    step = 800.0 / points
+    rows = "".join(f"{step * k}\t{n}\n" for k, n in enumerate(rng.poisson(500.0, points)))
+    path = tmp_path / "t.txt"
+    path.write_text(f"Time (s)\t7Li+ (counts)\n{rows}")
+    said = [line for line in imported(path).warnings if "the first point is at 0" in line]
+    assert len(said) == told
+    if said:
+        assert "are 5.3% too large; --duration-s 800 then" in said[0]
+    longer = imported(path, duration_s=800.0)
+    assert longer.depth_nm[-1] == pytest.approx(300.0 * (1.0 - 1.0 / points))
+    assert not any("the first point is at 0" in line for line in longer.warnings)

@@ -189,8 +189,8 @@ def test_a_missing_file_and_an_unknown_format(tmp_path: Path):
     ("text", "warning"),
     [
         (table(head="depth{0}Li (counts){0}K [cps]"), "depth: no unit; nm assumed"),
-        (table(head="depth_nm{0}Li{0}K [cps]"), "Li: no unit; whole numbers are taken for counts"),
-        (table(head="depth_nm{0}Li (counts){0}K"), "K: no unit; not taken for counts"),
+        (table(head="depth_nm{0}Li{0}K [cps]"), "Li: no known unit; whole numbers are taken for counts"),
+        (table(head="depth_nm{0}Li (counts){0}K"), "K: no known unit; not taken for counts"),
         (table(head="depth_mm{0}Li (counts){0}K [cps]"), "the depths end at 3.75e+06 nm: is their unit right"),
         (table(head="depth_A{0}Li (counts){0}K [cps]"), "the depths end at 0.375 nm: is their unit right"),
         (table(head="time_ms{0}Li (counts){0}K [cps]"), "the sputter times end at 0.00375 s: is their unit right"),
@@ -205,10 +205,10 @@ def test_what_is_odd_but_readable_is_told(tmp_path: Path, text: str, warning: st
 
 def test_who_says_that_signals_are_counts_is_not_told_so(tmp_path: Path):
     raw = read(tmp_path, "depth_nm,Li,K\n" + "".join(f"{k},{90 + k % 3},{k}.5\n" for k in range(30)))
-    assert [line for line in raw.warnings if "no unit" in line] == [f"Li: {GUESSED[0]}", f"K: {GUESSED[1]}"]
+    assert [line for line in raw.warnings if "no known unit" in line] == [f"Li: {GUESSED[0]}", f"K: {GUESSED[1]}"]
     asked = convert(raw, ImportOptions({"Li": "Li", "K": "K"}, as_counts=True))
-    assert not any("no unit" in line for line in asked.warnings)
-    assert any("no unit" in line for line in convert(raw, ImportOptions({"Li": "Li"})).warnings)
+    assert not any("no known unit" in line for line in asked.warnings)
+    assert any("no known unit" in line for line in convert(raw, ImportOptions({"Li": "Li"})).warnings)
 
 
 def test_a_sound_file_has_no_warning(tmp_path: Path):
@@ -248,3 +248,9 @@ def test_points_after_thousands_are_told(tmp_path: Path):
 def test_points_after_thousands_beside_decimal_commas_are_refused(tmp_path: Path):
     with pytest.raises(OneLineError, match=r"'5\.256' is not a number where others have a decimal comma"):
         read(tmp_path, counts_with_points("{},5"))
+
+
+def test_columns_that_are_called_by_their_unit_alone(tmp_path: Path):
+    rows = "".join(f"{2 * k},{100 + 7 * k % 31},{k}\n" for k in range(30))
+    raw = read(tmp_path, f"Time (s),C/s,Counts\n{rows}")
+    assert [(c.name, c.kind) for c in raw.channels] == [("C/s", "rate"), ("Counts", "counts")] and not raw.warnings

@@ -135,6 +135,14 @@ def _profile(study: ProfileStudy, read: _Read, warnings: list[str]) -> _Panel:
     top = float(np.median(C[:3]))
     if abs(top - base) < 3.0 * float(np.median(np.asarray(found.error))):
         warnings.append("the profile is flat within its errors: there is no D to be found in it")
+    deep, error = float(np.median(C[-tail:])), float(np.median(np.asarray(found.error)))
+    if abs(deep - base) > abs(top - base) + 5.0 * error:
+        # Of two isotopes that are swapped the fraction is that of the other one.
+        isotopes = ", and light and heavy not swapped" if found.counts is not None else ""
+        warnings.append(
+            f"the fraction is {top:.4g} at the surface and {deep:.4g} at the deep end, further from the base of "
+            f"{base:g}: are base and columns right{isotopes}?"
+        )
     position = np.linspace(x[0], x[-1], _POINTS)
     curve = base + (top - base) * erfc(np.maximum(position, 0.0) / length)
     return _Panel("", [found], ["measured"], position, curve)
