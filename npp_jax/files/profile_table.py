@@ -94,7 +94,7 @@ def read_profile_table(
     species, at_fraction, at_sigma, factors = _columns(cells, at_depth, counts_per_fraction is not None)
     places, number = [at_depth, *at_fraction, *at_sigma], len(species)
     table = numbers_of(cells, places) * np.array([to_nm, *factors, *factors[: len(at_sigma)]])
-    _check_rows(cells, places, table, number, first_depth, counts_per_fraction is not None)
+    _check_rows(cells, places, table, number, first_depth, counts_per_fraction)
     fraction, exposure = table[:, 1 : number + 1].T, counts_per_fraction
     counts = None if exposure is None else np.round(exposure * fraction, 6)
     # As of imported counts: that of the mean of which n were seen.
@@ -115,6 +115,8 @@ def read_profile_table(
 
 _EXPECTED = "depth_nm, NAME, NAME_sigma, …"
 _SIGMA = "_sigma"
+_CHANCE = 6.0
+"""Standard deviations, and counts besides, by which no count exceeds its mean."""
 _OR_COUNTS = ": give it, or the counts at fraction one (counts_per_fraction) where the fractions were counted"
 _ONE = re.compile(r"(.*\S)\s*[(\[][1-][)\]]")
 """A title with the unit 1 in brackets."""
@@ -172,9 +174,12 @@ def _check_rows(
     table: Float[np.ndarray, "row column"],
     species: int,
     first_depth: float,
-    counted: bool,
+    exposure: float | None,
 ) -> None:
     """Refuse what no profile holds, with the line of the file; points above the first depth are not looked at."""
+    counted = exposure is not None
+    # Of few counts a fraction of one may be several by chance.
+    most = FAR if exposure is None else max(FAR, 1.0 + _CHANCE / exposure**0.5 + _CHANCE / exposure)
     if len(table) < MINIMUM_POINTS:
         raise ConfigError(f"{cells.path}: {len(table)} points; a profile needs at least {MINIMUM_POINTS}")
     depth = table[:, 0]
@@ -187,7 +192,7 @@ def _check_rows(
     refuse(cells, columns, negative, "is negative: counts and standard deviations are not")
     refuse(cells, columns, (table == 0.0) & is_sigma & used, "is zero: a standard deviation must be positive")
     is_fraction = ~is_sigma & (np.arange(table.shape[1]) > 0)
-    refuse(cells, columns, (table > FAR) & is_fraction & used, _too_large(cells, columns, table, is_fraction))
+    refuse(cells, columns, (table > most) & is_fraction & used, _too_large(cells, columns, table, is_fraction, most))
     back = np.zeros(table.shape, bool)
     back[1:, 0] = np.diff(depth) <= 0.0
     if back.any():
@@ -199,12 +204,12 @@ def _check_rows(
         refuse(cells, columns, back, f"{text}; depths must increase")
 
 
-def _too_large(cells: Table, columns: list[int], table: np.ndarray, is_fraction: np.ndarray) -> str:
+def _too_large(cells: Table, columns: list[int], table: np.ndarray, is_fraction: np.ndarray, most: float) -> str:
     """What a fraction far above one may be."""
     largest = np.nanmax(np.where(np.isfinite(table), table, -np.inf), axis=0)
     worst = int(np.argmax(np.where(is_fraction, largest, -np.inf)))
     name = cells.titles[columns[worst]]
     return (
-        f"is no fraction n/N, which stays below {FAR:g} (the largest is {largest[worst]:.4g}): of per cent the title "
+        f"is no fraction n/N, which stays below {most:g} (the largest is {largest[worst]:.4g}): of per cent the title "
         f"says so, as '{shorten(name)} [%]'; counts and rates become fractions by npp-jax import-sims"
     )

@@ -55,8 +55,9 @@ def data_warnings(problem: Problem) -> list[str]:
             )
             found += [f"{measurement.name}: {sentence}" for sentence in sentences]
         found += [f"{measurement.name}: {sentence}" for sentence in [*_recorded(measurement), *_wide(measurement)]]
-    if 0 < points <= len(problem.parameters):
-        found.append(f"{points} points cannot determine {len(problem.parameters)} parameters")
+    unknown = sum(parameter.prior is None for parameter in problem.parameters)
+    if 0 < points < unknown:
+        found.append(f"{points} points cannot determine {unknown} parameters of which nothing is known")
     return found
 
 

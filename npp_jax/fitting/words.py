@@ -7,14 +7,13 @@ import numpy as np
 
 from npp_jax.fitting.phrases import phrases
 from npp_jax.fitting.unit_words import unit_of
-from npp_jax.inference.agreement import POOR, UNLIKELY, agrees, too_close
+from npp_jax.inference.agreement import POOR, UNLIKELY, agrees, pulled, too_close
 from npp_jax.inference.digits import estimate_texts, further
 from npp_jax.inference.estimate import NOT_DETERMINED, given_text
 from npp_jax.inference.finer import NOTICEABLE
 from npp_jax.inference.interval_end import Outcome
 from npp_jax.inference.parameter import Parameter
 from npp_jax.inference.refine_result import GOOD, REASON_ADVICE, Reason
-from npp_jax.inference.transform import ranges_of, to_scaled
 from npp_jax.simulation.text_table import TextTable
 
 if TYPE_CHECKING:
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
 
 _TOLD = 3
 """Parameters in the sentence of a fit."""
-_PULLED = 2.0
-"""Standard deviations of a prior beyond which the data and what was known do not agree."""
 
 
 def ending(result: "FitResult") -> Reason:
@@ -45,7 +42,9 @@ def warnings(result: "FitResult") -> list[str]:
         ends = result[name].ends
         told = [(f"{side} end", end) for side, end in zip(("lower", "upper"), ends, strict=True)]
         found += [f"The {side} of {name} is {end.text()}." for side, end in told if end.outcome is Outcome.NOT_FOUND]
-    lost = [name for name in result.names if result[name].interval_text() == NOT_DETERMINED]
+    # Where an end was not searched for, the table says so.
+    looked = [name for name in result.names if all(e.outcome is not Outcome.NOT_SEARCHED for e in result[name].ends)]
+    lost = [name for name in looked if result[name].interval_text() == NOT_DETERMINED]
     if lost:
         found.append(f"The data set no limit to {' and '.join(lost)} within the range.")
     held = given_text(result.parameters, result.covariance)
@@ -65,7 +64,7 @@ def warnings(result: "FitResult") -> list[str]:
             f"The model agrees poorly with the data: one of {1.0 / result.p_value:.0f} measurements of a right model "
             "is so far off. Is something left out, as the error of the crater depth, a drift or a background?"
         )
-    found += _pulled(result)
+    found += pulled(result.parameters, result.theta)
     if close := too_close(result.chi2, freedom, result.p_value):
         found.append(close)
     if any(profile.improved for profile in result.profiles):
@@ -74,18 +73,6 @@ def warnings(result: "FitResult") -> list[str]:
     if failed:
         found.append(f"{failed} of {made} evaluations failed; their steps were rejected.")
     return found
-
-
-def _pulled(result: "FitResult") -> Iterator[str]:
-    """Parameters that ended far from what was known of them."""
-    ranges = ranges_of(result.parameters)
-    known = [parameter.prior for parameter in result.parameters]
-    centres = [value if prior is None else prior.mean for prior, value in zip(known, result.theta, strict=True)]
-    away = np.asarray(to_scaled(ranges, result.theta)) - np.asarray(to_scaled(ranges, np.array(centres, float)))
-    for parameter, distance in zip(result.parameters, away, strict=True):
-        if parameter.prior is not None and abs(distance) > _PULLED * parameter.prior.sigma:
-            errors = f"{abs(distance) / parameter.prior.sigma:.1f} standard deviations"
-            yield f"{parameter.name} ended {errors} from what was known of it, {parameter.prior.mean:.5g}."
 
 
 def _moved(result: "FitResult") -> Iterator[str]:

@@ -14,6 +14,8 @@ _MANY = 200.0
 """Mean counts from which on a deviance has the moments of normal noise, to a thousandth."""
 _NEIGHBOURS = 5
 """Points whose counts tell the mean of that in their middle."""
+_FEW = 2.0
+"""Counts of several points that are next to nothing."""
 _LEVELS = (np.arange(6) + 0.5) / 6
 """Quantiles of that mean over which is averaged."""
 _CHUNK = 512
@@ -60,13 +62,35 @@ def expected_by_data(likelihood: AbstractLikelihood, profile: DepthProfile) -> M
     """
     if not isinstance(likelihood, PoissonLikelihood) or profile.counts is None:
         return expected_squares(likelihood, profile, np.asarray(profile.fraction))
-    used, window = np.asarray(profile.weight) > 0.0, np.ones(min(_NEIGHBOURS, len(profile.depth)))
-    counts = np.where(used, np.asarray(profile.counts), 0.0)
-    total, number = (np.stack([np.convolve(row, window, "same") for row in rows]) for rows in (counts, 1.0 * used))
+    used = np.asarray(profile.weight) > 0.0
+    total, number = _around(np.where(used, np.asarray(profile.counts), 0.0), used)
     means = [gammaincinv(total + 0.5, level) / np.maximum(number, 1.0) for level in _LEVELS]
     found = [counted_squares(mean, float(likelihood.relative_sigma) ** 2) for mean in means]
     mean, variance = (np.mean(parts, axis=0) for parts in zip(*found, strict=True))
     return mean, variance
+
+
+def _around(counts: np.ndarray, used: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Counts of some points together with that in their middle, and how many these are.
+
+    Where next to nothing is counted five points tell little of the mean: there they are as many as hold so few.
+    """
+    points = counts.shape[1]
+    at = np.arange(points)
+    some, seen = (np.cumsum(np.pad(rows, ((0, 0), (1, 0))), axis=1) for rows in (counts, 1.0 * used))
+
+    def within(half: int) -> tuple[np.ndarray, np.ndarray]:
+        first, last = np.maximum(at - half, 0), np.minimum(at + half + 1, points)
+        return some[:, last] - some[:, first], seen[:, last] - seen[:, first]
+
+    half = _NEIGHBOURS // 2
+    total, number = within(half)
+    while half < points:
+        half *= 2
+        more, wider = within(half)
+        number = np.where(more <= _FEW, wider, number)
+        total = np.where(more <= _FEW, more, total)
+    return total, number
 
 
 def student_squares(degrees: float) -> tuple[float, float]:

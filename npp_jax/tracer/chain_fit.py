@@ -88,7 +88,7 @@ def fit_boundaries(
     model = ChainModel(sizes, fraction, tuple(stages), tuple(profiles), as_leaf(D_bulk), as_leaf(start), cells, steps)
     options = RefineOptions(largest_step=_LARGEST_STEP)
     return fit_tracer(
-        model, tuple(unknowns), searched=True, options=options, on_iteration=on_iteration, on_ends=on_ends
+        model, tuple(unknowns), searched="all", options=options, on_iteration=on_iteration, on_ends=on_ends
     )
 
 

@@ -14,7 +14,7 @@ from npp_jax.tracer.fractions import AbstractFractions
 from npp_jax.tracer.grain_map import GrainMap
 from npp_jax.tracer.isotope_map import MapStage, simulate_map
 from npp_jax.tracer.model import AbstractTracerModel
-from npp_jax.tracer.tracer_fit import OnIteration, TracerFit, fit_tracer
+from npp_jax.tracer.tracer_fit import OnEnds, OnIteration, TracerFit, fit_tracer
 from npp_jax.tracer.unknowns import Unknown
 
 _LARGEST_STEP = 1.5
@@ -22,6 +22,8 @@ _DISTANCE = 0.01
 """Distance to the minimum at which a fit has converged, in standard errors."""
 _ROUNDING_OFFSET = 1e-3
 """The linear systems are solved to 1e-7 of the map, χ² therefore to some 1e-7 of what it is of a wrong map."""
+_MOST_SEARCHED = 12
+"""Classes of boundaries beyond which profile likelihoods would take too long."""
 
 
 class MapModel(AbstractTracerModel):
@@ -67,6 +69,7 @@ def fit_permeability(
     iterations: int = 25,
     batch: int = 8,
     on_iteration: OnIteration = None,
+    on_ends: OnEnds = None,
 ) -> TracerFit:
     """Fit one D_gb/δ for each class of boundaries to the map at the end of the last stage.
 
@@ -88,8 +91,9 @@ def fit_permeability(
         Bound on the evaluations of the model with its sensitivities.
     batch
         Number of sensitivities computed at once.
-    on_iteration
-        Is told after each iteration how far it is.
+    on_iteration, on_ends
+        Are told how far the fit is, and the profile likelihoods after it, which there are of up to 12 boundaries that
+        are known to no better than a third.
     """
     limits = followed_permeabilities(D_bulk, grains.pixel_size)
     first = jnp.clip(jnp.broadcast_to(as_leaf(guess), (grains.classes,)), *limits)
@@ -103,4 +107,14 @@ def fit_permeability(
         rounding_offset=_ROUNDING_OFFSET,
     )
     model = MapModel(grains, data, as_leaf(D_bulk), as_leaf(initial), stages)
-    return fit_tracer(model, tuple(unknowns), batch=batch, options=options, on_iteration=on_iteration)
+    # Each boundary is searched for by itself, and each search is a fit of all others.
+    searched = "weak" if grains.classes <= _MOST_SEARCHED else "none"
+    return fit_tracer(
+        model,
+        tuple(unknowns),
+        searched=searched,
+        batch=batch,
+        options=options,
+        on_iteration=on_iteration,
+        on_ends=on_ends,
+    )

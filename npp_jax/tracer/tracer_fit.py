@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 from functools import cached_property
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -46,6 +46,9 @@ _ROUNDING = 1e-9  # Misfit of a datum that is none.
 _WEAK = 0.3  # Standard error of a logarithm.
 _SETTLED = 1.0
 """Distance to their minimum, in standard errors, at which parameters that others wait for have settled."""
+
+Searched: TypeAlias = Literal["none", "weak", "all"]
+"""Of which parameters there are profile likelihoods where some are weak."""
 
 
 class Fitted(NamedTuple):
@@ -167,7 +170,7 @@ def fit_tracer(
     unknowns: tuple[Unknown, ...],
     *,
     profile_points: int = 0,
-    searched: bool = False,
+    searched: Searched = "none",
     second: Float[Array, " parameter"] | None = None,
     batch: int | None = None,
     options: RefineOptions | None = None,
@@ -186,7 +189,8 @@ def fit_tracer(
         Points of the curve of each profile likelihood, which do not change its interval; no profile for zero.
     searched
         Whether there are profile likelihoods even so where a parameter has come to an end of its range, or is known to
-        no better than a third: there the covariance sets no limit, or not the right one.
+        no better than a third: there the covariance sets no limit, or not the right one. They are of all parameters
+        then, or of the weak ones, where the others hardly depend on these.
     second
         Where to start too, if the fit from the start ends badly or above it. [units of the parameters]
     batch
@@ -228,10 +232,12 @@ def fit_tracer(
     held = refined.at_bound[0] != 0
     residual = informed(theta[None])[0][0]
     known = covariance(with_priors(informed, parameters)(theta[None])[1][0], theta, ranges, held=held)
-    weak = bool(jnp.any(held | (known.standard_error_scaled > _WEAK)))
+    weak = np.asarray(held | ~(known.standard_error_scaled <= _WEAK))
+    asked = profile_points or (searched != "none" and np.any(weak))
     profiles: tuple[Profile, ...] = ()
-    if (profile_points or (searched and weak)) and int(refined.reason[0]) in (Reason.CONVERGED, Reason.AT_BOUND):
-        names = [p.name for p, determined in zip(parameters, known.determined, strict=True) if determined]
+    if asked and int(refined.reason[0]) in (Reason.CONVERGED, Reason.AT_BOUND):
+        those = np.asarray(known.determined) & (weak | (searched != "weak"))
+        names = [p.name for p, one in zip(parameters, those, strict=True) if one]
         profiles = profile_likelihood(
             posterior, parameters, theta, names, points=profile_points, covariance=known, options=options,
             on_ends=on_ends,

@@ -463,6 +463,23 @@ def test_what_is_held_at_the_end_of_its_range_is_not_called_hardly_determined(fo
     assert "hardly determine" not in done.output
 
 
+def test_a_parameter_far_from_what_was_known_of_it_is_told(folder: Path) -> None:
+    study = folder / "tracer_exchange.toml"
+    known = '[[known]]\nname = "D_m2_s"\nprior_mean = 3e-13\nprior_sigma = 0.2\n[truth]'
+    study.write_text(study.read_text(encoding="utf-8").replace("[truth]", known), encoding="utf-8")
+    done = run(study, "--output", folder / "out")
+    assert "D_m2_s ended 4.8 standard deviations from what was known of it, 3e-13" in " ".join(done.output.split())
+
+
+def test_a_map_without_counts_is_refused(folder: Path) -> None:
+    study = folder / "tracer_map.toml"
+    for name in ("light", "heavy"):
+        path = folder / "synthetic_tracer" / f"{name}.npy"
+        np.save(path, np.zeros_like(np.load(path)))
+    done = run(study, "--output", folder / "out")
+    assert done.exit_code == 2 and "counts: 0 pixels have some" in " ".join(done.output.split())
+
+
 def test_errors_that_are_too_large(folder: Path) -> None:
     """Points that lie closer to the law than their errors allow: said, and the interval is that of the errors."""
     profile = folder / "synthetic_tracer" / "cool0.csv"

@@ -15,7 +15,7 @@ from npp_jax.files.sims_profile import write_profile
 from npp_jax.files.study import Study, load_study
 from npp_jax.fitting import Problem, data_warnings, known_keys, replaced_depth
 from npp_jax.fitting.observed import key_range
-from npp_jax.inference import Parameter
+from npp_jax.inference import Parameter, Prior
 from npp_jax.observe import DepthProfile, GaussianLikelihood, Record
 from npp_jax.physics import Drive, IonBeamCurrent, IonBeamPotential, Reservoir
 from npp_jax.sims import ImportOptions, import_sims
@@ -284,12 +284,16 @@ def test_more_parameters_than_points(tmp_path: Path):
     one = dataclasses.replace(problem.problem, measurements=problem.problem.measurements[:1], parameters=())
     assert not any("determine" in text for text in data_warnings(one))
     aliases = ("conductivity_S_m", "duration_h", "charge_mC_cm2")
-    keys = [key for key in known_keys(one.measurements[0].experiment) if not key.endswith(aliases)][:10]
+    keys = [key for key in known_keys(one.measurements[0].experiment) if not key.endswith(aliases)][:11]
     ranges = [key_range(key) for key in keys]
     ends = [(limits.low, limits.low + 0.4 * (limits.high - limits.low)) for limits in ranges]
     parameters = tuple(Parameter(f"p{k}", (key,), *ends[k]) for k, key in enumerate(keys))
     many = dataclasses.replace(one, parameters=parameters)
-    assert "10 points cannot determine 10 parameters" in data_warnings(many)
+    assert "10 points cannot determine 11 parameters of which nothing is known" in data_warnings(many)
+    # As many as there are points they may, and so may more of which something is known.
+    known = tuple(dataclasses.replace(p, prior=Prior(p.low, 1.0)) for p in parameters[:1])
+    for told in (parameters[1:], known + parameters[1:]):
+        assert not any("determine" in text for text in data_warnings(dataclasses.replace(one, parameters=told)))
 
 
 def test_replaced_depth_in_closed_form():

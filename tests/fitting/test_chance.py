@@ -260,6 +260,20 @@ def test_chi_squared_is_expected_by_the_noise_of_each_law(law: AbstractLikelihoo
     )
 
 
+def test_where_an_ion_is_absent_next_to_nothing_is_expected(rng: np.random.Generator):
+    """Counts of zero behind a front add nothing: a sweep expected 0.3 of each, and called a model right too soon."""
+    law, mean = PoissonLikelihood(), np.where(np.arange(120) < 60, 6.0, 0.0)[None]
+    found = []
+    for _ in range(20):
+        counts = rng.poisson(mean).astype(float)
+        profile = DepthProfile(
+            np.arange(120.0) + 1.0, ["K"], counts / 6.0, 1.0, counts=counts, counts_per_fraction=[6.0]
+        )
+        found.append(np.sum(expected_by_data(law, profile)[0]))
+    right = float(np.sum(counted_squares(mean[mean > 0.0])[0]))
+    assert 0.98 * right < np.mean(found) < 1.2 * right
+
+
 def test_masked_points_do_not_count_among_the_neighbours_of_others():
     rng, law = np.random.default_rng(2), PoissonLikelihood()
     counts = rng.poisson(4.0, (1, 200)).astype(float)

@@ -120,6 +120,10 @@ def test_words_follow_the_probability_and_what_was_known(fitted: FitResult):
     assert "The model agrees with the data" in fitted.sentence() and "agrees poorly" not in fitted.sentence()
     assert "The model agrees poorly with the data" in poor.sentence()
     assert any("one of 50 measurements of a right model" in line for line in poor.warnings())
+    # Held at an end, and not searched for: the data may well set a limit.
+    every = dataclasses.replace(fitted.covariance, held=jnp.ones(len(fitted.parameters), bool))
+    held = dataclasses.replace(fitted, profiles=(), covariance=every)
+    assert not any("set no limit" in line for line in held.warnings())
     width = fitted["sed_fwhm_eV"].value
     known = [
         dataclasses.replace(p, prior=Prior(0.98 * width, 0.005 * width)) if p.name == "sed_fwhm_eV" else p

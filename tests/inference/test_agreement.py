@@ -17,3 +17,7 @@ def test_too_close(freedom: int) -> None:
     assert (told is None) == (freedom == 3)
     if told:
         assert f"χ² {misfit:.3g} for {freedom} degrees of freedom" in told
+
+
+def test_as_many_parameters_as_points_meet_them_all() -> None:
+    assert too_close(1e-21, 0, 1.0) is None

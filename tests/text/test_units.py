@@ -175,6 +175,17 @@ def test_fractions_of_known_counts_need_no_standard_deviations(tmp_path: Path):
         read_profile(path)
 
 
+def test_few_counts_may_be_more_than_one_is_expected_to_have(tmp_path: Path):
+    """Three where 0.8 are expected: one of twenty points has them."""
+    path = tmp_path / "p.csv"
+    path.write_text("depth_nm,K\n" + "".join(f"{k},{(k % 4) / 0.8}\n" for k in range(1, 9)))
+    found = read_profile(path, counts_per_fraction=0.8)
+    np.testing.assert_allclose(found.counts, [[k % 4 for k in range(1, 9)]])
+    path.write_text("depth_nm,K\n" + "".join(f"{k},{100.0 * k}\n" for k in range(1, 9)))
+    with pytest.raises(ConfigError, match=r"no fraction n/N, which stays below 15\.2082"):
+        read_profile(path, counts_per_fraction=0.8)
+
+
 def test_per_cent_without_their_title_are_no_fractions(tmp_path: Path):
     with pytest.raises(ConfigError, match=r"line 2: Li = 10 is no fraction n/N.*'Li \[%\]'.*import-sims"):
         profile(tmp_path, "depth_nm;Li;Li_sigma", 100.0)

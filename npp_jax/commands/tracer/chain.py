@@ -14,7 +14,9 @@ from npp_jax.commands.tracer.report import (
     TracerReport,
     chi2_lines,
     ending,
+    limit_of,
     mesh_lines,
+    one_sided,
     relative_error,
     searched_row,
     vague,
@@ -24,7 +26,7 @@ from npp_jax.commands.tracer.study import ChainStudy
 from npp_jax.commands.tracer.tables import StageTable
 from npp_jax.figures.tracer import boundary_steps, step_residuals
 from npp_jax.files import ConfigError
-from npp_jax.inference import Estimate, Outcome, Uncertain
+from npp_jax.inference import Estimate, Uncertain
 from npp_jax.store.arrays import Array
 from npp_jax.tracer.boundaries import chain_diffusivity, chain_of_grains, measure_step, permeability_of_step
 from npp_jax.tracer.chain_fit import fit_boundaries
@@ -100,7 +102,7 @@ def run_chain(
             arrays |= quantity("D_bulk", bulk.value, bulk.interval, "m²/s")
             warnings += vague(["D of the grains"], np.asarray(relative_error(bulk)))
         told, doubt = chi2_lines(fit)
-        lines, warnings = [*lines, *told, *_one_sided(names, ends)], [*mesh_lines(fit), *doubt, *warnings]
+        lines, warnings = [*lines, *told, *one_sided(names, ends)], [*mesh_lines(fit), *doubt, *warnings]
         lines += _steps(fit, profiles, np.asarray(edges), table.sizes_um, D, arrays)
         status, code = ending(fit)
     else:
@@ -109,7 +111,7 @@ def run_chain(
         thick = table.boundary_nm * 1e-9
         assumed = f"δ {table.boundary_nm:g} nm assumed"
         for j, value in enumerate(np.asarray(permeability)):
-            limit, side = _limit(ends[j]) if ends else (None, "")
+            limit, side = limit_of(ends[j]) if ends else (None, "")
             known, note = (float(value), assumed) if limit is None else (limit, f"at {side}, {assumed}")
             lines.append(Quantity(f"D_gb of boundary {j + 1}", known * thick, "m²/s", note=note))
     effective = float(chain_diffusivity(sizes, permeability, D))
@@ -142,27 +144,6 @@ def run_chain(
     if not np.all(np.isfinite(np.asarray(solution.fraction))):
         status, code = "no finite result: check the values of the study", 4
     return TracerReport(lines, arrays, draw, warnings, status, code, fit)
-
-
-def _limit(found: Estimate) -> tuple[float | None, str]:
-    """The only limit that the data set to a D_gb/δ at an end of its range, and of which side."""
-    low, high = found.ends
-    if high.outcome is Outcome.HELD and low.outcome is Outcome.CLOSED:
-        return low.value, "least"
-    if low.outcome is Outcome.HELD and high.outcome is Outcome.CLOSED:
-        return high.value, "most"
-    return None, ""
-
-
-def _one_sided(names: Sequence[str], found: Sequence[Estimate]) -> list[str]:
-    """Sentences about boundaries of which the data tell one limit."""
-    seen = {"least": "no step", "most": "no flux"}
-    limits = [(name, *_limit(one)) for name, one in zip(names, found, strict=True)]
-    return [
-        f"{name} is {limit:.4g} m/s at {side}: to these data there is {seen[side]}."
-        for name, limit, side in limits
-        if limit is not None
-    ]
 
 
 def _measured_arrays(k: int, profile: MeasuredProfile, medium: TracerMedium, fraction: jax.Array) -> dict[str, Array]:

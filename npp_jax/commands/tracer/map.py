@@ -17,12 +17,15 @@ from npp_jax.commands.tracer.report import (
     TracerReport,
     chi2_lines,
     ending,
-    quantity_row,
+    one_sided,
+    relative_error,
+    searched_row,
     vague,
 )
 from npp_jax.commands.tracer.study import MapStudy
 from npp_jax.figures.tracer import cut_profile, isotope_map
 from npp_jax.files import ConfigError
+from npp_jax.inference import Estimate
 from npp_jax.store.arrays import Array
 from npp_jax.tracer.boundaries import series_diffusivity
 from npp_jax.tracer.counts import IsotopeCounts
@@ -30,7 +33,7 @@ from npp_jax.tracer.grain_fit import fit_permeability
 from npp_jax.tracer.grain_map import GrainMap, grain_map
 from npp_jax.tracer.isotope import LineScan, isotope_fraction, line_scan
 from npp_jax.tracer.isotope_map import MapStage, simulate_map
-from npp_jax.tracer.tracer_fit import OnIteration, TracerFit
+from npp_jax.tracer.tracer_fit import OnEnds, OnIteration, TracerFit
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -44,7 +47,7 @@ _EVEN = 1e6
 """Counts a pixel of a model map along a cut: any number, the same everywhere."""
 
 
-def run_map(study: MapStudy, folder: Path, on_iteration: OnIteration = None) -> TracerReport:
+def run_map(study: MapStudy, folder: Path, on_iteration: OnIteration = None, on_ends: OnEnds = None) -> TracerReport:
     """Simulate the isotope map; fit D_gb/δ first where counts were measured."""
     table = study.map
     labels = read_grains(table, folder, fitted=study.counts is not None)
@@ -57,6 +60,9 @@ def run_map(study: MapStudy, folder: Path, on_iteration: OnIteration = None) -> 
     counts = None
     if study.counts is not None:
         counts = [read_counts(folder / name, grains.shape) for name in (study.counts.light, study.counts.heavy)]
+        seen = int(np.sum(counts[0] + counts[1] > 0.0))
+        if seen <= grains.classes:
+            raise ConfigError(f"counts: {seen} pixels have some, and there are {grains.classes} D_gb/δ to find")
     D, permeability = jnp.asarray(table.D_bulk_m2_s), jnp.asarray(table.permeability_m_s)
     pixels = " × ".join(map(str, labels.shape))
     lines: list[Line] = [f"{grains.grains} grains, {sum(map(len, grains.pairs))} pairs of neighbours, {pixels} pixels"]
@@ -67,23 +73,22 @@ def run_map(study: MapStudy, folder: Path, on_iteration: OnIteration = None) -> 
         fit = fit_permeability(
             grains, IsotopeCounts(*counts), D_bulk=table.D_bulk_m2_s, initial=table.initial, stages=stages,
             guess=table.permeability_m_s, D_bulk_error=table.D_bulk_relative_error, iterations=table.iterations,
-            on_iteration=on_iteration,
+            on_iteration=on_iteration, on_ends=on_ends,
         )  # fmt: skip
-        found = fit.fitted("permeability_m_s")
-        permeability = jnp.asarray(found.value)
+        permeability = jnp.asarray(fit.fitted("permeability_m_s").value)
         D = fit.values().get("D_bulk_m2_s", D)
         lines += _rows(study, grains, fit)
         arrays |= _fitted_arrays(grains, fit, D)
         told, doubt = chi2_lines(fit)
         lines += [f"{told[0]}, {int(fit.refined.evaluations[0])} evaluations"]
-        warnings += [*doubt, *_doubts(grains, found.sigma_scaled)]
+        warnings += [*doubt, *_doubts(grains, _errors(_found(grains, fit)))]
         status, code = ending(fit)
     solution = eqx.filter_jit(simulate_map)(grains, D, permeability, jnp.asarray(table.initial), stages)
     modelled = np.asarray(solution.fraction)
     if not np.all(np.isfinite(modelled)):
         status, code = "no finite result: check the values of the study", 4
     size = float(np.sqrt(labels.size / grains.grains)) * grains.pixel_size
-    known = np.ones(grains.classes, bool) if fit is None else fit.fitted("permeability_m_s").sigma_scaled < 1.0
+    known = np.ones(grains.classes, bool) if fit is None else _errors(_found(grains, fit)) < 1.0
     lines.append(_effective(grains, D, permeability, size, known))
     arrays |= {
         "time": Array(np.cumsum([s.duration_h * HOUR for s in study.stages]), "s", "time from the start", ("time",)),
@@ -101,12 +106,11 @@ def run_map(study: MapStudy, folder: Path, on_iteration: OnIteration = None) -> 
 
 def _rows(study: MapStudy, grains: GrainMap, fit: TracerFit) -> list[Line]:
     """Lines of the permeabilities and of D."""
-    value, _, error, interval = fit.fitted("permeability_m_s")
-    names = _names(grains)
-    first = list(zip(names, value, interval, strict=True))[:_ROWS]
-    lines: list[Line] = [quantity_row(*each, "m/s", key="permeability_m_s") for each in first]
+    value, names, found = fit.fitted("permeability_m_s").value, _names(grains), _found(grains, fit)
+    each = list(zip(names, found, strict=True))[:_ROWS]
+    lines: list[Line] = [searched_row(name, one, "m/s", key="permeability_m_s") for name, one in each]
     if len(names) > _ROWS:
-        known = error < 1.0
+        known = _errors(found) < 1.0
         spread = value[known] if known.any() else np.array([np.nan])
         lines.append(
             f"… {len(names)} pairs, {known.sum()} of them known to a factor of e: D_gb/δ {spread.min():.3g} to "
@@ -115,11 +119,21 @@ def _rows(study: MapStudy, grains: GrainMap, fit: TracerFit) -> list[Line]:
     if study.map.boundary_nm is not None and grains.classes == 1:
         thick = study.map.boundary_nm * 1e-9
         name = f"D_gb (δ {study.map.boundary_nm:g} nm assumed)"
-        lines.append(quantity_row(name, value[0] * thick, interval[0] * thick, "m²/s"))
+        lines.append(searched_row(name, found[0], "m²/s", of=lambda value: value * thick))
     if study.map.D_bulk_relative_error is not None:
         bulk = fit["D_bulk_m2_s"]
-        lines.append(quantity_row("D of the grains", bulk.value, bulk.interval, "m²/s", key="D_bulk_m2_s"))
-    return lines
+        lines.append(searched_row("D of the grains", bulk, "m²/s", key="D_bulk_m2_s"))
+    return [*lines, *one_sided(names, found)]
+
+
+def _found(grains: GrainMap, fit: TracerFit) -> list[Estimate]:
+    """D_gb/δ of each class of boundaries."""
+    return [fit[name] for name in fit.names[: grains.classes]]
+
+
+def _errors(found: list[Estimate]) -> np.ndarray:
+    """Relative errors of them."""
+    return np.array([relative_error(one) for one in found])
 
 
 def _effective(

@@ -2,12 +2,13 @@
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 
 from npp_jax.inference import NORMAL_95, REASON_ADVICE, UNLIKELY, Estimate, Outcome, Reason, too_close
+from npp_jax.inference.agreement import pulled
 from npp_jax.inference.finer import NOTICEABLE
 from npp_jax.store.arrays import Array
 from npp_jax.tracer.mesh_error import mesh_error
@@ -162,16 +163,38 @@ def chi2_lines(fit: TracerFit) -> tuple[list[str], list[str]]:
         for profile in fit.profiles
         for side, end in zip(("lower", "upper"), profile.ends, strict=True)
     ]
-    lost = [words for words, end in ends if end.outcome is Outcome.NOT_FOUND]
+    warned = [words for words, end in ends if end.outcome is Outcome.NOT_FOUND]
     owed = [words for words, end in ends if end.outcome is Outcome.CLOSED and end.others]
+    warned += pulled(fit.parameters, fit.theta)
     line = f"χ² {fit.chi2:.1f} for {fit.degrees_of_freedom} degrees of freedom, probability {fit.p_value:.2g}"
     if fit.p_value >= UNLIKELY:
         scatters = fit.expected_chi2[1] > 0.0  # Counts of a fraction of zero or one lie where they must.
         close = too_close(fit.chi2, fit.degrees_of_freedom, fit.p_value) if scatters else None
-        return [line, *owed], [*([close] if close else []), *lost]
+        return [line, *owed], [*([close] if close else []), *warned]
     return [line, *owed], [
         "The model does not explain the data within their errors; the intervals hold only for a model that does.",
-        *lost,
+        *warned,
+    ]
+
+
+def limit_of(found: Estimate) -> tuple[float | None, str]:
+    """The only limit that the data set to a D_gb/δ at an end of its range, and of which side."""
+    low, high = found.ends
+    if high.outcome is Outcome.HELD and low.outcome is Outcome.CLOSED:
+        return low.value, "least"
+    if low.outcome is Outcome.HELD and high.outcome is Outcome.CLOSED:
+        return high.value, "most"
+    return None, ""
+
+
+def one_sided(names: Sequence[str], found: Sequence[Estimate]) -> list[str]:
+    """Sentences about boundaries of which the data tell one limit."""
+    seen = {"least": "no step", "most": "no flux"}
+    limits = [(name, *limit_of(one)) for name, one in zip(names, found, strict=True)]
+    return [
+        f"{name} is {limit:.4g} m/s at {side}: to these data there is {seen[side]}."
+        for name, limit, side in limits
+        if limit is not None
     ]
 
 

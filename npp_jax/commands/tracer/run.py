@@ -55,7 +55,7 @@ def run_tracer(
         case ChainStudy():
             return run_chain(study, folder, on_iteration, on_ends)
         case MapStudy():
-            return run_map(study, folder, on_iteration)
+            return run_map(study, folder, on_iteration, on_ends)
         case ArrheniusStudy():
             return run_arrhenius(study)
 
