@@ -6,8 +6,8 @@ from jaxtyping import Float
 from npp_jax.sims.options import ImportOptions
 from npp_jax.sims.raw import RawProfile
 
-_LATE = 2e-3
-"""Share of the crater that a point is, below which it does not matter when it was stamped."""
+_LATE = 5e-3
+"""Share of the crater that a point is, below which it matters less than the depth of the crater is known."""
 
 
 def depth_of_time(
