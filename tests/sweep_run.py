@@ -104,29 +104,34 @@ def killed(process: int) -> bool:
 
 
 def kill_at_random(folder: Path, run: Manifest, seed: int) -> None:
-    """Kill after some more chunks, at any moment of the next; then a few times while the final file is made.
+    """Kill after some more chunks, at any moment of the next two; then a few times while the final file is made.
 
-    A process sets the clock for its own end, so that a busy machine cannot let it run past that moment.
+    A process sets the clock for its own end, so that a busy machine cannot let it run past that moment. The clock
+    counts in the time that a chunk takes, as disks differ a hundredfold.
     """
     rng, left = random.Random(seed), []
 
     def pending() -> int:
         return run.chunks - len(list(folder.glob("run.sweep/*.chunk")))
 
-    def dying(chunks: int, delay: float) -> None:
+    def dying(chunks: int, part: float) -> None:
         def armed() -> Iterator[None]:
-            yield from (None for _ in range(chunks))
-            signal.setitimer(signal.ITIMER_REAL, delay)
+            times = [time.perf_counter()]
+            for _ in range(chunks):
+                yield
+                times.append(time.perf_counter())
+            chunk = min(np.diff(times), default=0.05)
+            signal.setitimer(signal.ITIMER_REAL, max(part * chunk, 1e-6))
             yield from itertools.repeat(None)
 
         complete(folder, run, armed())
 
     finishing = 4
     while finishing:
-        chunks, longest = (rng.randint(1, 12), 0.01) if pending() else (0, 0.1)
+        chunks = rng.randint(3, 12) if pending() else 0  # The first write of a process is slow.
         finishing -= not pending()
-        delay = rng.uniform(1e-4, longest)
-        if killed(forked(lambda: dying(chunks, delay))):  # noqa: B023
+        part = rng.uniform(0.0, 2.0)
+        if killed(forked(lambda: dying(chunks, part))):  # noqa: B023
             left.append(pending())
     killed(forked(lambda: complete(folder, run)))
     print(json.dumps(left))
