@@ -480,6 +480,17 @@ def test_a_map_without_counts_is_refused(folder: Path) -> None:
     assert done.exit_code == 2 and "counts: 0 pixels have some" in " ".join(done.output.split())
 
 
+def test_a_map_of_fractions_in_place_of_counts_is_refused(folder: Path) -> None:
+    study, place = folder / "tracer_map.toml", folder / "synthetic_tracer"
+    light, heavy = (np.load(place / f"{name}.npy").astype(float) for name in ("light", "heavy"))
+    total = np.maximum(light + heavy, 1.0)
+    for share, told in ((1.0, "numbers up to"), (100.0, "pairs that all add up to 100")):
+        np.save(place / "light.npy", share * (1.0 - heavy / total))
+        np.save(place / "heavy.npy", share * heavy / total)
+        done = run(study, "--output", folder / "out")
+        assert done.exit_code == 2 and told in " ".join(done.output.split())
+
+
 def test_errors_that_are_too_large(folder: Path) -> None:
     """Points that lie closer to the law than their errors allow: said, and the interval is that of the errors."""
     profile = folder / "synthetic_tracer" / "cool0.csv"

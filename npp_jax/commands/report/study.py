@@ -41,9 +41,10 @@ def data_section(study: Study, how: str, command: str, parameters: Parameters | 
     points = sum(int(np.sum(np.asarray(m.profile.weight) > 0.0)) for m in measurements if m.profile is not None)
     kind = "synthetic" if study.truth else "measured"
     plural = "s" if len(measurements) > 1 else ""
+    vary = "parameter varies" if len(study.problem.parameters) == 1 else "parameters vary"
     blocks: list[Block] = [
         Text(f"{len(measurements)} experiment{plural} with {points} {kind} points; {len(study.problem.parameters)} "
-             f"parameters vary{known}. {how}"),
+             f"{vary}{known}. {how}"),
     ]  # fmt: skip
     if study.truth:
         blocks.append(

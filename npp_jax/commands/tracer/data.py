@@ -154,19 +154,24 @@ def _table(
 
 
 def _refuse_fractions(cells: Table, titles: list[str], first: np.ndarray, second: np.ndarray) -> None:
-    """Refuse fractions under the titles of counts: of a few counts their errors would be wild."""
-    both = np.concatenate([first, second])
-    if not np.all(np.isfinite(both)) or np.all(both == np.round(both)):
-        return
-    total = first + second
-    most, shared = float(np.max(both)), float(np.median(total))
-    if most <= 1.0 or np.all(np.abs(total - shared) < _SAME * shared):
-        told = f"numbers up to {most:.3g}" if most <= 1.0 else f"pairs that all add up to {shared:.4g}"
+    if (told := no_counts(first, second)) is not None:
         raise wrong_titles(
             cells,
             f"{' and '.join(map(shorten, titles))} hold {told}: these are no counts; give the counts, or the fraction "
             f"in the columns {' and '.join(_FRACTION)}",
         )
+
+
+def no_counts(first: np.ndarray, second: np.ndarray) -> str | None:
+    """What numbers are that are given for counts and are fractions: of a few counts their errors would be wild."""
+    both = np.concatenate([first.ravel(), second.ravel()])
+    if not np.all(np.isfinite(both)) or np.all(both == np.round(both)):
+        return None
+    total = first + second
+    most, shared = float(np.max(both)), float(np.median(total))
+    if most <= 1.0:
+        return f"numbers up to {most:.3g}"
+    return f"pairs that all add up to {shared:.4g}" if np.all(np.abs(total - shared) < _SAME * shared) else None
 
 
 def _imported(

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from npp_jax.commands.tracer.data import no_counts
 from npp_jax.commands.tracer.images import read_counts, read_grains
 from npp_jax.commands.tracer.report import (
     Line,
@@ -60,6 +61,8 @@ def run_map(study: MapStudy, folder: Path, on_iteration: OnIteration = None, on_
     counts = None
     if study.counts is not None:
         counts = [read_counts(folder / name, grains.shape) for name in (study.counts.light, study.counts.heavy)]
+        if (told := no_counts(*counts)) is not None:
+            raise ConfigError(f"counts: {study.counts.light} and {study.counts.heavy} hold {told}: these are no counts")
         seen = int(np.sum(counts[0] + counts[1] > 0.0))
         if seen <= grains.classes:
             raise ConfigError(f"counts: {seen} pixels have some, and there are {grains.classes} D_gb/δ to find")
