@@ -33,7 +33,7 @@ def make_measurement(entry: ExperimentEntry, folder: Path) -> Measurement:
     """Experiment and profile of one entry of a study, from the files that it names."""
     experiment = load_experiment(folder / entry.file)
     if entry.profile is None:
-        return Measurement(entry.name, experiment, output=entry.output, records=make_records(entry, folder))
+        return Measurement(entry.name, experiment, output=entry.output, records=make_records(entry, folder, experiment))
     profile = read_profile(
         folder / entry.profile,
         first_depth_nm=entry.first_depth_nm,
@@ -68,7 +68,7 @@ def make_measurement(entry: ExperimentEntry, folder: Path) -> Measurement:
         ),
         likelihood,
         entry.output,
-        make_records(entry, folder),
+        make_records(entry, folder, experiment),
     )
 
 

@@ -1,5 +1,6 @@
 """Records of an experiment, from the tables of a study and the files that they name."""
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from npp_jax.files.record_tables import ChargeTable, CurrentTable, PotentialTabl
 from npp_jax.files.study_tables import ExperimentEntry
 from npp_jax.files.trace import read_columns
 from npp_jax.observe import Record, Recorded, gathered, scatter
+from npp_jax.physics import Experiment
 
 _FEWEST = 5
 """Points of a course from which its noise can be estimated, and that say anything of it."""
@@ -22,8 +24,8 @@ _COLUMNS: dict[str, tuple[str, str]] = {
 """Column of the file, and key of the absolute standard deviation."""
 
 
-def make_records(entry: ExperimentEntry, folder: Path) -> tuple[Record, ...]:
-    """All records of an entry of a study.
+def make_records(entry: ExperimentEntry, folder: Path, experiment: Experiment) -> tuple[Record, ...]:
+    """All records of an entry of a study, and of its experiment.
 
     Raises
     ------
@@ -32,7 +34,7 @@ def make_records(entry: ExperimentEntry, folder: Path) -> tuple[Record, ...]:
     ValueError
         One line: a table is.
     """
-    return tuple(_records(entry, folder))
+    return tuple(_records(entry, folder, _jumps(experiment)))
 
 
 def record_files(entry: ExperimentEntry) -> dict[str, str]:
@@ -41,14 +43,21 @@ def record_files(entry: ExperimentEntry) -> dict[str, str]:
     return {f"{name}.file": t.file for name, t in tables.items() if t is not None and t.file is not None}
 
 
-def _records(entry: ExperimentEntry, folder: Path) -> Iterator[Record]:
+def _jumps(experiment: Experiment) -> tuple[float, ...]:
+    """Times at which stages end, up to the first that ends at a charge [s]."""
+    lengths = [stage.duration for stage in experiment.stages]
+    known = itertools.takewhile(lambda length: length is not None, lengths)
+    return tuple(itertools.accumulate(float(np.asarray(length)) for length in known))
+
+
+def _records(entry: ExperimentEntry, folder: Path, jumps: tuple[float, ...]) -> Iterator[Record]:
     if entry.current is not None:
-        yield _course("current", entry.current, folder / entry.current.file)
+        yield _course("current", entry.current, folder / entry.current.file, jumps)
     if entry.potential is not None:
-        yield _course("potential", entry.potential, folder / entry.potential.file)
+        yield _course("potential", entry.potential, folder / entry.potential.file, jumps)
     charge = entry.charge
     if charge is not None and charge.file is not None:
-        yield _course("charge", charge, folder / charge.file)
+        yield _course("charge", charge, folder / charge.file, jumps)
     elif charge is not None and charge.value_C_m2 is not None:
         sigma = np.hypot(charge.relative_sigma * charge.value_C_m2, charge.sigma_C_m2)
         output = -1 if charge.output is None else charge.output
@@ -63,7 +72,9 @@ def _records(entry: ExperimentEntry, folder: Path) -> Iterator[Record]:
         yield Record("activation_energy", 0.0, energy.value_eV, energy.sigma_eV)
 
 
-def _course(quantity: Recorded, table: CurrentTable | PotentialTable | ChargeTable, path: Path) -> Record:
+def _course(
+    quantity: Recorded, table: CurrentTable | PotentialTable | ChargeTable, path: Path, jumps: tuple[float, ...]
+) -> Record:
     """A record in the course of time."""
     column, absolute = _COLUMNS[quantity]
     time, value = read_columns(path, column)
@@ -84,5 +95,5 @@ def _course(quantity: Recorded, table: CurrentTable | PotentialTable | ChargeTab
         sigma = np.hypot(table.relative_sigma * value, getattr(table, absolute))
         if not np.all(sigma > 0.0):
             raise ConfigError(f"{path}: {column} = 0 needs {absolute} beside relative_sigma")
-    at, mean, error, span = gathered(time, value, sigma, table.points)
+    at, mean, error, span = gathered(time, value, sigma, table.points, jumps)
     return Record(quantity, at, mean, error, span, gain_sigma=table.gain_sigma)

@@ -49,7 +49,9 @@ def _course(record: Record, course: History) -> Array:
         return read[record.quantity](at)
     if record.quantity == "current":
         begin, end = jnp.maximum(at - 0.5 * span, 0.0), at + 0.5 * span
-        return (course.charge_at(end) - course.charge_at(begin)) / (end - begin)
+        length = jnp.where(end > begin, end - begin, 1.0)
+        mean = (course.charge_at(end) - course.charge_at(begin)) / length
+        return jnp.where(end > begin, mean, course.current_at(at))
     read = course.potential_at if record.quantity == "potential" else course.charge_at
     return 0.5 * (read(at - _GAUSS * span) + read(at + _GAUSS * span))
 

@@ -32,6 +32,8 @@ IN_TIME: tuple[Recorded, ...] = ("current", "potential", "charge")
 
 _SECOND_DIFFERENCE = math.sqrt(6.0)
 """Standard deviation of y[k-1] - 2 y[k] + y[k+1] where that of y is one."""
+_FEW_STEPS = 2
+"""Steps between points of which the longest is no pause, however long it is."""
 _MEDIAN = 0.6744897501960817
 """Median modulus of a normal number of standard deviation one."""
 
@@ -48,7 +50,7 @@ class Record(eqx.Module):
     sigma: Float[Array, " point"]
     """Standard deviation of each, without what the gain has in common [same unit]."""
     span: Float[Array, " point"] | None
-    """Time over which each point is a mean, about its time; None where it is the value there [s]."""
+    """Time over which each point is a mean, about its time; zero or None where it is the value there [s]."""
     gain: Float[Array, ""]
     """Recorded value over the true one [1]."""
     gain_sigma: float = eqx.field(static=True)
@@ -78,7 +80,7 @@ class Record(eqx.Module):
         value, sigma
             Recorded values and their standard deviations, in SI units, eV of an energy; a number serves all points.
         span
-            Time over which each point is a mean, about its time. [s]
+            Time over which each point is a mean, about its time; zero of values at a time. [s]
         gain, gain_sigma
             Recorded value over the true one, and its standard deviation if it is to be solved for.
         output
@@ -165,23 +167,50 @@ def scatter(value: Float[ArrayLike, " point"]) -> float:
 
 
 def gathered(
-    at: Float[np.ndarray, " point"], value: Float[np.ndarray, " point"], sigma: Float[np.ndarray, " point"], most: int
+    at: Float[np.ndarray, " point"],
+    value: Float[np.ndarray, " point"],
+    sigma: Float[np.ndarray, " point"],
+    most: int,
+    cuts: Sequence[float] = (),
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]:
-    """A dense course as the means of equally many neighbouring points, at most so many.
+    """A dense course as some `most` means, each over the time from the first to the last of equally many neighbours.
 
-    The noise of the points is taken to be independent.
+    No mean reaches over one of the times `cuts`, at which the course may jump, nor over a pause of the recording. The
+    course is a straight line between two points, and their noise is independent.
 
     Returns
     -------
-    Times, means, their standard deviations, and the time over which each is a mean; None where nothing was gathered.
+    Middles of these times, means, their standard deviations, and the lengths of the times, zero of a point that is left
+    alone; None where nothing was gathered.
     """
     each = -(-len(at) // most)
     if each == 1:
         return at, value, sigma, None
-    step = np.gradient(at)
-    parts = [slice(k, k + each) for k in range(0, len(at), each)]
-    count = np.array([len(at[part]) for part in parts])
-    mean = lambda a: np.array([a[part].mean() for part in parts])  # noqa: E731
-    # A point stands for the time half way to its neighbours.
-    span = np.array([step[part].sum() for part in parts])
-    return mean(at), mean(value), np.sqrt(mean(sigma**2) / count), span
+    parts = [
+        run
+        for part in np.array_split(np.arange(len(at)), len(at) // each)
+        for piece in np.split(part, np.searchsorted(at[part], np.sort(np.asarray(cuts, float))))
+        if piece.size
+        for run in _without_pause(at, piece)
+    ]
+    weights = [_trapezoid(at[part]) for part in parts]
+    middle = np.array([0.5 * (at[part[0]] + at[part[-1]]) for part in parts])
+    mean = np.array([w @ value[part] for w, part in zip(weights, parts, strict=True)])
+    error = np.array([np.sqrt(w**2 @ sigma[part] ** 2) for w, part in zip(weights, parts, strict=True)])
+    return middle, mean, error, np.array([at[part[-1]] - at[part[0]] for part in parts])
+
+
+def _without_pause(at: np.ndarray, part: np.ndarray) -> list[np.ndarray]:
+    """Points before and after a step that takes most of the time of all, of more than three."""
+    steps = np.diff(at[part])
+    longest = int(np.argmax(steps)) if steps.size > _FEW_STEPS else 0
+    pause = steps.size > _FEW_STEPS and steps[longest] > 0.5 * steps.sum()
+    return np.split(part, [longest + 1]) if pause else [part]
+
+
+def _trapezoid(at: np.ndarray) -> np.ndarray:
+    """Weights of points in the mean over the time from the first to the last."""
+    steps = np.diff(at)
+    if not steps.size:
+        return np.ones(1)
+    return 0.5 * (np.append(steps, 0.0) + np.append(0.0, steps)) / steps.sum()

@@ -96,7 +96,7 @@ def take_step(
     def tempo(v: Array) -> Array:
         return jnp.ones_like(v) if rest else 1.0 / v
 
-    def equations(before: Unknowns, time: Array, share: Array, weight: Array) -> StageEquations:
+    def equations(before: Unknowns, time: Array, share: Array, weight: Array, lasting: Array) -> StageEquations:
         """Equations at a position within the step, for the amounts and the time from which it starts."""
         here = geometry(old + share * (faces - old), velocity, medium.thickness)
 
@@ -115,7 +115,7 @@ def take_step(
                 """On the line that has the integral of the drive over the whole step: no step misses what lies between
                 its stages, and none follows noise.
                 """
-                here = time + weight * tempo(v)
+                here = time + lasting * tempo(v)
                 end = here + (1.0 - share) * size * tempo(v)
                 return _on_line(actual.drive, base.time, end, here) / medium.thermal_potential
 
@@ -123,7 +123,7 @@ def take_step(
             return drop - value, drop_by_current - slope
 
         def residual(y: Unknowns, v: Array, last: Array | None = None) -> tuple[Unknowns, Array]:
-            aged = scheme.aged(medium, time + weight * tempo(v))
+            aged = scheme.aged(medium, time + lasting * tempo(v))
             seen = aged if last is None else scheme.iterated(aged, last)
             rate, drop = scheme.rates(seen, y, v, tempo, here)
             return remainder(y, rate), closure(drop, drop, v)[0]

@@ -39,8 +39,8 @@ class Stage(NamedTuple):
 class System(NamedTuple):
     """What a step needs to know of the equations; `share` is the position within the step, from 0 to 1."""
 
-    stage: Callable[[Vector, Array, Array, Array], Stage]
-    """(base, time base, share, weight) ↦ equations of a stage."""
+    stage: Callable[[Vector, Array, Array, Array, Array], Stage]
+    """(base, time base, share, weight, weight of the tempo in the time) ↦ equations of a stage."""
     tempo: Callable[[Array], Array]
     """v ↦ dt/ds."""
     given: Callable[[Array], Array] | None
@@ -122,16 +122,21 @@ def sdirk_step(
     shares = jnp.stack([gamma, jnp.ones_like(gamma)]).astype(dtype)
     # Weight of this stage's rate in the explicit part of the next one.
     passed_on = jnp.stack([1.0 - gamma, jnp.zeros_like(gamma)]).astype(dtype)
+    # The time is an integral over what both stages find, and of second order with either scheme: half steps of backward
+    # Euler give it by the middle alone.
+    first = jnp.zeros_like(gamma) if euler else 0.5 / (1.0 - gamma)
+    past_tempo = jnp.stack([first, jnp.zeros_like(gamma)]).astype(dtype)
+    own_tempo = jnp.stack([gamma, 1.0 - first]).astype(dtype)
 
     def stage(carry: tuple, coefficients: tuple) -> tuple[tuple, tuple]:
         y, v, base, base_time, update, count = carry
-        share, following, first, expected = coefficients
+        share, following, past, own, first, expected = coefficients
         if trend is not None:
             part, factor = expected
             y, v = system.limit(y, jax.tree.map(lambda change: part * change, trend.change)), v * factor
         y = jax.tree.map(lambda a, b: jnp.where(guessed, b, a), y, first)
         weight = size * gamma
-        equations = system.stage(base, base_time, share, weight)
+        equations = system.stage(base, base_time, share, weight, size * own)
         result = newton(
             equations.residual,
             equations.linearise,
@@ -148,7 +153,7 @@ def sdirk_step(
         end = equations.amount(result.y)
         tempo = system.tempo(result.v)
         next_base = jax.tree.map(lambda m, b, e: m + following / gamma * (e - b), amount, base, end)
-        next_time = time + following * size * tempo
+        next_time = time + past * size * tempo
         return (
             (
                 result.y,
@@ -158,11 +163,11 @@ def sdirk_step(
                 jnp.maximum(update, result.update),
                 count + result.iterations,
             ),
-            (end, base_time + weight * tempo),
+            (end, base_time + size * own * tempo),
         )
 
     carry = (y, v, amount, time, jnp.zeros_like(v), jnp.zeros(v.shape, jnp.int32))
-    rows = (shares, passed_on, guess, None if trend is None else trend[1:])
+    rows = (shares, passed_on, past_tempo, own_tempo, guess, None if trend is None else trend[1:])
     if euler:
         rows = jax.tree.map(lambda a: a[-1:], rows)
     (y, v, _, _, update, count), (amounts, times) = jax.lax.scan(stage, carry, rows)

@@ -121,5 +121,23 @@ def test_dense_records_become_means():
     centre, mean, sigma, span = gathered(at, value, np.full(1000, 0.1), 50)
     assert len(centre) == 50 and span is not None
     assert mean == pytest.approx(np.interp(centre, at, value))
-    assert sigma == pytest.approx(np.full(50, 0.1 / np.sqrt(20.0))) and span == pytest.approx(np.full(50, 20.0))
+    # Both ends count half.
+    assert sigma == pytest.approx(np.full(50, 0.1 * np.sqrt(18.5) / 19.0)) and span == pytest.approx(np.full(50, 19.0))
     assert gathered(at, value, value, 1000)[3] is None
+
+
+def test_means_are_those_over_their_times_however_the_spacing_changes():
+    at = np.concatenate([np.arange(0.0, 100.0, 1.0), np.arange(100.0, 1000.0, 9.0)])
+    centre, mean, _, span = gathered(at, at**2, np.ones(len(at)), 20)
+    true = centre**2 + span**2 / 12.0
+    # The straight lines between points are high by a sixth of the square of their distance.
+    assert np.all((mean >= true) & (mean <= true + 9.0**2 / 6.0 + 1e-6))
+
+
+def test_no_mean_reaches_over_a_jump_or_a_pause():
+    at = np.concatenate([np.arange(0.0, 50.0), np.arange(400.0, 475.0)])
+    value = np.where(at >= 420.0, 5.0, 1.0)
+    centre, mean, sigma, span = gathered(at, value, np.full(125, 0.1), 5, (420.0, 474.0, 9e9))
+    assert span is not None and set(mean.round(9)) == {1.0, 5.0}
+    assert centre == pytest.approx([12.0, 37.0, 409.5, 422.0, 437.0, 461.5, 474.0])
+    assert span == pytest.approx([24.0, 24.0, 19.0, 4.0, 24.0, 23.0, 0.0]) and sigma[-1] == pytest.approx(0.1)

@@ -69,6 +69,19 @@ def test_current_is_the_derivative_of_the_charge(potential_driven: npp.Solution)
     assert float(course.charge_at(time[:1])[0]) == pytest.approx(0.0, abs=1e-9)
 
 
+def test_under_a_ramp_the_current_is_right_from_the_first_second():
+    """Ions of one D: the resistance stays, and the current is the potential over it."""
+    ramp = npp.IonBeamPotential("K", npp.Drive.trace([0.0, 3600.0], [2.0, 8.0]))
+    solution = npp.simulate(glass(ramp, D_FOREIGN, duration=3600.0), dataclasses.replace(SMALL, trace=True))
+    time = jnp.asarray([1.0, 10.0, 30.0, 60.0, 200.0, 3000.0])
+    volts = 2.0 + 6.0 * np.asarray(time) / 3600.0
+    found = np.asarray(history(solution.trace).current_at(time))
+    assert found == pytest.approx(volts / resistance(0.0 * volts) * D_FOREIGN / 1e-18, rel=3e-4)
+    spans = npp.Record("current", time, 1.0, 0.1, span=jnp.where(time > 50.0, 20.0, 0.0))
+    one = jax.tree.map(lambda leaf: jnp.asarray(leaf)[..., None], solution)
+    assert np.asarray(predicted(spans, one)[0]) == pytest.approx(found, rel=2e-5)
+
+
 def test_stages_and_rests_keep_apart():
     # Steps of a beam of constant resistance, of a rest, and of a weaker beam: the current jumps between them.
     start = np.array([0.0, 0.0, 0.0, 4.0, 4.0, 6.0, 6.0, 6.0])

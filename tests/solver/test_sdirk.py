@@ -11,8 +11,8 @@ from npp_jax.solver.sdirk import EULER_GAMMA, GAMMA, Stage, System, Trend, sdirk
 def system(rate, *, amount=lambda y: y, closure=None, tempo=jnp.ones_like) -> System:
     """d amount(y)/ds = rate(y, v) with dt/ds = tempo(v), for a single cell; v solves closure(y, v) = 0 or is zero."""
 
-    def stage(base, time, share, weight) -> Stage:
-        del time, share
+    def stage(base, time, share, weight, lasting) -> Stage:
+        del time, share, lasting
 
         def residual(y, v, last=None):
             told = jnp.zeros_like(v) if closure is None else closure(y[0][0], v)
@@ -93,6 +93,14 @@ def test_one_step_has_the_stability_function_of_the_scheme(age: float, kind: str
     np.testing.assert_allclose(y, expected[kind], rtol=1e-9)
     if kind != "second order":
         assert float(y) > 0.0
+
+
+@pytest.mark.parametrize("gamma", [GAMMA, EULER_GAMMA])
+def test_one_step_finds_the_time_of_a_tempo_that_is_linear_in_the_clock(gamma: float) -> None:
+    """Of y = s and dt/ds = 1 + y the time is s + s²/2, by half steps of backward Euler as well."""
+    equations = system(lambda y, v: jnp.ones_like(y), closure=lambda y, v: v - 1.0 / (1.0 + y), tempo=lambda v: 1.0 / v)
+    y, v, time = run(equations, 0.0, 1.0, end=0.5, steps=1, gamma=gamma)
+    np.testing.assert_allclose([y, v, time], [0.5, 1.0 / 1.5, 0.5 + 0.125], rtol=1e-12)
 
 
 def test_derivative_of_a_run_is_that_of_the_discrete_map() -> None:
