@@ -4,6 +4,7 @@ from typing import Any, TypeAlias
 
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jaxtyping import Array, ArrayLike
 
 LeafLike: TypeAlias = ArrayLike | list | tuple
@@ -15,4 +16,5 @@ def as_leaf(value: Any) -> Array:
     if isinstance(value, float | int | np.integer | np.floating):
         value = float(value)
     array = jnp.asarray(value)
-    return array if jnp.issubdtype(array.dtype, jnp.floating) else array * 1.0
+    # Not by a product, which strict promotion of types refuses.
+    return array if jnp.issubdtype(array.dtype, jnp.floating) else lax.convert_element_type(array, float)

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jaxtyping import Array, ArrayLike
 
 LeafLike: TypeAlias = ArrayLike | Sequence[ArrayLike]
@@ -27,7 +28,8 @@ def as_leaf(value: LeafLike) -> Array:
     if isinstance(value, float | int | np.integer):
         value = float(value)
     array = jnp.asarray(value)
-    return array * 1.0 if jnp.issubdtype(array.dtype, jnp.integer) else array
+    # Not by a product, which strict promotion of types refuses.
+    return lax.convert_element_type(array, float) if jnp.issubdtype(array.dtype, jnp.integer) else array
 
 
 def as_optional_leaf(value: LeafLike | None) -> Array | None:

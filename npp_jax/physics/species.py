@@ -34,6 +34,7 @@ class Species(eqx.Module):
 
     def __check_init__(self) -> None:
         """The law is a law, the charge number a whole one, and the back electrode is known."""
+        expect(self.name, str, "the name of an ion")
         expect_word(self.back, Back, f"back of '{self.name}'")
         if isinstance(self.charge, bool) or not isinstance(self.charge, int) or self.charge < 1:
             raise ValueError(f"the charge of '{self.name}' must be a whole number of 1 or more, got {self.charge!r}")

@@ -117,9 +117,12 @@ def check_supported(experiment: Experiment, model: Model = "electroneutral") -> 
     bulk = [species[native].bulk_fraction, species[foreign].bulk_fraction]
     if concrete(bulk):
         if not (np.all(np.asarray(bulk[0]) == 1.0) and np.all(np.asarray(bulk[1]) == 0.0)):
+            got = " and ".join(
+                f"{np.asarray(ion.bulk_fraction).tolist()} of {ion.name}" for ion in (species[native], species[foreign])
+            )
             raise Unsupported(
-                "the bulk must hold the native ion alone: bulk fractions 1 and 0, and the beam the foreign ion, got "
-                f"{[np.asarray(value).tolist() for value in bulk]}"
+                f"the bulk must hold one of the two ions alone, and the beam the other: the beam is of "
+                f"{species[foreign].name}, the bulk holds {got}"
             )
     _check_charge(experiment)
 

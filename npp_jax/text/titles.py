@@ -26,7 +26,7 @@ _RATES = (
     (re.compile(rf"m{_COUNTED}{_PER_SECOND}|mcps|mhz"), 1e6),
     (re.compile(rf"{_COUNTED}{_PER_MINUTE}|cpm|1?{_PER_MINUTE}"), 1.0 / 60.0),
 )
-_CONCENTRATION = re.compile(r"at(?:oms?)?(?:/|\s?per\s?)?(?:cm\^?-?3|cc|ccm)|(?:cm|m)\^?-3|1/cm\^?3")
+_CONCENTRATION = re.compile(r"(?:at(?:oms?)?|ions?)(?:/|per|·)?(?:c?m\^?-?3|cc|ccm)|c?m\^?-3|1?/(?:c?m\^?3|cc|ccm)")
 _FRACTIONS = {"1", "-", "fraction", "%", "at%", "at.%", "mol%", "molpct", "wt%", "pct", "atpct", "wtpct"}
 
 _BY_WEIGHT = re.compile(
@@ -72,7 +72,7 @@ class Title:
     @property
     def kind(self) -> Kind:
         """What a signal of this unit is."""
-        unit = self.unit.lower().replace(" ", "")
+        unit = _plain(self.unit).lower()
         if unit in COUNTS:
             return "counts"
         if rate_factor(unit) is not None:
@@ -84,7 +84,7 @@ class Title:
 
 def rate_factor(unit: str) -> float | None:
     """Factor of a unit of counts in time to counts a second; None of others."""
-    plain = unit.lower().replace(" ", "")
+    plain = _plain(unit).lower()
     return next((factor for pattern, factor in _RATES if pattern.fullmatch(plain)), None)
 
 

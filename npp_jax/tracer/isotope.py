@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Real
 
 from npp_jax.physics.checks import FINITE, NOT_NEGATIVE, POSITIVE, expects
+from npp_jax.physics.leaf import as_leaf
 
 
 class IsotopeFraction(NamedTuple):
@@ -57,9 +58,7 @@ def isotope_fraction(
     mass_bias
         β = sensitivity for the isotope 6 over that for the isotope 7. [1]
     """
-    first, second, bias = jnp.broadcast_arrays(
-        jnp.asarray(counts_6) * 1.0, jnp.asarray(counts_7) * 1.0, jnp.asarray(mass_bias) * 1.0
-    )
+    first, second, bias = jnp.broadcast_arrays(as_leaf(counts_6), as_leaf(counts_7), as_leaf(mass_bias))
     net = first - background[0]
     total = net + bias * (second - background[1])
     counted = total > 0.0

@@ -30,7 +30,8 @@ from npp_jax.physics import (
     Stage,
     TabulatedSED,
 )
-from npp_jax.simulation.supported import check_supported
+from npp_jax.simulation.supported import Unsupported, check_supported
+from npp_jax.tracer.isotope import isotope_fraction
 
 LITHIUM = Species("Li", ConstantDiffusivity(1e-18), bulk_fraction=1.0)
 POTASSIUM = Species("K", ConstantDiffusivity(9e-22))
@@ -147,3 +148,19 @@ def test_words_and_shapes_that_are_not_known() -> None:
         "counts of the two isotopes have the shapes (2,) and (1,): both are needed alike",
         "an isotope profile needs as many rows in each column: position has 2, fraction has 3",
     ]
+
+
+def test_whole_numbers_in_a_list_pass_strict_promotion_of_types() -> None:
+    """All tests run with it."""
+    for made in (Drive.trace([0, 30], [1, 2]).time, TabulatedSED([0, 1], [-1, 1]).energy):
+        assert made is not None and jnp.issubdtype(made.dtype, jnp.floating)
+    assert isotope_fraction(jnp.asarray([1, 30]), jnp.asarray([3, 10])).value.shape == (2,)
+    with pytest.raises(ValueError, match="energy has 2, sed_fwhm has 1"):
+        MixtureSED([0, 1], [1], [1, 1])
+
+
+def test_a_beam_of_the_ion_of_the_bulk_is_named() -> None:
+    stage = Stage(IonBeamPotential("Li", 10.0), 350.0, charge=10.0)
+    told = "the beam is of Li, the bulk holds 0.0 of K and 1.0 of Li"
+    with pytest.raises(Unsupported, match=told):
+        check_supported(Experiment(Sample(500e-6, 9.0, 1.4e28), (LITHIUM, POTASSIUM), (stage,)), "electroneutral")

@@ -84,11 +84,14 @@ def test_titles(cell: str, name: str, unit: str, axis: str | None, factor: float
     [
         ("counts", "counts"), ("cts", "counts"), ("counts/s", "rate"), ("cps", "rate"), ("c/s", "rate"),
         ("cnt/s", "rate"), ("counts s^-1", "rate"), ("atoms/cm3", "concentration"), ("cm-3", "concentration"),
-        ("%", "ratio"), ("V", "other"),
+        ("atoms/cm³", "concentration"), ("cm⁻³", "concentration"), ("ions/cm³", "concentration"),
+        ("atoms·cm⁻³", "concentration"), ("m⁻³", "concentration"), ("counts s⁻¹", "rate"),
+        ("s−1", "rate"), ("%", "ratio"), ("V", "other"),
     ],
 )  # fmt: skip
 def test_kinds_of_signals(unit: str, kind: str):
     assert read_title("Li", unit).kind == kind
+    assert kind == "other" or read_title(f"Li ({unit})") == read_title("Li", unit)
 
 
 def test_units_in_a_line_of_their_own(tmp_path: Path):
