@@ -203,9 +203,9 @@ def gathered(
 def _without_pause(at: np.ndarray, part: np.ndarray) -> list[np.ndarray]:
     """Points before and after a step that takes most of the time of all, of more than three."""
     steps = np.diff(at[part])
-    longest = int(np.argmax(steps)) if steps.size > _FEW_STEPS else 0
-    pause = steps.size > _FEW_STEPS and steps[longest] > 0.5 * steps.sum()
-    return np.split(part, [longest + 1]) if pause else [part]
+    if steps.size > _FEW_STEPS and steps.max() > 0.5 * steps.sum():
+        return np.split(part, [int(np.argmax(steps)) + 1])
+    return [part]
 
 
 def _trapezoid(at: np.ndarray) -> np.ndarray:

@@ -124,9 +124,9 @@ def sdirk_step(
     passed_on = jnp.stack([1.0 - gamma, jnp.zeros_like(gamma)]).astype(dtype)
     # The time is an integral over what both stages find, and of second order with either scheme: half steps of backward
     # Euler give it by the middle alone.
-    first = jnp.zeros_like(gamma) if euler else 0.5 / (1.0 - gamma)
-    past_tempo = jnp.stack([first, jnp.zeros_like(gamma)]).astype(dtype)
-    own_tempo = jnp.stack([gamma, 1.0 - first]).astype(dtype)
+    of_first = jnp.zeros_like(gamma) if euler else 0.5 / (1.0 - gamma)
+    past_tempo = jnp.stack([of_first, jnp.zeros_like(gamma)]).astype(dtype)
+    own_tempo = jnp.stack([gamma, 1.0 - of_first]).astype(dtype)
 
     def stage(carry: tuple, coefficients: tuple) -> tuple[tuple, tuple]:
         y, v, base, base_time, update, count = carry
